@@ -1,0 +1,74 @@
+// Package kiosk is what the kiosk is about: the visit of one person with one
+// card, from insertion to outcome. Its heart is Visit, a pure state machine;
+// its subpackages hold texts, tokens, trust, events and the hub.
+//
+// The package does no I/O and knows neither device nor store.
+package kiosk
+
+// Holder is the person whom a card names.
+type Holder struct {
+	ID     string `json:"id"`               // the normalised subject serialNumber, e.g. UN:NO-9578-4050-100001
+	Name   string `json:"name"`             // the subject's common name
+	Domain string `json:"domain,omitempty"` // the trust domain whose rules the certificate met
+}
+
+// Outcome is how a visit ended.
+type Outcome string
+
+const (
+	Granted   Outcome = "granted"
+	Denied    Outcome = "denied"
+	Cancelled Outcome = "cancelled" // the person gave up: a key, or the card taken out
+	TimedOut  Outcome = "timed-out"
+	Failed    Outcome = "failed" // a card or a part that did not do its work
+)
+
+// Verdict is the answer to "is this person let in?", the hub's or, Offline,
+// the kiosk's own.
+type Verdict struct {
+	Granted bool
+	Reason  Reason // why not, when not Granted
+	Holder  Holder
+	Offline bool
+}
+
+// Reason says why a person was not let in, or why a visit failed. It is a
+// stable code for machines; texts for people belong to the screen catalogue.
+type Reason string
+
+// Reasons of the validation of a token and its certificate
+// (Web eID authentication token format §validation, RFC 5280 §6).
+const (
+	Parse             Reason = "parse"
+	Format            Reason = "format"
+	Purpose           Reason = "purpose" // no digitalSignature bit
+	Policy            Reason = "policy"
+	NotYetValid       Reason = "not-yet-valid"
+	Expired           Reason = "expired"
+	NotTrusted        Reason = "not-trusted" // no path to an anchor of any trust domain
+	Revoked           Reason = "revoked"
+	RevocationUnknown Reason = "revocation-unknown"
+	NonceUnknown      Reason = "nonce-unknown"
+	NonceExpired      Reason = "nonce-expired"
+	NonceUsed         Reason = "nonce-used"
+	NonceForeign      Reason = "nonce-foreign" // given to another kiosk
+	Algorithm         Reason = "algorithm"
+	WeakKey           Reason = "weak-key"
+	Identifier        Reason = "identifier" // a subject serialNumber in no accepted form
+	Signature         Reason = "signature"
+)
+
+// Reasons that arise in the visit itself.
+const (
+	Blocked        Reason = "blocked"       // the card's PIN has no tries left
+	OfflineNever   Reason = "offline-never" // no hub, and the rules forbid deciding alone
+	ByHolder       Reason = "by-holder"     // the cancel key
+	CardRemoved    Reason = "card-removed"
+	PINTimeout     Reason = "pin-timeout"
+	CardMute       Reason = "card-mute" // no answer to reset
+	CardUnknown    Reason = "card-unknown"
+	CardUnreadable Reason = "card-unreadable"
+	CardTimeout    Reason = "card-timeout"
+	ReaderLost     Reason = "reader-lost"
+	Internal       Reason = "internal"
+)
