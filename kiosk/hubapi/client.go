@@ -1,0 +1,174 @@
+package hubapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"smartkiosk/kiosk"
+)
+
+// Client speaks to a hub. How long a call may take is its context's matter.
+// Any answer but the one hoped for is an error that wraps a *Problem. A Client
+// may be used by many goroutines at once.
+type Client struct {
+	base string
+	http *http.Client
+}
+
+// NewClient returns a client of the hub at base (https://host:port), with the
+// TLS configuration of LoadCredentials.
+func NewClient(base string, config *tls.Config) *Client {
+	return &Client{
+		base: strings.TrimSuffix(base, "/"),
+		http: &http.Client{
+			// HTTP/1.1: a request that runs out of time takes its connection
+			// along. An HTTP/2 connection to a hub that has gone silent would
+			// be used again, and fail again, until TCP gives it up.
+			Transport: &http.Transport{
+				TLSClientConfig:     config.Clone(),
+				TLSHandshakeTimeout: 10 * time.Second,
+				IdleConnTimeout:     90 * time.Second,
+				MaxIdleConnsPerHost: 2,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// Challenge asks for a nonce for a card to sign.
+func (c *Client) Challenge(ctx context.Context) (Challenge, error) {
+	var out Challenge
+	if err := c.json(ctx, "/v1/challenges", nil, http.StatusCreated, &out); err != nil {
+		return Challenge{}, fmt.Errorf("cannot get a challenge: %w", err)
+	}
+	return out, nil
+}
+
+// Authenticate has the hub judge a token that a card made for nonce. A denied
+// verdict is no error. visit goes into the hub's log.
+func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []byte) (kiosk.Verdict, error) {
+	var out Authentication
+	in := AuthenticationRequest{Visit: visit, Nonce: nonce, Token: token}
+	if err := c.json(ctx, "/v1/authentications", in, http.StatusOK, &out); err != nil {
+		return kiosk.Verdict{}, fmt.Errorf("cannot get a verdict: %w", err)
+	}
+	switch out.Verdict {
+	case VerdictGranted:
+		return kiosk.Verdict{Granted: true, Holder: out.Holder}, nil
+	case VerdictDenied:
+		return kiosk.Verdict{Reason: out.Reason, Holder: out.Holder}, nil
+	}
+	return kiosk.Verdict{}, fmt.Errorf("cannot get a verdict: the hub answered %q", out.Verdict)
+}
+
+// SendEvents hands sealed events over, in order, and returns the sequence up
+// to which the hub has them on disk. Sending events again is safe. With an
+// error nothing is said of what the hub has, save by the Problem.
+func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (acknowledged uint64, err error) {
+	if events == nil {
+		events = []json.RawMessage{}
+	}
+	body, err := json.Marshal(events)
+	if err != nil {
+		return 0, fmt.Errorf("cannot send events: %w", err)
+	}
+	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", MediaEvents, body, http.StatusOK)
+	if err != nil {
+		return 0, fmt.Errorf("cannot send events: %w", err)
+	}
+	var out Acknowledgement
+	if err := json.Unmarshal(answer, &out); err != nil {
+		return 0, fmt.Errorf("cannot send events: cannot read the hub's answer: %w", err)
+	}
+	return out.Acknowledged, nil
+}
+
+// Feed pulls at most max events (1 to MaxEvents) that the consumer has not
+// acknowledged. With none there it waits for the first, at most wait, to the
+// second (0 to MaxWait), and then returns none. cursor is for AckFeed.
+func (c *Client) Feed(ctx context.Context, consumer string, max int, wait time.Duration) (events []json.RawMessage, cursor string, err error) {
+	query := url.Values{
+		"max":  {strconv.Itoa(max)},
+		"wait": {strconv.Itoa(int(wait / time.Second))},
+	}
+	body, header, err := c.do(ctx, http.MethodGet, feedPath(consumer)+"?"+query.Encode(), "", nil, http.StatusOK)
+	if err != nil {
+		return nil, "", fmt.Errorf("cannot pull the feed: %w", err)
+	}
+	if err := json.Unmarshal(body, &events); err != nil {
+		return nil, "", fmt.Errorf("cannot pull the feed: cannot read the hub's answer: %w", err)
+	}
+	return events, header.Get(CursorHeader), nil
+}
+
+// AckFeed says that the consumer has dealt with all events up to cursor, so
+// that Feed goes on behind them.
+func (c *Client) AckFeed(ctx context.Context, consumer, cursor string) error {
+	if err := c.json(ctx, feedPath(consumer)+"/ack", FeedAcknowledgement{cursor}, http.StatusNoContent, nil); err != nil {
+		return fmt.Errorf("cannot acknowledge the feed: %w", err)
+	}
+	return nil
+}
+
+func feedPath(consumer string) string { return "/v1/feed/" + url.PathEscape(consumer) }
+
+// json posts in and decodes the answer into out; nil stands for no body.
+func (c *Client) json(ctx context.Context, path string, in any, want int, out any) error {
+	var body []byte
+	var media string
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
+		media = "application/json"
+	}
+	answer, _, err := c.do(ctx, http.MethodPost, path, media, body, want)
+	if err != nil || out == nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("cannot read the hub's answer: %w", err)
+	}
+	return nil
+}
+
+// maxAnswer bounds what is read of an answer. A feed's answer is the largest;
+// the hub bounds its events, to which brackets and commas come.
+const maxAnswer = MaxEventsBody + MaxEvent
+
+func (c *Client) do(ctx context.Context, method, path, media string, body []byte, want int) ([]byte, http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	if media != "" {
+		req.Header.Set("Content-Type", media)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(answer) > maxAnswer {
+		return nil, nil, errors.New("the hub's answer is too long")
+	}
+	if resp.StatusCode != want {
+		return nil, nil, readProblem(resp, answer)
+	}
+	return answer, resp.Header, nil
+}

@@ -1,0 +1,68 @@
+package hubapi
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Role is what the holder of a client certificate may do.
+type Role string
+
+const (
+	RoleKiosk    Role = "kiosk"    // asks for challenges and verdicts, sends events
+	RoleConsumer Role = "consumer" // pulls the feed
+)
+
+// Identity is who a client of the hub is: the URI subject alternative name of
+// its certificate (RFC 5280 §4.2.1.6), urn:smartkiosk:<role>:<name>.
+type Identity struct {
+	Role Role
+	Name string // see ValidName
+}
+
+const urnPrefix = "urn:smartkiosk:"
+
+// names are DNS labels (RFC 1035 §2.3.1), so that a name may stand in a URI,
+// a subject of NATS and a file name as it is.
+var names = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// ValidName tells whether a kiosk or consumer may have this name: 1 to 63
+// lower-case letters, digits and hyphens, no hyphen first or last.
+func ValidName(name string) bool { return names.MatchString(name) }
+
+// URI returns the identity as it stands in a certificate.
+func (id Identity) URI() *url.URL {
+	return &url.URL{Scheme: "urn", Opaque: "smartkiosk:" + string(id.Role) + ":" + id.Name}
+}
+
+func (id Identity) String() string { return id.URI().String() }
+
+// IdentityOf reads the identity from a client's certificate. A certificate
+// with none or several, a role that is not known or a name that is not valid
+// is an error.
+func IdentityOf(cert *x509.Certificate) (Identity, error) {
+	var found []Identity
+	for _, uri := range cert.URIs {
+		rest, ok := strings.CutPrefix(uri.String(), urnPrefix)
+		if !ok {
+			continue
+		}
+		role, name, _ := strings.Cut(rest, ":")
+		id := Identity{Role(role), name}
+		if (id.Role != RoleKiosk && id.Role != RoleConsumer) || !ValidName(name) {
+			return Identity{}, fmt.Errorf("cannot read the certificate's identity %q", uri)
+		}
+		found = append(found, id)
+	}
+	switch len(found) {
+	case 0:
+		return Identity{}, errors.New("the certificate names neither a kiosk nor a consumer")
+	case 1:
+		return found[0], nil
+	}
+	return Identity{}, fmt.Errorf("the certificate names %d identities", len(found))
+}

@@ -1,0 +1,51 @@
+package hubapi
+
+import (
+	"encoding/json"
+	"time"
+
+	"smartkiosk/kiosk"
+)
+
+// Challenge is the answer to POST /v1/challenges: what a card is to sign.
+type Challenge struct {
+	Nonce     string    `json:"nonce"`      // NonceBytes random bytes as base64, hashed as this text (Web eID §3)
+	ExpiresAt time.Time `json:"expires_at"` // by the hub's clock, at most ChallengeLife away
+}
+
+// AuthenticationRequest is the body of POST /v1/authentications.
+type AuthenticationRequest struct {
+	Visit string          `json:"visit"` // the visit's id, to find both ends' log lines by
+	Nonce string          `json:"nonce"` // of the Challenge that the card signed
+	Token json.RawMessage `json:"token"` // the Web eID authentication token, a JSON object
+}
+
+// The verdicts of an Authentication.
+const (
+	VerdictGranted = "granted"
+	VerdictDenied  = "denied"
+)
+
+// Authentication is the answer to POST /v1/authentications. A token that does
+// not hold is an answer too, denied with its reason, and not a problem.
+type Authentication struct {
+	Verdict  string       `json:"verdict"`             // VerdictGranted or VerdictDenied
+	Reason   kiosk.Reason `json:"reason,omitempty"`    // why denied
+	Holder   kiosk.Holder `json:"holder,omitzero"`     // whom the card names, when that is proven
+	ValidFor int          `json:"valid_for,omitempty"` // seconds for which a granted verdict may be acted on
+}
+
+// Acknowledgement is the answer to POST /v1/events.
+type Acknowledgement struct {
+	Acknowledged uint64 `json:"acknowledged"` // this kiosk's events up to this sequence are durable
+}
+
+// FeedAcknowledgement is the body of POST /v1/feed/{consumer}/ack.
+type FeedAcknowledgement struct {
+	Cursor string `json:"cursor"` // the CursorHeader of a feed's answer
+}
+
+// Health is the answer to GET /healthz of a hub that works.
+type Health struct {
+	Status string `json:"status"` // "ok"
+}
