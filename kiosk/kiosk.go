@@ -65,10 +65,12 @@ const (
 	ByHolder       Reason = "by-holder"     // the cancel key
 	CardRemoved    Reason = "card-removed"
 	PINTimeout     Reason = "pin-timeout"
+	VisitTimeout   Reason = "visit-timeout"
 	CardMute       Reason = "card-mute" // no answer to reset
 	CardUnknown    Reason = "card-unknown"
 	CardUnreadable Reason = "card-unreadable"
 	CardTimeout    Reason = "card-timeout"
 	ReaderLost     Reason = "reader-lost"
+	OutboxFailed   Reason = "outbox-failed" // what happens cannot be written down
 	Internal       Reason = "internal"
 )

@@ -1,0 +1,204 @@
+package kiosk
+
+import "slices"
+
+// The steps of a visit from a read card to its verdict. Those that end it
+// whatever the state are in step.go.
+
+func (s *step) key(k Key) {
+	switch {
+	case k == KeyLanguage, k == KeyCorrect && s.state == idle:
+		s.nextLanguage()
+	case s.state != enteringPIN:
+		// A key pressed while nothing is asked for says nothing.
+	case k.IsDigit():
+		s.digit(byte(k))
+	case k == KeyCorrect && s.pin.Len() == 0:
+		s.finish(Cancelled, ByHolder)
+	case k == KeyCorrect:
+		s.pin.Wipe()
+		s.pin = PIN{}
+		s.stayInPIN(CueKey)
+	case k == KeyOK && s.pin.Len() < s.minPIN():
+		s.stayInPIN(CueRefused)
+	case k == KeyOK:
+		s.verify()
+	}
+}
+
+func (s *step) digit(d byte) {
+	if s.pin.Len() == s.maxPIN() {
+		s.stayInPIN(CueRefused)
+		return
+	}
+	s.pin = s.pin.Append(d)
+	s.wrongPIN = false
+	s.stayInPIN(CueKey)
+}
+
+func (s *step) minPIN() int {
+	if s.pinStatus.Min > 0 {
+		return min(s.pinStatus.Min, MaxPINDigits)
+	}
+	return defaultMinPIN
+}
+
+func (s *step) maxPIN() int {
+	if s.pinStatus.Max > 0 {
+		return min(s.pinStatus.Max, MaxPINDigits)
+	}
+	return MaxPINDigits
+}
+
+// stayInPIN gives the person the whole time again for the next key.
+func (s *step) stayInPIN(c Cue) {
+	s.do(Sound{c})
+	s.enter(enteringPIN, s.config.Timing.PINEntry)
+}
+
+// verify hands the PIN over to the effect, which wipes it. A hub that was out
+// of reach when the card came may be back by now.
+func (s *step) verify() {
+	if s.challenge == challengeFailed {
+		s.challenge = challengeAsked
+		s.do(GetChallenge{s.id})
+	}
+	s.do(VerifyPIN{s.id, s.pin})
+	s.pin = PIN{}
+	s.enter(verifying, s.config.Timing.Verifying)
+}
+
+// answer takes what came back for the visit that goes on.
+func (s *step) answer(e Event) {
+	switch e := e.(type) {
+	case CardRead:
+		if s.in(e.Visit, reading) {
+			s.cardRead(e)
+		}
+	case CardRefused:
+		if s.in(e.Visit, reading) {
+			s.holder = e.Holder
+			s.finish(Denied, e.Reason)
+		}
+	case CardFailed:
+		if s.in(e.Visit, reading, verifying, signing) {
+			s.finish(Failed, e.Reason)
+		}
+	case PINAccepted:
+		if s.in(e.Visit, verifying) {
+			s.pinAccepted()
+		}
+	case PINRejected:
+		if s.in(e.Visit, verifying) {
+			s.pinRejected(e.PIN)
+		}
+	case Signed:
+		if s.in(e.Visit, signing) {
+			s.signed(e)
+		}
+	case ChallengeReady:
+		if s.in(e.Visit, enteringPIN, verifying, awaitingChallenge) {
+			s.challenge, s.nonce = challengeReady, e.Nonce
+			if s.state == awaitingChallenge {
+				s.sign()
+			}
+		}
+	case HubFailed:
+		if s.in(e.Visit, enteringPIN, verifying, awaitingChallenge, authenticating) {
+			s.withoutHub()
+		}
+	case Judged:
+		if s.in(e.Visit, authenticating, judging) {
+			s.decide(e.Verdict)
+		}
+	}
+}
+
+func (s *step) in(visit string, states ...state) bool {
+	return visit == s.id && slices.Contains(states, s.state)
+}
+
+// cardRead refuses what can be refused without the PIN, and otherwise asks
+// for it while the hub is asked for its challenge.
+func (s *step) cardRead(e CardRead) {
+	s.holder, s.pinStatus = e.Holder, e.PIN
+	if e.PIN.blocked() {
+		s.finish(Denied, Blocked)
+		return
+	}
+	s.do(GetChallenge{s.id}, Sound{CueAttention})
+	s.enter(enteringPIN, s.config.Timing.PINEntry)
+}
+
+func (s *step) pinRejected(status PINStatus) {
+	s.pinStatus.Tries, s.pinStatus.TriesKnown = status.Tries, status.TriesKnown
+	if s.pinStatus.blocked() {
+		s.finish(Denied, Blocked)
+		return
+	}
+	s.wrongPIN = true
+	s.do(Sound{CueDenied})
+	s.enter(enteringPIN, s.config.Timing.PINEntry)
+}
+
+// pinAccepted signs the challenge, or waits for it: half of the hub's time is
+// for the challenge then, the other half for the verdict.
+func (s *step) pinAccepted() {
+	if s.challenge == challengeAsked {
+		s.waited = true
+		s.enter(awaitingChallenge, s.config.Timing.Hub/2)
+		return
+	}
+	s.sign()
+}
+
+// sign asks for a token over the hub's nonce, or over the kiosk's own where
+// there is none (nonce "").
+func (s *step) sign() {
+	s.do(Sign{s.id, s.nonce})
+	s.enter(signing, s.config.Timing.Signing)
+}
+
+func (s *step) signed(e Signed) {
+	s.nonce, s.token = e.Nonce, e.Token
+	if s.challenge != challengeReady {
+		s.judge()
+		return
+	}
+	budget := s.config.Timing.Hub
+	if s.waited {
+		budget /= 2
+	}
+	s.do(Authenticate{s.id, s.nonce, s.token})
+	s.enter(authenticating, budget)
+}
+
+// withoutHub goes on without the hub, from wherever it was needed.
+func (s *step) withoutHub() {
+	switch s.state {
+	case authenticating:
+		s.judge()
+	case awaitingChallenge:
+		s.challenge = challengeFailed
+		s.sign()
+	default:
+		s.challenge = challengeFailed
+	}
+}
+
+func (s *step) judge() {
+	s.do(JudgeLocally{s.id, s.nonce, s.token})
+	s.enter(judging, s.config.Timing.Judging)
+}
+
+func (s *step) decide(v Verdict) {
+	if v.Holder != (Holder{}) {
+		s.holder = v.Holder
+	}
+	s.offline = v.Offline
+	o := Denied
+	if v.Granted {
+		o = Granted
+	}
+	s.finish(o, v.Reason)
+}

@@ -1,0 +1,253 @@
+package kiosk
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// walk is a Visit under random events, with what the invariants need to know
+// of the past. It is inside the package to see what a state still holds.
+type walk struct {
+	*rapid.T
+	visit    Visit
+	started  []string       // visits begun
+	records  map[string]int // outcomes by visit
+	durable  map[string]bool
+	running  map[Timer]int // timers by serial
+	buffers  []*[MaxPINDigits]byte
+	typed    []byte // digits typed in this visit
+	lastShow Screen
+}
+
+func newWalk(t *rapid.T) *walk {
+	return &walk{
+		T:       t,
+		visit:   New(Config{Languages: []string{"nb", "en"}, Timing: DefaultTiming}),
+		records: map[string]int{}, durable: map[string]bool{}, running: map[Timer]int{},
+	}
+}
+
+// name makes ids of letters only, so that no digit in an effect is theirs.
+func name(prefix string, n int) string {
+	return prefix + string(rune('a'+n/26%26)) + string(rune('a'+n%26))
+}
+
+func (w *walk) step(e Event) {
+	before := w.visit.state
+	after, effects := w.visit.Step(e)
+	w.visit = after
+	if b := after.pin.buffer; b != nil {
+		w.buffers = append(w.buffers, b)
+	}
+	shown := 0
+	for i, effect := range effects {
+		w.checkNoPIN(effect)
+		switch effect := effect.(type) {
+		case ReadCard:
+			w.started = append(w.started, effect.Visit)
+			w.typed = nil
+		case Record:
+			w.records[effect.Visit]++
+			if w.records[effect.Visit] > 1 {
+				w.Fatalf("visit %s: a second outcome", effect.Visit)
+			}
+		case VerifyPIN:
+			// The runner of the effect owns the PIN and wipes it.
+			if err := effect.PIN.Use(func([]byte) error { return nil }); err != nil {
+				w.Fatal(err)
+			}
+		case StartTimer:
+			w.running[effect.Timer] = effect.Serial
+		case StopTimer:
+			delete(w.running, effect.Timer)
+		case Show:
+			w.lastShow = effect.Screen
+			shown++
+		case OpenDoor:
+			if i == 0 || w.lastShow.ID != ScreenGranted {
+				w.Fatal("the door opens without the granted screen")
+			}
+		}
+	}
+	if shown > 1 {
+		w.Fatalf("%d screens in one step", shown)
+	}
+	if w.lastShow != (Screen{}) && w.lastShow != after.Screen() {
+		w.Fatalf("shown %v, to be shown %v", w.lastShow, after.Screen())
+	}
+	// 1. A verdict is shown only after its event is durable.
+	switch after.Screen().ID {
+	case ScreenGranted, ScreenDenied:
+		if !w.durable[after.id] {
+			w.Fatalf("%v is shown before it is recorded", after.Screen())
+		}
+	}
+	// 4. Every state but the resting ones has a time-out.
+	if after.state != idle && after.state != outOfService {
+		if _, runs := w.running[TimerState]; !runs {
+			w.Fatalf("state %d, from %d: no time-out", after.state, before)
+		}
+	}
+	if after.state == idle || after.state == outOfService {
+		w.checkWiped()
+	}
+}
+
+// checkWiped: nothing of a visit is left.
+func (w *walk) checkWiped() {
+	v := w.visit
+	if v.id != "" || v.holder != (Holder{}) || v.nonce != "" || v.token != nil || v.pin != (PIN{}) ||
+		!reflect.DeepEqual(v.outcome, Record{}) || v.shown.Name != "" {
+		w.Fatalf("a visit is over and still known: %+v", v)
+	}
+	for _, b := range w.buffers {
+		if *b != ([MaxPINDigits]byte{}) {
+			w.Fatal("a PIN is not wiped")
+		}
+	}
+	w.buffers = nil
+}
+
+// checkNoPIN: 3. no PIN digit is in any effect but VerifyPIN.
+func (w *walk) checkNoPIN(e Effect) {
+	if _, ok := e.(VerifyPIN); ok || len(w.typed) < 2 {
+		return
+	}
+	v := reflect.ValueOf(e)
+	for i := range v.NumField() {
+		var held []byte
+		switch f := v.Field(i).Interface().(type) {
+		case PIN:
+			w.Fatalf("%T holds a PIN", e)
+		case string:
+			held = []byte(f)
+		case []byte:
+			held = f
+		case Screen:
+			held = fmt.Append(nil, f)
+		case Holder:
+			held = fmt.Append(nil, f)
+		}
+		if bytes.Contains(held, w.typed) {
+			w.Fatalf("%T shows what was typed", e)
+		}
+	}
+}
+
+// event draws what may happen next: mostly what the state waits for, often
+// anything else, sometimes an answer for a visit that is over.
+func (w *walk) event() Event {
+	id := w.visit.id
+	if len(w.started) > 0 && rapid.IntRange(0, 9).Draw(w.T, "stale") == 0 {
+		id = rapid.SampledFrom(w.started).Draw(w.T, "visit")
+	}
+	holder := Holder{ID: "UN:NO-x", Name: "Kari"}
+	tries := rapid.IntRange(0, 3).Draw(w.T, "tries")
+	status := PINStatus{Tries: tries, TriesKnown: rapid.Bool().Draw(w.T, "known")}
+	digit := Key('0' + rapid.IntRange(0, 9).Draw(w.T, "digit"))
+	fresh := name("v", len(w.started))
+	expected := map[state][]Event{
+		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}},
+		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}},
+		reading:           {CardRead{id, holder, PINStatus{Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}},
+		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce"}},
+		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubFailed{id}},
+		awaitingChallenge: {ChallengeReady{id, "nonce"}, HubFailed{id}},
+		signing:           {Signed{id, "nonce", []byte("token")}},
+		authenticating:    {Judged{id, Verdict{Granted: true, Holder: holder}}, HubFailed{id}},
+		judging:           {Judged{id, Verdict{Reason: OfflineNever, Offline: true}}},
+		recording:         {Recorded{id}},
+		showing:           {CardGone{}},
+	}
+	if rapid.IntRange(0, 9).Draw(w.T, "expected") < 7 {
+		return rapid.SampledFrom(expected[w.visit.state]).Draw(w.T, "event")
+	}
+	timer := rapid.SampledFrom([]Timer{TimerState, TimerVisit}).Draw(w.T, "timer")
+	serial := w.running[timer]
+	if rapid.IntRange(0, 4).Draw(w.T, "late") == 0 {
+		serial--
+	}
+	return rapid.SampledFrom([]Event{
+		CardGone{}, ReaderGone{}, CardInserted{fresh}, CardSilent{fresh},
+		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage},
+		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
+		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
+		PINAccepted{id}, PINRejected{id, status}, Signed{id, "nonce", []byte("token")},
+		ChallengeReady{id, "nonce"}, HubFailed{id}, Judged{id, Verdict{Granted: true}},
+		Recorded{id}, RecordFailed{id},
+	}).Draw(w.T, "event")
+}
+
+func (w *walk) happen(e Event) {
+	switch e := e.(type) {
+	case KeyPressed:
+		if w.visit.state == enteringPIN && e.Key.IsDigit() {
+			w.typed = append(w.typed, byte(e.Key))
+		} else {
+			w.typed = nil
+		}
+	case Recorded:
+		// Only what was asked for becomes durable.
+		if w.records[e.Visit] == 0 {
+			return
+		}
+		w.durable[e.Visit] = true
+	case RecordFailed:
+		if w.records[e.Visit] == 0 || w.durable[e.Visit] {
+			return
+		}
+	case Elapsed:
+		if e.Serial == w.running[e.Timer] {
+			delete(w.running, e.Timer)
+		}
+	}
+	w.step(e)
+}
+
+// TestInvariants walks random events and checks the five invariants of the
+// visit machine, as ARCHITECTURE numbers them, at every step.
+func TestInvariants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWalk(t)
+		for range rapid.IntRange(1, 120).Draw(t, "steps") {
+			w.happen(w.event())
+			if rapid.IntRange(0, 30).Draw(t, "end") == 0 {
+				w.ends()
+			}
+		}
+		w.ends()
+		// 5. Each visit yields exactly one outcome.
+		for _, id := range w.started {
+			if w.records[id] != 1 {
+				t.Fatalf("visit %s: %d outcomes", id, w.records[id])
+			}
+		}
+	})
+}
+
+// ends takes the ways out of the present state: 2. removing the card leads to
+// idle within one step; 4. time alone leads to idle or out of service.
+func (w *walk) ends() {
+	if rapid.Bool().Draw(w.T, "pull") {
+		w.happen(CardGone{})
+		if !w.visit.outboxFailed && (w.visit.state != idle || w.visit.Screen().ID != ScreenWelcome) {
+			w.Fatalf("the card is gone, and the kiosk shows %v", w.visit.Screen())
+		}
+		w.checkWiped()
+		return
+	}
+	for n := 0; w.visit.state != idle && w.visit.state != outOfService; n++ {
+		if n > 10 {
+			w.Fatalf("state %d does not end by itself", w.visit.state)
+		}
+		if w.visit.state == recording && rapid.Bool().Draw(w.T, "disk") {
+			w.happen(Recorded{w.visit.id})
+			continue
+		}
+		w.happen(Elapsed{TimerState, w.running[TimerState]})
+	}
+}

@@ -1,0 +1,220 @@
+package kiosk_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"smartkiosk/kiosk"
+)
+
+var update = flag.Bool("update", false, "rewrite the effects in testdata/visits")
+
+// TestTraces plays testdata/visits/*.txt: a line that begins in the first
+// column is an event, the indented lines below it are the effects that Step
+// must give, in order. Read them as the documentation of each flow.
+func TestTraces(t *testing.T) {
+	files, err := filepath.Glob("testdata/visits/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no traces", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := play(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Equal(got, want) {
+				return
+			}
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			t.Errorf("the trace differs; Step gave:\n%s", got)
+		})
+	}
+}
+
+// play gives the script with the effects that Step gives under each event.
+func play(script []byte) ([]byte, error) {
+	var out bytes.Buffer
+	tr := newTrace()
+	for i, line := range strings.Split(strings.TrimRight(string(script), "\n"), "\n") {
+		switch {
+		case strings.HasPrefix(line, " "), strings.HasPrefix(line, "\t"):
+			continue
+		case line == "", strings.HasPrefix(line, "#"):
+			fmt.Fprintln(&out, line)
+			continue
+		}
+		fmt.Fprintln(&out, line)
+		events, err := tr.parse(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", i+1, err)
+		}
+		for _, e := range events {
+			for _, effect := range tr.step(e) {
+				fmt.Fprintf(&out, "    %s\n", describe(effect))
+			}
+		}
+	}
+	return out.Bytes(), nil
+}
+
+// trace is a Visit driven by words.
+type trace struct {
+	visit   kiosk.Visit
+	serials map[kiosk.Timer]int
+}
+
+func newTrace() *trace {
+	return &trace{
+		visit: kiosk.New(kiosk.Config{
+			Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming,
+		}),
+		serials: map[kiosk.Timer]int{},
+	}
+}
+
+func (tr *trace) step(e kiosk.Event) []kiosk.Effect {
+	var effects []kiosk.Effect
+	tr.visit, effects = tr.visit.Step(e)
+	for _, effect := range effects {
+		if start, ok := effect.(kiosk.StartTimer); ok {
+			tr.serials[start.Timer] = start.Serial
+		}
+	}
+	return effects
+}
+
+var kari = kiosk.Holder{ID: "UN:NO-9578-4050-100001", Name: "Kari Nordmann", Domain: "buypass-test"}
+
+// parse reads one event line. Its first word names the event, the second its
+// visit where it has one.
+func (tr *trace) parse(line string) ([]kiosk.Event, error) {
+	w := strings.Fields(line)
+	arg := func(i int) string {
+		if i < len(w) {
+			return w[i]
+		}
+		return ""
+	}
+	number := func(i int) int { n, _ := strconv.Atoi(arg(i)); return n }
+	one := func(e kiosk.Event) ([]kiosk.Event, error) { return []kiosk.Event{e}, nil }
+	switch w[0] {
+	case "inserted":
+		return one(kiosk.CardInserted{Visit: arg(1)})
+	case "silent":
+		return one(kiosk.CardSilent{Visit: arg(1)})
+	case "gone":
+		return one(kiosk.CardGone{})
+	case "reader-gone":
+		return one(kiosk.ReaderGone{})
+	case "keys":
+		var keys []kiosk.Event
+		for _, k := range arg(1) {
+			keys = append(keys, kiosk.KeyPressed{Key: kiosk.Key(k)})
+		}
+		return keys, nil
+	case "elapsed":
+		timer := kiosk.Timer(arg(1))
+		return one(kiosk.Elapsed{Timer: timer, Serial: tr.serials[timer]})
+	case "read":
+		return one(kiosk.CardRead{Visit: arg(1), Holder: kari,
+			PIN: kiosk.PINStatus{Min: 4, Max: 4, Tries: number(3), TriesKnown: arg(2) == "tries"}})
+	case "refused":
+		return one(kiosk.CardRefused{Visit: arg(1), Reason: kiosk.Reason(arg(2)), Holder: kari})
+	case "failed":
+		return one(kiosk.CardFailed{Visit: arg(1), Reason: kiosk.Reason(arg(2))})
+	case "pin-accepted":
+		return one(kiosk.PINAccepted{Visit: arg(1)})
+	case "pin-rejected":
+		return one(kiosk.PINRejected{Visit: arg(1),
+			PIN: kiosk.PINStatus{Tries: number(3), TriesKnown: arg(2) == "tries"}})
+	case "signed":
+		return one(kiosk.Signed{Visit: arg(1), Nonce: arg(2), Token: []byte("token")})
+	case "challenge":
+		return one(kiosk.ChallengeReady{Visit: arg(1), Nonce: arg(2)})
+	case "hub-failed":
+		return one(kiosk.HubFailed{Visit: arg(1)})
+	case "granted":
+		return one(kiosk.Judged{Visit: arg(1), Verdict: kiosk.Verdict{
+			Granted: true, Holder: kari, Offline: arg(2) == "offline"}})
+	case "denied":
+		return one(kiosk.Judged{Visit: arg(1), Verdict: kiosk.Verdict{
+			Reason: kiosk.Reason(arg(2)), Holder: kari, Offline: arg(3) == "offline"}})
+	case "recorded":
+		return one(kiosk.Recorded{Visit: arg(1)})
+	case "record-failed":
+		return one(kiosk.RecordFailed{Visit: arg(1)})
+	}
+	return nil, fmt.Errorf("unknown event %q", w[0])
+}
+
+// describe prints an effect as the traces have it.
+func describe(e kiosk.Effect) string {
+	words := func(w ...string) string {
+		return strings.Join(strings.Fields(strings.Join(w, " ")), " ")
+	}
+	flag := func(set bool, name string) string {
+		if set {
+			return name
+		}
+		return ""
+	}
+	switch e := e.(type) {
+	case kiosk.Show:
+		s := e.Screen
+		tries := ""
+		if s.TriesKnown {
+			tries = fmt.Sprintf("tries=%d", s.Tries)
+		}
+		typed := ""
+		if s.TakesPIN() {
+			typed = fmt.Sprintf("typed=%d", s.Typed)
+		}
+		return words("show", string(s.ID), s.Language, typed, tries, flag(s.WrongPIN, "wrong-pin"),
+			string(s.Reason), s.Name, flag(s.Offline, "offline"))
+	case kiosk.Sound:
+		return words("sound", string(e.Cue))
+	case kiosk.OpenDoor:
+		return "open-door"
+	case kiosk.ReadCard:
+		return words("read-card", e.Visit)
+	case kiosk.VerifyPIN:
+		return fmt.Sprintf("verify-pin %s %v", e.Visit, e.PIN)
+	case kiosk.Sign:
+		if e.Nonce == "" {
+			return words("sign", e.Visit, "own-nonce")
+		}
+		return words("sign", e.Visit, e.Nonce)
+	case kiosk.Release:
+		return "release"
+	case kiosk.GetChallenge:
+		return words("get-challenge", e.Visit)
+	case kiosk.Authenticate:
+		return words("authenticate", e.Visit, e.Nonce, string(e.Token))
+	case kiosk.JudgeLocally:
+		return words("judge-locally", e.Visit, e.Nonce, string(e.Token))
+	case kiosk.Record:
+		return words("record", e.Visit, string(e.Outcome), string(e.Reason), e.Holder.Name,
+			flag(e.Authenticated, "authenticated"), flag(e.Offline, "offline"), e.Nonce, string(e.Token))
+	case kiosk.StartTimer:
+		return fmt.Sprintf("timer %s %v", e.Timer, e.After)
+	case kiosk.StopTimer:
+		return words("timer", string(e.Timer), "off")
+	}
+	return fmt.Sprintf("%T", e)
+}

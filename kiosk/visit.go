@@ -1,0 +1,162 @@
+package kiosk
+
+import "time"
+
+// Visit is the state of the kiosk towards the person in front of it: idle, in
+// some step of a visit, or out of service. It is a value; Step gives the next.
+// Only the PIN's digits are shared between copies (see PIN), so of two copies
+// only one may be stepped on.
+type Visit struct {
+	config Config
+	state  state
+	cardIn bool
+	shown  Screen // the last one asked for
+
+	language   string
+	reminders  int // given since the visit ended with the card still in
+	lastSerial int
+	serials    map[Timer]int // of the timers that run; never changed in place
+
+	// Why out of service, if it is.
+	hasReader    bool
+	outboxFailed bool
+
+	// What belongs to one visit and is gone after it.
+	id        string
+	holder    Holder
+	pinStatus PINStatus
+	pin       PIN
+	wrongPIN  bool
+	challenge challenge
+	offline   bool // the kiosk decided alone
+	waited    bool // a part of the hub's time was spent on the challenge
+	nonce     string
+	token     []byte
+	outcome   Record // decided; set from recording on
+}
+
+// state is where a visit stands. The zero state is out of service: a kiosk
+// that has not heard of its reader serves nobody.
+type state int
+
+const (
+	outOfService state = iota
+	idle
+	reading           // the card's certificates
+	enteringPIN       // by the person
+	verifying         // the PIN, by the card
+	awaitingChallenge // from the hub; the PIN was right
+	signing           // by the card
+	authenticating    // the hub is to say
+	judging           // the kiosk is to say
+	recording         // the outcome is on its way to the disk
+	showing           // the outcome
+)
+
+// undecided tells whether a visit goes on whose outcome is still open.
+func (s state) undecided() bool { return s >= reading && s <= judging }
+
+// challenge is how far the hub's nonce has come.
+type challenge int
+
+const (
+	challengeAsked challenge = iota
+	challengeReady
+	challengeFailed
+)
+
+// Config is what a kiosk may do differently from another.
+type Config struct {
+	Languages []string // BCP 47, the first is the default; at least one
+	Timing    Timing
+}
+
+// Timing is how long each state may last.
+type Timing struct {
+	Reading   time.Duration // the card's certificates
+	PINEntry  time.Duration // since the last key
+	Verifying time.Duration // the PIN, by the card
+	Signing   time.Duration // by the card
+	Hub       time.Duration // all that a person waits for the hub
+	Judging   time.Duration // by the kiosk itself
+	Recording time.Duration // until the outcome is on disk
+	Outcome   time.Duration // shown, unless the card is taken earlier
+	Visit     time.Duration // from insertion to decision; below the life of a challenge
+	Reminder  time.Duration // between reminders of a card left in
+	Language  time.Duration // a language chosen, and no card put in
+}
+
+// DefaultTiming suits a person who reads slowly or types by touch.
+var DefaultTiming = Timing{
+	Reading:   15 * time.Second,
+	PINEntry:  30 * time.Second,
+	Verifying: 10 * time.Second,
+	Signing:   15 * time.Second,
+	Hub:       2 * time.Second,
+	Judging:   5 * time.Second,
+	Recording: 10 * time.Second,
+	Outcome:   6 * time.Second,
+	Visit:     4 * time.Minute,
+	Reminder:  10 * time.Second,
+	Language:  30 * time.Second,
+}
+
+// maxReminders of a card left in; then the kiosk keeps quiet.
+const maxReminders = 6
+
+// defaultMinPIN is the fewest digits taken where the card does not say.
+const defaultMinPIN = 4
+
+// New gives a kiosk that is out of service until it hears of its reader.
+func New(c Config) Visit {
+	v := Visit{config: c, language: c.Languages[0]}
+	v.shown = v.Screen()
+	return v
+}
+
+// Screen is what the person is to see in the present state.
+func (v Visit) Screen() Screen {
+	s := Screen{Language: v.language}
+	switch v.state {
+	case outOfService:
+		s.ID, s.Reason = ScreenOutOfService, ReaderLost
+		if v.outboxFailed {
+			s.Reason = OutboxFailed
+		}
+	case idle:
+		s.ID = ScreenWelcome
+		if v.cardIn {
+			s.ID = ScreenRemoveCard
+		}
+	case reading:
+		s.ID = ScreenReading
+	case enteringPIN:
+		s.ID, s.Typed, s.WrongPIN = ScreenPIN, v.pin.Len(), v.wrongPIN
+		s.Tries, s.TriesKnown = v.pinStatus.Tries, v.pinStatus.TriesKnown
+	case showing:
+		s.Reason, s.Offline = v.outcome.Reason, v.outcome.Offline
+		switch v.outcome.Outcome {
+		case Granted:
+			s.ID, s.Name = ScreenGranted, v.outcome.Holder.Name
+		case Denied:
+			s.ID = ScreenDenied
+		case Cancelled:
+			s.ID = ScreenCancelled
+		case TimedOut:
+			s.ID = ScreenTimedOut
+		default:
+			s.ID = ScreenFailed
+		}
+	default:
+		s.ID = ScreenChecking
+	}
+	return s
+}
+
+// wipe forgets everything of the visit.
+func (v *Visit) wipe() {
+	v.pin.Wipe()
+	v.id, v.holder, v.pinStatus, v.pin = "", Holder{}, PINStatus{}, PIN{}
+	v.wrongPIN, v.challenge, v.waited, v.offline = false, challengeAsked, false, false
+	v.nonce, v.token, v.outcome = "", nil, Record{}
+}
