@@ -1,0 +1,124 @@
+package screen
+
+import (
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+//go:embed texts/*.toml
+var embedded embed.FS
+
+// Catalogue holds every language, each complete.
+type Catalogue struct {
+	languages []language // by tag
+}
+
+// language is one file of texts/.
+type language struct {
+	Tag  string // BCP 47
+	Name string // in the language itself
+	Keys struct {
+		Keypad string    // names the keypad to a screen reader
+		Clear  string    // names the * key
+		OK     string    // names the # key
+		Typed  [3]string // no digit, one, {typed}
+	}
+	Screens map[situation]text
+}
+
+// text is what one language says about one situation.
+type text struct {
+	Heading, Short, Text, Hint string
+}
+
+// Load reads the languages that are compiled in.
+func Load() (*Catalogue, error) { return load(embedded) }
+
+// load reads texts/*.toml and demands of every language that it has every text
+// and no other.
+func load(files fs.FS) (*Catalogue, error) {
+	names, err := fs.Glob(files, "texts/*.toml")
+	if err != nil {
+		return nil, fmt.Errorf("cannot list languages: %v", err)
+	}
+	if len(names) == 0 {
+		return nil, errors.New("cannot load texts: there is no language")
+	}
+	var c Catalogue
+	for _, name := range names {
+		l, err := loadLanguage(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("cannot load %s: %v", name, err)
+		}
+		c.languages = append(c.languages, l)
+	}
+	slices.SortFunc(c.languages, func(a, b language) int { return cmp.Compare(a.Tag, b.Tag) })
+	return &c, nil
+}
+
+func loadLanguage(files fs.FS, name string) (l language, err error) {
+	file, err := files.Open(name)
+	if err != nil {
+		return l, err
+	}
+	defer file.Close()
+	if err := toml.NewDecoder(file).DisallowUnknownFields().Decode(&l); err != nil {
+		var unknown *toml.StrictMissingError
+		if errors.As(err, &unknown) {
+			return l, fmt.Errorf("unknown keys:\n%s", unknown)
+		}
+		return l, err
+	}
+	if l.Tag+".toml" != path.Base(name) {
+		return l, fmt.Errorf("tag %q is not the file's name", l.Tag)
+	}
+	k := l.Keys
+	for _, s := range []string{l.Name, k.Keypad, k.Clear, k.OK, k.Typed[0], k.Typed[1], k.Typed[2]} {
+		if s == "" {
+			return l, errors.New("name and all of [keys] must be filled in")
+		}
+	}
+	for s := range tones {
+		t := l.Screens[s]
+		if t.Heading == "" || t.Short == "" || t.Text == "" {
+			return l, fmt.Errorf("screen %q lacks a heading, short or text", s)
+		}
+	}
+	for s := range l.Screens {
+		if _, ok := tones[s]; !ok {
+			return l, fmt.Errorf("unknown screen %q", s)
+		}
+	}
+	return l, nil
+}
+
+// Has tells whether the catalogue has the language with this BCP 47 tag, so
+// that a configuration that asks for another can be refused.
+func (c *Catalogue) Has(tag string) bool {
+	return slices.ContainsFunc(c.languages, func(l language) bool { return l.Tag == tag })
+}
+
+// Next is the tag of the language after this one; the last is followed by the
+// first, and so is a tag that the catalogue has not.
+func (c *Catalogue) Next(tag string) string {
+	i := slices.IndexFunc(c.languages, func(l language) bool { return l.Tag == tag })
+	return c.languages[(i+1)%len(c.languages)].Tag
+}
+
+// language finds a language, and for an unknown tag the first: a person is
+// better served by the wrong language than by an empty display.
+func (c *Catalogue) language(tag string) language {
+	for _, l := range c.languages {
+		if l.Tag == tag {
+			return l
+		}
+	}
+	return c.languages[0]
+}

@@ -1,0 +1,313 @@
+package screen
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"unicode"
+
+	"pgregory.net/rapid"
+	"smartkiosk/kiosk"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.txt anew")
+
+func catalogue(t testing.TB) *Catalogue {
+	t.Helper()
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// reasons reads the kiosk package's own list, so that a reason added there
+// cannot be forgotten here.
+func reasons(t *testing.T) []kiosk.Reason {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../kiosk.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []kiosk.Reason
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok {
+			if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "Reason" {
+				value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, kiosk.Reason(value))
+			}
+		}
+		return true
+	})
+	if len(all) < 20 {
+		t.Fatalf("found only %d reasons in kiosk.go", len(all))
+	}
+	return all
+}
+
+// situations gives a screen for each situation, in the order a person may meet
+// them.
+func situations(t *testing.T) []kiosk.Screen {
+	t.Helper()
+	var all []kiosk.Screen
+	seen := map[situation]bool{}
+	add := func(s kiosk.Screen) {
+		if to := situationOf(s); !seen[to] {
+			seen[to] = true
+			all = append(all, s)
+		}
+	}
+	for _, id := range kiosk.Screens {
+		switch id {
+		case kiosk.ScreenPIN:
+			add(kiosk.Screen{ID: id, Typed: 4})
+			add(kiosk.Screen{ID: id, Tries: 1, TriesKnown: true})
+			add(kiosk.Screen{ID: id, WrongPIN: true})
+			add(kiosk.Screen{ID: id, WrongPIN: true, Tries: 2, TriesKnown: true})
+			add(kiosk.Screen{ID: id, WrongPIN: true, Tries: 1, TriesKnown: true})
+		case kiosk.ScreenGranted:
+			add(kiosk.Screen{ID: id, Name: "Kari Nordmann"})
+			add(kiosk.Screen{ID: id, Name: "Kari Nordmann", Offline: true})
+		case kiosk.ScreenDenied, kiosk.ScreenFailed:
+			add(kiosk.Screen{ID: id})
+			for _, r := range reasons(t) {
+				add(kiosk.Screen{ID: id, Reason: r})
+			}
+		default:
+			add(kiosk.Screen{ID: id})
+		}
+	}
+	for s := range tones {
+		if !seen[s] {
+			t.Errorf("situation %q belongs to no screen", s)
+		}
+	}
+	return all
+}
+
+// TestEveryScreenFits goes through every screen, language and form, and looks
+// that no word of the catalogue is cut off.
+func TestEveryScreenFits(t *testing.T) {
+	c := catalogue(t)
+	for _, l := range c.languages {
+		for _, s := range situations(t) {
+			s.Language = l.Tag
+			words := c.words(s)
+			for name, form := range map[string]Form{"16x2": Text16x2, "20x4": Text20x4, "128x64": Graphic128x64} {
+				rows := c.Lines(s, form)
+				checkRows(t, rows, form)
+				want := words.Heading + " " + words.Text
+				if form.Rows == 2 {
+					want = words.Heading + " " + words.Short
+				}
+				if s.Typed > 0 && form.Rows == 2 {
+					want = words.Heading
+				}
+				want = strings.ReplaceAll(want, "{name}", s.Name)
+				got := strings.Join(strings.Fields(strings.Join(rows, " ")), " ")
+				if !strings.HasPrefix(got, want) {
+					t.Errorf("%s %s on %s: shows %q, want %q", l.Tag, situationOf(s), name, rows, want)
+				}
+				if stars := strings.Repeat("*", s.Typed); rows[form.Rows-1] != stars && s.Typed > 0 {
+					t.Errorf("%s %s on %s: last row %q, want %q", l.Tag, situationOf(s), name, rows[form.Rows-1], stars)
+				}
+			}
+			f := c.Frame(s)
+			if f.Heading == "" || f.Text == "" || f.Tone == "" || f.Lang != l.Tag || f.Name != string(s.ID) {
+				t.Errorf("%s %s: incomplete frame %+v", l.Tag, situationOf(s), f)
+			}
+			all := f.Heading + f.Text + f.Hint + f.EntryLabel + strings.ReplaceAll(words.Short, "{name}", "")
+			if strings.Contains(all, "{") {
+				t.Errorf("%s %s: a placeholder is left in %q", l.Tag, situationOf(s), all)
+			}
+		}
+	}
+}
+
+func checkRows(t interface{ Errorf(string, ...any) }, rows []string, form Form) {
+	if len(rows) != form.Rows {
+		t.Errorf("%d rows, want %d: %q", len(rows), form.Rows, rows)
+	}
+	for i, row := range rows {
+		width := form.Columns
+		if i == 0 {
+			width = form.Heading
+		}
+		if n := len([]rune(row)); n > width {
+			t.Errorf("row %d has %d letters, room for %d: %q", i, n, width, row)
+		}
+		if strings.ContainsFunc(row, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("row %d is not printable: %q", i, row)
+		}
+	}
+}
+
+// TestAnyScreenFits does the same for values that no one has thought of: names
+// from hostile certificates, unknown reasons, endless PINs.
+func TestAnyScreenFits(t *testing.T) {
+	c := catalogue(t)
+	rapid.Check(t, func(t *rapid.T) {
+		s := kiosk.Screen{
+			ID:         rapid.OneOf(rapid.SampledFrom(kiosk.Screens), rapid.Just(kiosk.ScreenID("no such screen"))).Draw(t, "id"),
+			Language:   rapid.SampledFrom([]string{"nb", "en", "", "tlh"}).Draw(t, "language"),
+			Typed:      rapid.IntRange(-1, 100).Draw(t, "typed"),
+			Tries:      rapid.IntRange(0, 15).Draw(t, "tries"),
+			TriesKnown: rapid.Bool().Draw(t, "known"),
+			WrongPIN:   rapid.Bool().Draw(t, "wrong"),
+			Reason:     kiosk.Reason(rapid.String().Draw(t, "reason")),
+			Name:       rapid.String().Draw(t, "name"),
+			Offline:    rapid.Bool().Draw(t, "offline"),
+		}
+		for _, form := range []Form{Text16x2, Text20x4, Graphic128x64} {
+			checkRows(t, c.Lines(s, form), form)
+		}
+		f := c.Frame(s)
+		if n := len([]rune(f.Text)); n > 100 {
+			t.Errorf("text of %d letters", n)
+		}
+		if s.TakesPIN() != (f.EntryLabel != "") || s.TakesPIN() != (f.Entry == s.Typed) && s.Typed >= 0 {
+			t.Errorf("%s: entry %d labelled %q", s.ID, f.Entry, f.EntryLabel)
+		}
+	})
+}
+
+// TestPictures keeps a picture of every screen on every display, for a
+// translator and for whoever changes a text to look at.
+func TestPictures(t *testing.T) {
+	c := catalogue(t)
+	for _, l := range c.languages {
+		var b strings.Builder
+		for _, s := range situations(t) {
+			s.Language = l.Tag
+			fmt.Fprintf(&b, "%s\n", situationOf(s))
+			forms := []Form{Text16x2, Text20x4, Graphic128x64}
+			for row := range Graphic128x64.Rows {
+				line := ""
+				for _, form := range forms {
+					picture := ""
+					if row < form.Rows {
+						picture = fmt.Sprintf("|%-*s|", form.Columns, c.Lines(s, form)[row])
+					}
+					line += fmt.Sprintf(" %-*s", form.Columns+2, picture)
+				}
+				fmt.Fprintln(&b, strings.TrimRight(line, " "))
+			}
+			fmt.Fprintln(&b)
+		}
+		golden := "testdata/" + l.Tag + ".txt"
+		if *update {
+			if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != string(want) {
+			t.Errorf("%s differs: look at `go test -update` and git diff", golden)
+		}
+	}
+}
+
+func TestEveryReasonIsGrouped(t *testing.T) {
+	ownScreen := map[kiosk.Reason]bool{ // cancelled, timed-out
+		kiosk.ByHolder: true, kiosk.CardRemoved: true, kiosk.PINTimeout: true, kiosk.VisitTimeout: true,
+	}
+	for _, r := range reasons(t) {
+		_, denied := denials[r]
+		_, failed := failures[r]
+		if !denied && !failed && !ownScreen[r] {
+			t.Errorf("reason %q: nobody is told what to do about it", r)
+		}
+	}
+	told := map[situation]bool{}
+	for _, s := range denials {
+		told[s] = true
+	}
+	if len(told) > 7 {
+		t.Errorf("%d ways to be denied: a few are enough", len(told))
+	}
+}
+
+func TestFrame(t *testing.T) {
+	c := catalogue(t)
+	got := c.Frame(kiosk.Screen{ID: kiosk.ScreenPIN, Language: "en", Typed: 2, WrongPIN: true, Tries: 2, TriesKnown: true})
+	want := Frame{
+		Name: "pin", Lang: "en", Heading: "Wrong PIN", Text: "You have 2 tries left.", Tone: "attention",
+		Entry: 2, EntryLabel: "2 digits typed",
+		Keypad: "Keys", ClearKey: "Correct or cancel", OKKey: "OK", NextLang: "nb", NextLanguage: "Norsk",
+	}
+	if got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	got = c.Frame(kiosk.Screen{ID: kiosk.ScreenGranted, Language: "nb", Name: "Kari\x00\u202e Nordmann"})
+	if got.Heading != "Velkommen" || got.Text != "Kari Nordmann" || got.Entry != -1 || got.EntryLabel != "" {
+		t.Errorf("granted: %+v", got)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		columns int
+		want    string
+	}{
+		{"Kari Nordmann", 16, "Kari Nordmann"},
+		{"Kari Anne Sofie Nordmann", 20, "Kari Nordmann"},
+		{"Kari Anne Nordmann-Haugen", 16, "Kari N."},
+		{"Bartholomeus-Kristoffer Ås", 16, "Bartholomeus-Kri"},
+		{"", 16, ""},
+	} {
+		if got := shorten(tt.name, tt.columns); got != tt.want {
+			t.Errorf("shorten(%q, %d) = %q, want %q", tt.name, tt.columns, got, tt.want)
+		}
+	}
+}
+
+func TestNext(t *testing.T) {
+	c := catalogue(t)
+	for tag, want := range map[string]string{"en": "nb", "nb": "en", "xx": "en"} {
+		if got := c.Next(tag); got != want {
+			t.Errorf("after %q comes %q, want %q", tag, got, want)
+		}
+	}
+	if !c.Has("nb") || !c.Has("en") || c.Has("xx") {
+		t.Error("Has does not know nb and en alone")
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	whole, err := embedded.ReadFile("texts/nb.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: toml: expected '='"},
+		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" is not the file's name`},
+		{"no name", `name = "Norsk"`, `name = ""`, "name and all of [keys] must be filled in"},
+		{"no key name", `ok = "OK"`, ``, "name and all of [keys] must be filled in"},
+		{"misspelt key", `short = "Vent litt"`, `shrot = "Vent litt"`, "unknown keys"},
+		{"text missing", `heading = "Avbrutt"`, ``, `screen "cancelled" lacks a heading, short or text`},
+		{"screen too many", `[keys]`, "[screens.mislaid]\nheading = \"x\"\n[keys]", `unknown screen "mislaid"`},
+	} {
+		file := strings.Replace(string(whole), tt.old, tt.new, 1)
+		_, err := load(fstest.MapFS{"texts/nb.toml": {Data: []byte(file)}})
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	if _, err := load(fstest.MapFS{}); err == nil || err.Error() != "cannot load texts: there is no language" {
+		t.Errorf("no language: %v", err)
+	}
+}
