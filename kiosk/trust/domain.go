@@ -1,0 +1,159 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"smartkiosk/kiosk"
+)
+
+// Domain is a set of issuers that are trusted together, and what is asked of
+// the certificates they issue.
+type Domain struct {
+	Name          string              // lower-case letters, digits and hyphens
+	Anchors       []*x509.Certificate // CAs trusted by themselves
+	Intermediates []*x509.Certificate // CAs between an anchor and a holder
+
+	// Policies are the certificate policies (dotted OIDs) of which a
+	// certificate must name at least one; AnyPolicy alone asks for none.
+	// RefusedPolicies are those of which it must name none.
+	Policies        []string
+	RefusedPolicies []string
+
+	Purposes []Purpose // what the domain's certificates may be used for; none means Authenticate
+	Subject  Subject   // how the holder is named
+
+	CRLs        []*CRL
+	Unrevocable bool          // the issuers tell nobody what they revoked: do not ask
+	MaxCRLAge   time.Duration // refuse a CRL whose thisUpdate is longer ago; 0 for no limit but its nextUpdate
+}
+
+// AnyPolicy in Domain.Policies says that the issuer alone decides.
+const AnyPolicy = "any"
+
+// Domains are the trust domains of a hub or a kiosk, most preferred first.
+// They do not change once made, and may be used by many at once.
+type Domains struct{ domains []*domain }
+
+// domain is a Domain made ready for use.
+type domain struct {
+	Domain
+	anchors, intermediates *x509.CertPool
+}
+
+var domainName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// New makes trust domains ready for use, most preferred first. It fails if
+// one of them is incomplete or contradicts itself, or if a CA in it may not
+// issue certificates or has a key too weak for one.
+func New(domains ...Domain) (*Domains, error) {
+	d := &Domains{}
+	for _, in := range domains {
+		out, err := prepare(in)
+		if err != nil {
+			return nil, fmt.Errorf("cannot use trust domain %q: %w", in.Name, err)
+		}
+		if slices.ContainsFunc(d.domains, func(other *domain) bool { return other.Name == in.Name }) {
+			return nil, fmt.Errorf("cannot use trust domain %q: there are two of that name", in.Name)
+		}
+		d.domains = append(d.domains, out)
+	}
+	if len(d.domains) == 0 {
+		return nil, errors.New("cannot trust anybody: no trust domain is given")
+	}
+	return d, nil
+}
+
+func prepare(in Domain) (*domain, error) {
+	if !domainName.MatchString(in.Name) {
+		return nil, errors.New("its name must be lower-case letters, digits and hyphens")
+	}
+	if len(in.Anchors) == 0 {
+		return nil, errors.New("it has no anchors")
+	}
+	if err := checkPolicies(in); err != nil {
+		return nil, err
+	}
+	if len(in.Purposes) == 0 {
+		in.Purposes = []Purpose{Authenticate}
+	}
+	for _, p := range in.Purposes {
+		if p != Authenticate && p != Sign {
+			return nil, fmt.Errorf("unknown purpose %q: there are %q and %q", p, Authenticate, Sign)
+		}
+	}
+	if !in.Subject.known() {
+		return nil, fmt.Errorf("unknown way to name the subject %q: there are %q", in.Subject, subjects)
+	}
+	if len(in.CRLs) == 0 && !in.Unrevocable {
+		return nil, errors.New("it has no way to learn what was revoked: give crls, or say revocation = \"none\"")
+	}
+	d := &domain{Domain: in, anchors: x509.NewCertPool(), intermediates: x509.NewCertPool()}
+	for _, c := range in.Anchors {
+		if err := checkCA(c); err != nil {
+			return nil, fmt.Errorf("anchor %q: %w", c.Subject.CommonName, err)
+		}
+		d.anchors.AddCert(c)
+	}
+	for _, c := range in.Intermediates {
+		if err := checkCA(c); err != nil {
+			return nil, fmt.Errorf("intermediate %q: %w", c.Subject.CommonName, err)
+		}
+		d.intermediates.AddCert(c)
+	}
+	return d, nil
+}
+
+func checkPolicies(in Domain) error {
+	if len(in.Policies) == 0 {
+		return fmt.Errorf("it asks for no policies: name them, or %q if the issuer alone decides", AnyPolicy)
+	}
+	for _, p := range slices.Concat(in.Policies, in.RefusedPolicies) {
+		if p == AnyPolicy {
+			continue
+		}
+		if _, err := x509.ParseOID(p); err != nil {
+			return fmt.Errorf("policy %q is no object identifier", p)
+		}
+	}
+	if slices.Contains(in.Policies, AnyPolicy) && len(in.Policies) > 1 {
+		return fmt.Errorf("policy %q stands beside others", AnyPolicy)
+	}
+	if slices.Contains(in.RefusedPolicies, AnyPolicy) {
+		return fmt.Errorf("refused policy %q would refuse everybody", AnyPolicy)
+	}
+	for _, p := range in.Policies {
+		if slices.Contains(in.RefusedPolicies, p) {
+			return fmt.Errorf("policy %s is both asked for and refused", p)
+		}
+	}
+	return nil
+}
+
+// Names gives the names of the domains in order.
+func (d *Domains) Names() []string {
+	names := make([]string, len(d.domains))
+	for i, dom := range d.domains {
+		names[i] = dom.Name
+	}
+	return names
+}
+
+// knowsIssuer tells whether a CA of d has the name of c's issuer.
+func (d *domain) knowsIssuer(c *x509.Certificate) bool {
+	return slices.ContainsFunc(slices.Concat(d.Anchors, d.Intermediates), func(ca *x509.Certificate) bool {
+		return bytes.Equal(ca.RawSubject, c.RawIssuer)
+	})
+}
+
+// Path is a certificate that met every rule of one domain but revocation.
+type Path struct {
+	Holder kiosk.Holder
+	Chain  []*x509.Certificate // from the holder's certificate to the anchor
+	domain *domain
+}

@@ -1,0 +1,111 @@
+package trust
+
+import (
+	"crypto/x509"
+	"errors"
+	"slices"
+	"time"
+
+	"smartkiosk/kiosk"
+)
+
+// Check judges whether cert may be used for purpose at the given time, and
+// whom it names. It looks at everything that needs no network: the rules of
+// Path, and the CRLs of the domain. The error is a *Refusal.
+func (d *Domains) Check(cert *x509.Certificate, purpose Purpose, at time.Time) (kiosk.Holder, error) {
+	p, err := d.Path(cert, purpose, at)
+	if err != nil {
+		return kiosk.Holder{}, err
+	}
+	if err := p.CheckRevocation(at); err != nil {
+		return kiosk.Holder{}, err
+	}
+	return p.Holder, nil
+}
+
+// Path judges cert without a look at its revocation: purpose, policy,
+// validity, path, keys and algorithms, naming of the subject, in this order,
+// against each domain in its order. The first domain whose rules are met
+// gives the answer. When there is none, the *Refusal is that of the domain
+// which came nearest; a domain that knows the issuer comes before one that
+// does not.
+func (d *Domains) Path(cert *x509.Certificate, purpose Purpose, at time.Time) (*Path, error) {
+	var nearest *Refusal
+	var known bool
+	for _, dom := range d.domains {
+		p, refusal := dom.path(cert, purpose, at)
+		if refusal == nil {
+			return p, nil
+		}
+		knows := dom.knowsIssuer(cert)
+		if nearest == nil || knows && !known || knows == known && progress(refusal.Reason) > progress(nearest.Reason) {
+			nearest, known = refusal, knows
+		}
+	}
+	return nil, nearest
+}
+
+// stages are the reasons of Path in the order in which it looks.
+var stages = []kiosk.Reason{
+	kiosk.Parse, kiosk.Purpose, kiosk.Policy, kiosk.NotYetValid, kiosk.Expired,
+	kiosk.NotTrusted, kiosk.Algorithm, kiosk.WeakKey, kiosk.Identifier,
+}
+
+// progress tells how far a certificate came that was refused for r.
+func progress(r kiosk.Reason) int { return slices.Index(stages, r) }
+
+func (d *domain) path(cert *x509.Certificate, purpose Purpose, at time.Time) (*Path, *Refusal) {
+	if r := checkForm(cert); r != nil {
+		return nil, r
+	}
+	if r := d.checkPurpose(cert, purpose); r != nil {
+		return nil, r
+	}
+	if r := d.checkPolicy(cert); r != nil {
+		return nil, r
+	}
+	if at.Before(cert.NotBefore) || at.IsZero() {
+		return nil, Refuse(kiosk.NotYetValid, "the certificate is valid from %s", cert.NotBefore.UTC().Format(time.RFC3339))
+	}
+	if at.After(cert.NotAfter) {
+		return nil, Refuse(kiosk.Expired, "the certificate was valid until %s", cert.NotAfter.UTC().Format(time.RFC3339))
+	}
+	if sha1Signed(cert) {
+		return nil, Refuse(kiosk.Algorithm, "the certificate is signed with %s", cert.SignatureAlgorithm)
+	}
+	chain, r := d.chain(cert, purpose, at)
+	if r != nil {
+		return nil, r
+	}
+	if err := checkKey(cert.PublicKey); err != nil {
+		return nil, &Refusal{kiosk.WeakKey, err}
+	}
+	holder, r := d.holder(cert)
+	if r != nil {
+		return nil, r
+	}
+	return &Path{Holder: holder, Chain: chain, domain: d}, nil
+}
+
+// chain finds a path from cert to an anchor (RFC 5280 §6.1).
+func (d *domain) chain(cert *x509.Certificate, purpose Purpose, at time.Time) ([]*x509.Certificate, *Refusal) {
+	chains, err := cert.Verify(x509.VerifyOptions{
+		Roots:         d.anchors,
+		Intermediates: d.intermediates,
+		CurrentTime:   at,
+		KeyUsages:     extendedKeyUsages[purpose],
+	})
+	if err != nil {
+		return nil, Refuse(kiosk.NotTrusted, "no path to an anchor of trust domain %s: %w", d.Name, err)
+	}
+	var last error
+	for _, chain := range chains {
+		if last = d.checkIssuers(chain[1:]); last == nil {
+			return chain, nil
+		}
+	}
+	if r, ok := errors.AsType[*Refusal](last); ok {
+		return nil, r
+	}
+	return nil, &Refusal{kiosk.NotTrusted, last}
+}

@@ -1,0 +1,83 @@
+package trust
+
+import (
+	"crypto/x509"
+	"regexp"
+	"slices"
+
+	"smartkiosk/kiosk"
+)
+
+// Subject is how a domain's certificates name their holder.
+type Subject string
+
+const (
+	// SubjectBuypass takes the subject's serialNumber in Buypass's two forms,
+	// `UN:NO-9578-4050-<n>` and `9578-4050-<n>`, and makes the first of both.
+	SubjectBuypass Subject = "buypass"
+	// SubjectSerialNumber takes the subject's serialNumber as it stands.
+	SubjectSerialNumber Subject = "serial-number"
+	// SubjectEmail takes the one e-mail address among the alternative names.
+	SubjectEmail Subject = "email"
+)
+
+var subjects = []Subject{SubjectBuypass, SubjectSerialNumber, SubjectEmail}
+
+func (s Subject) known() bool { return slices.Contains(subjects, s) }
+
+// buypassPrefix is that of an identifier of Buypass's own register
+// (ETSI EN 319 412-1 §5.1.3 has the form `<type>:<country>-<identifier>`).
+const buypassPrefix = "UN:NO-9578-4050-"
+
+var (
+	buypassNumber = regexp.MustCompile(`^(?:UN:NO-)?9578-4050-([0-9]{1,32})$`)
+	bareNumber    = regexp.MustCompile(`^[0-9]+$`)
+)
+
+// holder names the holder of cert. An identifier that is not Buypass's gets
+// the domain's name in front, so that no company CA can name one of
+// Buypass's holders.
+func (d *domain) holder(cert *x509.Certificate) (kiosk.Holder, *Refusal) {
+	h := kiosk.Holder{Name: cert.Subject.CommonName, Domain: d.Name}
+	refuse := func(format string, args ...any) (kiosk.Holder, *Refusal) {
+		return kiosk.Holder{}, Refuse(kiosk.Identifier, format, args...)
+	}
+	switch d.Subject {
+	case SubjectBuypass, SubjectSerialNumber:
+		numbers := serialNumbers(cert)
+		if len(numbers) != 1 || numbers[0] == "" {
+			return refuse("the certificate's subject has %d serialNumbers", len(numbers))
+		}
+		if d.Subject == SubjectSerialNumber {
+			h.ID = d.Name + ":" + numbers[0]
+			return h, nil
+		}
+		m := buypassNumber.FindStringSubmatch(numbers[0])
+		switch {
+		case m != nil:
+			h.ID = buypassPrefix + m[1]
+		case bareNumber.MatchString(numbers[0]):
+			return refuse("the subject's serialNumber is a bare number, as in certificates wrongly issued in 2024")
+		default:
+			return refuse("the subject's serialNumber has not the form %s<n>", buypassPrefix)
+		}
+	case SubjectEmail:
+		if len(cert.EmailAddresses) != 1 {
+			return refuse("the certificate has %d e-mail addresses", len(cert.EmailAddresses))
+		}
+		h.ID = d.Name + ":" + cert.EmailAddresses[0]
+	}
+	return h, nil
+}
+
+// serialNumbers gives every serialNumber (2.5.4.5) of the subject; the field
+// of crypto/x509 would hide all but the last.
+func serialNumbers(cert *x509.Certificate) (all []string) {
+	for _, a := range cert.Subject.Names {
+		if a.Type.String() == "2.5.4.5" {
+			s, _ := a.Value.(string)
+			all = append(all, s)
+		}
+	}
+	return all
+}
