@@ -143,10 +143,6 @@ func (c *Client) json(ctx context.Context, path string, in any, want int, out an
 	return nil
 }
 
-// maxAnswer bounds what is read of an answer. A feed's answer is the largest;
-// the hub bounds its events, to which brackets and commas come.
-const maxAnswer = MaxEventsBody + MaxEvent
-
 func (c *Client) do(ctx context.Context, method, path, media string, body []byte, want int) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
@@ -160,11 +156,11 @@ func (c *Client) do(ctx context.Context, method, path, media string, body []byte
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, MaxEventsBody+1))
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(answer) > maxAnswer {
+	if len(answer) > MaxEventsBody {
 		return nil, nil, errors.New("the hub's answer is too long")
 	}
 	if resp.StatusCode != want {

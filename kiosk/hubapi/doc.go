@@ -32,7 +32,6 @@ const CursorHeader = "Feed-Cursor"
 const (
 	MaxEventsBody    = 4 << 20          // bytes of one batch of events, both ways
 	MaxRequestBody   = 64 << 10         // bytes of any other request
-	MaxEvent         = 256 << 10        // bytes of one event
 	MaxEvents        = 1000             // events in one batch, both ways
 	MaxWait          = 60 * time.Second // of one long poll of the feed
 	ChallengeLife    = 5 * time.Minute  // from a challenge's making to its expiry

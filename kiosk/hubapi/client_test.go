@@ -1,0 +1,161 @@
+package hubapi
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/kiosk"
+)
+
+// exchange is a request as a hub saw it, and the answer it gave.
+type exchange struct {
+	request, media, body string
+	status               int
+	header               http.Header
+	answer               string
+}
+
+// hub plays the answers and records what came.
+func hub(t *testing.T, x *exchange) *Client {
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		x.request, x.media, x.body = r.Method+" "+r.URL.RequestURI(), r.Header.Get("Content-Type"), string(body)
+		for k, v := range x.header {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(x.status)
+		io.WriteString(w, x.answer)
+	}))
+	t.Cleanup(srv.Close)
+	config := srv.Client().Transport.(*http.Transport).TLSClientConfig
+	return NewClient(srv.URL+"/", &tls.Config{RootCAs: config.RootCAs})
+}
+
+func (x *exchange) saw(t *testing.T, request, media, body string) {
+	t.Helper()
+	if x.request != request || x.media != media || x.body != body {
+		t.Errorf("the hub saw %s, %q, %s\nwant         %s, %q, %s", x.request, x.media, x.body, request, media, body)
+	}
+}
+
+func TestClientChallenge(t *testing.T) {
+	x := exchange{status: 201, answer: `{"nonce":"AAAA","expires_at":"2026-03-01T10:05:00Z"}`}
+	got, err := hub(t, &x).Challenge(t.Context())
+	want := Challenge{"AAAA", time.Date(2026, 3, 1, 10, 5, 0, 0, time.UTC)}
+	if err != nil || got != want {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+	x.saw(t, "POST /v1/challenges", "", "")
+}
+
+func TestClientAuthenticate(t *testing.T) {
+	holder := kiosk.Holder{ID: "UN:NO-9578-4050-100001", Name: "Kari Prøve"}
+	for answer, want := range map[string]kiosk.Verdict{
+		`{"verdict":"granted","holder":{"id":"UN:NO-9578-4050-100001","name":"Kari Prøve"},"valid_for":30}`: {Granted: true, Holder: holder},
+		`{"verdict":"denied","reason":"revoked"}`:                                                           {Reason: kiosk.Revoked},
+	} {
+		x := exchange{status: 200, answer: answer}
+		got, err := hub(t, &x).Authenticate(t.Context(), "v1", "n1", []byte(`{"a": 1}`))
+		if err != nil || got != want {
+			t.Errorf("%s: got %v, %v; want %v", answer, got, err, want)
+		}
+		x.saw(t, "POST /v1/authentications", "application/json", `{"visit":"v1","nonce":"n1","token":{"a":1}}`)
+	}
+}
+
+// An answer that is neither granted nor denied lets nobody in.
+func TestClientAuthenticateTakesNoOtherVerdict(t *testing.T) {
+	for _, answer := range []string{`{}`, `{"verdict":"perhaps"}`, `{"granted":true}`, `null`, `[`, ``} {
+		x := exchange{status: 200, answer: answer}
+		got, err := hub(t, &x).Authenticate(t.Context(), "v", "n", []byte(`{}`))
+		if err == nil || got.Granted {
+			t.Errorf("%s: got %v, %v", answer, got, err)
+		}
+	}
+}
+
+func TestClientSendEvents(t *testing.T) {
+	x := exchange{status: 200, answer: `{"acknowledged":12}`}
+	got, err := hub(t, &x).SendEvents(t.Context(), []json.RawMessage{json.RawMessage(`{"id":"a"}`), json.RawMessage(`{"id":"b"}`)})
+	if err != nil || got != 12 {
+		t.Errorf("got %d, %v", got, err)
+	}
+	x.saw(t, "POST /v1/events", MediaEvents, `[{"id":"a"},{"id":"b"}]`)
+}
+
+func TestClientFeed(t *testing.T) {
+	x := exchange{status: 200, header: http.Header{CursorHeader: {"77"}}, answer: `[{"id":"a"},{"id":"b"}]`}
+	events, cursor, err := hub(t, &x).Feed(t.Context(), "office", 10, 2500*time.Millisecond)
+	if err != nil || cursor != "77" || asJSON(t, events) != `[{"id":"a"},{"id":"b"}]` {
+		t.Errorf("got %s, %q, %v", asJSON(t, events), cursor, err)
+	}
+	x.saw(t, "GET /v1/feed/office?max=10&wait=2", "", "")
+
+	x = exchange{status: 204}
+	if err := hub(t, &x).AckFeed(t.Context(), "office", "77"); err != nil {
+		t.Error(err)
+	}
+	x.saw(t, "POST /v1/feed/office/ack", "application/json", `{"cursor":"77"}`)
+}
+
+func TestClientGivesTheProblem(t *testing.T) {
+	x := exchange{status: 409, header: http.Header{"Content-Type": {MediaProblem}},
+		answer: `{"type":"urn:smartkiosk:problem:sequence-gap","title":"events are missing","status":409,"wanted":7}`}
+	_, err := hub(t, &x).SendEvents(t.Context(), nil)
+	p, ok := errors.AsType[*Problem](err)
+	if !ok || p.Type != KindGap || p.Wanted != 7 || !strings.HasPrefix(err.Error(), "cannot send events: ") {
+		t.Errorf("got %v", err)
+	}
+	x.saw(t, "POST /v1/events", MediaEvents, `[]`)
+}
+
+// A redirect could lead a kiosk's events to somebody else.
+func TestClientFollowsNoRedirect(t *testing.T) {
+	x := exchange{status: 307, header: http.Header{"Location": {"https://127.0.0.1:1/"}}}
+	_, err := hub(t, &x).Challenge(t.Context())
+	if p, ok := errors.AsType[*Problem](err); !ok || p.Status != 307 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestClientBoundsAnAnswer(t *testing.T) {
+	x := exchange{status: 200, answer: strings.Repeat(" ", MaxEventsBody+1)}
+	if _, _, err := hub(t, &x).Feed(t.Context(), "c", 1, 0); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The kiosk's budget for a verdict is the context's.
+func TestClientGivesUpWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClient("https://hub.invalid", &tls.Config{})
+		c.http.Transport = silent{}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := c.Challenge(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 2*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// silent is a hub that never answers.
+type silent struct{}
+
+func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}

@@ -1,0 +1,101 @@
+package hubapi
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"smartkiosk/kiosk"
+)
+
+func load(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func TestDocumentIsOpenAPI31(t *testing.T) {
+	doc := load(t)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1.") {
+		t.Errorf("openapi: %s", doc.OpenAPI)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Each Go type has the members of its schema, no more and no less.
+func TestTypesHaveTheSchemasMembers(t *testing.T) {
+	schemas := load(t).Components.Schemas
+	for name, v := range map[string]any{
+		"Challenge":             Challenge{},
+		"AuthenticationRequest": AuthenticationRequest{},
+		"Authentication":        Authentication{},
+		"Holder":                kiosk.Holder{},
+		"Acknowledgement":       Acknowledgement{},
+		"FeedAcknowledgement":   FeedAcknowledgement{},
+		"Health":                Health{},
+		"Problem":               Problem{},
+	} {
+		want := slices.Sorted(maps.Keys(schemas[name].Value.Properties))
+		var got []string
+		for f := range reflect.TypeOf(v).Fields() {
+			if member, _, _ := strings.Cut(f.Tag.Get("json"), ","); member != "-" {
+				got = append(got, member)
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: the type has %v, the schema %v", name, got, want)
+		}
+	}
+}
+
+// Names are one rule, in two places.
+func TestNameRuleIsTheSchemas(t *testing.T) {
+	if got := load(t).Components.Schemas["Name"].Value.Pattern; got != names.String() {
+		t.Errorf("the schema has %s, the code %s", got, names)
+	}
+}
+
+// The bounds stand in the document as they stand in the code.
+func TestBoundsAreTheDocuments(t *testing.T) {
+	paths := load(t).Paths
+	parameter := paths.Value("/v1/feed/{consumer}").Get.Parameters.GetByInAndName
+	check := func(what string, got *float64, want float64) {
+		if got == nil || *got != want {
+			t.Errorf("%s is not %v in the document", what, want)
+		}
+	}
+	check("max's maximum", parameter("query", "max").Schema.Value.Max, MaxEvents)
+	check("wait's maximum", parameter("query", "wait").Schema.Value.Max, MaxWait.Seconds())
+	if got := parameter("query", "max").Schema.Value.Default; got != float64(DefaultFeedBatch) {
+		t.Errorf("max's default is %v in the document, %d in the code", got, DefaultFeedBatch)
+	}
+	batch := paths.Value("/v1/events").Post.RequestBody.Value.Content[MediaEvents].Schema.Value
+	if batch.MaxItems == nil || *batch.MaxItems != MaxEvents {
+		t.Error("maxItems of a batch is not MaxEvents")
+	}
+}
+
+func TestGoldenBodies(t *testing.T) {
+	for want, v := range map[string]any{
+		`{"verdict":"granted","holder":{"id":"UN:NO-9578-4050-100001","name":"Kari Prøve","domain":"buypass-test"},"valid_for":30}`: Authentication{
+			Verdict: VerdictGranted, Holder: kiosk.Holder{ID: "UN:NO-9578-4050-100001", Name: "Kari Prøve", Domain: "buypass-test"}, ValidFor: 30},
+		`{"verdict":"denied","reason":"nonce-used"}`:                 Authentication{Verdict: VerdictDenied, Reason: kiosk.NonceUsed},
+		`{"visit":"v","nonce":"n","token":{"format":"web-eid:1.0"}}`: AuthenticationRequest{Visit: "v", Nonce: "n", Token: json.RawMessage(`{"format":"web-eid:1.0"}`)},
+		`{"acknowledged":0}`: Acknowledgement{},
+	} {
+		if got := asJSON(t, v); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
