@@ -1,0 +1,61 @@
+package event
+
+import (
+	"bytes"
+	"testing"
+)
+
+func FuzzOpen(f *testing.F) {
+	o, device := NewOpener(jwk(f, "hub")), &deviceKey(f).PublicKey
+	sealed, _, err := sealer(f).Seal(testHeader(f, 1, nil), testVisit())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := o.Open(b, device)
+		if err != nil {
+			return
+		}
+		// Only the key's holder can have made it, so it is the seed's event
+		// or one whose unsigned surroundings differ.
+		if _, err := e.Plain(); err != nil {
+			t.Error(err)
+		}
+		if e.Sequence != 1 || e.Kiosk != "k1" {
+			t.Errorf("opened %+v", e.Header)
+		}
+	})
+}
+
+// FuzzSignedText reads what a kiosk that holds its key, but not its wits,
+// could sign.
+func FuzzSignedText(f *testing.F) {
+	text, err := signedText(testHeader(f, 2, bytes.Repeat([]byte{7}, LinkSize)), testVisit())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		o, err := readObject(text)
+		if err != nil {
+			return
+		}
+		h, err := readHeader(o)
+		if err != nil || h.check() != nil {
+			return
+		}
+		b, err := Opened{Header: h, Payload: o.without(headerNames)}.Plain()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := readObject(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h2, err := readHeader(again)
+		if err != nil || h2.attributes() != h.attributes() {
+			t.Errorf("%+v became %+v: %v", h, h2, err)
+		}
+	})
+}

@@ -1,0 +1,39 @@
+package event
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"encoding/base64"
+	"errors"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// The only algorithms and kinds of header that are made and opened.
+const (
+	signAlgorithm = jose.ES256
+	keyAlgorithm  = jose.ECDH_ES_A256KW
+	encryption    = jose.A256GCM
+
+	// signedType keeps a signature by the device key over something else from
+	// passing for an event (RFC 8725 §3.11).
+	signedType = "smartkiosk-event+jws"
+	// sealedType says that what is inside is a JWS (RFC 7515 §4.1.9, 4.1.10).
+	sealedType = "JOSE"
+)
+
+var errNotP256 = errors.New("key is not ECDSA P-256")
+
+// KeyID gives the identifier of a P-256 public key: its RFC 7638 thumbprint
+// with SHA-256, in base64url.
+func KeyID(public crypto.PublicKey) (string, error) {
+	if k, ok := public.(*ecdsa.PublicKey); !ok || k == nil || k.Curve != elliptic.P256() {
+		return "", errNotP256
+	}
+	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", errNotP256
+	}
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}

@@ -1,0 +1,124 @@
+package event
+
+import (
+	"crypto"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/cryptosigner"
+)
+
+// Sealer makes one kiosk's events. It may be used by several goroutines when
+// the device key may. Its randomness is go-jose's own: the JWE's key, IV and
+// ephemeral key cannot be handed in, and should not be.
+type Sealer struct {
+	kiosk     string
+	signer    jose.Signer
+	encrypter jose.Encrypter
+}
+
+// NewSealer takes the kiosk's name (letters, digits, ".", "_", "-"; at most
+// 63), its device key (P-256) and the hub's public sealing key (P-256).
+func NewSealer(kiosk string, key crypto.Signer, hub *jose.JSONWebKey) (*Sealer, error) {
+	if !kioskForm.MatchString(kiosk) {
+		return nil, fmt.Errorf("cannot seal events: %q is no name of a kiosk", kiosk)
+	}
+	deviceID, err := KeyID(key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("cannot seal events with the device key: %w", err)
+	}
+	hubID, err := KeyID(hub.Key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot seal events to the hub's public key: %w", err)
+	}
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: signAlgorithm, Key: jose.JSONWebKey{Key: cryptosigner.Opaque(key), KeyID: deviceID}},
+		(&jose.SignerOptions{}).WithType(signedType))
+	if err != nil {
+		return nil, fmt.Errorf("cannot seal events with the device key: %w", err)
+	}
+	encrypter, err := jose.NewEncrypter(encryption,
+		jose.Recipient{Algorithm: keyAlgorithm, Key: hub.Key, KeyID: hubID},
+		(&jose.EncrypterOptions{}).WithContentType(sealedType))
+	if err != nil {
+		return nil, fmt.Errorf("cannot seal events to the hub's public key: %w", err)
+	}
+	return &Sealer{kiosk: kiosk, signer: signer, encrypter: encrypter}, nil
+}
+
+// envelope is the CloudEvent as the kiosk keeps and sends it.
+type envelope struct {
+	SpecVersion string `json:"specversion"`
+	attributes
+	DataContentType string `json:"datacontenttype"`
+	Data            string `json:"data"` // compact JWE
+}
+
+// claims is what is signed, before the payload's members are added.
+type claims struct {
+	attributes
+	Prev string `json:"prev,omitempty"` // base64url
+}
+
+// Seal makes the event of h and payload, which must be of the Go type that
+// Types has for h.Type. It gives the CloudEvent, at most MaxSize bytes, and
+// the link that the next event's header must carry.
+func (s *Sealer) Seal(h Header, payload any) (cloudEvent, link []byte, err error) {
+	h.Kiosk = s.kiosk
+	if err := checkPayload(h.Type, payload); err != nil {
+		return nil, nil, fmt.Errorf("cannot seal event: %w", err)
+	}
+	if err := h.check(); err != nil {
+		return nil, nil, fmt.Errorf("cannot seal event: %w", err)
+	}
+	text, err := signedText(h, payload)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot seal event: %w", err)
+	}
+	signature, err := s.signer.Sign(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot sign event: %w", err)
+	}
+	jws, err := signature.CompactSerialize()
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot sign event: %w", err)
+	}
+	sealed, err := s.encrypter.Encrypt([]byte(jws))
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot encrypt event: %w", err)
+	}
+	jwe, err := sealed.CompactSerialize()
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot encrypt event: %w", err)
+	}
+	cloudEvent, err = json.Marshal(envelope{
+		SpecVersion: "1.0", attributes: h.attributes(), DataContentType: "application/jose", Data: jwe,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot encode event: %w", err)
+	}
+	if len(cloudEvent) > MaxSize {
+		return nil, nil, fmt.Errorf("cannot seal event: %w", ErrTooLarge)
+	}
+	return cloudEvent, Link(jws), nil
+}
+
+// signedText joins the header's members and the payload's in one object.
+func signedText(h Header, payload any) ([]byte, error) {
+	head, err := json.Marshal(claims{attributes: h.attributes(), Prev: base64.RawURLEncoding.EncodeToString(h.Prev)})
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(payload)
+	if err != nil {
+		// Not %w, nor its text: it could quote what the payload holds.
+		return nil, errors.New("payload is no JSON")
+	}
+	if string(body) == "{}" {
+		return head, nil
+	}
+	return append(append(head[:len(head)-1], ','), body[1:]...), nil
+}

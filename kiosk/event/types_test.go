@@ -1,0 +1,90 @@
+package event
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write EVENTS.md from the table of types")
+
+const documentation = "EVENTS.md"
+
+// TestDocumentation keeps EVENTS.md what Types says; go generate writes it.
+func TestDocumentation(t *testing.T) {
+	want := document()
+	if *update {
+		if err := os.WriteFile(documentation, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(documentation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what types.go says: run go generate", documentation)
+	}
+}
+
+func document() []byte {
+	var b bytes.Buffer
+	b.WriteString(`<!-- Written by go generate from types.go: change it there. -->
+# Events
+
+Each event is a CloudEvent 1.0. On the kiosk and on its way it is sealed: the attributes below can be read by
+whoever holds it, the payload only by the hub. The feed carries it opened, to every consumer, with the signed
+original (a JWS) in the extension attribute ` + "`jws`" + `.
+
+| attribute | what it says |
+|---|---|
+| ` + "`id`" + ` | UUIDv7 |
+| ` + "`source`" + ` | ` + "`" + sourcePrefix + "<kiosk>`" + ` |
+| ` + "`type`" + ` | one of those below |
+| ` + "`time`" + ` | when it was recorded, by the kiosk's clock: RFC 3339, UTC, milliseconds |
+| ` + "`sequence`" + ` | per kiosk, from 1, without a gap; 20 digits, so that it sorts |
+| ` + "`bootid`" + ` | the run of the machine |
+| ` + "`uptimems`" + ` | milliseconds since that run began, in digits |
+| ` + "`clocktrusted`" + ` | whether ` + "`time`" + ` was synchronised |
+`)
+	for _, t := range Types {
+		fmt.Fprintf(&b, "\n## %s\nWritten when %s.\n\n| member | what it says | personal | seen by |\n|---|---|---|---|\n", t.Name, t.When)
+		for f := range reflect.TypeOf(t.Payload).Fields() {
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			text := f.Tag.Get("doc")
+			if strings.Contains(options, "omitempty") {
+				text += " (may be absent)"
+			}
+			personal := f.Tag.Get("personal")
+			if personal == "" {
+				personal = "no"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | hub, consumers |\n", name, text, personal)
+		}
+	}
+	return b.Bytes()
+}
+
+func TestTypesAreSound(t *testing.T) {
+	seen := map[string]bool{}
+	for _, row := range Types {
+		if !typeForm.MatchString(row.Name) || seen[row.Name] || row.When == "" {
+			t.Errorf("row %+v", row)
+		}
+		seen[row.Name] = true
+		for f := range reflect.TypeOf(row.Payload).Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name == "" || f.Tag.Get("doc") == "" {
+				t.Errorf("%s: %s has no name or no doc", row.Name, f.Name)
+			}
+			if slices.Contains(headerNames, name) {
+				t.Errorf("%s: %s would hide the header's %s", row.Name, f.Name, name)
+			}
+		}
+	}
+}
