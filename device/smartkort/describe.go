@@ -1,0 +1,51 @@
+package smartkort
+
+import (
+	"context"
+	"fmt"
+)
+
+// Description is all that a card tells of itself without a PIN.
+type Description struct {
+	ATR          []byte
+	Profile      string // by which the driver speaks to it
+	Found        string // how its application was found
+	Token        TokenInfo
+	PINs         []PINState
+	Keys         []Key
+	Certificates []Certificate // those that belong to a key
+}
+
+// PINState is a PIN and how it stands.
+type PINState struct {
+	PIN
+	Tries int // left
+	Known bool
+}
+
+// Describe reads the whole card, for a technician; a visit needs less.
+func (c *Card) Describe(ctx context.Context) (Description, error) {
+	d := Description{ATR: c.conn.ATR(), Profile: c.profile.name, Found: c.app.how}
+	var err error
+	if d.Token, err = c.TokenInfo(ctx); err != nil {
+		return d, fmt.Errorf("cannot describe card: %w", err)
+	}
+	pins, err := c.authObjects(ctx)
+	if err != nil {
+		return d, fmt.Errorf("cannot describe card: %w", err)
+	}
+	for _, p := range pins {
+		tries, known, err := c.tries(ctx, p)
+		if err != nil {
+			return d, fmt.Errorf("cannot describe card: %w", err)
+		}
+		d.PINs = append(d.PINs, PINState{PIN: p, Tries: tries, Known: known})
+	}
+	if d.Keys, err = c.privateKeys(ctx); err != nil {
+		return d, fmt.Errorf("cannot describe card: %w", err)
+	}
+	if d.Certificates, err = c.Certificates(ctx); err != nil {
+		return d, fmt.Errorf("cannot describe card: %w", err)
+	}
+	return d, nil
+}

@@ -1,0 +1,96 @@
+package smartkort
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"smartkiosk/device/apdu/tlv"
+)
+
+// odf says which files hold the directories of keys, certificates and PINs
+// (EF.OD, ISO 7816-15 §8.3).
+type odf struct {
+	privateKeys, certificates, authObjects []Path
+}
+
+// Tags of CIOChoice.
+const (
+	choicePrivateKeys  = 0xA0
+	choiceCertificates = 0xA4
+	choiceAuthObjects  = 0xA8
+)
+
+// decodeODF reads EF.OD: one PathOrObjects per directory, of which only the
+// kind that points to a file is known on cards. Trusted and useful
+// certificates (A5, A6) are other people's.
+func decodeODF(file []byte) (odf, error) {
+	var d odf
+	n := 0
+	for o, err := range tlv.Objects(file) {
+		if err != nil {
+			return odf{}, fmt.Errorf("%w: object directory: %v", ErrMalformed, err)
+		}
+		if n++; n > maxObjects {
+			return odf{}, fmt.Errorf("%w: object directory of over %d entries", ErrMalformed, maxObjects)
+		}
+		var list *[]Path
+		switch o.Tag {
+		case choicePrivateKeys:
+			list = &d.privateKeys
+		case choiceCertificates:
+			list = &d.certificates
+		case choiceAuthObjects:
+			list = &d.authObjects
+		default:
+			continue
+		}
+		f := fields{rest: o.Value}
+		p := f.path()
+		if f.err != nil {
+			return odf{}, fmt.Errorf("object directory entry %d: %w", n, f.err)
+		}
+		*list = append(*list, p)
+	}
+	if len(d.privateKeys)+len(d.certificates)+len(d.authObjects) == 0 {
+		return odf{}, fmt.Errorf("%w: object directory names no keys, certificates or PINs", ErrMalformed)
+	}
+	return d, nil
+}
+
+// readObjects reads directory files and gives each object in them to decode.
+func (c *Card) readObjects(ctx context.Context, paths []Path, decode func(tlv.Object) error) error {
+	n := 0
+	for _, p := range paths {
+		file, err := c.readDirectory(ctx, p)
+		if err != nil {
+			return err
+		}
+		for o, err := range tlv.Objects(file) {
+			if err != nil {
+				return fmt.Errorf("%w: %v", ErrMalformed, err)
+			}
+			if n++; n > maxObjects {
+				return fmt.Errorf("%w: over %d objects", ErrMalformed, maxObjects)
+			}
+			if err := decode(o); err != nil {
+				return fmt.Errorf("object %d: %w", n, err)
+			}
+		}
+	}
+	return nil
+}
+
+// label makes text that a card holds fit to be shown: valid UTF-8, printable,
+// short.
+func label(b []byte) string {
+	s := strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, string(b[:min(len(b), 255)]))
+	return strings.TrimSpace(s)
+}

@@ -1,0 +1,110 @@
+package smartkort
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"smartkiosk/device/apdu"
+)
+
+// TokenInfo is what the card says of itself as a whole (EF.CardInfo, once
+// EF.TokenInfo, ISO 7816-15 §8.10).
+type TokenInfo struct {
+	Serial       []byte
+	Manufacturer string
+	Label        string
+	LastUpdate   string // GeneralizedTime as the card has it, "" when it does not tell
+	algorithms   []algorithm
+}
+
+// algorithm is one AlgorithmInfo: what a reference in a key stands for.
+type algorithm struct {
+	reference int  // by which keys name it
+	mechanism int  // as PKCS #11 numbers them
+	signs     bool // supportedOperations has compute-signature
+	card      int  // algRef, by which the card knows it; -1 when not stated
+}
+
+// TokenInfo reads EF.TokenInfo, once per Card. A card without the file has an
+// empty one.
+func (c *Card) TokenInfo(ctx context.Context) (TokenInfo, error) {
+	if c.token != nil {
+		return *c.token, nil
+	}
+	file, err := c.readObject(ctx, Path{File: fileToken})
+	var sw apdu.Status
+	info := TokenInfo{}
+	switch {
+	case errors.As(err, &sw):
+	case err != nil:
+		return TokenInfo{}, fmt.Errorf("cannot read card information: %w", err)
+	default:
+		if info, err = decodeTokenInfo(file); err != nil {
+			return TokenInfo{}, fmt.Errorf("cannot read card information: %w", err)
+		}
+	}
+	c.token = &info
+	return info, nil
+}
+
+// decodeTokenInfo reads CardInfo: version, serialNumber OPTIONAL,
+// manufacturerID OPTIONAL, label [0] OPTIONAL, cardflags, seInfo OPTIONAL,
+// recordInfo [1] OPTIONAL, supportedAlgorithms [2] OPTIONAL, issuerId [3],
+// holderId [4], lastUpdate [5] OPTIONAL and more.
+func decodeTokenInfo(file []byte) (TokenInfo, error) {
+	outer := fields{rest: file}
+	f := outer.sequence(tagSequence)
+	f.natural(tagInteger, 100)
+	var t TokenInfo
+	t.Serial, _ = f.optional(tagOctetString)
+	if v, ok := f.optional(tagUTF8); ok {
+		t.Manufacturer = label(v)
+	}
+	if v, ok := f.optional(tag0Primitive); ok {
+		t.Label = label(v)
+	}
+	f.required(tagBitString)
+	f.optional(tagSequence)
+	f.optional(tag1)
+	if list, ok := f.optional(tag2); ok {
+		t.algorithms = f.algorithms(list)
+	}
+	f.optional(0x83)
+	f.optional(0x84)
+	if v, ok := f.optional(tag5); ok {
+		last := fields{rest: v}
+		if at, ok := last.optional(tagTime); ok {
+			t.LastUpdate = label(at)
+		}
+		f.into(&last)
+	} else if v, ok := f.optional(0x85); ok { // seen with an implicit tag
+		t.LastUpdate = label(v)
+	}
+	return t, f.err
+}
+
+// algorithms reads AlgorithmInfo: reference, algorithm, parameters,
+// supportedOperations, objId OPTIONAL, algRef OPTIONAL (ISO 7816-15 §8.10).
+// The parameters are NULL or anything else.
+func (f *fields) algorithms(list []byte) []algorithm {
+	var all []algorithm
+	outer := fields{rest: list}
+	for len(outer.rest) > 0 && outer.err == nil && len(all) < maxObjects {
+		s := outer.sequence(tagSequence)
+		a := algorithm{reference: s.natural(tagInteger, 0x7FFFFFFF), card: -1}
+		a.mechanism = s.natural(tagInteger, 0x7FFFFFFF)
+		if _, ok := s.optional(0x05); !ok {
+			s.optional(tagSequence)
+		}
+		a.signs = bits(s.required(tagBitString)).has(1)
+		s.optional(0x06)
+		if n, ok := s.integer(tagInteger); ok && n >= 0 && n <= 0xFF {
+			a.card = n
+		}
+		outer.into(s)
+		all = append(all, a)
+	}
+	f.into(&outer)
+	return all
+}
