@@ -1,0 +1,153 @@
+package cardsim
+
+import (
+	"bytes"
+	"crypto/subtle"
+
+	"smartkiosk/device/apdu"
+)
+
+// pin is the state of one PIN or PUK.
+type pin struct {
+	layout   *pinLayout
+	value    []byte // padded, as commands carry it
+	left     int
+	verified bool
+}
+
+// padded gives value as commands carry it: filled up to the stored length.
+func (l *pinLayout) padded(value []byte) []byte {
+	filling := bytes.Repeat([]byte{l.pad}, max(0, l.stored-len(value)))
+	return append(bytes.Clone(value), filling...)
+}
+
+// unpadded gives the digits of a padded value.
+func (l *pinLayout) unpadded(value []byte) []byte {
+	for len(value) > 0 && value[len(value)-1] == l.pad {
+		value = value[:len(value)-1]
+	}
+	return bytes.Clone(value)
+}
+
+// accepts says whether a padded value can be set as a new PIN: digits within
+// the length limits, then nothing but padding.
+func (l *pinLayout) accepts(padded []byte) bool {
+	digits := l.unpadded(padded)
+	if len(padded) != l.stored || len(digits) < l.min || len(digits) > l.max {
+		return false
+	}
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// try compares a value with the PIN, at the price of one try that only the
+// right value gives back. The counter is lowered before the comparison, as a
+// card does that can lose its power in between.
+func (p *pin) try(value []byte) apdu.Status {
+	if p.left == 0 {
+		return apdu.AuthBlocked
+	}
+	p.left--
+	p.verified = subtle.ConstantTimeCompare(p.value, value) == 1
+	if !p.verified {
+		return p.tries()
+	}
+	p.left = p.layout.tries
+	return apdu.OK
+}
+
+func (p *pin) tries() apdu.Status { return 0x63C0 | apdu.Status(p.left) }
+
+// pin finds the PIN that P2 refers to.
+func (c *Card) pin(reference byte) *pin {
+	for _, p := range c.pins {
+		if p.layout.reference == reference {
+			return p
+		}
+	}
+	return nil
+}
+
+func (c *Card) pinNamed(name string) *pin {
+	for _, p := range c.pins {
+		if p.layout.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// verify is VERIFY (ISO 7816-4 §11.5.6). Without data it tells the tries left
+// and spends none. The last wrong try answers 63C0, and 6983 comes from then
+// on.
+func (c *Card) verify(cmd apdu.Command) ([]byte, apdu.Status) {
+	p := c.pin(cmd.P2)
+	switch {
+	case cmd.P1 != 0:
+		return nil, apdu.WrongP1P2
+	case p == nil:
+		return nil, apdu.ReferenceNotFound
+	case len(cmd.Data) == 0 && p.verified:
+		return nil, apdu.OK
+	case len(cmd.Data) == 0 && p.left == 0:
+		return nil, apdu.AuthBlocked
+	case len(cmd.Data) == 0:
+		return nil, p.tries()
+	case len(cmd.Data) != p.layout.stored:
+		return nil, apdu.WrongLength
+	}
+	return nil, p.try(cmd.Data)
+}
+
+// changeReferenceData is CHANGE REFERENCE DATA with the old value and the new
+// one (ISO 7816-4 §11.5.7, P1 = 00). A new value that cannot be set costs no
+// try.
+func (c *Card) changeReferenceData(cmd apdu.Command) ([]byte, apdu.Status) {
+	p := c.pin(cmd.P2)
+	switch {
+	case cmd.P1 != 0:
+		return nil, apdu.WrongP1P2
+	case p == nil:
+		return nil, apdu.ReferenceNotFound
+	case len(cmd.Data) != 2*p.layout.stored:
+		return nil, apdu.WrongLength
+	}
+	old, value := cmd.Data[:p.layout.stored], cmd.Data[p.layout.stored:]
+	if !p.layout.accepts(value) {
+		return nil, apdu.WrongData
+	}
+	if sw := p.try(old); sw != apdu.OK {
+		return nil, sw
+	}
+	p.value = bytes.Clone(value)
+	return nil, apdu.OK
+}
+
+// resetRetryCounter is RESET RETRY COUNTER with the PUK and a new PIN (ISO
+// 7816-4 §11.5.10, P1 = 00). A wrong PUK answers with the tries of the PUK.
+func (c *Card) resetRetryCounter(cmd apdu.Command) ([]byte, apdu.Status) {
+	p := c.pin(cmd.P2)
+	if cmd.P1 != 0 {
+		return nil, apdu.WrongP1P2
+	}
+	if p == nil || p.layout.unblockedBy == "" {
+		return nil, apdu.ReferenceNotFound
+	}
+	puk := c.pinNamed(p.layout.unblockedBy)
+	if len(cmd.Data) != puk.layout.stored+p.layout.stored {
+		return nil, apdu.WrongLength
+	}
+	value := cmd.Data[puk.layout.stored:]
+	if !p.layout.accepts(value) {
+		return nil, apdu.WrongData
+	}
+	if sw := puk.try(cmd.Data[:puk.layout.stored]); sw != apdu.OK {
+		return nil, sw
+	}
+	p.value, p.left, p.verified = bytes.Clone(value), p.layout.tries, false
+	return nil, apdu.OK
+}

@@ -1,0 +1,45 @@
+package testpki
+
+import "time"
+
+// role is who holds a card, and what is special about it.
+type role struct {
+	card           string
+	given, surname string // invented
+	number         string // the digits of the subject's serialNumber
+
+	expired  bool // the authentication certificate; the signature one is valid
+	revoked  bool // both certificates are on the CRL
+	blocked  bool // the PIN has no tries left
+	foreign  bool // issued by a CA that nobody here trusts, under the policies of Buypass
+	hsm      bool // the policy of keys that are not on a card
+	signOnly bool // only the signature key and certificate
+	mute     bool // no answer to reset
+}
+
+// cast is the cards of a PKI, one of each kind of trouble and one without.
+var cast = []role{
+	{card: "valid", given: "Solveig", surname: "Prøvesen", number: "900000001"},
+	{card: "expired", given: "Åse", surname: "Utgåttnes", number: "900000002", expired: true},
+	{card: "revoked", given: "Torbjørn", surname: "Sperredal", number: "900000003", revoked: true},
+	{card: "blocked", given: "Håkon", surname: "Låsvik", number: "900000004", blocked: true},
+	{card: "foreign", given: "Freja", surname: "Prøvegaard", number: "900000005", foreign: true},
+	{card: "hsm", given: "Sigrid", surname: "Skylund", number: "900000006", hsm: true},
+	{card: "sign-only", given: "Erling", surname: "Signaas", number: "900000007", signOnly: true},
+	{card: "mute", given: "Tyra", surname: "Tausnes", number: "900000008", mute: true},
+}
+
+// person gives the subject of the role's certificates.
+func (r role) person() Person {
+	return Person{Given: r.given, Surname: r.surname, ID: "UN:NO-9578-4050-" + r.number}
+}
+
+// validity is three years, of which one is over; for an expired certificate
+// it ended a day ago.
+func validity(now time.Time, expired bool) (from, until time.Time) {
+	until = now.AddDate(2, 0, 0)
+	if expired {
+		until = now.AddDate(0, 0, -1)
+	}
+	return until.AddDate(-3, 0, 0), until
+}

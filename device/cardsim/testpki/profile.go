@@ -1,0 +1,148 @@
+package testpki
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"time"
+)
+
+// Policies of Buypass that say what kind of certificate one is, and those of
+// ETSI beside them (SMARTKORT.md §2; ETSI EN 319 411).
+var (
+	PolicySmartCard = oid(2, 16, 578, 1, 26, 1, 3, 1) // a person, on a card
+	PolicyHSM       = oid(2, 16, 578, 1, 26, 1, 3, 6) // a person, in an HSM
+	policyNCPPlus   = oid(0, 4, 0, 2042, 1, 2)
+	policyQCPn      = oid(0, 4, 0, 194112, 1, 0)
+	policyAny       = oid(2, 5, 29, 32, 0)
+)
+
+// Addresses that certificates name. No host of that name exists
+// (RFC 2606 §2), so that no test can trouble the real ones.
+const (
+	OCSPURL = "http://ocspps.test4.buypassca.test"
+	CRLURL  = "http://crl.test4.buypassca.test/BPCl3CaG2HTPS.crl"
+	pdsURL  = "https://www.buypass.test/pds"
+)
+
+// Person is the subject of a person's certificate.
+type Person struct {
+	Given, Surname string
+	ID             string // the serialNumber attribute, e.g. UN:NO-9578-4050-900000001
+}
+
+// Name gives the common name.
+func (p Person) Name() string { return p.Given + " " + p.Surname }
+
+func (p Person) subject() pkix.Name {
+	return name(
+		attribute(oidCountry, "NO"),
+		attribute(oidSurname, p.Surname),
+		attribute(oidGivenName, p.Given),
+		attribute(oidCommonName, p.Name()),
+		attribute(oidSerialNumber, p.ID),
+	)
+}
+
+// Authentication gives the template of an authentication (and encryption)
+// certificate of the current profile, for a test to change and to Issue.
+func Authentication(p Person, from, until time.Time) *x509.Certificate {
+	t := template(p, from, until)
+	t.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+	t.Policies = []x509.OID{PolicySmartCard, policyNCPPlus}
+	t.ExtraExtensions = []pkix.Extension{qcStatements(naturalPerson)}
+	return t
+}
+
+// Signature gives the template of a qualified signature certificate. It has
+// no digitalSignature bit: it must authenticate nobody.
+func Signature(p Person, from, until time.Time) *x509.Certificate {
+	t := template(p, from, until)
+	t.KeyUsage = x509.KeyUsageContentCommitment
+	t.Policies = []x509.OID{PolicySmartCard, policyQCPn}
+	t.ExtraExtensions = []pkix.Extension{qcStatements(naturalPerson, qcCompliance, qcTypeSign, qcPDS)}
+	return t
+}
+
+// template is what both have in common. There is no extended key usage in
+// either.
+func template(p Person, from, until time.Time) *x509.Certificate {
+	return &x509.Certificate{
+		SignatureAlgorithm:    x509.SHA256WithRSA,
+		Subject:               p.subject(),
+		NotBefore:             from,
+		NotAfter:              until,
+		BasicConstraintsValid: true,
+		OCSPServer:            []string{OCSPURL},
+		CRLDistributionPoints: []string{CRLURL},
+	}
+}
+
+// authority is the template of a CA certificate.
+func authority(subject pkix.Name, from, until time.Time) *x509.Certificate {
+	return &x509.Certificate{
+		SignatureAlgorithm:    x509.SHA512WithRSA,
+		Subject:               subject,
+		NotBefore:             from,
+		NotAfter:              until,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		Policies:              []x509.OID{policyAny},
+	}
+}
+
+// responder is the template of a delegated OCSP responder's certificate (RFC
+// 6960 §4.2.2.2), which is not itself to be looked up (§4.2.2.2.1).
+func responder(subject pkix.Name, from, until time.Time) *x509.Certificate {
+	return &x509.Certificate{
+		SignatureAlgorithm:    x509.SHA256WithRSA,
+		Subject:               subject,
+		NotBefore:             from,
+		NotAfter:              until,
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning},
+		BasicConstraintsValid: true,
+		ExtraExtensions:       []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}, Value: asn1.NullBytes}},
+	}
+}
+
+// Attribute types of a name (X.520, ETSI EN 319 412-1 §5.1.4).
+var (
+	oidCommonName   = asn1.ObjectIdentifier{2, 5, 4, 3}
+	oidSurname      = asn1.ObjectIdentifier{2, 5, 4, 4}
+	oidSerialNumber = asn1.ObjectIdentifier{2, 5, 4, 5}
+	oidCountry      = asn1.ObjectIdentifier{2, 5, 4, 6}
+	oidOrganization = asn1.ObjectIdentifier{2, 5, 4, 10}
+	oidGivenName    = asn1.ObjectIdentifier{2, 5, 4, 42}
+	oidOrgID        = asn1.ObjectIdentifier{2, 5, 4, 97}
+)
+
+func attribute(t asn1.ObjectIdentifier, value string) pkix.AttributeTypeAndValue {
+	return pkix.AttributeTypeAndValue{Type: t, Value: value}
+}
+
+// name keeps the attributes in their order, which pkix.Name's own fields
+// would not.
+func name(attributes ...pkix.AttributeTypeAndValue) pkix.Name {
+	return pkix.Name{ExtraNames: attributes}
+}
+
+// issuer is the name of an authority of the test hierarchy: the common name
+// of the real one, the organisation of nobody.
+func issuer(commonName string) pkix.Name {
+	return name(
+		attribute(oidCountry, "NO"),
+		attribute(oidOrgID, "NTRNO-000000000"),
+		attribute(oidOrganization, "Smartkiosk Test, not Buypass"),
+		attribute(oidCommonName, commonName),
+	)
+}
+
+func oid(parts ...uint64) x509.OID {
+	o, err := x509.OIDFromInts(parts)
+	if err != nil {
+		panic(err)
+	}
+	return o
+}

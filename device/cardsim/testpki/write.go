@@ -1,0 +1,70 @@
+package testpki
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// trustTOML makes a trust domain of the files beside it, in the form that
+// kiosk/trust reads.
+const trustTOML = `[[domain]]
+name = "buypass-test"
+anchors = ["root.pem"]
+intermediates = ["person-ca.pem"]
+policies = ["2.16.578.1.26.1.3.1"]
+refused_policies = ["2.16.578.1.26.1.3.6"]
+crls = ["person-ca.crl"]
+subject = "buypass"
+`
+
+// Write puts the PKI into a folder, which it makes when it is missing:
+//
+//	root.pem person-ca.pem   the hierarchy to trust
+//	person-ca.crl            DER
+//	ocsp.pem ocsp.key        the OCSP responder
+//	cards/NAME.card          the cards
+//	trust.toml               a trust domain of the above
+//
+// The keys of the authorities are not written. A folder that already holds a
+// PKI is refused.
+func (p *PKI) Write(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, "root.pem")); err == nil {
+		return fmt.Errorf("cannot write PKI: %s already holds one", dir)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "cards"), 0o755); err != nil {
+		return fmt.Errorf("cannot write PKI: %w", err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(p.ResponderKey)
+	if err != nil {
+		return fmt.Errorf("cannot write PKI: %w", err)
+	}
+	for _, f := range []struct {
+		name    string
+		content []byte
+		mode    os.FileMode
+	}{
+		{"root.pem", encodePEM("CERTIFICATE", p.Root.Raw), 0o644},
+		{"person-ca.pem", encodePEM("CERTIFICATE", p.PersonCA.Raw), 0o644},
+		{"person-ca.crl", p.CRL, 0o644},
+		{"ocsp.pem", encodePEM("CERTIFICATE", p.Responder.Raw), 0o644},
+		{"ocsp.key", encodePEM("PRIVATE KEY", key), 0o600},
+		{"trust.toml", []byte(trustTOML), 0o644},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, f.name), f.content, f.mode); err != nil {
+			return fmt.Errorf("cannot write PKI: %w", err)
+		}
+	}
+	for name, card := range p.Cards {
+		if err := card.Save(filepath.Join(dir, "cards", name+".card")); err != nil {
+			return fmt.Errorf("cannot write PKI: %w", err)
+		}
+	}
+	return nil
+}
+
+func encodePEM(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
