@@ -28,23 +28,20 @@ type Choice struct {
 // there is one for authentication.
 func (d *Domains) Choose(certs [][]byte, at time.Time) (Choice, error) {
 	var candidates []Choice
-	nearest := Refuse(kiosk.Purpose, "the card has no certificate")
+	var nearest *Refusal
 	for i, der := range certs {
-		cert, refusal := ParseCertificate(der)
-		if refusal == nil {
-			p, err := d.Path(cert, Authenticate, at)
-			if err == nil {
-				candidates = append(candidates, Choice{i, cert, p.Holder})
-				continue
-			}
-			refusal = err
-		}
-		r := refusal.(*Refusal)
-		if i == 0 || progress(r.Reason) > progress(nearest.Reason) {
+		c, r := d.consider(der, at)
+		if r == nil {
+			c.Index = i
+			candidates = append(candidates, c)
+		} else if nearest == nil || progress(r.Reason) > progress(nearest.Reason) {
 			nearest = r
 		}
 	}
 	if len(candidates) == 0 {
+		if nearest == nil {
+			nearest = Refuse(kiosk.Purpose, "the card has no certificate")
+		}
 		return Choice{}, nearest
 	}
 	names := d.Names()
@@ -54,6 +51,18 @@ func (d *Domains) Choose(certs [][]byte, at time.Time) (Choice, error) {
 			b.Certificate.NotAfter.Compare(a.Certificate.NotAfter),
 		)
 	}), nil
+}
+
+func (d *Domains) consider(der []byte, at time.Time) (Choice, *Refusal) {
+	cert, err := ParseCertificate(der)
+	if err != nil {
+		return Choice{}, err.(*Refusal)
+	}
+	p, r := d.path(cert, Authenticate, at)
+	if r != nil {
+		return Choice{}, r
+	}
+	return Choice{Certificate: cert, Holder: p.Holder}, nil
 }
 
 // ParseCertificate reads one certificate in DER, of at most MaxCertificate

@@ -3,72 +3,71 @@ package trust
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
-
-	"smartkiosk/kiosk"
 )
 
 // CRL is what one issuer has revoked (RFC 5280 §5), its signature checked.
 type CRL struct {
 	ThisUpdate time.Time
-	NextUpdate time.Time // zero if it says none
+	NextUpdate time.Time // zero if the CRL says none
 	Number     *big.Int  // nil if it has none
-	issuer     []byte    // the issuer's name, DER
-	serials    map[string]bool
+
+	issuer  []byte // the issuer's name, DER
+	revoked serials
+
+	// The certificates it is about, of all that the issuer has issued (RFC
+	// 5280 §5.2.5).
+	onlyUsers, onlyCAs bool
+	points             []string // URIs of its distribution point; nil for any
 }
 
-// ParseCRL reads a CRL, DER or PEM, that one of the issuers has signed.
-func ParseCRL(data []byte, issuers []*x509.Certificate) (*CRL, error) {
-	if block, _ := pem.Decode(data); block != nil {
-		data = block.Bytes
+// Len gives how many certificates the CRL lists.
+func (c *CRL) Len() int { return len(c.revoked) }
+
+// covers tells whether c is about cert.
+func (c *CRL) covers(cert *x509.Certificate) bool {
+	if !bytes.Equal(c.issuer, cert.RawIssuer) || c.onlyUsers && cert.IsCA || c.onlyCAs && !cert.IsCA {
+		return false
 	}
-	list, err := x509.ParseRevocationList(data)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read CRL: %w", err)
-	}
-	var signed bool
-	for _, ca := range issuers {
-		if bytes.Equal(ca.RawSubject, list.RawIssuer) && list.CheckSignatureFrom(ca) == nil {
-			signed = true
-		}
-	}
-	if !signed {
-		return nil, errors.New("cannot use CRL: no CA of the trust domain has signed it")
-	}
-	c := &CRL{ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate, Number: list.Number, issuer: list.RawIssuer, serials: map[string]bool{}}
-	for _, e := range list.RevokedCertificateEntries {
-		c.serials[string(e.SerialNumber.Bytes())] = true
-	}
-	return c, nil
+	return c.points == nil || slices.ContainsFunc(cert.CRLDistributionPoints, func(p string) bool {
+		return slices.Contains(c.points, p)
+	})
 }
 
-// CheckRevocation judges by the CRLs of p's domain whether the holder's
-// certificate was revoked before the given time. Not to know is a *Refusal
-// too.
-func (p *Path) CheckRevocation(at time.Time) error {
-	if p.domain.Unrevocable {
-		return nil
+// lists tells whether c says that cert is revoked, for whatever reason:
+// certificateHold is one.
+func (c *CRL) lists(cert *x509.Certificate) bool {
+	return c.revoked.has(serialContent(cert.SerialNumber))
+}
+
+// serialContent gives the content octets of a serial number that is positive.
+func serialContent(n *big.Int) []byte {
+	b := n.Bytes()
+	if len(b) == 0 || b[0] >= 0x80 {
+		b = append([]byte{0}, b...)
 	}
-	leaf := p.Chain[0]
-	unknown := Refuse(kiosk.RevocationUnknown, "no CRL of its issuer is at hand")
-	for _, crl := range p.domain.CRLs {
-		if !bytes.Equal(crl.issuer, leaf.RawIssuer) {
-			continue
-		}
-		switch {
-		case crl.serials[string(leaf.SerialNumber.Bytes())]:
-			return Refuse(kiosk.Revoked, "the issuer's CRL of %s lists it", crl.ThisUpdate.UTC().Format(time.RFC3339))
-		case crl.ThisUpdate.After(at):
-			unknown = Refuse(kiosk.RevocationUnknown, "the issuer's CRL is of %s, which is to come", crl.ThisUpdate.UTC().Format(time.RFC3339))
-		case !crl.NextUpdate.IsZero() && at.After(crl.NextUpdate):
-			unknown = Refuse(kiosk.RevocationUnknown, "the issuer's CRL was good until %s", crl.NextUpdate.UTC().Format(time.RFC3339))
-		default:
-			return nil
-		}
+	return b
+}
+
+// forever is where CAs put the end of what has none: a nextUpdate in 9999
+// (RFC 5280 §4.1.2.5 has the value for certificates) promises nothing.
+var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// fresh tells by an error whether c may be gone by at the given time.
+func (c *CRL) fresh(at time.Time, skew, maxAge time.Duration) error {
+	this := c.ThisUpdate.UTC().Format(time.RFC3339)
+	switch {
+	case c.ThisUpdate.After(at.Add(skew)):
+		return fmt.Errorf("the CRL is of %s, which is to come", this)
+	case maxAge > 0 && at.Sub(c.ThisUpdate) > maxAge:
+		return fmt.Errorf("the CRL is of %s, older than %s", this, maxAge)
+	case c.NextUpdate.IsZero() && maxAge == 0:
+		return fmt.Errorf("the CRL of %s names no next one, and no max_crl_age is set", this)
+	case !c.NextUpdate.IsZero() && c.NextUpdate.Before(forever) && at.After(c.NextUpdate):
+		return fmt.Errorf("the CRL was good until %s", c.NextUpdate.UTC().Format(time.RFC3339))
 	}
-	return unknown
+	return nil
 }

@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"time"
-
-	"smartkiosk/kiosk"
 )
 
 // Domain is a set of issuers that are trusted together, and what is asked of
@@ -28,9 +26,16 @@ type Domain struct {
 	Purposes []Purpose // what the domain's certificates may be used for; none means Authenticate
 	Subject  Subject   // how the holder is named
 
-	CRLs        []*CRL
-	Unrevocable bool          // the issuers tell nobody what they revoked: do not ask
-	MaxCRLAge   time.Duration // refuse a CRL whose thisUpdate is longer ago; 0 for no limit but its nextUpdate
+	// What tells which certificates were revoked. The responder is asked
+	// first; without either the domain is not used.
+	OCSP      *OCSPRules // nil: no responder is asked
+	CRLs      []*CRL
+	MaxCRLAge time.Duration // refuse a CRL whose thisUpdate is longer ago; 0: its nextUpdate alone counts
+	Skew      time.Duration // how far ahead of ours a responder's or CA's clock may be; 0 for 5 min
+
+	// Unrevocable says that the issuers tell nobody what they revoke, and
+	// nobody is asked.
+	Unrevocable bool
 }
 
 // AnyPolicy in Domain.Policies says that the issuer alone decides.
@@ -90,21 +95,26 @@ func prepare(in Domain) (*domain, error) {
 	if !in.Subject.known() {
 		return nil, fmt.Errorf("unknown way to name the subject %q: there are %q", in.Subject, subjects)
 	}
-	if len(in.CRLs) == 0 && !in.Unrevocable {
-		return nil, errors.New("it has no way to learn what was revoked: give crls, or say revocation = \"none\"")
+	switch sources := len(in.CRLs) > 0 || in.OCSP != nil; {
+	case !sources && !in.Unrevocable:
+		return nil, errors.New("it has no way to learn what was revoked: give crls or a table ocsp, or say revocation = \"none\"")
+	case sources && in.Unrevocable:
+		return nil, errors.New("it has a way to learn what was revoked, yet says revocation = \"none\"")
+	case in.MaxCRLAge < 0 || in.Skew < 0 || in.OCSP != nil && (in.OCSP.Timeout < 0 || in.OCSP.MaxAge < 0):
+		return nil, errors.New("it has a negative time span")
 	}
 	d := &domain{Domain: in, anchors: x509.NewCertPool(), intermediates: x509.NewCertPool()}
 	for _, c := range in.Anchors {
 		if err := checkCA(c); err != nil {
 			return nil, fmt.Errorf("anchor %q: %w", c.Subject.CommonName, err)
 		}
-		d.anchors.AddCert(c)
+		d.anchors.AddCert(withNameConstraints(c))
 	}
 	for _, c := range in.Intermediates {
 		if err := checkCA(c); err != nil {
 			return nil, fmt.Errorf("intermediate %q: %w", c.Subject.CommonName, err)
 		}
-		d.intermediates.AddCert(c)
+		d.intermediates.AddCert(withNameConstraints(c))
 	}
 	return d, nil
 }
@@ -144,16 +154,16 @@ func (d *Domains) Names() []string {
 	return names
 }
 
+func (d *domain) skew() time.Duration {
+	if d.Skew == 0 {
+		return 5 * time.Minute
+	}
+	return d.Skew
+}
+
 // knowsIssuer tells whether a CA of d has the name of c's issuer.
 func (d *domain) knowsIssuer(c *x509.Certificate) bool {
 	return slices.ContainsFunc(slices.Concat(d.Anchors, d.Intermediates), func(ca *x509.Certificate) bool {
 		return bytes.Equal(ca.RawSubject, c.RawIssuer)
 	})
-}
-
-// Path is a certificate that met every rule of one domain but revocation.
-type Path struct {
-	Holder kiosk.Holder
-	Chain  []*x509.Certificate // from the holder's certificate to the anchor
-	domain *domain
 }

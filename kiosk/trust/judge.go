@@ -1,13 +1,20 @@
 package trust
 
 import (
+	"context"
 	"crypto/x509"
-	"errors"
 	"slices"
 	"time"
 
 	"smartkiosk/kiosk"
 )
+
+// Path is a certificate that met every rule of one domain but revocation.
+type Path struct {
+	Holder kiosk.Holder
+	Chain  []*x509.Certificate // from the holder's certificate to the anchor
+	domain *domain
+}
 
 // Check judges whether cert may be used for purpose at the given time, and
 // whom it names. It looks at everything that needs no network: the rules of
@@ -17,7 +24,7 @@ func (d *Domains) Check(cert *x509.Certificate, purpose Purpose, at time.Time) (
 	if err != nil {
 		return kiosk.Holder{}, err
 	}
-	if err := p.CheckRevocation(at); err != nil {
+	if err := p.CheckRevocation(context.Background(), nil, at); err != nil {
 		return kiosk.Holder{}, err
 	}
 	return p.Holder, nil
@@ -30,6 +37,14 @@ func (d *Domains) Check(cert *x509.Certificate, purpose Purpose, at time.Time) (
 // which came nearest; a domain that knows the issuer comes before one that
 // does not.
 func (d *Domains) Path(cert *x509.Certificate, purpose Purpose, at time.Time) (*Path, error) {
+	p, r := d.path(cert, purpose, at)
+	if r != nil {
+		return nil, r
+	}
+	return p, nil
+}
+
+func (d *Domains) path(cert *x509.Certificate, purpose Purpose, at time.Time) (*Path, *Refusal) {
 	var nearest *Refusal
 	var known bool
 	for _, dom := range d.domains {
@@ -78,7 +93,7 @@ func (d *domain) path(cert *x509.Certificate, purpose Purpose, at time.Time) (*P
 		return nil, r
 	}
 	if err := checkKey(cert.PublicKey); err != nil {
-		return nil, &Refusal{kiosk.WeakKey, err}
+		return nil, Refuse(kiosk.WeakKey, "the certificate has %w", err)
 	}
 	holder, r := d.holder(cert)
 	if r != nil {
@@ -98,14 +113,11 @@ func (d *domain) chain(cert *x509.Certificate, purpose Purpose, at time.Time) ([
 	if err != nil {
 		return nil, Refuse(kiosk.NotTrusted, "no path to an anchor of trust domain %s: %w", d.Name, err)
 	}
-	var last error
+	var refusal *Refusal
 	for _, chain := range chains {
-		if last = d.checkIssuers(chain[1:]); last == nil {
+		if refusal = d.checkChain(chain); refusal == nil {
 			return chain, nil
 		}
 	}
-	if r, ok := errors.AsType[*Refusal](last); ok {
-		return nil, r
-	}
-	return nil, &Refusal{kiosk.NotTrusted, last}
+	return nil, refusal
 }

@@ -10,27 +10,54 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 )
 
-// file is a trust configuration as it stands in TOML. Paths are relative to
-// the file.
+// file is a trust configuration as it stands in TOML.
 type file struct {
-	Domain []struct {
-		Name            string    `toml:"name"`
-		Anchors         []string  `toml:"anchors"`       // PEM or DER files
-		Intermediates   []string  `toml:"intermediates"` // PEM or DER files
-		Policies        []string  `toml:"policies"`
-		RefusedPolicies []string  `toml:"refused_policies"`
-		Purposes        []Purpose `toml:"purposes"`
-		Subject         Subject   `toml:"subject"`
-		CRLs            []string  `toml:"crls"` // DER or PEM files
-		Revocation      string    `toml:"revocation"`
-	} `toml:"domain"`
+	Domain []entry `toml:"domain"`
 }
 
-// Load reads trust domains from a TOML file and the files that it names.
+// entry is one [[domain]]. The fields are those of Domain; names of files are
+// relative to the configuration.
+type entry struct {
+	Template        string     `toml:"template"` // a ready-made domain to start from
+	Name            string     `toml:"name"`
+	Anchors         []string   `toml:"anchors"`       // PEM or DER files
+	Intermediates   []string   `toml:"intermediates"` // PEM or DER files
+	Policies        []string   `toml:"policies"`
+	RefusedPolicies []string   `toml:"refused_policies"`
+	Purposes        []Purpose  `toml:"purposes"`
+	Subject         Subject    `toml:"subject"`
+	CRLs            []string   `toml:"crls"` // DER or PEM files
+	MaxCRLAge       duration   `toml:"max_crl_age"`
+	Skew            duration   `toml:"skew"`
+	OCSP            *ocspEntry `toml:"ocsp"`
+	Revocation      string     `toml:"revocation"` // "none", or nothing
+}
+
+// ocspEntry is the table [domain.ocsp]. Empty, it asks the responder that a
+// certificate names.
+type ocspEntry struct {
+	URL     string   `toml:"url"`
+	Timeout duration `toml:"timeout"`
+	MaxAge  duration `toml:"max_age"`
+	Nonce   string   `toml:"nonce"` // "required" or "optional"; nothing is "required"
+}
+
+// duration is a time.Duration that reads like "90s" or "168h".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = duration(v)
+	return err
+}
+
+// Load reads trust domains from a TOML file and the files that it names. A CA
+// file that is missing is named in the error, and where it is to be had.
 func Load(path string) (*Domains, error) {
 	d, err := load(path)
 	if err != nil {
@@ -42,64 +69,109 @@ func Load(path string) (*Domains, error) {
 func load(path string) (*Domains, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, errors.Unwrap(err)
 	}
 	var f file
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil {
 		if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 			return nil, fmt.Errorf("unknown key\n%s", strict.String())
 		}
+		if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
+			return nil, fmt.Errorf("%w\n%s", err, bad.String())
+		}
 		return nil, err
 	}
-	dir := filepath.Dir(path)
 	var domains []Domain
-	for _, in := range f.Domain {
-		out := Domain{Name: in.Name, Policies: in.Policies, RefusedPolicies: in.RefusedPolicies, Purposes: in.Purposes, Subject: in.Subject}
-		switch in.Revocation {
-		case "":
-		case "none":
-			out.Unrevocable = true
-		default:
-			return nil, fmt.Errorf("trust domain %q: revocation = %q: only \"none\" may be said", in.Name, in.Revocation)
+	for i, e := range f.Domain {
+		e, err := e.fill()
+		if err == nil {
+			var d Domain
+			d, err = e.read(filepath.Dir(path))
+			domains = append(domains, d)
 		}
-		if out.Anchors, err = readCertificates(dir, in.Anchors); err != nil {
-			return nil, fmt.Errorf("trust domain %q: %w", in.Name, err)
+		if err != nil {
+			return nil, fmt.Errorf("trust domain %d %q: %w", i+1, e.Name, err)
 		}
-		if out.Intermediates, err = readCertificates(dir, in.Intermediates); err != nil {
-			return nil, fmt.Errorf("trust domain %q: %w", in.Name, err)
-		}
-		for _, name := range in.CRLs {
-			data, err := os.ReadFile(filepath.Join(dir, name))
-			if err != nil {
-				return nil, fmt.Errorf("trust domain %q: %w", in.Name, err)
-			}
-			crl, err := ParseCRL(data, slices.Concat(out.Intermediates, out.Anchors))
-			if err != nil {
-				return nil, fmt.Errorf("trust domain %q: %s: %w", in.Name, name, err)
-			}
-			out.CRLs = append(out.CRLs, crl)
-		}
-		domains = append(domains, out)
 	}
 	return New(domains...)
 }
 
-func readCertificates(dir string, names []string) (certs []*x509.Certificate, err error) {
+// read makes a Domain of e, with the files it names in dir.
+func (e entry) read(dir string) (d Domain, err error) {
+	d = Domain{
+		Name: e.Name, Policies: e.Policies, RefusedPolicies: e.RefusedPolicies, Purposes: e.Purposes, Subject: e.Subject,
+		MaxCRLAge: time.Duration(e.MaxCRLAge), Skew: time.Duration(e.Skew),
+	}
+	switch e.Revocation {
+	case "":
+	case "none":
+		d.Unrevocable = true
+	default:
+		return d, fmt.Errorf("revocation = %q: only \"none\" may be said", e.Revocation)
+	}
+	if o := e.OCSP; o != nil {
+		if o.Nonce != "" && o.Nonce != "required" && o.Nonce != "optional" {
+			return d, fmt.Errorf("ocsp.nonce = %q: it is \"required\" or \"optional\"", o.Nonce)
+		}
+		d.OCSP = &OCSPRules{URL: o.URL, Timeout: time.Duration(o.Timeout), MaxAge: time.Duration(o.MaxAge), NonceOptional: o.Nonce == "optional"}
+	}
+	if d.Anchors, err = e.certificates(dir, e.Anchors); err != nil {
+		return d, err
+	}
+	if d.Intermediates, err = e.certificates(dir, e.Intermediates); err != nil {
+		return d, err
+	}
+	for _, name := range e.CRLs {
+		crl, err := readCRLFile(inDir(dir, name), slices.Concat(d.Intermediates, d.Anchors))
+		if err != nil {
+			return d, fmt.Errorf("CRL file %s: %w", name, err)
+		}
+		d.CRLs = append(d.CRLs, crl)
+	}
+	return d, nil
+}
+
+func inDir(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+func readCRLFile(path string, issuers []*x509.Certificate) (*CRL, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Unwrap(err)
+	}
+	defer f.Close()
+	return ReadCRL(f, issuers)
+}
+
+func (e entry) certificates(dir string, names []string) (certs []*x509.Certificate, err error) {
 	for _, name := range names {
-		data, err := os.ReadFile(filepath.Join(dir, name))
+		data, err := os.ReadFile(inDir(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("the CA file %s is missing: put it into %s", name, dir)
+			return nil, e.missing(dir, name)
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("CA file %s: %w", name, errors.Unwrap(err))
 		}
 		found, err := parseCertificates(data)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("CA file %s: %w", name, err)
 		}
 		certs = append(certs, found...)
 	}
 	return certs, nil
+}
+
+// missing says which CA file is missing and where it is to be had.
+func (e entry) missing(dir, name string) error {
+	source := "the CA that issues the certificates"
+	if t, ok := templates[e.Template]; ok {
+		source = t.source
+	}
+	return fmt.Errorf("the CA file %s is missing: put it into %s (it is a certificate of %s)", filepath.Base(name), filepath.Dir(inDir(dir, name)), source)
 }
 
 // parseCertificates reads one certificate in DER or any number in PEM.

@@ -1,23 +1,13 @@
 package trust
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rsa"
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
 
 	"smartkiosk/kiosk"
-)
-
-// Sizes of the keys that are accepted. 2032 bits, not 2048: moduli a few
-// bits short of the round number are in use on cards.
-const (
-	minRSABits  = 2032
-	maxRSABits  = 4096
-	minExponent = 65537 // FIPS 186-5 §A.1.1
 )
 
 // maxSerial is the longest serial number a certificate may have, in octets
@@ -94,14 +84,32 @@ func (d *domain) checkPolicy(cert *x509.Certificate) *Refusal {
 	return nil
 }
 
-// checkIssuers judges the CAs of a path, the holder's issuer first.
-func (d *domain) checkIssuers(issuers []*x509.Certificate) error {
-	for _, ca := range issuers[:max(0, len(issuers)-1)] {
-		if sha1Signed(ca) {
-			return Refuse(kiosk.Algorithm, "the certificate of %q is signed with %s", ca.Subject.CommonName, ca.SignatureAlgorithm)
+// checkChain judges of a path what crypto/x509 leaves alone: directory names
+// under name constraints, and whether the CAs between the holder and the
+// anchor may use the holder's policy. One that names no policies at all is
+// let pass: the operator has chosen it.
+func (d *domain) checkChain(chain []*x509.Certificate) *Refusal {
+	if err := checkDirectoryNames(chain); err != nil {
+		return &Refusal{kiosk.NotTrusted, err}
+	}
+	if slices.Contains(d.Policies, AnyPolicy) {
+		return nil
+	}
+	for _, ca := range chain[1:max(1, len(chain)-1)] {
+		if len(ca.Policies) > 0 && !slices.ContainsFunc(ca.Policies, func(oid x509.OID) bool {
+			p := oid.String()
+			return p == oidAnyPolicy || slices.Contains(d.Policies, p) && hasPolicy(chain[0], p)
+		}) {
+			return Refuse(kiosk.Policy, "the certificate of CA %q allows none of its policies", ca.Subject.CommonName)
 		}
 	}
 	return nil
+}
+
+const oidAnyPolicy = "2.5.29.32.0" // RFC 5280 §4.2.1.4
+
+func hasPolicy(cert *x509.Certificate, policy string) bool {
+	return slices.ContainsFunc(cert.Policies, func(oid x509.OID) bool { return oid.String() == policy })
 }
 
 // checkCA refuses a certificate that may not issue others.
@@ -112,28 +120,13 @@ func checkCA(c *x509.Certificate) error {
 	case c.KeyUsage&x509.KeyUsageCertSign == 0:
 		return errors.New("this CA may not sign certificates (keyUsage)")
 	}
-	return checkKey(c.PublicKey)
-}
-
-// checkKey refuses a key that is weak or of a kind that is not used.
-func checkKey(public any) error {
-	switch k := public.(type) {
-	case *rsa.PublicKey:
-		if n := k.N.BitLen(); n < minRSABits || n > maxRSABits {
-			return fmt.Errorf("an RSA key of %d bits: %d to %d are accepted", n, minRSABits, maxRSABits)
-		}
-		if k.E < minExponent || k.E%2 == 0 {
-			return fmt.Errorf("an RSA key with public exponent %d: odd ones from %d are accepted", k.E, minExponent)
-		}
-		return nil
-	case *ecdsa.PublicKey:
-		switch k.Curve {
-		case elliptic.P256(), elliptic.P384(), elliptic.P521():
-			return nil
-		}
-		return fmt.Errorf("an ECDSA key on %s: P-256, P-384 and P-521 are accepted", k.Params().Name)
+	if err := checkKey(c.PublicKey); err != nil {
+		return fmt.Errorf("this CA has %w", err)
 	}
-	return errors.New("a key that is neither RSA nor ECDSA")
+	if sha1Signed(c) && !bytes.Equal(c.RawIssuer, c.RawSubject) {
+		return fmt.Errorf("this CA's certificate is signed with %s", c.SignatureAlgorithm)
+	}
+	return nil
 }
 
 // sha1Signed tells whether c is signed over SHA-1 or what is older.

@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 
 	"smartkiosk/kiosk"
 )
@@ -17,7 +19,8 @@ const (
 	SubjectBuypass Subject = "buypass"
 	// SubjectSerialNumber takes the subject's serialNumber as it stands.
 	SubjectSerialNumber Subject = "serial-number"
-	// SubjectEmail takes the one e-mail address among the alternative names.
+	// SubjectEmail takes the one e-mail address among the alternative names,
+	// in lower case.
 	SubjectEmail Subject = "email"
 )
 
@@ -31,6 +34,7 @@ const buypassPrefix = "UN:NO-9578-4050-"
 
 var (
 	buypassNumber = regexp.MustCompile(`^(?:UN:NO-)?9578-4050-([0-9]{1,32})$`)
+	plain         = regexp.MustCompile(`^[!-~](?:[ -~]{0,62}[!-~])?$`)
 	bareNumber    = regexp.MustCompile(`^[0-9]+$`)
 )
 
@@ -38,7 +42,7 @@ var (
 // the domain's name in front, so that no company CA can name one of
 // Buypass's holders.
 func (d *domain) holder(cert *x509.Certificate) (kiosk.Holder, *Refusal) {
-	h := kiosk.Holder{Name: cert.Subject.CommonName, Domain: d.Name}
+	h := kiosk.Holder{Name: printableName(cert.Subject.CommonName), Domain: d.Name}
 	refuse := func(format string, args ...any) (kiosk.Holder, *Refusal) {
 		return kiosk.Holder{}, Refuse(kiosk.Identifier, format, args...)
 	}
@@ -49,6 +53,9 @@ func (d *domain) holder(cert *x509.Certificate) (kiosk.Holder, *Refusal) {
 			return refuse("the certificate's subject has %d serialNumbers", len(numbers))
 		}
 		if d.Subject == SubjectSerialNumber {
+			if !plain.MatchString(numbers[0]) {
+				return refuse("the subject's serialNumber is not 1 to 64 printable ASCII characters")
+			}
 			h.ID = d.Name + ":" + numbers[0]
 			return h, nil
 		}
@@ -65,9 +72,27 @@ func (d *domain) holder(cert *x509.Certificate) (kiosk.Holder, *Refusal) {
 		if len(cert.EmailAddresses) != 1 {
 			return refuse("the certificate has %d e-mail addresses", len(cert.EmailAddresses))
 		}
-		h.ID = d.Name + ":" + cert.EmailAddresses[0]
+		if !plain.MatchString(cert.EmailAddresses[0]) {
+			return refuse("the e-mail address is not 1 to 64 printable ASCII characters")
+		}
+		h.ID = d.Name + ":" + strings.ToLower(cert.EmailAddresses[0])
 	}
 	return h, nil
+}
+
+// printableName drops from a name what a screen or a log would act on, or
+// that would turn the writing around, and all after its 64th letter
+// (ub-common-name, RFC 5280 §A.1).
+func printableName(name string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range name {
+		if n < 64 && unicode.IsPrint(r) && r != unicode.ReplacementChar {
+			b.WriteRune(r)
+			n++
+		}
+	}
+	return b.String()
 }
 
 // serialNumbers gives every serialNumber (2.5.4.5) of the subject; the field

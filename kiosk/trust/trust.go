@@ -7,7 +7,6 @@
 package trust
 
 import (
-	"errors"
 	"fmt"
 
 	"smartkiosk/kiosk"
@@ -29,14 +28,6 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // Refuse makes a Refusal; format and args are as for fmt.Errorf.
 func Refuse(reason kiosk.Reason, format string, args ...any) *Refusal {
 	return &Refusal{Reason: reason, Err: fmt.Errorf(format, args...)}
-}
-
-// reasonOf gives the reason of a refusal, "" of any other error.
-func reasonOf(err error) kiosk.Reason {
-	if r, ok := errors.AsType[*Refusal](err); ok {
-		return r.Reason
-	}
-	return ""
 }
 
 // Purpose is what a certificate is to be used for.

@@ -1,6 +1,7 @@
 package webeid_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -129,7 +130,7 @@ func newCRL(t testing.TB, ca *authority, serials ...int64) []byte {
 // serials.
 func newDomains(t testing.TB, root, ca *authority, revoked ...int64) *trust.Domains {
 	t.Helper()
-	crl, err := trust.ParseCRL(newCRL(t, ca, revoked...), []*x509.Certificate{ca.cert})
+	crl, err := trust.ReadCRL(bytes.NewReader(newCRL(t, ca, revoked...)), []*x509.Certificate{ca.cert})
 	if err != nil {
 		t.Fatal(err)
 	}

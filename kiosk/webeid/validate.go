@@ -15,6 +15,7 @@ import (
 type Validator struct {
 	Origin  string // of the server, `https://host[:port]`
 	Domains *trust.Domains
+	OCSP    *trust.OCSP // nil: no responder is asked
 }
 
 // Validate tells whom token proves, for the nonce that the server gave out
@@ -41,7 +42,7 @@ func (v *Validator) Validate(ctx context.Context, token []byte, nonce string, at
 	if err != nil {
 		return kiosk.Holder{}, err
 	}
-	if err := path.CheckRevocation(at); err != nil {
+	if err := path.CheckRevocation(ctx, v.OCSP, at); err != nil {
 		return kiosk.Holder{}, err
 	}
 	s, ok := schemes[t.Algorithm]

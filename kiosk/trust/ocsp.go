@@ -1,0 +1,232 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+	"golang.org/x/crypto/ocsp"
+
+	"smartkiosk/kiosk"
+)
+
+// ocspAnswer is what a responder has said of one certificate.
+type ocspAnswer struct {
+	good, revoked bool // neither: the responder does not know it
+	this          time.Time
+	until         time.Time // when the answer ends; zero if it says no time
+}
+
+func (a ocspAnswer) refusal() error {
+	this := a.this.UTC().Format(time.RFC3339)
+	if a.revoked {
+		return Refuse(kiosk.Revoked, "the responder said so at %s", this)
+	}
+	return Refuse(kiosk.RevocationUnknown, "the responder said at %s that it does not know the certificate", this)
+}
+
+// certID names a certificate to a responder (RFC 6960 §4.1.1). The hash is
+// SHA-1, which every responder knows (RFC 5019 §2.1.1); it only tells
+// issuers apart, and what the answer is worth rests on its signature.
+type certID struct{ name, key, serial []byte }
+
+var (
+	oidSHA1      = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
+	oidOCSPNonce = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
+)
+
+func newCertID(cert, issuer *x509.Certificate) (certID, error) {
+	key, err := publicKeyBits(issuer)
+	if err != nil {
+		return certID{}, err
+	}
+	name, hash := sha1.Sum(issuer.RawSubject), sha1.Sum(key)
+	return certID{name[:], hash[:], serialContent(cert.SerialNumber)}, nil
+}
+
+// publicKeyBits gives the content of the BIT STRING of c's public key.
+func publicKeyBits(c *x509.Certificate) ([]byte, error) {
+	var info struct {
+		Algorithm asn1.RawValue
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &info); err != nil {
+		return nil, err
+	}
+	return info.Key.RightAlign(), nil
+}
+
+// ocspRequest encodes a request for one certificate, with a nonce (RFC 6960
+// §4.1, RFC 9654).
+func ocspRequest(id certID, nonce []byte) ([]byte, error) {
+	var b cryptobyte.Builder
+	sequence := func(b *cryptobyte.Builder, f cryptobyte.BuilderContinuation) {
+		b.AddASN1(cryptobyte_asn1.SEQUENCE, f)
+	}
+	sequence(&b, func(b *cryptobyte.Builder) { // OCSPRequest
+		sequence(b, func(b *cryptobyte.Builder) { // TBSRequest
+			sequence(b, func(b *cryptobyte.Builder) { // requestList
+				sequence(b, func(b *cryptobyte.Builder) { // Request
+					sequence(b, func(b *cryptobyte.Builder) { // CertID
+						sequence(b, func(b *cryptobyte.Builder) {
+							b.AddASN1ObjectIdentifier(oidSHA1)
+							b.AddASN1NULL()
+						})
+						b.AddASN1OctetString(id.name)
+						b.AddASN1OctetString(id.key)
+						b.AddASN1(cryptobyte_asn1.INTEGER, func(b *cryptobyte.Builder) { b.AddBytes(id.serial) })
+					})
+				})
+			})
+			b.AddASN1(cryptobyte_asn1.Tag(2).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
+				sequence(b, func(b *cryptobyte.Builder) { // requestExtensions
+					sequence(b, func(b *cryptobyte.Builder) {
+						b.AddASN1ObjectIdentifier(oidOCSPNonce)
+						b.AddASN1(cryptobyte_asn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
+					})
+				})
+			})
+		})
+	})
+	return b.Bytes()
+}
+
+// judgeOCSP reads a response to a request for id and nonce, and judges
+// whether issuer, or one whom it has made a responder, has given it, and
+// whether it holds at the given time.
+func (d *domain) judgeOCSP(response []byte, id certID, nonce []byte, issuer *x509.Certificate, at time.Time) (ocspAnswer, error) {
+	r, err := ocsp.ParseResponse(response, nil)
+	if err != nil {
+		return ocspAnswer{}, err
+	}
+	gotID, gotNonce, err := readResponseData(r.TBSResponseData)
+	if err != nil {
+		return ocspAnswer{}, fmt.Errorf("cannot read response: %w", err)
+	}
+	if !bytes.Equal(gotID.name, id.name) || !bytes.Equal(gotID.key, id.key) || !bytes.Equal(gotID.serial, id.serial) {
+		return ocspAnswer{}, errors.New("the answer is about another certificate")
+	}
+	if err := d.checkResponder(r, issuer, at); err != nil {
+		return ocspAnswer{}, err
+	}
+	if gotNonce == nil && !d.OCSP.NonceOptional {
+		return ocspAnswer{}, errors.New("the answer has no nonce")
+	}
+	if gotNonce != nil && !bytes.Equal(gotNonce, nonce) {
+		return ocspAnswer{}, errors.New("the answer has another nonce")
+	}
+	a := ocspAnswer{good: r.Status == ocsp.Good, revoked: r.Status == ocsp.Revoked, this: r.ThisUpdate}
+	this := r.ThisUpdate.UTC().Format(time.RFC3339)
+	maxAge := d.OCSP.maxAge()
+	switch {
+	case r.ThisUpdate.After(at.Add(d.skew())):
+		return ocspAnswer{}, fmt.Errorf("the answer is of %s, which is to come", this)
+	case at.Sub(r.ThisUpdate) > maxAge:
+		return ocspAnswer{}, fmt.Errorf("the answer is of %s, older than %s", this, maxAge)
+	case r.NextUpdate.IsZero():
+		return a, nil
+	case at.After(r.NextUpdate):
+		return ocspAnswer{}, fmt.Errorf("the answer was good until %s", r.NextUpdate.UTC().Format(time.RFC3339))
+	}
+	a.until = r.ThisUpdate.Add(maxAge)
+	if r.NextUpdate.Before(a.until) {
+		a.until = r.NextUpdate
+	}
+	return a, nil
+}
+
+// checkResponder judges who has signed r: the issuer itself, or a holder of a
+// certificate that the issuer gave for this alone (RFC 6960 §4.2.2.2). The
+// library has checked the signature of r by the certificate in it, if it has
+// one, and nothing else: any certificate of the issuer would do by it.
+func (d *domain) checkResponder(r *ocsp.Response, issuer *x509.Certificate, at time.Time) error {
+	signer := issuer
+	if r.Certificate != nil {
+		signer = r.Certificate
+	} else if err := r.CheckSignatureFrom(issuer); err != nil {
+		return fmt.Errorf("the issuer has not signed the answer: %w", err)
+	}
+	key, err := publicKeyBits(signer)
+	if err != nil {
+		return err
+	}
+	hash := sha1.Sum(key)
+	if r.RawResponderName != nil && !bytes.Equal(r.RawResponderName, signer.RawSubject) ||
+		r.ResponderKeyHash != nil && !bytes.Equal(r.ResponderKeyHash, hash[:]) {
+		return errors.New("the answer names another responder than the one who has signed it")
+	}
+	if bytes.Equal(signer.Raw, issuer.Raw) {
+		return nil
+	}
+	switch {
+	case !bytes.Equal(signer.RawIssuer, issuer.RawSubject) || signer.CheckSignatureFrom(issuer) != nil:
+		return errors.New("the responder's certificate is not of the issuer")
+	case signer.IsCA || !slices.Contains(signer.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
+		return errors.New("the responder's certificate is not for OCSP signing")
+	case signer.KeyUsage != 0 && signer.KeyUsage&x509.KeyUsageDigitalSignature == 0:
+		return errors.New("the responder's certificate is not for signatures")
+	case len(signer.UnhandledCriticalExtensions) > 0:
+		return fmt.Errorf("the responder's certificate has critical extension %s", signer.UnhandledCriticalExtensions[0])
+	case at.Before(signer.NotBefore) || at.After(signer.NotAfter):
+		return errors.New("the responder's certificate is not valid now")
+	}
+	for _, crl := range d.CRLs {
+		if crl.covers(signer) && crl.lists(signer) {
+			return errors.New("the responder's certificate is revoked")
+		}
+	}
+	return checkKey(signer.PublicKey)
+}
+
+// readResponseData reads of ResponseData (RFC 6960 §4.2.1) what the library
+// keeps for itself: the CertID of the one answer, and the nonce (nil if there
+// is none).
+func readResponseData(tbs []byte) (id certID, nonce []byte, err error) {
+	unreadable := errors.New("it is no ResponseData")
+	tag := func(n uint8) cryptobyte_asn1.Tag { return cryptobyte_asn1.Tag(n).ContextSpecific().Constructed() }
+	in := cryptobyte.String(tbs)
+	var data, responder, responses, single, cid, algorithm, extensions cryptobyte.String
+	var responderTag cryptobyte_asn1.Tag
+	var hash asn1.ObjectIdentifier
+	var extended bool
+	if !in.ReadASN1(&data, cryptobyte_asn1.SEQUENCE) || !in.Empty() ||
+		!data.SkipOptionalASN1(tag(0)) ||
+		!data.ReadAnyASN1(&responder, &responderTag) ||
+		!data.SkipASN1(cryptobyte_asn1.GeneralizedTime) ||
+		!data.ReadASN1(&responses, cryptobyte_asn1.SEQUENCE) ||
+		!data.ReadOptionalASN1(&extensions, &extended, tag(1)) || !data.Empty() ||
+		!responses.ReadASN1(&single, cryptobyte_asn1.SEQUENCE) || !responses.Empty() ||
+		!single.ReadASN1(&cid, cryptobyte_asn1.SEQUENCE) ||
+		!cid.ReadASN1(&algorithm, cryptobyte_asn1.SEQUENCE) ||
+		!algorithm.ReadASN1ObjectIdentifier(&hash) || !hash.Equal(oidSHA1) ||
+		!cid.ReadASN1((*cryptobyte.String)(&id.name), cryptobyte_asn1.OCTET_STRING) ||
+		!cid.ReadASN1((*cryptobyte.String)(&id.key), cryptobyte_asn1.OCTET_STRING) ||
+		!cid.ReadASN1((*cryptobyte.String)(&id.serial), cryptobyte_asn1.INTEGER) || !cid.Empty() {
+		return certID{}, nil, unreadable
+	}
+	if !extended {
+		return id, nil, nil
+	}
+	err = eachExtension(extensions, func(oid string, critical bool, value cryptobyte.String) error {
+		if oid == oidOCSPNonce.String() {
+			var n cryptobyte.String
+			if !value.ReadASN1(&n, cryptobyte_asn1.OCTET_STRING) || !value.Empty() {
+				return errors.New("it is no nonce")
+			}
+			nonce = n
+			return nil
+		}
+		if critical {
+			return errors.New("it is critical and not known")
+		}
+		return nil
+	})
+	return id, nonce, err
+}

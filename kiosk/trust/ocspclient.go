@@ -1,0 +1,151 @@
+package trust
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// OCSPRules are how a domain asks a responder (RFC 6960).
+type OCSPRules struct {
+	URL           string        // of the responder; "" for the one that the certificate names
+	Timeout       time.Duration // of one request; 0 for 3 s
+	MaxAge        time.Duration // the longest since thisUpdate; 0 for 24 h
+	NonceOptional bool          // the responder may leave the nonce out
+}
+
+func (r *OCSPRules) timeout() time.Duration {
+	if r.Timeout == 0 {
+		return 3 * time.Second
+	}
+	return r.Timeout
+}
+
+func (r *OCSPRules) maxAge() time.Duration {
+	if r.MaxAge == 0 {
+		return 24 * time.Hour
+	}
+	return r.MaxAge
+}
+
+const (
+	ocspNonce   = 32       // bytes (RFC 9654 §2.1)
+	maxOCSP     = 64 << 10 // bytes of a response that are read
+	maxOCSPKept = 10_000   // answers that are kept at a time
+)
+
+// OCSP asks responders, and keeps each answer as long as the answer says.
+// Many may use it at once.
+type OCSP struct {
+	client *http.Client
+	random io.Reader
+
+	mu   sync.Mutex
+	kept map[[sha256.Size]byte]ocspAnswer
+}
+
+// NewOCSP makes an OCSP that asks through transport. Nonces are read from
+// random, which has to be as good as crypto/rand.Reader.
+func NewOCSP(transport http.RoundTripper, random io.Reader) *OCSP {
+	return &OCSP{
+		// A responder has no reason to send anybody elsewhere.
+		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		random: random,
+		kept:   map[[sha256.Size]byte]ocspAnswer{},
+	}
+}
+
+// ask gives what the responder says of cert, from what is kept if that still
+// holds at the given time.
+func (o *OCSP) ask(ctx context.Context, d *domain, cert, issuer *x509.Certificate, at time.Time) (ocspAnswer, error) {
+	key := sha256.Sum256(bytes.Join([][]byte{[]byte(d.Name), issuer.Raw, cert.Raw}, []byte{0}))
+	o.mu.Lock()
+	kept, ok := o.kept[key]
+	o.mu.Unlock()
+	if ok && !at.After(kept.until) && !kept.this.After(at.Add(d.skew())) {
+		return kept, nil
+	}
+	answer, err := o.fetch(ctx, d, cert, issuer, at)
+	if err == nil && !answer.until.IsZero() {
+		o.keep(key, answer, at)
+	}
+	return answer, err
+}
+
+// keep remembers an answer. When there are too many, those that have ended
+// go, and if none has, any.
+func (o *OCSP) keep(key [sha256.Size]byte, answer ocspAnswer, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.kept) >= maxOCSPKept {
+		for k, a := range o.kept {
+			if at.After(a.until) {
+				delete(o.kept, k)
+			}
+		}
+		for k := range o.kept {
+			if len(o.kept) < maxOCSPKept {
+				break
+			}
+			delete(o.kept, k)
+		}
+	}
+	o.kept[key] = answer
+}
+
+// fetch asks the responder: one round trip.
+func (o *OCSP) fetch(ctx context.Context, d *domain, cert, issuer *x509.Certificate, at time.Time) (ocspAnswer, error) {
+	address := d.OCSP.URL
+	if address == "" {
+		if len(cert.OCSPServer) == 0 {
+			return ocspAnswer{}, errors.New("the certificate names none")
+		}
+		address = cert.OCSPServer[0]
+	}
+	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return ocspAnswer{}, fmt.Errorf("its address %.100q is no http URL", address)
+	}
+	id, err := newCertID(cert, issuer)
+	if err != nil {
+		return ocspAnswer{}, err
+	}
+	nonce := make([]byte, ocspNonce)
+	if _, err := io.ReadFull(o.random, nonce); err != nil {
+		return ocspAnswer{}, err
+	}
+	body, err := ocspRequest(id, nonce)
+	if err != nil {
+		return ocspAnswer{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.OCSP.timeout())
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return ocspAnswer{}, err
+	}
+	request.Header.Set("Content-Type", "application/ocsp-request")
+	response, err := o.client.Do(request)
+	if err != nil {
+		return ocspAnswer{}, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return ocspAnswer{}, fmt.Errorf("it answered %s", response.Status)
+	}
+	der, err := io.ReadAll(io.LimitReader(response.Body, maxOCSP+1))
+	if err != nil {
+		return ocspAnswer{}, err
+	}
+	if len(der) > maxOCSP {
+		return ocspAnswer{}, fmt.Errorf("its answer has more than %d bytes", maxOCSP)
+	}
+	return d.judgeOCSP(der, id, nonce, issuer, at)
+}
