@@ -1,0 +1,212 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// request is one Append that waits for its commit.
+type request struct {
+	seal   func(seq uint64, prev []byte) (record, link []byte, err error)
+	tried  bool
+	seq    uint64
+	link   []byte
+	record []byte
+	err    error
+}
+
+// queue holds the requests that the next commit takes along.
+type queue struct {
+	mu       sync.Mutex
+	requests []*request
+}
+
+func (q *queue) add(r *request) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.requests = append(q.requests, r)
+}
+
+func (q *queue) take() []*request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	taken := q.requests
+	q.requests = nil
+	return taken
+}
+
+var errNotTried = errors.New("a record that was to be written with it panicked")
+
+// Append adds a record and returns when it is on disk. seal makes it, given
+// its sequence number and the link that the record before it returned (nil for
+// the first); it returns the record, at most MaxRecordSize bytes, and its own
+// link of LinkSize bytes. When anything fails the sequence number is not
+// spent. seal may run in another caller's goroutine and must not use s: what
+// is appended while a commit runs goes to disk together, in the next.
+func (s *Store) Append(seal func(seq uint64, prev []byte) (record, link []byte, err error)) (seq uint64, err error) {
+	r := &request{seal: seal, err: errNotTried}
+	s.queue.add(r)
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if !r.tried {
+		s.commitQueue()
+	}
+	if r.err != nil {
+		return 0, fmt.Errorf("cannot append to outbox: %w", r.err)
+	}
+	return r.seq, nil
+}
+
+// commitQueue seals and writes all that wait. The caller holds s.commit.
+func (s *Store) commitQueue() {
+	requests := s.queue.take()
+	for _, r := range requests {
+		r.tried = true
+	}
+	s.mu.Lock()
+	next, closed := s.last, s.closed
+	s.mu.Unlock()
+
+	var batch []*request
+	room, err := s.room()
+	for _, r := range requests {
+		switch {
+		case closed:
+			r.err = ErrClosed
+			continue
+		case err != nil:
+			r.err = err
+			continue
+		}
+		r.record, r.link, r.err = r.seal(next.sequence+1, next.link)
+		if r.err == nil {
+			r.err = r.check(room)
+		}
+		if r.err != nil {
+			continue
+		}
+		room -= r.cost()
+		next = tail{sequence: next.sequence + 1, link: r.link}
+		r.seq = next.sequence
+		batch = append(batch, r)
+	}
+	if len(batch) == 0 {
+		return
+	}
+	if err := s.write(batch); err != nil {
+		for _, r := range batch {
+			r.err = err
+		}
+	}
+}
+
+func (r *request) check(room int64) error {
+	switch {
+	case len(r.link) != LinkSize:
+		return fmt.Errorf("link of %d bytes", len(r.link))
+	case len(r.record) > MaxRecordSize:
+		return fmt.Errorf("record of %d bytes, more than %d", len(r.record), MaxRecordSize)
+	case r.cost() > room:
+		return ErrFull
+	}
+	return nil
+}
+
+// cost is what a record takes in the file, in whole pages.
+func (r *request) cost() int64 {
+	return (int64(len(r.record)) + entryHead + 2*pageSize - 1) / pageSize * pageSize
+}
+
+// room gives the bytes that may still be used. It deletes what was
+// acknowledged when little is left. The caller holds s.commit.
+func (s *Store) room() (int64, error) {
+	room := s.limit - s.used()
+	if room > MaxRecordSize+2*pageSize {
+		return room, nil
+	}
+	if err := s.flush(); err != nil {
+		return 0, err
+	}
+	return s.limit - s.used(), nil
+}
+
+// used is the size of the pages that hold something.
+func (s *Store) used() (bytes int64) {
+	_ = s.db.View(func(tx *bolt.Tx) error {
+		stats := s.db.Stats()
+		bytes = tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*pageSize
+		return nil
+	})
+	return bytes
+}
+
+// write puts the batch on disk, in one commit with the deletion of what was
+// acknowledged since the last.
+func (s *Store) write(batch []*request) error {
+	s.mu.Lock()
+	last, acked, deleted := s.last, s.acked, s.deleted
+	s.mu.Unlock()
+	err := s.update(last, func(tx *bolt.Tx) error {
+		events := tx.Bucket(eventsBucket)
+		events.FillPercent = 1 // keys only ever grow
+		if err := deleteRange(events, deleted+1, acked); err != nil {
+			return err
+		}
+		for _, r := range batch {
+			if err := events.Put(key(r.seq), encodeEntry(r.seq, r.link, r.record)); err != nil {
+				return err
+			}
+			last = tail{sequence: r.seq, link: r.link}
+		}
+		return writeTail(tx, last)
+	})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.deleted = last, acked
+	s.notify()
+	return nil
+}
+
+// update is bolt's, and sees to what a failed commit left. What is on disk then
+// is not known (the sync may have failed after the write), but nobody was told
+// of more than last: the next update begins by doing away with the rest.
+func (s *Store) update(last tail, f func(tx *bolt.Tx) error) error {
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		if s.doubt {
+			if err := deleteRange(tx.Bucket(eventsBucket), last.sequence+1, math.MaxUint64); err != nil {
+				return err
+			}
+			if err := writeTail(tx, last); err != nil {
+				return err
+			}
+		}
+		return f(tx)
+	})
+	switch {
+	case errors.Is(err, bolterrors.ErrMaxSizeReached):
+		return ErrFull // found before anything is written
+	case err != nil:
+		s.doubt = true
+		return err
+	}
+	s.doubt = false
+	return nil
+}
+
+func deleteRange(events *bolt.Bucket, from, through uint64) error {
+	c := events.Cursor()
+	for k, _ := c.Seek(key(from)); k != nil && sequence(k) <= through; k, _ = c.Seek(key(from)) {
+		if err := c.Delete(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

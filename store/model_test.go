@@ -1,0 +1,106 @@
+package store
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestModel holds the outbox against a slice in memory, through appends,
+// refused appends, acknowledgements, closes and crashes.
+func TestModel(t *testing.T) {
+	folder := t.TempDir()
+	var runs int
+	rapid.Check(t, func(t *rapid.T) {
+		runs++
+		path := filepath.Join(folder, fmt.Sprintf("%d.db", runs))
+		s, err := Open(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close() }()
+		reopen := func(t *rapid.T) {
+			if s, err = Open(path, Options{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var (
+			records []Record // all that were ever appended
+			acked   uint64
+			link    []byte
+		)
+		t.Repeat(map[string]func(*rapid.T){
+			"append": func(t *rapid.T) {
+				text := strings.Repeat("x", rapid.IntRange(0, 9000).Draw(t, "size"))
+				var record, next []byte
+				seq, err := s.Append(func(seq uint64, prev []byte) (_, _ []byte, err error) {
+					if !slices.Equal(prev, link) {
+						t.Fatalf("record %d is to follow %x, want %x", seq, prev, link)
+					}
+					record, next, err = sealText(text)(seq, prev)
+					return record, next, err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				records, link = append(records, Record{Sequence: seq, Data: record}), next
+				if seq != uint64(len(records)) {
+					t.Fatalf("sequence %d, want %d", seq, len(records))
+				}
+			},
+			"refused append": func(t *rapid.T) {
+				if _, err := s.Append(func(uint64, []byte) ([]byte, []byte, error) { return nil, nil, ErrFull }); err == nil {
+					t.Fatal("appended")
+				}
+			},
+			"ack": func(t *rapid.T) {
+				through := rapid.Uint64Range(0, uint64(len(records))).Draw(t, "through")
+				if err := s.Ack(through); err != nil {
+					t.Fatal(err)
+				}
+				acked = max(acked, through)
+			},
+			"close": func(t *rapid.T) {
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				reopen(t)
+			},
+			"crash": func(t *rapid.T) {
+				// What a killed process leaves: nothing is flushed any more.
+				if err := s.db.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.lock.Close(); err != nil {
+					t.Fatal(err)
+				}
+				reopen(t)
+				if n := len(records) - s.Len(); n > int(acked) || int(acked)-n > maxDeletable {
+					t.Fatalf("%d records are deleted after a crash, %d were acknowledged", n, acked)
+				}
+				acked = uint64(len(records) - s.Len())
+			},
+			"": func(t *rapid.T) {
+				after := rapid.Uint64Range(0, uint64(len(records))+1).Draw(t, "after")
+				limit := rapid.IntRange(0, 5).Draw(t, "limit")
+				got, err := s.Pending(after, limit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := records[min(max(after, acked), uint64(len(records))):]
+				want = want[:min(limit, len(want))]
+				same := func(a, b Record) bool { return a.Sequence == b.Sequence && slices.Equal(a.Data, b.Data) }
+				if !slices.EqualFunc(got, want, same) {
+					t.Fatalf("%d records pending after %d, want %d", len(got), after, len(want))
+				}
+				if s.Len() != len(records)-int(acked) {
+					t.Fatalf("length %d, want %d", s.Len(), len(records)-int(acked))
+				}
+			},
+		})
+	})
+}

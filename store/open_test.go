@@ -1,0 +1,170 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+func TestInUse(t *testing.T) {
+	path := outbox(t)
+	s := open(t, path)
+	began := time.Now()
+	_, err := Open(path, Options{})
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), path) {
+		t.Errorf("second open: %v", err)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("second open was refused after %v", took)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, path)
+}
+
+// TestInUseByAnother: a program that takes bbolt's own lock only.
+func TestInUseByAnother(t *testing.T) {
+	path := outbox(t)
+	if err := open(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := Open(path, Options{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("open of a locked database: %v", err)
+	}
+}
+
+// TestCreationCutShort: what a power cut left of a file in the making is
+// neither used nor in the way.
+func TestCreationCutShort(t *testing.T) {
+	path := outbox(t)
+	if err := os.WriteFile(path+".new", []byte("half a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	add(t, open(t, path), "a")
+	if _, err := os.Stat(path + ".new"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the half file is still there: %v", err)
+	}
+}
+
+func TestFilesAreTheirOwnersAlone(t *testing.T) {
+	path := outbox(t)
+	open(t, path)
+	for _, p := range []string{path, path + ".lock"} {
+		info, err := os.Stat(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", p, info.Mode())
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	edit := func(f func(meta *bolt.Bucket) error) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			if err := open(t, path).Close(); err != nil {
+				t.Fatal(err)
+			}
+			db, err := bolt.Open(path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if err := db.Update(func(tx *bolt.Tx) error { return f(tx.Bucket(metaBucket)) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write := func(b []byte) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		make func(*testing.T, string)
+		want error
+	}{
+		{"empty file", write(nil), ErrDamaged},
+		{"text", write([]byte("outbox")), ErrDamaged},
+		{"zeros", write(make([]byte, 32<<10)), ErrDamaged},
+		{"newer format", edit(func(meta *bolt.Bucket) error {
+			return meta.Put(schemaKey, binary.BigEndian.AppendUint64(nil, uint64(len(migrations)+1)))
+		}), ErrSchema},
+		{"no format", edit(func(meta *bolt.Bucket) error { return meta.Delete(schemaKey) }), ErrSchema},
+		{"no tail", edit(func(meta *bolt.Bucket) error { return meta.Delete(tailKey) }), ErrDamaged},
+		{"short tail", edit(func(meta *bolt.Bucket) error { return meta.Put(tailKey, key(3)) }), ErrDamaged},
+		{"another program's", func(t *testing.T, path string) {
+			db, err := bolt.Open(path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			err = db.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("other")); return err })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, ErrSchema},
+		{"no folder", func(t *testing.T, path string) {
+			if err := os.Remove(filepath.Dir(path)); err != nil {
+				t.Fatal(err)
+			}
+		}, os.ErrNotExist},
+	} {
+		path := outbox(t)
+		tt.make(t, path)
+		_, err := Open(path, Options{})
+		if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+	if _, err := Open(outbox(t), Options{MaxSize: MinMaxSize - 1}); err == nil {
+		t.Error("MaxSize too small was taken")
+	}
+}
+
+// TestMigration: a file is brought to the newest format in one step, or left.
+func TestMigration(t *testing.T) {
+	path := outbox(t)
+	s := open(t, path)
+	add(t, s, "a")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := openBolt(path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	wrong := errors.New("wrong")
+	steps := append(migrations[:len(migrations):len(migrations)],
+		func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("next")); return err },
+		func(tx *bolt.Tx) error { return wrong })
+	if err := migrate(db, steps); !errors.Is(err, wrong) {
+		t.Fatal(err)
+	}
+	if err := migrate(db, steps[:len(migrations)+1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(db, steps[:len(migrations)+1]); err != nil { // nothing is done twice
+		t.Fatal(err)
+	}
+	if err := migrate(db, migrations); !errors.Is(err, ErrSchema) {
+		t.Errorf("an older program on a newer file: %v", err)
+	}
+}

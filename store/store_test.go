@@ -1,0 +1,360 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+func open(t testing.TB, path string) *Store {
+	t.Helper()
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func outbox(t testing.TB) string { return filepath.Join(t.TempDir(), "outbox.db") }
+
+// sealText makes records that say where they stand, as a sealed event does.
+func sealText(text string) func(uint64, []byte) ([]byte, []byte, error) {
+	return func(seq uint64, prev []byte) ([]byte, []byte, error) {
+		record := fmt.Appendf(nil, "%d %x %s", seq, prev, text)
+		link := sha256.Sum256(record)
+		return record, link[:], nil
+	}
+}
+
+func add(t testing.TB, s *Store, text string) uint64 {
+	t.Helper()
+	seq, err := s.Append(sealText(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+// checkChain fails unless the records follow one another from first on.
+func checkChain(t testing.TB, records []Record, first uint64, prev []byte) {
+	t.Helper()
+	for i, r := range records {
+		want := first + uint64(i)
+		if r.Sequence != want {
+			t.Fatalf("record %d stands where %d should", r.Sequence, want)
+		}
+		if head := fmt.Sprintf("%d %x ", want, prev); !strings.HasPrefix(string(r.Data), head) {
+			t.Fatalf("record %d begins %.90q, want %q", want, r.Data, head)
+		}
+		link := sha256.Sum256(r.Data)
+		prev = link[:]
+	}
+}
+
+func pending(t testing.TB, s *Store, after uint64, limit int) []Record {
+	t.Helper()
+	records, err := s.Pending(after, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
+}
+
+func TestSequenceAndLinksOutliveEverything(t *testing.T) {
+	path := outbox(t)
+	s := open(t, path)
+	for range 3 {
+		add(t, s, "a")
+	}
+	link := sha256.Sum256(pending(t, s, 2, 1)[0].Data)
+	if err := s.Ack(3); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s = open(t, path)
+	if s.Len() != 0 {
+		t.Errorf("%d records pending after all were acknowledged", s.Len())
+	}
+	if seq := add(t, s, "b"); seq != 4 {
+		t.Errorf("sequence %d after 3", seq)
+	}
+	checkChain(t, pending(t, s, 0, 10), 4, link[:])
+}
+
+func TestPending(t *testing.T) {
+	s := open(t, outbox(t))
+	for i := range 5 {
+		add(t, s, strings.Repeat("x", i*3000)) // also over a page
+	}
+	if err := s.Ack(1); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		after       uint64
+		limit       int
+		first, last uint64
+	}{
+		{0, 10, 2, 5}, {1, 2, 2, 3}, {3, 10, 4, 5}, {5, 10, 0, 0}, {99, 10, 0, 0}, {0, 0, 0, 0},
+	} {
+		var first, last uint64
+		if r := pending(t, s, tt.after, tt.limit); len(r) > 0 {
+			first, last = r[0].Sequence, r[len(r)-1].Sequence
+		}
+		if first != tt.first || last != tt.last {
+			t.Errorf("pending after %d, at most %d: %d to %d, want %d to %d", tt.after, tt.limit, first, last, tt.first, tt.last)
+		}
+	}
+	if s.Len() != 4 {
+		t.Errorf("%d records pending, want 4", s.Len())
+	}
+}
+
+func TestAckOfTheUnknown(t *testing.T) {
+	s := open(t, outbox(t))
+	add(t, s, "a")
+	if err := s.Ack(2); err == nil || s.Len() != 1 {
+		t.Errorf("acknowledged what is not there: %v, %d pending", err, s.Len())
+	}
+}
+
+// TestAckSparesTheDisk: one commit a visit, and none while nothing happens.
+func TestAckSparesTheDisk(t *testing.T) {
+	s := open(t, outbox(t))
+	commits := func() (txid int) {
+		_ = s.db.View(func(tx *bolt.Tx) error { txid = tx.ID(); return nil })
+		return txid
+	}
+	before := commits()
+	for range 10 {
+		if err := s.Ack(add(t, s, "a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := commits() - before; n != 10 {
+		t.Errorf("10 records appended and acknowledged took %d commits", n)
+	}
+	for range maxDeletable + 1 {
+		add(t, s, "a")
+	}
+	before = commits()
+	if err := s.Ack(10 + maxDeletable + 1); err != nil {
+		t.Fatal(err)
+	}
+	if n := commits() - before; n != 1 {
+		t.Errorf("many acknowledged records were deleted in %d commits", n)
+	}
+}
+
+func TestChanged(t *testing.T) {
+	s := open(t, outbox(t))
+	first, second := s.Changed(), s.Changed()
+	select {
+	case <-first:
+		t.Fatal("woken by nothing")
+	default:
+	}
+	add(t, s, "a")
+	<-first
+	<-second
+	select {
+	case <-s.Changed():
+		t.Error("woken twice by one record")
+	default:
+	}
+}
+
+func TestFailedSealSpendsNothing(t *testing.T) {
+	s := open(t, outbox(t))
+	no := errors.New("no")
+	for name, seal := range map[string]func(uint64, []byte) ([]byte, []byte, error){
+		"error":      func(uint64, []byte) ([]byte, []byte, error) { return nil, nil, no },
+		"no link":    func(uint64, []byte) ([]byte, []byte, error) { return []byte("a"), nil, nil },
+		"large":      func(uint64, []byte) ([]byte, []byte, error) { return make([]byte, MaxRecordSize+1), make([]byte, 32), nil },
+		"short link": func(uint64, []byte) ([]byte, []byte, error) { return []byte("a"), make([]byte, 31), nil },
+	} {
+		if seq, err := s.Append(seal); err == nil || seq != 0 {
+			t.Errorf("%s: appended as %d", name, seq)
+		}
+	}
+	if seq := add(t, s, "a"); seq != 1 {
+		t.Errorf("sequence %d after none", seq)
+	}
+}
+
+func TestPanicInSealHoldsNobodyUp(t *testing.T) {
+	s := open(t, outbox(t))
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = s.Append(func(uint64, []byte) ([]byte, []byte, error) { panic("seal") })
+	}()
+	if seq := add(t, s, "a"); seq != 1 {
+		t.Errorf("sequence %d after none", seq)
+	}
+}
+
+// TestGroupCommit holds one commit until others wait: they go together.
+func TestGroupCommit(t *testing.T) {
+	const writers = 20
+	s := open(t, outbox(t))
+	var done sync.WaitGroup
+	_, err := s.Append(func(seq uint64, prev []byte) ([]byte, []byte, error) {
+		for range writers {
+			done.Go(func() { add(t, s, "b") })
+		}
+		for { // until all have joined the queue
+			s.queue.mu.Lock()
+			n := len(s.queue.requests)
+			s.queue.mu.Unlock()
+			if n == writers {
+				return sealText("a")(seq, prev)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done.Wait()
+	checkChain(t, pending(t, s, 0, 100), 1, nil)
+	var commits int
+	_ = s.db.View(func(tx *bolt.Tx) error { commits = tx.ID(); return nil })
+	_ = s.Close()
+	fresh := open(t, outbox(t))
+	var made int
+	_ = fresh.db.View(func(tx *bolt.Tx) error { made = tx.ID(); return nil })
+	if commits-made != 2 || s.Len() != writers+1 {
+		t.Errorf("%d records took %d commits, want 2", s.Len(), commits-made)
+	}
+}
+
+// TestFailedCommitLeavesNoGhost: after a failed commit its records may be on
+// disk all the same. They were promised to nobody, and their numbers are free.
+func TestFailedCommitLeavesNoGhost(t *testing.T) {
+	path := outbox(t)
+	s := open(t, path)
+	add(t, s, "a")
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		for seq := uint64(2); seq < 5; seq++ {
+			if err := tx.Bucket(eventsBucket).Put(key(seq), encodeEntry(seq, make([]byte, LinkSize), []byte("ghost"))); err != nil {
+				return err
+			}
+		}
+		return writeTail(tx, tail{sequence: 4, link: make([]byte, LinkSize)})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.doubt = true
+	if n := len(pending(t, s, 0, 10)); n != 1 {
+		t.Errorf("%d records pending, of which one was appended", n)
+	}
+	if seq := add(t, s, "b"); seq != 2 {
+		t.Errorf("sequence %d after 1", seq)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	checkChain(t, pending(t, s, 0, 10), 1, nil)
+	if s.Len() != 2 {
+		t.Errorf("%d records, want 2", s.Len())
+	}
+}
+
+func TestFull(t *testing.T) {
+	path := outbox(t)
+	s, err := Open(path, Options{MaxSize: MinMaxSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var n uint64
+	for {
+		seq, err := s.Append(sealText(strings.Repeat("x", int(n%7)*2000)))
+		if errors.Is(err, ErrFull) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n = seq
+	}
+	if n < 200 {
+		t.Errorf("full after %d records", n)
+	}
+	// All that was promised is there, acknowledging works, and makes room.
+	checkChain(t, pending(t, s, 0, int(n)+1), 1, nil)
+	for through := uint64(1); through <= n; through += 10 {
+		if err := s.Ack(through); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seq := add(t, s, "a"); seq != n+1 {
+		t.Errorf("sequence %d after %d", seq, n)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > MinMaxSize {
+		t.Errorf("file of %d bytes, more than MaxSize", info.Size())
+	}
+}
+
+func TestClosed(t *testing.T) {
+	s := open(t, outbox(t))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(sealText("a")); !errors.Is(err, ErrClosed) {
+		t.Errorf("append to a closed outbox: %v", err)
+	}
+	if _, err := s.Pending(0, 1); !errors.Is(err, ErrClosed) {
+		t.Errorf("read of a closed outbox: %v", err)
+	}
+}
+
+func TestEntryTellsDamage(t *testing.T) {
+	entry := encodeEntry(7, bytes.Repeat([]byte{1}, LinkSize), []byte("record"))
+	if _, record, err := decodeEntry(7, entry); err != nil || string(record) != "record" {
+		t.Fatalf("decoded %q, %v", record, err)
+	}
+	if _, _, err := decodeEntry(8, entry); !errors.Is(err, ErrDamaged) {
+		t.Errorf("entry under another number: %v", err)
+	}
+	for i := range entry {
+		entry[i] ^= 1
+		if _, _, err := decodeEntry(7, entry); !errors.Is(err, ErrDamaged) {
+			t.Errorf("entry changed at byte %d: %v", i, err)
+		}
+		entry[i] ^= 1
+	}
+	if _, _, err := decodeEntry(7, entry[:entryHead-1]); !errors.Is(err, ErrDamaged) {
+		t.Errorf("entry cut short: %v", err)
+	}
+}
+
+func FuzzDecodeEntry(f *testing.F) {
+	f.Add(uint64(7), encodeEntry(7, make([]byte, LinkSize), []byte("record")))
+	f.Fuzz(func(t *testing.T, seq uint64, entry []byte) {
+		link, record, err := decodeEntry(seq, entry)
+		if err == nil && !bytes.Equal(encodeEntry(seq, link, record), entry) {
+			t.Errorf("entry %x decodes to something else", entry)
+		}
+	})
+}
