@@ -1,0 +1,205 @@
+// Package page is the demo as one sees it: the front panel with a card slot, a
+// choice of cards, the switch that cuts the hub off, and the feed as a backend
+// gets it. It draws and asks; what happens is behind Controls.
+package page
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net/http"
+	"sync"
+
+	"smartkiosk/device/panel"
+)
+
+//go:embed web
+var web embed.FS
+
+// Card is a card that one may put in.
+type Card struct {
+	Name        string `json:"name"` // as in scripts: valid, expired, …
+	Title       string `json:"title"`
+	Description string `json:"description"`
+}
+
+// Controls is the demo behind the page. Its methods may be called from any
+// goroutine.
+type Controls interface {
+	// Cards are the cards to choose from, in the order to show them.
+	Cards() []Card
+	// Inserted is the name of the card in the slot, "" for none.
+	Inserted() string
+	// Insert puts a card in, in place of the one that is in. It fails when
+	// there is no such card.
+	Insert(name string) error
+	// Remove takes the card out; it does nothing when there is none.
+	Remove()
+	HubReachable() bool
+	SetHubReachable(bool)
+	// Feed gives the events as a backend pulls them, each one CloudEvent in
+	// JSON: those of before, then each new one. It ends with ctx, when the
+	// channel is closed.
+	Feed(ctx context.Context) <-chan json.RawMessage
+}
+
+// maxBody bounds the body of a request, in bytes.
+const maxBody = 1024
+
+type handler struct {
+	controls Controls
+
+	mu      sync.Mutex
+	changed chan struct{} // closed when somebody has changed the state
+}
+
+// state is what the page draws beside the panel.
+type state struct {
+	Cards        []Card `json:"cards"`
+	Inserted     string `json:"inserted"`
+	HubReachable bool   `json:"hubReachable"`
+}
+
+// Handler serves the page at / and the panel in it at /panel/, to this machine
+// alone (see panel.Guard):
+//
+//	GET    /             the page
+//	GET    /demo/events  text/event-stream; events state and feed, as JSON
+//	PUT    /demo/card    {"name":"valid"}, application/json; answers 204
+//	DELETE /demo/card    answers 204
+//	PUT    /demo/hub     {"reachable":false}, application/json; answers 204
+//
+// A stream ends when its request's context does: give the http.Server a
+// BaseContext that ends before Shutdown.
+func Handler(c Controls, p *panel.Panel) http.Handler {
+	files, err := fs.Sub(web, "web")
+	if err != nil {
+		panic(err) // the folder is compiled in
+	}
+	h := &handler{controls: c, changed: make(chan struct{})}
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServerFS(files))
+	mux.Handle("/panel/", p.Handler())
+	mux.HandleFunc("GET /demo/events", h.serveEvents)
+	mux.HandleFunc("PUT /demo/card", h.insert)
+	mux.HandleFunc("DELETE /demo/card", h.remove)
+	mux.HandleFunc("PUT /demo/hub", h.setHub)
+	return panel.Guard(mux)
+}
+
+func (h *handler) state() (state, <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return state{h.controls.Cards(), h.controls.Inserted(), h.controls.HubReachable()}, h.changed
+}
+
+// done answers a request that changed something, and tells every page.
+func (h *handler) done(w http.ResponseWriter) {
+	h.mu.Lock()
+	close(h.changed)
+	h.changed = make(chan struct{})
+	h.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (h *handler) insert(w http.ResponseWriter, r *http.Request) {
+	var asked struct{ Name *string }
+	if !read(w, r, &asked) {
+		return
+	}
+	if asked.Name == nil {
+		http.Error(w, `cannot insert a card: want {"name":"…"}`, http.StatusBadRequest)
+		return
+	}
+	if err := h.controls.Insert(*asked.Name); err != nil {
+		http.Error(w, fmt.Sprintf("cannot insert the card: %v", err), http.StatusNotFound)
+		return
+	}
+	h.done(w)
+}
+
+func (h *handler) remove(w http.ResponseWriter, _ *http.Request) {
+	h.controls.Remove()
+	h.done(w)
+}
+
+func (h *handler) setHub(w http.ResponseWriter, r *http.Request) {
+	var asked struct{ Reachable *bool }
+	if !read(w, r, &asked) {
+		return
+	}
+	if asked.Reachable == nil {
+		http.Error(w, `cannot set the hub: want {"reachable":true} or false`, http.StatusBadRequest)
+		return
+	}
+	h.controls.SetHubReachable(*asked.Reachable)
+	h.done(w)
+}
+
+// read decodes a request's JSON, or answers with what is wrong with it.
+func read(w http.ResponseWriter, r *http.Request, into any) bool {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		http.Error(w, "the body must be application/json", http.StatusUnsupportedMediaType)
+		return false
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		http.Error(w, fmt.Sprintf("cannot read the body: %v", err), http.StatusBadRequest)
+		return false
+	}
+	return true
+}
+
+// serveEvents streams the state at each change, and the feed from its
+// beginning (WHATWG HTML §9.2, server-sent events).
+func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	feed := h.controls.Feed(r.Context())
+	now, changed := h.state()
+	if err := writeState(w, now); err != nil {
+		return
+	}
+	for {
+		select {
+		case <-changed:
+			now, changed = h.state()
+			if err := writeState(w, now); err != nil {
+				return
+			}
+		case event, ok := <-feed:
+			if !ok {
+				feed = nil // the feed has ended; the state has not
+				continue
+			}
+			if err := writeEvent(w, "feed", event); err != nil {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func writeState(w http.ResponseWriter, s state) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return writeEvent(w, "state", data)
+}
+
+func writeEvent(w http.ResponseWriter, name string, data []byte) error {
+	var line bytes.Buffer // an event's data is one line
+	if err := json.Compact(&line, data); err != nil {
+		return fmt.Errorf("cannot send event: %v", err)
+	}
+	if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, line.Bytes()); err != nil {
+		return err
+	}
+	return http.NewResponseController(w).Flush()
+}

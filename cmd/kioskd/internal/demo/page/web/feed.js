@@ -1,0 +1,53 @@
+// One event of the feed as a row that opens to its JSON.
+
+function part(className, content = "", tag = "span") {
+  const e = document.createElement(tag);
+  e.className = className;
+  e.textContent = content;
+  return e;
+}
+
+// smartkiosk.started.v1 → started
+const kind = (type = "event") => type.replace(/^smartkiosk\./, "").replace(/\.v\d+$/, "");
+
+export function entry(event) {
+  const data = event.data ?? {};
+  const outcome = data.outcome ?? kind(event.type);
+
+  const line = document.createElement("summary");
+  const time = part("time", new Date(event.time).toLocaleTimeString("en-GB"), "time");
+  time.dateTime = time.title = event.time;
+  const what = part("outcome", outcome);
+  what.dataset.outcome = outcome;
+  const who = part("who", data.holder?.name ?? "");
+  const why = part("why", data.reason ?? "");
+  const sequence = part("sequence", event.sequence === undefined ? "" : `#${event.sequence}`);
+  sequence.title = "Sequence number of this kiosk";
+  const chips = part("chips");
+  if (data.offline) chips.append(part("chip-offline", "offline"));
+  line.append(time, " ", what, " ", who, " ", why, " ", chips, " ", sequence);
+
+  const raw = part("raw", "", "pre");
+  raw.tabIndex = 0; // it scrolls, and so must be reached by keyboard
+  raw.setAttribute("aria-label", "Event as JSON");
+  raw.append(...coloured(JSON.stringify(event, null, 2)));
+
+  const details = document.createElement("details");
+  details.append(line, raw);
+  const row = document.createElement("li");
+  row.className = "fresh";
+  row.append(details);
+  return row;
+}
+
+// coloured parts JSON text into keys, strings and other values.
+function* coloured(json) {
+  let from = 0;
+  for (const found of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d[\d.eE+-]*/g)) {
+    const token = found[1] ?? found[0];
+    yield json.slice(from, found.index);
+    yield part(found[2] ? "json-key" : found[1] ? "json-string" : "json-value", token);
+    from = found.index + token.length;
+  }
+  yield json.slice(from);
+}

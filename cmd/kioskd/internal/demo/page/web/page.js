@@ -1,0 +1,111 @@
+// The card slot, the hub's switch and the feed beside the panel.
+
+import { entry } from "./feed.js";
+
+const $ = (selector) => document.querySelector(selector);
+const panel = $("kiosk-panel");
+const dialog = $("dialog");
+const card = $(".card");
+const feed = $(".feed");
+
+let state = { cards: [], inserted: "", hubReachable: true };
+
+function ask(method, path, body) {
+  return fetch(path, {
+    method,
+    headers: body && { "Content-Type": "application/json" },
+    body: body && JSON.stringify(body),
+  });
+}
+
+function drawCard(face, { name, title }) {
+  face.dataset.card = name;
+  const label = document.createElement("span");
+  label.className = "label";
+  label.textContent = title;
+  const chip = document.createElement("span");
+  chip.className = "chip";
+  face.replaceChildren(chip, label);
+}
+
+function drawState() {
+  const { cards, inserted, hubReachable } = state;
+  const now = cards.find(({ name }) => name === inserted);
+  if (now) drawCard(card, now);
+  card.hidden = !now;
+  $(".choose").hidden = Boolean(now);
+  $(".remove").hidden = !now;
+  $(".remove").setAttribute("aria-label", now ? `Take out the card: ${now.title}` : "Take out");
+  $(".slot").classList.toggle("taken", Boolean(now));
+  $("#hub").checked = hubReachable;
+  $(".offline").hidden = hubReachable;
+}
+
+function drawChoice() {
+  $(".cards").replaceChildren(
+    ...state.cards.map((choice) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.insert = choice.name;
+      const face = document.createElement("span");
+      face.className = "card";
+      face.setAttribute("aria-hidden", "true");
+      drawCard(face, choice);
+      const title = document.createElement("b");
+      title.textContent = choice.title;
+      const description = document.createElement("span");
+      description.className = "description";
+      description.textContent = choice.description;
+      button.append(face, title, " ", description);
+      const item = document.createElement("li");
+      item.append(button);
+      return item;
+    }),
+  );
+}
+
+$(".choose").addEventListener("click", () => {
+  drawChoice();
+  dialog.showModal();
+});
+
+dialog.addEventListener("click", async (e) => {
+  if (e.target === dialog) return dialog.close(); // beside it
+  const chosen = e.target.closest("[data-insert]");
+  if (!chosen) return;
+  dialog.close();
+  panel.focus(); // so that Enter is OK, not this button again
+  await ask("PUT", "/demo/card", { name: chosen.dataset.insert });
+});
+
+$(".remove").addEventListener("click", async () => {
+  panel.focus();
+  await ask("DELETE", "/demo/card");
+});
+
+$("#hub").addEventListener("change", (e) => ask("PUT", "/demo/hub", { reachable: e.target.checked }));
+
+let stream;
+
+function open() {
+  stream?.close();
+  stream = new EventSource("/demo/events");
+  // A stream begins with all events of before, and so does a list.
+  stream.onopen = () => {
+    feed.replaceChildren();
+    $(".empty").hidden = false;
+  };
+  stream.addEventListener("state", (e) => {
+    state = JSON.parse(e.data);
+    drawState();
+  });
+  stream.addEventListener("feed", (e) => {
+    $(".empty").hidden = true;
+    feed.prepend(entry(JSON.parse(e.data)));
+  });
+}
+
+// A browser opens six connections to a server and a stream keeps one: let go
+// of it where nobody looks.
+document.addEventListener("visibilitychange", () => (document.hidden ? stream?.close() : open()));
+if (!document.hidden) open();

@@ -1,0 +1,222 @@
+// <kiosk-panel>: display, lamps and keypad of the kiosk at /panel/. What the
+// element holds in the page, such as a card slot, stays at its lower end.
+//
+// A key goes to the server and is forgotten: the display draws as many dots as
+// the server says were typed.
+
+const keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
+
+// Keys of a keyboard that are keys of the panel.
+const keyboard = { Enter: "#", Backspace: "*", Escape: "*", l: "L", L: "L", "#": "#", "*": "*" };
+
+const icons = {
+  insert: '<g class="kp-rise"><rect x="15" y="22" width="18" height="22" rx="2.5"/><rect class="kp-fill" x="20" y="26" width="8" height="6" rx="1"/></g><path d="M8 12h32M17 12V8h14v4"/>',
+  busy: '<circle cx="24" cy="24" r="16" opacity=".25"/><path class="kp-turn" d="M24 8a16 16 0 0 1 16 16"/>',
+  pin: '<rect x="10" y="21" width="28" height="19" rx="4"/><path d="M16 21v-5a8 8 0 0 1 16 0v5"/><circle class="kp-fill" cx="24" cy="30" r="2.5"/>',
+  good: '<circle cx="24" cy="24" r="17"/><path d="m16 25 6 6 11-13"/>',
+  bad: '<circle cx="24" cy="24" r="17"/><path d="m18 18 12 12m0-12L18 30"/>',
+  attention: '<path d="M24 7 43 40H5z"/><path d="M24 19v10"/><circle class="kp-fill" cx="24" cy="34.5" r="1.6"/>',
+  neutral: '<circle cx="24" cy="24" r="17"/><path d="M24 22v11"/><circle class="kp-fill" cx="24" cy="15.5" r="1.6"/>',
+  lost: '<path d="M8 20a23 23 0 0 1 32 0M14 27a14 14 0 0 1 20 0M24 36h.1M8 8l32 32"/>',
+};
+
+function icon(name) {
+  return `<svg viewBox="0 0 48 48" fill="none" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round">${icons[name]}</svg>`;
+}
+
+function iconOf(frame) {
+  if (frame.name === "welcome") return "insert";
+  if (frame.entry >= 0 && frame.tone === "neutral") return "pin";
+  return frame.tone;
+}
+
+function element(tag, className, attributes = {}, ...children) {
+  const e = document.createElement(tag);
+  e.className = className;
+  for (const [name, value] of Object.entries(attributes)) e.setAttribute(name, value);
+  e.append(...children);
+  return e;
+}
+
+class KioskPanel extends HTMLElement {
+  #frame = { entry: -1 };
+  #stream;
+  #retry;
+  #queue = Promise.resolve(); // one key after the other: two requests could overtake each other
+  #broken = 0; // counts sendings that failed; what was typed before one is dropped
+  #stop;
+
+  connectedCallback() {
+    this.#build();
+    this.#stop = new AbortController();
+    const { signal } = this.#stop;
+    document.addEventListener("keydown", (e) => this.#keydown(e), { signal });
+    // A browser opens six connections to a server and a stream keeps one: let
+    // go of it where nobody looks.
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()), { signal });
+    if (!document.hidden) this.#open();
+  }
+
+  disconnectedCallback() {
+    this.#stop.abort();
+    this.#close();
+  }
+
+  // Moves the focus to the display, from where every key is the panel's.
+  focus() {
+    this.display.focus({ preventScroll: true });
+  }
+
+  #build() {
+    if (this.display) return;
+    this.icon = element("div", "kp-icon", { "aria-hidden": "true" });
+    this.live = element("div", "kp-live", { role: "status", "aria-atomic": "true" });
+    this.entry = element("div", "kp-entry", { "aria-hidden": "true" });
+    this.typed = element("div", "kp-unseen", { role: "status" });
+    this.display = element("div", "kp-display", { tabindex: "-1" },
+      element("div", "kp-glass", {}, this.icon, element("div", "kp-words", {}, this.live, this.entry), this.typed));
+
+    this.lamps = {};
+    const lamps = element("div", "kp-lamps", { "aria-hidden": "true" });
+    for (const colour of ["green", "yellow", "red"]) {
+      this.lamps[colour] = element("span", `kp-lamp kp-${colour}`);
+      lamps.append(this.lamps[colour]);
+    }
+    this.language = element("button", "kp-language", { type: "button", "data-key": "L" });
+    this.keypad = element("div", "kp-keypad", { role: "group" });
+    for (const key of keys) {
+      const word = element("span", "kp-word");
+      this.keypad.append(element("button", "kp-key", { type: "button", "data-key": key }, element("span", "kp-digit", {}, key), " ", word));
+    }
+    this.clear = this.keypad.querySelector('[data-key="*"] .kp-word');
+    this.ok = this.keypad.querySelector('[data-key="#"] .kp-word');
+    this.addEventListener("click", (e) => {
+      const button = e.target.closest("[data-key]");
+      if (button) this.#press(button.dataset.key);
+    });
+    // A key under the mouse does not take the focus: Enter stays OK.
+    this.addEventListener("mousedown", (e) => e.target.closest("[data-key]") && e.preventDefault());
+    this.prepend(this.display, element("div", "kp-middle", {}, lamps, this.language), this.keypad);
+  }
+
+  #open() {
+    this.#close();
+    const stream = (this.#stream = new EventSource("/panel/events"));
+    const on = (name, take) => stream.addEventListener(name, (e) => take(JSON.parse(e.data)));
+    on("frame", (frame) => this.#show(frame));
+    on("lamps", (lit) => {
+      for (const [colour, lamp] of Object.entries(this.lamps)) lamp.classList.toggle("kp-lit", lit[colour]);
+    });
+    on("cue", sound);
+    stream.onerror = () => {
+      this.#showLost();
+      if (stream.readyState === EventSource.CLOSED) this.#retry = setTimeout(() => this.#open(), 3000);
+    };
+  }
+
+  #close() {
+    clearTimeout(this.#retry);
+    this.#stream?.close();
+  }
+
+  #show(frame) {
+    const before = this.#frame;
+    this.#frame = frame;
+    const { dataset } = this.display;
+    dataset.screen = frame.name;
+    dataset.tone = frame.tone;
+    if (["name", "lang", "heading", "text", "hint"].some((part) => frame[part] !== before[part])) {
+      // One replacement, so that a screen reader says a screen once, in its language.
+      const words = element("div", "", { lang: frame.lang }, element("p", "kp-heading", {}, frame.heading));
+      if (frame.text) words.append(element("p", "kp-text", {}, frame.text));
+      if (frame.hint) words.append(element("p", "kp-hint", {}, frame.hint));
+      this.live.replaceChildren(words);
+    }
+    if (dataset.icon !== iconOf(frame)) {
+      dataset.icon = iconOf(frame);
+      this.icon.innerHTML = icon(dataset.icon);
+    }
+    this.#showEntry(frame, before);
+    this.keypad.lang = frame.lang;
+    this.keypad.setAttribute("aria-label", frame.keypad);
+    this.clear.textContent = frame.clearKey;
+    this.ok.textContent = frame.okKey;
+    this.language.lang = frame.nextLang;
+    this.language.textContent = frame.nextLanguage;
+  }
+
+  #showEntry(frame, before) {
+    this.entry.hidden = frame.entry < 0;
+    const dots = Math.max(4, frame.entry);
+    while (this.entry.children.length < dots) this.entry.append(element("span", "kp-dot"));
+    while (this.entry.children.length > dots) this.entry.lastChild.remove();
+    [...this.entry.children].forEach((dot, i) => dot.classList.toggle("kp-on", i < frame.entry));
+    this.typed.lang = frame.lang;
+    // The empty field of a new screen needs no words of its own.
+    const said = frame.entry > 0 || before.entry > 0 ? frame.entryLabel : "";
+    if (this.typed.textContent !== said) this.typed.textContent = said;
+  }
+
+  #showLost() {
+    this.#frame = { entry: -1 };
+    this.display.dataset.screen = "lost";
+    this.display.dataset.tone = "busy";
+    this.display.dataset.icon = "lost";
+    this.icon.innerHTML = icon("lost");
+    this.entry.hidden = true;
+    this.live.replaceChildren(element("div", "", {},
+      element("p", "kp-heading", { lang: "nb" }, "Ingen forbindelse"), element("p", "kp-text", { lang: "en" }, "No connection to the kiosk")));
+  }
+
+  #keydown(e) {
+    if (e.defaultPrevented || e.repeat || e.ctrlKey || e.altKey || e.metaKey || document.querySelector("dialog:modal")) return;
+    const key = /^[0-9]$/.test(e.key) ? e.key : keyboard[e.key];
+    if (!key) return;
+    // Enter on something that the Tab key went to is for that thing.
+    if (e.key === "Enter" && e.target.closest("button, a, summary, select, textarea")) return;
+    e.preventDefault();
+    const button = this.querySelector(`[data-key="${key}"]`);
+    button.classList.add("kp-down");
+    setTimeout(() => button.classList.remove("kp-down"), 120);
+    this.#press(key);
+  }
+
+  #press(key) {
+    const broken = this.#broken;
+    this.#queue = this.#queue.then(async () => {
+      if (broken !== this.#broken) return;
+      try {
+        const answer = await fetch("/panel/keys", {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify({ key }),
+        });
+        if (!answer.ok) throw new Error(answer.statusText);
+      } catch {
+        this.#broken++; // half a PIN is worse than none
+      }
+    });
+  }
+}
+
+// Sounds: notes in Hz, one after the other.
+const melodies = { granted: [660, 880], denied: [330, 220], "wrong-pin": [300, 300], attention: [520] };
+let audio;
+
+function sound(name) {
+  // A browser lets a page make no sound before somebody has touched it.
+  if (!melodies[name] || !navigator.userActivation?.hasBeenActive) return;
+  audio ??= new AudioContext();
+  melodies[name].forEach((hertz, i) => {
+    const from = audio.currentTime + i * 0.16;
+    const tone = new OscillatorNode(audio, { frequency: hertz });
+    const volume = new GainNode(audio, { gain: 0 });
+    volume.gain.setTargetAtTime(0.08, from, 0.01);
+    volume.gain.setTargetAtTime(0, from + 0.11, 0.02);
+    tone.connect(volume).connect(audio.destination);
+    tone.start(from);
+    tone.stop(from + 0.3);
+  });
+}
+
+customElements.define("kiosk-panel", KioskPanel);
