@@ -1,0 +1,153 @@
+//go:build linux
+
+package pcsctest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"smartkiosk/device/cardsim"
+)
+
+// The reader that a Daemon has, as PC/SC names it, and where a card for it is
+// to dial. It has a second one, which stays empty.
+const (
+	Reader  = "Virtual PCD 00 00"
+	Address = "127.0.0.1:35963"
+)
+
+// readerConf is a reader.conf(5) of the virtual reader, and of it alone.
+const readerConf = `FRIENDLYNAME "Virtual PCD"
+DEVICENAME   /dev/null:0x8C7B
+LIBPATH      /usr/lib/pcsc/drivers/serial/libifdvpcd.so
+CHANNELID    0x8C7B
+`
+
+// patience is how long pcscd may take for anything. It is for failures: what
+// is waited for comes within a second.
+const patience = 20 * time.Second
+
+// Daemon is a running pcscd.
+type Daemon struct {
+	config   string
+	log      *journal
+	cmd      *exec.Cmd
+	ended    chan struct{}
+	inserted map[*insertion]bool
+}
+
+// only allows one pcscd at a time, for they would have one socket.
+var only sync.Mutex
+
+// Start starts a pcscd and gives it once it takes clients. It is stopped when
+// the test ends; another test that calls Start waits for that.
+func Start(t testing.TB) *Daemon {
+	t.Helper()
+	only.Lock()
+	t.Cleanup(only.Unlock)
+	d := &Daemon{config: t.TempDir(), inserted: make(map[*insertion]bool)}
+	if err := os.WriteFile(filepath.Join(d.config, "vpcd"), []byte(readerConf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		d.Kill()
+		if t.Failed() {
+			t.Logf("pcscd said:\n%s", d.log)
+		}
+	})
+	d.start(t)
+	return d
+}
+
+func (d *Daemon) start(t testing.TB) {
+	t.Helper()
+	d.log, d.ended = newJournal(), make(chan struct{})
+	d.cmd = exec.Command("/usr/sbin/pcscd", "--foreground", "--info", "--config", d.config)
+	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatalf("cannot start pcscd: %v", err)
+	}
+	go func(cmd *exec.Cmd, log *journal, ended chan struct{}) {
+		cmd.Wait()
+		log.close()
+		close(ended)
+	}(d.cmd, d.log, d.ended)
+	d.await(t, "daemon ready")
+}
+
+// Kill ends pcscd with SIGKILL, as a crash would. Its socket stays behind;
+// inserted cards stay in the reader.
+func (d *Daemon) Kill() {
+	d.cmd.Process.Kill()
+	<-d.ended
+}
+
+// Restart starts pcscd again after Kill, and gives back control when it has
+// seen the cards that are still in.
+func (d *Daemon) Restart(t testing.TB) {
+	t.Helper()
+	d.start(t)
+	for i := range d.inserted {
+		<-i.ended
+		i.serve()
+		d.await(t, i.seen)
+	}
+}
+
+// insertion is a card in the reader.
+type insertion struct {
+	card   *cardsim.Card
+	seen   string // what pcscd says of it
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+// serve has the card answer the reader until cancel, or until pcscd goes.
+func (i *insertion) serve() {
+	ctx, cancel := context.WithCancel(context.Background())
+	i.cancel, i.ended = cancel, make(chan error, 1)
+	go func() { i.ended <- cardsim.ServeVPCD(ctx, Address, i.card) }()
+}
+
+// Insert puts a card into the reader and gives back control when pcscd has
+// seen it. So does remove, which pulls it; the end of the test does as well.
+func (d *Daemon) Insert(t testing.TB, card *cardsim.Card) (remove func()) {
+	t.Helper()
+	i := &insertion{card: card, seen: "Card inserted into " + Reader}
+	if card.ATR() == nil {
+		i.seen = "Error powering up card"
+	}
+	i.serve()
+	d.await(t, i.seen)
+	d.inserted[i] = true
+	var once sync.Once
+	remove = func() {
+		once.Do(func() {
+			delete(d.inserted, i)
+			i.cancel()
+			<-i.ended
+			if !d.log.isClosed() {
+				d.await(t, "Card Removed From "+Reader)
+			}
+		})
+	}
+	t.Cleanup(remove)
+	return remove
+}
+
+// await waits for pcscd to say something new.
+func (d *Daemon) await(t testing.TB, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := d.log.await(ctx, text); err != nil {
+		t.Fatalf("pcscd did not say %q: %v; it said:\n%s", text, err, d.log)
+	}
+}

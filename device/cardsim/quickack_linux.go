@@ -1,0 +1,27 @@
+package cardsim
+
+import (
+	"net"
+	"syscall"
+)
+
+// acknowledgeAtOnce asks for the next segment to be acknowledged when it
+// comes. The kernel forgets this by itself (tcp(7), TCP_QUICKACK).
+func acknowledgeAtOnce(c net.Conn) error {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1)
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}

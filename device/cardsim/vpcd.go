@@ -1,0 +1,111 @@
+package cardsim
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+)
+
+// Controls of the vpcd protocol: frames of one byte. A longer frame is a
+// command APDU. Each frame has its length before it, two bytes big-endian.
+// Source: vsmartcard, virtualsmartcard/src/vpcd/vpcd.h.
+const (
+	vpcdOff   = 0
+	vpcdOn    = 1
+	vpcdReset = 2
+	vpcdATR   = 4
+)
+
+// maxATR is the most bytes that an answer to reset has (ISO 7816-3 §8.2.1).
+const maxATR = 33
+
+// ServeVPCD puts a card into the virtual PC/SC reader that listens at addr
+// (Debian's vsmartcard-vpcd: 127.0.0.1:35963) and lets it answer until ctx
+// ends; then it pulls the card and gives nil. It fails when no reader listens,
+// and when the reader goes away, as it does with pcscd.
+//
+// A reader of this kind looks for cards some three times a second.
+func ServeVPCD(ctx context.Context, addr string, card *Card) error {
+	var dialer net.Dialer
+	reader, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("cannot reach virtual reader: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { reader.Close() })
+	defer reader.Close()
+	defer stop()
+	defer card.PowerOff()
+	for {
+		frame, err := readFrame(reader)
+		if err == nil {
+			err = card.serveFrame(reader, frame)
+		}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, io.EOF):
+			return errors.New("the virtual reader has gone")
+		default:
+			return fmt.Errorf("cannot serve virtual reader: %w", err)
+		}
+	}
+}
+
+func (c *Card) serveFrame(w io.Writer, frame []byte) error {
+	switch {
+	case len(frame) == 0:
+		return errors.New("empty frame")
+	case len(frame) > 1:
+		return writeFrame(w, c.Transmit(frame))
+	}
+	switch frame[0] {
+	case vpcdOff:
+		c.PowerOff()
+	case vpcdOn, vpcdReset:
+		c.PowerOn()
+	case vpcdATR:
+		return writeFrame(w, c.vpcdATR())
+	default:
+		return fmt.Errorf("unknown control %d", frame[0])
+	}
+	return nil
+}
+
+// vpcdATR is the answer to reset in vpcd's terms. vpcd takes an empty one for
+// no card at all. One that is longer than can be makes it see a card and fail
+// to power it up, which is what a card put in the wrong way does to a reader.
+func (c *Card) vpcdATR() []byte {
+	if atr := c.ATR(); atr != nil {
+		return atr
+	}
+	return make([]byte, maxATR+1)
+}
+
+// readFrame reads one frame. vpcd writes length and body apart, and its
+// system holds the body back until the length is acknowledged; ours would
+// wait 40 ms with that unless told each time not to.
+func readFrame(reader net.Conn) ([]byte, error) {
+	var length [2]byte
+	if err := acknowledgeAtOnce(reader); err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(reader, length[:]); err != nil {
+		return nil, err
+	}
+	if err := acknowledgeAtOnce(reader); err != nil {
+		return nil, err
+	}
+	frame := make([]byte, binary.BigEndian.Uint16(length[:]))
+	_, err := io.ReadFull(reader, frame)
+	return frame, err
+}
+
+func writeFrame(w io.Writer, b []byte) error {
+	_, err := w.Write(slices.Concat(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b))
+	return err
+}
