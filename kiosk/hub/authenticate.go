@@ -1,0 +1,59 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/trust"
+)
+
+// maxVisit bounds the visit's id, in bytes.
+const maxVisit = 64
+
+func (h *Hub) authenticate(w http.ResponseWriter, r *http.Request, c caller) error {
+	var in hubapi.AuthenticationRequest
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	if in.Visit == "" || len(in.Visit) > maxVisit || len(in.Token) == 0 {
+		return malformed("visit and token must be given")
+	}
+	verdict, err := h.judge(r.Context(), c.Name, in)
+	if err != nil {
+		return err
+	}
+	out := hubapi.Authentication{Verdict: hubapi.VerdictDenied, Reason: verdict.Reason}
+	if verdict.Granted {
+		out = hubapi.Authentication{
+			Verdict: hubapi.VerdictGranted, Holder: verdict.Holder, ValidFor: int(hubapi.GrantLife.Seconds()),
+		}
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+// judge spends the nonce and then looks at the token, so that nobody can try
+// tokens out on one nonce.
+func (h *Hub) judge(ctx context.Context, kioskID string, in hubapi.AuthenticationRequest) (kiosk.Verdict, error) {
+	log := h.log.With("kiosk", kioskID, "visit", in.Visit)
+	reason, err := h.spend(ctx, in.Nonce, kioskID)
+	if err != nil {
+		return kiosk.Verdict{}, err
+	}
+	if reason != "" {
+		log.Info("visit denied", "reason", reason)
+		return kiosk.Verdict{Reason: reason}, nil
+	}
+	holder, err := h.validator.Validate(ctx, in.Token, in.Nonce, h.now())
+	if refusal, ok := errors.AsType[*trust.Refusal](err); ok {
+		log.Info("visit denied", "reason", refusal.Reason, "err", refusal.Err)
+		return kiosk.Verdict{Reason: refusal.Reason}, nil
+	}
+	if err != nil {
+		return kiosk.Verdict{}, err
+	}
+	log.Info("visit granted", "domain", holder.Domain)
+	return kiosk.Verdict{Granted: true, Holder: holder}, nil
+}

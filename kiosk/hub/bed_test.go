@@ -1,0 +1,303 @@
+package hub
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/nats-io/nats.go"
+
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/webeid"
+)
+
+// origin is the URL of every hub of the tests, and what cards sign for. Where
+// a hub really listens is another matter.
+const origin = "https://127.0.0.1:8443"
+
+// testCards are made once.
+var testCards = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(time.Now()) })
+
+func cards(t testing.TB) *testpki.PKI {
+	t.Helper()
+	pki, err := testCards()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pki
+}
+
+// newFolder makes a hub's folder that trusts the test cards.
+func newFolder(t testing.TB) (dir string) {
+	t.Helper()
+	trusted := filepath.Join(t.TempDir(), "pki")
+	dir = filepath.Join(t.TempDir(), "hub")
+	if err := cards(t).Write(trusted); err != nil {
+		t.Fatal(err)
+	}
+	if err := Init(dir, InitOptions{Listen: "127.0.0.1:8443", URL: origin, Trust: trusted}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// bed is one JetStream with as many hubs on it as a test wants.
+type bed struct {
+	t    testing.TB
+	dir  string
+	conn *nats.Conn
+
+	clock sync.Mutex
+	ahead time.Duration
+}
+
+func newBed(t testing.TB) *bed {
+	t.Helper()
+	store, err := startEmbedded(t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.close)
+	return &bed{t: t, dir: newFolder(t), conn: store.conn}
+}
+
+func (b *bed) now() time.Time {
+	b.clock.Lock()
+	defer b.clock.Unlock()
+	return time.Now().Add(b.ahead)
+}
+
+// advance sets the hubs' clocks forward.
+func (b *bed) advance(d time.Duration) {
+	b.clock.Lock()
+	defer b.clock.Unlock()
+	b.ahead += d
+}
+
+// open starts one more hub on the bed's JetStream.
+func (b *bed) open() *Hub {
+	b.t.Helper()
+	cfg, err := Load(b.dir)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cfg.Conn, cfg.Now = b.conn, b.now
+	h, err := Open(b.t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(h.Close)
+	return h
+}
+
+// serve starts one more hub and gives the URL it is reached at. All that goes
+// in and out is held against the OpenAPI document.
+func (b *bed) serve() (url string) {
+	b.t.Helper()
+	h := b.open()
+	srv := httptest.NewUnstartedServer(againstDocument(b.t, h.Handler()))
+	srv.TLS = h.tls()
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	srv.StartTLS()
+	b.t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// party is a kiosk, a consumer or somebody else with a certificate.
+type party struct {
+	*hubapi.Client
+	t    testing.TB
+	id   string
+	key  crypto.Signer
+	tls  *tls.Config
+	url  string
+	seal *event.Sealer
+
+	sequence uint64 // of the kiosk's last event
+	link     []byte
+}
+
+func (b *bed) kiosk(url, id string) *party {
+	b.t.Helper()
+	bundle, err := AddKiosk(b.dir, id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	p := b.party(url, bundle, "kiosk")
+	text, err := os.ReadFile(filepath.Join(bundle, "hub-seal.jwk"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var seal jose.JSONWebKey
+	if err := json.Unmarshal(text, &seal); err != nil {
+		b.t.Fatal(err)
+	}
+	if p.seal, err = event.NewSealer(id, p.key, &seal); err != nil {
+		b.t.Fatal(err)
+	}
+	return p
+}
+
+func (b *bed) consumer(url, name string) *party {
+	b.t.Helper()
+	bundle, err := AddConsumer(b.dir, name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.party(url, bundle, "consumer")
+}
+
+func (b *bed) party(url, bundle, name string) *party {
+	b.t.Helper()
+	c, err := hubapi.LoadCredentials(
+		filepath.Join(bundle, "hub-ca.pem"), filepath.Join(bundle, name+".pem"), filepath.Join(bundle, name+".key"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return &party{Client: hubapi.NewClient(url, c.TLS), t: b.t, id: c.Identity.Name, key: c.Key, tls: c.TLS, url: url}
+}
+
+// stranger has a certificate of the hub's CA for neither role.
+func (b *bed) stranger(url string) *party {
+	b.t.Helper()
+	cert, key := b.issue(hubapi.Identity{Role: "operator", Name: "o"})
+	ca, _, err := readCertificate(filepath.Join(b.dir, caFile))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	config := &tls.Config{
+		RootCAs:      roots,
+		Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}},
+	}
+	return &party{Client: hubapi.NewClient(url, config), t: b.t, key: key, tls: config, url: url}
+}
+
+func (b *bed) issue(id hubapi.Identity) (cert []byte, key *ecdsa.PrivateKey) {
+	b.t.Helper()
+	ca, err := readAuthority(b.dir)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if key, err = newKey(); err != nil {
+		b.t.Fatal(err)
+	}
+	if cert, err = ca.client(key.Public(), time.Now(), id); err != nil {
+		b.t.Fatal(err)
+	}
+	return cert, key
+}
+
+// to is the same party at another hub.
+func (p *party) to(url string) *party {
+	other := *p
+	other.Client, other.url = hubapi.NewClient(url, p.tls), url
+	return &other
+}
+
+// events seals the kiosk's next n events.
+func (p *party) events(n int) (batch []json.RawMessage) {
+	p.t.Helper()
+	for range n {
+		id, err := event.NewID(time.Now(), rand.Reader)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		sealed, link, err := p.seal.Seal(event.Header{
+			ID: id, Kiosk: p.id, Sequence: p.sequence + 1, Type: event.TypeVisit, Time: time.Now(),
+			BootID: "b0", Uptime: time.Minute, ClockTrusted: true, Prev: p.link,
+		}, event.Visit{Visit: id, Outcome: kiosk.Cancelled, Reason: kiosk.ByHolder})
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.sequence, p.link = p.sequence+1, link
+		batch = append(batch, sealed)
+	}
+	return batch
+}
+
+// send sends events that must all be taken.
+func (p *party) send(batch []json.RawMessage, acknowledged uint64) {
+	p.t.Helper()
+	got, err := p.SendEvents(p.t.Context(), batch)
+	if err != nil || got != acknowledged {
+		p.t.Fatalf("sent %d events: acknowledged %d, %v; want %d", len(batch), got, err, acknowledged)
+	}
+}
+
+// pull pulls a consumer's feed and gives each event as "kiosk/sequence".
+func (p *party) pull(max int, wait time.Duration) (places []string, cursor string) {
+	p.t.Helper()
+	events, cursor, err := p.Feed(p.t.Context(), p.id, max, wait)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, text := range events {
+		places = append(places, place(p.t, text))
+	}
+	return places, cursor
+}
+
+func place(t testing.TB, text json.RawMessage) string {
+	t.Helper()
+	var e struct{ Source, Sequence string }
+	if err := json.Unmarshal(text, &e); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(e.Source, "urn:smartkiosk:kiosk:") + "/" + strings.TrimLeft(e.Sequence, "0")
+}
+
+func (p *party) ack(cursor string) {
+	p.t.Helper()
+	if err := p.AckFeed(p.t.Context(), p.id, cursor); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// nonce asks for a challenge.
+func (p *party) nonce() string {
+	p.t.Helper()
+	c, err := p.Challenge(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return c.Nonce
+}
+
+// token has a test card sign a nonce.
+func token(t testing.TB, card, nonce string) []byte {
+	t.Helper()
+	c := cards(t).Holders[card].Authentication
+	out, err := webeid.Sign(c.Key, c.Certificate.Raw, origin, nonce)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// verdict asks for a verdict, which must come.
+func (p *party) verdict(ctx context.Context, nonce string, token []byte) kiosk.Verdict {
+	p.t.Helper()
+	v, err := p.Authenticate(ctx, "visit-1", nonce, token)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return v
+}

@@ -1,0 +1,149 @@
+package hub
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/trust"
+)
+
+// AddKiosk makes the bundle of a kiosk in the hub's folder and returns where:
+// dir/kiosks/ID, ready to be carried to the kiosk and started from. It holds the
+// kiosk's certificate and key, the hub's CA and public sealing key, the trust domains as they are now, and kioskd.toml.
+func AddKiosk(dir, id string) (bundle string, err error) {
+	// A kiosk without trust domains could let nobody in.
+	trusted := filepath.Join(dir, trustDir, trustFile)
+	if _, err := trust.Load(trusted); err != nil {
+		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
+	}
+	bundle, err = addClient(dir, kiosksDir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: id}, func(to string, s settings) error {
+		seal, err := readSeal(filepath.Join(dir, sealFile))
+		if err != nil {
+			return err
+		}
+		public, err := json.MarshalIndent(seal.Public(), "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, bundleSealFile), append(public, '\n'), 0o644); err != nil {
+			return err
+		}
+		if err := os.Mkdir(filepath.Join(to, trustDir), 0o700); err != nil {
+			return err
+		}
+		if err := copyTrust(filepath.Join(to, trustDir), trusted); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, "kioskd.toml"), fmt.Appendf(nil, kioskTemplate, id, s.URL), 0o644)
+	})
+	if err != nil {
+		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
+	}
+	return bundle, nil
+}
+
+// AddConsumer makes the bundle of a consumer of the feed in the hub's folder
+// and returns where: dir/consumers/NAME, with its certificate and key,
+// and the hub's CA.
+func AddConsumer(dir, name string) (bundle string, err error) {
+	bundle, err = addClient(dir, consumersDir, hubapi.Identity{Role: hubapi.RoleConsumer, Name: name}, nil)
+	if err != nil {
+		return "", fmt.Errorf("cannot add consumer %s: %w", name, err)
+	}
+	return bundle, nil
+}
+
+// addClient makes dir/sub/NAME as a whole or not at all; more adds what the
+// role needs beyond a certificate.
+func addClient(dir, sub string, id hubapi.Identity, more func(to string, s settings) error) (string, error) {
+	if !hubapi.ValidName(id.Name) {
+		return "", errors.New("a name is 1 to 63 lower-case letters, digits and hyphens")
+	}
+	s, err := readSettings(dir)
+	if err != nil {
+		return "", err
+	}
+	final := filepath.Join(dir, sub, id.Name)
+	if _, err := os.Stat(final); err == nil {
+		return "", fmt.Errorf("there is one already in %s", final)
+	}
+	temp, err := os.MkdirTemp(filepath.Join(dir, sub), ".new-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temp)
+	if err := writeClient(dir, temp, id, time.Now()); err != nil {
+		return "", err
+	}
+	if more != nil {
+		if err := more(temp, s); err != nil {
+			return "", err
+		}
+	}
+	return final, os.Rename(temp, final)
+}
+
+func writeClient(dir, to string, id hubapi.Identity, now time.Time) error {
+	ca, err := readAuthority(dir)
+	if err != nil {
+		return err
+	}
+	key, err := newKey()
+	if err != nil {
+		return err
+	}
+	cert, err := ca.client(key.Public(), now, id)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		writeCertificate(filepath.Join(to, bundleCAFile), ca.cert.Raw),
+		writeCertificate(filepath.Join(to, string(id.Role)+".pem"), cert),
+		writeKey(filepath.Join(to, string(id.Role)+".key"), key),
+	)
+}
+
+// Consumer reads what a consumer in the hub's folder connects with, and the
+// hub's URL.
+func Consumer(dir, name string) (url string, c *hubapi.Credentials, err error) {
+	s, err := readSettings(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	bundle := filepath.Join(dir, consumersDir, name)
+	if _, err := os.Stat(bundle); !hubapi.ValidName(name) || errors.Is(err, os.ErrNotExist) {
+		return "", nil, fmt.Errorf("cannot find consumer %q: add it with `kioskhub consumer add`", name)
+	}
+	c, err = hubapi.LoadCredentials(
+		filepath.Join(bundle, bundleCAFile), filepath.Join(bundle, "consumer.pem"), filepath.Join(bundle, "consumer.key"))
+	return s.URL, c, err
+}
+
+const kioskTemplate = `# A kiosk of smartkiosk. kioskd run reads this file; paths are relative to it.
+
+id = %q
+state = "state"
+language = "nb"
+
+[hub]
+url = %q
+ca = "hub-ca.pem"
+certificate = "kiosk.pem"
+key = "kiosk.key"
+seal = "hub-seal.jwk"
+
+[trust]
+domains = "trust/trust.toml"
+offline = "trusted" # or "never": whether the kiosk may decide when no hub answers
+
+[reader]
+match = "" # a part of the card reader's name; "" takes any
+
+[panel]
+listen = "127.0.0.1:8080"
+`

@@ -1,0 +1,103 @@
+package hub
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/hubapi"
+)
+
+// challengeRecord is what the hub knows of a nonce.
+type challengeRecord struct {
+	Kiosk     string    `json:"kiosk"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Spent     bool      `json:"spent"`
+}
+
+func (h *Hub) challenge(w http.ResponseWriter, r *http.Request, c caller) error {
+	// There is nothing to say in the body, but it may not be endless either.
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(nil, r.Body, hubapi.MaxRequestBody)); err != nil {
+		return tooLarge("no body is wanted")
+	}
+	out, err := h.newChallenge(r.Context(), c.Name)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, out)
+}
+
+func (h *Hub) newChallenge(ctx context.Context, kioskID string) (hubapi.Challenge, error) {
+	raw := make([]byte, hubapi.NonceBytes)
+	if _, err := io.ReadFull(h.rand, raw); err != nil {
+		return hubapi.Challenge{}, fmt.Errorf("cannot make a nonce: %w", err)
+	}
+	expires := h.now().Add(hubapi.ChallengeLife).UTC()
+	value, err := json.Marshal(challengeRecord{Kiosk: kioskID, ExpiresAt: expires})
+	if err != nil {
+		return hubapi.Challenge{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if _, err := h.challenges.Create(ctx, nonceKey(raw), value); err != nil {
+		return hubapi.Challenge{}, storeError{err}
+	}
+	return hubapi.Challenge{Nonce: base64.StdEncoding.EncodeToString(raw), ExpiresAt: expires}, nil
+}
+
+// nonceKey is a nonce as a key of the bucket, whose alphabet has no "+".
+func nonceKey(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
+
+// spend takes a kiosk's nonce out of the world. Of all who try to, on all
+// hubs, one gets "", everybody else the reason why not. Nobody can spend
+// another kiosk's nonce.
+func (h *Hub) spend(ctx context.Context, nonce, kioskID string) (kiosk.Reason, error) {
+	raw, err := base64.StdEncoding.Strict().DecodeString(nonce)
+	if err != nil || len(raw) != hubapi.NonceBytes {
+		return kiosk.NonceUnknown, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	entry, err := h.challenges.Get(ctx, nonceKey(raw))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return kiosk.NonceUnknown, nil
+	}
+	if err != nil {
+		return "", storeError{err}
+	}
+	var record challengeRecord
+	if err := json.Unmarshal(entry.Value(), &record); err != nil {
+		return "", fmt.Errorf("cannot read a challenge: %w", err)
+	}
+	switch {
+	case record.Kiosk != kioskID:
+		return kiosk.NonceForeign, nil
+	case record.Spent:
+		return kiosk.NonceUsed, nil
+	case !h.now().Before(record.ExpiresAt):
+		return kiosk.NonceExpired, nil
+	}
+	record.Spent = true
+	value, err := json.Marshal(record)
+	if err != nil {
+		return "", err
+	}
+	// The mark stays where the nonce was: a plain delete would make a used
+	// nonce look like one that never was.
+	_, err = h.challenges.Update(ctx, entry.Key(), value, entry.Revision())
+	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		return kiosk.NonceUsed, nil
+	}
+	if err != nil {
+		return "", storeError{err}
+	}
+	return "", nil
+}

@@ -1,0 +1,23 @@
+// Package hub is the backend of the kiosks: it hands out challenges, gives
+// verdicts, takes in events and lets consumers pull them. The API is
+// kiosk/hubapi's; this package is the server behind it.
+//
+// A hub keeps nothing in memory. All its state is in NATS JetStream, which by
+// default runs inside the process, in a folder. Several hubs on one JetStream
+// are one hub: what must happen once happens by compare-and-set there.
+//
+//	stream smartkiosk-events           one subject per kiosk, smartkiosk.events.<id>; a message
+//	                                   is an event as consumers get it
+//	bucket smartkiosk-challenges       nonce → whose, until when, whether spent
+//	bucket smartkiosk-cursors          consumer → the last acknowledged place in the stream
+//
+// The hub's folder, made by Init:
+//
+//	hub.toml                           configuration
+//	ca.pem ca.key                      the hub's own CA, for itself, kiosks and consumers
+//	server.pem server.key              the hub's certificate
+//	seal.jwk                           private key that opens events
+//	trust/                             whose cards count, see kiosk/trust; filled by the operator
+//	kiosks/ID/ consumers/NAME/         bundles to carry to a kiosk or a consumer
+//	jetstream/                         made by Open
+package hub

@@ -1,0 +1,142 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// startTime bounds how long JetStream may take to read its folder.
+const startTime = 2 * time.Minute
+
+// embedded is a NATS server inside this process, which listens to nobody.
+type embedded struct {
+	server *server.Server
+	conn   *nats.Conn
+	lock   *os.File
+}
+
+// startEmbedded runs JetStream in a folder. What it acknowledges is on disk:
+// without SyncAlways it would sync every two minutes only.
+func startEmbedded(dir string, log *slog.Logger) (*embedded, error) {
+	e, err := openEmbedded(dir, log)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open JetStream in %s: %w", dir, err)
+	}
+	return e, nil
+}
+
+func openEmbedded(dir string, log *slog.Logger) (*embedded, error) {
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	e := &embedded{lock: lock}
+	if err := e.start(dir, log); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *embedded) start(dir string, log *slog.Logger) error {
+	srv, err := server.NewServer(&server.Options{
+		ServerName:             "smartkiosk-hub",
+		DontListen:             true,
+		NoSigs:                 true,
+		JetStream:              true,
+		StoreDir:               dir,
+		SyncAlways:             true,
+		DisableJetStreamBanner: true,
+	})
+	if err != nil {
+		return err
+	}
+	e.server = srv
+	logger := &natsLog{log: log, fatal: make(chan error, 1)}
+	srv.SetLoggerV2(logger, false, false, false)
+	ready := make(chan error, 1)
+	go func() {
+		srv.Start()
+		if !srv.ReadyForConnections(startTime) {
+			ready <- errors.New("the server does not get ready")
+		}
+		ready <- nil
+	}()
+	select {
+	case err = <-ready:
+	case err = <-logger.fatal:
+	}
+	if err != nil {
+		return err
+	}
+	e.conn, err = nats.Connect("", nats.InProcessServer(srv))
+	return err
+}
+
+func (e *embedded) close() {
+	if e.conn != nil {
+		e.conn.Close()
+	}
+	if e.server != nil {
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
+	}
+	e.lock.Close()
+}
+
+// lockFolder claims the folder: JetStream itself would let two servers write
+// into one. The lock ends with the process, however that ends.
+func lockFolder(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.New("another hub uses it")
+		}
+		return nil, err
+	}
+	return f, nil
+}
+
+// natsLog brings the server's messages into ours. What it says at start and
+// stop is of no use to an operator, so notices are for debugging.
+type natsLog struct {
+	log   *slog.Logger
+	fatal chan error
+}
+
+func (l *natsLog) Noticef(format string, v ...any) {
+	l.log.Debug("jetstream: " + fmt.Sprintf(format, v...))
+}
+func (l *natsLog) Warnf(format string, v ...any) {
+	l.log.Warn("jetstream: " + fmt.Sprintf(format, v...))
+}
+func (l *natsLog) Errorf(format string, v ...any) {
+	l.log.Error("jetstream: " + fmt.Sprintf(format, v...))
+}
+func (l *natsLog) Debugf(string, ...any) {}
+func (l *natsLog) Tracef(string, ...any) {}
+
+// Fatalf keeps the first reason why the server cannot go on.
+func (l *natsLog) Fatalf(format string, v ...any) {
+	err := fmt.Errorf(format, v...)
+	l.log.Error("jetstream: " + err.Error())
+	select {
+	case l.fatal <- err:
+	default:
+	}
+}

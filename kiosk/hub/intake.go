@@ -1,0 +1,151 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/hubapi"
+)
+
+func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error {
+	batch, err := readEvents(r)
+	if err != nil {
+		return err
+	}
+	events, refusal := h.openEvents(batch, c)
+	// What comes before a refused event is good and is kept.
+	acknowledged, err := h.keep(r.Context(), c.Name, events)
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		return refusal
+	}
+	return writeJSON(w, http.StatusOK, hubapi.Acknowledgement{Acknowledged: acknowledged})
+}
+
+func readEvents(r *http.Request) ([]json.RawMessage, error) {
+	body, err := readBody(r, hubapi.MediaEvents, hubapi.MaxEventsBody)
+	if err != nil {
+		return nil, err
+	}
+	var batch []json.RawMessage
+	if err := json.Unmarshal(body, &batch); err != nil || batch == nil {
+		return nil, malformed("the body is no JSON array of events")
+	}
+	if len(batch) > hubapi.MaxEvents {
+		return nil, tooLarge(fmt.Sprintf("more than %d events in a batch", hubapi.MaxEvents))
+	}
+	return batch, nil
+}
+
+// openEvents opens the events of a kiosk's batch up to the first that is not
+// as it must be, of which the refusal tells (nil when all are). Those returned
+// are the kiosk's own and one chain.
+func (h *Hub) openEvents(batch []json.RawMessage, c caller) (events []event.Opened, refusal *hubapi.Problem) {
+	for i, text := range batch {
+		e, err := h.opener.Open(text, c.cert.PublicKey)
+		if err == nil && e.Kiosk != c.Name {
+			err = errors.New("the event is another kiosk's")
+		}
+		if err != nil {
+			return events, refusedEvent(i, err)
+		}
+		if i > 0 {
+			before := events[i-1]
+			if p := misplaced(i, e, before.Sequence, before.Link); p != nil {
+				return events, p
+			}
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// keep stores the events that the hub does not have yet, and gives the
+// sequence of the last one. The events are one chain, and any number of hubs
+// may do the same at once: each message is stored only if the last one of the
+// kiosk is still the one that was looked at.
+func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (acknowledged uint64, err error) {
+	for {
+		last, err := h.lastOf(ctx, kioskID)
+		if err != nil {
+			return 0, err
+		}
+		if len(events) == 0 {
+			return last.sequence, nil
+		}
+		fresh, err := h.unknown(ctx, kioskID, last, events)
+		if err != nil {
+			return 0, err
+		}
+		err = h.publish(ctx, kioskID, last.place, fresh)
+		if errors.Is(err, errOvertaken) {
+			continue // somebody stored some of these; see which
+		}
+		if err != nil {
+			return 0, err
+		}
+		return events[len(events)-1].Sequence, nil
+	}
+}
+
+// unknown gives those of a chain of events that come after the hub's last of
+// this kiosk. The chain must join: known events are the same as the hub's.
+func (h *Hub) unknown(ctx context.Context, kioskID string, last stored, events []event.Opened) ([]event.Opened, error) {
+	first, final := events[0], events[len(events)-1]
+	switch {
+	case first.Sequence > last.sequence:
+		if p := misplaced(0, first, last.sequence, last.link); p != nil {
+			return nil, p
+		}
+		return events, nil
+	case final.Sequence >= last.sequence:
+		i := int(last.sequence - first.Sequence)
+		if string(events[i].Link) != string(last.link) {
+			return nil, conflict(i, events[i].Sequence)
+		}
+		return events[i+1:], nil
+	}
+	// All of them are old. The last one proves those before it.
+	known, err := h.find(ctx, kioskID, final.Sequence, last)
+	if err != nil {
+		return nil, err
+	}
+	if string(final.Link) != string(known.link) {
+		return nil, conflict(len(events)-1, final.Sequence)
+	}
+	return nil, nil
+}
+
+// misplaced says why e, at place i of a batch, does not follow the event of
+// this sequence and link; nil when it does.
+func misplaced(i int, e event.Opened, sequence uint64, link []byte) *hubapi.Problem {
+	switch {
+	case e.Sequence != sequence+1:
+		p := problem(http.StatusConflict, hubapi.KindGap, "events are missing",
+			fmt.Sprintf("got sequence %d, want %d", e.Sequence, sequence+1))
+		p.Wanted, p.Event = sequence+1, &i
+		return p
+	case e.Follows(sequence, link) != nil:
+		return conflict(i, e.Sequence)
+	}
+	return nil
+}
+
+func conflict(i int, sequence uint64) *hubapi.Problem {
+	p := problem(http.StatusConflict, hubapi.KindConflict, "not the chain of events that the hub has",
+		fmt.Sprintf("sequence %d is or follows another event than the hub's", sequence))
+	p.Event = &i
+	return p
+}
+
+func refusedEvent(i int, err error) *hubapi.Problem {
+	p := problem(http.StatusUnprocessableEntity, hubapi.KindEvent, "an event is not acceptable", err.Error())
+	p.Event = &i
+	return p
+}

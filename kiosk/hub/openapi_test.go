@@ -1,0 +1,269 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"smartkiosk/kiosk/hubapi"
+)
+
+func init() {
+	openapi3filter.RegisterBodyDecoder(hubapi.MediaEvents, openapi3filter.JSONBodyDecoder)
+	openapi3filter.RegisterBodyDecoder(hubapi.MediaOpenAPI, func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+		text, err := io.ReadAll(body)
+		return string(text), err
+	})
+}
+
+// againstDocument holds every answer, and every request that was answered
+// well, against the OpenAPI document.
+func againstDocument(t testing.TB, handler http.Handler) http.Handler {
+	t.Helper()
+	_, router := document(t)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, readErr := io.ReadAll(r.Body)
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(body), failing{readErr}), r.Body}
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, r)
+		if err := conforms(router, r, body, answer); err != nil {
+			t.Errorf("%s %s: status %d is not as the document has it: %v", r.Method, r.URL.Path, answer.Code, err)
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		w.Write(answer.Body.Bytes())
+	})
+}
+
+// failing ends a body as it really ended.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return 0, io.EOF
+}
+
+func document(t testing.TB) (*openapi3.T, routers.Router) {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(hubapi.Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc.Servers = nil // the tests' hubs have other ports
+	router, err := gorillamux.NewRouter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc, router
+}
+
+func conforms(router routers.Router, r *http.Request, body []byte, answer *httptest.ResponseRecorder) error {
+	route, parameters, err := router.FindRoute(r)
+	if errors.Is(err, routers.ErrPathNotFound) || errors.Is(err, routers.ErrMethodNotAllowed) {
+		if answer.Code/100 == 2 {
+			return errors.New("it does not know this operation")
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	request := r.Clone(r.Context())
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	in := &openapi3filter.RequestValidationInput{
+		Request: request, PathParams: parameters, Route: route,
+		Options: &openapi3filter.Options{AuthenticationFunc: authentic, IncludeResponseStatus: true},
+	}
+	if answer.Code/100 == 2 {
+		if err := openapi3filter.ValidateRequest(r.Context(), in); err != nil {
+			return err
+		}
+	}
+	return openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: in, Status: answer.Code, Header: answer.Header(), Options: in.Options,
+		Body: io.NopCloser(bytes.NewReader(answer.Body.Bytes())),
+	})
+}
+
+// authentic tells whether the request's certificate meets a security scheme
+// of the document.
+func authentic(_ context.Context, in *openapi3filter.AuthenticationInput) error {
+	r := in.RequestValidationInput.Request
+	if in.SecuritySchemeName == "any" {
+		return nil
+	}
+	id, err := hubapi.IdentityOf(r.TLS.PeerCertificates[0])
+	if err != nil || string(id.Role) != in.SecuritySchemeName {
+		return errors.New("not a " + in.SecuritySchemeName)
+	}
+	return nil
+}
+
+// raw sends a request as it is written.
+func (p *party) raw(method, path, media, body string) *http.Response {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if media != "" {
+		req.Header.Set("Content-Type", media)
+	}
+	transport := &http.Transport{TLSClientConfig: p.tls}
+	defer transport.CloseIdleConnections()
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	return resp
+}
+
+// Every answer that the document has can be had. That each is as the document
+// says is againstDocument's doing.
+func TestEveryAnswerOfTheDocument(t *testing.T) {
+	const (
+		challenges      = "/v1/challenges"
+		authentications = "/v1/authentications"
+		events          = "/v1/events"
+		feed            = "/v1/feed/{consumer}"
+		ack             = "/v1/feed/{consumer}/ack"
+		openapi         = "/v1/openapi.yaml"
+		health          = "/healthz"
+		json            = "application/json"
+	)
+	b := newBed(t)
+	url := b.serve()
+	kiosk, consumer, stranger := b.kiosk(url, "k1"), b.consumer(url, "office"), b.stranger(url)
+	long := strings.Repeat(" ", hubapi.MaxRequestBody+1)
+	good := array(kiosk.events(2))
+	gap := array(kiosk.events(2)[1:])
+	question := `{"visit":"v","nonce":"n","token":{}}`
+
+	lost := newBed(t)
+	lostURL := lost.serve()
+	away, awayConsumer := lost.kiosk(lostURL, "k1"), lost.consumer(lostURL, "office")
+	lost.conn.Close()
+
+	cases := []struct {
+		who                       *party
+		method, path, media, body string
+		status                    int
+	}{
+		{kiosk, "POST", challenges, "", "", 201},
+		{consumer, "POST", challenges, "", "", 403},
+		{kiosk, "POST", challenges, "", long, 413},
+		{away, "POST", challenges, "", "", 503},
+
+		{kiosk, "POST", authentications, json, question, 200},
+		{kiosk, "POST", authentications, json, `{"visit":"v"}`, 400},
+		{kiosk, "POST", authentications, json, `{"visit":"v","nonce":"n","token":{},"granted":true}`, 400},
+		{kiosk, "POST", authentications, json, question + question, 400},
+		{kiosk, "POST", authentications, json, `{"visit":"` + long[:65] + `","nonce":"n","token":{}}`, 400},
+		{consumer, "POST", authentications, json, question, 403},
+		{kiosk, "POST", authentications, json, question + long, 413},
+		{kiosk, "POST", authentications, "text/plain", question, 415},
+		{kiosk, "POST", authentications, "", question, 415},
+		{away, "POST", authentications, json, `{"visit":"v","nonce":"` + strings.Repeat("A", 43) + `=","token":{}}`, 503},
+
+		{kiosk, "POST", events, hubapi.MediaEvents, good, 200},
+		{kiosk, "POST", events, hubapi.MediaEvents, `[]`, 200},
+		{kiosk, "POST", events, hubapi.MediaEvents, `[{]`, 400},
+		{kiosk, "POST", events, hubapi.MediaEvents, `null`, 400},
+		{kiosk, "POST", events, hubapi.MediaEvents, `{}`, 400},
+		{consumer, "POST", events, hubapi.MediaEvents, `[]`, 403},
+		{kiosk, "POST", events, hubapi.MediaEvents, gap, 409},
+		{kiosk, "POST", events, hubapi.MediaEvents, strings.Repeat(" ", hubapi.MaxEventsBody+1), 413},
+		{kiosk, "POST", events, hubapi.MediaEvents, `[` + strings.Repeat("{},", hubapi.MaxEvents) + `{}]`, 413},
+		{kiosk, "POST", events, json, good, 415},
+		{kiosk, "POST", events, hubapi.MediaEvents, `[{}]`, 422},
+		{away, "POST", events, hubapi.MediaEvents, `[]`, 503},
+
+		{consumer, "GET", feed, "", "", 200},
+		{consumer, "GET", feed + "?max=0", "", "", 400},
+		{consumer, "GET", feed + "?max=1001", "", "", 400},
+		{consumer, "GET", feed + "?wait=61", "", "", 400},
+		{consumer, "GET", feed + "?wait=soon", "", "", 400},
+		{kiosk, "GET", feed, "", "", 403},
+		{consumer, "GET", strings.Replace(feed, "{consumer}", "other", 1), "", "", 403},
+		{awayConsumer, "GET", feed, "", "", 503},
+
+		{consumer, "POST", ack, json, `{"cursor":"0"}`, 204},
+		{consumer, "POST", ack, json, `{"cursor":"x"}`, 400},
+		{consumer, "POST", ack, json, `{"cursor":"999"}`, 400},
+		{kiosk, "POST", ack, json, `{"cursor":"0"}`, 403},
+		{consumer, "POST", strings.Replace(ack, "{consumer}", "other", 1), json, `{"cursor":"0"}`, 403},
+		{consumer, "POST", ack, json, long, 413},
+		{consumer, "POST", ack, "", `{"cursor":"0"}`, 415},
+		{awayConsumer, "POST", ack, json, `{"cursor":"0"}`, 503},
+
+		{kiosk, "GET", openapi, "", "", 200},
+		{consumer, "GET", openapi, "", "", 200},
+		{stranger, "GET", openapi, "", "", 403},
+
+		{stranger, "GET", health, "", "", 200},
+		{away, "GET", health, "", "", 503},
+
+		{kiosk, "DELETE", events, "", "", 405},
+		{stranger, "GET", "/", "", "", 404},
+		{kiosk, "GET", "/v2/challenges", "", "", 404},
+	}
+	doc, _ := document(t)
+	missing := map[string]bool{}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			for status := range op.Responses.Map() {
+				if status != "default" {
+					missing[method+" "+path+" "+status] = true
+				}
+			}
+		}
+	}
+	for _, c := range cases {
+		resp := c.who.raw(c.method, strings.Replace(c.path, "{consumer}", "office", 1), c.media, c.body)
+		if resp.StatusCode != c.status {
+			text, _ := io.ReadAll(resp.Body)
+			t.Errorf("%s %s: got status %d, want %d: %s", c.method, c.path, resp.StatusCode, c.status, text)
+		}
+		if media := resp.Header.Get("Content-Type"); c.status >= 400 && media != hubapi.MediaProblem {
+			t.Errorf("%s %s: status %d has the media type %q", c.method, c.path, c.status, media)
+		}
+		path, _, _ := strings.Cut(c.path, "?")
+		delete(missing, c.method+" "+path+" "+strconv.Itoa(c.status))
+	}
+	if len(missing) > 0 {
+		t.Errorf("no case for %q", slices.Sorted(maps.Keys(missing)))
+	}
+}
+
+func TestDescribeServesTheDocument(t *testing.T) {
+	b := newBed(t)
+	resp := b.kiosk(b.serve(), "k1").raw("GET", "/v1/openapi.yaml", "", "")
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || !bytes.Equal(text, hubapi.Document) {
+		t.Errorf("got %d bytes, %v; want the document's %d", len(text), err, len(hubapi.Document))
+	}
+}
