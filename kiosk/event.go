@@ -39,6 +39,9 @@ type (
 	ReaderGone struct{} // unplugged, or the PC/SC service is gone
 )
 
+// Stopping says that the program ends. Nothing but answers may follow.
+type Stopping struct{}
+
 // KeyPressed is one key, once.
 type KeyPressed struct{ Key Key }
 
@@ -117,6 +120,7 @@ func (CardInserted) event()   {}
 func (CardSilent) event()     {}
 func (CardGone) event()       {}
 func (ReaderGone) event()     {}
+func (Stopping) event()       {}
 func (KeyPressed) event()     {}
 func (Elapsed) event()        {}
 func (CardRead) event()       {}

@@ -72,5 +72,6 @@ const (
 	CardTimeout    Reason = "card-timeout"
 	ReaderLost     Reason = "reader-lost"
 	OutboxFailed   Reason = "outbox-failed" // what happens cannot be written down
+	Stopped        Reason = "stopped"       // the program was ended
 	Internal       Reason = "internal"
 )

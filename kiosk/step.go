@@ -47,6 +47,10 @@ func (s *step) take(e Event) {
 		s.abandon(Failed, ReaderLost)
 		s.cardIn, s.hasReader = false, false
 		s.leaveService()
+	case Stopping:
+		s.abandon(Failed, Stopped)
+		s.stopped = true
+		s.leaveService()
 	case KeyPressed:
 		s.key(e.Key)
 	case Elapsed:
@@ -147,7 +151,7 @@ func (s *step) recorded(visit string) {
 		}
 	case s.outboxFailed:
 		s.outboxFailed = false
-		if s.hasReader {
+		if s.hasReader && !s.stopped {
 			s.rest()
 		}
 	}

@@ -122,6 +122,8 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.CardGone{})
 	case "reader-gone":
 		return one(kiosk.ReaderGone{})
+	case "stopping":
+		return one(kiosk.Stopping{})
 	case "keys":
 		var keys []kiosk.Event
 		for _, k := range arg(1) {

@@ -20,6 +20,7 @@ type Visit struct {
 	// Why out of service, if it is.
 	hasReader    bool
 	outboxFailed bool
+	stopped      bool
 
 	// What belongs to one visit and is gone after it.
 	id        string
@@ -119,9 +120,14 @@ func (v Visit) Screen() Screen {
 	s := Screen{Language: v.language}
 	switch v.state {
 	case outOfService:
-		s.ID, s.Reason = ScreenOutOfService, ReaderLost
-		if v.outboxFailed {
+		s.ID = ScreenOutOfService
+		switch {
+		case v.stopped:
+			s.Reason = Stopped
+		case v.outboxFailed:
 			s.Reason = OutboxFailed
+		default:
+			s.Reason = ReaderLost
 		}
 	case idle:
 		s.ID = ScreenWelcome

@@ -1,0 +1,47 @@
+# The two commands of the README are demo and test.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+# Debian packages and why they are needed.
+BUILD := gcc="compiles the PC/SC binding" \
+	libc6-dev="compiles the PC/SC binding" \
+	libpcsclite-dev="the PC/SC interface to card readers" \
+	pkg-config="finds the PC/SC interface"
+TEST := pcscd="the PC/SC service, a real one" \
+	vsmartcard-vpcd="a reader in software for pcscd" \
+	opensc="judges our software card and our driver" \
+	openssl="judges our signatures and certificates" \
+	chromium="the browser that drives the panel" \
+	util-linux="namespaces, so that tests have a pcscd of their own" \
+	iproute2="the loopback device inside them" \
+	ca-certificates="lets Go fetch modules"
+
+PROGRAMS := kioskd kioskctl kioskhub smartkortsim
+NEED := @sh deploy/need.sh
+
+.PHONY: demo test build bench fuzz fmt need-build need-test clean
+
+demo: build
+	@bin/kioskd demo $(DEMO)
+
+build: need-build
+	@go build -o bin/ $(PROGRAMS:%=./cmd/%)
+
+test: need-test vet
+	@go test -race -timeout 14m ./...
+
+.PHONY: vet
+vet: need-build
+	@test -z "$$(gofmt -l cmd device kiosk store deploy)" || { gofmt -d cmd device kiosk store deploy; exit 1; }
+	@go vet ./...
+	@go tool staticcheck ./...
+
+need-build:
+	$(NEED) $(BUILD)
+
+need-test: need-build
+	$(NEED) $(TEST)
+
+clean:
+	@rm -rf bin bench.json

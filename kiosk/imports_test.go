@@ -1,0 +1,84 @@
+package kiosk_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// importRules say which packages may not import which, by their path in the
+// module; tests of a package are free. ARCHITECTURE in words: device and store
+// serve any program, kiosk knows neither, and only cmd wires.
+var importRules = map[string][]string{ // packages at and below: never at or below
+	"device": {"kiosk", "store", "cmd"},
+	"store":  {"kiosk", "device", "cmd"},
+	"kiosk":  {"device", "store", "cmd"},
+}
+
+// cgoModules are those that need a C compiler; device/reader alone uses them,
+// so that all the rest builds without.
+var cgoModules = []string{"C", "github.com/ebfe/scard"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func below(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
+
+func belowAny(path string, roots []string) bool {
+	return slices.ContainsFunc(roots, func(root string) bool { return below(path, root) })
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	list := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestImportRules(t *testing.T) {
+	const module = "smartkiosk/"
+	tops := []string{"cmd", "device", "kiosk", "store", "deploy"}
+	for _, p := range listPackages(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		if !belowAny(path, tops) {
+			t.Errorf("%s: packages live under %v", path, tops)
+		}
+		for _, imported := range p.Imports {
+			if belowAny(imported, cgoModules) && path != "device/reader" {
+				t.Errorf("%s imports %s; only device/reader may", path, imported)
+			}
+			inner, ours := strings.CutPrefix(imported, module)
+			if !ours {
+				continue
+			}
+			// The root package declares what it needs; its subpackages know it.
+			if path == "kiosk" {
+				t.Errorf("kiosk imports %s", inner)
+			}
+			for of, never := range importRules {
+				if below(path, of) && belowAny(inner, never) {
+					t.Errorf("%s imports %s", path, inner)
+				}
+			}
+		}
+	}
+}

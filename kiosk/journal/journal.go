@@ -1,0 +1,78 @@
+// Package journal writes down what happens at a kiosk: it makes the event of
+// it, signed, sealed and chained (kiosk/event), and puts it into the outbox.
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/event"
+)
+
+// Outbox keeps events until the hub has them. Append calls seal with the
+// event's sequence number and the link of the event before it, and returns
+// once what seal gave is on disk. An error means that nothing was kept.
+type Outbox interface {
+	Append(seal func(sequence uint64, prev []byte) (record, link []byte, err error)) (sequence uint64, err error)
+}
+
+// Clocks are what an event says of its time. A kiosk has no clock that runs
+// without power, so each event also says which run of the machine it is from
+// and how far into it.
+type Clocks struct {
+	Now     func() time.Time
+	BootID  string               // Linux: /proc/sys/kernel/random/boot_id
+	Uptime  func() time.Duration // since the boot
+	Trusted func() bool          // whether Now was synchronised with a clock that is right
+}
+
+// Journal writes the events of one kiosk.
+type Journal struct {
+	Sealer *event.Sealer
+	Outbox Outbox
+	Clocks Clocks
+	Origin string // of the hub, which tokens are made for
+}
+
+// Record writes the outcome of a visit; see kiosk.Record.
+func (j *Journal) Record(_ context.Context, r kiosk.Record) error {
+	payload := event.Visit{
+		Visit: r.Visit, Outcome: r.Outcome, Reason: r.Reason,
+		Authenticated: r.Authenticated, Offline: r.Offline,
+	}
+	if r.Holder != (kiosk.Holder{}) {
+		payload.Holder = &r.Holder
+	}
+	if r.Token != nil {
+		payload.Evidence = &event.Evidence{Token: r.Token, Nonce: r.Nonce, Origin: j.Origin}
+	}
+	return j.append(event.TypeVisit, payload)
+}
+
+// Started writes that a kioskd of this version begins to serve.
+func (j *Journal) Started(version string) error {
+	return j.append(event.TypeStarted, event.Started{Version: version})
+}
+
+func (j *Journal) append(kind string, payload any) error {
+	now := j.Clocks.Now()
+	id, err := event.NewID(now, rand.Reader)
+	if err != nil {
+		return fmt.Errorf("cannot name event: %w", err)
+	}
+	h := event.Header{
+		ID: id, Type: kind, Time: now, BootID: j.Clocks.BootID,
+		Uptime: j.Clocks.Uptime(), ClockTrusted: j.Clocks.Trusted(),
+	}
+	_, err = j.Outbox.Append(func(sequence uint64, prev []byte) (record, link []byte, err error) {
+		h.Sequence, h.Prev = sequence, prev
+		return j.Sealer.Seal(h, payload)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot write event %s: %w", kind, err)
+	}
+	return nil
+}

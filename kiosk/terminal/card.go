@@ -1,0 +1,133 @@
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/webeid"
+)
+
+// cardOwner is the one goroutine that speaks to the card.
+type cardOwner struct {
+	terminal *Terminal
+	jobs     mailbox[cardJob]
+
+	card   Card // nil when none is held
+	chosen trust.Choice
+	der    []byte // the chosen certificate
+}
+
+// cardJob is an effect on the card and the context of its visit.
+type cardJob struct {
+	ctx    context.Context
+	effect kiosk.Effect
+}
+
+func (o *cardOwner) do(ctx context.Context, e kiosk.Effect) { o.jobs.put(cardJob{ctx, e}) }
+
+// run works off the jobs until there will be no more, then lets go of the card.
+func (o *cardOwner) run() {
+	defer o.release()
+	for job := range o.jobs.out {
+		switch e := job.effect.(type) {
+		case kiosk.ReadCard:
+			o.answer(e.Visit, func() (kiosk.Event, error) { return o.read(job.ctx, e) })
+		case kiosk.VerifyPIN:
+			o.answer(e.Visit, func() (kiosk.Event, error) { return o.verify(job.ctx, e) })
+		case kiosk.Sign:
+			o.answer(e.Visit, func() (kiosk.Event, error) { return o.sign(job.ctx, e) })
+		case kiosk.Release:
+			o.release()
+		}
+	}
+}
+
+// answer gives what came of an effect, an error as CardFailed.
+func (o *cardOwner) answer(visit string, work func() (kiosk.Event, error)) {
+	e, err := work()
+	if err != nil {
+		reason := kiosk.CardUnreadable
+		if failed := (*CardError)(nil); errors.As(err, &failed) {
+			reason = failed.Reason
+		}
+		o.terminal.Log.Warn("card failed", "visit", visit, "reason", reason, "error", err)
+		e = kiosk.CardFailed{Visit: visit, Reason: reason}
+	}
+	o.terminal.answers.put(e)
+}
+
+// read opens the card and finds the certificate to authenticate with.
+func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, error) {
+	o.release()
+	card, err := o.terminal.Slot.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o.card = card
+	certificates, err := card.Certificates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	choice, err := o.terminal.Domains.Choose(certificates, o.terminal.Now())
+	if refusal := (*trust.Refusal)(nil); errors.As(err, &refusal) {
+		o.terminal.Log.Info("card refused", "visit", e.Visit, "error", err)
+		return kiosk.CardRefused{Visit: e.Visit, Reason: refusal.Reason}, nil
+	} else if err != nil {
+		return nil, &CardError{kiosk.Internal, err}
+	}
+	status, err := card.PINStatus(ctx, choice.Index)
+	if err != nil {
+		return nil, err
+	}
+	o.chosen, o.der = choice, certificates[choice.Index]
+	return kiosk.CardRead{Visit: e.Visit, Holder: choice.Holder, PIN: status}, nil
+}
+
+var errNoCardHeld = errors.New("cannot use card: it has been let go of")
+
+func (o *cardOwner) verify(ctx context.Context, e kiosk.VerifyPIN) (kiosk.Event, error) {
+	err := e.PIN.Use(func(pin []byte) error {
+		if o.card == nil || ctx.Err() != nil {
+			return errNoCardHeld
+		}
+		return o.card.VerifyPIN(ctx, o.chosen.Index, pin)
+	})
+	if wrong := (*PINError)(nil); errors.As(err, &wrong) {
+		return kiosk.PINRejected{Visit: e.Visit, PIN: wrong.Status}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return kiosk.PINAccepted{Visit: e.Visit}, nil
+}
+
+func (o *cardOwner) sign(ctx context.Context, e kiosk.Sign) (kiosk.Event, error) {
+	if o.card == nil {
+		return nil, errNoCardHeld
+	}
+	nonce := e.Nonce
+	if nonce == "" {
+		nonce = ownNonce()
+	}
+	signer, err := o.card.Signer(ctx, o.chosen.Index)
+	if err != nil {
+		return nil, err
+	}
+	token, err := webeid.Sign(signer, o.der, o.terminal.Origin, nonce)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make token: %w", err)
+	}
+	return kiosk.Signed{Visit: e.Visit, Nonce: nonce, Token: token}, nil
+}
+
+// release resets the card and forgets whose it is.
+func (o *cardOwner) release() {
+	if o.card != nil {
+		if err := o.card.Close(); err != nil {
+			o.terminal.Log.Warn("cannot let go of card", "error", err)
+		}
+	}
+	o.card, o.chosen, o.der = nil, trust.Choice{}, nil
+}

@@ -1,0 +1,229 @@
+package terminal_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/terminal"
+	"smartkiosk/kiosk/trust"
+)
+
+const origin = "https://hub.example"
+
+// rig is a terminal with fakes at every end: they do what they are told and
+// keep a diary of what they were asked, in order.
+type rig struct {
+	t     *testing.T
+	slot  fakeSlot
+	keys  chan rune
+	hub   fakeHub
+	card  *fakeCard
+	stop  context.CancelFunc
+	ended chan error
+	log   bytes.Buffer
+
+	mu         sync.Mutex
+	diary      []string
+	screen     kiosk.Screen
+	records    []kiosk.Record
+	recordErrs []error // given one after the other, then none
+}
+
+type fakeSlot struct {
+	states chan terminal.SlotState
+	rig    *rig
+}
+
+func (s *fakeSlot) Watch(context.Context) <-chan terminal.SlotState { return s.states }
+
+func (s *fakeSlot) Open(context.Context) (terminal.Card, error) { return s.rig.card, nil }
+
+// fakeCard is the test PKI's valid card without its card: the certificates
+// and the key.
+type fakeCard struct {
+	rig    *rig
+	pin    string
+	hang   bool // VerifyPIN does not return before its context ends
+	seen   []byte
+	certs  [][]byte
+	signer crypto.Signer
+}
+
+func (c *fakeCard) Certificates(context.Context) ([][]byte, error) { return c.certs, nil }
+
+func (c *fakeCard) PINStatus(context.Context, int) (kiosk.PINStatus, error) {
+	return kiosk.PINStatus{Min: 4, Max: 4, Tries: 3, TriesKnown: true}, nil
+}
+
+func (c *fakeCard) VerifyPIN(ctx context.Context, _ int, pin []byte) error {
+	c.seen = pin
+	if c.hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if string(pin) != c.pin {
+		return &terminal.PINError{Status: kiosk.PINStatus{Tries: 2, TriesKnown: true}}
+	}
+	return nil
+}
+
+func (c *fakeCard) Signer(context.Context, int) (crypto.Signer, error) { return c.signer, nil }
+
+func (c *fakeCard) Close() error { c.rig.note("card closed"); return nil }
+
+type fakeHub struct {
+	rig     *rig
+	hang    bool
+	nonce   string
+	verdict kiosk.Verdict
+	token   []byte // as received
+}
+
+func (h *fakeHub) Challenge(ctx context.Context) (hubapi.Challenge, error) {
+	if h.hang {
+		<-ctx.Done()
+		h.rig.note("hub given up")
+		return hubapi.Challenge{}, ctx.Err()
+	}
+	return hubapi.Challenge{Nonce: h.nonce}, nil
+}
+
+func (h *fakeHub) Authenticate(_ context.Context, _, _ string, token []byte) (kiosk.Verdict, error) {
+	h.token = token
+	return h.verdict, nil
+}
+
+func (r *rig) Record(_ context.Context, record kiosk.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.recordErrs) > 0 {
+		err := r.recordErrs[0]
+		r.recordErrs = r.recordErrs[1:]
+		r.diary = append(r.diary, "record failed")
+		return err
+	}
+	r.records = append(r.records, record)
+	r.diary = append(r.diary, "record "+string(record.Outcome))
+	return nil
+}
+
+func (r *rig) Show(s kiosk.Screen) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.screen = s
+	r.diary = append(r.diary, "show "+string(s.ID))
+}
+
+func (r *rig) Sound(kiosk.Cue)   {}
+func (r *rig) OpenDoor()         { r.note("door") }
+func (r *rig) Keys() <-chan rune { return r.keys }
+
+func (r *rig) note(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.diary = append(r.diary, what)
+}
+
+// start runs a terminal inside a synctest bubble; change may change the fakes
+// and the terminal first.
+func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
+	t.Helper()
+	pki, err := testpki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := pki.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	domains, err := trust.Load(filepath.Join(dir, "trust.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder := pki.Holders["valid"]
+	r := &rig{t: t, keys: make(chan rune), ended: make(chan error, 1)}
+	r.slot = fakeSlot{states: make(chan terminal.SlotState), rig: r}
+	r.hub = fakeHub{rig: r, nonce: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+		verdict: kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Ola"}}}
+	r.card = &fakeCard{rig: r, pin: "1234", signer: holder.Authentication.Key,
+		certs: [][]byte{holder.Signature.Certificate.Raw, holder.Authentication.Certificate.Raw}}
+	term := &terminal.Terminal{
+		Slot: &r.slot, Panel: r, Hub: &r.hub, Journal: r, Domains: domains, Origin: origin,
+		Offline: terminal.OfflineTrusted,
+		Config:  kiosk.Config{Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming},
+		Now:     time.Now, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
+	}
+	if change != nil {
+		change(r, term)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	r.stop = stop
+	go func() { r.ended <- term.Run(ctx) }()
+	synctest.Wait()
+	return r
+}
+
+func (r *rig) slotIs(states ...terminal.SlotState) {
+	for _, s := range states {
+		r.slot.states <- s
+		synctest.Wait()
+	}
+}
+
+func (r *rig) typeKeys(keys string) {
+	for _, k := range keys {
+		r.keys <- k
+		synctest.Wait()
+	}
+}
+
+// pass lets so much of the bubble's time pass.
+func (r *rig) pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func (r *rig) expectScreen(id kiosk.ScreenID) kiosk.Screen {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.screen.ID != id {
+		r.t.Fatalf("the screen is %s, expected %s; so far: %q", r.screen.ID, id, r.diary)
+	}
+	return r.screen
+}
+
+// expectOrder checks that these entries are in the diary in this order.
+func (r *rig) expectOrder(entries ...string) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rest := r.diary
+	for _, e := range entries {
+		i := slices.Index(rest, e)
+		if i < 0 {
+			r.t.Fatalf("no %q in its place in %q", e, r.diary)
+		}
+		rest = rest[i+1:]
+	}
+}
+
+// end stops the terminal and gives what Run returned.
+func (r *rig) end() error {
+	r.stop()
+	return <-r.ended
+}
+
+var errDisk = errors.New("no space left on device")

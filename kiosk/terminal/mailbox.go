@@ -1,0 +1,53 @@
+package terminal
+
+import "context"
+
+// mailbox passes values from any number of goroutines to one, in order, and
+// never makes a sender wait.
+type mailbox[T any] struct {
+	in   chan T
+	out  chan T
+	done <-chan struct{}
+}
+
+// newMailbox works until ctx ends; what is put after that is lost.
+func newMailbox[T any](ctx context.Context) mailbox[T] {
+	m := mailbox[T]{in: make(chan T), out: make(chan T), done: ctx.Done()}
+	go m.pass()
+	return m
+}
+
+func (m mailbox[T]) pass() {
+	defer close(m.out)
+	var queue []T
+	in := m.in
+	for in != nil || len(queue) > 0 {
+		var out chan T
+		var next T
+		if len(queue) > 0 {
+			out, next = m.out, queue[0]
+		}
+		select {
+		case v, ok := <-in:
+			if !ok {
+				in = nil
+				continue
+			}
+			queue = append(queue, v)
+		case out <- next:
+			queue = queue[1:]
+		case <-m.done:
+			return
+		}
+	}
+}
+
+func (m mailbox[T]) put(v T) {
+	select {
+	case m.in <- v:
+	case <-m.done:
+	}
+}
+
+// close lets the receiver have what is queued, then ends. No put may follow.
+func (m mailbox[T]) close() { close(m.in) }

@@ -1,0 +1,258 @@
+// Package terminal is the shell around the visit machine: it turns what
+// happens in the slot, on the keypad and on the clock into events, runs the
+// effects that Step gives, and feeds their answers back. It decides nothing
+// that Step could decide.
+//
+// One goroutine steps; one owns the card; one writes to the outbox; each
+// question to the hub has its own. None waits for another, so that a card or
+// a disk that hangs holds up nobody's screen.
+package terminal
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/trust"
+)
+
+// SlotState is what the terminal needs to know of its reader.
+type SlotState int
+
+const (
+	NoReader SlotState = iota
+	Empty
+	CardPresent
+	CardMute // something is in the slot that does not answer to reset
+)
+
+// Slot is where the card goes.
+type Slot interface {
+	// Watch sends the state found, then every change, until ctx ends.
+	Watch(ctx context.Context) <-chan SlotState
+	// Open connects to the card in the slot, exclusively until it is closed.
+	Open(ctx context.Context) (Card, error)
+}
+
+// Card is an identity card. Certificates are named by their place in what
+// Certificates gave. An error that is no *PINError and wraps no *CardError
+// means that the card cannot be read.
+type Card interface {
+	Certificates(ctx context.Context) ([][]byte, error) // DER
+	PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error)
+	VerifyPIN(ctx context.Context, certificate int, pin []byte) error // *PINError if it is wrong
+	Signer(ctx context.Context, certificate int) (crypto.Signer, error)
+	Close() error // resets the card
+}
+
+// PINError says that the card did not take the PIN.
+type PINError struct{ Status kiosk.PINStatus }
+
+func (e *PINError) Error() string {
+	if !e.Status.TriesKnown {
+		return "wrong PIN"
+	}
+	return fmt.Sprintf("wrong PIN, %d tries left", e.Status.Tries)
+}
+
+// CardError says why a card is of no use, where more is known than that.
+type CardError struct {
+	Reason kiosk.Reason
+	Err    error
+}
+
+func (e *CardError) Error() string { return e.Err.Error() }
+func (e *CardError) Unwrap() error { return e.Err }
+
+// Panel is what the person sees, hears and presses. Its methods must return
+// at once.
+type Panel interface {
+	Show(kiosk.Screen)
+	Sound(kiosk.Cue)
+	OpenDoor()
+	Keys() <-chan rune // see kiosk.Key
+}
+
+// Hub is asked for challenges and verdicts.
+type Hub interface {
+	Challenge(ctx context.Context) (hubapi.Challenge, error)
+	Authenticate(ctx context.Context, visit, nonce string, token []byte) (kiosk.Verdict, error)
+}
+
+// Journal keeps outcomes. Record returns when the outcome is on disk.
+type Journal interface {
+	Record(ctx context.Context, r kiosk.Record) error
+}
+
+// OfflineRule says who is let in while the hub is out of reach.
+type OfflineRule string
+
+const (
+	OfflineNever   OfflineRule = "never"   // nobody
+	OfflineTrusted OfflineRule = "trusted" // whoever has a valid certificate of a trust domain
+)
+
+// Terminal is one kiosk's slot, panel, hub and outbox, wired together.
+type Terminal struct {
+	Slot    Slot
+	Panel   Panel
+	Hub     Hub
+	Journal Journal
+	Domains *trust.Domains
+	Origin  string // of the hub: what tokens are made for
+	Offline OfflineRule
+	Config  kiosk.Config
+	Now     func() time.Time
+	Log     *slog.Logger
+
+	answers mailbox[kiosk.Event]
+	timers  map[kiosk.Timer]*time.Timer
+	card    cardOwner
+	records mailbox[kiosk.Record]
+	visit   visitContext
+	began   time.Time
+}
+
+// Run serves visits until ctx ends. A visit that is under way then ends as
+// failed. Run returns once its outcome, and all others, are in the outbox and
+// the card is let go of; when either takes too long it gives up, with an error.
+func (t *Terminal) Run(ctx context.Context) error {
+	workers, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	t.answers, t.records = newMailbox[kiosk.Event](workers), newMailbox[kiosk.Record](workers)
+	t.card = cardOwner{terminal: t, jobs: newMailbox[cardJob](workers)}
+	t.timers = map[kiosk.Timer]*time.Timer{}
+	t.visit = newVisitContext(workers)
+
+	var atWork, recording sync.WaitGroup
+	atWork.Go(t.card.run)
+	recording.Go(func() { t.record(workers) })
+
+	v := t.serve(ctx)
+
+	// A stop is an event like any other; its effects are the last.
+	_, effects := v.Step(kiosk.Stopping{})
+	for _, effect := range effects {
+		t.do(effect)
+	}
+	for _, timer := range t.timers {
+		timer.Stop()
+	}
+	t.records.close()
+	if !within(t.Config.Timing.Recording, recording.Wait) {
+		return errors.New("cannot stop cleanly: the outbox does not take the last outcome")
+	}
+	stop()
+	if !within(t.Config.Timing.Verifying, atWork.Wait) {
+		return errors.New("cannot stop cleanly: the card does not answer")
+	}
+	return nil
+}
+
+// serve steps until ctx ends.
+func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
+	slot, keys := t.Slot.Watch(ctx), t.Panel.Keys()
+	v := kiosk.New(t.Config)
+	t.Panel.Show(v.Screen())
+	for {
+		var e kiosk.Event
+		select {
+		case <-ctx.Done():
+			return v
+		case state, ok := <-slot:
+			if !ok {
+				slot = nil // ctx has ended
+				continue
+			}
+			e = slotEvent(state)
+		case key := <-keys:
+			e = kiosk.KeyPressed{Key: kiosk.Key(key)}
+		case e = <-t.answers.out:
+		}
+		var effects []kiosk.Effect
+		v, effects = v.Step(e)
+		for _, effect := range effects {
+			t.do(effect)
+		}
+	}
+}
+
+// within tells whether wait returned within so long.
+func within(limit time.Duration, wait func()) bool {
+	returned := make(chan struct{})
+	go func() { wait(); close(returned) }()
+	select {
+	case <-returned:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// slotEvent gives each insertion the id of a new visit: a UUIDv7, so that
+// visits sort by time.
+func slotEvent(s SlotState) kiosk.Event {
+	switch s {
+	case Empty:
+		return kiosk.CardGone{}
+	case CardPresent:
+		return kiosk.CardInserted{Visit: uuid.Must(uuid.NewV7()).String()}
+	case CardMute:
+		return kiosk.CardSilent{Visit: uuid.Must(uuid.NewV7()).String()}
+	}
+	return kiosk.ReaderGone{}
+}
+
+// do begins an effect. What takes time goes to a worker and answers later.
+func (t *Terminal) do(e kiosk.Effect) {
+	switch e := e.(type) {
+	case kiosk.Show:
+		t.Panel.Show(e.Screen)
+	case kiosk.Sound:
+		t.Panel.Sound(e.Cue)
+	case kiosk.OpenDoor:
+		t.Panel.OpenDoor()
+	case kiosk.StartTimer:
+		t.startTimer(e)
+	case kiosk.StopTimer:
+		if timer := t.timers[e.Timer]; timer != nil {
+			timer.Stop()
+		}
+	case kiosk.ReadCard:
+		t.visit.begin()
+		t.began = t.Now()
+		t.card.do(t.visit.ctx, e)
+	case kiosk.VerifyPIN, kiosk.Sign:
+		t.card.do(t.visit.ctx, e)
+	case kiosk.Release:
+		t.visit.end()
+		t.card.do(t.visit.ctx, e)
+	case kiosk.GetChallenge, kiosk.Authenticate:
+		go t.askHub(t.visit.ctx, e)
+	case kiosk.JudgeLocally:
+		go t.judgeLocally(t.visit.ctx, e)
+	case kiosk.Record:
+		t.Log.Info("visit ended", "visit", e.Visit, "outcome", e.Outcome, "reason", e.Reason,
+			"offline", e.Offline, "took", t.Now().Sub(t.began).Round(time.Millisecond))
+		t.records.put(e)
+	default:
+		panic(fmt.Sprintf("terminal: no way to do %T", e))
+	}
+}
+
+func (t *Terminal) startTimer(e kiosk.StartTimer) {
+	if timer := t.timers[e.Timer]; timer != nil {
+		timer.Stop()
+	}
+	t.timers[e.Timer] = time.AfterFunc(e.After, func() {
+		t.answers.put(kiosk.Elapsed{Timer: e.Timer, Serial: e.Serial})
+	})
+}

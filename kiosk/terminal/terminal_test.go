@@ -1,0 +1,188 @@
+package terminal_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/terminal"
+	"smartkiosk/kiosk/webeid"
+)
+
+func TestGranted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var validator webeid.Validator
+		r := start(t, func(_ *rig, term *terminal.Terminal) {
+			validator = webeid.Validator{Origin: origin, Domains: term.Domains}
+		})
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.expectScreen(kiosk.ScreenPIN)
+		r.typeKeys("1234#")
+		if s := r.expectScreen(kiosk.ScreenGranted); s.Name != "Ola" || s.Offline {
+			t.Errorf("the screen is %+v", s)
+		}
+		r.expectOrder("record granted", "show granted", "door")
+		holder, err := validator.Validate(t.Context(), r.hub.token, r.hub.nonce, time.Now())
+		if err != nil || holder.ID == "" {
+			t.Errorf("the hub was given a token that proves nobody: %v", err)
+		}
+		if strings.Trim(string(r.card.seen), "\x00") != "" {
+			t.Error("the PIN is not wiped")
+		}
+		r.slotIs(terminal.Empty)
+		r.expectScreen(kiosk.ScreenWelcome)
+		r.expectOrder("door", "show welcome")
+		if err := r.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A hub that takes the connection and never answers costs the person two
+// seconds at most, and is not listened to any more after the visit.
+func TestHubHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, _ *terminal.Terminal) { r.hub.hang = true })
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.typeKeys("1234#")
+		r.expectScreen(kiosk.ScreenChecking)
+		r.pass(2 * time.Second)
+		if s := r.expectScreen(kiosk.ScreenGranted); !s.Offline {
+			t.Error("the screen does not say that the kiosk decided alone")
+		}
+		r.slotIs(terminal.Empty)
+		r.expectOrder("hub given up")
+		if got := r.records[0]; !got.Offline || !got.Authenticated || got.Token == nil || got.Holder.ID == "" {
+			t.Errorf("recorded %+v", got)
+		}
+		_ = r.end()
+	})
+}
+
+func TestOfflineNever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, term *terminal.Terminal) {
+			r.hub.hang = true
+			term.Offline = terminal.OfflineNever
+		})
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.typeKeys("1234#")
+		r.pass(2 * time.Second)
+		if s := r.expectScreen(kiosk.ScreenDenied); s.Reason != kiosk.OfflineNever {
+			t.Errorf("denied for %s", s.Reason)
+		}
+		_ = r.end()
+	})
+}
+
+// A disk that does not take the outcome takes the kiosk out of service until
+// it does; nobody is shown a verdict that is not recorded.
+func TestOutboxFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, _ *terminal.Terminal) { r.recordErrs = []error{errDisk, errDisk} })
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.typeKeys("1234#")
+		if s := r.expectScreen(kiosk.ScreenOutOfService); s.Reason != kiosk.OutboxFailed {
+			t.Errorf("out of service for %s", s.Reason)
+		}
+		if !strings.Contains(r.log.String(), errDisk.Error()) {
+			t.Errorf("the technician is not told why: %s", r.log.String())
+		}
+		r.pass(3 * time.Second)
+		r.expectScreen(kiosk.ScreenRemoveCard)
+		r.expectOrder("record failed", "show out-of-service", "record failed", "record granted", "show remove-card")
+		if len(r.records) != 1 {
+			t.Errorf("%d records", len(r.records))
+		}
+		_ = r.end()
+	})
+}
+
+// A stop in mid-visit leaves its outcome in the outbox and no card behind.
+func TestStopInVisit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, nil)
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.typeKeys("12")
+		if err := r.end(); err != nil {
+			t.Error(err)
+		}
+		r.expectOrder("show out-of-service", "record failed", "card closed")
+		if len(r.records) != 1 || r.records[0].Reason != kiosk.Stopped {
+			t.Errorf("recorded %+v", r.records)
+		}
+	})
+}
+
+// A stop with a disk that takes nothing ends all the same, and says so.
+func TestStopWithoutDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, _ *terminal.Terminal) {
+			for range 100 {
+				r.recordErrs = append(r.recordErrs, errDisk)
+			}
+		})
+		r.slotIs(terminal.Empty, terminal.CardMute)
+		if err := r.end(); err == nil || !strings.Contains(err.Error(), "outbox") {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+// A card that hangs ends its visit; the PIN is wiped when the card gives up.
+func TestCardHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, _ *terminal.Terminal) { r.card.hang = true })
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.typeKeys("1234#")
+		r.pass(kiosk.DefaultTiming.Verifying)
+		if s := r.expectScreen(kiosk.ScreenFailed); s.Reason != kiosk.CardTimeout {
+			t.Errorf("failed for %s", s.Reason)
+		}
+		if string(r.card.seen) != "\x00\x00\x00\x00" {
+			t.Error("the PIN is not wiped")
+		}
+		_ = r.end()
+	})
+}
+
+func TestWrongPINThenPulled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, nil)
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.typeKeys("9999#")
+		if s := r.expectScreen(kiosk.ScreenPIN); !s.WrongPIN || s.Tries != 2 {
+			t.Errorf("the screen is %+v", s)
+		}
+		r.slotIs(terminal.Empty)
+		r.expectScreen(kiosk.ScreenWelcome)
+		r.expectOrder("card closed")
+		if len(r.records) != 1 || r.records[0].Reason != kiosk.CardRemoved {
+			t.Errorf("recorded %+v", r.records)
+		}
+		r.slotIs(terminal.NoReader)
+		r.expectScreen(kiosk.ScreenOutOfService)
+		_ = r.end()
+	})
+}
+
+// What is logged names no person and holds no digit of the PIN.
+func TestLogHasNoPersonalData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, _ *terminal.Terminal) { r.hub.hang = true })
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.typeKeys("9999#1234#")
+		r.pass(2 * time.Second)
+		name := r.expectScreen(kiosk.ScreenGranted).Name
+		_ = r.end()
+		visit := r.records[0].Visit // random digits
+		log := strings.ReplaceAll(r.log.String(), visit, "")
+		for _, personal := range []string{name, r.records[0].Holder.ID, "9999", "1234"} {
+			if personal == "" || strings.Contains(log, personal) {
+				t.Errorf("%q is in the log: %s", personal, log)
+			}
+		}
+	})
+}

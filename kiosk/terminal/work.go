@@ -1,0 +1,113 @@
+package terminal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/webeid"
+)
+
+// visitContext is the context of the visit that goes on: what was begun for
+// it gives up when it ends.
+type visitContext struct {
+	parent context.Context
+	ctx    context.Context
+	end    context.CancelFunc
+}
+
+func newVisitContext(parent context.Context) visitContext {
+	v := visitContext{parent: parent, end: func() {}}
+	v.begin()
+	return v
+}
+
+func (v *visitContext) begin() {
+	v.end()
+	v.ctx, v.end = context.WithCancel(v.parent)
+}
+
+// askHub answers when the hub does, or with HubFailed. How long the person
+// waits is the visit's matter; how long the hub is listened to ends with it.
+func (t *Terminal) askHub(ctx context.Context, question kiosk.Effect) {
+	var visit string
+	var answer kiosk.Event
+	var err error
+	switch q := question.(type) {
+	case kiosk.GetChallenge:
+		visit = q.Visit
+		challenge, e := t.Hub.Challenge(ctx)
+		answer, err = kiosk.ChallengeReady{Visit: visit, Nonce: challenge.Nonce}, e
+	case kiosk.Authenticate:
+		visit = q.Visit
+		verdict, e := t.Hub.Authenticate(ctx, visit, q.Nonce, q.Token)
+		answer, err = kiosk.Judged{Visit: visit, Verdict: verdict}, e
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			t.Log.Warn("hub did not answer", "visit", visit, "error", err)
+		}
+		answer = kiosk.HubFailed{Visit: visit}
+	}
+	t.answers.put(answer)
+}
+
+// judgeLocally stands in for the hub, by the rules it left behind.
+func (t *Terminal) judgeLocally(ctx context.Context, q kiosk.JudgeLocally) {
+	verdict := kiosk.Verdict{Offline: true}
+	if t.Offline == OfflineNever {
+		verdict.Reason = kiosk.OfflineNever
+	} else {
+		v := webeid.Validator{Origin: t.Origin, Domains: t.Domains}
+		holder, err := v.Validate(ctx, q.Token, q.Nonce, t.Now())
+		verdict.Holder, verdict.Granted = holder, err == nil
+		if err != nil {
+			verdict.Reason = kiosk.Internal
+			var refusal *trust.Refusal
+			if errors.As(err, &refusal) {
+				verdict.Reason = refusal.Reason
+			}
+			t.Log.Info("refused offline", "visit", q.Visit, "error", err)
+		}
+	}
+	t.answers.put(kiosk.Judged{Visit: q.Visit, Verdict: verdict})
+}
+
+// ownNonce stands in for the hub's challenge: the hub judges the token again
+// when the event reaches it, and what is new in it then is the event's place
+// in the chain.
+func ownNonce() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// Waits between tries to write an outcome that the outbox did not take.
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// record writes outcomes in their order, each until it is on disk.
+func (t *Terminal) record(ctx context.Context) {
+	for r := range t.records.out {
+		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+			err := t.Journal.Record(ctx, r)
+			if err == nil {
+				t.answers.put(kiosk.Recorded{Visit: r.Visit})
+				break
+			}
+			t.Log.Error("out of service: the outbox does not take outcomes", "visit", r.Visit, "error", err, "again in", wait)
+			t.answers.put(kiosk.RecordFailed{Visit: r.Visit})
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
