@@ -95,6 +95,13 @@ func (s *Store) Len() int {
 	return int(s.last.sequence - s.acked)
 }
 
+// Sequence is the number of the newest record, 0 before the first.
+func (s *Store) Sequence() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last.sequence
+}
+
 // Changed gives a channel that is closed at the next append. Who waits for
 // records takes the channel first, then looks with Pending.
 func (s *Store) Changed() <-chan struct{} {

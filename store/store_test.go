@@ -88,8 +88,8 @@ func TestSequenceAndLinksOutliveEverything(t *testing.T) {
 	}
 
 	s = open(t, path)
-	if s.Len() != 0 {
-		t.Errorf("%d records pending after all were acknowledged", s.Len())
+	if s.Len() != 0 || s.Sequence() != 3 {
+		t.Errorf("%d records pending after all 3 were acknowledged, the newest is %d", s.Len(), s.Sequence())
 	}
 	if seq := add(t, s, "b"); seq != 4 {
 		t.Errorf("sequence %d after 3", seq)

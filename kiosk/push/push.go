@@ -1,0 +1,204 @@
+// Package push hands the outbox over to the hub: in order, in batches, again
+// and again until the hub says that it has them on disk. It remembers nothing
+// that is not in the outbox, so it goes on where it was after any restart.
+package push
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"smartkiosk/kiosk/hubapi"
+)
+
+// Record is an event of the outbox. It is an alias so that the outbox, which
+// knows nothing of this package, can name the same type.
+type Record = struct {
+	Sequence uint64
+	Data     []byte // a CloudEvent, JSON
+}
+
+// Queue is the outbox.
+type Queue interface {
+	// Pending gives up to limit records after a sequence number, in order,
+	// that were not acknowledged.
+	Pending(after uint64, limit int) ([]Record, error)
+	// Ack says that all records through a sequence number are the hub's.
+	Ack(through uint64) error
+	// Changed gives a channel that is closed when a record is added.
+	Changed() <-chan struct{}
+}
+
+// Send gives the hub a batch and returns the sequence number through which it
+// has everything on disk. It wraps a *hubapi.Problem when the hub refused.
+type Send = func(ctx context.Context, batch []json.RawMessage) (acknowledged uint64, err error)
+
+const (
+	maxEvents = 500 // in one batch
+
+	// Bytes of events in one batch, or one event if that is larger. Batches
+	// begin small, double while they arrive and are halved when they do not,
+	// so that a slow line carries them within sendTimeout.
+	firstBatch = 64 << 10
+	minBatch   = 16 << 10
+	maxBatch   = 2 << 20
+
+	sendTimeout = 30 * time.Second
+
+	// Between tries of what failed. The ceiling is low: a hub that is back is
+	// to have what it missed within seconds, and one that has too much to do
+	// says so by Retry-After.
+	firstWait     = 250 * time.Millisecond
+	maxWait       = 5 * time.Second // half as much again by jitter
+	maxRetryAfter = time.Hour
+)
+
+// Run pushes until ctx ends, and returns its error. New records are sent at
+// once, except while it waits after a failure: then they wait as well.
+//
+// An event that the hub refuses for good holds up those behind it, for they
+// are chained to it. It is logged as an error, with its sequence number.
+func Run(ctx context.Context, q Queue, send Send, log *slog.Logger) error {
+	p := pusher{queue: q, send: send, log: log, bytes: firstBatch, wait: backoff.NewExponentialBackOff()}
+	p.wait.InitialInterval, p.wait.MaxInterval, p.wait.Multiplier = firstWait, maxWait, 2
+	for {
+		changed := q.Changed() // before the look at what there is
+		progress, err := p.push(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p.report(err)
+		if progress {
+			p.wait.Reset()
+		}
+		var pause <-chan time.Time
+		switch {
+		case err != nil:
+			pause, changed = time.After(p.pause(err)), nil
+		case progress:
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-pause:
+		case <-changed:
+		}
+	}
+}
+
+type pusher struct {
+	queue Queue
+	send  Send
+	log   *slog.Logger
+	bytes int // of the next batch
+	wait  *backoff.ExponentialBackOff
+	worry string // what was logged last, "" when all is well
+}
+
+// push sends one batch. It tells whether the outbox became shorter, which may
+// be so when the hub refused a part.
+func (p *pusher) push(ctx context.Context) (progress bool, err error) {
+	records, err := p.queue.Pending(0, maxEvents)
+	if err != nil || len(records) == 0 {
+		return false, err
+	}
+	first := records[0].Sequence
+	var batch []json.RawMessage
+	size := 0
+	for _, r := range records {
+		if size += len(r.Data); size > p.bytes && len(batch) > 0 {
+			break
+		}
+		batch = append(batch, r.Data)
+	}
+
+	sending, cancel := context.WithTimeout(ctx, sendTimeout)
+	acknowledged, err := p.send(sending, batch)
+	cancel()
+	if err != nil {
+		p.bytes = max(p.bytes/2, minBatch)
+		acknowledged, err = refused(first, len(batch), err)
+	} else {
+		p.bytes = min(p.bytes*2, maxBatch)
+		if acknowledged < first {
+			err = fmt.Errorf("hub acknowledged event %d, but was sent %d and on", acknowledged, first)
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := p.queue.Ack(acknowledged); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// pause is how long to wait after a failure.
+func (p *pusher) pause(err error) time.Duration {
+	pause := p.wait.NextBackOff()
+	if problem, ok := errors.AsType[*hubapi.Problem](err); ok {
+		pause = max(pause, min(problem.RetryAfter(), maxRetryAfter))
+	}
+	return pause
+}
+
+// report logs when it becomes another matter, not each try.
+func (p *pusher) report(err error) {
+	var worry string
+	if err != nil {
+		worry = "unreachable"
+	}
+	problem, isProblem := errors.AsType[*hubapi.Problem](err)
+	refusal, isRefusal := errors.AsType[*refusal](err)
+	switch {
+	case isRefusal:
+		worry = refusal.Error()
+	case isProblem:
+		worry = string(problem.Type)
+	}
+	if worry == p.worry {
+		return
+	}
+	switch p.worry = worry; {
+	case err == nil:
+		p.log.Info("events reach the hub again")
+	case isRefusal:
+		p.log.Error("event refused by the hub, those after it wait", "sequence", refusal.sequence, "err", refusal.err)
+	default:
+		p.log.Warn("cannot push events", "err", err)
+	}
+}
+
+// refusal is an event, the first that is pending, that the hub does not take.
+type refusal struct {
+	sequence uint64
+	err      error
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("hub refuses event %d: %v", r.sequence, r.err) }
+func (r *refusal) Unwrap() error { return r.err }
+
+// refused reads a failed answer to a batch of n events from first on: through
+// which event the hub has everything all the same, or what is wrong.
+func refused(first uint64, n int, err error) (acknowledged uint64, _ error) {
+	problem, ok := errors.AsType[*hubapi.Problem](err)
+	switch {
+	case !ok:
+	case problem.Type == hubapi.KindGap && problem.Wanted > first:
+		return problem.Wanted - 1, nil
+	case problem.Type == hubapi.KindGap:
+		return 0, fmt.Errorf("hub wants event %d, but the first here is %d: %w", problem.Wanted, first, err)
+	case problem.Type == hubapi.KindEvent && problem.Event != nil && *problem.Event == 0:
+		return 0, &refusal{sequence: first, err: err}
+	case problem.Type == hubapi.KindEvent && problem.Event != nil && *problem.Event > 0 && *problem.Event < n:
+		// The refused one will be the first of the next batch.
+		return first + uint64(*problem.Event) - 1, nil
+	}
+	return 0, err
+}
