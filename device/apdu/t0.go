@@ -1,19 +1,14 @@
 package apdu
 
-import "context"
-
-// T0 carries short APDUs over transmission protocol T=0, where a command
-// either sends data or asks for some: of one that does both the Le is left
-// off, and the card says by 61xx what waits (ISO 7816-3 §12.2.1, case 4S).
-// What needs no change passes unchanged.
-type T0 struct{ Transmitter }
-
-// Transmit implements Transmitter.
-func (t T0) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+// T0 gives a short command APDU as transmission protocol T=0 carries it. There
+// a command either sends data or asks for some: of one that does both the Le
+// is left off, and the card says by 61xx what waits (ISO 7816-3 §12.2.1, case
+// 4S). All others are carried as they are. What it gives aliases command.
+func T0(command []byte) []byte {
 	if len(command) > 5 && command[4] != 0 && len(command) == 4+1+int(command[4])+1 {
-		command = command[:len(command)-1]
+		return command[:len(command)-1]
 	}
-	return t.Transmitter.Transmit(ctx, command)
+	return command
 }
 
 // OffersT1 tells whether a card's answer to reset offers protocol T=1. One

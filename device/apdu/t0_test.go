@@ -1,32 +1,22 @@
 package apdu_test
 
 import (
+	"bytes"
 	"testing"
 
 	"smartkiosk/device/apdu"
-	"smartkiosk/device/apdu/apdutest"
 )
 
 func TestT0LeavesLeOffCase4(t *testing.T) {
-	card := apdu.T0{Transmitter: apdutest.Play(t, `
-		> 00 2A 9E 9A 01 AA  # sign, which asked for 256 bytes
-		< 61 01
-		> 00 C0 00 00 01     # fetch
-		< BB 90 00
-		> 00 B0 00 00 02     # read 2 bytes: no data, so Le stays
-		< 01 02 90 00
-		> 00 A4 00 00 02 3F 00  # select: no Le to leave off
-		< 90 00
-		> 00 20 00 82        # no body at all
-		< 63 C3`)}
-	for _, c := range []apdu.Command{
-		{INS: 0x2A, P1: 0x9E, P2: 0x9A, Data: []byte{0xAA}, Le: 256},
-		{INS: 0xB0, Le: 2},
-		{INS: 0xA4, Data: []byte{0x3F, 0x00}},
-		{INS: 0x20, P2: 0x82},
+	for in, want := range map[string]string{
+		"002A9E9A01AA00": "002A9E9A01AA", // signs, asks for 256 bytes
+		"002A9E9A01AA":   "002A9E9A01AA", // and is not cut twice
+		"00B0000002":     "00B0000002",   // no data: Le stays
+		"00A40000023F00": "00A40000023F00",
+		"00200082":       "00200082",
 	} {
-		if _, err := apdu.Exchange(t.Context(), card, c); err != nil {
-			t.Fatal(err)
+		if got := apdu.T0(unhex(t, in)); !bytes.Equal(got, unhex(t, want)) {
+			t.Errorf("%s became %X, want %s", in, got, want)
 		}
 	}
 }

@@ -73,9 +73,9 @@ type Card struct {
 // conn (slot.ErrNoCard when the card is pulled); conn is then still the
 // caller's to close.
 func Open(ctx context.Context, conn slot.Conn) (*Card, error) {
-	c := &Card{conn: &limited{Conn: conn, to: conn}, profile: profileFor(conn.ATR())}
-	if !apdu.OffersT1(conn.ATR()) {
-		c.conn.to = apdu.T0{Transmitter: conn}
+	c := &Card{
+		conn:    &limited{Conn: conn, t0: !apdu.OffersT1(conn.ATR())},
+		profile: profileFor(conn.ATR()),
 	}
 	if err := c.find(ctx); err != nil {
 		return nil, fmt.Errorf("cannot open card with ATR %X: %w", conn.ATR(), err)
@@ -90,7 +90,7 @@ func (c *Card) Close() error { return c.conn.Close() }
 // limited counts the commands of one Card.
 type limited struct {
 	slot.Conn
-	to   apdu.Transmitter // Conn, by the card's transmission protocol
+	t0   bool // the card knows no other transmission protocol
 	sent int
 }
 
@@ -99,5 +99,8 @@ func (l *limited) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 		return nil, fmt.Errorf("%w: %d APDUs in one visit", apdu.ErrEndless, l.sent)
 	}
 	l.sent++
-	return l.to.Transmit(ctx, command)
+	if l.t0 {
+		command = apdu.T0(command)
+	}
+	return l.Conn.Transmit(ctx, command)
 }

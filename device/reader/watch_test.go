@@ -1,0 +1,111 @@
+package reader
+
+import (
+	"errors"
+	"log/slog"
+	"reflect"
+	"testing"
+
+	"github.com/ebfe/scard"
+
+	"smartkiosk/device/slot"
+)
+
+// TestLook feeds what pcscd tells, look after look, and compares what the slot
+// is said to hold.
+func TestLook(t *testing.T) {
+	const (
+		empty   = scard.StateEmpty
+		present = scard.StatePresent
+		inUse   = scard.StatePresent | scard.StateExclusive
+		mute    = scard.StatePresent | scard.StateMute
+	)
+	type readers map[string]scard.StateFlag // state and, in the upper 16 bits, the event counter
+	for _, c := range []struct {
+		name  string
+		looks []readers
+		want  []slot.State
+	}{
+		{"in and out", []readers{{"A": empty}, {"A": present | 1<<16}, {"A": empty | 2<<16}},
+			[]slot.State{slot.Empty, slot.Present, slot.Empty}},
+		{"claimed and let go is no change", []readers{{"A": present | 1<<16}, {"A": inUse | 1<<16}, {"A": present | 1<<16}},
+			[]slot.State{slot.Present}},
+		{"swapped between two looks", []readers{{"A": present | 1<<16}, {"A": present | 3<<16}},
+			[]slot.State{slot.Present, slot.Present}},
+		{"in and out between two looks", []readers{{"A": empty}, {"A": empty | 2<<16}},
+			[]slot.State{slot.Empty}},
+		{"mute, turned round", []readers{{"A": mute | 1<<16}, {"A": empty | 2<<16}, {"A": present | 3<<16}},
+			[]slot.State{slot.Mute, slot.Empty, slot.Present}},
+		{"reader unplugged with the card", []readers{{"A": present | 1<<16}, {}},
+			[]slot.State{slot.Present, slot.NoReader}},
+		{"reader in a bad state", []readers{{"A": present | 1<<16}, {"A": scard.StateUnavailable}},
+			[]slot.State{slot.Present, slot.NoReader}},
+		{"a card in the second reader", []readers{{"A": empty, "B": empty}, {"A": empty, "B": present | 1<<16}},
+			[]slot.State{slot.Empty, slot.Present}},
+		{"the first card stays the slot's", []readers{{"A": empty, "B": present | 1<<16}, {"A": present | 1<<16, "B": present | 1<<16}},
+			[]slot.State{slot.Present}},
+		{"and the other follows it", []readers{{"A": present | 1<<16, "B": present | 1<<16}, {"A": empty | 2<<16, "B": present | 1<<16}},
+			[]slot.State{slot.Present, slot.Present}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []slot.State
+			w := watch{Reader: New("", slog.New(slog.DiscardHandler)), emit: func(e slot.Event) { got = append(got, e.State) }}
+			for _, look := range c.looks {
+				w.known = map[string]scard.ReaderState{}
+				var names []string
+				for _, name := range []string{"A", "B"} {
+					if state, ok := look[name]; ok {
+						names = append(names, name)
+						w.known[name] = scard.ReaderState{EventState: state}
+					}
+				}
+				w.look(names)
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestSlowReceiver: what has passed is left out, a change of cards is not.
+func TestSlowReceiver(t *testing.T) {
+	none := slot.Event{State: slot.NoReader, Err: errors.New("no service")}
+	empty := slot.Event{State: slot.Empty, Reader: "A"}
+	card := slot.Event{State: slot.Present, Reader: "A", ATR: []byte{0x3B, 0x00}}
+	mute := slot.Event{State: slot.Mute, Reader: "A"}
+	for _, c := range []struct {
+		name   string
+		taken  slot.Event
+		passed []slot.Event
+		want   []slot.Event
+	}{
+		{"card gone again", empty, []slot.Event{card, empty}, nil},
+		{"swapped", card, []slot.Event{empty, card}, []slot.Event{empty, card}},
+		{"swapped in one look", card, []slot.Event{card}, []slot.Event{empty, card}},
+		{"swapped twice", card, []slot.Event{empty, card, empty, mute}, []slot.Event{empty, mute}},
+		{"service down, and back with a card", empty, []slot.Event{none, empty, card}, []slot.Event{card}},
+		{"service down for long", none, []slot.Event{none, none}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			seen, events := make(chan slot.Event), make(chan slot.Event)
+			go deliver(seen, events)
+			seen <- c.taken
+			<-events
+			for _, e := range c.passed {
+				seen <- e
+			}
+			var got []slot.Event
+			for range c.want {
+				got = append(got, <-events)
+			}
+			close(seen)
+			for e := range events {
+				t.Errorf("also got %v", e)
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
