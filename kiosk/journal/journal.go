@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"smartkiosk/kiosk"
@@ -35,7 +36,13 @@ type Journal struct {
 	Outbox Outbox
 	Clocks Clocks
 	Origin string // of the hub, which tokens are made for
+
+	last atomic.Uint64
 }
+
+// Last is the sequence number of the last event that this Journal wrote, 0
+// before the first.
+func (j *Journal) Last() uint64 { return j.last.Load() }
 
 // Record writes the outcome of a visit; see kiosk.Record.
 func (j *Journal) Record(_ context.Context, r kiosk.Record) error {
@@ -67,12 +74,13 @@ func (j *Journal) append(kind string, payload any) error {
 		ID: id, Type: kind, Time: now, BootID: j.Clocks.BootID,
 		Uptime: j.Clocks.Uptime(), ClockTrusted: j.Clocks.Trusted(),
 	}
-	_, err = j.Outbox.Append(func(sequence uint64, prev []byte) (record, link []byte, err error) {
+	sequence, err := j.Outbox.Append(func(sequence uint64, prev []byte) (record, link []byte, err error) {
 		h.Sequence, h.Prev = sequence, prev
 		return j.Sealer.Seal(h, payload)
 	})
 	if err != nil {
 		return fmt.Errorf("cannot write event %s: %w", kind, err)
 	}
+	j.last.Store(sequence)
 	return nil
 }

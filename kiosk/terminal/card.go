@@ -34,11 +34,11 @@ func (o *cardOwner) run() {
 	for job := range o.jobs.out {
 		switch e := job.effect.(type) {
 		case kiosk.ReadCard:
-			o.answer(e.Visit, func() (kiosk.Event, error) { return o.read(job.ctx, e) })
+			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.read(job.ctx, e) })
 		case kiosk.VerifyPIN:
-			o.answer(e.Visit, func() (kiosk.Event, error) { return o.verify(job.ctx, e) })
+			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.verify(job.ctx, e) })
 		case kiosk.Sign:
-			o.answer(e.Visit, func() (kiosk.Event, error) { return o.sign(job.ctx, e) })
+			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.sign(job.ctx, e) })
 		case kiosk.Release:
 			o.release()
 		}
@@ -46,14 +46,16 @@ func (o *cardOwner) run() {
 }
 
 // answer gives what came of an effect, an error as CardFailed.
-func (o *cardOwner) answer(visit string, work func() (kiosk.Event, error)) {
+func (o *cardOwner) answer(job cardJob, visit string, work func() (kiosk.Event, error)) {
 	e, err := work()
 	if err != nil {
 		reason := kiosk.CardUnreadable
 		if failed := (*CardError)(nil); errors.As(err, &failed) {
 			reason = failed.Reason
 		}
-		o.terminal.Log.Warn("card failed", "visit", visit, "reason", reason, "error", err)
+		if job.ctx.Err() == nil { // else the visit has ended, and nobody waits
+			o.terminal.Log.Warn("card failed", "visit", visit, "reason", reason, "error", err)
+		}
 		e = kiosk.CardFailed{Visit: visit, Reason: reason}
 	}
 	o.terminal.answers.put(e)

@@ -1,0 +1,148 @@
+// Package config reads kioskd.toml: who the kiosk is, where its hub is, whom
+// it trusts, and what it is made of.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/terminal"
+)
+
+// Config is the content of kioskd.toml. Load makes every path absolute.
+type Config struct {
+	ID       string `toml:"id"`       // as in the kiosk's certificate
+	State    string `toml:"state"`    // folder of the outbox
+	Language string `toml:"language"` // BCP 47: what the panel begins in
+	Hub      Hub    `toml:"hub"`
+	Trust    Trust  `toml:"trust"`
+	Reader   Reader `toml:"reader"`
+	Panel    Panel  `toml:"panel"`
+}
+
+// Hub says how to reach the hub and be known to it.
+type Hub struct {
+	URL         string `toml:"url"`         // https://host[:port]; tokens are made for it
+	CA          string `toml:"ca"`          // PEM: who vouches for the hub
+	Certificate string `toml:"certificate"` // PEM: the kiosk's
+	Key         string `toml:"key"`         // PEM: the device key, P-256
+	Seal        string `toml:"seal"`        // JWK: what events are sealed to
+}
+
+// Trust says who is let in while the hub is out of reach.
+type Trust struct {
+	Domains string               `toml:"domains"` // trust.toml
+	Offline terminal.OfflineRule `toml:"offline"`
+}
+
+// Reader says which PC/SC reader the card goes into.
+type Reader struct {
+	Match string `toml:"match"` // a part of its name; "" takes any
+}
+
+// Panel says where the front panel is.
+type Panel struct {
+	Listen string `toml:"listen"` // loopback address of the web panel
+}
+
+// Load reads and checks a configuration file. Paths in it are relative to the
+// folder it is in. The error names the file, and the line or key.
+func Load(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read configuration: %w", err)
+	}
+	c := &Config{Language: "nb"}
+	d := toml.NewDecoder(strings.NewReader(string(data))).DisallowUnknownFields()
+	if err := d.Decode(c); err != nil {
+		return nil, fmt.Errorf("cannot read configuration %s: %w", path, explain(err))
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("cannot use configuration %s: %w", path, err)
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("cannot find folder of %s: %w", path, err)
+	}
+	for _, p := range []*string{&c.State, &c.Hub.CA, &c.Hub.Certificate, &c.Hub.Key, &c.Hub.Seal, &c.Trust.Domains} {
+		if !filepath.IsAbs(*p) {
+			*p = filepath.Join(folder, *p)
+		}
+	}
+	return c, nil
+}
+
+// explain adds to a TOML error the place it is at.
+func explain(err error) error {
+	var strict *toml.StrictMissingError
+	if errors.As(err, &strict) && len(strict.Errors) > 0 {
+		unknown := strict.Errors[0]
+		row, _ := unknown.Position()
+		return fmt.Errorf("line %d: there is no key %q", row, strings.Join(unknown.Key(), "."))
+	}
+	var wrong *toml.DecodeError
+	if errors.As(err, &wrong) {
+		row, column := wrong.Position()
+		return fmt.Errorf("line %d, column %d: %w", row, column, err)
+	}
+	return err
+}
+
+func (c *Config) check() error {
+	if key := missing("", reflect.ValueOf(*c)); key != "" {
+		return fmt.Errorf("%s is missing", key)
+	}
+	if !hubapi.ValidName(c.ID) {
+		return fmt.Errorf("id %q is no kiosk id: lower-case letters, digits and hyphens, at most 63", c.ID)
+	}
+	if u, err := url.Parse(c.Hub.URL); err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+		return fmt.Errorf("hub.url %q is not https://host[:port], without a slash at the end", c.Hub.URL)
+	}
+	rules := []terminal.OfflineRule{terminal.OfflineNever, terminal.OfflineTrusted}
+	if !slices.Contains(rules, c.Trust.Offline) {
+		return fmt.Errorf("trust.offline is %q, not one of %q", c.Trust.Offline, rules)
+	}
+	return CheckLoopback(c.Panel.Listen)
+}
+
+// optional are the keys that may be left empty.
+var optional = []string{"reader.match"}
+
+// missing gives the first key that must have a value and has none.
+func missing(prefix string, v reflect.Value) string {
+	for i := range v.NumField() {
+		key := prefix + v.Type().Field(i).Tag.Get("toml")
+		switch f := v.Field(i); {
+		case f.Kind() == reflect.Struct:
+			if m := missing(key+".", f); m != "" {
+				return m
+			}
+		case f.IsZero() && !slices.Contains(optional, key):
+			return key
+		}
+	}
+	return ""
+}
+
+// CheckLoopback tells whether a panel may listen at address: whoever reaches
+// the web panel types PINs there, so that it is for this machine alone.
+func CheckLoopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("panel address %q is not host:port", address)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("panel address %q is not a loopback address: the web panel is for this machine alone, use 127.0.0.1", address)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"context"
+	"crypto"
+	"errors"
+
+	"smartkiosk/device/slot"
+	"smartkiosk/device/smartkort"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/terminal"
+)
+
+// cardSlot is a slot as the terminal wants it: with the card driver in it.
+type cardSlot struct{ slot slot.Slot }
+
+var slotStates = map[slot.State]terminal.SlotState{
+	slot.NoReader: terminal.NoReader,
+	slot.Empty:    terminal.Empty,
+	slot.Present:  terminal.CardPresent,
+	slot.Mute:     terminal.CardMute,
+}
+
+func (s cardSlot) Watch(ctx context.Context) <-chan terminal.SlotState {
+	states := make(chan terminal.SlotState)
+	go func() {
+		defer close(states)
+		for e := range s.slot.Watch(ctx) {
+			select {
+			case states <- slotStates[e.State]:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return states
+}
+
+func (s cardSlot) Open(ctx context.Context) (terminal.Card, error) {
+	conn, err := s.slot.Connect(ctx)
+	if err != nil {
+		return nil, cardError(err)
+	}
+	card, err := smartkort.Open(ctx, conn)
+	if err != nil {
+		return nil, cardError(errors.Join(err, conn.Close()))
+	}
+	return &identityCard{card: card}, nil
+}
+
+// identityCard is a smartkort.Card as the terminal wants it.
+type identityCard struct {
+	card         *smartkort.Card
+	certificates []smartkort.Certificate
+}
+
+func (c *identityCard) Certificates(ctx context.Context) ([][]byte, error) {
+	certificates, err := c.card.Certificates(ctx)
+	if err != nil {
+		return nil, cardError(err)
+	}
+	c.certificates = certificates
+	der := make([][]byte, len(certificates))
+	for i, certificate := range certificates {
+		der[i] = certificate.DER
+	}
+	return der, nil
+}
+
+func (c *identityCard) PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error) {
+	tries, known, err := c.card.PINTries(ctx, c.certificates[certificate])
+	return kiosk.PINStatus{Tries: tries, TriesKnown: known}, cardError(err)
+}
+
+func (c *identityCard) VerifyPIN(ctx context.Context, certificate int, pin []byte) error {
+	err := c.card.VerifyPIN(ctx, c.certificates[certificate], pin)
+	if wrong := (*smartkort.PINError)(nil); errors.As(err, &wrong) {
+		return &terminal.PINError{Status: kiosk.PINStatus{Tries: wrong.Tries, TriesKnown: wrong.Tries >= 0}}
+	}
+	return cardError(err)
+}
+
+func (c *identityCard) Signer(ctx context.Context, certificate int) (crypto.Signer, error) {
+	signer, err := c.card.Signer(ctx, c.certificates[certificate])
+	return signer, cardError(err)
+}
+
+func (c *identityCard) Close() error { return c.card.Close() }
+
+// cardError says what the terminal cannot know of the driver's errors.
+func cardError(err error) error {
+	if errors.Is(err, smartkort.ErrUnknownCard) {
+		return &terminal.CardError{Reason: kiosk.CardUnknown, Err: err}
+	}
+	return err
+}

@@ -1,0 +1,102 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/hubapi"
+)
+
+// feed pulls the hub's events as a backend does, and keeps them.
+type feed struct {
+	client   *hubapi.Client
+	consumer string
+	log      *slog.Logger
+
+	mu       sync.Mutex
+	events   []json.RawMessage
+	outcomes int
+	changed  chan struct{} // closed at the next event
+}
+
+func newFeed(client *hubapi.Client, consumer string, log *slog.Logger) *feed {
+	return &feed{client: client, consumer: consumer, log: log, changed: make(chan struct{})}
+}
+
+// pull runs until ctx ends.
+func (f *feed) pull(ctx context.Context) {
+	const most, wait, pause = 100, 20 * time.Second, time.Second
+	for ctx.Err() == nil {
+		events, cursor, err := f.client.Feed(ctx, f.consumer, most, wait)
+		if err == nil && len(events) > 0 {
+			f.add(events)
+			err = f.client.AckFeed(ctx, f.consumer, cursor)
+		}
+		if err != nil && ctx.Err() == nil {
+			f.log.Warn("cannot pull the feed", "error", err)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+func (f *feed) add(events []json.RawMessage) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range events {
+		var head struct {
+			Type string `json:"type"`
+		}
+		if json.Unmarshal(e, &head) == nil && head.Type == event.TypeVisit {
+			f.outcomes++
+		}
+	}
+	f.events = append(f.events, events...)
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// since gives the events from the nth on, and what tells of more.
+func (f *feed) since(n int) ([]json.RawMessage, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.events[n:len(f.events):len(f.events)], f.changed
+}
+
+// countOutcomes gives the number of visits that the feed has told of.
+func (f *feed) countOutcomes() (int, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.outcomes, f.changed
+}
+
+// follow sends past events, then new ones, until ctx ends.
+func (f *feed) follow(ctx context.Context) <-chan json.RawMessage {
+	out := make(chan json.RawMessage)
+	go func() {
+		defer close(out)
+		for n := 0; ; {
+			events, changed := f.since(n)
+			for _, e := range events {
+				select {
+				case out <- e:
+				case <-ctx.Done():
+					return
+				}
+			}
+			n += len(events)
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}

@@ -1,0 +1,134 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"smartkiosk/device/cardsim"
+	"smartkiosk/device/reader"
+	"smartkiosk/device/slot"
+)
+
+// Where Debian's vsmartcard-vpcd waits for the card of its first reader, and
+// what PC/SC calls that.
+const (
+	vpcdAddress = "127.0.0.1:35963"
+	vpcdReader  = "Virtual PCD 00 00"
+)
+
+// seeChange is how long pcscd is given to see what is done with the card. It
+// looks at a virtual reader a few times a second.
+const seeChange = 3 * time.Second
+
+// ReaderSlot is the first virtual reader of a real pcscd, with a software
+// card in it: all of PC/SC between card and kiosk is real.
+type ReaderSlot struct {
+	reader *reader.Reader
+	deck   Deck
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	inserted string
+	pull     func()
+
+	seen sync.Mutex // guards what is below
+	now  slot.State
+	news chan struct{} // closed at the next change
+}
+
+// NewReaderSlot makes a slot of the virtual reader that StartPCSC saw to.
+func NewReaderSlot(deck Deck, log *slog.Logger) *ReaderSlot {
+	return &ReaderSlot{
+		reader: reader.New(vpcdReader, log), deck: deck, log: log,
+		pull: func() {}, news: make(chan struct{}),
+	}
+}
+
+// Connect implements slot.Slot.
+func (s *ReaderSlot) Connect(ctx context.Context) (slot.Conn, error) { return s.reader.Connect(ctx) }
+
+// Watch implements slot.Slot. The kiosk's is the only watch; Remove learns
+// from it.
+func (s *ReaderSlot) Watch(ctx context.Context) <-chan slot.Event {
+	out := make(chan slot.Event)
+	go func() {
+		defer close(out)
+		for e := range s.reader.Watch(ctx) {
+			s.seen.Lock()
+			s.now = e.State
+			close(s.news)
+			s.news = make(chan struct{})
+			s.seen.Unlock()
+			select {
+			case out <- e:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return out
+}
+
+// Insert puts the card of this name in, in place of the one that is there.
+func (s *ReaderSlot) Insert(name string) error {
+	card, err := s.deck.card(name)
+	if err != nil {
+		return err
+	}
+	s.Remove()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := cardsim.ServeVPCD(ctx, vpcdAddress, card); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.Error("the virtual reader lost its card", "error", err)
+		}
+	}()
+	s.inserted, s.pull = name, func() { cancel(); <-ended }
+	s.await(slot.Present, slot.Mute)
+	return nil
+}
+
+// Remove takes the card out, if there is one.
+func (s *ReaderSlot) Remove() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inserted == "" {
+		return
+	}
+	s.pull()
+	s.inserted, s.pull = "", func() {}
+	s.await(slot.Empty, slot.NoReader)
+}
+
+// await waits until pcscd has seen what was done: the virtual reader takes no
+// new card before.
+func (s *ReaderSlot) await(states ...slot.State) {
+	limit := time.After(seeChange)
+	for {
+		s.seen.Lock()
+		now, news := s.now, s.news
+		s.seen.Unlock()
+		if slices.Contains(states, now) {
+			return
+		}
+		select {
+		case <-news:
+		case <-limit:
+			s.log.Warn("pcscd does not see what is done with the card", "reader", vpcdReader)
+			return
+		}
+	}
+}
+
+// Inserted is the name of the card that is in, "" for none.
+func (s *ReaderSlot) Inserted() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inserted
+}

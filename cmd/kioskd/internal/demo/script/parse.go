@@ -1,0 +1,166 @@
+// Package script plays visits without a browser: lines of what a person does
+// at the kiosk and of what is expected to come of it.
+//
+//	insert CARD                           put a card in (what is in comes out first)
+//	remove                                take it out
+//	keys 1234#                            type, as soon as a screen takes keys (10 s)
+//	hub down                              cut the kiosk off from its hub
+//	hub up                                and back
+//	wait 2s                               let time pass
+//	expect screen ID                      the screen is this one, within 10 s
+//	expect verdict granted|denied REASON  of the visit that goes on, within 10 s; the reason may be left out
+//	expect feed N                         a backend has pulled the outcomes of N visits, within 10 s
+//	# comment
+package script
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"smartkiosk/kiosk"
+)
+
+// Script is a parsed script, ready to be played.
+type Script struct {
+	name  string
+	steps []step
+}
+
+// step is one line: what it does, on the machine that it is played on.
+type step struct {
+	line int
+	do   func(context.Context, *player) error
+}
+
+// Parse reads a script. The error names the file and the line.
+func Parse(name string, r io.Reader) (*Script, error) {
+	s := &Script{name: name}
+	lines := bufio.NewScanner(r)
+	for n := 1; lines.Scan(); n++ {
+		words := strings.Fields(lines.Text())
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		do, err := parseLine(words)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
+		}
+		s.steps = append(s.steps, step{n, do})
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("cannot read script %s: %w", name, err)
+	}
+	return s, nil
+}
+
+func parseLine(w []string) (func(context.Context, *player) error, error) {
+	head, args := w[0], w[1:]
+	if head == "expect" && len(args) > 0 {
+		head, args = "expect "+args[0], args[1:]
+	}
+	form, known := forms[head]
+	if !known {
+		return nil, fmt.Errorf("cannot read %q: a line is one of insert, remove, keys, hub, wait, expect screen, expect verdict, expect feed", strings.Join(w, " "))
+	}
+	args = withoutComment(args, form.min)
+	if len(args) < form.min || len(args) > form.max {
+		return nil, fmt.Errorf("write it as %q", form.usage)
+	}
+	return form.parse(args)
+}
+
+// withoutComment cuts a comment off behind the arguments that must be there:
+// the # of "keys #" is one of them.
+func withoutComment(args []string, from int) []string {
+	for i := from; i < len(args); i++ {
+		if strings.HasPrefix(args[i], "#") {
+			return args[:i]
+		}
+	}
+	return args
+}
+
+var forms = map[string]struct {
+	usage    string
+	min, max int // arguments
+	parse    func(args []string) (func(context.Context, *player) error, error)
+}{
+	"insert":         {"insert CARD", 1, 1, parseInsert},
+	"remove":         {"remove", 0, 0, parseRemove},
+	"keys":           {"keys 1234#", 1, 1, parseKeys},
+	"hub":            {"hub down|up", 1, 1, parseHub},
+	"wait":           {"wait DURATION", 1, 1, parseWait},
+	"expect screen":  {"expect screen ID", 1, 1, parseScreen},
+	"expect verdict": {"expect verdict granted|denied [REASON]", 1, 2, parseVerdict},
+	"expect feed":    {"expect feed N", 1, 1, parseFeed},
+}
+
+func parseInsert(args []string) (func(context.Context, *player) error, error) {
+	return func(_ context.Context, p *player) error { return p.insert(args[0]) }, nil
+}
+
+func parseRemove([]string) (func(context.Context, *player) error, error) {
+	return func(_ context.Context, p *player) error { p.machine.Remove(); return nil }, nil
+}
+
+func parseKeys(args []string) (func(context.Context, *player) error, error) {
+	if i := strings.IndexFunc(args[0], func(r rune) bool { return !strings.ContainsRune("0123456789#*L", r) }); i >= 0 {
+		return nil, fmt.Errorf("there is no key %q: keys are 0 to 9, # (OK), * (correct), L (language)", args[0][i])
+	}
+	return func(ctx context.Context, p *player) error { return p.keys(ctx, args[0]) }, nil
+}
+
+func parseHub(args []string) (func(context.Context, *player) error, error) {
+	if args[0] != "up" && args[0] != "down" {
+		return nil, fmt.Errorf("the hub is up or down, not %q", args[0])
+	}
+	return func(_ context.Context, p *player) error { p.machine.SetHubReachable(args[0] == "up"); return nil }, nil
+}
+
+func parseWait(args []string) (func(context.Context, *player) error, error) {
+	d, err := time.ParseDuration(args[0])
+	if err != nil || d < 0 {
+		return nil, fmt.Errorf("%q is no duration: write it as 500ms, 2s, 1m", args[0])
+	}
+	return func(ctx context.Context, _ *player) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}, nil
+}
+
+func parseScreen(args []string) (func(context.Context, *player) error, error) {
+	id := kiosk.ScreenID(args[0])
+	if !slices.Contains(kiosk.Screens, id) {
+		return nil, fmt.Errorf("there is no screen %q: they are %v", id, kiosk.Screens)
+	}
+	return func(ctx context.Context, p *player) error { return p.expectScreen(ctx, id) }, nil
+}
+
+func parseVerdict(args []string) (func(context.Context, *player) error, error) {
+	want := verdict{Outcome: kiosk.Outcome(args[0])}
+	if want.Outcome != kiosk.Granted && want.Outcome != kiosk.Denied {
+		return nil, fmt.Errorf("a verdict is granted or denied, not %q", args[0])
+	}
+	if len(args) > 1 {
+		want.Reason = kiosk.Reason(args[1])
+	}
+	return func(ctx context.Context, p *player) error { return p.expectVerdict(ctx, want) }, nil
+}
+
+func parseFeed(args []string) (func(context.Context, *player) error, error) {
+	n, err := strconv.Atoi(args[0])
+	if err != nil || n < 0 {
+		return nil, fmt.Errorf("%q is no number of events", args[0])
+	}
+	return func(ctx context.Context, p *player) error { return p.expectFeed(ctx, n) }, nil
+}

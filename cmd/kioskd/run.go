@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"smartkiosk/cmd/kioskd/internal/config"
+	"smartkiosk/cmd/kioskd/internal/daemon"
+	"smartkiosk/device/panel"
+	"smartkiosk/device/reader"
+	"smartkiosk/kiosk/screen"
+)
+
+// runKiosk serves one kiosk until ctx ends.
+func runKiosk(ctx context.Context, args []string, stderr io.Writer, log *slog.Logger) error {
+	flags := flag.NewFlagSet("kioskd run", flag.ContinueOnError)
+	file := flags.String("config", "/etc/smartkiosk/kioskd.toml", "configuration file")
+	if err := parse(flags, args, stderr); err != nil {
+		return err
+	}
+	c, err := config.Load(*file)
+	if err != nil {
+		return err
+	}
+	texts, err := screen.Load()
+	if err != nil {
+		return err
+	}
+	p := panel.New()
+	d, err := daemon.Open(c, reader.New(c.Reader.Match, log), daemon.WebPanel{Panel: p, Texts: texts}, texts, log)
+	if err != nil {
+		return err
+	}
+	err = withPage(ctx, c.Panel.Listen, p.Handler(), log, func(ctx context.Context) error {
+		return d.Run(ctx, version())
+	})
+	return errors.Join(err, d.Close())
+}
+
+// withPage serves a page on a loopback address while work runs. Either's
+// failure ends both.
+func withPage(ctx context.Context, address string, h http.Handler, log *slog.Logger, work func(context.Context) error) error {
+	if err := config.CheckLoopback(address); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("cannot serve the panel: %w", err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // ends the streams
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() {
+		err := server.Serve(l)
+		stop()
+		served <- err
+	}()
+	log.Info("panel", "url", "http://"+l.Addr().String()+"/")
+	err = work(ctx)
+	stop()
+	if e := server.Close(); e != nil {
+		err = errors.Join(err, e)
+	}
+	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("cannot serve the panel: %w", e))
+	}
+	return err
+}
