@@ -1,26 +1,31 @@
 package webeid_test
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"math/big"
 	"sync"
 	"testing"
 	"time"
-
-	"smartkiosk/kiosk/trust"
 )
 
+// What the tests need of a PKI, and testpki cannot make: certificates, CRLs
+// and OCSP answers that are wrong in one place and signed all the same.
+
 const (
-	origin = "https://hub.example:8443"
-	policy = "2.16.578.1.26.1.3.1"
+	origin    = "https://hub.example:8443"
+	policy    = "2.16.578.1.26.1.3.1"
+	hsmPolicy = "2.16.578.1.26.1.3.6"
+	crlURL    = "http://crl.example/person-ca.crl"
+	ocspURL   = "http://ocsp.example"
 )
 
 var (
@@ -34,9 +39,8 @@ var keys = struct {
 	made map[string]crypto.Signer
 }{made: map[string]crypto.Signer{}}
 
-// key gives the key of a name: "rsa" and "p256" or "p384" or "p521", then
-// what tells it from others.
-func key(t testing.TB, kind, name string) crypto.Signer {
+// newKey gives the key of a kind and a name, always the same.
+func newKey(t testing.TB, kind, name string) crypto.Signer {
 	t.Helper()
 	keys.Lock()
 	defer keys.Unlock()
@@ -48,12 +52,18 @@ func key(t testing.TB, kind, name string) crypto.Signer {
 	switch kind {
 	case "rsa":
 		k, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "rsa1024":
+		k, err = rsa.GenerateKey(rand.Reader, 1024)
+	case "p224":
+		k, err = ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	case "p256":
 		k, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "p384":
 		k, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	case "p521":
 		k, err = ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	default:
+		t.Fatalf("no key of kind %q", kind)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -68,18 +78,24 @@ type authority struct {
 	key  crypto.Signer
 }
 
-func newAuthority(t testing.TB, name string, issuer *authority) *authority {
-	t.Helper()
-	tmpl := &x509.Certificate{
+func authorityTemplate(name string) *x509.Certificate {
+	return &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{Country: []string{"NO"}, Organization: []string{"Smartkiosk Test"}, CommonName: name},
 		NotBefore:             now.AddDate(-5, 0, 0),
 		NotAfter:              now.AddDate(15, 0, 0),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
+		MaxPathLen:            -1,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
-	a := &authority{key: key(t, "p256", name)}
+}
+
+// newAuthority makes a CA of a template, by issuer, or by itself if that is
+// nil.
+func newAuthority(t testing.TB, tmpl *x509.Certificate, keyName string, issuer *authority) *authority {
+	t.Helper()
+	a := &authority{key: newKey(t, "p256", keyName)}
 	if issuer == nil {
 		issuer = &authority{cert: tmpl, key: a.key}
 	}
@@ -100,51 +116,75 @@ func issue(t testing.TB, tmpl *x509.Certificate, public crypto.PublicKey, issuer
 	return c
 }
 
+func oid(t testing.TB, text string) x509.OID {
+	t.Helper()
+	o, err := x509.ParseOID(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
 // person is the template of an authentication certificate as Buypass has it.
-func person() *x509.Certificate {
-	oid, _ := x509.ParseOID(policy)
+func person(t testing.TB) *x509.Certificate {
 	return &x509.Certificate{
-		SerialNumber: big.NewInt(4711),
-		Subject:      pkix.Name{Country: []string{"NO"}, CommonName: "Kari Prøve", SerialNumber: "UN:NO-9578-4050-100001"},
-		NotBefore:    now.AddDate(-1, 0, 0),
-		NotAfter:     now.AddDate(2, 0, 0),
-		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		Policies:     []x509.OID{oid},
+		SerialNumber:          big.NewInt(4711),
+		Subject:               pkix.Name{Country: []string{"NO"}, CommonName: "Kari Prøve", SerialNumber: "UN:NO-9578-4050-100001"},
+		NotBefore:             now.AddDate(-1, 0, 0),
+		NotAfter:              now.AddDate(2, 0, 0),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		Policies:              []x509.OID{oid(t, policy), oid(t, "0.4.0.2042.1.2")},
+		CRLDistributionPoints: []string{crlURL},
+		OCSPServer:            []string{ocspURL},
 	}
 }
 
-func newCRL(t testing.TB, ca *authority, serials ...int64) []byte {
+// resign has edit change the elements of what is signed in a certificate, a
+// CRL or a basic OCSP response, and signs them anew (ECDSA over SHA-256).
+func resign(t testing.TB, der []byte, key crypto.Signer, edit func(elements []asn1.RawValue) []asn1.RawValue) []byte {
 	t.Helper()
-	tmpl := &x509.RevocationList{Number: big.NewInt(7), ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(24 * time.Hour)}
-	for _, s := range serials {
-		tmpl.RevokedCertificateEntries = append(tmpl.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: big.NewInt(s), RevocationTime: now.Add(-2 * time.Hour)})
+	var whole, tbs []asn1.RawValue
+	mustUnmarshal(t, der, &whole)
+	mustUnmarshal(t, whole[0].FullBytes, &tbs)
+	whole[0] = asn1.RawValue{FullBytes: mustMarshal(t, edit(tbs))}
+	digest := sha256.Sum256(whole[0].FullBytes)
+	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
 	}
-	der, err := x509.CreateRevocationList(rand.Reader, tmpl, ca.cert, ca.key)
+	whole[2] = asn1.RawValue{FullBytes: mustMarshal(t, asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)})}
+	return mustMarshal(t, whole)
+}
+
+func mustMarshal(t testing.TB, v any) []byte {
+	t.Helper()
+	der, err := asn1.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return der
 }
 
-// newDomains gives one trust domain of root and ca; the CRL of ca lists the
-// serials.
-func newDomains(t testing.TB, root, ca *authority, revoked ...int64) *trust.Domains {
+func mustUnmarshal(t testing.TB, der []byte, v any) {
 	t.Helper()
-	crl, err := trust.ReadCRL(bytes.NewReader(newCRL(t, ca, revoked...)), []*x509.Certificate{ca.cert})
-	if err != nil {
-		t.Fatal(err)
+	if rest, err := asn1.Unmarshal(der, v); err != nil || len(rest) > 0 {
+		t.Fatalf("%v, %d bytes left", err, len(rest))
 	}
-	d, err := trust.New(trust.Domain{
-		Name:            "buypass-test",
-		Anchors:         []*x509.Certificate{root.cert},
-		Intermediates:   []*x509.Certificate{ca.cert},
-		Policies:        []string{policy},
-		RefusedPolicies: []string{"2.16.578.1.26.1.3.6"},
-		Subject:         trust.SubjectBuypass,
-		CRLs:            []*trust.CRL{crl},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+}
+
+func raw(der []byte) asn1.RawValue { return asn1.RawValue{FullBytes: der} }
+
+// indefinite gives a SEQUENCE the indefinite length of BER.
+func indefinite(t testing.TB, der []byte) []byte {
+	var v asn1.RawValue
+	mustUnmarshal(t, der, &v)
+	return append(append([]byte{0x30, 0x80}, v.Bytes...), 0, 0)
+}
+
+// challenge is what ES256, PS256 and RS256 sign, worked out here by the words
+// of the specification.
+func challenge() []byte {
+	o, n := sha256.Sum256([]byte(origin)), sha256.Sum256([]byte(nonce))
+	sum := sha256.Sum256(append(o[:], n[:]...))
+	return sum[:]
 }

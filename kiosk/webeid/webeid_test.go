@@ -1,36 +1,59 @@
 package webeid_test
 
 import (
-	"crypto"
 	"testing"
+	"time"
 
+	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/webeid"
 )
 
+var kari = kiosk.Holder{ID: "UN:NO-9578-4050-100001", Name: "Kari Prøve", Domain: "buypass-test"}
+
 func TestEveryAlgorithmSignsAndValidates(t *testing.T) {
-	root := newAuthority(t, "Root", nil)
-	ca := newAuthority(t, "Person CA", root)
-	v := &webeid.Validator{Origin: origin, Domains: newDomains(t, root, ca)}
-	kinds := map[string]string{"ES256": "p256", "ES384": "p384", "ES512": "p521"}
+	kinds := map[webeid.Algorithm]string{"ES256": "p256", "ES384": "p384", "ES512": "p521"}
 	for _, algorithm := range []webeid.Algorithm{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"} {
 		t.Run(string(algorithm), func(t *testing.T) {
-			kind := kinds[string(algorithm)]
-			if kind == "" {
-				kind = "rsa"
+			s := newScene(t)
+			s.algorithm = algorithm
+			s.signer = newKey(t, "rsa", "holder")
+			if kind, ok := kinds[algorithm]; ok {
+				s.signer = newKey(t, kind, "holder")
 			}
-			var signer crypto.Signer = key(t, kind, "holder")
-			cert := issue(t, person(), signer.Public(), ca)
-			token, err := webeid.SignWith(algorithm, signer, cert.Raw, origin, nonce)
-			if err != nil {
-				t.Fatal(err)
-			}
-			holder, err := v.Validate(t.Context(), token, nonce, now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if holder.ID != "UN:NO-9578-4050-100001" || holder.Name != "Kari Prøve" || holder.Domain != "buypass-test" {
-				t.Errorf("holder is %+v", holder)
+			if holder, err := s.judge(); err != nil || holder != kari {
+				t.Errorf("got %+v, %v", holder, err)
 			}
 		})
 	}
+}
+
+// The unchanged scenes are valid: each row of the tables of hostile ones is
+// refused for what it changes.
+func TestSceneIsValid(t *testing.T) {
+	for name, s := range map[string]*scene{"CRL": newScene(t), "OCSP": newScene(t).withOCSP()} {
+		if holder, err := s.judge(); err != nil || holder != kari {
+			t.Errorf("%s: got %+v, %v", name, holder, err)
+		}
+	}
+}
+
+func TestAnswerOfResponderIsKeptForItsLifetime(t *testing.T) {
+	s := newScene(t).withOCSP()
+	v, token := s.validator(), s.token(s.certificate())
+	ask := func(at time.Time, want int) {
+		t.Helper()
+		if _, err := v.Validate(t.Context(), token, nonce, at); err != nil {
+			t.Error(err)
+		}
+		if s.responder.asked != want {
+			t.Errorf("the responder was asked %d times, not %d", s.responder.asked, want)
+		}
+	}
+	ask(now, 1)
+	ask(now.Add(7*time.Hour), 1)
+	s.responder.answer.ThisUpdate, s.responder.answer.NextUpdate = now.Add(7*time.Hour), now.Add(9*time.Hour)
+	ask(now.Add(7*time.Hour+time.Second), 2)
+	s.responder.answer.ThisUpdate, s.responder.answer.NextUpdate = now, time.Time{}
+	ask(now.Add(10*time.Hour), 3)
+	ask(now.Add(10*time.Hour), 4) // an answer that promises nothing is not kept
 }
