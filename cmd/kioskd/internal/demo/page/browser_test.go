@@ -25,6 +25,12 @@ func insert(name string) chromedp.Action[chromedp.Void] {
 	)
 }
 
+// still has the page drawn in a scheme, light or dark, and without movement, so
+// that a state need not be waited for.
+func still(scheme string) chromedp.Action[chromedp.Void] {
+	return browsertest.Media(map[string]string{"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"})
+}
+
 // shots is where TestScreenshots leaves its pictures, for a person to look at.
 func shots(t *testing.T) string {
 	dir := os.Getenv("SCREENSHOTS")
@@ -51,8 +57,7 @@ func TestScreenshots(t *testing.T) {
 	} {
 		shot := func(state string) {
 			t.Helper()
-			wait := chromedp.Poll[chromedp.Void](`document.getAnimations().every(a => a.effect.getTiming().iterations === Infinity || a.playState === "finished")`)
-			browsertest.Do(t, ctx, wait, browsertest.Screenshot(filepath.Join(dir, size.name+"-"+state+".png")))
+			browsertest.Do(t, ctx, browsertest.Screenshot(filepath.Join(dir, size.name+"-"+state+".png")))
 			over := browsertest.Get(t, ctx, chromedp.Evaluate[[]string](`[
 				document.documentElement.scrollWidth > innerWidth ? "the page is wider than the window" : "",
 				...[...document.querySelectorAll(".kp-glass, .kp-key, .kp-words, .choose, .cards button, .feed summary")]
@@ -63,7 +68,7 @@ func TestScreenshots(t *testing.T) {
 				t.Errorf("%s %s: %s", size.name, state, what)
 			}
 		}
-		browsertest.Do(t, ctx, chromedp.EmulateViewport(size.width, size.height, size.options...), browsertest.Media("prefers-color-scheme", "light"), chromedp.Navigate(url))
+		browsertest.Do(t, ctx, chromedp.EmulateViewport(size.width, size.height, size.options...), still("light"), chromedp.Navigate(url))
 		browsertest.Until(t, ctx, screenIs("welcome"))
 		shot("welcome")
 		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".choose")))
@@ -88,7 +93,7 @@ func TestScreenshots(t *testing.T) {
 		browsertest.Until(t, ctx, screenIs("failed"))
 		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".switch")), chromedp.KeyEvent("l"), chromedp.Click(chromedp.CSS(".feed li:nth-child(2) summary")))
 		shot("reversed-json")
-		browsertest.Do(t, ctx, browsertest.Media("prefers-color-scheme", "dark"))
+		browsertest.Do(t, ctx, still("dark"))
 		shot("dark")
 		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".remove")))
 		browsertest.Until(t, ctx, screenIs("welcome"))

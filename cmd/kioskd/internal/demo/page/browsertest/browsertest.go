@@ -92,13 +92,16 @@ func Until(t testing.TB, ctx context.Context, expression string) {
 	}
 }
 
-// Media has the page drawn for what a reader prefers (CSS Media Queries 5):
-// Media("prefers-color-scheme", "dark"), Media("prefers-reduced-motion", "reduce").
-func Media(feature, value string) chromedp.Action[chromedp.Void] {
+// Media has the page drawn for what a reader prefers (CSS Media Queries 5), and
+// for nothing else preferred before, such as
+// {"prefers-color-scheme": "dark", "prefers-reduced-motion": "reduce"}.
+func Media(preferred map[string]string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: feature, Value: value}},
-		})
+		var media emulation.SetEmulatedMediaParams
+		for feature, value := range preferred {
+			media.Features = append(media.Features, &emulation.MediaFeature{Name: feature, Value: value})
+		}
+		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, media)
 		return err
 	})
 }
