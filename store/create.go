@@ -54,6 +54,7 @@ func create(path string) error {
 	if err := db.Close(); err != nil {
 		return err
 	}
+	forget(fresh)
 	return install(fresh, path)
 }
 

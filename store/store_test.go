@@ -140,20 +140,26 @@ func TestAckSparesTheDisk(t *testing.T) {
 		_ = s.db.View(func(tx *bolt.Tx) error { txid = tx.ID(); return nil })
 		return txid
 	}
-	before := commits()
+	add(t, s, "a")
+	before, stats := commits(), s.db.Stats()
 	for range 10 {
-		if err := s.Ack(add(t, s, "a")); err != nil {
+		if err := s.Ack(add(t, s, strings.Repeat("x", 6500))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := commits() - before; n != 10 {
 		t.Errorf("10 records appended and acknowledged took %d commits", n)
 	}
+	after := s.db.Stats()
+	used := after.Sub(&stats)
+	if bytes := used.TxStats.GetPageAlloc()/10 + pageSize; bytes > 16<<10 { // and a meta page each
+		t.Errorf("a record of 6.5 KB writes %d bytes of pages", bytes)
+	}
 	for range maxDeletable + 1 {
 		add(t, s, "a")
 	}
 	before = commits()
-	if err := s.Ack(10 + maxDeletable + 1); err != nil {
+	if err := s.Ack(s.Sequence()); err != nil {
 		t.Fatal(err)
 	}
 	if n := commits() - before; n != 1 {
@@ -183,9 +189,11 @@ func TestFailedSealSpendsNothing(t *testing.T) {
 	s := open(t, outbox(t))
 	no := errors.New("no")
 	for name, seal := range map[string]func(uint64, []byte) ([]byte, []byte, error){
-		"error":      func(uint64, []byte) ([]byte, []byte, error) { return nil, nil, no },
-		"no link":    func(uint64, []byte) ([]byte, []byte, error) { return []byte("a"), nil, nil },
-		"large":      func(uint64, []byte) ([]byte, []byte, error) { return make([]byte, MaxRecordSize+1), make([]byte, 32), nil },
+		"error":   func(uint64, []byte) ([]byte, []byte, error) { return nil, nil, no },
+		"no link": func(uint64, []byte) ([]byte, []byte, error) { return []byte("a"), nil, nil },
+		"large": func(uint64, []byte) ([]byte, []byte, error) {
+			return make([]byte, MaxRecordSize+1), make([]byte, 32), nil
+		},
 		"short link": func(uint64, []byte) ([]byte, []byte, error) { return []byte("a"), make([]byte, 31), nil },
 	} {
 		if seq, err := s.Append(seal); err == nil || seq != 0 {
