@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
+	"syscall"
+	"time"
 )
 
 // Controls of the vpcd protocol: frames of one byte. A longer frame is a
@@ -23,12 +26,18 @@ const (
 // maxATR is the most bytes that an answer to reset has (ISO 7816-3 §8.2.1).
 const maxATR = 33
 
+// ErrReaderGone says that a virtual reader went away under the card in it.
+var ErrReaderGone = errors.New("the virtual reader has gone")
+
+// firstPoll is how long a virtual reader may take to notice a card. It looks
+// some three times a second, unless another card is in it.
+const firstPoll = 5 * time.Second
+
 // ServeVPCD puts a card into the virtual PC/SC reader that listens at addr
 // (Debian's vsmartcard-vpcd: 127.0.0.1:35963) and lets it answer until ctx
 // ends; then it pulls the card and gives nil. It fails when no reader listens,
-// and when the reader goes away, as it does with pcscd.
-//
-// A reader of this kind looks for cards some three times a second.
+// when the reader does not take the card, since another is in it, and with
+// ErrReaderGone when the reader goes away, as it does with pcscd.
 func ServeVPCD(ctx context.Context, addr string, card *Card) error {
 	var dialer net.Dialer
 	reader, err := dialer.DialContext(ctx, "tcp", addr)
@@ -39,8 +48,14 @@ func ServeVPCD(ctx context.Context, addr string, card *Card) error {
 	defer reader.Close()
 	defer stop()
 	defer card.PowerOff()
-	for {
+	if err := reader.SetReadDeadline(time.Now().Add(firstPoll)); err != nil {
+		return fmt.Errorf("cannot serve virtual reader: %w", err)
+	}
+	for polled := false; ; polled = true {
 		frame, err := readFrame(reader)
+		if err == nil && !polled {
+			err = reader.SetReadDeadline(time.Time{})
+		}
 		if err == nil {
 			err = card.serveFrame(reader, frame)
 		}
@@ -48,8 +63,10 @@ func ServeVPCD(ctx context.Context, addr string, card *Card) error {
 		case err == nil:
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, io.EOF):
-			return errors.New("the virtual reader has gone")
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return errors.New("the virtual reader does not take the card: is there another in it?")
+		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+			return ErrReaderGone
 		default:
 			return fmt.Errorf("cannot serve virtual reader: %w", err)
 		}

@@ -5,7 +5,8 @@
 // and network namespaces that nothing else on the machine sees. It needs
 // root, or a system that lets everybody make user namespaces.
 //
-// A test package calls Main from its TestMain and Start in each test.
+// A test package calls Main from its TestMain, or Run when something else has
+// the last word there, and Start in each test.
 package pcsctest
 
 import (
@@ -31,11 +32,13 @@ const (
 	furnished = "furnished"
 )
 
-// Main runs the tests in private namespaces, for which it starts the test
-// binary anew, and exits with their status. On SIGINT, SIGTERM and SIGQUIT,
-// which is how "go test" ends a hung test, the tests get the signal.
-func Main(m *testing.M) {
-	var status int
+// Main runs the tests as Run does and exits with their status.
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run runs the tests in private namespaces, for which it starts the test
+// binary anew, and gives their status. On SIGINT, SIGTERM and SIGQUIT, which
+// is how "go test" ends a hung test, the tests get the signal.
+func Run(m *testing.M) (status int) {
 	var err error
 	switch os.Getenv(stage) {
 	case "":
@@ -49,9 +52,9 @@ func Main(m *testing.M) {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pcsctest:", err)
-		status = 1
+		return 1
 	}
-	os.Exit(status)
+	return status
 }
 
 func isolate() (status int, err error) {

@@ -4,7 +4,7 @@ import "time"
 
 // role is who holds a card, and what is special about it.
 type role struct {
-	card           string
+	card, about    string
 	given, surname string // invented
 	number         string // the digits of the subject's serialNumber
 
@@ -19,14 +19,22 @@ type role struct {
 
 // cast is the cards of a PKI, one of each kind of trouble and one without.
 var cast = []role{
-	{card: "valid", given: "Solveig", surname: "Prøvesen", number: "900000001"},
-	{card: "expired", given: "Åse", surname: "Utgåttnes", number: "900000002", expired: true},
-	{card: "revoked", given: "Torbjørn", surname: "Sperredal", number: "900000003", revoked: true},
-	{card: "blocked", given: "Håkon", surname: "Låsvik", number: "900000004", blocked: true},
-	{card: "foreign", given: "Freja", surname: "Prøvegaard", number: "900000005", foreign: true},
-	{card: "hsm", given: "Sigrid", surname: "Skylund", number: "900000006", hsm: true},
-	{card: "sign-only", given: "Erling", surname: "Signaas", number: "900000007", signOnly: true},
-	{card: "mute", given: "Tyra", surname: "Tausnes", number: "900000008", mute: true},
+	{card: "valid", about: "in order",
+		given: "Solveig", surname: "Prøvesen", number: "900000001"},
+	{card: "expired", about: "authentication certificate expired yesterday",
+		given: "Åse", surname: "Utgåttnes", number: "900000002", expired: true},
+	{card: "revoked", about: "both certificates revoked",
+		given: "Torbjørn", surname: "Sperredal", number: "900000003", revoked: true},
+	{card: "blocked", about: "PIN blocked, no tries left",
+		given: "Håkon", surname: "Låsvik", number: "900000004", blocked: true},
+	{card: "foreign", about: "issued by a CA outside this PKI, under the same policies",
+		given: "Freja", surname: "Prøvegaard", number: "900000005", foreign: true},
+	{card: "hsm", about: "policy of keys in an HSM instead of on a card",
+		given: "Sigrid", surname: "Skylund", number: "900000006", hsm: true},
+	{card: "sign-only", about: "signature key and certificate only",
+		given: "Erling", surname: "Signaas", number: "900000007", signOnly: true},
+	{card: "mute", about: "gives no answer to reset, as a card put in the wrong way",
+		given: "Tyra", surname: "Tausnes", number: "900000008", mute: true},
 }
 
 // person gives the subject of the role's certificates.

@@ -53,6 +53,7 @@ type PKI struct {
 // Holder is a card's holder and what is on the card.
 type Holder struct {
 	Person         Person
+	About          string     // what is special about the card, in a few words
 	Authentication Credential // zero on the card sign-only
 	Signature      Credential
 }
@@ -146,7 +147,7 @@ func foreignIssuer(commonName string) pkix.Name {
 
 // enrol issues the certificates of one holder.
 func (p *PKI) enrol(r role, k keys, now time.Time) (Holder, error) {
-	h := Holder{Person: r.person()}
+	h := Holder{Person: r.person(), About: r.about}
 	ca, signer := p.PersonCA, p.PersonCAKey
 	if r.foreign {
 		ca, signer = p.ForeignCA, p.ForeignCAKey

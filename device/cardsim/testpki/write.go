@@ -20,6 +20,15 @@ crls = ["person-ca.crl"]
 subject = "buypass"
 `
 
+// Vacant says whether Write may use a folder: nil, or an error when there is a
+// PKI in it already.
+func Vacant(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, "root.pem")); err == nil {
+		return fmt.Errorf("cannot write PKI: %s already holds one", dir)
+	}
+	return nil
+}
+
 // Write puts the PKI into a folder, which it makes when it is missing:
 //
 //	root.pem person-ca.pem   the hierarchy to trust
@@ -31,8 +40,8 @@ subject = "buypass"
 // The keys of the authorities are not written. A folder that already holds a
 // PKI is refused.
 func (p *PKI) Write(dir string) error {
-	if _, err := os.Lstat(filepath.Join(dir, "root.pem")); err == nil {
-		return fmt.Errorf("cannot write PKI: %s already holds one", dir)
+	if err := Vacant(dir); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "cards"), 0o755); err != nil {
 		return fmt.Errorf("cannot write PKI: %w", err)
