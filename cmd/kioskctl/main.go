@@ -1,0 +1,97 @@
+// Kioskctl is the technician's tool: it tells what is on a card, and has a
+// card prove itself.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"smartkiosk/device/reader"
+	"smartkiosk/device/slot"
+)
+
+const help = `Kioskctl reads the card in a PC/SC reader.
+
+Usage:
+
+    kioskctl card [--json]
+        Tell what is on the card: how it is spoken to, its PINs and the tries
+        they have left, its keys and certificates. Needs no PIN and spends no
+        try.
+
+    kioskctl token --origin ORIGIN --nonce NONCE --pin-file FILE
+        Have the card sign, and print a Web eID authentication token (JSON).
+        ORIGIN is that of the server that gave NONCE, https://HOST[:PORT].
+        The PIN is the first line of FILE; - is standard input.
+
+Without a card in the reader, both wait for one for 10 seconds.
+`
+
+// errUsage says that a command line makes no sense.
+var errUsage = errors.New(`see "kioskctl --help"`)
+
+// program is what a command works with.
+type program struct {
+	slot           slot.Slot
+	patience       time.Duration // for a card to be put in
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	p := program{
+		slot:     reader.New("", slog.New(slog.DiscardHandler)),
+		patience: 10 * time.Second,
+		stdin:    os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+	}
+	err := p.run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kioskctl:", err)
+	}
+	switch {
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
+		os.Exit(1)
+	}
+}
+
+// run does what the arguments say, until ctx ends.
+func (p program) run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("no command given; %w", errUsage)
+	}
+	command, args := args[0], args[1:]
+	switch command {
+	case "card":
+		return p.card(ctx, args)
+	case "token":
+		return p.token(ctx, args)
+	case "help", "-h", "-help", "--help":
+		_, err := io.WriteString(p.stdout, help)
+		return err
+	}
+	return fmt.Errorf("unknown command %q; %w", command, errUsage)
+}
+
+// parse reads the flags of a command, which takes nothing else.
+func parse(flags *flag.FlagSet, args []string) error {
+	flags.SetOutput(io.Discard)
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("%s: %v; %w", flags.Name(), err, errUsage)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%s: unexpected argument %q; %w", flags.Name(), flags.Arg(0), errUsage)
+	}
+	return nil
+}
