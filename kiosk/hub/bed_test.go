@@ -140,18 +140,33 @@ func (b *bed) kiosk(url, id string) *party {
 		b.t.Fatal(err)
 	}
 	p := b.party(url, bundle, "kiosk")
-	text, err := os.ReadFile(filepath.Join(bundle, "hub-seal.jwk"))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var seal jose.JSONWebKey
-	if err := json.Unmarshal(text, &seal); err != nil {
-		b.t.Fatal(err)
-	}
-	if p.seal, err = event.NewSealer(id, p.key, &seal); err != nil {
+	if p.seal, err = event.NewSealer(id, p.key, readJWK(b.t, filepath.Join(bundle, "hub-seal.jwk"))); err != nil {
 		b.t.Fatal(err)
 	}
 	return p
+}
+
+func readJWK(t testing.TB, path string) *jose.JSONWebKey {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key jose.JSONWebKey
+	if err := json.Unmarshal(text, &key); err != nil {
+		t.Fatal(err)
+	}
+	return &key
+}
+
+func (b *bed) privateSeal() *jose.JSONWebKey {
+	b.t.Helper()
+	return readJWK(b.t, filepath.Join(b.dir, sealFile))
+}
+
+func (b *bed) publicSeal() *jose.JSONWebKey {
+	public := b.privateSeal().Public()
+	return &public
 }
 
 func (b *bed) consumer(url, name string) *party {

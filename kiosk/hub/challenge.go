@@ -60,8 +60,9 @@ func nonceKey(raw []byte) string { return base64.RawURLEncoding.EncodeToString(r
 // hubs, one gets "", everybody else the reason why not. Nobody can spend
 // another kiosk's nonce.
 func (h *Hub) spend(ctx context.Context, nonce, kioskID string) (kiosk.Reason, error) {
+	// Encoded again, because the decoder skips line breaks.
 	raw, err := base64.StdEncoding.Strict().DecodeString(nonce)
-	if err != nil || len(raw) != hubapi.NonceBytes {
+	if err != nil || len(raw) != hubapi.NonceBytes || base64.StdEncoding.EncodeToString(raw) != nonce {
 		return kiosk.NonceUnknown, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)

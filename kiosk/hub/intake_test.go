@@ -2,7 +2,15 @@ package hub
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
+	"testing"
+
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/hubapi"
 )
 
 // array is a batch as it goes over the wire.
@@ -12,4 +20,172 @@ func array(batch []json.RawMessage) string {
 		s = append(s, string(e))
 	}
 	return "[" + strings.Join(s, ",") + "]"
+}
+
+// places lists "kiosk/from" to "kiosk/to".
+func places(kiosk string, from, to int) (out []string) {
+	for i := from; i <= to; i++ {
+		out = append(out, fmt.Sprintf("%s/%d", kiosk, i))
+	}
+	return out
+}
+
+// holds fails unless the feed has exactly these events in this order.
+func (b *bed) holds(want ...string) {
+	b.t.Helper()
+	text, _, err := b.open().read(b.t.Context(), 0, hubapi.MaxEvents, 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var events []json.RawMessage
+	if err := json.Unmarshal(text, &events); err != nil {
+		b.t.Fatal(err)
+	}
+	var got []string
+	for _, e := range events {
+		got = append(got, place(b.t, e))
+	}
+	if !slices.Equal(got, want) {
+		b.t.Errorf("the feed holds %v, want %v", got, want)
+	}
+}
+
+func TestEventsAreKeptOnce(t *testing.T) {
+	b := newBed(t)
+	url, otherURL := b.serve(), b.serve()
+	k1, k2 := b.kiosk(url, "k1"), b.kiosk(url, "k2")
+	first, second := k1.events(3), k1.events(2)
+	k1.send(first, 3)
+	k2.send(k2.events(1), 1)
+	k1.to(otherURL).send(first, 3)                         // all known
+	k1.to(otherURL).send(first[1:2], 2)                    // known, in the middle
+	k1.send(append(slices.Clone(first[2:]), second...), 5) // joins with what is known
+	k1.to(otherURL).send(first, 3)                         // the same answer as ever
+	k2.send(k2.events(2), 3)                               // and others are not in the way
+	k1.to(otherURL).send(slices.Concat(first, second), 5)
+	k1.to(otherURL).send(nil, 5) // nothing to send, but where are we?
+	b.holds("k1/1", "k1/2", "k1/3", "k2/1", "k1/4", "k1/5", "k2/2", "k2/3")
+}
+
+// Two hubs get the same events at once, from a kiosk that has lost patience
+// with the first.
+func TestEventsAreKeptOnceByHubsAtOnce(t *testing.T) {
+	b := newBed(t)
+	urls := []string{b.serve(), b.serve()}
+	k1 := b.kiosk(urls[0], "k1")
+	const rounds, batch = 5, 4
+	for round := range rounds {
+		events := k1.events(batch)
+		var all sync.WaitGroup
+		for i := range 6 {
+			all.Go(func() {
+				got, err := k1.to(urls[i%2]).SendEvents(t.Context(), events)
+				if want := uint64((round + 1) * batch); err != nil || got != want {
+					t.Errorf("acknowledged %d, %v; want %d", got, err, want)
+				}
+			})
+		}
+		all.Wait()
+	}
+	b.holds(places("k1", 1, rounds*batch)...)
+}
+
+// refused sends a batch that must be refused and gives the problem.
+func (p *party) refused(batch []json.RawMessage) *hubapi.Problem {
+	p.t.Helper()
+	_, err := p.SendEvents(p.t.Context(), batch)
+	problem, ok := errors.AsType[*hubapi.Problem](err)
+	if !ok {
+		p.t.Fatalf("got %v, want a problem", err)
+	}
+	return problem
+}
+
+func (p *party) wantProblem(batch []json.RawMessage, kind hubapi.Kind, event int, wanted uint64, detail string) {
+	p.t.Helper()
+	got := p.refused(batch)
+	if got.Type != kind || got.Event == nil || *got.Event != event || got.Wanted != wanted || !strings.Contains(got.Detail, detail) {
+		p.t.Errorf("got %v (%s, wanted %d), want %s at %d, wanted %d, with %q", got, got.Type, got.Wanted, kind, event, wanted, detail)
+	}
+}
+
+func TestGapsAreRefused(t *testing.T) {
+	b := newBed(t)
+	k1 := b.kiosk(b.serve(), "k1")
+	e := k1.events(6)
+	k1.wantProblem(e[1:2], hubapi.KindGap, 0, 1, "got sequence 2, want 1")
+	k1.send(e[:1], 1)
+	k1.wantProblem(e[2:], hubapi.KindGap, 0, 2, "got sequence 3, want 2")
+	// In the middle of a batch: what is before it is kept.
+	k1.wantProblem([]json.RawMessage{e[0], e[1], e[2], e[4]}, hubapi.KindGap, 3, 4, "got sequence 5, want 4")
+	k1.wantProblem([]json.RawMessage{e[4], e[3]}, hubapi.KindGap, 0, 4, "got sequence 5, want 4")
+	b.holds(places("k1", 1, 3)...)
+	k1.send(e[3:], 6)
+	b.holds(places("k1", 1, 6)...)
+}
+
+// A kiosk whose memory was put back, or replaced, tells another story under
+// the same numbers. None of it may pass for what is known already.
+func TestAnotherChainIsRefused(t *testing.T) {
+	b := newBed(t)
+	k1 := b.kiosk(b.serve(), "k1")
+	k1.send(k1.events(5), 5)
+
+	again := *k1
+	again.sequence, again.link = 0, nil
+	anew := again.events(7)
+	for _, tt := range []struct {
+		what  string
+		batch []json.RawMessage
+		event int
+	}{
+		{"all of it older than the hub's last", anew[:2], 1},
+		{"up to the hub's last", anew[:5], 4},
+		{"beyond the hub's last", anew, 4},
+		{"from just after the hub's last", anew[5:], 0},
+	} {
+		t.Run(tt.what, func(t *testing.T) { again.wantProblem(tt.batch, hubapi.KindConflict, tt.event, 0, "sequence") })
+	}
+	b.holds(places("k1", 1, 5)...)
+}
+
+func TestForeignEventsAreRefused(t *testing.T) {
+	b := newBed(t)
+	url := b.serve()
+	k1, k2 := b.kiosk(url, "k1"), b.kiosk(url, "k2")
+	good, others := k1.events(1), k2.events(1)
+
+	// k2's key, but in k1's name.
+	posing := *k2
+	posing.id = "k1"
+	var err error
+	if posing.seal, err = event.NewSealer("k1", k2.key, b.publicSeal()); err != nil {
+		t.Fatal(err)
+	}
+	// k1's key, but in k2's name.
+	slander := *k1
+	slander.id, slander.sequence, slander.link = "k2", 1, k1.link
+	if slander.seal, err = event.NewSealer("k2", k1.key, b.publicSeal()); err != nil {
+		t.Fatal(err)
+	}
+	altered := json.RawMessage(strings.Replace(string(good[0]), "00000000000000000001", "00000000000000000002", 1))
+
+	k1.wantProblem(others, hubapi.KindEvent, 0, 0, "another key")
+	k1.wantProblem(posing.events(1), hubapi.KindEvent, 0, 0, "another key")
+	k1.wantProblem([]json.RawMessage{altered}, hubapi.KindEvent, 0, 0, "attributes differ")
+	b.holds()
+	k1.wantProblem(append(slices.Clone(good), slander.events(1)...), hubapi.KindEvent, 1, 0, "another kiosk's")
+	b.holds("k1/1") // what came before the slander
+}
+
+// An event that cannot be opened does not take those before it along.
+func TestPoisonIsNamed(t *testing.T) {
+	b := newBed(t)
+	k1 := b.kiosk(b.serve(), "k1")
+	e := k1.events(3)
+	for _, poison := range []string{`{}`, `7`, `null`, `[]`, `{"specversion":"1.0"}`, `"` + strings.Repeat("a", event.MaxSize) + `"`} {
+		k1.wantProblem([]json.RawMessage{e[0], json.RawMessage(poison), e[1]}, hubapi.KindEvent, 1, 0, "")
+	}
+	b.holds("k1/1")
+	k1.send(e, 3)
 }

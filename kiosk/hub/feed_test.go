@@ -1,0 +1,213 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/hubapi"
+)
+
+// pulled fails unless the next pull brings these events, and gives the cursor.
+func (p *party) pulled(max int, want ...string) (cursor string) {
+	p.t.Helper()
+	got, cursor := p.pull(max, 0)
+	if !slices.Equal(got, want) {
+		p.t.Errorf("%s pulled %v, want %v", p.id, got, want)
+	}
+	return cursor
+}
+
+func TestFeed(t *testing.T) {
+	b := newBed(t)
+	url, otherURL := b.serve(), b.serve()
+	k1, k2 := b.kiosk(url, "k1"), b.kiosk(otherURL, "k2")
+	office, archive := b.consumer(url, "office"), b.consumer(otherURL, "archive")
+
+	start := office.pulled(10)
+	office.ack(start) // of an empty batch, too
+
+	k1.send(k1.events(2), 2)
+	k2.send(k2.events(2), 2)
+	first := office.pulled(3, "k1/1", "k1/2", "k2/1")
+	office.pulled(2, "k1/1", "k1/2") // not acknowledged: again
+	office.ack(first)
+	office.to(otherURL).pulled(10, "k2/2") // the cursor is every hub's
+	archive.pulled(10, "k1/1", "k1/2", "k2/1", "k2/2")
+
+	office.to(otherURL).ack(start) // late, and of no effect
+	last := office.pulled(10, "k2/2")
+	office.ack(last)
+	office.ack(last)
+	if cursor := office.pulled(10); cursor != last {
+		t.Errorf("an empty batch moves the cursor from %q to %q", last, cursor)
+	}
+	k1.send(k1.events(1), 3)
+	office.pulled(10, "k1/3")
+}
+
+// What consumers get is what was sealed, in plain, with the evidence.
+func TestFeedShowsTheEvent(t *testing.T) {
+	b := newBed(t)
+	url := b.serve()
+	k1, office := b.kiosk(url, "k1"), b.consumer(url, "office")
+	sealed := k1.events(1)
+	k1.send(sealed, 1)
+	events, _, err := office.Feed(t.Context(), "office", 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := event.NewOpener(*b.privateSeal()).Open(sealed[0], k1.key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := opened.Plain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(events[0]) != string(want) || !strings.Contains(string(want), opened.JWS) {
+		t.Errorf("got %s, want %s", events[0], want)
+	}
+}
+
+// A pull that waits gets the event that comes, from whichever hub took it.
+func TestFeedWaits(t *testing.T) {
+	b := newBed(t)
+	url, otherURL := b.serve(), b.serve()
+	k1, office := b.kiosk(otherURL, "k1"), b.consumer(url, "office")
+	answers := make(chan []string)
+	go func() {
+		got, _ := office.pull(10, 30*time.Second)
+		answers <- got
+	}()
+	b.waitForReader()
+	k1.send(k1.events(1), 1)
+	if got := <-answers; !slices.Equal(got, []string{"k1/1"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// A pull that waits for nothing ends with its wait.
+func TestFeedWaitsNoLonger(t *testing.T) {
+	b := newBed(t)
+	office := b.consumer(b.serve(), "office")
+	start := time.Now()
+	if got, _ := office.pull(10, time.Second); len(got) != 0 || time.Since(start) < time.Second {
+		t.Errorf("got %v after %v", got, time.Since(start))
+	}
+}
+
+// A long poll does not outlive its client, and leaves nothing behind.
+func TestFeedEndsWithItsClient(t *testing.T) {
+	b := newBed(t)
+	office := b.consumer(b.serve(), "office")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, _, err := office.Feed(ctx, "office", 1, time.Minute)
+		ended <- err
+	}()
+	b.waitForReader()
+	gone := b.onAdvisory("$JS.EVENT.ADVISORY.CONSUMER.DELETED." + eventsStream + ".>")
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("a cancelled pull succeeded")
+	}
+	<-gone
+}
+
+// waitForReader returns once a feed's reader waits for an event.
+func (b *bed) waitForReader() {
+	b.t.Helper()
+	js, err := jetstream.New(b.conn)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	stream, err := js.Stream(b.t.Context(), eventsStream)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for b.t.Context().Err() == nil {
+		for info := range stream.ListConsumers(b.t.Context()).Info() {
+			if info.NumWaiting > 0 {
+				return
+			}
+		}
+	}
+}
+
+// onAdvisory gives a channel that gets a value when JetStream says something
+// on a subject.
+func (b *bed) onAdvisory(subject string) <-chan struct{} {
+	b.t.Helper()
+	happened := make(chan struct{}, 16)
+	sub, err := b.conn.Subscribe(subject, func(*nats.Msg) { happened <- struct{}{} })
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { sub.Unsubscribe() })
+	if err := b.conn.Flush(); err != nil {
+		b.t.Fatal(err)
+	}
+	return happened
+}
+
+// An answer is bounded in bytes, too, and what is left comes next.
+func TestFeedIsBounded(t *testing.T) {
+	b := newBed(t)
+	h := b.open()
+	big := json.RawMessage(`{"pad":"` + strings.Repeat("a", 512<<10) + `"}`)
+	const events = 20
+	for range events {
+		if _, err := h.js.Publish(t.Context(), eventsSubject+"k1", big); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got int
+	for after := uint64(0); got < events; {
+		text, last, err := h.read(t.Context(), after, hubapi.MaxEvents, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var batch []json.RawMessage
+		if err := json.Unmarshal(text, &batch); err != nil || len(batch) == 0 {
+			t.Fatalf("got %d events, %v", len(batch), err)
+		}
+		if len(text) > hubapi.MaxEventsBody {
+			t.Errorf("an answer of %d bytes", len(text))
+		}
+		if want := after + uint64(len(batch)); last != want {
+			t.Fatalf("after %d and %d events the cursor is %d", after, len(batch), last)
+		}
+		got, after = got+len(batch), last
+	}
+}
+
+// Hubs that acknowledge at once leave the furthest cursor.
+func TestCursorNeverGoesBack(t *testing.T) {
+	b := newBed(t)
+	url := b.serve()
+	k1 := b.kiosk(url, "k1")
+	const events = 20
+	k1.send(k1.events(events), events)
+	hubs := []*Hub{b.open(), b.open()}
+	results := make(chan error)
+	for i := range events {
+		go func() { results <- hubs[i%2].acknowledge(t.Context(), "office", uint64(i+1)) }()
+	}
+	for range events {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err := hubs[0].cursor(t.Context(), "office"); err != nil || got.place != events {
+		t.Errorf("the cursor is at %d, %v; want %d", got.place, err, events)
+	}
+}
