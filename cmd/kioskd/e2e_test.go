@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"smartkiosk/device/cardsim/pcsctest"
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/hub"
+	"smartkiosk/kiosk/hubapi"
+)
+
+// site is an operator's machine and a kiosk, set up by our own commands.
+type site struct {
+	t      *testing.T
+	dir    string
+	config string // kioskd.toml
+	panel  string // address
+}
+
+func newSite(t *testing.T) *site {
+	s := &site{t: t, dir: t.TempDir(), panel: freePort(t)}
+	must(t, "smartkortsim", "pki", s.path("pki"))
+	must(t, "kioskhub", "init", "--listen", freePort(t), "--trust", s.path("pki"), s.path("hub"))
+	must(t, "kioskhub", "kiosk", "add", "--dir", s.path("hub"), "k1")
+	must(t, "kioskhub", "consumer", "add", "--dir", s.path("hub"), "backend")
+	s.config = s.path("hub/kiosks/k1/kioskd.toml")
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "127.0.0.1:8080", s.panel, 1)
+	if changed == string(text) {
+		t.Fatalf("the bundle's kioskd.toml has no panel address:\n%s", text)
+	}
+	if err := os.WriteFile(s.config, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *site) startHub() *process {
+	h := spawn(s.t, "kioskhub", "serve", "--dir", s.path("hub"))
+	h.await("hub ready")
+	return h
+}
+
+func (s *site) startKiosk(p *person) *process {
+	k := spawn(s.t, "kioskd", "run", "--config", s.config)
+	k.await("msg=ready")
+	ctx, stop := context.WithCancel(context.Background())
+	s.t.Cleanup(stop)
+	p.look(ctx)
+	return k
+}
+
+// insert puts a card into the reader and gives what takes it out.
+func (s *site) insert(card string) (remove func()) {
+	sim := spawn(s.t, "smartkortsim", "insert", "--vpcd", pcsctest.Address, "--card", s.path("pki/cards/"+card+".card"))
+	return sim.stop
+}
+
+// pull gives, as a backend has it, the events of n outcomes and all before.
+func (s *site) pull(n int) []pulled {
+	s.t.Helper()
+	url, credentials, err := hub.Consumer(s.path("hub"), "backend")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client := hubapi.NewClient(url, credentials.TLS)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	var all []pulled
+	for visits := 0; visits < n; {
+		batch, cursor, err := client.Feed(ctx, "backend", 100, 5*time.Second)
+		if err != nil {
+			s.t.Fatalf("after %d of %d outcomes: %v", visits, n, err)
+		}
+		for _, raw := range batch {
+			var e pulled
+			if err := json.Unmarshal(raw, &e); err != nil {
+				s.t.Fatal(err)
+			}
+			if all = append(all, e); e.Type == event.TypeVisit {
+				visits++
+			}
+		}
+		if len(batch) > 0 {
+			if err := client.AckFeed(ctx, "backend", cursor); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+	if batch, _, err := client.Feed(ctx, "backend", 100, 0); err != nil || len(batch) > 0 {
+		s.t.Fatalf("%d events more than there should be, %v", len(batch), err)
+	}
+	return all
+}
+
+type pulled struct {
+	Type     string      `json:"type"`
+	Sequence string      `json:"sequence"`
+	Data     event.Visit `json:"data"`
+}
+
+// TestEndToEnd is the main promise on real parts, in separate processes: what
+// the panel showed is in the feed, once, in order, without a gap, whoever is
+// killed.
+func TestEndToEnd(t *testing.T) {
+	pcsctest.Start(t)
+	s := newSite(t)
+	theHub := s.startHub()
+	p := newPerson(t, s.panel)
+	kiosk := s.startKiosk(p)
+	p.sees("welcome")
+
+	// Granted by the hub.
+	remove := s.insert("valid")
+	p.types("1234#")
+	if f := p.sees("granted"); !strings.Contains(f.Heading+f.Text, "Solveig") {
+		t.Errorf("nobody is greeted by name: %+v", f)
+	}
+	remove()
+	p.sees("welcome")
+
+	// A wrong PIN, then the right one of a card that the hub knows is revoked.
+	remove = s.insert("revoked")
+	p.types("9999#")
+	p.types("1234#")
+	p.sees("denied")
+	remove()
+	p.sees("welcome")
+
+	// The hub is killed: the kiosk decides alone.
+	theHub.signal(syscall.SIGKILL)
+	remove = s.insert("valid")
+	p.types("1234#")
+	p.sees("granted")
+	remove()
+	p.sees("welcome")
+
+	// The hub is back, and has it.
+	theHub = s.startHub()
+	first := s.pull(3)
+
+	// The kiosk is killed between a verdict and its push. When it is back the
+	// card is still in: a visit begins, and is given up.
+	theHub.signal(syscall.SIGKILL)
+	remove = s.insert("valid")
+	p.types("1234#")
+	p.sees("granted")
+	kiosk.signal(syscall.SIGKILL)
+	kiosk = s.startKiosk(p)
+	p.sees("pin")
+	remove()
+	p.sees("welcome")
+	remove = s.insert("expired")
+	p.sees("denied")
+	remove()
+	p.sees("welcome")
+	theHub = s.startHub()
+	events := append(first, s.pull(3)...)
+
+	kiosk.stop()
+	theHub.stop()
+	var told, shown []string
+	for i, e := range events {
+		if n, err := strconv.Atoi(e.Sequence); err != nil || n != i+1 {
+			t.Errorf("event %d has sequence %q", i+1, e.Sequence)
+		}
+		if e.Type != event.TypeVisit {
+			continue
+		}
+		outcome := string(e.Data.Outcome)
+		if outcome != "cancelled" { // by pulling the card, which shows nothing
+			shown = append(shown, outcome)
+		}
+		if e.Data.Offline {
+			outcome += " offline"
+		}
+		told = append(told, outcome)
+	}
+	if !slices.Equal(shown, p.outcomes) {
+		t.Errorf("the feed has %v, the panel showed %v", shown, p.outcomes)
+	}
+	want := []string{"granted", "denied", "granted offline", "granted offline", "cancelled", "denied"}
+	if !slices.Equal(told, want) {
+		t.Errorf("the feed tells of %q, not of %q", told, want)
+	}
+}
