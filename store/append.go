@@ -149,42 +149,41 @@ func (s *Store) used() (bytes int64) {
 // acknowledged since the last.
 func (s *Store) write(batch []*request) error {
 	s.mu.Lock()
-	last, acked, deleted := s.last, s.acked, s.deleted
+	last, acked := s.last, s.acked
 	s.mu.Unlock()
-	err := s.update(last, func(tx *bolt.Tx) error {
+	var newest tail
+	err := s.update(last.sequence, func(tx *bolt.Tx) error {
 		events := tx.Bucket(eventsBucket)
 		events.FillPercent = 1 // keys only ever grow
-		if err := deleteRange(events, deleted+1, acked); err != nil {
+		if err := deleteRange(events, last.first, acked); err != nil {
 			return err
 		}
 		for _, r := range batch {
 			if err := events.Put(key(r.seq), encodeEntry(r.seq, r.link, r.record)); err != nil {
 				return err
 			}
-			last = tail{sequence: r.seq, link: r.link}
+			newest = tail{sequence: r.seq, link: r.link, first: acked + 1}
 		}
-		return writeTail(tx, last)
+		return writeTail(tx, newest)
 	})
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last, s.deleted = last, acked
+	s.last = newest
 	s.notify()
 	return nil
 }
 
 // update is bolt's, and sees to what a failed commit left. What is on disk then
 // is not known (the sync may have failed after the write), but nobody was told
-// of more than last: the next update begins by doing away with the rest.
-func (s *Store) update(last tail, f func(tx *bolt.Tx) error) error {
+// of more than last: the next update begins by doing away with the rest. f must
+// write the tail.
+func (s *Store) update(last uint64, f func(tx *bolt.Tx) error) error {
 	err := s.db.Update(func(tx *bolt.Tx) error {
 		if s.doubt {
-			if err := deleteRange(tx.Bucket(eventsBucket), last.sequence+1, math.MaxUint64); err != nil {
-				return err
-			}
-			if err := writeTail(tx, last); err != nil {
+			if err := deleteRange(tx.Bucket(eventsBucket), last+1, math.MaxUint64); err != nil {
 				return err
 			}
 		}

@@ -55,7 +55,7 @@ func (s *Store) Ack(through uint64) error {
 		return fmt.Errorf("cannot acknowledge record %d: the newest is %d", through, s.last.sequence)
 	}
 	s.acked = max(s.acked, through)
-	waiting := s.acked - s.deleted
+	waiting := s.acked + 1 - s.last.first
 	s.mu.Unlock()
 	if waiting <= maxDeletable {
 		return nil
@@ -71,20 +71,24 @@ func (s *Store) Ack(through uint64) error {
 // flush deletes what was acknowledged. The caller holds s.commit.
 func (s *Store) flush() error {
 	s.mu.Lock()
-	last, acked, deleted := s.last, s.acked, s.deleted
+	last, acked := s.last, s.acked
 	s.mu.Unlock()
-	if acked == deleted {
+	first := last.first
+	if last.first = acked + 1; first == last.first {
 		return nil
 	}
-	err := s.update(last, func(tx *bolt.Tx) error {
-		return deleteRange(tx.Bucket(eventsBucket), deleted+1, acked)
+	err := s.update(last.sequence, func(tx *bolt.Tx) error {
+		if err := deleteRange(tx.Bucket(eventsBucket), first, acked); err != nil {
+			return err
+		}
+		return writeTail(tx, last)
 	})
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.deleted = acked
+	s.last = last
 	return nil
 }
 

@@ -60,17 +60,42 @@ func digest(sequence uint64, rest []byte) (sum [sha256.Size]byte) {
 	return sum
 }
 
-func writeTail(tx *bolt.Tx, t tail) error {
-	return tx.Bucket(metaBucket).Put(tailKey, append(key(t.sequence), t.link...))
+// tail is where the outbox stands: what the next record follows, and what is
+// still there.
+type tail struct {
+	sequence uint64 // of the newest record, 0 before the first
+	link     []byte // its link, nil before the first
+	first    uint64 // of the oldest record that is not deleted, sequence+1 when all are
 }
 
-func readTail(tx *bolt.Tx) (tail, error) {
-	v := tx.Bucket(metaBucket).Get(tailKey)
-	switch {
-	case len(v) == 8 && sequence(v) == 0:
-		return tail{}, nil
-	case len(v) == 8+LinkSize:
-		return tail{sequence: sequence(v), link: bytes.Clone(v[8:])}, nil
+// encodeTail gives the sequence number, followed by an entry that would hold
+// first as its record: a tail can be told from any other bytes, too.
+func encodeTail(t tail) []byte {
+	link := t.link
+	if t.sequence == 0 {
+		link = make([]byte, LinkSize)
 	}
-	return tail{}, fmt.Errorf("%w: tail", ErrDamaged)
+	return append(key(t.sequence), encodeEntry(t.sequence, link, key(t.first))...)
 }
+
+func decodeTail(b []byte) (tail, error) {
+	if len(b) != 8+entryHead+8 {
+		return tail{}, fmt.Errorf("%w: tail", ErrDamaged)
+	}
+	t := tail{sequence: sequence(b)}
+	link, first, err := decodeEntry(t.sequence, b[8:])
+	if err != nil {
+		return tail{}, fmt.Errorf("%w: tail", ErrDamaged)
+	}
+	if t.first = sequence(first); t.first == 0 || t.first > t.sequence+1 {
+		return tail{}, fmt.Errorf("%w: tail", ErrDamaged)
+	}
+	if t.sequence > 0 {
+		t.link = bytes.Clone(link)
+	}
+	return t, nil
+}
+
+func writeTail(tx *bolt.Tx, t tail) error { return tx.Bucket(metaBucket).Put(tailKey, encodeTail(t)) }
+
+func readTail(tx *bolt.Tx) (tail, error) { return decodeTail(tx.Bucket(metaBucket).Get(tailKey)) }

@@ -14,7 +14,7 @@ var (
 	cursorsBucket = []byte("cursors") // consumer → sequence
 
 	schemaKey = []byte("schema") // number of the file's format
-	tailKey   = []byte("tail")   // sequence and link of the newest record, also when it is deleted
+	tailKey   = []byte("tail")   // see encodeTail
 )
 
 // migrations make a file of one format into one of the next. A file is of
@@ -26,7 +26,7 @@ var migrations = []func(tx *bolt.Tx) error{
 				return err
 			}
 		}
-		return writeTail(tx, tail{})
+		return writeTail(tx, tail{first: 1})
 	},
 }
 

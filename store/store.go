@@ -66,21 +66,14 @@ type Store struct {
 	commit sync.Mutex // held by who writes to db
 
 	mu      sync.Mutex // guards what is below
-	last    tail       // the newest durable record
+	last    tail       // as on disk
 	acked   uint64     // all up to here were acknowledged
-	deleted uint64     // all up to here are deleted on disk
 	changed chan struct{}
 	closed  bool
 
 	// doubt is set after a failed commit: records after last may be on disk
 	// that nobody was told are. Guarded by commit.
 	doubt bool
-}
-
-// tail is what the next record follows.
-type tail struct {
-	sequence uint64
-	link     []byte
 }
 
 // Open opens the outbox at path, or makes an empty one. It fails with
@@ -128,11 +121,7 @@ func (s *Store) open(maxSize int) (err error) {
 		if s.last, err = readTail(tx); err != nil {
 			return err
 		}
-		s.acked = s.last.sequence
-		if k, _ := tx.Bucket(eventsBucket).Cursor().First(); k != nil {
-			s.acked = sequence(k) - 1
-		}
-		s.deleted = s.acked
+		s.acked = s.last.first - 1
 		return nil
 	})
 }

@@ -262,7 +262,7 @@ func TestFailedCommitLeavesNoGhost(t *testing.T) {
 				return err
 			}
 		}
-		return writeTail(tx, tail{sequence: 4, link: make([]byte, LinkSize)})
+		return writeTail(tx, tail{sequence: 4, link: make([]byte, LinkSize), first: 1})
 	})
 	if err != nil {
 		t.Fatal(err)
