@@ -1,0 +1,212 @@
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"smartkiosk/kiosk/hubapi"
+)
+
+// serving runs a hub's own Serve until stop, which gives what it returned.
+func (b *bed) serving() (url string, stop func() error) {
+	b.t.Helper()
+	h := b.open()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(ctx, ln) }()
+	b.t.Cleanup(cancel)
+	return "https://" + ln.Addr().String(), func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+func TestServeOnlyByMutualTLS(t *testing.T) {
+	b := newBed(t)
+	url, stop := b.serving()
+	k1 := b.kiosk(url, "k1")
+	hub, err := Load(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := newBed(t).kiosk(url, "k1") // of another hub's CA
+
+	for _, tt := range []struct {
+		who    string
+		change func(*tls.Config)
+		want   string // in the error; "" for none
+	}{
+		{"the kiosk", func(*tls.Config) {}, ""},
+		{"nobody", func(c *tls.Config) { c.Certificates = nil }, "certificate required"},
+		{"another hub's kiosk", func(c *tls.Config) {
+			// Sent whatever CA the hub asks for.
+			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return &other.tls.Certificates[0], nil
+			}
+		}, "unknown certificate authority"},
+		{"the hub's own certificate", func(c *tls.Config) { c.Certificates = []tls.Certificate{hub.Certificate} }, "bad certificate"},
+		{"a self-made certificate", func(c *tls.Config) {
+			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return selfMade(t, hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"}), nil
+			}
+		}, "unknown certificate authority"},
+		{"a kiosk with TLS 1.2", func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12 }, "protocol version"},
+	} {
+		config := k1.tls.Clone()
+		tt.change(config)
+		_, err := hubapi.NewClient(url, config).Challenge(t.Context())
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: got %v, want %q", tt.who, err, tt.want)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// selfMade is a certificate with a fine identity, by a CA of one's own.
+func selfMade(t *testing.T, id hubapi.Identity) *tls.Certificate {
+	t.Helper()
+	ca, err := newAuthority(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ca.client(key.Public(), time.Now(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{cert, ca.cert.Raw}, PrivateKey: key}
+}
+
+// A certificate of the hub's CA for no role reaches /healthz and nothing else.
+func TestRoles(t *testing.T) {
+	b := newBed(t)
+	url, stop := b.serving()
+	k1, office, stranger := b.kiosk(url, "k1"), b.consumer(url, "office"), b.stranger(url)
+	all := []string{
+		"POST /v1/challenges", "POST /v1/authentications", "POST /v1/events",
+		"GET /v1/feed/office", "POST /v1/feed/office/ack", "GET /v1/openapi.yaml", "GET /healthz",
+	}
+	for _, tt := range []struct {
+		who *party
+		may []string
+	}{
+		{k1, []string{"POST /v1/challenges", "POST /v1/authentications", "POST /v1/events", "GET /v1/openapi.yaml", "GET /healthz"}},
+		{office, []string{"GET /v1/feed/office", "POST /v1/feed/office/ack", "GET /v1/openapi.yaml", "GET /healthz"}},
+		{stranger, []string{"GET /healthz"}},
+	} {
+		for _, call := range all {
+			method, path, _ := strings.Cut(call, " ")
+			status := tt.who.raw(method, path, "", "").StatusCode
+			if may := status != http.StatusForbidden; may != slices.Contains(tt.may, call) {
+				t.Errorf("%s: %s is answered with %d", tt.who.tls.Certificates[0].Leaf.Subject, call, status)
+			}
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The end of Serve cuts long polls short and lets them answer.
+func TestServeEndsLongPolls(t *testing.T) {
+	b := newBed(t)
+	url, stop := b.serving()
+	office := b.consumer(url, "office")
+	answered := make(chan error)
+	go func() {
+		events, cursor, err := office.Feed(t.Context(), "office", 1, time.Minute)
+		if len(events) != 0 || cursor != "0" {
+			t.Errorf("got %d events and the cursor %q", len(events), cursor)
+		}
+		answered <- err
+	}()
+	b.waitForReader()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
+// Without a client certificate the handler itself lets nobody in.
+func TestHandlerWithoutTLS(t *testing.T) {
+	h := newBed(t).open()
+	for _, path := range []string{"/healthz", "/v1/openapi.yaml", "/"} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		h.Handler().ServeHTTP(w, r)
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s: got %d", path, w.Code)
+		}
+	}
+}
+
+// The embedded JetStream keeps what it acknowledged, is one process's alone,
+// and says when its folder is of no use.
+func TestEmbedded(t *testing.T) {
+	quiet := slog.New(slog.DiscardHandler)
+	dir := t.TempDir()
+	cfg, err := Load(newFolder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.JetStream = dir
+	first, err := Open(t.Context(), cfg, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := newNonce(t, first, "k1")
+	if _, err := Open(t.Context(), cfg, quiet); err == nil || !strings.Contains(err.Error(), "another hub uses it") {
+		t.Errorf("a second hub: got %v", err)
+	}
+	first.Close()
+	again, err := Open(t.Context(), cfg, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if got := spent(t, again, nonce, "k1"); got != "" {
+		t.Errorf("the challenge from before is %q", got)
+	}
+
+	cfg.JetStream = "/dev/null/jetstream"
+	if _, err := Open(t.Context(), cfg, quiet); err == nil || !strings.HasPrefix(err.Error(), "cannot open JetStream in /dev/null/jetstream: ") {
+		t.Errorf("a folder that cannot be: got %v", err)
+	}
+}
+
+// Durability is not for the default of NATS to decide.
+func TestEmbeddedSyncsAlways(t *testing.T) {
+	e, err := startEmbedded(t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	if c := e.server.JetStreamConfig(); c == nil || !c.SyncAlways {
+		t.Errorf("got %+v", c)
+	}
+	if addr := e.server.Addr(); addr != nil {
+		t.Errorf("it listens on %v", addr)
+	}
+}
