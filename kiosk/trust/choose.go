@@ -73,7 +73,7 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, Refuse(kiosk.Parse, "cannot read certificate: %w", err)
+		return nil, Refuse(kiosk.Parse, "cannot read certificate: %s", withoutNames(err))
 	}
 	return cert, nil
 }

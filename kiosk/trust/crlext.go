@@ -22,7 +22,7 @@ func eachExtension(s cryptobyte.String, f func(oid string, critical bool, value 
 		var id asn1.ObjectIdentifier
 		var critical bool
 		if !list.ReadASN1(&extension, cryptobyte_asn1.SEQUENCE) || !extension.ReadASN1ObjectIdentifier(&id) ||
-			!extension.ReadOptionalASN1Boolean(&critical, cryptobyte_asn1.BOOLEAN, false) ||
+			extension.PeekASN1Tag(cryptobyte_asn1.BOOLEAN) && !extension.ReadASN1Boolean(&critical) ||
 			!extension.ReadASN1(&value, cryptobyte_asn1.OCTET_STRING) || !extension.Empty() {
 			return errors.New("its extensions are unreadable")
 		}

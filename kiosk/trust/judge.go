@@ -111,7 +111,7 @@ func (d *domain) chain(cert *x509.Certificate, purpose Purpose, at time.Time) ([
 		KeyUsages:     extendedKeyUsages[purpose],
 	})
 	if err != nil {
-		return nil, Refuse(kiosk.NotTrusted, "no path to an anchor of trust domain %s: %w", d.Name, err)
+		return nil, Refuse(kiosk.NotTrusted, "no path to an anchor of trust domain %s: %s", d.Name, withoutNames(err))
 	}
 	var refusal *Refusal
 	for _, chain := range chains {

@@ -8,6 +8,7 @@ package trust
 
 import (
 	"fmt"
+	"regexp"
 
 	"smartkiosk/kiosk"
 )
@@ -29,6 +30,13 @@ func (r *Refusal) Unwrap() error { return r.Err }
 func Refuse(reason kiosk.Reason, format string, args ...any) *Refusal {
 	return &Refusal{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
+
+// quoted is what an error quotes, but for object identifiers.
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*[^0-9."](?:[^"\\]|\\.)*"`)
+
+// withoutNames gives the words of an error of crypto/x509 without what it
+// quotes of a certificate, such as a person's e-mail address.
+func withoutNames(err error) string { return quoted.ReplaceAllString(err.Error(), `"…"`) }
 
 // Purpose is what a certificate is to be used for.
 type Purpose string

@@ -73,63 +73,63 @@ func TestHostileCertificates(t *testing.T) {
 	unknown := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 1} // RFC 5612
 
 	judgeAll(t, newScene, []hostile{
-		{"cut short", kiosk.Parse, der(func(b []byte) []byte { return b[:len(b)-1] })},
-		{"a byte after it", kiosk.Parse, der(func(b []byte) []byte { return append(b, 0) })},
-		{"in PEM", kiosk.Parse, der(func(b []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: b}) })},
-		{"of indefinite length", kiosk.Parse, der(func(b []byte) []byte { return indefinite(t, b) })},
-		{"an extension twice", kiosk.Parse, extra(pkix.Extension{Id: unknown, Value: []byte{5, 0}}, pkix.Extension{Id: unknown, Value: []byte{5, 0}})},
-		{"key usage twice", kiosk.Parse, extra(
+		{"cut short", kiosk.Parse, "", der(func(b []byte) []byte { return b[:len(b)-1] })},
+		{"a byte after it", kiosk.Parse, "", der(func(b []byte) []byte { return append(b, 0) })},
+		{"in PEM", kiosk.Parse, "", der(func(b []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: b}) })},
+		{"of indefinite length", kiosk.Parse, "", der(func(b []byte) []byte { return indefinite(t, b) })},
+		{"an extension twice", kiosk.Parse, "", extra(pkix.Extension{Id: unknown, Value: []byte{5, 0}}, pkix.Extension{Id: unknown, Value: []byte{5, 0}})},
+		{"key usage twice", kiosk.Parse, "", extra(
 			pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Value: []byte{3, 2, 7, 0x80}},
 			pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Value: []byte{3, 2, 7, 0x80}})},
-		{"a serial number of 21 octets", kiosk.Parse, resigned(1, mustMarshal(t, new(big.Int).Lsh(big.NewInt(1), 160)))},
-		{"a negative serial number", kiosk.Parse, resigned(1, mustMarshal(t, big.NewInt(-4711)))},
-		{"serial number zero", kiosk.Parse, resigned(1, mustMarshal(t, big.NewInt(0)))},
-		{"version 2", kiosk.Parse, resigned(0, []byte{0xA0, 3, 2, 1, 1})},
-		{"two signature algorithms", kiosk.Parse, resigned(2, mustMarshal(t, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}}))},
+		{"a serial number of 21 octets", kiosk.Parse, "", resigned(1, mustMarshal(t, new(big.Int).Lsh(big.NewInt(1), 160)))},
+		{"a negative serial number", kiosk.Parse, "", resigned(1, mustMarshal(t, big.NewInt(-4711)))},
+		{"serial number zero", kiosk.Parse, "", resigned(1, mustMarshal(t, big.NewInt(0)))},
+		{"version 2", kiosk.Parse, "", resigned(0, []byte{0xA0, 3, 2, 1, 1})},
+		{"two signature algorithms", kiosk.Parse, "", resigned(2, mustMarshal(t, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}}))},
 
-		{"for signatures alone", kiosk.Purpose, usage(x509.KeyUsageContentCommitment)},
-		{"without key usage", kiosk.Purpose, usage(0)},
-		{"for encryption alone", kiosk.Purpose, usage(x509.KeyUsageKeyEncipherment)},
-		{"of a CA", kiosk.Purpose, template(func(c *x509.Certificate) {
+		{"for signatures alone", kiosk.Purpose, "", usage(x509.KeyUsageContentCommitment)},
+		{"without key usage", kiosk.Purpose, "", usage(0)},
+		{"for encryption alone", kiosk.Purpose, "", usage(x509.KeyUsageKeyEncipherment)},
+		{"of a CA", kiosk.Purpose, "", template(func(c *x509.Certificate) {
 			c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, c.KeyUsage|x509.KeyUsageCertSign
 		})},
-		{"for servers", kiosk.Purpose, template(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })},
-		{"for an unknown use", kiosk.Purpose, template(func(c *x509.Certificate) { c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{unknown} })},
-		{"of a responder", kiosk.Purpose, template(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning} })},
-		{"of a domain that is for signatures", kiosk.Purpose, func(s *scene) { s.domain.Purposes = []trust.Purpose{trust.Sign} }},
+		{"for servers", kiosk.Purpose, "", template(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })},
+		{"for an unknown use", kiosk.Purpose, "", template(func(c *x509.Certificate) { c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{unknown} })},
+		{"of a responder", kiosk.Purpose, "", template(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning} })},
+		{"of a domain that is for signatures", kiosk.Purpose, "", func(s *scene) { s.domain.Purposes = []trust.Purpose{trust.Sign} }},
 
-		{"no policy", kiosk.Policy, policies()},
-		{"the policy of HSMs", kiosk.Policy, policies(hsmPolicy)},
-		{"the policy of HSMs beside that of cards", kiosk.Policy, policies(policy, hsmPolicy)},
-		{"the policy of enterprises", kiosk.Policy, policies("2.16.578.1.26.1.3.5")},
-		{"any policy", kiosk.Policy, policies("2.5.29.32.0")},
-		{"a policy that begins like it", kiosk.Policy, policies(policy + "0")},
-		{"a policy below it", kiosk.Policy, policies(policy + ".1")},
-		{"a CA of other policies", kiosk.Policy, ca(func(c *x509.Certificate) { c.Policies = []x509.OID{oid(t, "2.16.578.1.26.1.3.5")} })},
+		{"no policy", kiosk.Policy, "", policies()},
+		{"the policy of HSMs", kiosk.Policy, "", policies(hsmPolicy)},
+		{"the policy of HSMs beside that of cards", kiosk.Policy, "", policies(policy, hsmPolicy)},
+		{"the policy of enterprises", kiosk.Policy, "", policies("2.16.578.1.26.1.3.5")},
+		{"any policy", kiosk.Policy, "", policies("2.5.29.32.0")},
+		{"a policy that begins like it", kiosk.Policy, "", policies(policy + "0")},
+		{"a policy below it", kiosk.Policy, "", policies(policy + ".1")},
+		{"a CA of other policies", kiosk.Policy, "", ca(func(c *x509.Certificate) { c.Policies = []x509.OID{oid(t, "2.16.578.1.26.1.3.5")} })},
 
-		{"valid from tomorrow", kiosk.NotYetValid, template(func(c *x509.Certificate) { c.NotBefore = now.AddDate(0, 0, 1) })},
-		{"judged at no time", kiosk.NotYetValid, func(s *scene) { s.at = time.Time{} }},
-		{"valid until yesterday", kiosk.Expired, template(func(c *x509.Certificate) { c.NotAfter = now.AddDate(0, 0, -1) })},
-		{"valid until a second ago", kiosk.Expired, template(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })},
+		{"valid from tomorrow", kiosk.NotYetValid, "", template(func(c *x509.Certificate) { c.NotBefore = now.AddDate(0, 0, 1) })},
+		{"judged at no time", kiosk.NotYetValid, "", func(s *scene) { s.at = time.Time{} }},
+		{"valid until yesterday", kiosk.Expired, "", template(func(c *x509.Certificate) { c.NotAfter = now.AddDate(0, 0, -1) })},
+		{"valid until a second ago", kiosk.Expired, "", template(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })},
 
-		{"by itself", kiosk.NotTrusted, func(s *scene) {
+		{"by itself", kiosk.NotTrusted, "", func(s *scene) {
 			s.editCert = func([]byte) []byte {
 				return issue(s.t, s.template, s.signer.Public(), &authority{cert: s.template, key: s.signer}).Raw
 			}
 		}},
-		{"by another CA of the same name", kiosk.NotTrusted, func(s *scene) {
+		{"by another CA of the same name", kiosk.NotTrusted, "", func(s *scene) {
 			s.editCert = func([]byte) []byte {
 				other := newAuthority(s.t, authorityTemplate("Test Person CA"), "impostor", nil)
 				return issue(s.t, s.template, s.signer.Public(), other).Raw
 			}
 		}},
-		{"by a CA that nobody knows", kiosk.NotTrusted, func(s *scene) {
+		{"by a CA that nobody knows", kiosk.NotTrusted, "", func(s *scene) {
 			s.editCert = func([]byte) []byte {
 				other := newAuthority(s.t, authorityTemplate("Foreign CA"), "foreign", nil)
 				return issue(s.t, s.template, s.signer.Public(), other).Raw
 			}
 		}},
-		{"by another holder", kiosk.NotTrusted, func(s *scene) {
+		{"by another holder", kiosk.NotTrusted, "", func(s *scene) {
 			s.editCert = func(b []byte) []byte {
 				holder, err := x509.ParseCertificate(b)
 				if err != nil {
@@ -140,20 +140,20 @@ func TestHostileCertificates(t *testing.T) {
 				return issue(s.t, c, s.signer.Public(), &authority{cert: holder, key: s.signer}).Raw
 			}
 		}},
-		{"one bit of its signature changed", kiosk.NotTrusted, der(func(b []byte) []byte { b[len(b)-1] ^= 1; return b })},
-		{"an unknown critical extension", kiosk.NotTrusted, extra(pkix.Extension{Id: unknown, Critical: true, Value: []byte{5, 0}})},
-		{"an unknown critical extension of the CA", kiosk.NotTrusted, ca(func(c *x509.Certificate) {
+		{"one bit of its signature changed", kiosk.NotTrusted, "", der(func(b []byte) []byte { b[len(b)-1] ^= 1; return b })},
+		{"an unknown critical extension", kiosk.NotTrusted, "", extra(pkix.Extension{Id: unknown, Critical: true, Value: []byte{5, 0}})},
+		{"an unknown critical extension of the CA", kiosk.NotTrusted, "", ca(func(c *x509.Certificate) {
 			c.ExtraExtensions = []pkix.Extension{{Id: unknown, Critical: true, Value: []byte{5, 0}}}
 		})},
-		{"a CA that has expired", kiosk.NotTrusted, ca(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })},
-		{"a CA for servers", kiosk.NotTrusted, ca(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })},
-		{"a path longer than the root allows", kiosk.NotTrusted, func(s *scene) {
+		{"a CA that has expired", kiosk.NotTrusted, "", ca(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })},
+		{"a CA for servers", kiosk.NotTrusted, "", ca(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })},
+		{"a path longer than the root allows", kiosk.NotTrusted, "", func(s *scene) {
 			tmpl := authorityTemplate("Test Root")
 			tmpl.MaxPathLen, tmpl.MaxPathLenZero = 0, true
 			s.root = newAuthority(s.t, tmpl, "root", nil)
 			s.replaceCA(authorityTemplate("Test Person CA"))
 		}},
-		{"a CA below a CA that allows none", kiosk.NotTrusted, func(s *scene) {
+		{"a CA below a CA that allows none", kiosk.NotTrusted, "", func(s *scene) {
 			tmpl := authorityTemplate("Test Person CA")
 			tmpl.MaxPathLen, tmpl.MaxPathLenZero = 0, true
 			s.replaceCA(tmpl)
@@ -161,40 +161,40 @@ func TestHostileCertificates(t *testing.T) {
 			s.ca = newAuthority(s.t, authorityTemplate("Test Sub CA"), "sub-ca", above)
 			s.domain.Intermediates = []*x509.Certificate{above.cert}
 		}},
-		{"an e-mail address the CA may not certify", kiosk.NotTrusted, func(s *scene) {
+		{"an e-mail address the CA may not certify", kiosk.NotTrusted, "", func(s *scene) {
 			ca(func(c *x509.Certificate) {
 				c.PermittedEmailAddresses, c.PermittedDNSDomainsCritical = []string{"firma.example"}, true
 			})(s)
 			s.template.EmailAddresses = []string{"kari@annen.example"}
 		}},
-		{"a subject the CA may not certify", kiosk.NotTrusted, constrain(0, directory(pkix.Name{Country: []string{"SE"}}))},
-		{"a subject the CA must not certify", kiosk.NotTrusted, constrain(1, directory(pkix.Name{Country: []string{"no"}}))},
-		{"constraints of an unknown form", kiosk.NotTrusted, constrain(0, []byte{0x88, 1, 42})}, // registeredID
+		{"a subject the CA may not certify", kiosk.NotTrusted, "", constrain(0, directory(pkix.Name{Country: []string{"SE"}}))},
+		{"a subject the CA must not certify", kiosk.NotTrusted, "", constrain(1, directory(pkix.Name{Country: []string{"no"}}))},
+		{"constraints of an unknown form", kiosk.NotTrusted, "", constrain(0, []byte{0x88, 1, 42})}, // registeredID
 
-		{"signed over SHA-1", kiosk.Algorithm, template(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })},
+		{"signed over SHA-1", kiosk.Algorithm, "", template(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })},
 
-		{"RSA of 1024 bits", kiosk.WeakKey, key(newKey(t, "rsa1024", "holder").Public())},
-		{"RSA of 2031 bits", kiosk.WeakKey, key(rsaOf(2031, 65537))},
-		{"RSA of 4097 bits", kiosk.WeakKey, key(rsaOf(4097, 65537))},
-		{"RSA with exponent 3", kiosk.WeakKey, key(rsaOf(2048, 3))},
-		{"RSA with a factor of 3", kiosk.WeakKey, key(&rsa.PublicKey{N: threefold(), E: 65537})},
-		{"RSA of the flawed generator", kiosk.WeakKey, key(&rsa.PublicKey{N: flawed(), E: 65537})},
-		{"ECDSA on P-224", kiosk.WeakKey, key(newKey(t, "p224", "holder").Public())},
-		{"Ed25519", kiosk.WeakKey, key(ed25519.NewKeyFromSeed(make([]byte, 32)).Public())},
+		{"RSA of 1024 bits", kiosk.WeakKey, "", key(newKey(t, "rsa1024", "holder").Public())},
+		{"RSA of 2031 bits", kiosk.WeakKey, "", key(rsaOf(2031, 65537))},
+		{"RSA of 4097 bits", kiosk.WeakKey, "", key(rsaOf(4097, 65537))},
+		{"RSA with exponent 3", kiosk.WeakKey, "", key(rsaOf(2048, 3))},
+		{"RSA with a factor of 3", kiosk.WeakKey, "", key(&rsa.PublicKey{N: threefold(), E: 65537})},
+		{"RSA of the flawed generator", kiosk.WeakKey, "", key(&rsa.PublicKey{N: flawed(), E: 65537})},
+		{"ECDSA on P-224", kiosk.WeakKey, "", key(newKey(t, "p224", "holder").Public())},
+		{"Ed25519", kiosk.WeakKey, "", key(ed25519.NewKeyFromSeed(make([]byte, 32)).Public())},
 
-		{"a bare serialNumber", kiosk.Identifier, serialNumber("100001")},
-		{"no serialNumber", kiosk.Identifier, serialNumber("")},
-		{"two serialNumbers", kiosk.Identifier, template(func(c *x509.Certificate) {
+		{"a bare serialNumber", kiosk.Identifier, "", serialNumber("100001")},
+		{"no serialNumber", kiosk.Identifier, "", serialNumber("")},
+		{"two serialNumbers", kiosk.Identifier, "", template(func(c *x509.Certificate) {
 			c.Subject.ExtraNames = []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{2, 5, 4, 5}, Value: "UN:NO-9578-4050-100002"}}
 			c.Subject.ExtraNames = append(c.Subject.ExtraNames, pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 5}, Value: c.Subject.SerialNumber})
 		})},
-		{"a serialNumber without digits", kiosk.Identifier, serialNumber("UN:NO-9578-4050-")},
-		{"a serialNumber of another register", kiosk.Identifier, serialNumber("UN:NO-9578-4051-100001")},
-		{"a serialNumber of another country", kiosk.Identifier, serialNumber("UN:SE-9578-4050-100001")},
-		{"a national identity number", kiosk.Identifier, serialNumber("PNONO-01010112345")},
-		{"a space after the serialNumber", kiosk.Identifier, serialNumber("UN:NO-9578-4050-100001 ")},
-		{"a line end after the serialNumber", kiosk.Identifier, serialNumber("UN:NO-9578-4050-100001\n")},
-		{"digits of another script", kiosk.Identifier, serialNumber("UN:NO-9578-4050-\u0661\u0662")},
+		{"a serialNumber without digits", kiosk.Identifier, "", serialNumber("UN:NO-9578-4050-")},
+		{"a serialNumber of another register", kiosk.Identifier, "", serialNumber("UN:NO-9578-4051-100001")},
+		{"a serialNumber of another country", kiosk.Identifier, "", serialNumber("UN:SE-9578-4050-100001")},
+		{"a national identity number", kiosk.Identifier, "", serialNumber("PNONO-01010112345")},
+		{"a space after the serialNumber", kiosk.Identifier, "", serialNumber("UN:NO-9578-4050-100001 ")},
+		{"a line end after the serialNumber", kiosk.Identifier, "", serialNumber("UN:NO-9578-4050-100001\n")},
+		{"digits of another script", kiosk.Identifier, "", serialNumber("UN:NO-9578-4050-\u0661\u0662")},
 	})
 }
 

@@ -2,17 +2,21 @@ package webeid_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/trust"
 )
 
-// hostile is one thing that is wrong in a scene, and the reason it is to be
-// refused for.
+// hostile is one thing that is wrong in a scene, the reason it is to be
+// refused for, and words of the refusal, or of why the CRL was not taken,
+// where the reason alone would not tell that it was for this very thing.
 type hostile struct {
 	name   string
 	want   kiosk.Reason
+	words  string
 	change func(s *scene)
 }
 
@@ -34,7 +38,9 @@ func judgeAll(t *testing.T, start func(testing.TB) *scene, rows []hostile) {
 			if holder != (kiosk.Holder{}) {
 				t.Errorf("refused, yet names %+v", holder)
 			}
-			t.Log(err)
+			if !strings.Contains(fmt.Sprint(err, s.crlErr), row.words) {
+				t.Errorf("refused for %v, %v; want %q", err, s.crlErr, row.words)
+			}
 		})
 	}
 }

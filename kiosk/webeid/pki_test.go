@@ -188,3 +188,10 @@ func challenge() []byte {
 	sum := sha256.Sum256(append(o[:], n[:]...))
 	return sum[:]
 }
+
+// rawECDSA turns a signature in DER into R ‖ S of so many bytes each.
+func rawECDSA(t testing.TB, der []byte, scalar int) []byte {
+	var rs struct{ R, S *big.Int }
+	mustUnmarshal(t, der, &rs)
+	return append(rs.R.FillBytes(make([]byte, scalar)), rs.S.FillBytes(make([]byte, scalar))...)
+}
