@@ -13,6 +13,7 @@ package cardsim
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 
 	"smartkiosk/device/apdu"
@@ -44,6 +45,7 @@ func New(image Image) (*Card, error) {
 	if err := image.check(l); err != nil {
 		return nil, fmt.Errorf("cannot make card: %w", err)
 	}
+	image.Keys = maps.Clone(image.Keys)
 	c := &Card{image: image, layout: l, root: buildFiles(l, image)}
 	for i := range l.pins {
 		p := image.PINs[l.pins[i].name]

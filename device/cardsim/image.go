@@ -39,6 +39,7 @@ func (c *Card) Image() Image {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	image := c.image
+	image.Keys = maps.Clone(image.Keys)
 	image.PINs = make(map[string]PIN, len(c.pins))
 	for _, p := range c.pins {
 		image.PINs[p.layout.name] = PIN{Value: p.layout.unpadded(p.value), Left: p.left}

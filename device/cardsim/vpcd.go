@@ -39,38 +39,42 @@ const firstPoll = 5 * time.Second
 // when the reader does not take the card, since another is in it, and with
 // ErrReaderGone when the reader goes away, as it does with pcscd.
 func ServeVPCD(ctx context.Context, addr string, card *Card) error {
+	err := serveVPCD(ctx, addr, card)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return ErrReaderGone
+	}
+	return err
+}
+
+func serveVPCD(ctx context.Context, addr string, card *Card) error {
 	var dialer net.Dialer
 	reader, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("cannot reach virtual reader: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { reader.Close() })
 	defer reader.Close()
-	defer stop()
+	defer context.AfterFunc(ctx, func() { reader.Close() })()
 	defer card.PowerOff()
-	if err := reader.SetReadDeadline(time.Now().Add(firstPoll)); err != nil {
-		return fmt.Errorf("cannot serve virtual reader: %w", err)
-	}
-	for polled := false; ; polled = true {
-		frame, err := readFrame(reader)
-		if err == nil && !polled {
+	err = reader.SetReadDeadline(time.Now().Add(firstPoll))
+	for polled := false; err == nil; polled = true {
+		var frame []byte
+		if frame, err = readFrame(reader); err != nil {
+			break
+		}
+		if !polled {
 			err = reader.SetReadDeadline(time.Time{})
 		}
 		if err == nil {
 			err = card.serveFrame(reader, frame)
 		}
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return errors.New("the virtual reader does not take the card: is there another in it?")
-		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-			return ErrReaderGone
-		default:
-			return fmt.Errorf("cannot serve virtual reader: %w", err)
-		}
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errors.New("the virtual reader does not take the card: is there another in it?")
+	}
+	return fmt.Errorf("cannot serve virtual reader: %w", err)
 }
 
 func (c *Card) serveFrame(w io.Writer, frame []byte) error {

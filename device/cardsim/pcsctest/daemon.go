@@ -120,7 +120,9 @@ func (i *insertion) serve() {
 // seen it. So does remove, which pulls it; the end of the test does as well.
 func (d *Daemon) Insert(t testing.TB, card *cardsim.Card) (remove func()) {
 	t.Helper()
-	i := &insertion{card: card, seen: "Card inserted into " + Reader}
+	// Said last on insertion, and also of a card that was in the reader
+	// before pcscd first looked.
+	i := &insertion{card: card, seen: "Card ATR:"}
 	if card.ATR() == nil {
 		i.seen = "Error powering up card"
 	}

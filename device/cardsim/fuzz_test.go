@@ -1,0 +1,87 @@
+package cardsim_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"smartkiosk/device/cardsim"
+)
+
+// FuzzTransmit sends a card any commands, each with its length in one byte
+// before it. The card must answer each with at most 258 bytes, and whatever
+// it is sent must not verify a PIN.
+func FuzzTransmit(f *testing.F) {
+	p := newPKI(f)
+	for _, commands := range [][]string{
+		{"\x00\xA4\x00\x00\x02\x3F\x00", "\x00\xA4\x04\x00\x0C\xA0\x00\x00\x00\x63PKCS-15", "\x00\xC0\x00\x00\x1A"},
+		{"\x00\xA4\x08\x0C\x04\x50\x15\x45\x01", "\x00\xB0\x01\x00\x00", "\x00\xB0\x7F\xFF\x01"},
+		{"\x00\x22\x41\xB6\x06\x80\x01\x02\x84\x01\x01", "\x00\x2A\x9E\x9A\x02\x30\x00"},
+		{"\xA0\x20\x00\x82\x08" + "0000\xFF\xFF\xFF\xFF", "\x00\x24\x00\x82\x00", "\x00\x2C\x00\x82\x01\x00"},
+	} {
+		var seed []byte
+		for _, c := range commands {
+			seed = append(append(seed, byte(len(c))), c...)
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, script []byte) {
+		if bytes.Contains(script, []byte("1234")) {
+			return
+		}
+		c, err := cardsim.New(p.Cards["valid"].Image())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.PowerOn()
+		for len(script) > 0 {
+			n := min(int(script[0]), len(script)-1)
+			command := script[1 : 1+n]
+			script = script[1+n:]
+			if response := c.Transmit(command); len(response) < 2 || len(response) > 258 {
+				t.Fatalf("%X answered by %d bytes", command, len(response))
+			}
+		}
+		for _, reference := range []byte{0x82, 0x83} {
+			sw := binary.BigEndian.Uint16(c.Transmit([]byte{0x00, 0x20, 0x00, reference}))
+			if sw&0xFFF0 != 0x63C0 && sw != 0x6983 {
+				t.Fatalf("PIN %X answers %04X", reference, sw)
+			}
+		}
+	})
+}
+
+// FuzzParse reads any file. What is taken for a card must be one when it is
+// written again.
+func FuzzParse(f *testing.F) {
+	p := newPKI(f)
+	for _, card := range []string{"sign-only", "mute"} {
+		image := p.Cards[card].Image()
+		delete(image.Keys, "authentication")
+		if image.Mute {
+			delete(image.Keys, "signature") // parsing keys takes most of the time
+		}
+		c, err := cardsim.New(image)
+		if err != nil {
+			f.Fatal(err)
+		}
+		b, err := c.Marshal()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := cardsim.Parse(b)
+		if err != nil {
+			return
+		}
+		again, err := c.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cardsim.Parse(again); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,118 @@
+package cardsim_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+
+	"smartkiosk/device/cardsim"
+)
+
+// virtualReader is the reader's end of the vpcd protocol.
+type virtualReader struct {
+	t    *testing.T
+	conn net.Conn
+}
+
+// insertInto has a card dial a reader; done gives what ServeVPCD gives.
+func insertInto(t *testing.T, ctx context.Context, card *cardsim.Card) (reader virtualReader, done chan error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	done = make(chan error, 1)
+	go func() { done <- cardsim.ServeVPCD(ctx, l.Addr().String(), card) }()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return virtualReader{t, conn}, done
+}
+
+func (r virtualReader) send(frame string) {
+	r.t.Helper()
+	if _, err := io.WriteString(r.conn, frame); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r virtualReader) expect(frame string) {
+	r.t.Helper()
+	got := make([]byte, len(frame))
+	if _, err := io.ReadFull(r.conn, got); err != nil || string(got) != frame {
+		r.t.Fatalf("got %X, %v, want %X", got, err, frame)
+	}
+}
+
+func TestVPCD(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, done := insertInto(t, ctx, newPKI(t).Cards["valid"])
+	const atr = "\x00\x14\x3B\x9F\x96\x40\x0A\x80\x31\xE0\x6B\x04\x20\x05\x02\x10\x55\x55\x55\x55\x55\x55"
+	reader.send("\x00\x01\x04") // ATR, before there is power
+	reader.expect(atr)
+	reader.send("\x00\x04\x00\x20\x00\x83") // no power: no answer
+	reader.expect("\x00\x00")
+	reader.send("\x00\x01\x01") // on
+	reader.send("\x00\x0D\x00\x20\x00\x83\x08" + "12345678")
+	reader.expect("\x00\x02\x90\x00")
+	reader.send("\x00\x01\x04") // polled: must not reset the card
+	reader.expect(atr)
+	reader.send("\x00\x04\x00\x20\x00\x83")
+	reader.expect("\x00\x02\x90\x00")
+	reader.send("\x00\x01\x02") // reset
+	reader.send("\x00\x04\x00\x20\x00\x83")
+	reader.expect("\x00\x02\x63\xC3")
+	reader.send("\x00\x01\x00") // off
+	reader.send("\x00\x04\x00\x20\x00\x83")
+	reader.expect("\x00\x00")
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("pulled: %v", err)
+	}
+	if n, err := reader.conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("pulled: the reader reads %d bytes, %v", n, err)
+	}
+}
+
+// TestVPCDMute checks the trick that makes vpcd take a card for mute.
+func TestVPCDMute(t *testing.T) {
+	reader, _ := insertInto(t, t.Context(), newPKI(t).Cards["mute"])
+	reader.send("\x00\x01\x04")
+	reader.expect("\x00\x22" + strings.Repeat("\x00", 34))
+}
+
+func TestVPCDFails(t *testing.T) {
+	card := newPKI(t).Cards["valid"]
+	for name, test := range map[string]struct {
+		frame string
+		want  string
+	}{
+		"reader goes away":        {"", "the virtual reader has gone"},
+		"empty frame":             {"\x00\x00", "cannot serve virtual reader: empty frame"},
+		"unknown control":         {"\x00\x01\x03", "cannot serve virtual reader: unknown control 3"},
+		"reader goes in a frame":  {"\x00\x04\x00", "the virtual reader has gone"},
+		"reader goes in a length": {"\x00", "the virtual reader has gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reader, done := insertInto(t, t.Context(), card)
+			reader.send(test.frame)
+			reader.conn.Close()
+			if err := <-done; err == nil || err.Error() != test.want {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+	t.Run("no reader", func(t *testing.T) {
+		err := cardsim.ServeVPCD(t.Context(), "127.0.0.1:1", card)
+		if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasPrefix(err.Error(), "cannot reach virtual reader: ") {
+			t.Error(err)
+		}
+	})
+}
