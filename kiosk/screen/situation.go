@@ -77,6 +77,7 @@ var failures = map[kiosk.Reason]situation{
 
 	kiosk.ReaderLost:   "failed",
 	kiosk.OutboxFailed: "failed",
+	kiosk.Stopped:      "failed",
 	kiosk.Internal:     "failed",
 }
 

@@ -200,22 +200,24 @@ class KioskPanel extends HTMLElement {
 }
 
 // Sounds: notes in Hz, one after the other.
-const melodies = { granted: [660, 880], denied: [330, 220], "wrong-pin": [300, 300], attention: [520] };
+const melodies = { key: [1200], refused: [240], attention: [520, 660], granted: [660, 880], denied: [330, 220] };
+const note = 0.14; // seconds from one note to the next
 let audio;
 
 function sound(name) {
   // A browser lets a page make no sound before somebody has touched it.
   if (!melodies[name] || !navigator.userActivation?.hasBeenActive) return;
   audio ??= new AudioContext();
+  const lasts = name === "key" ? 0.02 : 0.1;
   melodies[name].forEach((hertz, i) => {
-    const from = audio.currentTime + i * 0.16;
+    const from = audio.currentTime + i * note;
     const tone = new OscillatorNode(audio, { frequency: hertz });
     const volume = new GainNode(audio, { gain: 0 });
-    volume.gain.setTargetAtTime(0.08, from, 0.01);
-    volume.gain.setTargetAtTime(0, from + 0.11, 0.02);
+    volume.gain.setTargetAtTime(0.07, from, 0.008);
+    volume.gain.setTargetAtTime(0, from + lasts, 0.02);
     tone.connect(volume).connect(audio.destination);
     tone.start(from);
-    tone.stop(from + 0.3);
+    tone.stop(from + lasts + 0.2);
   });
 }
 

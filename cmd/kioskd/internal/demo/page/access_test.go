@@ -77,6 +77,7 @@ func TestKeyboardAlone(t *testing.T) {
 	do(kb.Enter)
 	until(screenIs("pin"))
 	until(typed(0))
+	until("document.activeElement.matches('.kp-display')") // from where one goes on
 
 	// * clears what is typed, and cancels when nothing is.
 	do("73" + kb.Backspace)
@@ -119,7 +120,9 @@ func TestKeyboardAlone(t *testing.T) {
 		do(kb.Enter)
 	}
 	until(screenIs("denied"))
-	until("document.querySelector('.feed li:first-child').innerText.includes('revoked')")
+	for _, what := range []string{"denied", "revoked", "Kari Nordmann (not proven)", "#4"} {
+		until(fmt.Sprintf("document.querySelector('.feed li:first-child').textContent.includes(%q)", what))
+	}
 }
 
 // TestMouseThenEnter clicks the PIN and presses Enter: it is OK, and not once
@@ -302,27 +305,36 @@ func TestPINStaysSecret(t *testing.T) {
 	}
 }
 
-// TestLost takes the server away under the page: it says so.
+// TestLost takes the panel's stream away under the page, and gives it back: the
+// page says so, and heals.
 func TestLost(t *testing.T) {
-	var gone sync.Map
+	var mu sync.Mutex
+	var gone bool
+	var end context.CancelFunc
 	_, ctx := openPage(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, ok := gone.Load("gone"); ok {
-				panic(http.ErrAbortHandler)
-			}
 			if r.URL.Path == "/panel/events" {
-				limited, cancel := context.WithCancel(r.Context())
+				ctx, cancel := context.WithCancel(r.Context())
 				defer cancel()
-				gone.Store("cancel", cancel)
-				r = r.WithContext(limited)
+				mu.Lock()
+				lost := gone
+				end = cancel
+				mu.Unlock()
+				if lost {
+					panic(http.ErrAbortHandler)
+				}
+				r = r.WithContext(ctx)
 			}
 			next.ServeHTTP(w, r)
 		})
 	})
-	gone.Store("gone", true)
-	cancel, _ := gone.Load("cancel")
-	cancel.(context.CancelFunc)()
+	mu.Lock()
+	gone = true
+	end()
+	mu.Unlock()
 	browsertest.Until(t, ctx, screenIs("lost"))
-	gone.Delete("gone")
+	mu.Lock()
+	gone = false
+	mu.Unlock()
 	browsertest.Until(t, ctx, screenIs("welcome"))
 }

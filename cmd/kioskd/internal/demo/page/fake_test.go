@@ -123,7 +123,7 @@ func (k *fakeKiosk) judge() {
 	k.typed = ""
 	switch {
 	case !right:
-		k.panel.Cue("wrong-pin")
+		k.panel.Cue("attention")
 		k.show(kiosk.Screen{ID: kiosk.ScreenPIN, WrongPIN: true, Tries: 2, TriesKnown: true})
 	case k.inserted == "revoked":
 		k.record("denied", "revoked")
@@ -139,7 +139,7 @@ func (k *fakeKiosk) judge() {
 // record is called with mu held.
 func (k *fakeKiosk) record(outcome, reason string) {
 	type fields = map[string]any
-	data := fields{"visit": fmt.Sprintf("visit-%d", len(k.events)), "outcome": outcome}
+	data := fields{"visit": fmt.Sprintf("visit-%d", len(k.events)), "outcome": outcome, "authenticated": outcome == "granted"}
 	if reason != "" {
 		data["reason"] = reason
 	}
@@ -155,7 +155,7 @@ func (k *fakeKiosk) record(outcome, reason string) {
 		"source":      "urn:smartkiosk:kiosk:demo",
 		"type":        "smartkiosk.visit.v1",
 		"time":        time.Date(2026, 11, 22, 12, 0, 5*len(k.events), 0, time.UTC),
-		"sequence":    len(k.events) + 2,
+		"sequence":    fmt.Sprintf("%020d", len(k.events)+2),
 		"data":        data,
 	}, "", "  ")
 	if err != nil {

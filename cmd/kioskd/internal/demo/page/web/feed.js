@@ -20,8 +20,13 @@ export function entry(event) {
   const what = part("outcome", outcome);
   what.dataset.outcome = outcome;
   const who = part("who", data.holder?.name ?? "");
+  if (data.holder && !data.authenticated) {
+    // No PIN and no signature: anybody could have put this card in.
+    who.classList.add("claimed");
+    who.append(part("", " (not proven)"));
+  }
   const why = part("why", data.reason ?? "");
-  const sequence = part("sequence", event.sequence === undefined ? "" : `#${event.sequence}`);
+  const sequence = part("sequence", `#${event.sequence ?? ""}`.replace(/^#0+(?=\d)/, "#")); // padded to sort as text
   sequence.title = "Sequence number of this kiosk";
   const chips = part("chips");
   if (data.offline) chips.append(part("chip-offline", "offline"));

@@ -28,11 +28,30 @@ function drawCard(face, { name, title }) {
   face.replaceChildren(chip, label);
 }
 
+let leaving; // the card's way out, while it lasts
+
+function putIn(now) {
+  leaving?.cancel();
+  leaving = undefined;
+  drawCard(card, now);
+  card.hidden = false; // and the style sheet slides it in
+}
+
+function takeOut() {
+  if (leaving) return;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  leaving = card.animate({ transform: ["none", "translateY(160px)"], opacity: [1, 0] }, { duration: still ? 0 : 320, easing: "ease-in" });
+  leaving.onfinish = () => {
+    leaving = undefined;
+    card.hidden = true;
+  };
+}
+
 function drawState() {
   const { cards, inserted, hubReachable } = state;
   const now = cards.find(({ name }) => name === inserted);
-  if (now) drawCard(card, now);
-  card.hidden = !now;
+  if (now) putIn(now);
+  else if (!card.hidden) takeOut();
   $(".choose").hidden = Boolean(now);
   $(".remove").hidden = !now;
   $(".remove").setAttribute("aria-label", now ? `Take out the card: ${now.title}` : "Take out");
