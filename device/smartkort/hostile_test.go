@@ -1,0 +1,148 @@
+package smartkort_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+
+	"smartkiosk/device/apdu"
+	"smartkiosk/device/apdu/tlv"
+	"smartkiosk/device/smartkort"
+)
+
+// hostile is a card that lets everything be selected and answers READ BINARY
+// of the file selected last as it likes.
+type hostile struct {
+	read func(file string, offset, le int) []byte
+	file string
+	sent int
+}
+
+func (h *hostile) ATR() []byte  { return []byte{0x3B, 0x00} }
+func (h *hostile) Close() error { return nil }
+
+func (h *hostile) Transmit(_ context.Context, b []byte) ([]byte, error) {
+	h.sent++
+	c, err := apdu.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	switch c.INS {
+	case 0xA4:
+		h.file = string(c.Data[len(c.Data)-2:])
+		return []byte{0x90, 0x00}, nil
+	case 0xB0, 0xC0:
+		return h.read(h.file, int(c.P1)<<8|int(c.P2), c.Le), nil
+	}
+	return []byte{0x6D, 0x00}, nil
+}
+
+func ok(b []byte) []byte { return append(bytes.Clone(b), 0x90, 0x00) }
+
+// from gives what a file holds from offset on, as T=0 does.
+func from(file []byte, offset, le int) []byte {
+	if offset >= len(file) {
+		return []byte{0x6B, 0x00}
+	}
+	return ok(file[offset:min(len(file), offset+le)])
+}
+
+func object(tag uint32, parts ...[]byte) []byte {
+	return tlv.Append(nil, tag, bytes.Join(parts, nil)...)
+}
+
+func path(file string) []byte { return object(0x30, object(0x04, []byte(file))) }
+
+func bits(b ...byte) []byte { return object(0x03, b) }
+
+var (
+	goodODF = bytes.Join([][]byte{object(0xA0, path("\x44\x02")), object(0xA4, path("\x44\x03")), object(0xA8, path("\x44\x01"))}, nil)
+	key     = object(0x30, object(0x30), object(0x30, object(0x04, []byte{1}), bits(5, 0x20)), object(0xA1, object(0x30, path("\x40\x01"))))
+	cert    = object(0x30, object(0x30), object(0x30, object(0x04, []byte{1})), object(0xA1, object(0x30, path("\x45\x01"))))
+)
+
+// files is a card with these files, and anything for the rest.
+func files(own map[string][]byte) func(string, int, int) []byte {
+	all := map[string][]byte{"\x50\x31": goodODF, "\x44\x02": key, "\x44\x03": cert, "\x45\x01": {0x30, 0x00}}
+	for name, b := range own {
+		all[name] = b
+	}
+	return func(file string, offset, le int) []byte { return from(all[file], offset, le) }
+}
+
+// TestHostileCards: each ends with an error of a kind, after a bounded number
+// of commands and with bounded memory.
+func TestHostileCards(t *testing.T) {
+	endless := bytes.Repeat(object(0x30, object(0x30)), 8192)
+	drip := func(good func(string, int, int) []byte) func(string, int, int) []byte {
+		return func(file string, offset, le int) []byte { // one byte at a time
+			if file != "\x45\x01" {
+				return good(file, offset, le)
+			}
+			return ok([]byte{0x30, 0x82, 0x10, 0x00, 0x00}[min(offset, 4) : min(offset, 4)+1])
+		}
+	}
+	for _, c := range []struct {
+		name string
+		read func(file string, offset, le int) []byte
+		want error
+	}{
+		{"endless 61xx", func(string, int, int) []byte { return []byte{0x61, 0x10} }, apdu.ErrEndless},
+		{"6Cxx for ever", func(string, int, int) []byte { return []byte{0x6C, 0x10} }, smartkort.ErrUnknownCard},
+		{"half a status", func(string, int, int) []byte { return []byte{0x90} }, apdu.ErrMalformed},
+		{"empty answers", func(string, int, int) []byte { return []byte{0x90, 0x00} }, smartkort.ErrMalformed},
+		{"directory full of padding", func(_ string, _, le int) []byte { return ok(make([]byte, le)) }, smartkort.ErrMalformed},
+		{"directory without an end", func(_ string, _, le int) []byte { return ok(bytes.Repeat([]byte{0xA6, 0x00}, le/2)) }, smartkort.ErrMalformed},
+		{"directory that promises 10 MB", func(string, int, int) []byte { return ok([]byte{0xA0, 0x83, 0x98, 0x96, 0x80}) }, smartkort.ErrMalformed},
+		{"directory that ends in an object", files(map[string][]byte{"\x44\x02": key[:len(key)-1]}), smartkort.ErrMalformed},
+		{"thousands of objects", files(map[string][]byte{"\x44\x03": endless}), smartkort.ErrMalformed},
+		{"thousands of certificates", files(map[string][]byte{"\x44\x03": bytes.Repeat(cert, 60)}), smartkort.ErrMalformed},
+		{"certificate of 10 MB", files(map[string][]byte{"\x45\x01": {0x30, 0x83, 0x98, 0x96, 0x80}}), smartkort.ErrMalformed},
+		{"certificate cut", files(map[string][]byte{"\x45\x01": {0x30, 0x82, 0x01, 0x00, 0x01}}), smartkort.ErrMalformed},
+		{"certificate in single bytes", drip(files(nil)), smartkort.ErrMalformed},
+		{"directory that names itself", files(map[string][]byte{"\x50\x31": object(0xA4, path("\x50\x31"))}), nil}, // and so holds nothing
+		{"no directories", files(map[string][]byte{"\x50\x31": object(0xA7, path("\x50\x31"))}), smartkort.ErrMalformed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := &hostile{read: c.read}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			card, err := smartkort.Open(t.Context(), h)
+			if err == nil {
+				_, err = card.Certificates(t.Context())
+			}
+			runtime.ReadMemStats(&after)
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if h.sent > 256 {
+				t.Errorf("%d commands", h.sent)
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+				t.Errorf("%d bytes allocated", n)
+			}
+		})
+	}
+}
+
+// TestVisitIsBounded: a card that spreads its answers thin over many files
+// comes to the end of a visit's commands.
+func TestVisitIsBounded(t *testing.T) {
+	good := files(map[string][]byte{"\x44\x03": bytes.Repeat(cert, 16)})
+	long := append([]byte{0x30, 0x82, 0x20, 0x00}, make([]byte, 0x2000)...)
+	h := &hostile{read: func(file string, offset, le int) []byte {
+		if file == "\x45\x01" {
+			return from(long, offset, le)
+		}
+		return good(file, offset, le)
+	}}
+	card, err := smartkort.Open(t.Context(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := card.Certificates(t.Context()); !errors.Is(err, apdu.ErrEndless) || h.sent > 256 {
+		t.Errorf("%d commands, %v", h.sent, err)
+	}
+}

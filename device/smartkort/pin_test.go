@@ -1,0 +1,83 @@
+package smartkort
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+)
+
+func TestPINBlock(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		pin  PIN
+		in   string
+		want []byte // nil: ErrPINForm
+	}{
+		{"ASCII, FF", PIN{Encoding: ASCII, MinLength: 4, MaxLength: 8, StoredLength: 8, Pad: 0xFF, NeedsPadding: true}, "1234", []byte("1234\xFF\xFF\xFF\xFF")},
+		{"UTF-8, 16 bytes of 00", PIN{Encoding: UTF8, MinLength: 4, MaxLength: 16, StoredLength: 16, NeedsPadding: true}, "123456", []byte("123456\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")},
+		{"not padded", PIN{Encoding: ASCII, MinLength: 4, MaxLength: 8, StoredLength: 8}, "12345", []byte("12345")},
+		{"BCD, even", PIN{Encoding: BCD, MinLength: 4, MaxLength: 12, StoredLength: 6, Pad: 0xFF, NeedsPadding: true}, "1234", []byte("\x12\x34\xFF\xFF\xFF\xFF")},
+		{"BCD, odd", PIN{Encoding: BCD, MinLength: 4, MaxLength: 12, StoredLength: 6, Pad: 0xFF, NeedsPadding: true}, "12345", []byte("\x12\x34\x5F\xFF\xFF\xFF")},
+		{"as long as it may be", PIN{Encoding: ASCII, MinLength: 8, MaxLength: 8, StoredLength: 8, NeedsPadding: true}, "12345678", []byte("12345678")},
+		{"too short", PIN{Encoding: ASCII, MinLength: 4, MaxLength: 8, StoredLength: 8}, "123", nil},
+		{"too long", PIN{Encoding: ASCII, MinLength: 4, MaxLength: 4, StoredLength: 8}, "12345", nil},
+		{"empty, where the card names no least length", PIN{Encoding: ASCII, MaxLength: 8, StoredLength: 8}, "", nil},
+		{"a letter", PIN{Encoding: ASCII, MinLength: 4, MaxLength: 8, StoredLength: 8}, "12A4", nil},
+	} {
+		got, err := c.pin.block([]byte(c.in))
+		if c.want == nil {
+			if !errors.Is(err, ErrPINForm) {
+				t.Errorf("%s: %X, %v", c.name, got, err)
+			}
+			continue
+		}
+		if err != nil || !bytes.Equal(got, c.want) {
+			t.Errorf("%s: %X, %v, want %X", c.name, got, err, c.want)
+		}
+		if cap(got) > max(c.pin.StoredLength, len(c.in)) {
+			t.Errorf("%s: grown to %d bytes, which leaves a copy behind", c.name, cap(got))
+		}
+	}
+}
+
+// TestPINForKey: the key's own PIN, else the holder's only one, never a PUK or
+// the officer's, and the profile's where the card describes none.
+func TestPINForKey(t *testing.T) {
+	one, two := PIN{ID: []byte{1}, Label: "one"}, PIN{ID: []byte{2}, Label: "two"}
+	puk, officer := PIN{ID: []byte{3}, Unblocking: true}, PIN{ID: []byte{4}, Officer: true}
+	for _, c := range []struct {
+		name    string
+		profile string // ATR
+		pins    []PIN
+		authID  []byte
+		want    string // label, "" for ErrNoPIN
+	}{
+		{"named", "", []PIN{one, two}, []byte{2}, "two"},
+		{"the only one", "", []PIN{puk, one, officer}, nil, "one"},
+		{"two to choose from", "", []PIN{one, two}, nil, ""},
+		{"none described", "", nil, []byte{1}, ""},
+		{"none described by a Smartkort", "\x3B\x9F\x96\x40\x0A\x80\x31\xE0\x6B\x04\x20\x05\x02\x10\x55\x55\x55\x55\x55\x55", nil, nil, "PIN"},
+		{"only a PUK", "", []PIN{puk}, nil, ""},
+	} {
+		card := Card{pins: c.pins, pinsRead: true, profile: profileFor([]byte(c.profile))}
+		got, err := card.pinFor(t.Context(), Key{AuthID: c.authID})
+		if got.Label != c.want || (c.want == "") != errors.Is(err, ErrNoPIN) {
+			t.Errorf("%s: %q, %v", c.name, got.Label, err)
+		}
+	}
+}
+
+// TestProfileFor: the two forms of the Smartkort's ATR, and others.
+func TestProfileFor(t *testing.T) {
+	for atr, want := range map[string]string{
+		"\x3B\x6F\x00\x00\x80\x31\xE0\x6B\x04\x21\x05\x02\x7C\x55\x55\x55\x55\x55\x55":     "buypass",
+		"\x3B\x9F\x96\x40\x0A\x80\x31\xE0\x6B\x04\x20\x05\x02\x10\x55\x55\x55\x55\x55\x55": "buypass",
+		"\x3B\x9F\x96\x40\x0A\x80\x31\xE0\x6B\x04\x30\x05\x02\x10\x55\x55\x55\x55\x55\x55": "iso7816-15",
+		"\x3B\x6F\x00\x00\x80\x31\xE0\x6B\x04\x21\x05\x02\x7C\x55\x55\x55\x55\x55":         "iso7816-15",
+		"": "iso7816-15",
+	} {
+		if got := profileFor([]byte(atr)).name; got != want {
+			t.Errorf("%X: %s, want %s", atr, got, want)
+		}
+	}
+}
