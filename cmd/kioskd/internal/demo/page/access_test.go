@@ -1,14 +1,11 @@
 package page
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/accessibility"
@@ -139,27 +136,6 @@ func TestMouseThenEnter(t *testing.T) {
 	browsertest.Until(t, ctx, screenIs("granted"))
 }
 
-// TestKeysInOrder holds the first key up on its way until all are typed: the
-// others must wait behind it, or a good PIN becomes a wrong one.
-func TestKeysInOrder(t *testing.T) {
-	typed := make(chan struct{})
-	_, ctx := openPage(t, func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			if bytes.Contains(body, []byte(fakePIN[:1])) {
-				<-typed
-			}
-			next.ServeHTTP(w, r)
-		})
-	})
-	browsertest.Do(t, ctx, insert("valid"))
-	browsertest.Until(t, ctx, screenIs("pin"))
-	browsertest.Do(t, ctx, chromedp.KeyEvent(fakePIN+kb.Enter))
-	close(typed)
-	browsertest.Until(t, ctx, screenIs("granted"))
-}
-
 // TestScreenReader reads the page as Chromium tells it to a screen reader.
 func TestScreenReader(t *testing.T) {
 	_, ctx := openPage(t, nil)
@@ -243,98 +219,15 @@ func TestAnnouncedOnce(t *testing.T) {
 	}
 }
 
-// recorder keeps all that a browser was sent, and all URLs it asked for.
-type recorder struct {
-	mu   sync.Mutex
-	urls []string
-	sent bytes.Buffer
-}
-
-func (rec *recorder) wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec.mu.Lock()
-		rec.urls = append(rec.urls, r.URL.String())
-		rec.mu.Unlock()
-		next.ServeHTTP(&recordingWriter{w, rec}, r)
-	})
-}
-
-type recordingWriter struct {
-	http.ResponseWriter
-	rec *recorder
-}
-
-func (w *recordingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *recordingWriter) Write(data []byte) (int, error) {
-	w.rec.mu.Lock()
-	w.rec.sent.Write(data)
-	w.rec.mu.Unlock()
-	return w.ResponseWriter.Write(data)
-}
-
-// TestPINStaysSecret types a PIN and looks for its digits wherever they could
-// have got to: a URL, an answer, the page.
-func TestPINStaysSecret(t *testing.T) {
-	var rec recorder
-	_, ctx := openPage(t, rec.wrap)
-	browsertest.Do(t, ctx, insert("valid"))
+func TestReducedMotion(t *testing.T) {
+	_, ctx := openPage(t, nil)
+	const moving = "document.getAnimations().length"
+	if n := browsertest.Get(t, ctx, chromedp.Evaluate[int](moving)); n == 0 {
+		t.Error("nothing moves on the welcome screen")
+	}
+	browsertest.Do(t, ctx, still("light"), insert("valid"))
 	browsertest.Until(t, ctx, screenIs("pin"))
-	rec.mu.Lock()
-	rec.sent.Reset() // the page's own files have digits of their own
-	rec.mu.Unlock()
-	const html = "document.documentElement.outerHTML.replace(/ class=\"[^\"]*\"/g, '')"
-	for i, digit := range "7777" {
-		before := browsertest.Get(t, ctx, chromedp.Evaluate[string](html))
-		browsertest.Do(t, ctx, chromedp.KeyEvent(string(digit)))
-		browsertest.Until(t, ctx, fmt.Sprintf("document.querySelectorAll('.kp-on').length === %d", i+1))
-		after := browsertest.Get(t, ctx, chromedp.Evaluate[string](html))
-		if strings.Count(after, "7") != strings.Count(before, "7") {
-			t.Fatal("the typed digit is in the page")
-		}
-	}
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	if sent := rec.sent.String(); strings.Contains(sent, "7") || !strings.Contains(sent, `"entry":4`) {
-		t.Errorf("the server sent the digit, or not the count:\n%s", sent)
-	}
-	for _, url := range rec.urls {
-		if strings.Contains(url, "7") {
-			t.Errorf("the digit is in a URL: %s", url)
-		}
-	}
-}
-
-// TestLost takes the panel's stream away under the page, and gives it back: the
-// page says so, and heals.
-func TestLost(t *testing.T) {
-	var mu sync.Mutex
-	var gone bool
-	var end context.CancelFunc
-	_, ctx := openPage(t, func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/panel/events" {
-				ctx, cancel := context.WithCancel(r.Context())
-				defer cancel()
-				mu.Lock()
-				lost := gone
-				end = cancel
-				mu.Unlock()
-				if lost {
-					panic(http.ErrAbortHandler)
-				}
-				r = r.WithContext(ctx)
-			}
-			next.ServeHTTP(w, r)
-		})
-	})
-	mu.Lock()
-	gone = true
-	end()
-	mu.Unlock()
-	browsertest.Until(t, ctx, screenIs("lost"))
-	mu.Lock()
-	gone = false
-	mu.Unlock()
-	browsertest.Until(t, ctx, screenIs("welcome"))
+	browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".remove")))
+	browsertest.Until(t, ctx, "document.querySelector('.mouth .card').hidden")
+	browsertest.Until(t, ctx, moving+" === 0")
 }

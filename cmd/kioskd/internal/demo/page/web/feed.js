@@ -34,6 +34,7 @@ export function entry(event) {
 
   const raw = part("raw", "", "pre");
   raw.tabIndex = 0; // it scrolls, and so must be reached by keyboard
+  raw.setAttribute("role", "region");
   raw.setAttribute("aria-label", "Event as JSON");
   raw.append(...coloured(JSON.stringify(event, null, 2)));
 
