@@ -1,59 +1,80 @@
 package trust
 
 import (
-	"encoding/asn1"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
+// extensionID is the object identifier of an extension, the content octets.
+type extensionID string
+
+// The extensions that are known (RFC 5280 §5.2, RFC 6960 §4.4.1).
+const (
+	idCRLNumber         extensionID = "\x55\x1D\x14" // 2.5.29.20
+	idDeltaCRL          extensionID = "\x55\x1D\x1B" // 2.5.29.27
+	idDistributionPoint extensionID = "\x55\x1D\x1C" // 2.5.29.28
+	idOCSPNonce         extensionID = "\x2B\x06\x01\x05\x05\x07\x30\x01\x02"
+)
+
+func (id extensionID) String() string {
+	var oid x509.OID
+	if oid.UnmarshalBinary([]byte(id)) != nil {
+		return fmt.Sprintf("%x", string(id))
+	}
+	return oid.String()
+}
+
 // eachExtension reads Extensions (RFC 5280 §4.1) that are all of s, and
 // calls f with each. No extension may stand twice.
-func eachExtension(s cryptobyte.String, f func(oid string, critical bool, value cryptobyte.String) error) error {
+func eachExtension(s cryptobyte.String, f func(id extensionID, critical bool, value cryptobyte.String) error) error {
 	var list cryptobyte.String
 	if !s.ReadASN1(&list, cryptobyte_asn1.SEQUENCE) || !s.Empty() {
 		return errors.New("its extensions are unreadable")
 	}
-	seen := map[string]bool{}
+	var room [8]extensionID
+	seen := room[:0]
 	for !list.Empty() {
-		var extension, value cryptobyte.String
-		var id asn1.ObjectIdentifier
+		var extension, oid, value cryptobyte.String
 		var critical bool
-		if !list.ReadASN1(&extension, cryptobyte_asn1.SEQUENCE) || !extension.ReadASN1ObjectIdentifier(&id) ||
+		if !list.ReadASN1(&extension, cryptobyte_asn1.SEQUENCE) || !extension.ReadASN1(&oid, cryptobyte_asn1.OBJECT_IDENTIFIER) ||
 			extension.PeekASN1Tag(cryptobyte_asn1.BOOLEAN) && !extension.ReadASN1Boolean(&critical) ||
 			!extension.ReadASN1(&value, cryptobyte_asn1.OCTET_STRING) || !extension.Empty() {
 			return errors.New("its extensions are unreadable")
 		}
-		oid := id.String()
-		if seen[oid] {
-			return fmt.Errorf("extension %s stands twice", oid)
+		id := extensionID(oid)
+		if slices.Contains(seen, id) {
+			return fmt.Errorf("extension %s stands twice", id)
 		}
-		seen[oid] = true
-		if err := f(oid, critical, value); err != nil {
-			return fmt.Errorf("extension %s: %w", oid, err)
+		seen = append(seen, id)
+		if err := f(id, critical, value); err != nil {
+			return fmt.Errorf("extension %s: %w", id, err)
 		}
 	}
 	return nil
 }
 
+// errCritical is what is said of a critical extension that nobody knows.
+var errCritical = errors.New("it is critical and not known")
+
 // readExtensions reads crlExtensions (RFC 5280 §5.2).
 func (c *CRL) readExtensions(s cryptobyte.String) error {
-	return eachExtension(s, func(oid string, critical bool, value cryptobyte.String) (err error) {
-		switch oid {
-		case "2.5.29.20": // cRLNumber
+	return eachExtension(s, func(id extensionID, critical bool, value cryptobyte.String) (err error) {
+		switch id {
+		case idCRLNumber:
 			c.Number, err = bigOf(value)
 			return err
-		case "2.5.29.27":
+		case idDeltaCRL:
 			return errors.New("a delta CRL is not used")
-		case "2.5.29.28":
+		case idDistributionPoint:
 			return c.readDistributionPoint(value)
-		case "2.5.29.35": // authorityKeyIdentifier: the signature tells
-			return nil
 		}
 		if critical {
-			return errors.New("it is critical and not known")
+			return errCritical
 		}
 		return nil
 	})

@@ -228,9 +228,10 @@ func (d *derStream) entries(limit int64) (serials, error) {
 		return nil, err
 	}
 	set := serials{}
+	room := make([]byte, maxCRLEntry)
 	for d.offset < end {
 		start := d.offset
-		entry, err := d.content(tagSequence, end, maxCRLEntry)
+		entry, err := d.contentIn(room, tagSequence, end)
 		if err != nil {
 			return nil, err
 		}
@@ -267,9 +268,9 @@ func readEntry(entry []byte) (serial []byte, err error) {
 	if s.Empty() {
 		return number, nil
 	}
-	err = eachExtension(s, func(oid string, critical bool, _ cryptobyte.String) error {
+	err = eachExtension(s, func(_ extensionID, critical bool, _ cryptobyte.String) error {
 		if critical {
-			return fmt.Errorf("critical extension %s is not known", oid)
+			return errCritical
 		}
 		return nil
 	})

@@ -101,8 +101,25 @@ func (d *derStream) content(tag byte, limit int64, max int) ([]byte, error) {
 		return nil, err
 	}
 	if end-d.offset > int64(max) {
-		return nil, fmt.Errorf("an element of %d bytes at byte %d, at most %d are read", end-d.offset, d.offset, max)
+		return nil, d.tooLong(end, max)
 	}
 	b := make([]byte, end-d.offset)
 	return b, d.read(b)
+}
+
+// contentIn is content of at most what room holds, read into it.
+func (d *derStream) contentIn(room []byte, tag byte, limit int64) ([]byte, error) {
+	end, err := d.header(tag, limit)
+	if err != nil {
+		return nil, err
+	}
+	if end-d.offset > int64(len(room)) {
+		return nil, d.tooLong(end, len(room))
+	}
+	b := room[:end-d.offset]
+	return b, d.read(b)
+}
+
+func (d *derStream) tooLong(end int64, max int) error {
+	return fmt.Errorf("an element of %d bytes at byte %d, at most %d are read", end-d.offset, d.offset, max)
 }

@@ -66,7 +66,39 @@ func Load(path string) (*Domains, error) {
 	return d, nil
 }
 
+// Files gives the names of the files that a trust configuration needs, as it
+// or its templates have them: relative to it, or absolute.
+func Files(path string) ([]string, error) {
+	entries, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read trust configuration %s: %w", path, err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = slices.Concat(names, e.Anchors, e.Intermediates, e.CRLs)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
 func load(path string) (*Domains, error) {
+	entries, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var domains []Domain
+	for i, e := range entries {
+		d, err := e.read(filepath.Dir(path))
+		if err != nil {
+			return nil, fmt.Errorf("trust domain %d %q: %w", i+1, e.Name, err)
+		}
+		domains = append(domains, d)
+	}
+	return New(domains...)
+}
+
+// readFile reads the configuration alone, templates filled in.
+func readFile(path string) ([]entry, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, errors.Unwrap(err)
@@ -81,19 +113,12 @@ func load(path string) (*Domains, error) {
 		}
 		return nil, err
 	}
-	var domains []Domain
 	for i, e := range f.Domain {
-		e, err := e.fill()
-		if err == nil {
-			var d Domain
-			d, err = e.read(filepath.Dir(path))
-			domains = append(domains, d)
-		}
-		if err != nil {
+		if f.Domain[i], err = e.fill(); err != nil {
 			return nil, fmt.Errorf("trust domain %d %q: %w", i+1, e.Name, err)
 		}
 	}
-	return New(domains...)
+	return f.Domain, nil
 }
 
 // read makes a Domain of e, with the files it names in dir.

@@ -143,3 +143,15 @@ revocation = "none"
 func authentication(t *testing.T, card string) *x509.Certificate {
 	return thePKI(t).Holders[card].Authentication.Certificate
 }
+
+func TestFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "trust.toml")
+	text := domain + "[[domain]]\ntemplate = \"buypass\"\ncrls = [\"person-ca.crl\", \"/srv/buypass.crl\"]\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	names, err := trust.Files(path)
+	if got := strings.Join(names, " "); err != nil || got != "/srv/buypass.crl BPCl3CaG2HTPS.cer BPCl3RootCaG2HT.cer person-ca.crl person-ca.pem root.pem" {
+		t.Errorf("got %s, %v", got, err)
+	}
+}

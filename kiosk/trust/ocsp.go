@@ -214,8 +214,8 @@ func readResponseData(tbs []byte) (id certID, nonce []byte, err error) {
 	if !extended {
 		return id, nil, nil
 	}
-	err = eachExtension(extensions, func(oid string, critical bool, value cryptobyte.String) error {
-		if oid == oidOCSPNonce.String() {
+	err = eachExtension(extensions, func(id extensionID, critical bool, value cryptobyte.String) error {
+		if id == idOCSPNonce {
 			var n cryptobyte.String
 			if !value.ReadASN1(&n, cryptobyte_asn1.OCTET_STRING) || !value.Empty() {
 				return errors.New("it is no nonce")
@@ -224,7 +224,7 @@ func readResponseData(tbs []byte) (id certID, nonce []byte, err error) {
 			return nil
 		}
 		if critical {
-			return errors.New("it is critical and not known")
+			return errCritical
 		}
 		return nil
 	})

@@ -161,7 +161,7 @@ func TestHostileCertificates(t *testing.T) {
 			s.ca = newAuthority(s.t, authorityTemplate("Test Sub CA"), "sub-ca", above)
 			s.domain.Intermediates = []*x509.Certificate{above.cert}
 		}},
-		{"an e-mail address the CA may not certify", kiosk.NotTrusted, "", func(s *scene) {
+		{"an e-mail address the CA may not certify", kiosk.NotTrusted, `email address "…"`, func(s *scene) {
 			ca(func(c *x509.Certificate) {
 				c.PermittedEmailAddresses, c.PermittedDNSDomainsCritical = []string{"firma.example"}, true
 			})(s)

@@ -221,7 +221,7 @@ func TestOpenSSLVerifiesTokens(t *testing.T) {
 	openssl(t, dir, "pkeyutl", "-verify", "-pubin", "-inkey", "key", "-in", "digest", "-sigfile", "signature", "-pkeyopt", "digest:sha256")
 }
 
-func wantReason(t *testing.T, err error, want kiosk.Reason) {
+func wantReason(t testing.TB, err error, want kiosk.Reason) {
 	t.Helper()
 	if r, ok := err.(*trust.Refusal); !ok || r.Reason != want {
 		t.Errorf("got %v; want %s", err, want)
