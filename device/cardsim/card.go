@@ -130,7 +130,7 @@ func (c *Card) answer(b []byte) apdu.Response {
 		return apdu.Response{SW: apdu.WrongLength}
 	}
 	if len(b) == 4 {
-		b = append(b, 0)
+		b = append(b[:4:4], 0)
 	}
 	cmd := apdu.Command{CLA: b[0], INS: b[1], P1: b[2], P2: b[3], Data: b[5:]}
 	p3 := int(b[4])

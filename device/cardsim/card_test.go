@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,14 +16,24 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// newPKI gives cards that a test may spoil.
+// shared is made once, for it takes a while.
+var shared = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(time.Now()) })
+
+// newPKI gives a PKI with cards that a test may spoil.
 func newPKI(t testing.TB) *testpki.PKI {
 	t.Helper()
-	p, err := testpki.New(time.Now())
+	p, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	fresh := *p
+	fresh.Cards = make(map[string]*cardsim.Card)
+	for name, card := range p.Cards {
+		if fresh.Cards[name], err = cardsim.New(card.Image()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &fresh
 }
 
 // step is a command and the response it must get, in hex, with spaces where

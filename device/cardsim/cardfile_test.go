@@ -2,10 +2,12 @@ package cardsim_test
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"smartkiosk/device/cardsim"
 )
@@ -104,6 +106,24 @@ func TestParseRefuses(t *testing.T) {
 		_, err := cardsim.Parse([]byte(strings.Replace(good, test.old, test.new, 1)))
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%.40q for %.40q: got %v, want %s", test.new, test.old, err, test.want)
+		}
+	}
+	for want, spoil := range map[string]func(*cardsim.Image){
+		"updated in the year 10000": func(i *cardsim.Image) { i.Updated = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"a serial number of 33 bytes and 1 authority certificates do not fit": func(i *cardsim.Image) { i.Serial = make([]byte, 33) },
+		"a serial number of 8 bytes and 9 authority certificates do not fit":  func(i *cardsim.Image) { i.Authorities = make([][]byte, 9) },
+		"an authority certificate of 32768 bytes does not fit":                func(i *cardsim.Image) { i.Authorities = [][]byte{make([]byte, 32768)} },
+		`certificate "signature" of 32768 bytes does not fit`: func(i *cardsim.Image) {
+			i.Keys["signature"] = cardsim.Key{Private: i.Keys["signature"].Private, Certificate: make([]byte, 32768)}
+		},
+		`key "signature" has 4096 bits, not 2048`: func(i *cardsim.Image) {
+			i.Keys["signature"] = cardsim.Key{Private: newPKI(t).RootKey.(*rsa.PrivateKey)}
+		},
+	} {
+		image := newPKI(t).Cards["valid"].Image()
+		spoil(&image)
+		if _, err := cardsim.New(image); err == nil || err.Error() != "cannot make card: "+want {
+			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 	const p256 = `-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\nOF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r\n1RTwjmYSi9R/zpBnuQ4EiMnCqfMPWiZqB4QdbAd0E7oH50VpuZ1P087G\n-----END PRIVATE KEY-----\n`

@@ -47,6 +47,13 @@ func (c *Card) Image() Image {
 	return image
 }
 
+// What fits on a card. A file ends where the offsets of READ BINARY do.
+const (
+	maxSerial      = 32
+	maxAuthorities = 8
+	maxFile        = 0x7FFF
+)
+
 // check says whether the image fits the kind of card.
 func (image Image) check(l *layout) error {
 	for _, p := range l.pins {
@@ -63,11 +70,25 @@ func (image Image) check(l *layout) error {
 	if len(image.PINs) > len(l.pins) {
 		return errors.New("more PINs than this kind of card has")
 	}
+	if year := image.Updated.UTC().Year(); year < 1 || year > 9999 {
+		return fmt.Errorf("updated in the year %d", year)
+	}
+	if len(image.Serial) > maxSerial || len(image.Authorities) > maxAuthorities {
+		return fmt.Errorf("a serial number of %d bytes and %d authority certificates do not fit", len(image.Serial), len(image.Authorities))
+	}
+	for _, certificate := range image.Authorities {
+		if len(certificate) > maxFile {
+			return fmt.Errorf("an authority certificate of %d bytes does not fit", len(certificate))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(image.Keys)) {
 		if !slices.ContainsFunc(l.keys, func(k keyLayout) bool { return k.name == name }) {
 			return fmt.Errorf("this kind of card has no key %q", name)
 		}
-		// MSE and PSO carry one short block each way.
+		if n := len(image.Keys[name].Certificate); n > maxFile {
+			return fmt.Errorf("certificate %q of %d bytes does not fit", name, n)
+		}
+		// PSO carries one short block each way.
 		if bits := image.Keys[name].Private.N.BitLen(); bits != 2048 {
 			return fmt.Errorf("key %q has %d bits, not 2048", name, bits)
 		}

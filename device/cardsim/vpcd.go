@@ -29,7 +29,7 @@ const maxATR = 33
 // ErrReaderGone says that a virtual reader went away under the card in it.
 var ErrReaderGone = errors.New("the virtual reader has gone")
 
-// firstPoll is how long a virtual reader may take to notice a card. It looks
+// firstPoll is how long a virtual reader may take to let a card in. It looks
 // some three times a second, unless another card is in it.
 const firstPoll = 5 * time.Second
 
@@ -50,7 +50,7 @@ func ServeVPCD(ctx context.Context, addr string, card *Card) error {
 }
 
 func serveVPCD(ctx context.Context, addr string, card *Card) error {
-	var dialer net.Dialer
+	dialer := net.Dialer{Timeout: firstPoll}
 	reader, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("cannot reach virtual reader: %w", err)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"smartkiosk/device/cardsim"
 )
@@ -78,6 +80,29 @@ func TestVPCD(t *testing.T) {
 	}
 	if n, err := reader.conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("pulled: the reader reads %d bytes, %v", n, err)
+	}
+}
+
+// TestVPCDAcknowledgesAtOnce has the reader write length and body apart, as
+// vpcd does. Without TCP_QUICKACK each command would wait for 40 ms, and this
+// test for two seconds.
+func TestVPCDAcknowledgesAtOnce(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return
+	}
+	reader, _ := insertInto(t, t.Context(), newPKI(t).Cards["valid"])
+	if err := reader.conn.(*net.TCPConn).SetNoDelay(false); err != nil {
+		t.Fatal(err)
+	}
+	reader.send("\x00\x01\x01") // on
+	start := time.Now()
+	for range 50 {
+		reader.send("\x00\x04")
+		reader.send("\x00\x20\x00\x83")
+		reader.expect("\x00\x02\x63\xC3")
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("50 commands took %v", took)
 	}
 }
 

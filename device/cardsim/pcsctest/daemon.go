@@ -120,11 +120,9 @@ func (i *insertion) serve() {
 // seen it. So does remove, which pulls it; the end of the test does as well.
 func (d *Daemon) Insert(t testing.TB, card *cardsim.Card) (remove func()) {
 	t.Helper()
-	// Said last on insertion, and also of a card that was in the reader
-	// before pcscd first looked.
-	i := &insertion{card: card, seen: "Card ATR:"}
+	i := &insertion{card: card, seen: sawCard}
 	if card.ATR() == nil {
-		i.seen = "Error powering up card"
+		i.seen = sawMuteCard
 	}
 	i.serve()
 	d.await(t, i.seen)
@@ -136,13 +134,34 @@ func (d *Daemon) Insert(t testing.TB, card *cardsim.Card) (remove func()) {
 			i.cancel()
 			<-i.ended
 			if !d.log.isClosed() {
-				d.await(t, "Card Removed From "+Reader)
+				d.AwaitRemoval(t)
 			}
 		})
 	}
 	t.Cleanup(remove)
 	return remove
 }
+
+// AwaitCard waits until pcscd has seen a card that another process puts into
+// the reader: the first one since the start or since AwaitRemoval.
+func (d *Daemon) AwaitCard(t testing.TB) {
+	t.Helper()
+	d.await(t, sawCard)
+}
+
+// AwaitRemoval waits until pcscd has seen that the card is gone.
+func (d *Daemon) AwaitRemoval(t testing.TB) {
+	t.Helper()
+	d.await(t, sawRemoval)
+}
+
+// What pcscd says of cards. It says sawCard last on insertion, and also of a
+// card that was in the reader before it first looked.
+const (
+	sawCard     = "Card ATR:"
+	sawMuteCard = "Error powering up card"
+	sawRemoval  = "Card Removed From " + Reader
+)
 
 // await waits for pcscd to say something new.
 func (d *Daemon) await(t testing.TB, text string) {
