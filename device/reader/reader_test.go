@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"testing"
 	"time"
 
@@ -194,6 +195,24 @@ func TestNoReaderThatMatches(t *testing.T) {
 	if _, err := r.Connect(t.Context()); !errors.Is(err, slot.ErrNoCard) {
 		t.Errorf("connect: %v", err)
 	}
+}
+
+// TestTwoWatches at once on one reader see the same, though scard keeps but
+// one copy of a reader's name.
+func TestTwoWatches(t *testing.T) {
+	d := start(t)
+	r := newReader()
+	one, two := watch(t, r), watch(t, r)
+	one(slot.Empty)
+	two(slot.Empty)
+	runtime.GC()
+	remove := d.Insert(t, cards(t)["valid"])
+	one(slot.Present)
+	two(slot.Present)
+	runtime.GC()
+	remove()
+	one(slot.Empty)
+	two(slot.Empty)
 }
 
 // TestWatchEnds: cancelling ends a Watch that waits for a card, at once.

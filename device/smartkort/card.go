@@ -51,12 +51,13 @@ var ErrMalformed = errors.New("malformed card data")
 
 // Card is one card for the length of one visit. It is not for concurrent use.
 type Card struct {
-	conn    *limited
-	profile profile
-	app     application
-	at      place // where the card's selection stands
-	p2      int   // index into selectModes
-	odf     odf
+	conn     *limited
+	profile  profile
+	app      application
+	at       place // where the card's selection stands
+	mode     int   // index into selectModes
+	stepwise bool  // the card selects no paths, only file by file
+	odf      odf
 
 	// Directories, read when first asked for.
 	keys         []Key

@@ -56,24 +56,28 @@ var selectModes = []byte{0x0C, 0x00, 0x04}
 // selectBy sends one SELECT. It gives the size of the selected file, -1 when
 // the card does not tell; a refusal comes as an apdu.Status.
 func (c *Card) selectBy(ctx context.Context, p1 byte, data []byte) (size int, err error) {
-	for {
-		mode := selectModes[c.p2]
-		cmd := apdu.Command{INS: insSelect, P1: p1, P2: mode, Data: data}
-		if mode != 0x0C {
+	for mode := c.mode; ; mode++ {
+		cmd := apdu.Command{INS: insSelect, P1: p1, P2: selectModes[mode], Data: data}
+		if cmd.P2 != 0x0C {
 			cmd.Le = apdu.MaxShortLe
 		}
 		r, err := apdu.Exchange(ctx, c.conn, cmd)
 		if err != nil {
 			return 0, err
 		}
-		switch {
-		case r.SW == apdu.OK || r.SW == apdu.Deactivated:
-			return fileSize(r.Data), nil
-		case (r.SW == apdu.WrongP1P2 || r.SW == apdu.WrongLength) && c.p2+1 < len(selectModes):
-			c.p2++
-		default:
-			return 0, r.SW
+		// These may be about P1 or P2. What the card says of all modes is
+		// about P1.
+		refused := r.SW == apdu.WrongP1P2 || r.SW == apdu.WrongLength
+		if refused && mode+1 < len(selectModes) {
+			continue
 		}
+		if !refused {
+			c.mode = mode
+		}
+		if r.SW == apdu.OK || r.SW == apdu.Deactivated {
+			return fileSize(r.Data), nil
+		}
+		return 0, r.SW
 	}
 }
 
@@ -123,7 +127,7 @@ func (c *Card) selectFile(ctx context.Context, p Path) (size int, err error) {
 // selectPath selects a whole path at once, or, on a card that cannot, step by
 // step from start.
 func (c *Card) selectPath(ctx context.Context, p1 byte, path, start []byte) (size int, err error) {
-	if len(path) > 0 {
+	if len(path) > 0 && !c.stepwise {
 		size, err = c.selectBy(ctx, p1, path)
 		var sw apdu.Status
 		if !errors.As(err, &sw) || sw == apdu.FileNotFound {
@@ -135,6 +139,7 @@ func (c *Card) selectPath(ctx context.Context, p1 byte, path, start []byte) (siz
 			return 0, err
 		}
 	}
+	c.stepwise = c.stepwise || len(path) > 0
 	return size, nil
 }
 
