@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -35,7 +36,7 @@ func TestInUseByAnother(t *testing.T) {
 	if err := open(t, path).Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := bolt.Open(path, 0o600, nil)
+	db, err := openBolt(path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func TestOpenRefuses(t *testing.T) {
 			if err := open(t, path).Close(); err != nil {
 				t.Fatal(err)
 			}
-			db, err := bolt.Open(path, 0o600, nil)
+			db, err := openBolt(path, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +111,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"no tail", edit(func(meta *bolt.Bucket) error { return meta.Delete(tailKey) }), ErrDamaged},
 		{"short tail", edit(func(meta *bolt.Bucket) error { return meta.Put(tailKey, key(3)) }), ErrDamaged},
 		{"another program's", func(t *testing.T, path string) {
-			db, err := bolt.Open(path, 0o600, nil)
+			db, err := bolt.Open(path, 0o600, &bolt.Options{PageSize: pageSize})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,5 +167,24 @@ func TestMigration(t *testing.T) {
 	}
 	if err := migrate(db, migrations); !errors.Is(err, ErrSchema) {
 		t.Errorf("an older program on a newer file: %v", err)
+	}
+}
+
+// TestFormat1 opens a file as the first version of this package left it, with
+// records 1 and 2 acknowledged and 3 and 4 waiting.
+func TestFormat1(t *testing.T) {
+	file, err := os.ReadFile("testdata/format1.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := outbox(t)
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path)
+	link := sha256.Sum256([]byte("2 000db78b53a189b4b8a28930a39cb0f5bfeb3f3fa41d3c3948f9b7ccc46c3059 b"))
+	checkChain(t, pending(t, s, 0, 10), 3, link[:])
+	if seq := add(t, s, "e"); s.Len() != 3 || seq != 5 {
+		t.Errorf("%d records pending, the newest is %d", s.Len(), seq)
 	}
 }

@@ -68,6 +68,12 @@ type tail struct {
 	first    uint64 // of the oldest record that is not deleted, sequence+1 when all are
 }
 
+// newer tells whether t is of a later commit: with more appended or, with as
+// much, more deleted.
+func (t tail) newer(u tail) bool {
+	return t.sequence > u.sequence || t.sequence == u.sequence && t.first > u.first
+}
+
 // encodeTail gives the sequence number, followed by an entry that would hold
 // first as its record: a tail can be told from any other bytes, too.
 func encodeTail(t tail) []byte {

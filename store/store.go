@@ -78,7 +78,8 @@ type Store struct {
 
 // Open opens the outbox at path, or makes an empty one. It fails with
 // ErrInUse, within a second, when another Store has it open; with ErrSchema
-// when a newer program wrote it; with ErrDamaged when it cannot be read.
+// when a newer program wrote it; with ErrDamaged when it is not whole: then
+// see Salvage.
 func Open(path string, o Options) (*Store, error) {
 	if o.MaxSize == 0 {
 		o.MaxSize = DefaultMaxSize
@@ -111,7 +112,10 @@ func (s *Store) open(maxSize int) (err error) {
 	case err != nil:
 		return err
 	}
-	if s.db, err = openDB(s.path, maxSize); err != nil {
+	if err := check(s.path); err != nil {
+		return err
+	}
+	if s.db, err = openBolt(s.path, maxSize); err != nil {
 		return err
 	}
 	if err := migrate(s.db, migrations); err != nil {
@@ -126,13 +130,6 @@ func (s *Store) open(maxSize int) (err error) {
 	})
 }
 
-func openDB(path string, maxSize int) (*bolt.DB, error) {
-	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
-		return nil, fmt.Errorf("%w: it is empty", ErrDamaged) // bbolt would make it anew in place
-	}
-	return openBolt(path, maxSize)
-}
-
 func openBolt(path string, maxSize int) (*bolt.DB, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout:        lockWait,
@@ -144,8 +141,6 @@ func openBolt(path string, maxSize int) (*bolt.DB, error) {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, ErrInUse // by a program that does not take our lock
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	case err != nil:
 		return nil, err
 	}

@@ -1,0 +1,259 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// replaceText makes the records that stand for lost ones.
+func replaceText(seq uint64, prev []byte) (record, link []byte, err error) {
+	return fmt.Appendf(nil, "lost %d", seq), bytes.Repeat([]byte{byte(seq)}, LinkSize), nil
+}
+
+// history makes an outbox with records that were deleted, some that were
+// acknowledged and some that wait, and returns its file and those that wait.
+// Records are of no less than 1 KB, as sealed events are: bbolt keeps a bucket
+// of less on its parent's page, and one page would hold both the newest record
+// and the tail that tells of it.
+func history(t testing.TB, waiting int) (file []byte, records []Record) {
+	t.Helper()
+	path := outbox(t)
+	s := open(t, path)
+	for i := range 12 {
+		if err := s.Ack(add(t, s, strings.Repeat("a", i*700))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range waiting {
+		add(t, s, strings.Repeat("b", 1100+i%9*800))
+	}
+	file, err := os.ReadFile(path) // as a kill would leave it
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file, pending(t, s, 0, waiting+1)
+}
+
+// recoverFile opens what is left of a file, salvaging it if need be.
+func recoverFile(t testing.TB, file []byte) (s *Store, salvaged Salvaged) {
+	t.Helper()
+	path := outbox(t)
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(path, Options{})
+	if errors.Is(err, ErrDamaged) {
+		if salvaged, err = Salvage(path, noon, replaceText); err != nil {
+			t.Fatal(err)
+		}
+		aside, err := os.ReadFile(salvaged.Aside)
+		if err != nil || !bytes.Equal(aside, file) {
+			t.Fatalf("the damaged file was not kept as it was (%v)", err)
+		}
+		s, err = Open(path, Options{})
+		if err != nil {
+			t.Fatalf("what was salvaged does not open: %v", err)
+		}
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, salvaged
+}
+
+// checkRecovered holds an outbox against what there was: all is there, or is
+// said to be lost and replaced.
+func checkRecovered(t testing.TB, s *Store, salvaged Salvaged, records []Record) (lost int) {
+	t.Helper()
+	first, newest := records[0].Sequence, records[len(records)-1].Sequence
+	if s.Sequence() != newest {
+		t.Fatalf("newest record is %d, was %d", s.Sequence(), newest)
+	}
+	got := pending(t, s, first-1, len(records)+1)
+	if len(got) != len(records) {
+		t.Fatalf("%d records, want %d", len(got), len(records))
+	}
+	for i, want := range records {
+		switch {
+		case bytes.Equal(got[i].Data, want.Data):
+		case slices.Contains(salvaged.Lost, want.Sequence) && string(got[i].Data) == fmt.Sprintf("lost %d", want.Sequence):
+			lost++
+		default:
+			t.Fatalf("record %d is %.40q", want.Sequence, got[i].Data)
+		}
+	}
+	if seq := add(t, s, "after"); seq != newest+1 {
+		t.Fatalf("sequence %d after %d", seq, newest)
+	}
+	return lost
+}
+
+// TestAnyPageOverwritten: no page of a file is so dear that more is lost than
+// the records on it, and no loss passes in silence.
+func TestAnyPageOverwritten(t *testing.T) {
+	for _, waiting := range []int{1, 9} {
+		file, records := history(t, waiting)
+		var quiet, loud int
+		for at := 0; at < len(file); at += pageSize {
+			for _, fill := range []string{"zeros", "ones", "noise", "another page", "a flipped bit"} {
+				damaged := bytes.Clone(file)
+				overwrite(damaged, at, fill)
+				s, salvaged := recoverFile(t, damaged)
+				lost := checkRecovered(t, s, salvaged, records)
+				if lost > 5 || lost != len(salvaged.Lost) {
+					t.Errorf("page %d overwritten with %s: lost %v", at/pageSize, fill, salvaged.Lost)
+				}
+				if lost > 0 {
+					loud++
+				} else {
+					quiet++
+				}
+				_ = s.Close()
+			}
+		}
+		if quiet == 0 || loud == 0 {
+			t.Errorf("%d waiting: %d without a loss, %d with one", waiting, quiet, loud)
+		}
+	}
+}
+
+func overwrite(file []byte, at int, fill string) {
+	p := file[at:min(at+pageSize, len(file))]
+	switch fill {
+	case "zeros":
+		clear(p)
+	case "ones":
+		copy(p, bytes.Repeat([]byte{0xFF}, pageSize))
+	case "noise":
+		r := rand.New(rand.NewPCG(1, uint64(at)))
+		for i := range p {
+			p[i] = byte(r.Uint32())
+		}
+	case "another page":
+		copy(p, file[(at+2*pageSize)%len(file):])
+	case "a flipped bit":
+		p[40] ^= 4
+	}
+}
+
+// TestCutShort: a file of which the end is gone.
+func TestCutShort(t *testing.T) {
+	file, records := history(t, 20)
+	for n := 4 * pageSize; n < len(file); n += pageSize + 512 {
+		path := outbox(t)
+		if err := os.WriteFile(path, file[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(path, Options{})
+		if err == nil {
+			checkRecovered(t, s, Salvaged{}, records)
+			_ = s.Close()
+			continue
+		}
+		if !errors.Is(err, ErrDamaged) {
+			t.Fatalf("cut to %d bytes: %v", n, err)
+		}
+		salvaged, err := Salvage(path, noon, replaceText)
+		if errors.Is(err, ErrDamaged) {
+			continue // the tail was in what is gone
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, path)
+		if s.Sequence() < salvagedUpTo(salvaged) {
+			t.Errorf("cut to %d bytes: newest is %d, lost %v", n, s.Sequence(), salvaged.Lost)
+		}
+		_ = s.Close()
+	}
+}
+
+func salvagedUpTo(s Salvaged) uint64 {
+	if len(s.Lost) == 0 {
+		return 0
+	}
+	return s.Lost[len(s.Lost)-1]
+}
+
+func TestNothingToSalvage(t *testing.T) {
+	path := outbox(t)
+	garbage := bytes.Repeat([]byte("garbage!"), 4096)
+	if err := os.WriteFile(path, garbage, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Salvage(path, noon, replaceText); !errors.Is(err, ErrDamaged) {
+		t.Errorf("salvaged garbage: %v", err)
+	}
+	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, garbage) {
+		t.Errorf("the file was changed (%v)", err)
+	}
+}
+
+func TestSalvageInUse(t *testing.T) {
+	path := outbox(t)
+	open(t, path)
+	if _, err := Salvage(path, noon, replaceText); !errors.Is(err, ErrInUse) {
+		t.Errorf("salvaged an outbox in use: %v", err)
+	}
+}
+
+// TestSalvageOfTheWhole: what needs no salvage loses nothing by it.
+func TestSalvageOfTheWhole(t *testing.T) {
+	file, records := history(t, 1200)
+	path := outbox(t)
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	salvaged, err := Salvage(path, noon, replaceText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(salvaged.Lost) != 0 || salvaged.Kept != len(records) || salvaged.Aside != path+".damaged-20261122T120000Z" {
+		t.Errorf("salvaged %+v of %d records", salvaged, len(records))
+	}
+	s := open(t, path)
+	checkRecovered(t, s, salvaged, records)
+}
+
+// TestReplacementKnowsThePlace: its link is that of the record before, where
+// that is still known.
+func TestReplacementKnowsThePlace(t *testing.T) {
+	file, records := history(t, 3)
+	path := outbox(t)
+	for i := range records {
+		damaged := bytes.Clone(file)
+		at := bytes.Index(damaged, records[i].Data)
+		for ; at >= 0; at = bytes.Index(damaged, records[i].Data) {
+			damaged[at]++
+		}
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		salvaged, err := Salvage(path, noon.Add(time.Duration(i)*time.Second), func(seq uint64, prev []byte) ([]byte, []byte, error) {
+			got = prev
+			return replaceText(seq, prev)
+		})
+		if err != nil || !slices.Equal(salvaged.Lost, []uint64{records[i].Sequence}) {
+			t.Fatalf("salvaged %+v, %v", salvaged, err)
+		}
+		var want []byte
+		if i > 0 {
+			link := sha256.Sum256(records[i-1].Data)
+			want = link[:]
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("replacement of record %d follows %x, want %x", records[i].Sequence, got, want)
+		}
+	}
+}
