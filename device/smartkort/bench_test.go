@@ -35,26 +35,26 @@ func BenchmarkVisit(b *testing.B) {
 	}
 	s := cardsim.NewSlot("bench")
 	s.Insert(pki.Cards["valid"])
-	b.Run("first", func(b *testing.B) { benchmarkVisit(b, s) })
+	b.Run("first", func(b *testing.B) { measureVisit(b, s) })
 	// The driver remembers nothing of a card yet: a repeated visit asks it
 	// all again.
 	b.Run("repeated", func(b *testing.B) {
-		visit(b, s)
-		benchmarkVisit(b, s)
+		benchVisit(b, s)
+		measureVisit(b, s)
 	})
 }
 
-func benchmarkVisit(b *testing.B, s *cardsim.Slot) {
+func measureVisit(b *testing.B, s *cardsim.Slot) {
 	var apdus, bytes int
 	for b.Loop() {
-		c := visit(b, s)
+		c := benchVisit(b, s)
 		apdus, bytes = c.apdus, c.bytes
 	}
 	b.ReportMetric(float64(apdus), "apdus/op")
 	b.ReportMetric(float64(bytes), "bytes/op")
 }
 
-func visit(b *testing.B, s *cardsim.Slot) *countingConn {
+func benchVisit(b *testing.B, s *cardsim.Slot) *countingConn {
 	ctx := b.Context()
 	conn, err := s.Connect(ctx)
 	if err != nil {

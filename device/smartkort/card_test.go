@@ -8,6 +8,8 @@ import (
 	_ "crypto/sha1"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,6 +136,28 @@ func TestSign(t *testing.T) {
 				t.Errorf("%v: %v", hash, err)
 			}
 		}
+	}
+}
+
+// TestSigningCommands has the commands that sign as ISO 7816-4 and 7816-8 spell
+// them: MSE SET with algorithm and key, PSO over the DigestInfo, its answer
+// fetched.
+func TestSigningCommands(t *testing.T) {
+	l := connect(t, newPKI(t).Cards["valid"])
+	if err := visit(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range l.sent[len(l.sent)-3:] {
+		got = append(got, fmt.Sprintf("%x", c))
+	}
+	want := []string{
+		"002241b606800102840101",
+		"002a9e9a33" + "3031300d060960864801650304020105000420" + strings.Repeat("00", 32),
+		"00c0000000",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("sent %q", got)
 	}
 }
 

@@ -81,3 +81,28 @@ func TestProfileFor(t *testing.T) {
 		}
 	}
 }
+
+// TestEnvironment names key and algorithm as far as the card's directories do.
+func TestEnvironment(t *testing.T) {
+	info := TokenInfo{algorithms: []algorithm{
+		{reference: 1, mechanism: 3, signs: true, card: 0x11}, // raw RSA
+		{reference: 2, mechanism: rsaPKCS, card: 0x12},        // deciphers only
+		{reference: 3, mechanism: rsaPKCS, signs: true, card: 0x13},
+	}}
+	for _, c := range []struct {
+		name string
+		key  Key
+		want string
+	}{
+		{"reference only", Key{Reference: 0x81}, "\x84\x01\x81"},
+		{"the algorithm that signs a DigestInfo", Key{Reference: 1, algorithms: []int{1, 2, 3}}, "\x80\x01\x13\x84\x01\x01"},
+		{"none that does", Key{Reference: 1, algorithms: []int{1, 2}}, "\x84\x01\x01"},
+		{"a key that is a file", Key{Reference: -1, Path: Path{File: []byte{0x3F, 0x00, 0x40, 0x01}}}, "\x81\x02\x40\x01"},
+	} {
+		card := Card{token: &info}
+		got, err := card.environment(t.Context(), c.key)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: %X, %v", c.name, got, err)
+		}
+	}
+}
