@@ -37,6 +37,12 @@ vet: need-build
 	@go vet ./...
 	@go tool staticcheck ./...
 
+# Side by side in one run, because machines are noisy; the table goes to bench.json too.
+BENCHMARKS := Visit|Verdict|Start|Append$$|Fdatasync
+bench: need-test
+	@set -o pipefail; go test -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
+		./device/smartkort ./store ./cmd/kioskd | go run ./deploy/benchtable
+
 need-build:
 	$(NEED) $(BUILD)
 

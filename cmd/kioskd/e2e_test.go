@@ -20,13 +20,13 @@ import (
 
 // site is an operator's machine and a kiosk, set up by our own commands.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	config string // kioskd.toml
 	panel  string // address
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	s := &site{t: t, dir: t.TempDir(), panel: freePort(t)}
 	must(t, "smartkortsim", "pki", s.path("pki"))
 	must(t, "kioskhub", "init", "--listen", freePort(t), "--trust", s.path("pki"), s.path("hub"))
@@ -132,6 +132,11 @@ func TestEndToEnd(t *testing.T) {
 	}
 	remove()
 	p.sees("welcome")
+
+	// Nobody else gets at its outbox.
+	second := spawn(t, "kioskd", "run", "--config", s.config)
+	second.await("another process has it open")
+	second.signal(syscall.SIGKILL)
 
 	// A wrong PIN, then the right one of a card that the hub knows is revoked.
 	remove = s.insert("revoked")

@@ -1,10 +1,42 @@
 package main
 
 import (
+	"bytes"
+	"os"
+	"strings"
 	"testing"
 
 	"smartkiosk/device/cardsim/pcsctest"
 )
 
-// TestMain gives the tests a pcscd of their own.
-func TestMain(m *testing.M) { pcsctest.Main(m) }
+// TestMain gives the tests a pcscd of their own, and removes what they built.
+func TestMain(m *testing.M) {
+	status := pcsctest.Run(m)
+	if programs.dir != "" {
+		_ = os.RemoveAll(programs.dir)
+	}
+	os.Exit(status)
+}
+
+func TestUsage(t *testing.T) {
+	for _, tt := range []struct {
+		args        []string
+		out, failed string // what is said on stdout, and by the error
+	}{
+		{[]string{"help"}, "kioskd demo", ""},
+		{[]string{"version"}, "\n", ""},
+		{[]string{"serve"}, "", `there is no command "serve"; "kioskd help" lists them`},
+		{[]string{"run", "--config", "/nowhere/kioskd.toml"}, "", "cannot read configuration: open /nowhere/kioskd.toml"},
+		{[]string{"run", "now"}, "", `there is no use for "now"`},
+		{[]string{"demo", "--script", "/nowhere"}, "", "cannot read script: open /nowhere"},
+	} {
+		var out bytes.Buffer
+		err := run(t.Context(), tt.args, nil, &out, &bytes.Buffer{})
+		if !strings.Contains(out.String(), tt.out) {
+			t.Errorf("%v says %q", tt.args, out.String())
+		}
+		if tt.failed == "" && err != nil || tt.failed != "" && (err == nil || !strings.Contains(err.Error(), tt.failed)) {
+			t.Errorf("%v: %v, want %q", tt.args, err, tt.failed)
+		}
+	}
+}

@@ -23,28 +23,34 @@ import (
 // else to do.
 const patience = 60 * time.Second
 
-// programs builds all of cmd into a folder, once for all tests.
-var programs = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "smartkiosk-programs-*")
-	if err != nil {
-		return "", err
+// programs are all of cmd, built into a folder once, when first needed.
+var programs build
+
+type build struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func (b *build) do() {
+	if b.dir, b.err = os.MkdirTemp("", "smartkiosk-programs-*"); b.err != nil {
+		return
 	}
-	build := exec.Command("go", "build", "-o", dir+"/", "./cmd/...")
+	build := exec.Command("go", "build", "-o", b.dir+"/", "./cmd/...")
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
+		b.err = fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return dir, nil
-})
+}
 
 // program is the path of one of ours.
 func program(t testing.TB, name string) string {
 	t.Helper()
-	dir, err := programs()
-	if err != nil {
-		t.Fatal(err)
+	programs.once.Do(programs.do)
+	if programs.err != nil {
+		t.Fatal(programs.err)
 	}
-	return filepath.Join(dir, name)
+	return filepath.Join(programs.dir, name)
 }
 
 // must runs one of our programs to its end.

@@ -38,10 +38,18 @@ func runKiosk(ctx context.Context, args []string, stderr io.Writer, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	err = withPage(ctx, c.Panel.Listen, p.Handler(), log, func(ctx context.Context) error {
+	err = withPage(ctx, c.Panel.Listen, panelPage(p), log, func(ctx context.Context) error {
 		return d.Run(ctx, version())
 	})
 	return errors.Join(err, d.Close())
+}
+
+// panelPage has the panel at / too.
+func panelPage(p *panel.Panel) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/panel/", p.Handler())
+	mux.Handle("/{$}", http.RedirectHandler("/panel/", http.StatusSeeOther))
+	return mux
 }
 
 // withPage serves a page on a loopback address while work runs. Either's

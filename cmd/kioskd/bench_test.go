@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"smartkiosk/cmd/kioskd/internal/demo"
+	"smartkiosk/device/slot"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/screen"
+)
+
+// benchPanel hands each screen to the benchmark.
+type benchPanel struct {
+	screens chan kiosk.ScreenID
+	keys    chan rune
+}
+
+func (p *benchPanel) Show(s kiosk.Screen) { p.screens <- s.ID }
+func (p *benchPanel) Sound(kiosk.Cue)     {}
+func (p *benchPanel) OpenDoor()           {}
+func (p *benchPanel) Keys() <-chan rune   { return p.keys }
+
+func (p *benchPanel) await(id kiosk.ScreenID) {
+	for <-p.screens != id {
+	}
+}
+
+// signTimer adds up the time that the card takes for its signatures (PSO:
+// COMPUTE DIGITAL SIGNATURE, ISO 7816-8 §11.5).
+type signTimer struct {
+	*demo.SoftwareSlot
+	signing atomic.Int64
+}
+
+func (s *signTimer) Connect(ctx context.Context) (slot.Conn, error) {
+	conn, err := s.SoftwareSlot.Connect(ctx)
+	return signTimerConn{conn, &s.signing}, err
+}
+
+type signTimerConn struct {
+	slot.Conn
+	signing *atomic.Int64
+}
+
+func (c signTimerConn) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	began := time.Now()
+	response, err := c.Conn.Transmit(ctx, command)
+	if len(command) > 2 && command[1] == 0x2A && command[2] == 0x9E {
+		c.signing.Add(int64(time.Since(began)))
+	}
+	return response, err
+}
+
+// BenchmarkVerdict is the time from the # behind the PIN to the verdict on the
+// panel: VERIFY, signature, hub, record, screen; beside it what the card took
+// to sign.
+func BenchmarkVerdict(b *testing.B) {
+	texts, err := screen.Load()
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := &benchPanel{screens: make(chan kiosk.ScreenID, 64), keys: make(chan rune)}
+	var timer *signTimer
+	newSlot := func(cards string) (demo.Slot, error) {
+		deck, err := demo.LoadDeck(cards)
+		timer = &signTimer{SoftwareSlot: demo.NewSoftwareSlot(deck)}
+		return timer, err
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	d, err := demo.Open(b.Context(), b.TempDir()+"/demo", newSlot, p, texts, quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx, "bench") }()
+	var verdict time.Duration
+	n := 0
+	for ; b.Loop(); n++ {
+		if err := d.Insert("valid"); err != nil {
+			b.Fatal(err)
+		}
+		p.await(kiosk.ScreenPIN)
+		for _, key := range "1234" {
+			p.keys <- key
+		}
+		began := time.Now()
+		p.keys <- '#'
+		p.await(kiosk.ScreenGranted)
+		verdict += time.Since(began)
+		d.Remove()
+		p.await(kiosk.ScreenWelcome)
+	}
+	b.ReportMetric(float64(verdict.Nanoseconds())/float64(n), "verdict-ns")
+	b.ReportMetric(float64(timer.signing.Load())/float64(n), "sign-ns")
+	stop()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+	if err := d.Close(); err != nil {
+		b.Error(err)
+	}
+}
+
+// BenchmarkStart is the time from the start of kioskd run until it serves, and
+// the memory it has then.
+func BenchmarkStart(b *testing.B) {
+	s := newSite(b)
+	s.startHub()
+	var resident float64
+	n := 0
+	for ; b.Loop(); n++ {
+		k := spawn(b, "kioskd", "run", "--config", s.config)
+		k.await("msg=ready")
+		b.StopTimer()
+		resident += residentBytes(b, k.cmd.Process.Pid)
+		k.signal(syscall.SIGTERM)
+		b.StartTimer()
+	}
+	b.ReportMetric(resident/float64(n), "resident-B")
+}
+
+// residentBytes is what a process holds in memory (proc(5), VmRSS).
+func residentBytes(b *testing.B, pid int) float64 {
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		words := strings.Fields(lines.Text())
+		if len(words) == 3 && words[0] == "VmRSS:" {
+			kib, err := strconv.Atoi(words[1])
+			if err != nil {
+				b.Fatal(err)
+			}
+			return float64(kib) * 1024
+		}
+	}
+	b.Fatal("no VmRSS")
+	return 0
+}

@@ -1,0 +1,81 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const good = `id = "k1"
+state = "state"
+[hub]
+url = "https://hub.example:8443"
+ca = "hub-ca.pem"
+certificate = "kiosk.pem"
+key = "/etc/keys/kiosk.key"
+seal = "hub-seal.jwk"
+[trust]
+domains = "trust/trust.toml"
+offline = "trusted"
+[panel]
+listen = "127.0.0.1:8080"
+`
+
+func load(t *testing.T, text string) (string, *Config, error) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "kioskd.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	return dir, c, err
+}
+
+func TestLoad(t *testing.T) {
+	dir, c, err := load(t, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Language != "nb" {
+		t.Errorf("the default language is %q", c.Language)
+	}
+	if want := filepath.Join(dir, "trust/trust.toml"); c.Trust.Domains != want {
+		t.Errorf("a relative path is %s, want %s", c.Trust.Domains, want)
+	}
+	if c.Hub.Key != "/etc/keys/kiosk.key" {
+		t.Errorf("an absolute path is %s", c.Hub.Key)
+	}
+}
+
+// Every wrong configuration is an error that says what and where.
+func TestLoadRefuses(t *testing.T) {
+	for _, tt := range []struct{ old, new, want string }{
+		{`state = `, `stat = `, `line 2: there is no key "stat"`},
+		{`[trust]`, "[trust]\nofline = \"never\"", `line 10: there is no key "trust.ofline"`},
+		{`id = "k1"`, `id = 7`, "line 1, column"},
+		{`id = "k1"`, `id = "k1`, "line 1, column"},
+		{`id = "k1"`, ``, "id is missing"},
+		{`id = "k1"`, `id = "K1 upstairs"`, `id "K1 upstairs" is no kiosk id`},
+		{`ca = "hub-ca.pem"`, ``, "hub.ca is missing"},
+		{`offline = "trusted"`, ``, "trust.offline is missing"},
+		{`"trusted"`, `"always"`, `trust.offline is "always", not one of ["never" "trusted"]`},
+		{`https://hub`, `http://hub`, "hub.url"},
+		{`8443"`, `8443/"`, "without a slash at the end"},
+		{`127.0.0.1:8080`, `0.0.0.0:8080`, "not a loopback address"},
+		{`127.0.0.1:8080`, `kiosk.example:8080`, "not a loopback address"},
+		{`127.0.0.1:8080`, `8080`, "not host:port"},
+	} {
+		text := strings.Replace(good, tt.old, tt.new, 1)
+		if text == good {
+			t.Fatalf("%q is not in the configuration", tt.old)
+		}
+		if _, _, err := load(t, text); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "kioskd.toml") {
+			t.Errorf("%s → %s: %v, want %s", tt.old, tt.new, err, tt.want)
+		}
+	}
+	if _, err := Load(filepath.Join(t.TempDir(), "none.toml")); err == nil || !strings.Contains(err.Error(), "none.toml") {
+		t.Errorf("no file: %v", err)
+	}
+}

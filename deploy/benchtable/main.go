@@ -1,0 +1,202 @@
+// Benchtable turns the output of "go test -bench" (standard input) into the
+// project's table of measurements: what rows.toml names, each beside what it
+// is to be compared with. It prints the table and writes it as JSON.
+//
+// A row that no benchmark measured, or a benchmark that failed, is an error: a
+// table with a hole says nothing.
+package main
+
+import (
+	"bufio"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+//go:embed rows.toml
+var rowsFile string
+
+// row is an entry of rows.toml.
+type row struct {
+	Name   string   `toml:"name"`
+	Of     string   `toml:"of"`     // benchmark and metric: "BenchmarkAppend ns/op"
+	Unit   string   `toml:"unit"`   // for people
+	Scale  float64  `toml:"scale"`  // from the metric to the unit; 0 is 1
+	PerSec bool     `toml:"persec"` // the metric is ns/op, the value is operations a second
+	Over   string   `toml:"over"`   // divides by another metric, for a ratio
+	AtMost *float64 `toml:"atmost"` // target
+	Least  *float64 `toml:"atleast"`
+	Beside string   `toml:"beside"` // the name of another row
+}
+
+// Result is an entry of bench.json.
+type Result struct {
+	Name   string   `json:"name"`
+	Value  float64  `json:"value"`
+	Unit   string   `json:"unit"`
+	Target *float64 `json:"target"`
+	Met    *bool    `json:"met"` // null where no target is set
+	Beside *Beside  `json:"beside"`
+}
+
+// Beside is what a value is to be compared with, measured in the same run.
+type Beside struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+}
+
+func main() {
+	if err := run(os.Stdin, os.Stdout, os.Stderr, "bench.json"); err != nil {
+		fmt.Fprintln(os.Stderr, "benchtable:", err)
+		os.Exit(1)
+	}
+}
+
+func run(in io.Reader, out, progress io.Writer, file string) error {
+	metrics, err := read(in, progress)
+	if err != nil {
+		return err
+	}
+	var table struct {
+		Row []row `toml:"row"`
+	}
+	if err := toml.NewDecoder(strings.NewReader(rowsFile)).DisallowUnknownFields().Decode(&table); err != nil {
+		return fmt.Errorf("cannot read rows.toml: %w", err)
+	}
+	results, err := fill(table.Row, metrics)
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	return print(out, table.Row, results)
+}
+
+// read gives every metric by "Benchmark unit"; progress is told of each.
+func read(in io.Reader, progress io.Writer) (map[string]float64, error) {
+	metrics := map[string]float64{}
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		words := strings.Fields(lines.Text())
+		switch {
+		case len(words) > 0 && (words[0] == "FAIL" || words[0] == "---" || words[0] == "panic:"):
+			_, _ = io.Copy(progress, in)
+			return nil, errors.New("a benchmark failed: " + lines.Text())
+		case len(words) < 4 || !strings.HasPrefix(words[0], "Benchmark"):
+			continue
+		}
+		name := words[0]
+		if i := strings.LastIndex(name, "-"); i > 0 { // the number of processors
+			name = name[:i]
+		}
+		fmt.Fprintln(progress, lines.Text())
+		for i := 2; i+1 < len(words); i += 2 {
+			value, err := strconv.ParseFloat(words[i], 64)
+			if err != nil {
+				return nil, fmt.Errorf("cannot read %q: %w", lines.Text(), err)
+			}
+			metrics[name+" "+words[i+1]] = value
+		}
+	}
+	return metrics, nil
+}
+
+// fill computes the rows.
+func fill(rows []row, metrics map[string]float64) ([]Result, error) {
+	var results []Result
+	for _, r := range rows {
+		value, err := r.value(metrics)
+		if err != nil {
+			return nil, err
+		}
+		result := Result{Name: r.Name, Value: value, Unit: r.Unit}
+		switch {
+		case r.AtMost != nil:
+			met := value <= *r.AtMost
+			result.Target, result.Met = r.AtMost, &met
+		case r.Least != nil:
+			met := value >= *r.Least
+			result.Target, result.Met = r.Least, &met
+		}
+		results = append(results, result)
+	}
+	for i, r := range rows {
+		if r.Beside == "" {
+			continue
+		}
+		for _, other := range results {
+			if other.Name == r.Beside {
+				results[i].Beside = &Beside{other.Name, other.Value, other.Unit}
+			}
+		}
+		if results[i].Beside == nil {
+			return nil, fmt.Errorf("row %q stands beside %q, which is no row", r.Name, r.Beside)
+		}
+	}
+	return results, nil
+}
+
+func (r row) value(metrics map[string]float64) (float64, error) {
+	value, ok := metrics[r.Of]
+	if !ok {
+		return 0, fmt.Errorf("nothing measured %q for the row %q", r.Of, r.Name)
+	}
+	if r.PerSec {
+		value = 1e9 / value
+	}
+	if r.Scale != 0 {
+		value *= r.Scale
+	}
+	if r.Over != "" {
+		under, ok := metrics[r.Over]
+		if !ok {
+			return 0, fmt.Errorf("nothing measured %q for the row %q", r.Over, r.Name)
+		}
+		value /= under
+	}
+	return value, nil
+}
+
+func print(out io.Writer, rows []row, results []Result) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "WHAT\tVALUE\tUNIT\tTARGET\tMET\tBESIDE")
+	for i, r := range results {
+		target, met, beside := "–", "–", "–"
+		if r.Target != nil {
+			sign := "≤"
+			if rows[i].Least != nil {
+				sign = "≥"
+			}
+			target, met = sign+" "+number(*r.Target), "yes"
+			if !*r.Met {
+				met = "NO"
+			}
+		}
+		if r.Beside != nil {
+			beside = fmt.Sprintf("%s %s %s", number(r.Beside.Value), r.Beside.Unit, r.Beside.Name)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, number(r.Value), r.Unit, target, met, beside)
+	}
+	return w.Flush()
+}
+
+// number prints three significant digits, or all before the point.
+func number(v float64) string {
+	if v >= 100 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func ptr(f float64) *float64 { return &f }
+
+func TestFill(t *testing.T) {
+	metrics, err := read(strings.NewReader("goos: linux\nBenchmarkA/x-2 \t 10 \t 2000000 ns/op \t 25 apdus/op\nBenchmarkB-2 5 500000 ns/op\nPASS\n"), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := fill([]row{
+		{Name: "time", Of: "BenchmarkA/x ns/op", Unit: "ms", Scale: 1e-6, AtMost: ptr(1), Beside: "rate"},
+		{Name: "rate", Of: "BenchmarkB ns/op", Unit: "/s", PerSec: true, Least: ptr(1000)},
+		{Name: "ratio", Of: "BenchmarkA/x ns/op", Over: "BenchmarkB ns/op", Unit: "times"},
+	}, metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := results[0]; r.Value != 2 || *r.Met || r.Beside.Value != 2000 {
+		t.Errorf("time: %+v", r)
+	}
+	if r := results[1]; r.Value != 2000 || !*r.Met {
+		t.Errorf("rate: %+v", r)
+	}
+	if r := results[2]; r.Value != 4 || r.Met != nil {
+		t.Errorf("ratio: %+v", r)
+	}
+}
+
+func TestRunRefusesHoles(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                           "nothing measured",
+		"--- FAIL: BenchmarkX\nFAIL": "a benchmark failed: --- FAIL: BenchmarkX",
+		"BenchmarkX-2 1 fast ns/op":  "cannot read",
+	} {
+		file := filepath.Join(t.TempDir(), "bench.json")
+		if err := run(strings.NewReader(in), io.Discard, io.Discard, file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", in, err, want)
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%q: a table was written", in)
+		}
+	}
+}
+
+// The table has a row for all that rows.toml names, and nulls where nothing is
+// set.
+func TestRun(t *testing.T) {
+	in := `BenchmarkVisit/first-2 1 1 ns/op 38 apdus/op 4035 bytes/op
+BenchmarkVisit/repeated-2 1 1 ns/op 38 apdus/op 4035 bytes/op
+BenchmarkVerdict-2 1 1 ns/op 1 verdict-ns 1 sign-ns
+BenchmarkAppend-2 1 1 ns/op 2 p50-ns
+BenchmarkFdatasync-2 1 1 ns/op 1 p50-ns
+BenchmarkStart-2 1 1 ns/op 1 resident-B
+`
+	file := filepath.Join(t.TempDir(), "bench.json")
+	var out bytes.Buffer
+	if err := run(strings.NewReader(in), &out, io.Discard, file); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []map[string]any
+	if err := json.Unmarshal(data, &rows); err != nil || len(rows) < 8 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for _, r := range rows {
+		for _, key := range []string{"name", "value", "unit", "target", "met", "beside"} {
+			if _, ok := r[key]; !ok {
+				t.Errorf("%v has no %s", r["name"], key)
+			}
+		}
+		if name := r["name"].(string); !strings.Contains(out.String(), name) {
+			t.Errorf("the table does not have %s", name)
+		}
+	}
+}
