@@ -209,7 +209,7 @@ func TestSalvageInUse(t *testing.T) {
 
 // TestSalvageOfTheWhole: what needs no salvage loses nothing by it.
 func TestSalvageOfTheWhole(t *testing.T) {
-	file, records := history(t, 1200)
+	file, records := history(t, 600)
 	path := outbox(t)
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)

@@ -14,12 +14,14 @@ var (
 
 // Follows tells whether e comes right after the event of this sequence number
 // and link: 0 and nil before the first. Any other event is ErrSequence or
-// ErrLink.
+// ErrLink. The link is not looked at where it cannot be known: after an event
+// of TypeLost, whose Link is nil, and before one that was made without.
 func (e Opened) Follows(sequence uint64, link []byte) error {
 	if e.Sequence != sequence+1 {
 		return fmt.Errorf("%w: %d after %d", ErrSequence, e.Sequence, sequence)
 	}
-	if !bytes.Equal(e.Prev, link) {
+	unknown := sequence > 0 && len(link) == 0 || e.Type == TypeLost && len(e.Prev) == 0
+	if !unknown && !bytes.Equal(e.Prev, link) {
 		return fmt.Errorf("%w: at %d", ErrLink, e.Sequence)
 	}
 	return nil

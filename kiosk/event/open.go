@@ -58,7 +58,7 @@ type Opened struct {
 	Header
 	Payload json.RawMessage // an object
 	JWS     string          // the evidence, compact serialisation
-	Link    []byte          // what the next event must have as Prev
+	Link    []byte          // what the next event must have as Prev; nil after TypeLost, where nobody knows
 }
 
 // Open takes a CloudEvent apart, proves that one of the device keys (P-256;
@@ -120,7 +120,11 @@ func (o *Opener) open(cloudEvent []byte, device []crypto.PublicKey) (Opened, err
 	if _, there := outer.values["prev"]; there || h.attributes() != attributes.attributes() {
 		return Opened{}, ErrMismatch
 	}
-	return Opened{Header: h, Payload: signed.without(headerNames), JWS: jws, Link: Link(jws)}, nil
+	e := Opened{Header: h, Payload: signed.without(headerNames), JWS: jws}
+	if h.Type != TypeLost {
+		e.Link = Link(jws)
+	}
+	return e, nil
 }
 
 // unseal decrypts the JWE and gives the JWS in it.

@@ -13,6 +13,7 @@ import (
 const (
 	TypeVisit   = "smartkiosk.visit.v1"
 	TypeStarted = "smartkiosk.started.v1"
+	TypeLost    = "smartkiosk.lost.v1"
 )
 
 // Type is one row of the table of events.
@@ -33,6 +34,11 @@ var Types = []Type{
 		Name:    TypeStarted,
 		When:    "the kiosk began to serve, after a start of the machine or of the program",
 		Payload: Started{},
+	},
+	{
+		Name:    TypeLost,
+		When:    "the event of this sequence number was lost with a part of the kiosk's disk; it stands in its place, and the event after it still links to what was lost",
+		Payload: Lost{},
 	},
 }
 
@@ -58,6 +64,10 @@ type Evidence struct {
 type Started struct {
 	Version string `json:"version" doc:"of kioskd"`
 }
+
+// Lost stands for an event that cannot be read any more. That it stands in
+// its place is all there is to say.
+type Lost struct{}
 
 // checkPayload sees to it that a type is in the table and payload is its.
 func checkPayload(name string, payload any) error {

@@ -53,7 +53,12 @@ original (a JWS) in the extension attribute ` + "`jws`" + `.
 | ` + "`clocktrusted`" + ` | whether ` + "`time`" + ` was synchronised |
 `)
 	for _, t := range Types {
-		fmt.Fprintf(&b, "\n## %s\nWritten when %s.\n\n| member | what it says | personal | seen by |\n|---|---|---|---|\n", t.Name, t.When)
+		fmt.Fprintf(&b, "\n## %s\nWritten when %s.\n\n", t.Name, t.When)
+		if reflect.TypeOf(t.Payload).NumField() == 0 {
+			b.WriteString("Its payload has no members.\n")
+			continue
+		}
+		b.WriteString("| member | what it says | personal | seen by |\n|---|---|---|---|\n")
 		for f := range reflect.TypeOf(t.Payload).Fields() {
 			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 			text := f.Tag.Get("doc")

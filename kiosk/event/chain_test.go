@@ -1,0 +1,112 @@
+package event
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// chain seals n events, of which some are replaced by lost ones, as Salvage of
+// the outbox does: what comes after links to what was lost.
+func chain(t *testing.T, n uint64, lost ...uint64) [][]byte {
+	t.Helper()
+	s := sealer(t)
+	var events [][]byte
+	var link []byte
+	for sequence := uint64(1); sequence <= n; sequence++ {
+		sealed, next, err := s.Seal(testHeader(t, sequence, link), testVisit())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(lost, sequence) {
+			h := testHeader(t, sequence, nil)
+			h.Type = TypeLost
+			if sealed, _, err = s.Seal(h, Lost{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		events, link = append(events, sealed), next
+	}
+	return events
+}
+
+func TestFollows(t *testing.T) {
+	s, o := sealer(t), NewOpener(jwk(t, "hub"))
+	var link []byte
+	var chain []Opened
+	for n := uint64(1); n <= 3; n++ {
+		sealed, next, err := s.Seal(testHeader(t, n, link), testVisit())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := o.Open(sealed, &deviceKey(t).PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Follows(n-1, link); err != nil {
+			t.Error(err)
+		}
+		link, chain = next, append(chain, e)
+	}
+	for name, tt := range map[string]struct {
+		after, event Opened
+		want         error
+	}{
+		"missing":  {chain[0], chain[2], ErrSequence},
+		"repeated": {chain[1], chain[1], ErrSequence},
+		"other": {
+			Opened{Header: Header{Sequence: 1}, Link: bytes.Repeat([]byte{1}, LinkSize)}, chain[1], ErrLink,
+		},
+	} {
+		wantError(t, name, tt.event.Follows(tt.after.Sequence, tt.after.Link), tt.want)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	events, others := chain(t, 6), chain(t, 6)
+	altered := bytes.Replace(events[2], []byte(`"clocktrusted":true`), []byte(`"clocktrusted":false`), 1)
+	far := bytes.Replace(events[2], []byte(`"sequence":"0`), []byte(`"sequence":"1`), 1)
+	pick := func(places ...int) (list [][]byte) {
+		for _, p := range places {
+			list = append(list, events[p])
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		name string
+		list [][]byte
+		want string
+	}{
+		{"none", nil, ""},
+		{"all", events, ""},
+		{"a piece", events[2:5], ""},
+		{"altered", slices.Concat(events[:2], [][]byte{altered}, events[3:]), "[2: 3-3 mismatch]"},
+		{"altered at the begin", slices.Concat([][]byte{altered}, events[3:]), "[0: 3-3 mismatch]"},
+		{"claims to be far away", slices.Concat(events[:2], [][]byte{far}, events[3:]), "[2: 10000000000000000003-10000000000000000003 mismatch][3: 3-3 missing]"},
+		{"garbage", slices.Concat(events[:2], [][]byte{[]byte("x")}, events[2:]), "[2: 0-0 malformed]"},
+		{"missing", pick(0, 1, 4, 5), "[2: 3-4 missing]"},
+		{"repeated", pick(0, 1, 1, 2), "[2: 2-2 repeated]"},
+		{"reordered", pick(0, 2, 1, 3), "[2: 2-2 reordered]"},
+		{"replaced by another chain's", slices.Concat(events[:2], others[2:3], events[3:]), "[2: 3-3 link][3: 4-4 link]"},
+		{"lost ones", chain(t, 6, 1, 3, 4, 6), ""},
+	} {
+		var got string
+		for _, f := range NewOpener(jwk(t, "hub")).Verify(tt.list, &deviceKey(t).PublicKey) {
+			name := fmt.Sprint(f.Err)
+			for text, err := range map[string]error{
+				"mismatch": ErrMismatch, "malformed": ErrMalformed, "missing": ErrMissing,
+				"repeated": ErrRepeated, "reordered": ErrReordered, "link": ErrLink,
+			} {
+				if errors.Is(f.Err, err) {
+					name = text
+				}
+			}
+			got += fmt.Sprintf("[%d: %d-%d %s]", f.Place, f.Sequence, f.Through, name)
+		}
+		if got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package event
+
+import (
+	"cmp"
+	"crypto"
+	"errors"
+	"maps"
+	"slices"
+)
+
+// What Verify finds, beside ErrLink and, for altered events, Open's errors.
+var (
+	ErrMissing   = errors.New("event is missing")
+	ErrRepeated  = errors.New("event occurs again")
+	ErrReordered = errors.New("event comes after a later one")
+)
+
+// Fault is one thing that is wrong with a list of events.
+type Fault struct {
+	Place    int    // in the list, from 0; of the next event, if some are missing
+	Sequence uint64 // of the event, or the first of those missing; 0 if it does not say
+	Through  uint64 // the last of those missing, otherwise Sequence
+	Err      error
+}
+
+// Verify opens a list of one kiosk's events and finds each that was altered,
+// is missing between two others, occurs again or is out of order. The list may
+// begin and end anywhere in the chain. Faults are in the order of their places;
+// when there are none, the list is a piece of the chain as it was made.
+func (o *Opener) Verify(cloudEvents [][]byte, device ...crypto.PublicKey) []Fault {
+	var faults []Fault
+	report := func(place int, from, through uint64, err error) {
+		faults = append(faults, Fault{Place: place, Sequence: from, Through: through, Err: err})
+	}
+	type seen struct {
+		place int
+		event Opened // the zero one, if it did not open
+	}
+	found := map[uint64]seen{}
+	var newest uint64
+	for place, text := range cloudEvents {
+		e, err := o.Open(text, device...)
+		sequence := e.Sequence
+		if err != nil {
+			sequence = claimedSequence(text)
+			report(place, sequence, sequence, err)
+			// What it claims is believed only where it just fits in.
+			if newest == 0 || sequence != newest+1 {
+				continue
+			}
+		}
+		if _, again := found[sequence]; again {
+			report(place, sequence, sequence, ErrRepeated)
+			continue
+		}
+		if sequence < newest {
+			report(place, sequence, sequence, ErrReordered)
+		}
+		newest = max(newest, sequence)
+		found[sequence] = seen{place, e}
+	}
+
+	sequences := slices.Sorted(maps.Keys(found))
+	for i := 1; i < len(sequences); i++ {
+		before, this := found[sequences[i-1]], found[sequences[i]]
+		if from, through := sequences[i-1]+1, sequences[i]-1; from <= through {
+			report(this.place, from, through, ErrMissing)
+			continue
+		}
+		if before.event.Sequence == 0 || this.event.Sequence == 0 {
+			continue
+		}
+		if err := this.event.Follows(before.event.Sequence, before.event.Link); err != nil {
+			report(this.place, sequences[i], sequences[i], err)
+		}
+	}
+	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Place, b.Place) })
+	return faults
+}
+
+// claimedSequence is what a CloudEvent says that nobody vouches for.
+func claimedSequence(cloudEvent []byte) uint64 {
+	o, err := readObject(cloudEvent)
+	if err != nil {
+		return 0
+	}
+	h, err := readHeader(o)
+	if err != nil {
+		return 0
+	}
+	return h.Sequence
+}
