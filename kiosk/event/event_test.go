@@ -201,6 +201,26 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestForeign opens an event that another implementation of JOSE made (Python,
+// jwcrypto 1.1), which opened that of TestGolden as well.
+func TestForeign(t *testing.T) {
+	sealed, err := os.ReadFile("testdata/visit.jwcrypto.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewOpener(jwk(t, "hub")).Open(sealed, &deviceKey(t).PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v Visit
+	if err := json.Unmarshal(e.Payload, &v); err != nil {
+		t.Fatal(err)
+	}
+	if e.Kiosk != "k2" || e.Sequence != 1 || v.Outcome != kiosk.Denied || v.Reason != kiosk.Expired {
+		t.Errorf("opened %+v with %+v", e.Header, v)
+	}
+}
+
 // TestKeyID has thumbprints computed by other means (RFC 7638 §3.1).
 func TestKeyID(t *testing.T) {
 	for key, want := range map[*ecdsa.PrivateKey]string{
