@@ -3,7 +3,36 @@
 // meet, and what is known about its revocation. Hub and kiosk use it alike.
 //
 // It reads no clock: every judgement is made for the time it is given. Only
-// Load reads files.
+// Load and Files read files, and only OCSP uses the network.
+//
+// # Configuration
+//
+// Domains are configured in TOML, the most preferred first. Names of files
+// are relative to the configuration; keys that do not exist are refused.
+//
+//	[[domain]]
+//	name = "firma"                        # lower-case letters, digits, hyphens
+//	anchors = ["root.pem"]                # CAs trusted by themselves, PEM or DER
+//	intermediates = ["person-ca.pem"]     # CAs below them
+//	policies = ["2.16.578.1.26.1.3.1"]    # one of which a certificate must name; ["any"] asks for none
+//	refused_policies = ["2.16.578.1.26.1.3.6"]
+//	purposes = ["authenticate"]           # and "sign"; this is the default
+//	subject = "buypass"                   # how the holder is named: "buypass", "serial-number", "email"
+//	crls = ["person-ca.crl"]              # DER or PEM
+//	max_crl_age = "168h"                  # since thisUpdate; by default its nextUpdate alone counts
+//	skew = "5m"                           # how far ahead a CA's clock may be
+//	#revocation = "none"                  # instead of crls and ocsp: nobody says what was revoked
+//	[domain.ocsp]                         # empty: ask the responder that the certificate names
+//	url = "http://ocsp.example"
+//	timeout = "3s"
+//	max_age = "24h"                       # since thisUpdate
+//	nonce = "required"                    # or "optional"
+//
+// A ready-made domain is named by its template; what is said beside goes
+// before it. The operator puts the CA files in their place.
+//
+//	[[domain]]
+//	template = "buypass"                  # or "buypass-test", "local"
 package trust
 
 import (

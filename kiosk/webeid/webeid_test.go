@@ -1,10 +1,12 @@
 package webeid_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/trust"
 	"smartkiosk/kiosk/webeid"
 )
 
@@ -56,4 +58,28 @@ func TestAnswerOfResponderIsKeptForItsLifetime(t *testing.T) {
 	s.responder.answer.ThisUpdate, s.responder.answer.NextUpdate = now, time.Time{}
 	ask(now.Add(10*time.Hour), 3)
 	ask(now.Add(10*time.Hour), 4) // an answer that promises nothing is not kept
+}
+
+// One Validator serves many at once, as the hub has it.
+func TestValidatorServesManyAtOnce(t *testing.T) {
+	s := newScene(t).withOCSP()
+	var answer answering
+	s.responder.edit = func(b []byte) []byte { answer = b; return b }
+	v, token := s.validator(), s.token(s.certificate())
+	v.OCSP = trust.NewOCSP(s.responder, zeros{})
+	if _, err := v.Validate(t.Context(), token, nonce, now); err != nil {
+		t.Fatal(err)
+	}
+	v.OCSP = trust.NewOCSP(answer, zeros{})
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 20 {
+				if holder, err := v.Validate(t.Context(), token, nonce, now); err != nil || holder != kari {
+					t.Errorf("got %+v, %v", holder, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
