@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,10 @@ import (
 )
 
 var _ Queue = (*store.Store)(nil)
+
+// turn orders what a test does before it lets time pass against what the
+// pusher does then; synctest.Wait orders the other way only.
+var turn sync.Mutex
 
 // memory is an outbox that forgets when the test is over.
 type memory struct {
@@ -36,6 +41,8 @@ func newMemory(n int, size int) *memory {
 }
 
 func (m *memory) add(size int) {
+	turn.Lock()
+	defer turn.Unlock()
 	n := len(m.records) + 1
 	event := fmt.Appendf(nil, `{"sequence":%d,"pad":"%s"}`, n, strings.Repeat("x", size))
 	m.records = append(m.records, Record{Sequence: uint64(n), Data: event})
@@ -44,6 +51,8 @@ func (m *memory) add(size int) {
 }
 
 func (m *memory) Pending(after uint64, limit int) ([]Record, error) {
+	turn.Lock()
+	defer turn.Unlock()
 	if m.broken != nil {
 		return nil, m.broken
 	}
@@ -52,6 +61,8 @@ func (m *memory) Pending(after uint64, limit int) ([]Record, error) {
 }
 
 func (m *memory) Ack(through uint64) error {
+	turn.Lock()
+	defer turn.Unlock()
 	if through > uint64(len(m.records)) {
 		return errors.New("acknowledged what is not there")
 	}
@@ -59,7 +70,11 @@ func (m *memory) Ack(through uint64) error {
 	return nil
 }
 
-func (m *memory) Changed() <-chan struct{} { return m.changed }
+func (m *memory) Changed() <-chan struct{} {
+	turn.Lock()
+	defer turn.Unlock()
+	return m.changed
+}
 
 // hub takes events as the real one does, and fails when it is told to.
 type hub struct {
@@ -76,6 +91,8 @@ type hub struct {
 func newHub(t *testing.T) *hub { return &hub{t: t, start: time.Now()} }
 
 func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
+	turn.Lock()
+	defer turn.Unlock()
 	h.times = append(h.times, time.Since(h.start))
 	h.batches = append(h.batches, batch)
 	if h.fail != nil {
@@ -123,7 +140,10 @@ func run(t *testing.T, q Queue, send Send) (log *bytes.Buffer) {
 
 // pass lets time pass; the bubble's clock leaps.
 func pass(d time.Duration) {
-	<-time.After(d)
+	turn.Lock()
+	passed := time.After(d)
+	turn.Unlock()
+	<-passed
 	synctest.Wait()
 }
 
