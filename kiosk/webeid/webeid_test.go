@@ -1,6 +1,9 @@
 package webeid_test
 
 import (
+	"crypto/x509"
+	"math/big"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,6 +39,71 @@ func TestSceneIsValid(t *testing.T) {
 		if holder, err := s.judge(); err != nil || holder != kari {
 			t.Errorf("%s: got %+v, %v", name, holder, err)
 		}
+	}
+}
+
+// A token with everything wrong, put right in one thing after the other, is
+// refused in the order of the specification.
+func TestOrderOfValidation(t *testing.T) {
+	s := newScene(t)
+	s.algorithm = "ES256"
+	wrong := map[kiosk.Reason]bool{}
+	steps := []kiosk.Reason{kiosk.Parse, kiosk.Format, kiosk.Purpose, kiosk.Policy, kiosk.Expired, kiosk.NotTrusted, kiosk.WeakKey, kiosk.Identifier, kiosk.Revoked, kiosk.Algorithm, kiosk.Signature}
+	for _, r := range steps {
+		wrong[r] = true
+	}
+	s.revoke(4711)
+	trusted := s.ca
+	s.edit = func(token map[string]any) {
+		if wrong[kiosk.Format] {
+			token["format"] = "web-eid:2"
+		}
+		if wrong[kiosk.Algorithm] {
+			token["algorithm"] = "none"
+		}
+	}
+	s.editRaw = func(b []byte) []byte {
+		if wrong[kiosk.Parse] {
+			return b[1:]
+		}
+		return b
+	}
+	s.editCert = func([]byte) []byte {
+		tmpl, by, public := person(t), trusted, s.signer.Public()
+		if wrong[kiosk.Purpose] {
+			tmpl.KeyUsage = x509.KeyUsageContentCommitment
+		}
+		if wrong[kiosk.Policy] {
+			tmpl.Policies = nil
+		}
+		if wrong[kiosk.Expired] {
+			tmpl.NotAfter = now.Add(-time.Hour)
+		}
+		if wrong[kiosk.NotTrusted] {
+			by = newAuthority(t, authorityTemplate("Test Person CA"), "impostor", nil)
+		}
+		if wrong[kiosk.WeakKey] {
+			public = newKey(t, "p224", "holder").Public()
+		}
+		if wrong[kiosk.Identifier] {
+			tmpl.Subject.SerialNumber = "100001"
+		}
+		if !wrong[kiosk.Revoked] {
+			tmpl.SerialNumber = big.NewInt(4712)
+		}
+		return issue(t, tmpl, public, by).Raw
+	}
+	for _, r := range steps {
+		if s.signed.nonce = nonce; wrong[kiosk.Signature] {
+			s.signed.nonce = strings.Repeat("A", 44)
+		}
+		_, err := s.judge()
+		wantReason(t, err, r)
+		wrong[r] = false
+	}
+	s.signed.nonce = nonce
+	if holder, err := s.judge(); err != nil || holder != kari {
+		t.Errorf("got %+v, %v", holder, err)
 	}
 }
 
