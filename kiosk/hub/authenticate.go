@@ -4,22 +4,26 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"unicode/utf8"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/trust"
 )
 
-// maxVisit bounds the visit's id, in bytes.
-const maxVisit = 64
+// maxText bounds the visit's id and the nonce, in characters.
+const maxText = 64
 
 func (h *Hub) authenticate(w http.ResponseWriter, r *http.Request, c caller) error {
 	var in hubapi.AuthenticationRequest
-	if err := readJSON(r, &in); err != nil {
+	if err := readJSON(r, map[string]any{"visit": &in.Visit, "nonce": &in.Nonce, "token": &in.Token}); err != nil {
 		return err
 	}
-	if in.Visit == "" || len(in.Visit) > maxVisit || len(in.Token) == 0 {
-		return malformed("visit and token must be given")
+	if n := utf8.RuneCountInString(in.Visit); n == 0 || n > maxText {
+		return malformed("visit is empty or too long")
+	}
+	if utf8.RuneCountInString(in.Nonce) > maxText {
+		return malformed("nonce is too long")
 	}
 	verdict, err := h.judge(r.Context(), c.Name, in)
 	if err != nil {

@@ -111,7 +111,8 @@ func (b *bed) open() *Hub {
 func (b *bed) serve() (url string) {
 	b.t.Helper()
 	h := b.open()
-	srv := httptest.NewUnstartedServer(againstDocument(b.t, h.Handler()))
+	_, router := document(b.t)
+	srv := httptest.NewUnstartedServer(againstDocument(b.t, router, h.Handler()))
 	srv.TLS = h.tls()
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	srv.StartTLS()

@@ -23,7 +23,7 @@ func (h *Hub) ackFeed(w http.ResponseWriter, r *http.Request, c caller) error {
 		return forbidden("the feed of another consumer")
 	}
 	var in hubapi.FeedAcknowledgement
-	if err := readJSON(r, &in); err != nil {
+	if err := readJSON(r, map[string]any{"cursor": &in.Cursor}); err != nil {
 		return err
 	}
 	place, err := strconv.ParseUint(in.Cursor, 10, 64)

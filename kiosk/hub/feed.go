@@ -43,11 +43,11 @@ func number(query url.Values, name string, min, max, otherwise int) (int, error)
 	if !query.Has(name) {
 		return otherwise, nil
 	}
-	n, err := strconv.Atoi(query.Get(name))
-	if err != nil || n < min || n > max {
+	n, err := strconv.ParseUint(query.Get(name), 10, 16)
+	if err != nil || int(n) < min || int(n) > max {
 		return 0, malformed(name + " must be a number from " + strconv.Itoa(min) + " to " + strconv.Itoa(max))
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // readerLife is how long a reader of the stream outlives a hub that died.

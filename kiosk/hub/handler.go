@@ -103,19 +103,28 @@ func readBody(r *http.Request, media string, max int64) ([]byte, error) {
 	return body, nil
 }
 
-// readJSON reads a request's JSON body into a struct, strictly.
-func readJSON(r *http.Request, into any) error {
+// readJSON reads a request's body, a JSON object with exactly these members:
+// encoding/json alone lets them be missing, null, or in other letters.
+func readJSON(r *http.Request, members map[string]any) error {
 	body, err := readBody(r, "application/json", hubapi.MaxRequestBody)
 	if err != nil {
 		return err
 	}
-	d := json.NewDecoder(strings.NewReader(string(body)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return malformed("the body is not the JSON object that the API has here")
+	var found map[string]json.RawMessage
+	if err := json.Unmarshal(body, &found); err != nil {
+		return malformed("the body is no JSON object")
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return malformed("there is more after the JSON object")
+	for name, into := range members {
+		value, ok := found[name]
+		if !ok {
+			return malformed(name + " is missing")
+		}
+		if _, text := into.(*string); json.Unmarshal(value, into) != nil || text && value[0] != '"' {
+			return malformed(name + " is of the wrong type")
+		}
+	}
+	if len(found) > len(members) {
+		return malformed("the body has members that the API does not know")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -90,7 +91,11 @@ func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (
 		if err != nil {
 			return 0, err
 		}
-		return events[len(events)-1].Sequence, nil
+		acknowledged = events[len(events)-1].Sequence
+		if len(fresh) > 0 {
+			h.log.Info("events stored", "kiosk", kioskID, "events", len(fresh), "sequence", acknowledged)
+		}
+		return acknowledged, nil
 	}
 }
 
@@ -106,7 +111,7 @@ func (h *Hub) unknown(ctx context.Context, kioskID string, last stored, events [
 		return events, nil
 	case final.Sequence >= last.sequence:
 		i := int(last.sequence - first.Sequence)
-		if string(events[i].Link) != string(last.link) {
+		if !bytes.Equal(events[i].Link, last.link) {
 			return nil, conflict(i, events[i].Sequence)
 		}
 		return events[i+1:], nil
@@ -116,7 +121,7 @@ func (h *Hub) unknown(ctx context.Context, kioskID string, last stored, events [
 	if err != nil {
 		return nil, err
 	}
-	if string(final.Link) != string(known.link) {
+	if !bytes.Equal(final.Link, known.link) {
 		return nil, conflict(len(events)-1, final.Sequence)
 	}
 	return nil, nil

@@ -189,3 +189,18 @@ func TestPoisonIsNamed(t *testing.T) {
 	b.holds("k1/1")
 	k1.send(e, 3)
 }
+
+// A stream that somebody else wrote into is the hub's trouble: it stores
+// nothing behind what it cannot read, and does not blame the kiosk.
+func TestSpoiltStream(t *testing.T) {
+	for _, spoilt := range []string{``, `null`, `{"sequence":1}`, `{"sequence":"one","jws":""}`, `[]`} {
+		b := newBed(t)
+		k1 := b.kiosk(b.serve(), "k1")
+		if _, err := b.open().js.Publish(t.Context(), eventsSubject+"k1", []byte(spoilt)); err != nil {
+			t.Fatal(err)
+		}
+		if got := k1.refused(k1.events(1)); got.Type != hubapi.KindInternal || got.Detail != "" {
+			t.Errorf("%s: got %v", spoilt, got)
+		}
+	}
+}

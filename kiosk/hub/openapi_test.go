@@ -31,9 +31,7 @@ func init() {
 
 // againstDocument holds every answer, and every request that was answered
 // well, against the OpenAPI document.
-func againstDocument(t testing.TB, handler http.Handler) http.Handler {
-	t.Helper()
-	_, router := document(t)
+func againstDocument(t testing.TB, router routers.Router, handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, readErr := io.ReadAll(r.Body)
 		r.Body = struct {
@@ -181,8 +179,13 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{kiosk, "POST", authentications, json, question, 200},
 		{kiosk, "POST", authentications, json, `{"visit":"v"}`, 400},
 		{kiosk, "POST", authentications, json, `{"visit":"v","nonce":"n","token":{},"granted":true}`, 400},
+		{kiosk, "POST", authentications, json, `{"visit":"v","token":{}}`, 400},
+		{kiosk, "POST", authentications, json, `{"visit":"v","nonce":null,"token":{}}`, 400},
+		{kiosk, "POST", authentications, json, `{"Visit":"v","nonce":"n","token":{}}`, 400},
+		{kiosk, "POST", authentications, json, `[]`, 400},
 		{kiosk, "POST", authentications, json, question + question, 400},
 		{kiosk, "POST", authentications, json, `{"visit":"` + long[:65] + `","nonce":"n","token":{}}`, 400},
+		{kiosk, "POST", authentications, json, `{"visit":"v","nonce":"` + long[:65] + `","token":{}}`, 400},
 		{consumer, "POST", authentications, json, question, 403},
 		{kiosk, "POST", authentications, json, question + long, 413},
 		{kiosk, "POST", authentications, "text/plain", question, 415},
@@ -205,6 +208,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{consumer, "GET", feed, "", "", 200},
 		{consumer, "GET", feed + "?max=0", "", "", 400},
 		{consumer, "GET", feed + "?max=1001", "", "", 400},
+		{consumer, "GET", feed + "?max=%2B1", "", "", 400},
 		{consumer, "GET", feed + "?wait=61", "", "", 400},
 		{consumer, "GET", feed + "?wait=soon", "", "", 400},
 		{kiosk, "GET", feed, "", "", 403},

@@ -1,0 +1,54 @@
+package hub
+
+import (
+	"encoding/json"
+	"testing"
+
+	"smartkiosk/kiosk/hubapi"
+)
+
+// BenchmarkIntake is events through the whole of the intake: TLS, opened,
+// checked, on disk.
+func BenchmarkIntake(b *testing.B) {
+	bed := newBed(b)
+	k1 := bed.kiosk(bed.serve(), "k1")
+	const batch = 100
+	for b.Loop() {
+		b.StopTimer()
+		events := k1.events(batch)
+		b.StartTimer()
+		k1.send(events, k1.sequence)
+	}
+	b.ReportMetric(float64(batch*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkFeed is events read for a consumer, a full batch at a time.
+func BenchmarkFeed(b *testing.B) {
+	bed := newBed(b)
+	url := bed.serve()
+	k1 := bed.kiosk(url, "k1")
+	k1.send(k1.events(hubapi.MaxEvents), hubapi.MaxEvents)
+	h := bed.open()
+	for b.Loop() {
+		text, last, err := h.read(b.Context(), 0, hubapi.MaxEvents, 0)
+		var events []json.RawMessage
+		if err != nil || last != hubapi.MaxEvents || json.Unmarshal(text, &events) != nil || len(events) != hubapi.MaxEvents {
+			b.Fatalf("read to %d, %v", last, err)
+		}
+	}
+	b.ReportMetric(float64(hubapi.MaxEvents*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkChallenge is challenges made and spent, both on disk.
+func BenchmarkChallenge(b *testing.B) {
+	h := newBed(b).open()
+	for b.Loop() {
+		c, err := h.newChallenge(b.Context(), "k1")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if reason, err := h.spend(b.Context(), c.Nonce, "k1"); err != nil || reason != "" {
+			b.Fatal(reason, err)
+		}
+	}
+}
