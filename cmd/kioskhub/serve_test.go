@@ -213,7 +213,7 @@ func TestServeSurvivesKill(t *testing.T) {
 // ack has the consumer pull and acknowledge its first events.
 func ack(t *testing.T, dir string, events int) {
 	t.Helper()
-	url, c, err := hub.LoadConsumer(dir, "office")
+	url, c, err := hub.Consumer(dir, "office")
 	if err != nil {
 		t.Fatal(err)
 	}

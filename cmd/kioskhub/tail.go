@@ -23,7 +23,7 @@ func (m *Main) parseFeedTail(name string, args []string) error {
 
 // tail prints events until ctx ends, each on a line of its own.
 func (m *Main) tail(ctx context.Context, dir, name string) error {
-	url, credentials, err := hub.LoadConsumer(dir, name)
+	url, credentials, err := hub.Consumer(dir, name)
 	if err != nil {
 		return err
 	}

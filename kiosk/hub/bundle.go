@@ -108,9 +108,9 @@ func writeClient(dir, to string, id hubapi.Identity, now time.Time) error {
 	)
 }
 
-// LoadConsumer reads what a consumer in the hub's folder connects with, and the
+// Consumer reads what a consumer in the hub's folder connects with, and the
 // hub's URL.
-func LoadConsumer(dir, name string) (url string, c *hubapi.Credentials, err error) {
+func Consumer(dir, name string) (url string, c *hubapi.Credentials, err error) {
 	s, err := readSettings(dir)
 	if err != nil {
 		return "", nil, err
