@@ -159,7 +159,8 @@ func TestServeSurvivesKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	const rounds, perRound = 4, 5
-	nonce := ""
+	var nonce string
+	var pending json.RawMessage // sent, and not known to be stored
 	for round := range rounds {
 		began := time.Now()
 		p := start(t, "serve", "--dir", dir)
@@ -176,23 +177,35 @@ func TestServeSurvivesKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		nonce = c.Nonce
-		for range perRound {
-			e := k.next(t)
-			for range 2 { // as if the answer had been lost
-				if got, err := k.SendEvents(t.Context(), []json.RawMessage{e}); err != nil || got != k.sequence {
-					t.Fatalf("acknowledged %d, %v; want %d", got, err, k.sequence)
-				}
+		// Send on while the hub is killed.
+		for sent := 0; ; sent++ {
+			if pending == nil {
+				pending = k.next(t)
 			}
-		}
-		if round == 1 {
-			ack(t, dir, 3)
+			got, err := k.SendEvents(t.Context(), []json.RawMessage{pending})
+			if err != nil && sent >= perRound {
+				break
+			}
+			if err != nil || got != k.sequence {
+				t.Fatalf("acknowledged %d, %v; want %d", got, err, k.sequence)
+			}
+			pending = nil
+			if sent == 0 && round == 1 {
+				ack(t, dir, 3)
+			}
+			if sent == perRound {
+				go p.cmd.Process.Kill()
+			}
 		}
 		p.kill()
 	}
 
 	start(t, "serve", "--dir", dir).says(t, "hub ready")
+	if got, err := k.SendEvents(t.Context(), []json.RawMessage{pending}); err != nil || got != k.sequence {
+		t.Fatalf("acknowledged %d, %v; want %d", got, err, k.sequence)
+	}
 	tail := start(t, "feed", "tail", "--dir", dir, "office")
-	for want := 4; want <= rounds*perRound; want++ {
+	for want := uint64(4); want <= k.sequence; want++ {
 		line, err := tail.stdout.ReadBytes('\n')
 		if err != nil {
 			t.Fatal(err)

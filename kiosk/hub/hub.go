@@ -118,6 +118,7 @@ const (
 
 // Serve answers on ln, by mutual TLS 1.3 alone, until ctx ends, and closes ln.
 // Requests under way are answered first; long polls end with what they have.
+// It may serve several listeners at once.
 func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 	srv := &http.Server{
 		Handler:   h.Handler(),
