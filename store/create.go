@@ -54,7 +54,6 @@ func create(path string) error {
 	if err := db.Close(); err != nil {
 		return err
 	}
-	forget(fresh)
 	return install(fresh, path)
 }
 

@@ -6,15 +6,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forget drops a synced file from the page cache. bbolt writes the first four
-// pages of a new file in one go, and newer kernels keep what was written so as
-// one unit, of which each later write of a meta page dirties all 16 KiB. Read
-// back page by page they are units of their own.
+// forgetMost is the largest file that forget drops, in bytes: reading more
+// than that again costs more than it spares.
+const forgetMost = 4 << 20
+
+// forget drops a synced file from the page cache. What was written or read in
+// one go, newer kernels keep as one unit, and each later write of one page of
+// it dirties all of them: 16 KiB for a meta page of 4 KiB. bbolt reads page by
+// page, so that they become units of their own.
 func forget(path string) {
 	f, err := os.Open(path)
 	if err != nil {
 		return
 	}
 	defer f.Close()
-	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // advice: nothing rests on it
+	if info, err := f.Stat(); err == nil && info.Size() <= forgetMost {
+		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // advice: nothing rests on it
+	}
 }

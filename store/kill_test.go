@@ -10,16 +10,21 @@ import (
 	"testing"
 )
 
-// writerPath, in the environment, makes the test binary the process that
-// TestKilledWriter kills.
-const writerPath = "SMARTKIOSK_TEST_WRITER"
+// The environment can make the test binary another process, on an outbox.
+const (
+	processName = "SMARTKIOSK_TEST_PROCESS"
+	processPath = "SMARTKIOSK_TEST_OUTBOX"
+)
+
+var processes = map[string]func(path string) error{"writer": writeUntilKilled}
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(writerPath); path != "" {
-		if err := writeUntilKilled(path); err != nil {
+	if run := processes[os.Getenv(processName)]; run != nil {
+		if err := run(os.Getenv(processPath)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -58,7 +63,7 @@ func TestKilledWriter(t *testing.T) {
 	var told, acked uint64 // at least so many were acknowledged
 	for round := range 5 {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), writerPath+"="+path)
+		cmd.Env = append(os.Environ(), processName+"=writer", processPath+"="+path)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {

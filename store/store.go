@@ -115,6 +115,7 @@ func (s *Store) open(maxSize int) (err error) {
 	if err := check(s.path); err != nil {
 		return err
 	}
+	forget(s.path)
 	if s.db, err = openBolt(s.path, maxSize); err != nil {
 		return err
 	}
