@@ -142,8 +142,9 @@ func (o demoOptions) with(ctx context.Context, p terminal.Panel, texts *screen.C
 	}()
 	err = work(ctx, d)
 	stop()
-	if e := <-ended; e != nil {
-		err = e // why work could not go on
+	e := <-ended
+	if e != nil && errors.Is(err, context.Canceled) {
+		err = nil // work could not go on because of e
 	}
-	return errors.Join(err, d.Close())
+	return errors.Join(err, e, d.Close())
 }

@@ -110,8 +110,9 @@ func TestDemoFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first := strings.SplitN(out, "\n", 2)[0]; !strings.Contains(first, `"sequence":"00000000000000000005"`) {
-		t.Errorf("a third run begins its events with %s", first)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if last := lines[len(lines)-1]; !strings.Contains(last, `"sequence":"00000000000000000005"`) {
+		t.Errorf("a third run ends its events with %s", last)
 	}
 	other := t.TempDir()
 	if err := os.WriteFile(filepath.Join(other, "diary.txt"), nil, 0o600); err != nil {

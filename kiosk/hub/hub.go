@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -120,7 +121,9 @@ const (
 // Requests under way are answered first; long polls end with what they have.
 // It may serve several listeners at once.
 func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
+	var fresh freshConns
 	srv := &http.Server{
+		ConnState: fresh.note,
 		Handler:   h.Handler(),
 		TLSConfig: h.tls(),
 		// Requests are answered after ctx has ended; only long polls, which
@@ -139,6 +142,7 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
+		fresh.close()
 		err := srv.Shutdown(grace)
 		if err != nil {
 			err = errors.Join(err, srv.Close())
@@ -153,6 +157,41 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("cannot stop serving in time: %w", err)
 	}
 	return nil
+}
+
+// freshConns are the connections that nothing was asked on yet. Shutdown would
+// wait five seconds for a request on each, though a client that gave up while
+// it dialled never sends one.
+type freshConns struct {
+	mu      sync.Mutex
+	conns   map[net.Conn]struct{}
+	closing bool
+}
+
+// note is an http.Server's ConnState.
+func (f *freshConns) note(c net.Conn, state http.ConnState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(f.conns, c)
+	case f.closing:
+		_ = c.Close()
+	default:
+		if f.conns == nil {
+			f.conns = map[net.Conn]struct{}{}
+		}
+		f.conns[c] = struct{}{}
+	}
+}
+
+func (f *freshConns) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closing = true
+	for c := range f.conns {
+		_ = c.Close()
+	}
 }
 
 func (h *Hub) tls() *tls.Config {

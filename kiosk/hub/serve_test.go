@@ -146,6 +146,25 @@ func TestServeEndsLongPolls(t *testing.T) {
 	}
 }
 
+// A client that connected and asks nothing does not hold up the end of Serve.
+func TestServeEndsWithSilentClients(t *testing.T) {
+	b := newBed(t)
+	url, stop := b.serving()
+	silent, err := net.Dial("tcp", strings.TrimPrefix(url, "https://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	// The connections are accepted in order: once this one has its answer,
+	// the silent one is the hub's too.
+	if _, _, err := b.consumer(url, "office").Feed(t.Context(), "office", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Without a client certificate the handler itself lets nobody in.
 func TestHandlerWithoutTLS(t *testing.T) {
 	h := newBed(t).open()

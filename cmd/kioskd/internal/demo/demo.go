@@ -152,18 +152,17 @@ func (d *Demo) Feed(ctx context.Context) <-chan json.RawMessage { return d.feed.
 // down, as far as the hub can be reached, and gives it.
 func (d *Demo) Settle(ctx context.Context) []json.RawMessage {
 	for d.HubReachable() {
-		events, changed := d.feed.since(0)
-		if uint64(len(events)) >= d.daemon.Last() {
-			break
+		events, sequence, changed := d.feed.state()
+		if sequence >= d.daemon.Last() {
+			return events
 		}
 		select {
 		case <-changed:
-			continue
 		case <-ctx.Done():
+			return events
 		}
-		break
 	}
-	events, _ := d.feed.since(0)
+	events, _, _ := d.feed.state()
 	return events
 }
 

@@ -19,6 +19,7 @@ type feed struct {
 
 	mu       sync.Mutex
 	events   []json.RawMessage
+	last     uint64 // sequence of the last event
 	outcomes int
 	changed  chan struct{} // closed at the next event
 }
@@ -46,27 +47,39 @@ func (f *feed) pull(ctx context.Context) {
 	}
 }
 
+// add keeps what is new: an event whose acknowledgement did not get through
+// comes again. There is one kiosk, so its sequence tells.
 func (f *feed) add(events []json.RawMessage) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range events {
 		var head struct {
-			Type string `json:"type"`
+			Type     string
+			Sequence uint64 `json:",string"`
 		}
-		if json.Unmarshal(e, &head) == nil && head.Type == event.TypeVisit {
+		if err := json.Unmarshal(e, &head); err != nil {
+			f.log.Error("cannot read an event of the feed", "error", err)
+			continue
+		}
+		if head.Sequence <= f.last {
+			continue
+		}
+		f.last = head.Sequence
+		f.events = append(f.events, e)
+		if head.Type == event.TypeVisit {
 			f.outcomes++
 		}
 	}
-	f.events = append(f.events, events...)
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// since gives the events from the nth on, and what tells of more.
-func (f *feed) since(n int) ([]json.RawMessage, <-chan struct{}) {
+// state gives the events so far, the sequence of the last, and what is closed
+// when there are more.
+func (f *feed) state() (events []json.RawMessage, last uint64, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.events[n:len(f.events):len(f.events)], f.changed
+	return f.events[:len(f.events):len(f.events)], f.last, f.changed
 }
 
 // countOutcomes gives the number of visits that the feed has told of.
@@ -82,15 +95,15 @@ func (f *feed) follow(ctx context.Context) <-chan json.RawMessage {
 	go func() {
 		defer close(out)
 		for n := 0; ; {
-			events, changed := f.since(n)
-			for _, e := range events {
+			events, _, changed := f.state()
+			for _, e := range events[n:] {
 				select {
 				case out <- e:
 				case <-ctx.Done():
 					return
 				}
 			}
-			n += len(events)
+			n = len(events)
 			select {
 			case <-changed:
 			case <-ctx.Done():
