@@ -4,6 +4,7 @@ package pcsctest
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,6 +81,34 @@ func (d *Daemon) start(t testing.TB) {
 		close(ended)
 	}(d.cmd, d.log, d.ended)
 	d.await(t, "daemon ready")
+	d.awaitSocket(t)
+}
+
+// socket is where pcscd's clients find it (libpcsclite's PCSCLITE_CSOCK_NAME).
+const socket = "/run/pcscd/pcscd.comm"
+
+// awaitSocket waits until pcscd takes clients: it says that it is ready just
+// before it listens, and a client that comes in between is refused.
+func (d *Daemon) awaitSocket(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	retry := time.NewTicker(time.Millisecond)
+	defer retry.Stop()
+	for {
+		client, err := net.Dial("unix", socket)
+		if err == nil {
+			client.Close()
+			return
+		}
+		select {
+		case <-retry.C:
+		case <-d.ended:
+			t.Fatalf("pcscd ended before it took clients; it said:\n%s", d.log)
+		case <-ctx.Done():
+			t.Fatalf("pcscd takes no clients: %v; it said:\n%s", err, d.log)
+		}
+	}
 }
 
 // Kill ends pcscd with SIGKILL, as a crash would. Its socket stays behind;

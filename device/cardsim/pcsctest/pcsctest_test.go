@@ -69,6 +69,21 @@ func TestInsertAndRemove(t *testing.T) {
 	}
 }
 
+// TestTakesClientsAtOnce: when Start and Restart give control back, nobody is
+// refused any more.
+func TestTakesClientsAtOnce(t *testing.T) {
+	d := pcsctest.Start(t)
+	for range 20 {
+		client, err := net.Dial("unix", "/run/pcscd/pcscd.comm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.Close()
+		d.Kill()
+		d.Restart(t)
+	}
+}
+
 func TestKillAndRestart(t *testing.T) {
 	p, err := testpki.New(time.Now())
 	if err != nil {
