@@ -23,8 +23,9 @@ const usage = `kioskhub is the backend of card terminals.
   kioskhub kiosk add ID        make a kiosk's bundle: certificate, keys, trust, kioskd.toml
   kioskhub consumer add NAME   make a bundle for a backend that pulls the feed
   kioskhub feed tail NAME      print a consumer's feed as JSON lines, and acknowledge it
+  kioskhub explain TOKEN.json  judge one Web eID token, and say why
 
-All but init take --dir DIR, the hub's folder (default: here).
+All but init, explain and rules take --dir DIR, the hub's folder (default: here).
 "kioskhub COMMAND -h" tells the flags of each.
 `
 
@@ -32,17 +33,37 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	m := NewMain(os.Stdout, os.Stderr)
-	err := m.ParseFlags(os.Args[1:])
-	if err == nil {
-		err = errors.Join(m.Run(ctx), m.Close())
+	if err := m.ParseFlags(os.Args[1:]); err != nil {
+		os.Exit(m.exit(&unable{err}))
 	}
-	if errors.Is(err, flag.ErrHelp) {
-		return
+	os.Exit(m.exit(errors.Join(m.Run(ctx), m.Close())))
+}
+
+// unable is a command line by which nothing can be done, or of a command that
+// judges, that it could not.
+type unable struct{ err error }
+
+func (u *unable) Error() string { return u.err.Error() }
+func (u *unable) Unwrap() error { return u.err }
+
+// errRefused is the answer no of a command that judges, which has said why.
+var errRefused = errors.New("refused")
+
+// exit says what went wrong and gives the exit status: 0 when it went well or
+// the answer is yes, 1 when it did not or the answer is no, 2 when a command
+// line is wrong or nothing could be judged.
+func (m *Main) exit(err error) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return 0
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kioskhub:", err)
-		os.Exit(1)
+	if errors.Is(err, errRefused) {
+		return 1
 	}
+	fmt.Fprintln(m.stderr, "kioskhub:", err)
+	if errors.As(err, new(*unable)) {
+		return 2
+	}
+	return 1
 }
 
 // Main is the program: flags parsed, run once, closed.
@@ -70,6 +91,7 @@ func (m *Main) ParseFlags(args []string) error {
 		{"kiosk add", m.parseKioskAdd},
 		{"consumer add", m.parseConsumerAdd},
 		{"feed tail", m.parseFeedTail},
+		{"explain", m.parseExplain},
 	}
 	line := strings.Join(args, " ") + " "
 	for _, c := range commands {

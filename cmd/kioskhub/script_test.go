@@ -1,15 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/kiosk/webeid"
 )
 
 // The test binary is kioskhub too, for scripts and for processes to kill.
@@ -17,14 +22,49 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kioskhub": main})
 }
 
+// pkiOf is the key of a script's PKI.
+type pkiOf struct{}
+
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir:   "testdata",
+		Setup: func(e *testscript.Env) error { e.Values[pkiOf{}] = new(*testpki.PKI); return nil },
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"testpki": func(ts *testscript.TestScript, _ bool, args []string) {
 				pki, err := testpki.New(time.Now())
 				ts.Check(err)
 				ts.Check(pki.Write(ts.MkAbs(args[0])))
+				*ts.Value(pkiOf{}).(**testpki.PKI) = pki
+			},
+			// token CARD ORIGIN NONCE FILE has a card of the last testpki sign.
+			"token": func(ts *testscript.TestScript, _ bool, args []string) {
+				pki := *ts.Value(pkiOf{}).(**testpki.PKI)
+				c := pki.Holders[args[0]].Authentication
+				token, err := webeid.Sign(c.Key, c.Certificate.Raw, args[1], args[2])
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[3]), token, 0o600))
+			},
+			// status WANT COMMAND... fails unless the command exits so.
+			"status": func(ts *testscript.TestScript, _ bool, args []string) {
+				want, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				err = ts.Exec(args[1], args[2:]...)
+				got := 0
+				if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+					got = exit.ExitCode()
+				} else {
+					ts.Check(err)
+				}
+				if got != want {
+					ts.Fatalf("exit status %d, want %d", got, want)
+				}
+			},
+			// firstline WANT fails unless it is the first line that the last
+			// command printed.
+			"firstline": func(ts *testscript.TestScript, _ bool, args []string) {
+				if got, _, _ := strings.Cut(ts.ReadFile("stdout"), "\n"); got != args[0] {
+					ts.Fatalf("the first line is %q, want %q", got, args[0])
+				}
 			},
 			// occupy listens on a free port until the script ends and puts
 			// its address into $ADDR.

@@ -105,13 +105,13 @@ func prepare(in Domain) (*domain, error) {
 	}
 	d := &domain{Domain: in, anchors: x509.NewCertPool(), intermediates: x509.NewCertPool()}
 	for _, c := range in.Anchors {
-		if err := checkCA(c); err != nil {
+		if err := CheckCA(c); err != nil {
 			return nil, fmt.Errorf("anchor %q: %w", c.Subject.CommonName, err)
 		}
 		d.anchors.AddCert(withNameConstraints(c))
 	}
 	for _, c := range in.Intermediates {
-		if err := checkCA(c); err != nil {
+		if err := CheckCA(c); err != nil {
 			return nil, fmt.Errorf("intermediate %q: %w", c.Subject.CommonName, err)
 		}
 		d.intermediates.AddCert(withNameConstraints(c))

@@ -199,6 +199,19 @@ func (e entry) missing(dir, name string) error {
 	return fmt.Errorf("the CA file %s is missing: put it into %s (it is a certificate of %s)", filepath.Base(name), filepath.Dir(inDir(dir, name)), source)
 }
 
+// ReadCertificates reads a file of one certificate in DER or any number in PEM.
+func ReadCertificates(path string) ([]*x509.Certificate, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := parseCertificates(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return certs, nil
+}
+
 // parseCertificates reads one certificate in DER or any number in PEM.
 func parseCertificates(data []byte) (certs []*x509.Certificate, err error) {
 	block, rest := pem.Decode(data)

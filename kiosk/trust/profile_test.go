@@ -45,7 +45,7 @@ func FuzzProfile(f *testing.F) {
 		}
 		checkForm(cert)
 		checkKey(cert.PublicKey)
-		checkCA(cert)
+		CheckCA(cert)
 		withNameConstraints(cert)
 		checkDirectoryNames([]*x509.Certificate{cert, cert})
 		for _, d.Subject = range subjects {

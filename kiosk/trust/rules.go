@@ -112,8 +112,9 @@ func hasPolicy(cert *x509.Certificate, policy string) bool {
 	return slices.ContainsFunc(cert.Policies, func(oid x509.OID) bool { return oid.String() == policy })
 }
 
-// checkCA refuses a certificate that may not issue others.
-func checkCA(c *x509.Certificate) error {
+// CheckCA refuses, by an error, a certificate that may not issue others, or has a
+// key or a signature too weak for that.
+func CheckCA(c *x509.Certificate) error {
 	switch {
 	case c.Version != 3 || !c.BasicConstraintsValid || !c.IsCA:
 		return errors.New("this is no CA certificate (basicConstraints)")

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/webeid"
+)
+
+const explainUsage = ` TOKEN.json
+
+Judges one Web eID token with nothing else set up; - reads it from standard
+input. The first line is ok or the reason code, the rest says why. Exit status:
+0 ok, 1 refused, 2 nothing could be judged.
+
+--anchors takes the CAs to trust. A CA among them that another of them has
+issued is judged as one below it, by its constraints too; any other is an
+anchor by itself, self-signed or not (RFC 5280 §6.1.1).
+
+`
+
+// explanation is what a token is judged by.
+type explanation struct {
+	anchors, policies list
+	origin, nonce     string
+	crls              list
+	ocsp              bool
+	at                moment
+}
+
+func (m *Main) parseExplain(name string, args []string) error {
+	fs := m.flags(name, explainUsage)
+	var e explanation
+	fs.Var(&e.anchors, "anchors", "CA `files`, PEM or DER, separated by commas")
+	fs.Var(&e.policies, "policy", "`OID` that the certificate must name, or one of several, separated by commas; \"any\" for no matter which")
+	fs.StringVar(&e.origin, "origin", "", "the `origin` that the card signed for, https://host[:port]")
+	fs.StringVar(&e.nonce, "nonce", "", "the `nonce` that the card signed, base64")
+	fs.Var(&e.at, "at", "judge at this `time`, like 2026-11-22T12:00:00+01:00 (default now)")
+	fs.Var(&e.crls, "crl", "CRL `files`, PEM or DER, separated by commas, to look into")
+	fs.BoolVar(&e.ocsp, "ocsp", false, "ask the OCSP responder that the certificate names")
+	token, err := arguments(fs, args, "TOKEN.json")
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct{ name, value string }{
+		{"anchors", e.anchors.String()}, {"policy", e.policies.String()}, {"origin", e.origin}, {"nonce", e.nonce},
+	} {
+		if f.value == "" {
+			return fmt.Errorf("--%s is missing; `%s -h` tells more", f.name, name)
+		}
+	}
+	m.run = func(ctx context.Context) error {
+		err := m.explain(ctx, e, token[0])
+		if err != nil && !errors.Is(err, errRefused) {
+			return &unable{err}
+		}
+		return err
+	}
+	return nil
+}
+
+func (m *Main) explain(ctx context.Context, e explanation, name string) error {
+	token, err := readToken(name)
+	if err != nil {
+		return err
+	}
+	domain, notes, err := e.domain()
+	if err != nil {
+		return err
+	}
+	domains, err := trust.New(domain)
+	if err != nil {
+		return err
+	}
+	at := e.at.or(time.Now())
+	v := webeid.Validator{Origin: e.origin, Domains: domains}
+	if e.ocsp {
+		v.OCSP = trust.NewOCSP(http.DefaultTransport, rand.Reader)
+	}
+	holder, err := v.Validate(ctx, token, e.nonce, at)
+	refusal, refused := errors.AsType[*trust.Refusal](err)
+	if err != nil && !refused {
+		return err
+	}
+	if refused {
+		fmt.Fprintf(m.stdout, "%s\nThe token is refused: %s.\n", refusal.Reason, sentence(refusal.Err))
+	} else {
+		fmt.Fprintf(m.stdout, "ok\nThe token proves that %s, %s, has signed this nonce for this origin.\n", holder.ID, holder.Name)
+	}
+	fmt.Fprintf(m.stdout, "Judged as of %s.\n", at.UTC().Format(time.RFC3339))
+	describe(m.stdout, token, domains, at)
+	for _, note := range notes {
+		fmt.Fprintln(m.stdout, note)
+	}
+	if refused {
+		return errRefused
+	}
+	return nil
+}
+
+// maxTokenFile bounds what is read of a token; what is a token is shorter.
+const maxTokenFile = 1 << 20
+
+func readToken(name string) (token []byte, err error) {
+	in := os.Stdin
+	if name != "-" {
+		if in, err = os.Open(name); err != nil {
+			return nil, fmt.Errorf("cannot read token: %w", err)
+		}
+		defer in.Close()
+	}
+	if token, err = io.ReadAll(io.LimitReader(in, maxTokenFile)); err != nil {
+		return nil, fmt.Errorf("cannot read token: %w", err)
+	}
+	return token, nil
+}
+
+// hsmPolicy is of keys that are not on a card; it is refused but to whoever
+// asks for it.
+const hsmPolicy = "2.16.578.1.26.1.3.6"
+
+// domain makes a trust domain of the command line. notes are sentences about
+// it that belong to the explanation.
+func (e explanation) domain() (d trust.Domain, notes []string, err error) {
+	d = trust.Domain{Name: "explain", Policies: e.policies, Subject: trust.SubjectBuypass}
+	if !slices.Contains(d.Policies, hsmPolicy) {
+		d.RefusedPolicies = []string{hsmPolicy}
+	}
+	var cas []*x509.Certificate
+	for _, name := range e.anchors {
+		found, err := trust.ReadCertificates(name)
+		if err != nil {
+			return d, nil, fmt.Errorf("cannot read --anchors: %w", err)
+		}
+		for _, c := range found {
+			if err := trust.CheckCA(c); err != nil {
+				notes = append(notes, fmt.Sprintf("Left out of --anchors: %q, as %s.", c.Subject.CommonName, err))
+				continue
+			}
+			cas = append(cas, c)
+		}
+	}
+	for _, c := range cas {
+		if slices.ContainsFunc(cas, func(above *x509.Certificate) bool { return issuedBy(c, above) }) {
+			d.Intermediates = append(d.Intermediates, c)
+		} else {
+			d.Anchors = append(d.Anchors, c)
+		}
+	}
+	if len(d.Anchors) == 0 {
+		return d, nil, errors.Join(append([]error{errors.New("--anchors names no CA that can be an anchor")}, sentences(notes)...)...)
+	}
+	d.Unrevocable = !e.ocsp && len(e.crls) == 0
+	if d.Unrevocable {
+		return d, append(notes, "Revocation was not asked about: neither --crl nor --ocsp is given."), nil
+	}
+	// With rules for a responder that nobody asks, a domain whose CRLs are of
+	// no use is one that does not know, and not one without revocation.
+	d.OCSP = &trust.OCSPRules{}
+	for _, name := range e.crls {
+		f, err := os.Open(name)
+		if err != nil {
+			return d, nil, fmt.Errorf("cannot read --crl: %w", err)
+		}
+		crl, err := trust.ReadCRL(f, cas)
+		f.Close()
+		if err != nil {
+			notes = append(notes, fmt.Sprintf("The CRL %s is of no use: %s.", name, err))
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("The CRL %s of %s lists %d certificates.", name, crl.ThisUpdate.UTC().Format(time.RFC3339), crl.Len()))
+		d.CRLs = append(d.CRLs, crl)
+	}
+	if e.ocsp {
+		notes = append(notes, "The OCSP responder that the certificate names was to be asked, if nothing before that refused it.")
+	}
+	return d, notes, nil
+}
+
+// issuedBy tells whether c is a CA below another one.
+func issuedBy(c, above *x509.Certificate) bool {
+	return !bytes.Equal(c.RawSubject, c.RawIssuer) && bytes.Equal(c.RawIssuer, above.RawSubject) && c.CheckSignatureFrom(above) == nil
+}
+
+// describe prints what the certificate says, if there is one to read.
+func describe(w io.Writer, token []byte, domains *trust.Domains, at time.Time) {
+	t, err := webeid.Parse(token)
+	if err != nil {
+		return
+	}
+	cert, err := trust.ParseCertificate(t.Certificate)
+	if err != nil {
+		return
+	}
+	var policies []string
+	for _, p := range cert.Policies {
+		policies = append(policies, p.String())
+	}
+	fmt.Fprintf(w, "Its certificate is issued by %q, valid %s to %s, for policies %s; signed with %s.\n",
+		cert.Issuer.CommonName, cert.NotBefore.UTC().Format(time.RFC3339), cert.NotAfter.UTC().Format(time.RFC3339),
+		strings.Join(policies, " "), t.Algorithm)
+	path, err := domains.Path(cert, trust.Authenticate, at)
+	if err != nil {
+		return
+	}
+	var names []string
+	for _, c := range path.Chain[1:] {
+		names = append(names, fmt.Sprintf("%q", c.Subject.CommonName))
+	}
+	fmt.Fprintf(w, "Its path to an anchor: %s.\n", strings.Join(names, ", then "))
+}
+
+// sentence gives an error of several lines in one.
+func sentence(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+func sentences(notes []string) (errs []error) {
+	for _, n := range notes {
+		errs = append(errs, errors.New(n))
+	}
+	return errs
+}

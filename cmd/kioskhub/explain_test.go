@@ -1,0 +1,110 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/kiosk/webeid"
+)
+
+// responder is OpenSSL's, that says of one certificate what status it has, in
+// the form of its index (V, R).
+func responder(t *testing.T, dir string) (url string, answer func(cert *x509.Certificate, status string)) {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, "request"), request, 0o600)
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c := exec.Command("openssl", "ocsp", "-index", "index.txt", "-CA", "person-ca.pem", "-rsigner", "ocsp.pem", "-rkey", "ocsp.key",
+			"-nmin", "10", "-reqin", "request", "-respout", "response")
+		c.Dir = dir
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("openssl: %v\n%s", err, out)
+		}
+		http.ServeFile(w, r, filepath.Join(dir, "response"))
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL, func(cert *x509.Certificate, status string) {
+		revoked := ""
+		if status == "R" {
+			revoked = "250101000000Z"
+		}
+		serial := fmt.Sprintf("%X", cert.SerialNumber)
+		if len(serial)%2 == 1 {
+			serial = "0" + serial
+		}
+		line := fmt.Sprintf("%s\t%s\t%s\t%s\tunknown\t/CN=holder\n", status, cert.NotAfter.UTC().Format("060102150405Z"), revoked, serial)
+		if err := os.WriteFile(filepath.Join(dir, "index.txt"), []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// --ocsp asks the responder that the certificate names, and nobody else.
+func TestExplainAsksTheResponder(t *testing.T) {
+	const origin, nonce = "https://hub.example", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	now := time.Now()
+	pki, err := testpki.New(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "pki")
+	if err := pki.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	url, answer := responder(t, dir)
+	template := testpki.Authentication(pki.Holders["valid"].Person, now.AddDate(0, -1, 0), now.AddDate(1, 0, 0))
+	template.OCSPServer = []string{url}
+	key := pki.Holders["valid"].Authentication.Key
+	cert, err := pki.Issue(template, key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := webeid.Sign(key, cert.Raw, origin, nonce)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "token.json")
+	if err := os.WriteFile(name, token, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := pki.Holders["revoked"].Authentication.Certificate
+	for _, tt := range []struct {
+		about      *x509.Certificate
+		status     string
+		want, says string
+	}{
+		{cert, "V", "ok", "responder that the certificate names was to be asked"},
+		{cert, "R", "revoked", "the responder said so at"},
+		{other, "V", "revocation-unknown", "does not know the certificate"},
+	} {
+		answer(tt.about, tt.status)
+		var out strings.Builder
+		m := NewMain(&out, io.Discard)
+		if err := m.ParseFlags([]string{"explain", "--ocsp", "--anchors", filepath.Join(dir, "root.pem") + "," + filepath.Join(dir, "person-ca.pem"),
+			"--policy", testpki.PolicySmartCard.String(), "--origin", origin, "--nonce", nonce, name}); err != nil {
+			t.Fatal(err)
+		}
+		err := m.Run(t.Context())
+		first, rest, _ := strings.Cut(out.String(), "\n")
+		if first != tt.want || !strings.Contains(rest, tt.says) || errors.Is(err, errRefused) != (tt.want != "ok") {
+			t.Errorf("%s: %v\n%s", tt.want, err, &out)
+		}
+	}
+}

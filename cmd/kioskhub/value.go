@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// list is a flag's value of several parts, separated by commas; the flag may
+// be given again.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+func (l *list) Set(s string) error {
+	for part := range strings.SplitSeq(s, ",") {
+		if part == "" {
+			return fmt.Errorf("an empty part in %q", s)
+		}
+		if !slices.Contains(*l, part) {
+			*l = append(*l, part)
+		}
+	}
+	return nil
+}
+
+// moment is a flag's value of a time (RFC 3339).
+type moment struct{ time.Time }
+
+func (m *moment) Set(s string) (err error) {
+	if m.Time, err = time.Parse(time.RFC3339, s); err != nil {
+		return fmt.Errorf("it is not of the form 2026-11-22T12:00:00+01:00")
+	}
+	return nil
+}
+
+func (m *moment) String() string {
+	if m.IsZero() {
+		return ""
+	}
+	return m.Format(time.RFC3339)
+}
+
+// or gives the time, or another if none was set.
+func (m moment) or(other time.Time) time.Time {
+	if m.IsZero() {
+		return other
+	}
+	return m.Time
+}
