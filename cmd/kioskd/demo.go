@@ -32,7 +32,7 @@ type demoOptions struct {
 const settleTime = 10 * time.Second
 
 // runDemo runs the whole system until ctx ends or the script does.
-func runDemo(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, log *slog.Logger) error {
+func runDemo(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	var o demoOptions
 	flags := flag.NewFlagSet("kioskd demo", flag.ContinueOnError)
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "loopback `address` of the page")
@@ -55,8 +55,9 @@ func runDemo(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if err != nil {
 		return err
 	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})) // quiet but for what goes wrong
 	if o.script != "" {
-		return o.play(ctx, stdin, stdout, stderr, texts)
+		return o.play(ctx, stdin, stdout, texts, log)
 	}
 	return o.serve(ctx, stdout, texts, log)
 }
@@ -74,14 +75,13 @@ func (o demoOptions) slot(log *slog.Logger) func(cards string) (demo.Slot, error
 	}
 }
 
-// play plays the script, quietly but for what goes wrong.
-func (o demoOptions) play(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, texts *screen.Catalogue) error {
+// play plays the script.
+func (o demoOptions) play(ctx context.Context, stdin io.Reader, stdout io.Writer, texts *screen.Catalogue, log *slog.Logger) error {
 	s, err := o.readScript(stdin)
 	if err != nil {
 		return err
 	}
 	p := script.NewPanel()
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return o.with(ctx, p, texts, log, func(ctx context.Context, d *demo.Demo) error {
 		err := s.Play(ctx, d, p)
 		if o.events && err == nil {
@@ -111,8 +111,8 @@ func (o demoOptions) readScript(stdin io.Reader) (*script.Script, error) {
 func (o demoOptions) serve(ctx context.Context, stdout io.Writer, texts *screen.Catalogue, log *slog.Logger) error {
 	p := panel.New()
 	return o.with(ctx, daemon.WebPanel{Panel: p, Texts: texts}, texts, log, func(ctx context.Context, d *demo.Demo) error {
-		return withPage(ctx, o.listen, page.Handler(d, p), log, func(ctx context.Context) error {
-			fmt.Fprintf(stdout, "The kiosk is at http://%s/ (Ctrl-C ends it). The cards' PIN is 1234, their PUK 12345678.\n", o.listen)
+		return withPage(ctx, o.listen, page.Handler(d, p), log, func(ctx context.Context, url string) error {
+			fmt.Fprintf(stdout, "The kiosk is at %s (Ctrl-C ends it). The cards' PIN is 1234, their PUK 12345678.\n", url)
 			<-ctx.Done()
 			return nil
 		})

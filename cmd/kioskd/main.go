@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -45,12 +44,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
 	switch command {
 	case "run":
-		return runKiosk(ctx, args, stderr, log)
+		return runKiosk(ctx, args, stderr)
 	case "demo":
-		return runDemo(ctx, args, stdin, stdout, stderr, log)
+		return runDemo(ctx, args, stdin, stdout, stderr)
 	case "version":
 		_, err := fmt.Fprintln(stdout, version())
 		return err

@@ -19,7 +19,8 @@ import (
 )
 
 // runKiosk serves one kiosk until ctx ends.
-func runKiosk(ctx context.Context, args []string, stderr io.Writer, log *slog.Logger) error {
+func runKiosk(ctx context.Context, args []string, stderr io.Writer) error {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
 	flags := flag.NewFlagSet("kioskd run", flag.ContinueOnError)
 	file := flags.String("config", "/etc/smartkiosk/kioskd.toml", "configuration file")
 	if err := parse(flags, args, stderr); err != nil {
@@ -38,7 +39,8 @@ func runKiosk(ctx context.Context, args []string, stderr io.Writer, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	err = withPage(ctx, c.Panel.Listen, panelPage(p), log, func(ctx context.Context) error {
+	err = withPage(ctx, c.Panel.Listen, panelPage(p), log, func(ctx context.Context, url string) error {
+		log.Info("panel", "url", url)
 		return d.Run(ctx, version())
 	})
 	return errors.Join(err, d.Close())
@@ -54,7 +56,7 @@ func panelPage(p *panel.Panel) http.Handler {
 
 // withPage serves a page on a loopback address while work runs. Either's
 // failure ends both.
-func withPage(ctx context.Context, address string, h http.Handler, log *slog.Logger, work func(context.Context) error) error {
+func withPage(ctx context.Context, address string, h http.Handler, log *slog.Logger, work func(ctx context.Context, url string) error) error {
 	if err := config.CheckLoopback(address); err != nil {
 		return err
 	}
@@ -76,8 +78,7 @@ func withPage(ctx context.Context, address string, h http.Handler, log *slog.Log
 		stop()
 		served <- err
 	}()
-	log.Info("panel", "url", "http://"+l.Addr().String()+"/")
-	err = work(ctx)
+	err = work(ctx, "http://"+l.Addr().String()+"/")
 	stop()
 	if e := server.Close(); e != nil {
 		err = errors.Join(err, e)
