@@ -19,6 +19,7 @@ var tones = map[situation]string{
 	"granted":              "good",
 	"granted-offline":      "good",
 	"denied":               "bad",
+	"denied-not-now":       "bad",
 	"denied-expired":       "bad",
 	"denied-not-yet-valid": "bad",
 	"denied-revoked":       "bad",
@@ -37,25 +38,31 @@ var tones = map[situation]string{
 }
 
 // denials groups the reasons of a denial by what the person can do about it.
-// A reason that is not here, such as one of the operator's own rules, is told
-// as "no access here".
+// A reason that is not here is told as "no access here".
 var denials = map[kiosk.Reason]situation{
+	// Only the staff can tell why.
+	kiosk.NotAllowed:     "denied",
+	kiosk.RuleDenied:     "denied",
+	kiosk.OperatorDenied: "denied",
+	kiosk.OutsideHours:   "denied-not-now",
+
 	kiosk.Expired:     "denied-expired",
 	kiosk.NotYetValid: "denied-not-yet-valid",
 	kiosk.Revoked:     "denied-revoked",
 	kiosk.Blocked:     "denied-blocked",
 
 	// Another card may do.
-	kiosk.NotTrusted:  "denied-other-card",
-	kiosk.Policy:      "denied-other-card",
-	kiosk.Purpose:     "denied-other-card",
-	kiosk.Identifier:  "denied-other-card",
-	kiosk.Algorithm:   "denied-other-card",
-	kiosk.WeakKey:     "denied-other-card",
+	kiosk.NotTrusted: "denied-other-card",
+	kiosk.Policy:     "denied-other-card",
+	kiosk.Purpose:    "denied-other-card",
+	kiosk.Identifier: "denied-other-card",
+	kiosk.Algorithm:  "denied-other-card",
+	kiosk.WeakKey:    "denied-other-card",
 
 	// Nothing is wrong with the card; time may help.
 	kiosk.RevocationUnknown: "denied-no-contact",
 	kiosk.OfflineNever:      "denied-no-contact",
+	kiosk.OperatorSilent:    "denied-no-contact",
 
 	// The same card may do at the next try.
 	kiosk.Parse:        "denied-try-again",
