@@ -58,6 +58,15 @@ const (
 	Signature         Reason = "signature"
 )
 
+// Reasons of the operator's own rules, for a person whose card is in order.
+const (
+	NotAllowed     Reason = "not-allowed"     // no rule lets this person in here
+	OutsideHours   Reason = "outside-hours"   // a rule does, but not now
+	RuleDenied     Reason = "rule-denied"     // a rule turns this person away
+	OperatorDenied Reason = "operator-denied" // the operator's own system does
+	OperatorSilent Reason = "operator-silent" // it gave no answer, and is not to be done without
+)
+
 // Reasons that arise in the visit itself.
 const (
 	Blocked        Reason = "blocked"       // the card's PIN has no tries left
