@@ -31,7 +31,7 @@ const (
 type Authentication struct {
 	Verdict  string       `json:"verdict"`             // VerdictGranted or VerdictDenied
 	Reason   kiosk.Reason `json:"reason,omitempty"`    // why denied
-	Holder   kiosk.Holder `json:"holder,omitzero"`     // whom the card names, when that is proven
+	Holder   kiosk.Holder `json:"holder,omitzero"`     // whom the card proved, let in or not
 	ValidFor int          `json:"valid_for,omitempty"` // seconds for which a granted verdict may be acted on
 }
 
@@ -47,5 +47,13 @@ type FeedAcknowledgement struct {
 
 // Health is the answer to GET /healthz of a hub that works.
 type Health struct {
-	Status string `json:"status"` // "ok"
+	Status string `json:"status"`          // "ok"
+	Rules  string `json:"rules,omitempty"` // RulesCurrent or RulesStale
 }
+
+// What Health says of the operator's rules file. A stale one cannot be used,
+// and the rules from before are in force.
+const (
+	RulesCurrent = "current"
+	RulesStale   = "stale"
+)
