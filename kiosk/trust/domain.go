@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"time"
@@ -30,6 +31,7 @@ type Domain struct {
 	// first; without either the domain is not used.
 	OCSP      *OCSPRules // nil: no responder is asked
 	CRLs      []*CRL
+	CRLURLs   []string      // where CRLs are to be had, http or https; see Sources
 	MaxCRLAge time.Duration // refuse a CRL whose thisUpdate is longer ago; 0: its nextUpdate alone counts
 	Skew      time.Duration // how far ahead of ours a responder's or CA's clock may be; 0 for 5 min
 
@@ -95,9 +97,14 @@ func prepare(in Domain) (*domain, error) {
 	if !in.Subject.known() {
 		return nil, fmt.Errorf("unknown way to name the subject %q: there are %q", in.Subject, subjects)
 	}
-	switch sources := len(in.CRLs) > 0 || in.OCSP != nil; {
+	for _, address := range in.CRLURLs {
+		if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, fmt.Errorf("%.100q is no http URL to have a CRL from", address)
+		}
+	}
+	switch sources := len(in.CRLs)+len(in.CRLURLs) > 0 || in.OCSP != nil; {
 	case !sources && !in.Unrevocable:
-		return nil, errors.New("it has no way to learn what was revoked: give crls or a table ocsp, or say revocation = \"none\"")
+		return nil, errors.New("it has no way to learn what was revoked: give crls, crl_urls or a table ocsp, or say revocation = \"none\"")
 	case sources && in.Unrevocable:
 		return nil, errors.New("it has a way to learn what was revoked, yet says revocation = \"none\"")
 	case in.MaxCRLAge < 0 || in.Skew < 0 || in.OCSP != nil && (in.OCSP.Timeout < 0 || in.OCSP.MaxAge < 0):

@@ -32,6 +32,7 @@ type entry struct {
 	Purposes        []Purpose  `toml:"purposes"`
 	Subject         Subject    `toml:"subject"`
 	CRLs            []string   `toml:"crls"` // DER or PEM files
+	CRLURLs         []string   `toml:"crl_urls"`
 	MaxCRLAge       duration   `toml:"max_crl_age"`
 	Skew            duration   `toml:"skew"`
 	OCSP            *ocspEntry `toml:"ocsp"`
@@ -125,7 +126,7 @@ func readFile(path string) ([]entry, error) {
 func (e entry) read(dir string) (d Domain, err error) {
 	d = Domain{
 		Name: e.Name, Policies: e.Policies, RefusedPolicies: e.RefusedPolicies, Purposes: e.Purposes, Subject: e.Subject,
-		MaxCRLAge: time.Duration(e.MaxCRLAge), Skew: time.Duration(e.Skew),
+		CRLURLs: e.CRLURLs, MaxCRLAge: time.Duration(e.MaxCRLAge), Skew: time.Duration(e.Skew),
 	}
 	switch e.Revocation {
 	case "":

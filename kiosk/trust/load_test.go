@@ -89,7 +89,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"an unknown purpose", domain + `purposes = ["encrypt"]`, `unknown purpose "encrypt"`},
 		{"an unknown subject", change(`"buypass"`, `"name"`), `unknown way to name the subject "name"`},
 		{"no subject", change(`subject = "buypass"`, ``), `unknown way to name the subject ""`},
-		{"no way to learn of revocation", change(`crls = ["person-ca.crl"]`, ``), `give crls or a table ocsp, or say revocation = "none"`},
+		{"no way to learn of revocation", change(`crls = ["person-ca.crl"]`, ``), `give crls, crl_urls or a table ocsp, or say revocation = "none"`},
 		{"a way to learn of revocation, and none", domain + `revocation = "none"`, `yet says revocation = "none"`},
 		{"revocation in other words", domain + `revocation = "soft"`, `only "none" may be said`},
 		{"a span of time without a unit", domain + `max_crl_age = "48"`, `48`},

@@ -26,6 +26,7 @@ var templates = map[string]template{
 			Subject:         SubjectBuypass,
 			MaxCRLAge:       buypassMaxCRLAge,
 			OCSP:            &ocspEntry{URL: "http://ocspps.buypassca.com"},
+			CRLURLs:         []string{"http://crl.buypassca.com/BPCl3CaG2HTPS.crl"},
 		},
 		source: "Buypass Class 3 Root CA G2 HT and Buypass Class 3 CA G2 HT Person, from https://www.buypass.com/security/buypass-root-certificates" +
 			" or http://crt.buypassca.com/; compare their fingerprints with those that Buypass publishes",
@@ -40,6 +41,7 @@ var templates = map[string]template{
 			Subject:         SubjectBuypass,
 			MaxCRLAge:       buypassMaxCRLAge,
 			OCSP:            &ocspEntry{},
+			CRLURLs:         []string{"http://crl.test4.buypassca.com/BPCl3CaG2HTPS.crl"},
 		},
 		source: "Buypass Class 3 Test4 Root CA G2 HT and Buypass Class 3 Test4 CA G2 HT Person, from http://crt.test4.buypassca.com/" +
 			" (there without -test4 in the name) or with the test cards",
@@ -95,8 +97,9 @@ func (e entry) fill() (entry, error) {
 	setList(&e.RefusedPolicies, own.RefusedPolicies)
 	setList(&e.Purposes, own.Purposes)
 	setList(&e.CRLs, own.CRLs)
+	setList(&e.CRLURLs, own.CRLURLs)
 	if own.Revocation != "" {
-		e.OCSP, e.CRLs = own.OCSP, own.CRLs
+		e.OCSP, e.CRLs, e.CRLURLs = own.OCSP, own.CRLs, own.CRLURLs
 	}
 	return e, nil
 }

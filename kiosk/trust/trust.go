@@ -19,6 +19,7 @@
 //	purposes = ["authenticate"]           # and "sign"; this is the default
 //	subject = "buypass"                   # how the holder is named: "buypass", "serial-number", "email"
 //	crls = ["person-ca.crl"]              # DER or PEM
+//	crl_urls = ["http://crl.example/ca.crl"]  # from where the hub fetches newer ones
 //	max_crl_age = "168h"                  # since thisUpdate; by default its nextUpdate alone counts
 //	skew = "5m"                           # how far ahead a CA's clock may be
 //	#revocation = "none"                  # instead of crls and ocsp: nobody says what was revoked
