@@ -38,7 +38,9 @@ func lockFile(path string, wait time.Duration) (*os.File, error) {
 
 // create makes an empty outbox under another name and gives it its own when
 // it is whole on disk: while a bbolt file is made, a power cut can ruin it.
-func create(path string) error {
+func create(path string) error { return createAs(path, fill) }
+
+func createAs(path string, fill func(*bolt.DB) error) error {
 	fresh := path + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -51,18 +53,13 @@ func create(path string) error {
 		_ = db.Close()
 		return err
 	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(db.Sync(), db.Close()); err != nil {
 		return err
 	}
 	return install(fresh, path)
 }
 
-func fill(db *bolt.DB) error {
-	if err := migrate(db, migrations); err != nil {
-		return err
-	}
-	return db.Sync()
-}
+func fill(db *bolt.DB) error { return migrate(db, migrations) }
 
 // install renames a synced file and syncs its folder, without which the new
 // name may be lost.
