@@ -195,7 +195,7 @@ func (s *step) decide(v Verdict) {
 	if v.Holder != (Holder{}) {
 		s.holder = v.Holder
 	}
-	s.offline = v.Offline
+	s.offline, s.basis = v.Offline, v.Basis
 	o := Denied
 	if v.Granted {
 		o = Granted

@@ -66,6 +66,7 @@ type Record struct {
 	Holder        Holder // what the card claims; proven only if Authenticated
 	Authenticated bool   // the card took the PIN and signed
 	Offline       bool   // the kiosk decided alone
+	Basis         Basis  // of what it decided
 	Nonce         string // evidence: what was signed
 	Token         []byte // evidence: Web eID authentication token, JSON
 }

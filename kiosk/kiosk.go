@@ -5,6 +5,8 @@
 // The package does no I/O and knows neither device nor store.
 package kiosk
 
+import "time"
+
 // Holder is the person whom a card names.
 type Holder struct {
 	ID     string `json:"id"`               // the normalised subject serialNumber, e.g. UN:NO-9578-4050-100001
@@ -30,6 +32,14 @@ type Verdict struct {
 	Reason  Reason // why not, when not Granted
 	Holder  Holder
 	Offline bool
+	Basis   Basis // of a verdict that is Offline
+}
+
+// Basis is what the kiosk's own verdict rests on, for whoever judges again.
+type Basis struct {
+	Rules string    // version of the rules; "" for the kiosk's own configuration
+	Time  time.Time // for which the certificate was judged; zero if it was not
+	CRL   string    // number of the CRL that was looked at; "" if none was, or it has none
 }
 
 // Reason says why a person was not let in, or why a visit failed. It is a
@@ -69,9 +79,13 @@ const (
 
 // Reasons that arise in the visit itself.
 const (
-	Blocked        Reason = "blocked"       // the card's PIN has no tries left
-	OfflineNever   Reason = "offline-never" // no hub, and the rules forbid deciding alone
-	ByHolder       Reason = "by-holder"     // the cancel key
+	Blocked        Reason = "blocked"         // the card's PIN has no tries left
+	OfflineNever   Reason = "offline-never"   // no hub, and the rules forbid deciding alone
+	OfflineExpired Reason = "offline-expired" // no hub, and the rules that it gave have run out
+	OfflineUnknown Reason = "offline-unknown" // no hub, and it has not let this holder in lately
+	OfflineLimit   Reason = "offline-limit"   // no hub, and as many were let in without as may be
+	ClockUntrusted Reason = "clock-untrusted" // no hub, and the clock is behind a time already seen
+	ByHolder       Reason = "by-holder"       // the cancel key
 	CardRemoved    Reason = "card-removed"
 	PINTimeout     Reason = "pin-timeout"
 	VisitTimeout   Reason = "visit-timeout"

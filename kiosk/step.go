@@ -132,7 +132,7 @@ func (s *step) finish(o Outcome, why Reason) {
 func (s *step) record(o Outcome, why Reason) Record {
 	return Record{
 		Visit: s.id, Outcome: o, Reason: why, Holder: s.holder,
-		Authenticated: s.token != nil, Offline: s.offline, Nonce: s.nonce, Token: s.token,
+		Authenticated: s.token != nil, Offline: s.offline, Basis: s.basis, Nonce: s.nonce, Token: s.token,
 	}
 }
 

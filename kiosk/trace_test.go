@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"smartkiosk/kiosk"
 )
@@ -101,6 +102,14 @@ func (tr *trace) step(e kiosk.Event) []kiosk.Effect {
 
 var kari = kiosk.Holder{ID: "UN:NO-9578-4050-100001", Name: "Kari Nordmann", Domain: "buypass-test"}
 
+// basis is what an offline verdict rests on.
+func basis(offline string) kiosk.Basis {
+	if offline != "offline" {
+		return kiosk.Basis{}
+	}
+	return kiosk.Basis{Rules: "rules-7", Time: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+}
+
 // parse reads one event line. Its first word names the event, the second its
 // visit where it has one.
 func (tr *trace) parse(line string) ([]kiosk.Event, error) {
@@ -153,10 +162,10 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.HubFailed{Visit: arg(1)})
 	case "granted":
 		return one(kiosk.Judged{Visit: arg(1), Verdict: kiosk.Verdict{
-			Granted: true, Holder: kari, Offline: arg(2) == "offline"}})
+			Granted: true, Holder: kari, Offline: arg(2) == "offline", Basis: basis(arg(2))}})
 	case "denied":
 		return one(kiosk.Judged{Visit: arg(1), Verdict: kiosk.Verdict{
-			Reason: kiosk.Reason(arg(2)), Holder: kari, Offline: arg(3) == "offline"}})
+			Reason: kiosk.Reason(arg(2)), Holder: kari, Offline: arg(3) == "offline", Basis: basis(arg(3))}})
 	case "recorded":
 		return one(kiosk.Recorded{Visit: arg(1)})
 	case "record-failed":
@@ -212,7 +221,7 @@ func describe(e kiosk.Effect) string {
 		return words("judge-locally", e.Visit, e.Nonce, string(e.Token))
 	case kiosk.Record:
 		return words("record", e.Visit, string(e.Outcome), string(e.Reason), e.Holder.Name,
-			flag(e.Authenticated, "authenticated"), flag(e.Offline, "offline"), e.Nonce, string(e.Token))
+			flag(e.Authenticated, "authenticated"), flag(e.Offline, "offline"), e.Basis.Rules, e.Nonce, string(e.Token))
 	case kiosk.StartTimer:
 		return fmt.Sprintf("timer %s %v", e.Timer, e.After)
 	case kiosk.StopTimer:

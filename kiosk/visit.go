@@ -30,6 +30,7 @@ type Visit struct {
 	wrongPIN  bool
 	challenge challenge
 	offline   bool // the kiosk decided alone
+	basis     Basis
 	waited    bool // a part of the hub's time was spent on the challenge
 	nonce     string
 	token     []byte
@@ -164,5 +165,5 @@ func (v *Visit) wipe() {
 	v.pin.Wipe()
 	v.id, v.holder, v.pinStatus, v.pin = "", Holder{}, PINStatus{}, PIN{}
 	v.wrongPIN, v.challenge, v.waited, v.offline = false, challengeAsked, false, false
-	v.nonce, v.token, v.outcome = "", nil, Record{}
+	v.nonce, v.token, v.basis, v.outcome = "", nil, Basis{}, Record{}
 }

@@ -91,7 +91,7 @@ func (h Header) check() error {
 		return errors.New("id is no UUIDv7")
 	case !kioskForm.MatchString(h.Kiosk):
 		return errors.New("source is no kiosk")
-	case !typeForm.MatchString(h.Type):
+	case !typeForm.MatchString(h.Type) || madeByHub(h.Type):
 		return errors.New("type is none of a kiosk")
 	case h.Sequence == 0:
 		return errors.New("sequence begins at 1")

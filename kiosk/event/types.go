@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"time"
 
 	"smartkiosk/kiosk"
 )
@@ -14,14 +15,25 @@ const (
 	TypeVisit   = "smartkiosk.visit.v1"
 	TypeStarted = "smartkiosk.started.v1"
 	TypeLost    = "smartkiosk.lost.v1"
+	TypeClock   = "smartkiosk.clock.v1"
+	TypeReview  = "smartkiosk.review.v1"
 )
 
 // Type is one row of the table of events.
 type Type struct {
 	Name    string
-	When    string // what makes the kiosk write one
+	When    string // what makes the kiosk, or the hub, write one
 	Payload any    // the zero value of the payload; its members say what they mean in the tag doc, and whom they name in the tag personal
+	By      Author // ByKiosk unless said
 }
+
+// Author is who writes a type of events.
+type Author int
+
+const (
+	ByKiosk Author = iota
+	ByHub
+)
 
 // Types is the table of events: what Seal takes and EVENTS.md lists.
 var Types = []Type{
@@ -40,6 +52,17 @@ var Types = []Type{
 		When:    "the event of this sequence number was lost with a part of the kiosk's disk; it stands in its place, and the event after it still links to what was lost",
 		Payload: Lost{},
 	},
+	{
+		Name:    TypeClock,
+		When:    "the kiosk's clock was set, by more than it runs wrong by itself",
+		Payload: Clock{},
+	},
+	{
+		Name:    TypeReview,
+		When:    "a hub has judged a visit again that the kiosk decided alone; the hub writes it, so that it is not sealed, has no jws and is in no chain",
+		Payload: Review{},
+		By:      ByHub,
+	},
 }
 
 // Visit is how one visit ended.
@@ -51,6 +74,7 @@ type Visit struct {
 	Offline       bool          `json:"offline" doc:"the kiosk decided alone, by its offline rules"`
 	Holder        *kiosk.Holder `json:"holder,omitempty" doc:"whom the certificate names: id (normalised serialNumber), name, domain (trust domain)" personal:"yes"`
 	Evidence      *Evidence     `json:"evidence,omitempty" doc:"what the card signed: token (Web eID authentication token), nonce, origin; enough to validate the visit again" personal:"yes"`
+	Basis         *Basis        `json:"basis,omitempty" doc:"what the kiosk decided by when it decided alone: rules (version of the hub's signed rules, absent for the kiosk's own), time (for which the certificate was judged), crl (number of the CRL looked at)"`
 }
 
 // Evidence is what the card signed (Web eID authentication token format 1).
@@ -58,6 +82,13 @@ type Evidence struct {
 	Token  json.RawMessage `json:"token"`
 	Nonce  string          `json:"nonce"` // base64
 	Origin string          `json:"origin"`
+}
+
+// Basis is what a verdict of the kiosk's own rests on.
+type Basis struct {
+	Rules string    `json:"rules,omitempty"`
+	Time  time.Time `json:"time,omitzero"`
+	CRL   string    `json:"crl,omitempty"`
 }
 
 // Started is the kiosk at the begin of its service.
@@ -69,10 +100,27 @@ type Started struct {
 // its place is all there is to say.
 type Lost struct{}
 
+// Clock is a step of the kiosk's clock. The event's own time is after it.
+type Clock struct {
+	StepMS int64 `json:"stepms" doc:"milliseconds by which it was set, negative if back"`
+}
+
+// Review is the hub's judgement of a verdict that a kiosk gave alone.
+type Review struct {
+	Kiosk    string        `json:"kiosk" doc:"whose verdict it was"`
+	Event    string        `json:"event" doc:"id of the event of the visit"`
+	Sequence uint64        `json:"eventsequence" doc:"sequence of that event"`
+	Visit    string        `json:"visit" doc:"the visit's identifier"`
+	Outcome  kiosk.Outcome `json:"outcome" doc:"what the person was told, granted or denied"`
+	Agrees   bool          `json:"agrees" doc:"the hub would have said the same of the token and its holder"`
+	Verdict  kiosk.Outcome `json:"verdict" doc:"the hub's: granted or denied"`
+	Reason   kiosk.Reason  `json:"reason,omitempty" doc:"why the hub denies, a stable code; of revocation by what is known now, of all else by the time of the visit"`
+}
+
 // checkPayload sees to it that a type is in the table and payload is its.
 func checkPayload(name string, payload any) error {
 	for _, t := range Types {
-		if t.Name != name {
+		if t.Name != name || t.By != ByKiosk {
 			continue
 		}
 		if reflect.TypeOf(payload) != reflect.TypeOf(t.Payload) {

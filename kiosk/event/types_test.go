@@ -39,7 +39,8 @@ func document() []byte {
 
 Each event is a CloudEvent 1.0. On the kiosk and on its way it is sealed: the attributes below can be read by
 whoever holds it, the payload only by the hub. The feed carries it opened, to every consumer, with the signed
-original (a JWS) in the extension attribute ` + "`jws`" + `.
+original (a JWS) in the extension attribute ` + "`jws`" + `. An event that a hub writes itself is in the feed alone: its
+source is ` + "`" + HubSource + "`" + `, and it has neither ` + "`sequence`, `bootid`, `uptimems`, `clocktrusted` nor `jws`" + `.
 
 | attribute | what it says |
 |---|---|
@@ -53,7 +54,11 @@ original (a JWS) in the extension attribute ` + "`jws`" + `.
 | ` + "`clocktrusted`" + ` | whether ` + "`time`" + ` was synchronised |
 `)
 	for _, t := range Types {
-		fmt.Fprintf(&b, "\n## %s\nWritten when %s.\n\n", t.Name, t.When)
+		by := ""
+		if t.By == ByHub {
+			by = " by a hub"
+		}
+		fmt.Fprintf(&b, "\n## %s\nWritten%s when %s.\n\n", t.Name, by, t.When)
 		if reflect.TypeOf(t.Payload).NumField() == 0 {
 			b.WriteString("Its payload has no members.\n")
 			continue

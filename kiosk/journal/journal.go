@@ -56,12 +56,20 @@ func (j *Journal) Record(_ context.Context, r kiosk.Record) error {
 	if r.Token != nil {
 		payload.Evidence = &event.Evidence{Token: r.Token, Nonce: r.Nonce, Origin: j.Origin}
 	}
+	if r.Basis != (kiosk.Basis{}) {
+		payload.Basis = &event.Basis{Rules: r.Basis.Rules, Time: r.Basis.Time.UTC(), CRL: r.Basis.CRL}
+	}
 	return j.append(event.TypeVisit, payload)
 }
 
 // Started writes that a kioskd of this version begins to serve.
 func (j *Journal) Started(version string) error {
 	return j.append(event.TypeStarted, event.Started{Version: version})
+}
+
+// ClockStep writes that the clock was set, by step.
+func (j *Journal) ClockStep(step time.Duration) error {
+	return j.append(event.TypeClock, event.Clock{StepMS: step.Milliseconds()})
 }
 
 func (j *Journal) append(kind string, payload any) error {

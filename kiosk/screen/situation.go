@@ -26,6 +26,7 @@ var tones = map[situation]string{
 	"denied-blocked":       "bad",
 	"denied-other-card":    "bad",
 	"denied-no-contact":    "bad",
+	"denied-rules-expired": "bad",
 	"denied-try-again":     "bad",
 	"failed":               "bad",
 	"failed-reversed":      "attention",
@@ -63,6 +64,12 @@ var denials = map[kiosk.Reason]situation{
 	kiosk.RevocationUnknown: "denied-no-contact",
 	kiosk.OfflineNever:      "denied-no-contact",
 	kiosk.OperatorSilent:    "denied-no-contact",
+	kiosk.OfflineUnknown:    "denied-no-contact",
+	kiosk.OfflineLimit:      "denied-no-contact",
+	kiosk.ClockUntrusted:    "denied-no-contact",
+
+	// Waiting does not help; staff can see to the connection.
+	kiosk.OfflineExpired: "denied-rules-expired",
 
 	// The same card may do at the next try.
 	kiosk.Parse:        "denied-try-again",

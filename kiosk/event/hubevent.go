@@ -1,0 +1,47 @@
+package event
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// HubSource is the source of the events that hubs write.
+const HubSource = "urn:smartkiosk:hub"
+
+// hubEvent is an event of a hub's as consumers get it.
+type hubEvent struct {
+	SpecVersion     string          `json:"specversion"`
+	ID              string          `json:"id"`
+	Source          string          `json:"source"`
+	Type            string          `json:"type"`
+	Time            string          `json:"time"`
+	DataContentType string          `json:"datacontenttype"`
+	Data            json.RawMessage `json:"data"`
+}
+
+// ByTheHub makes an event that a hub writes, a CloudEvent for the feed. The payload
+// must be of the Go type that Types has for the type.
+func ByTheHub(id, kind string, at time.Time, payload any) ([]byte, error) {
+	if !slices.ContainsFunc(Types, func(t Type) bool {
+		return t.Name == kind && t.By == ByHub && reflect.TypeOf(t.Payload) == reflect.TypeOf(payload)
+	}) {
+		return nil, fmt.Errorf("cannot make event: a hub writes no %s with a %T", kind, payload)
+	}
+	data, err := json.Marshal(payload)
+	if err != nil {
+		return nil, errors.New("cannot make event: its payload is no JSON")
+	}
+	return json.Marshal(hubEvent{
+		SpecVersion: "1.0", ID: id, Source: HubSource, Type: kind, Time: at.UTC().Format(timeFormat),
+		DataContentType: "application/json", Data: data,
+	})
+}
+
+// madeByHub tells whether a type of events is for hubs alone to write.
+func madeByHub(kind string) bool {
+	return slices.ContainsFunc(Types, func(t Type) bool { return t.Name == kind && t.By == ByHub })
+}
