@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"smartkiosk/device/cardsim/testpki"
 )
 
 const help = `Smartkortsim makes identity cards in software and puts them into a virtual
@@ -20,7 +22,9 @@ Usage:
 
     smartkortsim pki DIR
         Make a test PKI in the folder DIR: certificate authorities, an OCSP
-        responder, a CRL, and cards in DIR/cards. Takes some seconds.
+        responder, a CRL, and cards in DIR/cards: Smartkorts, one for each
+        kind of trouble, and cards of other kinds: two-pin, no-aid, applet, t1
+        and mixed. Takes some seconds.
 
     smartkortsim insert [--vpcd ADDRESS] --card FILE
         Put the card FILE into the virtual reader and leave it in until
@@ -31,8 +35,9 @@ The virtual reader comes with the package vsmartcard-vpcd and listens at
 ` + defaultReader + ` once pcscd runs; "opensc-tool --list-readers" starts
 pcscd and shows the reader as "Virtual PCD 00 00".
 
-Every card has the PIN ` + pinAndPUK + `. The cards prove nobody's identity:
-their keys lie in the clear in their files.
+Every card has the PIN ` + pinAndPUK + `;
+t1 has the PIN ` + testpki.LongPIN + `, as two-pin has for signatures. The cards prove nobody's
+identity: their keys lie in the clear in their files.
 `
 
 // errUsage says that a command line makes no sense.

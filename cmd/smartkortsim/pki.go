@@ -43,5 +43,12 @@ func makePKI(args []string, stdout io.Writer) error {
 		holder := pki.Holders[name]
 		fmt.Fprintf(table, "  %s.card\t%s\t%s\n", name, holder.Person.Name(), holder.About)
 	}
+	kinds, err := pki.Kinds()
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		fmt.Fprintf(table, "  %s.card\t%s\t%s\n", name, kinds[name].Person.Name(), kinds[name].About)
+	}
 	return table.Flush()
 }

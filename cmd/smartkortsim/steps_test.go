@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rsa"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func newKeys(ts *testscript.TestScript, _ bool, args []string) {
 	published, err := testpki.New(time.Now())
 	ts.Check(err)
 	for name, key := range card.Image().Keys {
-		if key.Private.Equal(published.Cards["valid"].Image().Keys[name].Private) {
+		if published.Cards["valid"].Image().Keys[name].Private.(*rsa.PrivateKey).Equal(key.Private) {
 			ts.Fatalf("the %s key of %s is a published one", name, args[0])
 		}
 	}

@@ -2,6 +2,8 @@ package cardsim
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
@@ -153,7 +155,7 @@ func (c *Card) Marshal() ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-func parsePrivate(s string) (*rsa.PrivateKey, error) {
+func parsePrivate(s string) (crypto.Signer, error) {
 	b, err := parsePEM("PRIVATE KEY", s)
 	if err != nil {
 		return nil, err
@@ -162,11 +164,13 @@ func parsePrivate(s string) (*rsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	private, ok := key.(*rsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("%T is no RSA key", key)
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		return key, nil
+	case *ecdsa.PrivateKey:
+		return key, nil
 	}
-	return private, nil
+	return nil, fmt.Errorf("%T is no key for a card", key)
 }
 
 func parsePEM(kind, s string) ([]byte, error) {

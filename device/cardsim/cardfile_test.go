@@ -130,7 +130,7 @@ func TestParseRefuses(t *testing.T) {
 	i := strings.Index(good, "-----BEGIN PRIVATE")
 	j := i + strings.Index(good[i:], `"`)
 	_, err = cardsim.Parse([]byte(good[:i] + p256 + good[j:]))
-	if err == nil || err.Error() != `cannot read key "authentication": *ecdsa.PrivateKey is no RSA key` {
+	if err == nil || err.Error() != `cannot make card: key "authentication" is a *ecdsa.PrivateKey` {
 		t.Errorf("EC key: %v", err)
 	}
 }

@@ -27,6 +27,7 @@ type file struct {
 	parent   *file
 	children []*file
 	data     []byte
+	sizeTag  byte // of an elementary file's size in its control parameters
 }
 
 func (f *file) add(children ...*file) *file {
@@ -86,7 +87,7 @@ func (f *file) control(tag asn1.Tag) []byte {
 		if f.dedicate {
 			tlv(b, 0x82, 0x38)
 		} else {
-			tlv(b, 0x80, byte(len(f.data)>>8), byte(len(f.data)))
+			tlv(b, asn1.Tag(f.sizeTag), byte(len(f.data)>>8), byte(len(f.data)))
 			tlv(b, 0x82, 0x01) // transparent working EF
 		}
 		tlv(b, 0x83, byte(f.id>>8), byte(f.id))
@@ -104,6 +105,9 @@ func tlv(b *cryptobyte.Builder, tag asn1.Tag, value ...byte) {
 
 // selectFile is SELECT (ISO 7816-4 §11.2.2).
 func (c *Card) selectFile(cmd apdu.Command) ([]byte, apdu.Status) {
+	if c.layout.applet != nil && (c.outside || cmd.P1 == 0x04) {
+		return c.selectApplet(cmd)
+	}
 	var found *file
 	switch cmd.P1 {
 	case 0x00: // by identifier: the MF, or next to the current DF
@@ -146,6 +150,18 @@ func (c *Card) selectFile(cmd apdu.Command) ([]byte, apdu.Status) {
 		return nil, apdu.OK
 	}
 	return found.control(tag), apdu.OK
+}
+
+// selectApplet is SELECT where applets live side by side: by the whole AID or
+// the beginning of it, and nothing else can be found before. The applet's MF
+// is current then.
+func (c *Card) selectApplet(cmd apdu.Command) ([]byte, apdu.Status) {
+	if cmd.P1 != 0x04 || len(cmd.Data) == 0 || !bytes.HasPrefix(c.layout.applet, cmd.Data) {
+		return nil, apdu.FileNotFound
+	}
+	c.forget()
+	c.outside = false
+	return c.layout.greeting, apdu.OK
 }
 
 func (c *Card) byIdentifier(data []byte) *file {

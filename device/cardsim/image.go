@@ -1,6 +1,8 @@
 package cardsim
 
 import (
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -12,12 +14,12 @@ import (
 // Image is what a card is made of: its kind, and what personalisation put on
 // it.
 type Image struct {
-	Kind        string         // Smartkort
+	Kind        string         // Smartkort or another (kinds.go)
 	Serial      []byte         // the card's serial number, in TokenInfo
 	Updated     time.Time      // when the card's content was last changed, in TokenInfo; whole seconds
 	Mute        bool           // gives no answer to reset, as a card put in the wrong way
-	PINs        map[string]PIN // by the kind's names; for a Smartkort "pin" and "puk"
-	Keys        map[string]Key // for a Smartkort "authentication" and "signature"; either may be missing
+	PINs        map[string]PIN // by the kind's names: "pin" and "puk", for TwoPIN also "signature-pin"
+	Keys        map[string]Key // by the kind's names: "authentication" and "signature" above all; any may be missing
 	Authorities [][]byte       // DER certificates of the issuers, without a key
 }
 
@@ -29,8 +31,8 @@ type PIN struct {
 
 // Key is a private key and its certificate. The certificate is not looked at.
 type Key struct {
-	Private     *rsa.PrivateKey
-	Certificate []byte // DER
+	Private     crypto.Signer // *rsa.PrivateKey or *ecdsa.PrivateKey, of the kind and size that the place is for
+	Certificate []byte        // DER
 }
 
 // Image gives what the card holds now: tries spent and PINs changed since it
@@ -82,16 +84,32 @@ func (image Image) check(l *layout) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(image.Keys)) {
-		if !slices.ContainsFunc(l.keys, func(k keyLayout) bool { return k.name == name }) {
+		i := slices.IndexFunc(l.keys, func(k keyLayout) bool { return k.name == name })
+		if i < 0 {
 			return fmt.Errorf("this kind of card has no key %q", name)
 		}
 		if n := len(image.Keys[name].Certificate); n > maxFile {
 			return fmt.Errorf("certificate %q of %d bytes does not fit", name, n)
 		}
-		// PSO carries one short block each way.
-		if bits := image.Keys[name].Private.N.BitLen(); bits != 2048 {
-			return fmt.Errorf("key %q has %d bits, not 2048", name, bits)
+		bits, curve := size(image.Keys[name].Private)
+		if l.algorithmOf(&l.keys[i]).curve != curve {
+			return fmt.Errorf("key %q is a %T", name, image.Keys[name].Private)
+		}
+		if bits != l.keys[i].bits {
+			return fmt.Errorf("key %q has %d bits, not %d", name, bits, l.keys[i].bits)
 		}
 	}
 	return nil
+}
+
+// size gives the bits of a modulus, or of a curve's field; 0 for what is no key
+// for a card.
+func size(key crypto.Signer) (bits int, curve bool) {
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		return key.N.BitLen(), false
+	case *ecdsa.PrivateKey:
+		return key.Params().BitSize, true
+	}
+	return 0, false
 }

@@ -13,16 +13,36 @@ type pin struct {
 	value    []byte // padded, as commands carry it
 	left     int
 	verified bool
+
+	signatures int // made since it was verified
 }
 
-// padded gives value as commands carry it: filled up to the stored length.
-func (l *pinLayout) padded(value []byte) []byte {
-	filling := bytes.Repeat([]byte{l.pad}, max(0, l.stored-len(value)))
-	return append(bytes.Clone(value), filling...)
+// padded gives digits as commands carry them: encoded, and filled up to the
+// stored length.
+func (l *pinLayout) padded(digits []byte) []byte {
+	value := bytes.Clone(digits)
+	if l.encoding == bcd {
+		value = value[:0]
+		for i, d := range digits {
+			if i%2 == 0 {
+				value = append(value, d<<4|l.pad&0x0F)
+			} else {
+				value[i/2] = value[i/2]&0xF0 | d&0x0F
+			}
+		}
+	}
+	return append(value, bytes.Repeat([]byte{l.pad}, max(0, l.stored-len(value)))...)
 }
 
 // unpadded gives the digits of a padded value.
 func (l *pinLayout) unpadded(value []byte) []byte {
+	if l.encoding == bcd {
+		var digits []byte
+		for _, b := range value {
+			digits = append(digits, '0'|b>>4, '0'|b&0x0F)
+		}
+		return digits
+	}
 	for len(value) > 0 && value[len(value)-1] == l.pad {
 		value = value[:len(value)-1]
 	}
@@ -47,11 +67,12 @@ func (l *pinLayout) accepts(padded []byte) bool {
 // try compares a value with the PIN, at the price of one try that only the
 // right value gives back. The counter is lowered before the comparison, as a
 // card does that can lose its power in between.
-func (p *pin) try(value []byte) apdu.Status {
+func (p *pin) try(value []byte, blocked apdu.Status) apdu.Status {
 	if p.left == 0 {
-		return apdu.AuthBlocked
+		return blocked
 	}
 	p.left--
+	p.signatures = 0
 	p.verified = subtle.ConstantTimeCompare(p.value, value) == 1
 	if !p.verified {
 		return p.tries()
@@ -82,8 +103,8 @@ func (c *Card) pinNamed(name string) *pin {
 }
 
 // verify is VERIFY (ISO 7816-4 §11.5.6). Without data it tells the tries left
-// and spends none. The last wrong try answers 63C0, and 6983 comes from then
-// on.
+// and spends none. The last wrong try answers 63C0; what comes from then on,
+// 6983 or 63C0 again, is the kind's.
 func (c *Card) verify(cmd apdu.Command) ([]byte, apdu.Status) {
 	p := c.pin(cmd.P2)
 	switch {
@@ -94,13 +115,13 @@ func (c *Card) verify(cmd apdu.Command) ([]byte, apdu.Status) {
 	case len(cmd.Data) == 0 && p.verified:
 		return nil, apdu.OK
 	case len(cmd.Data) == 0 && p.left == 0:
-		return nil, apdu.AuthBlocked
+		return nil, c.layout.blocked
 	case len(cmd.Data) == 0:
 		return nil, p.tries()
 	case len(cmd.Data) != p.layout.stored:
 		return nil, apdu.WrongLength
 	}
-	return nil, p.try(cmd.Data)
+	return nil, p.try(cmd.Data, c.layout.blocked)
 }
 
 // changeReferenceData is CHANGE REFERENCE DATA with the old value and the new
@@ -120,7 +141,7 @@ func (c *Card) changeReferenceData(cmd apdu.Command) ([]byte, apdu.Status) {
 	if !p.layout.accepts(value) {
 		return nil, apdu.WrongData
 	}
-	if sw := p.try(old); sw != apdu.OK {
+	if sw := p.try(old, c.layout.blocked); sw != apdu.OK {
 		return nil, sw
 	}
 	p.value = bytes.Clone(value)
@@ -145,7 +166,7 @@ func (c *Card) resetRetryCounter(cmd apdu.Command) ([]byte, apdu.Status) {
 	if !p.layout.accepts(value) {
 		return nil, apdu.WrongData
 	}
-	if sw := puk.try(cmd.Data[:puk.layout.stored]); sw != apdu.OK {
+	if sw := puk.try(cmd.Data[:puk.layout.stored], c.layout.blocked); sw != apdu.OK {
 		return nil, sw
 	}
 	p.value, p.left, p.verified = bytes.Clone(value), p.layout.tries, false

@@ -1,24 +1,26 @@
 package cardsim
 
 import (
-	encoding "encoding/asn1"
+	"bytes"
+	oid "encoding/asn1"
 	"encoding/binary"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// buildFiles lays out the file system of a card: EF.DIR and, in the
-// application's DF, the files of ISO 7816-15 and the certificates.
+// buildFiles lays out the file system of a card: EF.DIR, where the application
+// has a name, and, in the application's DF, the files of ISO 7816-15 and the
+// certificates.
 func buildFiles(l *layout, image Image) *file {
 	app := &file{id: l.df, name: l.aid, dedicate: true}
 	app.add(
-		&file{id: idODF, data: l.odf()},
+		l.directoryFile(idODF, l.odf()),
 		&file{id: idTokenInfo, data: l.tokenInfo(image)},
-		&file{id: l.aodf, data: l.authenticationObjects()},
-		&file{id: l.prkdf, data: l.privateKeys(image)},
-		&file{id: l.cdf, data: l.certificates(image)},
-		&file{id: l.trusted, data: l.authorityCertificates(image)},
+		l.directoryFile(l.aodf, l.authenticationObjects()),
+		l.directoryFile(l.prkdf, l.privateKeys(image)),
+		l.directoryFile(l.cdf, l.certificates(image)),
+		l.directoryFile(l.trusted, l.authorityCertificates(image)),
 	)
 	for _, k := range l.keys {
 		if key, held := image.Keys[k.name]; held {
@@ -29,7 +31,21 @@ func buildFiles(l *layout, image Image) *file {
 		app.add(&file{id: l.authorities + uint16(i), data: certificate})
 	}
 	root := &file{id: idMF, dedicate: true}
-	return root.add(&file{id: idDIR, data: l.directory()}, app)
+	if l.aid != nil {
+		root.add(l.directoryFile(idDIR, l.directory()))
+	}
+	root.add(app)
+	for _, f := range append(root.children, app.children...) {
+		f.sizeTag = l.sizeTag
+	}
+	return root
+}
+
+// directoryFile makes a file as long as the kind has them: what is behind the
+// objects is filled up.
+func (l *layout) directoryFile(id uint16, objects []byte) *file {
+	filling := bytes.Repeat([]byte{l.filler}, max(0, l.filled-len(objects)))
+	return &file{id: id, data: append(objects, filling...)}
 }
 
 // Tags that ISO 7816-15 uses over and over.
@@ -72,10 +88,13 @@ func flags(b object, bits ...int) {
 	tlv(b, asn1.BIT_STRING, append([]byte{unused}, value...)...)
 }
 
-// path writes a Path from the MF to a file in the application's DF, or to the
-// DF itself without ids.
+// path writes a Path to a file in the application's DF, or to the DF itself
+// without ids: from the MF, or from the DF where the kind has relative ones.
 func (l *layout) path(b object, ids ...uint16) {
 	value := binary.BigEndian.AppendUint16([]byte{0x3F, 0x00}, l.df)
+	if l.relative && len(ids) > 0 {
+		value = nil
+	}
 	for _, id := range ids {
 		value = binary.BigEndian.AppendUint16(value, id)
 	}
@@ -110,11 +129,24 @@ func (l *layout) odf() []byte {
 	})
 }
 
+// Algorithms of TokenInfo (RFC 8017 §A.1, RFC 5480 §2.1.1).
 var (
-	oidRSA           = encoding.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
-	mechanismPKCS1   = int64(1) // CKM_RSA_PKCS
-	computeSignature = 1        // bit of Operations
+	oidRSA    = oid.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+	oidSHA256 = oid.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
+	oidECDSA  = oid.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
 )
+
+const computeSignature = 1 // bit of Operations
+
+func (a algorithm) identifier() oid.ObjectIdentifier {
+	switch {
+	case a.curve:
+		return oidECDSA
+	case a.mechanism == mechanismSHA256RSA:
+		return oidSHA256
+	}
+	return oidRSA
+}
 
 // tokenInfo is EF.TokenInfo, also called EF.CIAInfo (ISO 7816-15 §8.10).
 func (l *layout) tokenInfo(image Image) []byte {
@@ -126,14 +158,16 @@ func (l *layout) tokenInfo(image Image) []byte {
 			text(b, context0, l.label)
 			flags(b)
 			b.AddASN1(context2|constructed, func(b object) { // supportedAlgorithms
-				sequence(b, func(b object) {
-					b.AddASN1Int64(1) // the index that keys refer to
-					b.AddASN1Int64(mechanismPKCS1)
-					tlv(b, asn1.NULL)
-					flags(b, computeSignature)
-					b.AddASN1ObjectIdentifier(oidRSA)
-					b.AddASN1Int64(int64(l.algorithm))
-				})
+				for _, a := range l.algorithms {
+					sequence(b, func(b object) {
+						b.AddASN1Int64(int64(a.index))
+						b.AddASN1Int64(a.mechanism)
+						tlv(b, asn1.NULL)
+						flags(b, computeSignature)
+						b.AddASN1ObjectIdentifier(a.identifier())
+						b.AddASN1Int64(int64(a.reference))
+					})
+				}
 			})
 			b.AddASN1(0xA5, func(b object) { b.AddASN1GeneralizedTime(image.Updated.UTC()) }) // lastUpdate
 		})
@@ -153,7 +187,13 @@ const (
 func (l *layout) authenticationObjects() []byte {
 	return build(func(b object) {
 		for _, p := range l.pins {
-			bits := []int{pinLocal, pinInitialized, pinNeedsPadding}
+			bits := []int{pinInitialized}
+			if !p.global {
+				bits = append(bits, pinLocal)
+			}
+			if p.encoding == ascii {
+				bits = append(bits, pinNeedsPadding)
+			}
 			if p.unblockedBy == "" {
 				bits = append(bits, pinUnblockDisable, pinUnblocking)
 			}
@@ -171,18 +211,33 @@ func (l *layout) authenticationObjects() []byte {
 				b.AddASN1(context1|constructed, func(b object) {
 					sequence(b, func(b object) { // PasswordAttributes
 						flags(b, bits...)
-						tlv(b, asn1.ENUM, 1) // ascii-numeric
+						tlv(b, asn1.ENUM, p.encoding.passwordType())
 						b.AddASN1Int64(int64(p.min))
 						b.AddASN1Int64(int64(p.stored))
 						b.AddASN1Int64(int64(p.max))
 						b.AddASN1Int64WithTag(int64(p.reference), context0)
-						b.AddASN1OctetString([]byte{p.pad})
-						l.path(b)
+						if p.encoding == ascii {
+							b.AddASN1OctetString([]byte{p.pad})
+						}
+						if p.global {
+							sequence(b, func(b object) { b.AddASN1OctetString([]byte{0x3F, 0x00}) })
+						} else {
+							l.path(b)
+						}
 					})
 				})
 			})
 		}
 	})
+}
+
+// passwordType is the encoding as PasswordAttributes has it (ISO 7816-15
+// §8.9.2).
+func (e encoding) passwordType() byte {
+	if e == bcd {
+		return 0
+	}
+	return 1 // ascii-numeric
 }
 
 func (l *layout) pinNamed(name string) *pinLayout {
@@ -198,31 +253,42 @@ func (l *layout) pinNamed(name string) *pinLayout {
 func (l *layout) privateKeys(image Image) []byte {
 	return build(func(b object) {
 		for _, k := range l.keys {
-			key, held := image.Keys[k.name]
-			if !held {
-				continue
+			if _, held := image.Keys[k.name]; held {
+				l.privateKey(b, k)
 			}
-			sequence(b, func(b object) { // privateRSAKey
-				sequence(b, func(b object) { // CommonObjectAttributes
-					text(b, asn1.UTF8String, k.label)
-					flags(b, 0) // private
-					b.AddASN1OctetString([]byte{l.pinNamed(k.pin).id})
-				})
-				sequence(b, func(b object) { // CommonKeyAttributes
-					b.AddASN1OctetString([]byte{k.id})
-					flags(b, k.usage...)
-					flags(b, 0, 2, 3) // sensitive, always sensitive, never extractable
-					b.AddASN1Int64(int64(k.reference))
-					b.AddASN1(context1|constructed, func(b object) { b.AddASN1Int64(1) }) // algReference
-				})
-				b.AddASN1(context1|constructed, func(b object) {
-					sequence(b, func(b object) { // PrivateRSAKeyAttributes
-						l.path(b)
-						b.AddASN1Int64(int64(key.Private.N.BitLen()))
-					})
-				})
-			})
 		}
+	})
+}
+
+func (l *layout) privateKey(b object, k keyLayout) {
+	choice := asn1.SEQUENCE // privateRSAKey
+	if l.algorithmOf(&k).curve {
+		choice = 0xA0 // privateECKey
+	}
+	b.AddASN1(choice, func(b object) {
+		sequence(b, func(b object) { // CommonObjectAttributes
+			text(b, asn1.UTF8String, k.label)
+			flags(b, 0) // private
+			b.AddASN1OctetString([]byte{l.pinNamed(k.pin).id})
+			if k.consent > 0 {
+				b.AddASN1Int64(int64(k.consent))
+			}
+		})
+		sequence(b, func(b object) { // CommonKeyAttributes
+			b.AddASN1OctetString([]byte{k.id})
+			flags(b, k.usage...)
+			flags(b, 0, 2, 3) // sensitive, always sensitive, never extractable
+			b.AddASN1Int64(int64(k.reference))
+			b.AddASN1(context1|constructed, func(b object) { b.AddASN1Int64(int64(k.algorithm)) }) // algReference
+		})
+		b.AddASN1(context1|constructed, func(b object) {
+			sequence(b, func(b object) { // PrivateRSAKeyAttributes, PrivateECKeyAttributes
+				l.path(b)
+				if choice == asn1.SEQUENCE {
+					b.AddASN1Int64(int64(k.bits))
+				}
+			})
+		})
 	})
 }
 

@@ -1,34 +1,51 @@
 package cardsim
 
 import (
-	"crypto"
-	"crypto/rsa"
-	"crypto/x509/pkix"
-	"encoding/asn1"
-
 	"golang.org/x/crypto/cryptobyte"
-	der "golang.org/x/crypto/cryptobyte/asn1"
+	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"smartkiosk/device/apdu"
 )
 
-// manageSecurityEnvironment is MSE SET of the digital signature template (ISO
-// 7816-4 §11.5.11, P1-P2 = 41 B6): it chooses the key that signs.
+// environment is what MSE SET chose.
+type environment struct {
+	key       *keyLayout
+	algorithm *algorithm
+}
+
+// Control reference templates (ISO 7816-4 §10.3.3), P2 of MSE SET.
+const (
+	templateAuthentication = 0xA4
+	templateSignature      = 0xB6
+)
+
+// manageSecurityEnvironment is MSE SET (ISO 7816-4 §11.5.11, P1 = 41) of the
+// digital signature template or the authentication template: it chooses the
+// key that signs, and how.
 func (c *Card) manageSecurityEnvironment(cmd apdu.Command) ([]byte, apdu.Status) {
-	if cmd.P1 != 0x41 || cmd.P2 != 0xB6 {
+	var chosen **environment
+	switch {
+	case cmd.P1 != 0x41:
+		return nil, apdu.WrongP1P2
+	case cmd.P2 == templateSignature:
+		chosen = &c.signing
+	case cmd.P2 == templateAuthentication:
+		chosen = &c.proving
+	default:
 		return nil, apdu.WrongP1P2
 	}
-	c.signing = nil
+	*chosen = nil
 	var key *keyLayout
+	var named *algorithm
 	for template := cryptobyte.String(cmd.Data); !template.Empty(); {
 		var value cryptobyte.String
-		var tag der.Tag
+		var tag asn1.Tag
 		if !template.ReadAnyASN1(&value, &tag) {
 			return nil, apdu.WrongData
 		}
 		switch tag {
 		case 0x80: // algorithm reference
-			if len(value) != 1 || value[0] != c.layout.algorithm {
+			if named = c.layout.algorithmReferred(value); named == nil {
 				return nil, apdu.ReferenceNotFound
 			}
 		case 0x81: // file reference: the keys have no files of their own
@@ -43,7 +60,11 @@ func (c *Card) manageSecurityEnvironment(cmd apdu.Command) ([]byte, apdu.Status)
 	if key == nil {
 		return nil, apdu.WrongData
 	}
-	c.signing = key
+	algorithm := c.layout.algorithmOf(key)
+	if named != nil && named != algorithm {
+		return nil, apdu.ReferenceNotFound
+	}
+	*chosen = &environment{key: key, algorithm: algorithm}
 	return nil, apdu.OK
 }
 
@@ -58,32 +79,59 @@ func (c *Card) key(reference []byte) *keyLayout {
 	return nil
 }
 
-// performSecurityOperation is PSO: COMPUTE DIGITAL SIGNATURE (ISO 7816-8
-// §11.2, P1-P2 = 9E 9A). The data is a DigestInfo, which the card pads to the
-// key's length by PKCS #1 v1.5 (RFC 8017 §9.2) and signs.
-func (c *Card) performSecurityOperation(cmd apdu.Command) ([]byte, apdu.Status) {
-	switch {
-	case cmd.P1 != 0x9E || cmd.P2 != 0x9A:
-		return nil, apdu.WrongP1P2
-	case c.signing == nil:
-		return nil, apdu.ConditionsNotSatisfied
-	case !c.pinNamed(c.signing.pin).verified:
-		return nil, apdu.SecurityStatus
-	case !isDigestInfo(cmd.Data):
-		return nil, apdu.WrongData
+func (l *layout) algorithmReferred(reference []byte) *algorithm {
+	for i := range l.algorithms {
+		if len(reference) == 1 && l.algorithms[i].reference == reference[0] {
+			return &l.algorithms[i]
+		}
 	}
-	signature, err := rsa.SignPKCS1v15(nil, c.image.Keys[c.signing.name].Private, crypto.Hash(0), cmd.Data)
+	return nil
+}
+
+func (l *layout) algorithmOf(k *keyLayout) *algorithm {
+	for i := range l.algorithms {
+		if l.algorithms[i].index == k.algorithm {
+			return &l.algorithms[i]
+		}
+	}
+	return nil
+}
+
+// performSecurityOperation is PSO: COMPUTE DIGITAL SIGNATURE (ISO 7816-8
+// §11.2, P1-P2 = 9E 9A).
+func (c *Card) performSecurityOperation(cmd apdu.Command) ([]byte, apdu.Status) {
+	if cmd.P1 != 0x9E || cmd.P2 != 0x9A {
+		return nil, apdu.WrongP1P2
+	}
+	return c.sign(c.signing, cmd.Data)
+}
+
+// internalAuthenticate is INTERNAL AUTHENTICATE (ISO 7816-4 §11.5.2, P1-P2 =
+// 00 00: algorithm and key as MSE SET chose them). What is signed is the
+// same as in PSO.
+func (c *Card) internalAuthenticate(cmd apdu.Command) ([]byte, apdu.Status) {
+	if cmd.P1 != 0 || cmd.P2 != 0 {
+		return nil, apdu.WrongP1P2
+	}
+	return c.sign(c.proving, cmd.Data)
+}
+
+// sign signs under the PIN of the key, which a key with user consent wants
+// verified again before the next signature (ISO 7816-15 §8.2.1, userConsent).
+func (c *Card) sign(e *environment, data []byte) ([]byte, apdu.Status) {
+	if e == nil {
+		return nil, apdu.ConditionsNotSatisfied
+	}
+	p := c.pinNamed(e.key.pin)
+	if !p.verified {
+		return nil, apdu.SecurityStatus
+	}
+	signature, err := e.algorithm.recipe(c.image.Keys[e.key.name].Private, data)
 	if err != nil {
 		return nil, apdu.WrongData
 	}
-	return signature, apdu.OK
-}
-
-func isDigestInfo(b []byte) bool {
-	var info struct {
-		Algorithm pkix.AlgorithmIdentifier
-		Digest    []byte
+	if p.signatures++; p.signatures == e.key.consent {
+		p.verified = false
 	}
-	rest, err := asn1.Unmarshal(b, &info)
-	return err == nil && len(rest) == 0
+	return signature, apdu.OK
 }

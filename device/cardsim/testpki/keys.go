@@ -1,6 +1,9 @@
 package testpki
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -17,21 +20,29 @@ import (
 //go:embed keys.pem
 var publishedPEM []byte
 
-// keySizes names every key of a PKI, with its size in bits. The issuing CA
-// and its root have the size of the real ones.
+// keySizes names every key of a PKI, with its size in bits: 256 and 384 for
+// elliptic curves, RSA above. The issuing CA and its root have the size of
+// the real ones.
 var keySizes = func() map[string]int {
-	sizes := map[string]int{"root": 4096, "person-ca": 4096, "foreign-root": 2048, "foreign-ca": 2048, "ocsp": 2048}
+	sizes := map[string]int{"root": 4096, "person-ca": 4096, "foreign-root": 2048, "foreign-ca": 2048, "ocsp": 2048, "company-ca": 256}
 	for _, c := range cast {
 		sizes[c.card+" signature"] = 2048
 		if !c.signOnly {
 			sizes[c.card+" authentication"] = 2048
 		}
 	}
+	for _, c := range kindCast {
+		for name, bits := range c.keys {
+			sizes[c.card+" "+name] = bits
+		}
+	}
 	return sizes
 }()
 
 // keys holds the keys of one PKI by name.
-type keys map[string]*rsa.PrivateKey
+type keys map[string]crypto.Signer
+
+func (k keys) rsa(name string) *rsa.PrivateKey { return k[name].(*rsa.PrivateKey) }
 
 // published parses keys.pem once in a process; it takes some milliseconds.
 var published = sync.OnceValues(func() (keys, error) {
@@ -46,7 +57,7 @@ var published = sync.OnceValues(func() (keys, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read published key %q: %w", name, err)
 		}
-		parsed[name] = key.(*rsa.PrivateKey)
+		parsed[name] = key.(crypto.Signer)
 	}
 })
 
@@ -63,7 +74,7 @@ func generate() (keys, error) {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			key, err := rsa.GenerateKey(rand.Reader, bits)
+			key, err := newKey(bits)
 			mu.Lock()
 			defer mu.Unlock()
 			if made[name] = key; err != nil && first == nil {
@@ -73,4 +84,14 @@ func generate() (keys, error) {
 	}
 	wg.Wait()
 	return made, first
+}
+
+func newKey(bits int) (crypto.Signer, error) {
+	switch bits {
+	case 256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case 384:
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	}
+	return rsa.GenerateKey(rand.Reader, bits)
 }

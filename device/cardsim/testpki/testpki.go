@@ -48,6 +48,9 @@ type PKI struct {
 	// foreign, hsm, sign-only, mute.
 	Cards   map[string]*cardsim.Card
 	Holders map[string]Holder
+
+	keys keys
+	now  time.Time
 }
 
 // Holder is a card's holder and what is on the card.
@@ -89,6 +92,7 @@ func Mint(now time.Time) (*PKI, error) {
 func build(k keys, now time.Time) (*PKI, error) {
 	now = now.UTC().Truncate(time.Second)
 	p := &PKI{
+		keys: k, now: now,
 		RootKey: k["root"], PersonCAKey: k["person-ca"], ForeignCAKey: k["foreign-ca"], ResponderKey: k["ocsp"],
 		Cards: make(map[string]*cardsim.Card), Holders: make(map[string]Holder),
 	}
@@ -99,9 +103,9 @@ func build(k keys, now time.Time) (*PKI, error) {
 	for _, step := range []struct {
 		made     **x509.Certificate
 		template *x509.Certificate
-		key      *rsa.PrivateKey
+		key      crypto.Signer
 		parent   **x509.Certificate
-		signer   *rsa.PrivateKey
+		signer   crypto.Signer
 	}{
 		{&p.Root, authority(issuer("Buypass Class 3 Test4 Root CA G2 HT"), from, until), k["root"], nil, k["root"]},
 		{&p.PersonCA, personCA, k["person-ca"], &p.Root, k["root"]},
@@ -161,11 +165,11 @@ func (p *PKI) enrol(r role, k keys, now time.Time) (Holder, error) {
 	}
 	from, until := validity(now, false)
 	var err error
-	if h.Signature, err = credential(Signature(h.Person, from, until), k[r.card+" signature"]); err != nil || r.signOnly {
+	if h.Signature, err = credential(Signature(h.Person, from, until), k.rsa(r.card+" signature")); err != nil || r.signOnly {
 		return h, err
 	}
 	from, until = validity(now, r.expired)
-	h.Authentication, err = credential(Authentication(h.Person, from, until), k[r.card+" authentication"])
+	h.Authentication, err = credential(Authentication(h.Person, from, until), k.rsa(r.card+" authentication"))
 	return h, err
 }
 

@@ -156,7 +156,7 @@ func TestCards(t *testing.T) {
 				continue
 			}
 			c := test.credential.Certificate
-			if !bytes.Equal(key.Certificate, c.Raw) || !key.Private.Equal(test.credential.Key) || !key.Private.PublicKey.Equal(c.PublicKey) {
+			if !bytes.Equal(key.Certificate, c.Raw) || !test.credential.Key.Equal(key.Private) || !test.credential.Key.PublicKey.Equal(c.PublicKey) {
 				t.Errorf("%s: key, certificate and card do not fit for %s", name, test.key)
 			}
 			_, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
@@ -227,6 +227,11 @@ func TestWrite(t *testing.T) {
 	openssl("verify", "-x509_strict", "-CAfile", "root.pem", "-untrusted", "person-ca.pem", "-purpose", "ocsphelper", "ocsp.pem")
 	if a, b := openssl("pkey", "-in", "ocsp.key", "-pubout"), openssl("x509", "-in", "ocsp.pem", "-pubkey", "-noout"); a != b {
 		t.Error("ocsp.key is not the key of ocsp.pem")
+	}
+	for _, name := range []string{"two-pin", "no-aid", "applet", "t1", "mixed"} {
+		if c, err := cardsim.Load(filepath.Join(dir, "cards", name+".card")); err != nil || c.Image().Kind != name {
+			t.Errorf("%s.card: %v", name, err)
+		}
 	}
 	for name, holder := range p.Holders {
 		loaded, err := cardsim.Load(filepath.Join(dir, "cards", name+".card"))

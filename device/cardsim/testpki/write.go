@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 )
@@ -34,7 +35,7 @@ func Vacant(dir string) error {
 //	root.pem person-ca.pem   the hierarchy to trust
 //	person-ca.crl            DER
 //	ocsp.pem ocsp.key        the OCSP responder
-//	cards/NAME.card          the cards
+//	cards/NAME.card          the cards, those of Kinds among them
 //	trust.toml               a trust domain of the above
 //
 // The keys of the authorities are not written. A folder that already holds a
@@ -66,7 +67,15 @@ func (p *PKI) Write(dir string) error {
 			return fmt.Errorf("cannot write PKI: %w", err)
 		}
 	}
-	for name, card := range p.Cards {
+	cards := maps.Clone(p.Cards)
+	kinds, err := p.Kinds()
+	if err != nil {
+		return fmt.Errorf("cannot write PKI: %w", err)
+	}
+	for name, kind := range kinds {
+		cards[name] = kind.Card
+	}
+	for name, card := range cards {
 		if err := card.Save(filepath.Join(dir, "cards", name+".card")); err != nil {
 			return fmt.Errorf("cannot write PKI: %w", err)
 		}
