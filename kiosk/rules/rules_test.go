@@ -1,0 +1,305 @@
+package rules
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"smartkiosk/kiosk"
+)
+
+const (
+	kari = "UN:NO-9578-4050-900000001"
+	ola  = "UN:NO-9578-4050-900000002"
+)
+
+func parse(t testing.TB, text string) *Rules {
+	t.Helper()
+	r, err := Parse([]byte(text), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// at reads a time in Oslo.
+func at(t testing.TB, text string) time.Time {
+	t.Helper()
+	zone, err := time.LoadLocation("Europe/Oslo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	when, err := time.ParseInLocation("2006-01-02 15:04", text, zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return when
+}
+
+const shifts = `
+default = "deny"
+timezone = "Europe/Oslo"
+
+[groups]
+workshop = ["k1", "k2"]
+
+[[rule]]
+name = "day"
+action = "allow"
+domains = ["buypass"]
+groups = ["workshop"]
+kiosks = ["k7"]
+weekdays = ["mon-fri"]
+hours = ["07:00-17:00"]
+
+[[rule]]
+name = "night"
+action = "allow"
+subjects = ["UN:NO-9578-4050-900000001"]
+weekdays = ["fri"]
+hours = ["22:00-06:00"]
+
+[[rule]]
+name = "guest"
+action = "allow"
+subjects = ["UN:NO-9578-4050-900000002"]
+kiosks = ["k9"]
+from = 2026-06-01
+until = 2026-06-30
+
+[[rule]]
+name = "banned"
+action = "deny"
+subjects = ["UN:NO-9578-4050-900000003"]
+`
+
+func TestDecide(t *testing.T) {
+	allowed := func(rule string) Decision { return Decision{Allowed: true, Rule: rule} }
+	denied := func(reason kiosk.Reason) Decision { return Decision{Reason: reason} }
+	const banned = "UN:NO-9578-4050-900000003"
+	r := parse(t, shifts)
+	for _, tt := range []struct {
+		about, subject, domain, kiosk, at string
+		want                              Decision
+	}{
+		// 2026-11-23 is a Monday.
+		{"a member of the group at its hour", ola, "buypass", "k2", "2026-11-23 07:00", allowed("day")},
+		{"a kiosk beside the group", ola, "buypass", "k7", "2026-11-23 12:00", allowed("day")},
+		{"the minute before", ola, "buypass", "k2", "2026-11-23 06:59", denied(kiosk.OutsideHours)},
+		{"the last minute", ola, "buypass", "k2", "2026-11-23 16:59", allowed("day")},
+		{"the minute after", ola, "buypass", "k2", "2026-11-23 17:00", denied(kiosk.OutsideHours)},
+		{"on a Sunday", ola, "buypass", "k2", "2026-11-22 12:00", denied(kiosk.OutsideHours)},
+		{"another domain", ola, "local", "k2", "2026-11-23 12:00", denied(kiosk.NotAllowed)},
+		{"another kiosk", ola, "buypass", "k3", "2026-11-23 12:00", denied(kiosk.NotAllowed)},
+
+		{"Friday night", kari, "x", "k3", "2026-11-27 22:00", allowed("night")},
+		{"the morning after", kari, "x", "k3", "2026-11-28 05:59", allowed("night")},
+		{"when that is over", kari, "x", "k3", "2026-11-28 06:00", denied(kiosk.OutsideHours)},
+		{"Friday morning, of Thursday's night", kari, "x", "k3", "2026-11-27 05:00", denied(kiosk.OutsideHours)},
+		{"somebody else at night", ola, "x", "k3", "2026-11-27 23:00", denied(kiosk.NotAllowed)},
+
+		{"a guest the day before", ola, "x", "k9", "2026-05-31 23:59", denied(kiosk.NotAllowed)},
+		{"a guest on the first day", ola, "x", "k9", "2026-06-01 00:00", allowed("guest")},
+		{"a guest on the last day", ola, "x", "k9", "2026-06-30 23:59", allowed("guest")},
+		{"a guest the day after", ola, "x", "k9", "2026-07-01 00:00", denied(kiosk.NotAllowed)},
+
+		{"turned away though let in before", banned, "buypass", "k1", "2026-11-23 12:00", Decision{Reason: kiosk.RuleDenied, Rule: "banned"}},
+	} {
+		got := r.Decide(Case{tt.subject, tt.domain, tt.kiosk, at(t, tt.at)})
+		if got != tt.want {
+			t.Errorf("%s: got %+v, want %+v", tt.about, got, tt.want)
+		}
+	}
+}
+
+// Hours are those of the place's clock, whatever zone the hub's is in, in
+// summer as in winter.
+func TestHoursOfThePlace(t *testing.T) {
+	r := parse(t, shifts)
+	for text, want := range map[string]bool{
+		"2026-07-01T05:00:00Z": true, // 07:00 in summer
+		"2026-07-01T04:59:00Z": false,
+		"2026-12-01T06:00:00Z": true, // 07:00 in winter
+		"2026-12-01T05:59:00Z": false,
+	} {
+		when, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Decide(Case{ola, "buypass", "k1", when}); got.Allowed != want {
+			t.Errorf("%s: got %+v", text, got)
+		}
+	}
+}
+
+func TestDefault(t *testing.T) {
+	visit := Case{kari, "buypass", "k1", at(t, "2026-11-23 12:00")}
+	if got := parse(t, `default = "allow"`).Decide(visit); got != (Decision{Allowed: true}) {
+		t.Errorf("allow: got %+v", got)
+	}
+	if got := parse(t, `default = "deny"`).Decide(visit); got != (Decision{Reason: kiosk.NotAllowed}) {
+		t.Errorf("deny: got %+v", got)
+	}
+	but := parse(t, "default = \"allow\"\n[[rule]]\nname = \"closed\"\naction = \"deny\"\nkiosks = [\"k1\"]")
+	if got := but.Decide(visit); got != (Decision{Reason: kiosk.RuleDenied, Rule: "closed"}) {
+		t.Errorf("allow, but for a rule: got %+v", got)
+	}
+}
+
+// Whoever a rule turns away is turned away, whatever rules stand around it
+// and in whatever order.
+func TestDenyBeatsAllow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		names := []string{"a", "b", "c", "d"}
+		var text strings.Builder
+		text.WriteString("default = \"" + rapid.SampledFrom([]string{"allow", "deny"}).Draw(t, "default") + "\"\n")
+		deniedAt := map[string]bool{}
+		for _, name := range rapid.Permutation(names).Draw(t, "order") {
+			action := rapid.SampledFrom([]string{"allow", "deny"}).Draw(t, "action")
+			kiosks := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"k1", "k2", "k3"}), 1, 3, rapid.ID).Draw(t, "kiosks")
+			text.WriteString("[[rule]]\nname = \"" + name + "\"\naction = \"" + action + "\"\nkiosks = [\"" + strings.Join(kiosks, `", "`) + "\"]\n")
+			for _, k := range kiosks {
+				deniedAt[k] = deniedAt[k] || action == "deny"
+			}
+		}
+		r, err := Parse([]byte(text.String()), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range []string{"k1", "k2", "k3"} {
+			if d := r.Decide(Case{kari, "buypass", k, time.Unix(0, 0)}); deniedAt[k] != (d.Reason == kiosk.RuleDenied) || deniedAt[k] && d.Allowed {
+				t.Errorf("%s: got %+v of\n%s", k, d, &text)
+			}
+		}
+	})
+}
+
+// TestParseRefuses has a table of files of which each is wrong in one thing.
+func TestParseRefuses(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"good.secret":  "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32)) + "\n",
+		"short.secret": "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 23)),
+		"plain.secret": base64.StdEncoding.EncodeToString(make([]byte, 32)),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const hook = `
+[webhook]
+url = "https://door.example/admission"
+secret_file = "good.secret"
+on_failure = "deny"
+`
+	whole := shifts + hook
+	if _, err := Parse([]byte(whole), dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"no TOML", `default = `, `default : `, "expected '='"},
+		{"no default", `default = "deny"`, ``, `default = "": say "allow" or "deny"`},
+		{"another default", `default = "deny"`, `default = "Deny"`, `default = "Deny": say`},
+		{"an unknown key", `domains = `, `domain = `, "unknown key"},
+		{"no timezone", `timezone = "Europe/Oslo"`, ``, `rule 1 "day": timezone is missing`},
+		{"a timezone that is none", `Europe/Oslo`, `Europe/Olso`, `timezone = "Europe/Olso" is none`},
+		{"a timezone of the machine", `Europe/Oslo`, `Local`, `timezone = "Local" is none`},
+		{"a group without kiosks", `workshop = ["k1", "k2"]`, `workshop = []`, `group "workshop" has no kiosks`},
+		{"a group with a kiosk twice", `workshop = ["k1", "k2"]`, `workshop = ["k1", "k1"]`, `"k1" stands twice`},
+		{"a group of no kiosk's name", `workshop = ["k1", "k2"]`, `workshop = ["K 1"]`, `"K 1": it must be lower-case letters`},
+		{"no such group", `groups = ["workshop"]`, `groups = ["worksop"]`, `groups: "worksop": there is no such group`},
+		{"a rule without name", `name = "night"`, ``, `rule 2 "": its name must be`},
+		{"two of one name", `name = "night"`, `name = "day"`, `rule 2 "day": there are two of that name`},
+		{"no action", "name = \"night\"\naction = \"allow\"", `name = "night"`, `rule 2 "night": action = ""`},
+		{"a rule about everybody", `subjects = ["UN:NO-9578-4050-900000003"]`, ``, `rule 4 "banned": it would speak of everybody`},
+		{"an empty list", `domains = ["buypass"]`, `domains = []`, `domains is empty`},
+		{"the older form of a subject", `UN:NO-9578-4050-900000003`, `9578-4050-900000003`, `no holder is named so`},
+		{"a bare number", `UN:NO-9578-4050-900000003`, `900000003`, `no holder is named so`},
+		{"a person's name", `UN:NO-9578-4050-900000003`, `Kari Prøve`, `no holder is named so`},
+		{"a day that is none", `weekdays = ["fri"]`, `weekdays = ["friday"]`, `weekdays: "friday" is no day`},
+		{"a range of one day", `weekdays = ["fri"]`, `weekdays = ["fri-fri"]`, `weekdays: "fri-fri" is no day`},
+		{"a day twice", `weekdays = ["fri"]`, `weekdays = ["fri", "thu-sat"]`, `names a day twice`},
+		{"hours without minutes", `07:00-17:00`, `7-17`, `hours: "7-17" has not the form`},
+		{"hours past midnight's", `07:00-17:00`, `07:00-24:30`, `goes past 24:00`},
+		{"hours of nothing", `07:00-17:00`, `07:00-07:00`, `begins when it ends`},
+		{"a date in quotes", `from = 2026-06-01`, `from = "2026-06-01"`, `from: it is no date or time, which stand without quotes`},
+		{"a date that is none", `from = 2026-06-01`, `from = 2026-06-31`, `impossible date`},
+		{"an end before the begin", `until = 2026-06-30`, `until = 2026-05-31`, `it ends before it begins`},
+		{"a webhook in clear", `https://door`, `http://door`, `webhook: url = "http://door.example/admission" is no https URL`},
+		{"a webhook with a password in it", `https://door`, `https://a:b@door`, `is no https URL`},
+		{"a webhook without on_failure", `on_failure = "deny"`, ``, `webhook: on_failure = "": say`},
+		{"a webhook without secret", `secret_file = "good.secret"`, ``, `webhook: secret_file is missing`},
+		{"a secret that is not there", `good.secret`, `absent.secret`, `absent.secret: no such file`},
+		{"a secret too short", `good.secret`, `short.secret`, `does not hold whsec_ and 24 to 64 bytes`},
+		{"a secret without prefix", `good.secret`, `plain.secret`, `does not hold whsec_`},
+		{"a webhook that takes its time", `on_failure = "deny"`, "on_failure = \"deny\"\ntimeout = \"2s\"", `timeout = "2s": more than 0, and at most 1.5s`},
+	} {
+		text := strings.Replace(whole, tt.old, tt.new, 1)
+		if text == whole {
+			t.Fatalf("%s: nothing was changed", tt.name)
+		}
+		if _, err := Parse([]byte(text), dir); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	if _, err := Parse(make([]byte, MaxFile+1), dir); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
+		t.Errorf("a file too long: got %v", err)
+	}
+}
+
+// A hub has to have its answer before the kiosk gives it up.
+func TestWebhookIsQuickerThanTheKiosk(t *testing.T) {
+	if maxTimeout >= kiosk.DefaultTiming.Hub {
+		t.Errorf("a webhook may take %s, a kiosk waits %s", maxTimeout, kiosk.DefaultTiming.Hub)
+	}
+}
+
+func TestWords(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "s"), []byte("whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 24))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Parse([]byte(shifts+"[webhook]\nurl = \"http://127.0.0.1:9/a\"\nsecret_file = \"s\"\non_failure = \"allow\"\n"), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`Of those whose card is in order, by the time of Europe/Oslo:`,
+		`- Rule "banned" turns away UN:NO-9578-4050-900000003.`,
+		`- Rule "day" lets in holders in trust domain buypass, at kiosk k7 or a kiosk of group workshop, Monday to Friday, 07:00-17:00.`,
+		`- Rule "night" lets in UN:NO-9578-4050-900000001, Friday, 22:00-06:00.`,
+		`- Rule "guest" lets in UN:NO-9578-4050-900000002, at kiosk k9, from Mon 2026-06-01 00:00 CEST, before Wed 2026-07-01 00:00 CEST.`,
+		`- Everybody else is turned away.`,
+		`Whoever is let in by this, http://127.0.0.1:9/a is asked about; who is not answered for within 1s is let in.`,
+	}
+	if got := r.Words(); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Whatever a file holds, it is refused, or its rules decide and can be told.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(shifts))
+	f.Add([]byte(`default = "allow"`))
+	f.Add([]byte("default = \"deny\"\n[[rule]]\nname=\"a\"\naction=\"deny\"\nfrom=2026-01-01T00:00:00Z\nuntil=2026-01-01T00:00:01"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := Parse(text, dir)
+		if err != nil {
+			return
+		}
+		d := r.Decide(Case{kari, "buypass", "k1", time.Unix(1_800_000_000, 0)})
+		if d.Allowed != (d.Reason == "") {
+			t.Errorf("got %+v", d)
+		}
+		if len(r.Words()) < r.Len()+2 || d.Words() == "" {
+			t.Errorf("got %q", r.Words())
+		}
+	})
+}
