@@ -32,9 +32,9 @@ type rig struct {
 	card  *fakeCard
 	stop  context.CancelFunc
 	ended chan error
-	log   bytes.Buffer
 
 	mu         sync.Mutex
+	log        bytes.Buffer
 	diary      []string
 	screen     kiosk.Screen
 	records    []kiosk.Record
@@ -163,7 +163,7 @@ func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 		Slot: &r.slot, Panel: r, Hub: &r.hub, Journal: r, Domains: domains, Origin: origin,
 		Offline: terminal.OfflineTrusted,
 		Config:  kiosk.Config{Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming},
-		Now:     time.Now, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
+		Now:     time.Now, Log: slog.New(slog.NewTextHandler(logWriter{r}, nil)),
 	}
 	if change != nil {
 		change(r, term)
@@ -224,6 +224,21 @@ func (r *rig) expectOrder(entries ...string) {
 func (r *rig) end() error {
 	r.stop()
 	return <-r.ended
+}
+
+// logWriter is where the terminal's log goes.
+type logWriter struct{ rig *rig }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.rig.mu.Lock()
+	defer w.rig.mu.Unlock()
+	return w.rig.log.Write(p)
+}
+
+func (r *rig) logged() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.String()
 }
 
 var errDisk = errors.New("no space left on device")
