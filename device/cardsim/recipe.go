@@ -3,6 +3,7 @@ package cardsim
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509/pkix"
@@ -56,7 +57,7 @@ func ecdsaDER(key crypto.Signer, data []byte) ([]byte, error) {
 	if len(data) == 0 || len(data) > fieldSize(key.(*ecdsa.PrivateKey)) {
 		return nil, errData
 	}
-	return key.Sign(nil, data, crypto.Hash(0))
+	return key.Sign(rand.Reader, data, crypto.Hash(0))
 }
 
 // ecdsaRaw answers with R and S side by side, each as long as the key.
