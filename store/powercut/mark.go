@@ -1,0 +1,103 @@
+package powercut
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Point is something that a writer does, at which the power can be cut.
+type Point string
+
+// The points.
+const (
+	Anywhere Point = "anywhere"
+	Place    Point = "place"   // an outbox of an older format, for Migrate
+	Create   Point = "create"  // Open where there is no outbox
+	Migrate  Point = "migrate" // Open of one of an older format
+	Open     Point = "open"    // Open of one that was closed
+	Append   Point = "append"
+	Ack      Point = "ack"
+	Close    Point = "close"
+	Remove   Point = "remove" // an outbox that is no longer needed
+)
+
+// Mark says, in the disk's log, what the writer is about to do or has done.
+type Mark struct {
+	Box   int // the number of the outbox, from 1
+	Point Point
+	End   bool // it is done
+	// Number is with Append's end the sequence number, with Ack through which,
+	// with Place which of the old outboxes, from 0.
+	Number uint64
+}
+
+// String is the form that ParseMark reads; it has no spaces.
+func (m Mark) String() string {
+	phase := "begin"
+	if m.End {
+		phase = "end"
+	}
+	return fmt.Sprintf("%d:%s:%s:%d", m.Box, m.Point, phase, m.Number)
+}
+
+// ParseMark reads a mark's String.
+func ParseMark(text string) (m Mark, err error) {
+	parts := strings.Split(text, ":")
+	if len(parts) != 4 || parts[2] != "begin" && parts[2] != "end" {
+		return Mark{}, fmt.Errorf("cannot read mark %q", text)
+	}
+	m.Point, m.End = Point(parts[1]), parts[2] == "end"
+	if m.Box, err = strconv.Atoi(parts[0]); err == nil {
+		m.Number, err = strconv.ParseUint(parts[3], 10, 64)
+	}
+	if err != nil {
+		return Mark{}, fmt.Errorf("cannot read mark %q: %w", text, err)
+	}
+	return m, nil
+}
+
+// Promises are what a writer was promised, and what it had asked for.
+type Promises struct{ boxes map[int]*promise }
+
+// promise is for one outbox.
+type promise struct {
+	old      int    // which old outbox it was made of, -1 none
+	there    bool   // the file must be there
+	appended uint64 // the newest record that must be there
+	tried    uint64 // so many were begun to be appended
+	acked    uint64 // through here records may be gone
+}
+
+func (p *Promises) add(m Mark) {
+	if p.boxes == nil {
+		p.boxes = map[int]*promise{}
+	}
+	b := p.boxes[m.Box]
+	if b == nil {
+		b = &promise{old: -1}
+		p.boxes[m.Box] = b
+	}
+	switch {
+	case m.Point == Place && !m.End:
+		b.old = int(m.Number)
+	case (m.Point == Place || m.Point == Create) && m.End:
+		b.there = true
+	case m.Point == Append && !m.End:
+		b.tried++
+	case m.Point == Append:
+		b.appended = max(b.appended, m.Number)
+	case m.Point == Ack && !m.End:
+		b.acked = max(b.acked, m.Number)
+	case m.Point == Remove:
+		delete(p.boxes, m.Box)
+	}
+}
+
+// count is the number of records that must be there.
+func (p *Promises) count() (n int) {
+	for _, b := range p.boxes {
+		n += int(b.appended - min(b.appended, b.acked))
+	}
+	return n
+}
