@@ -29,7 +29,7 @@ func (h *Hub) authenticate(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
-	out := hubapi.Authentication{Verdict: hubapi.VerdictDenied, Reason: verdict.Reason}
+	out := hubapi.Authentication{Verdict: hubapi.VerdictDenied, Reason: verdict.Reason, Holder: verdict.Holder}
 	if verdict.Granted {
 		out = hubapi.Authentication{
 			Verdict: hubapi.VerdictGranted, Holder: verdict.Holder, ValidFor: int(hubapi.GrantLife.Seconds()),
@@ -39,7 +39,8 @@ func (h *Hub) authenticate(w http.ResponseWriter, r *http.Request, c caller) err
 }
 
 // judge spends the nonce and then looks at the token, so that nobody can try
-// tokens out on one nonce.
+// tokens out on one nonce. Whether the holder is let in comes last: only who
+// has proven to be somebody learns what the rules say of them.
 func (h *Hub) judge(ctx context.Context, kioskID string, in hubapi.AuthenticationRequest) (kiosk.Verdict, error) {
 	log := h.log.With("kiosk", kioskID, "visit", in.Visit)
 	reason, err := h.spend(ctx, in.Nonce, kioskID)
@@ -58,6 +59,9 @@ func (h *Hub) judge(ctx context.Context, kioskID string, in hubapi.Authenticatio
 	if err != nil {
 		return kiosk.Verdict{}, err
 	}
-	log.Info("visit granted", "domain", holder.Domain)
-	return kiosk.Verdict{Granted: true, Holder: holder}, nil
+	reason, err = h.admit(ctx, log, in.Visit, kioskID, holder)
+	if err != nil {
+		return kiosk.Verdict{}, err
+	}
+	return kiosk.Verdict{Granted: reason == "", Reason: reason, Holder: holder}, nil
 }

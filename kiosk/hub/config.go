@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/rules"
 	"smartkiosk/kiosk/trust"
 	"smartkiosk/kiosk/webeid"
 )
@@ -38,6 +40,7 @@ type Config struct {
 	Clients     *x509.CertPool  // the CA of kiosks and consumers
 	Seal        []jose.JSONWebKey
 	Validator   Validator
+	Rules       *rules.File // who is let in, of those whose card is in order
 
 	JetStream string     // folder of the embedded JetStream
 	Conn      *nats.Conn // a JetStream to use instead; whoever made it closes it
@@ -63,6 +66,7 @@ const (
 	trustDir       = "trust"
 	trustFile      = "trust.toml"
 	kiosksDir      = "kiosks"
+	rulesFile      = "rules.toml"
 	consumersDir   = "consumers"
 	jetstreamDir   = "jetstream"
 	bundleCAFile   = "hub-ca.pem"
@@ -94,13 +98,18 @@ func Load(dir string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	admitted, err := rules.Open(filepath.Join(dir, rulesFile))
+	if err != nil {
+		return Config{}, err
+	}
 	return Config{
 		Listen:      s.Listen,
 		URL:         s.URL,
 		Certificate: pair,
 		Clients:     clients,
 		Seal:        []jose.JSONWebKey{seal},
-		Validator:   &webeid.Validator{Origin: s.URL, Domains: domains},
+		Validator:   &webeid.Validator{Origin: s.URL, Domains: domains, OCSP: trust.NewOCSP(http.DefaultTransport, rand.Reader)},
+		Rules:       admitted,
 		JetStream:   filepath.Join(dir, jetstreamDir),
 		Now:         time.Now,
 		Rand:        rand.Reader,

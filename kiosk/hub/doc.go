@@ -18,6 +18,7 @@
 //	server.pem server.key              the hub's certificate
 //	seal.jwk                           private key that opens events
 //	trust/                             whose cards count, see kiosk/trust; filled by the operator
+//	rules.toml                         who is let in, see kiosk/rules; read anew when it changes
 //	kiosks/ID/ consumers/NAME/         bundles to carry to a kiosk or a consumer
 //	jetstream/                         made by Open
 package hub

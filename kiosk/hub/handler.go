@@ -150,12 +150,16 @@ func describe(w http.ResponseWriter, _ *http.Request, _ caller) error {
 	return write(w, http.StatusOK, hubapi.MediaOpenAPI, hubapi.Document)
 }
 
-// health answers whether the store does.
+// health answers whether the store does, and the rules file can be used.
 func (h *Hub) health(w http.ResponseWriter, r *http.Request, _ caller) error {
 	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
 	if _, err := h.events.Info(ctx); err != nil {
 		return storeError{err}
 	}
-	return writeJSON(w, http.StatusOK, hubapi.Health{Status: "ok"})
+	out := hubapi.Health{Status: "ok", Rules: hubapi.RulesCurrent}
+	if h.rules.Stale() {
+		out.Rules = hubapi.RulesStale
+	}
+	return writeJSON(w, http.StatusOK, out)
 }

@@ -17,6 +17,7 @@ import (
 
 	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/rules"
 )
 
 // Hub is a running hub. Its methods may be called by many goroutines at once.
@@ -27,12 +28,17 @@ type Hub struct {
 	js       jetstream.JetStream
 
 	validator  Validator
+	rules      *rules.File
+	admissions http.RoundTripper // to the operator's own system
 	opener     *event.Opener
 	challenges jetstream.KeyValue
 	cursors    jetstream.KeyValue
 	events     jetstream.Stream
 	now        func() time.Time
 	rand       io.Reader
+
+	stop    context.CancelFunc // ends what runs beside
+	running sync.WaitGroup
 }
 
 // Names in JetStream.
@@ -47,6 +53,9 @@ const (
 // spent, so that a late one is told from one that never was.
 const challengeMemory = time.Hour
 
+// rulesInterval is how often the rules file is looked at.
+const rulesInterval = 2 * time.Second
+
 // Open starts a hub, with JetStream in cfg.JetStream or behind cfg.Conn. ctx
 // bounds the start alone. Close it after Serve has returned.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
@@ -54,14 +63,19 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		config:    cfg,
 		log:       log,
 		validator: cfg.Validator,
+		rules:     cfg.Rules,
 		opener:    event.NewOpener(cfg.Seal...),
 		now:       cfg.Now,
 		rand:      cfg.Rand,
 	}
+	h.admissions = http.DefaultTransport
+	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
+	h.stop = stop
 	conn := cfg.Conn
 	if conn == nil {
 		var err error
 		if h.embedded, err = startEmbedded(cfg.JetStream, log); err != nil {
+			stop()
 			return nil, err
 		}
 		conn = h.embedded.conn
@@ -70,6 +84,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		h.Close()
 		return nil, fmt.Errorf("cannot prepare JetStream: %w", err)
 	}
+	h.running.Go(func() { h.rules.Watch(beside, rulesInterval, log) })
 	return h, nil
 }
 
@@ -102,6 +117,8 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 
 // Close stops what Open started.
 func (h *Hub) Close() {
+	h.stop()
+	h.running.Wait()
 	if h.embedded != nil {
 		h.embedded.close()
 	}

@@ -24,7 +24,7 @@ type InitOptions struct {
 }
 
 // Init makes a hub's folder: a CA, the hub's certificate, the key that opens
-// events, hub.toml, and trust/. It refuses a folder that is a hub already.
+// events, hub.toml, rules.toml, and trust/. It refuses a folder that is a hub already.
 func Init(dir string, o InitOptions) error {
 	if err := initialise(dir, o); err != nil {
 		return fmt.Errorf("cannot make a hub in %s: %w", dir, err)
@@ -60,6 +60,9 @@ func initialise(dir string, o InitOptions) error {
 		err = os.WriteFile(filepath.Join(dir, trustDir, trustFile), []byte(trustTemplate), 0o644)
 	}
 	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, rulesFile), []byte(rulesTemplate), 0o600); err != nil {
 		return err
 	}
 	// Last, because it is what makes the folder a hub.
@@ -133,4 +136,41 @@ listen = %q
 # How kiosks reach this hub, and the origin that cards sign for. Both the
 # hub's certificate and the kiosks' bundles hold it.
 url = %q
+`
+
+const rulesTemplate = `# Who is let in, of those whose card is in order. A hub that serves reads this
+# file anew when it changes; a mistake in it leaves the rules of before in force
+# and is told in the hub's log. Try it: kioskhub rules check rules.toml
+
+# What holds where no rule speaks: "allow" or "deny".
+default = "allow"
+
+# A rule that turns away goes before all that let in. Every key may be left out,
+# but a rule has to say something.
+#
+#timezone = "Europe/Oslo"
+#
+#[groups]
+#workshop = ["k1", "k2"]
+#
+#[[rule]]
+#name = "day-shift"
+#action = "allow"
+#subjects = ["UN:NO-9578-4050-900000001"]
+#domains = ["buypass"]
+#kiosks = ["k7"]
+#groups = ["workshop"]
+#weekdays = ["mon-fri"]
+#hours = ["07:00-17:00"]
+#from = 2026-01-01
+#until = 2026-12-31
+#
+# Your own system may have the last word on those whom the rules let in.
+# It is asked by a signed request, see https://www.standardwebhooks.com
+#
+#[webhook]
+#url = "https://door.example/admission"
+#secret_file = "webhook.secret" # whsec_ and 24 to 64 random bytes as base64
+#timeout = "1s"
+#on_failure = "deny" # or "allow"
 `
