@@ -23,6 +23,7 @@ const usage = `kioskhub is the backend of card terminals.
   kioskhub kiosk add ID        make a kiosk's bundle: certificate, keys, trust, kioskd.toml
   kioskhub consumer add NAME   make a bundle for a backend that pulls the feed
   kioskhub feed tail NAME      print a consumer's feed as JSON lines, and acknowledge it
+  kioskhub rules check FILE    say in words what a rules file does
   kioskhub explain TOKEN.json  judge one Web eID token, and say why
 
 All but init, explain and rules take --dir DIR, the hub's folder (default: here).
@@ -91,6 +92,7 @@ func (m *Main) ParseFlags(args []string) error {
 		{"kiosk add", m.parseKioskAdd},
 		{"consumer add", m.parseConsumerAdd},
 		{"feed tail", m.parseFeedTail},
+		{"rules check", m.parseRulesCheck},
 		{"explain", m.parseExplain},
 	}
 	line := strings.Join(args, " ") + " "
