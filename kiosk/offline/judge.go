@@ -1,0 +1,152 @@
+package offline
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/webeid"
+)
+
+// Clock knows the time to judge for (kiosk/clock).
+type Clock interface {
+	At() time.Time
+	Behind() bool
+}
+
+// Standing is what a Judge goes by until it is told otherwise.
+type Standing struct {
+	Domains   *trust.Domains
+	Rules     Rules
+	Version   string    // of the rules; "" for the kiosk's own
+	Until     time.Time // when the rules end and nobody is let in; zero for never
+	HolderKey []byte    // the hub's, for pseudonyms
+}
+
+// Judge stands in for the hub. Its methods may be called from any goroutine.
+type Judge struct {
+	origin string
+	clock  Clock
+	memory *Memory
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	standing Standing
+}
+
+// NewJudge makes a judge of tokens for an origin, the hub's URL.
+func NewJudge(origin string, c Clock, m *Memory, s Standing, log *slog.Logger) *Judge {
+	return &Judge{origin: origin, clock: c, memory: m, standing: s, log: log}
+}
+
+// Set has the judge go by s from now on.
+func (j *Judge) Set(s Standing) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.standing = s
+}
+
+// Standing gives what the judge goes by.
+func (j *Judge) Standing() Standing {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.standing
+}
+
+// Choose picks the certificate of a card to authenticate with; see
+// trust.Domains.Choose.
+func (j *Judge) Choose(certs [][]byte) (trust.Choice, error) {
+	return j.Standing().Domains.Choose(certs, j.clock.At())
+}
+
+// LetIn takes note that the hub has let a holder in, which is kept only
+// where the rules ask for it.
+func (j *Judge) LetIn(h kiosk.Holder) {
+	s := j.Standing()
+	if s.Rules.Rule != Known {
+		return
+	}
+	if err := j.memory.Learn(map[string]int64{string(Pseudonym(s.HolderKey, h)): Day(j.clock.At())}); err != nil {
+		j.log.Error("cannot remember who was let in", "error", err)
+	}
+}
+
+// Judge gives a verdict on a token over a nonce, by the rules. visit is for
+// the log.
+func (j *Judge) Judge(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict {
+	s, at := j.Standing(), j.clock.At()
+	v := kiosk.Verdict{Offline: true, Basis: kiosk.Basis{Rules: s.Version}}
+	switch {
+	case s.Rules.Rule == Never:
+		v.Reason = kiosk.OfflineNever
+	case !s.Until.IsZero() && at.After(s.Until):
+		v.Reason = kiosk.OfflineExpired
+	case s.Rules.UntrustedClock != Allow && j.clock.Behind():
+		v.Reason = kiosk.ClockUntrusted
+	default:
+		v.Basis.Time = at
+		err := j.judge(ctx, s, at, token, nonce, &v)
+		if refusal, ok := errors.AsType[*trust.Refusal](err); ok {
+			v.Reason = refusal.Reason
+			j.log.Info("refused offline", "visit", visit, "reason", refusal.Reason, "error", refusal.Err)
+		} else if err != nil {
+			v.Reason = kiosk.Internal
+			j.log.Error("cannot judge", "visit", visit, "error", err)
+		}
+	}
+	v.Granted = v.Reason == ""
+	return v
+}
+
+func (j *Judge) judge(ctx context.Context, s Standing, at time.Time, token []byte, nonce string, v *kiosk.Verdict) error {
+	validator := webeid.Validator{Origin: j.origin, Domains: s.Domains}
+	proof, err := validator.Prove(ctx, token, nonce, at, at)
+	if err != nil {
+		return err
+	}
+	v.Holder = proof.Holder
+	if proof.CRL != nil && proof.CRL.Number != nil {
+		v.Basis.CRL = proof.CRL.Number.String()
+	}
+	holder := Pseudonym(s.HolderKey, proof.Holder)
+	switch s.Rules.Rule {
+	case Known:
+		day, err := j.memory.Known(holder)
+		if err != nil {
+			return err
+		}
+		if day < Day(at)-int64(s.Rules.KnownDays) || day == 0 {
+			return trust.Refuse(kiosk.OfflineUnknown, "the hub has not let the holder in within %d days", s.Rules.KnownDays)
+		}
+	case Trusted:
+		if err := s.Rules.checkCRL(proof, at); err != nil {
+			return err
+		}
+	default:
+		return trust.Refuse(kiosk.OfflineNever, "rule %q is not known", s.Rules.Rule)
+	}
+	ok, err := j.memory.Grant(holder, s.Rules.PerHolder, s.Rules.PerKiosk)
+	if err == nil && !ok {
+		err = trust.Refuse(kiosk.OfflineLimit, "at most %d of one holder and %d of all are let in without the hub (0 for any number)", s.Rules.PerHolder, s.Rules.PerKiosk)
+	}
+	return err
+}
+
+// checkCRL refuses what rests on a CRL that is too old for the rules. That there
+// is one at all, if anybody says who was revoked, Prove has seen to.
+func (r Rules) checkCRL(p webeid.Proof, at time.Time) error {
+	if r.CRLMaxAge == 0 || p.Unrevocable {
+		return nil
+	}
+	if p.CRL == nil {
+		return trust.Refuse(kiosk.RevocationUnknown, "no CRL is at hand")
+	}
+	if age := at.Sub(p.CRL.ThisUpdate); age > time.Duration(r.CRLMaxAge) {
+		return trust.Refuse(kiosk.RevocationUnknown, "the CRL is %s old, at most %s will do", age.Round(time.Minute), time.Duration(r.CRLMaxAge))
+	}
+	return nil
+}

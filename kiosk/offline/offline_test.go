@@ -1,0 +1,342 @@
+package offline_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/offline"
+	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/webeid"
+)
+
+const (
+	origin = "https://hub.example"
+	nonce  = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+)
+
+// made is when the test PKI is; its CRL is of an hour before.
+var made = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+var onePKI = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(made) })
+
+// disk keeps records in memory, and counts writes.
+type disk struct {
+	values map[string][]byte
+	writes int
+	err    error
+}
+
+func (d *disk) Get(bucket, key string) ([]byte, error) { return d.values[bucket+"/"+key], d.err }
+
+func (d *disk) Put(bucket string, values map[string][]byte) error {
+	if d.err != nil {
+		return d.err
+	}
+	d.writes++
+	for key, value := range values {
+		if value == nil {
+			delete(d.values, bucket+"/"+key)
+		} else {
+			d.values[bucket+"/"+key] = value
+		}
+	}
+	return nil
+}
+
+func (d *disk) Each(bucket string, f func(string, []byte) error) error {
+	for _, key := range slices.Sorted(maps.Keys(d.values)) {
+		if rest, ok := strings.CutPrefix(key, bucket+"/"); ok {
+			if err := f(rest, d.values[key]); err != nil {
+				return err
+			}
+		}
+	}
+	return d.err
+}
+
+// bench is a judge on fakes.
+type bench struct {
+	t      *testing.T
+	disk   *disk
+	at     time.Time
+	behind bool
+	*offline.Judge
+	memory *offline.Memory
+	log    bytes.Buffer
+}
+
+func (b *bench) At() time.Time { return b.at }
+func (b *bench) Behind() bool  { return b.behind }
+
+func newBench(t *testing.T, rules offline.Rules) *bench {
+	t.Helper()
+	pki, err := onePKI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cas := []*x509.Certificate{pki.PersonCA, pki.Root}
+	crl, err := trust.ReadCRL(bytes.NewReader(pki.CRL), cas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	domains, err := trust.New(trust.Domain{
+		Name: "buypass-test", Anchors: cas[1:], Intermediates: cas[:1], Policies: []string{"2.16.578.1.26.1.3.1"},
+		Subject: trust.SubjectBuypass, CRLs: []*trust.CRL{crl},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, disk: &disk{values: map[string][]byte{}}, at: made}
+	b.restart(offline.Standing{Domains: domains, Rules: rules, Version: "rules-7", Until: made.AddDate(0, 0, 7), HolderKey: []byte("hub's")})
+	return b
+}
+
+// restart has the device begin anew with what is on its disk.
+func (b *bench) restart(s offline.Standing) {
+	b.t.Helper()
+	var err error
+	if b.memory, err = offline.OpenMemory(b.disk, strings.NewReader("0123456789abcdef0123456789abcdef")); err != nil {
+		b.t.Fatal(err)
+	}
+	b.Judge = offline.NewJudge(origin, b, b.memory, s, slog.New(slog.NewTextHandler(&b.log, nil)))
+}
+
+func (b *bench) holder(card string) (h testpki.Holder, who kiosk.Holder) {
+	b.t.Helper()
+	pki, err := onePKI()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	h = pki.Holders[card]
+	p, err := b.Standing().Domains.Path(h.Authentication.Certificate, trust.Authenticate, made)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return h, p.Holder
+}
+
+func (b *bench) judge(card string) kiosk.Verdict {
+	b.t.Helper()
+	h, _ := b.holder(card)
+	token, err := webeid.Sign(h.Authentication.Key, h.Authentication.Certificate.Raw, origin, nonce)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	v := b.Judge.Judge(context.Background(), "visit-1", token, nonce)
+	if !v.Offline || v.Granted != (v.Reason == "") || v.Basis.Rules != "rules-7" {
+		b.t.Errorf("the verdict is %+v", v)
+	}
+	return v
+}
+
+func (b *bench) expect(card string, want kiosk.Reason) {
+	b.t.Helper()
+	if v := b.judge(card); v.Reason != want {
+		b.t.Errorf("%s: %q, want %q\n%s", card, v.Reason, want, b.log.String())
+	}
+}
+
+func TestRules(t *testing.T) {
+	trusted := offline.Rules{Rule: offline.Trusted, CRLMaxAge: offline.Duration(24 * time.Hour), UntrustedClock: offline.Deny}
+	known := offline.Rules{Rule: offline.Known, KnownDays: 30, UntrustedClock: offline.Deny}
+	careless := trusted
+	careless.UntrustedClock = offline.Allow
+	anyCRL := trusted
+	anyCRL.CRLMaxAge = 0
+	for _, c := range []struct {
+		name   string
+		rules  offline.Rules
+		change func(*bench)
+		card   string
+		want   kiosk.Reason
+	}{
+		{"never", offline.Rules{Rule: offline.Never}, nil, "valid", kiosk.OfflineNever},
+		{"a rule of a newer hub", offline.Rules{Rule: "sometimes", UntrustedClock: offline.Deny}, nil, "valid", kiosk.OfflineNever},
+		{"trusted", trusted, nil, "valid", ""},
+		{"trusted, revoked", trusted, nil, "revoked", kiosk.Revoked},
+		{"trusted, CRL of 24 h", trusted, func(b *bench) { b.at = made.Add(23 * time.Hour) }, "valid", ""},
+		{"trusted, older CRL", trusted, func(b *bench) { b.at = made.Add(23*time.Hour + time.Second) }, "valid", kiosk.RevocationUnknown},
+		{"trusted, any CRL", anyCRL, func(b *bench) { b.at = made.Add(48 * time.Hour) }, "valid", ""},
+		{"rules on their last day", trusted, func(b *bench) { b.Set(until(b, b.at)) }, "valid", ""},
+		{"rules run out", trusted, func(b *bench) { b.Set(until(b, b.at.Add(-time.Second))) }, "valid", kiosk.OfflineExpired},
+		{"never, and run out", offline.Rules{Rule: offline.Never}, func(b *bench) { b.Set(until(b, b.at.Add(-time.Second))) }, "valid", kiosk.OfflineNever},
+		{"clock behind, deny", trusted, func(b *bench) { b.behind = true }, "valid", kiosk.ClockUntrusted},
+		{"clock behind, allow", careless, func(b *bench) { b.behind = true }, "valid", ""},
+		{"clock behind, nothing said", offline.Rules{Rule: offline.Trusted}, func(b *bench) { b.behind = true }, "valid", kiosk.ClockUntrusted},
+		{"unknown", known, nil, "valid", kiosk.OfflineUnknown},
+		{"known", known, func(b *bench) { b.letIn("valid") }, "valid", ""},
+		{"known for 30 days", known, func(b *bench) { b.letIn("valid"); b.at = made.AddDate(0, 0, 30); b.Set(until(b, b.at)) }, "valid", ""},
+		{"known, CRL of no use any more", known, func(b *bench) { b.letIn("valid"); b.at = made.AddDate(0, 0, 30).Add(time.Second); b.Set(until(b, b.at)) }, "valid", kiosk.RevocationUnknown},
+		{"known, by another kiosk", known, func(b *bench) { b.learn("valid", made) }, "valid", ""},
+		{"known 30 days ago", known, func(b *bench) { b.learn("valid", made.AddDate(0, 0, -30)) }, "valid", ""},
+		{"known 31 days ago", known, func(b *bench) { b.learn("valid", made.AddDate(0, 0, -31)) }, "valid", kiosk.OfflineUnknown},
+		{"known, revoked since", known, func(b *bench) { b.letIn("revoked") }, "revoked", kiosk.Revoked},
+		{"somebody else is known", known, func(b *bench) { b.letIn("blocked") }, "valid", kiosk.OfflineUnknown},
+		{"disk fails", trusted, func(b *bench) { b.disk.err = errors.New("no space left on device") }, "valid", kiosk.Internal},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, c.rules)
+			if c.change != nil {
+				c.change(b)
+			}
+			b.expect(c.card, c.want)
+		})
+	}
+}
+
+func until(b *bench, at time.Time) offline.Standing {
+	s := b.Standing()
+	s.Until = at
+	return s
+}
+
+func (b *bench) letIn(card string) { _, who := b.holder(card); b.LetIn(who) }
+
+func (b *bench) learn(card string, at time.Time) {
+	b.t.Helper()
+	_, who := b.holder(card)
+	if err := b.memory.Learn(map[string]int64{string(offline.Pseudonym([]byte("hub's"), who)): offline.Day(at)}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// What the hub has to know to judge again is in the verdict.
+func TestBasis(t *testing.T) {
+	b := newBench(t, offline.Rules{Rule: offline.Trusted, UntrustedClock: offline.Deny})
+	_, who := b.holder("valid")
+	if v := b.judge("valid"); v.Basis != (kiosk.Basis{Rules: "rules-7", Time: made, CRL: "1"}) || v.Holder != who {
+		t.Errorf("the verdict is %+v", v)
+	}
+}
+
+// The limits hold across restarts, and until the hub is heard.
+func TestLimits(t *testing.T) {
+	b := newBench(t, offline.Rules{Rule: offline.Trusted, PerHolder: 2, PerKiosk: 3, UntrustedClock: offline.Deny})
+	b.expect("valid", "")
+	b.expect("revoked", kiosk.Revoked) // counts for nothing
+	b.expect("valid", "")
+	b.restart(b.Standing())
+	b.expect("valid", kiosk.OfflineLimit)
+	b.expect("blocked", "")
+	b.expect("blocked", kiosk.OfflineLimit) // of the kiosk
+	if err := b.memory.Heard(); err != nil {
+		t.Fatal(err)
+	}
+	b.expect("valid", "")
+	b.restart(b.Standing())
+	if err := b.memory.Heard(); err != nil {
+		t.Fatal(err)
+	}
+	writes := b.disk.writes
+	if err := b.memory.Heard(); err != nil || b.disk.writes != writes {
+		t.Errorf("a hub that is heard again and again has %d writes made, %v", b.disk.writes-writes, err)
+	}
+}
+
+// A day's second visit writes nothing, and after their days holders are
+// forgotten.
+func TestKnownIsForgotten(t *testing.T) {
+	b := newBench(t, offline.Rules{Rule: offline.Known, KnownDays: 30, UntrustedClock: offline.Deny})
+	b.letIn("valid")
+	writes := b.disk.writes
+	b.letIn("valid")
+	b.learn("valid", made.AddDate(0, 0, -3)) // older than what is known
+	if b.disk.writes != writes {
+		t.Error("what is known is written again")
+	}
+	if err := b.memory.Forget(offline.Day(made)); err != nil {
+		t.Fatal(err)
+	}
+	b.expect("valid", "")
+	if err := b.memory.Forget(offline.Day(made) + 1); err != nil {
+		t.Fatal(err)
+	}
+	b.expect("valid", kiosk.OfflineUnknown)
+}
+
+// Nobody is remembered where no rule asks for it, and nowhere by name or
+// number, nor by a hash that another device would make.
+func TestRemembersNobodyByName(t *testing.T) {
+	b := newBench(t, offline.Rules{Rule: offline.Trusted, PerHolder: 5, UntrustedClock: offline.Deny})
+	b.letIn("valid")
+	for key := range b.disk.values {
+		if strings.HasPrefix(key, "known/") {
+			t.Errorf("%s is remembered", key)
+		}
+	}
+	s := b.Standing()
+	s.Rules = offline.Rules{Rule: offline.Known, KnownDays: 1, UntrustedClock: offline.Deny}
+	b.Set(s)
+	b.letIn("valid")
+	b.expect("valid", "")
+	_, who := b.holder("valid")
+	pseudonym := offline.Pseudonym(s.HolderKey, who)
+	for key, value := range b.disk.values {
+		for _, personal := range []string{who.ID, who.Name, string(pseudonym)} {
+			if strings.Contains(key+string(value), personal) {
+				t.Errorf("%q is in record %q", personal, key)
+			}
+		}
+	}
+	if strings.Contains(b.log.String(), who.ID) || strings.Contains(b.log.String(), who.Name) {
+		t.Errorf("a holder is in the log: %s", b.log.String())
+	}
+	delete(b.disk.values, "device/holder-hash-key")
+	other, err := offline.OpenMemory(b.disk, strings.NewReader(strings.Repeat("x", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if day, err := other.Known(pseudonym); day != 0 || err != nil {
+		t.Errorf("another device knows the holder: %d, %v", day, err)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	b := newBench(t, offline.Rules{Rule: offline.Never})
+	h, who := b.holder("valid")
+	certs := [][]byte{h.Signature.Certificate.Raw, h.Authentication.Certificate.Raw}
+	if c, err := b.Choose(certs); err != nil || c.Index != 1 || c.Holder != who {
+		t.Errorf("chose %+v, %v", c, err)
+	}
+	b.at = made.AddDate(10, 0, 0)
+	var refusal *trust.Refusal
+	if _, err := b.Choose(certs); !errors.As(err, &refusal) || refusal.Reason != kiosk.Expired {
+		t.Errorf("in ten years: %v", err)
+	}
+}
+
+func TestBadRules(t *testing.T) {
+	good := offline.Rules{Rule: offline.Never, UntrustedClock: offline.Deny}
+	if err := good.Check(); err != nil {
+		t.Error(err)
+	}
+	for _, c := range []struct {
+		rules offline.Rules
+		want  string
+	}{
+		{offline.Rules{UntrustedClock: offline.Deny}, `rule is ""`},
+		{offline.Rules{Rule: "always", UntrustedClock: offline.Deny}, `rule is "always"`},
+		{offline.Rules{Rule: offline.Known, UntrustedClock: offline.Deny}, "known_days is 0"},
+		{offline.Rules{Rule: offline.Trusted, KnownDays: 3, UntrustedClock: offline.Deny}, "known_days is for"},
+		{offline.Rules{Rule: offline.Known, KnownDays: 3, CRLMaxAge: 1, UntrustedClock: offline.Deny}, "crl_max_age is for"},
+		{offline.Rules{Rule: offline.Trusted, CRLMaxAge: -1, UntrustedClock: offline.Deny}, "not negative"},
+		{offline.Rules{Rule: offline.Trusted, PerHolder: -1, UntrustedClock: offline.Deny}, "not negative"},
+		{offline.Rules{Rule: offline.Trusted, PerKiosk: -1, UntrustedClock: offline.Deny}, "not negative"},
+		{offline.Rules{Rule: offline.Trusted}, `untrusted_clock is ""`},
+	} {
+		if err := c.rules.Check(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: got %v, want %q", c.rules, err, c.want)
+		}
+	}
+}
