@@ -68,18 +68,14 @@ func (s *Store) commitQueue() {
 	for _, r := range requests {
 		r.tried = true
 	}
+	room, err := s.room()
 	s.mu.Lock()
-	next, closed := s.last, s.closed
+	next, cursors := s.next(s.keep), s.moved
 	s.mu.Unlock()
 
 	var batch []*request
-	room, err := s.room()
 	for _, r := range requests {
-		switch {
-		case closed:
-			r.err = ErrClosed
-			continue
-		case err != nil:
+		if err != nil {
 			r.err = err
 			continue
 		}
@@ -91,14 +87,14 @@ func (s *Store) commitQueue() {
 			continue
 		}
 		room -= r.cost()
-		next = tail{sequence: next.sequence + 1, link: r.link}
+		next.sequence, next.link = next.sequence+1, r.link
 		r.seq = next.sequence
 		batch = append(batch, r)
 	}
 	if len(batch) == 0 {
 		return
 	}
-	if err := s.write(batch); err != nil {
+	if err := s.write(next, cursors, batch); err != nil {
 		for _, r := range batch {
 			r.err = err
 		}
@@ -122,57 +118,40 @@ func (r *request) cost() int64 {
 	return (int64(len(r.record)) + entryHead + 2*pageSize - 1) / pageSize * pageSize
 }
 
-// room gives the bytes that may still be used. It deletes what was
-// acknowledged when little is left. The caller holds s.commit.
-func (s *Store) room() (int64, error) {
-	room := s.limit - s.used()
-	if room > MaxRecordSize+2*pageSize {
-		return room, nil
-	}
-	if err := s.flush(); err != nil {
-		return 0, err
-	}
-	return s.limit - s.used(), nil
-}
-
-// used is the size of the pages that hold something.
-func (s *Store) used() (bytes int64) {
-	_ = s.db.View(func(tx *bolt.Tx) error {
-		stats := s.db.Stats()
-		bytes = tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*pageSize
-		return nil
-	})
-	return bytes
-}
-
-// write puts the batch on disk, in one commit with the deletion of what was
-// acknowledged since the last.
-func (s *Store) write(batch []*request) error {
+// write puts all of a commit on disk: what was appended, acknowledged and
+// deleted since the last. The caller holds s.commit.
+func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) error {
 	s.mu.Lock()
-	last, acked := s.last, s.acked
+	last := s.last
 	s.mu.Unlock()
-	var newest tail
 	err := s.update(last.sequence, func(tx *bolt.Tx) error {
-		events := tx.Bucket(eventsBucket)
-		events.FillPercent = 1 // keys only ever grow
-		if err := deleteRange(events, last.first, acked); err != nil {
+		if err := deleteRange(tx, last.first, next.first-1); err != nil {
 			return err
 		}
 		for _, r := range batch {
-			if err := events.Put(key(r.seq), encodeEntry(r.seq, r.link, r.record)); err != nil {
+			if err := putEntry(tx, r.seq, encodeEntry(r.seq, r.link, r.record)); err != nil {
 				return err
 			}
-			newest = tail{sequence: r.seq, link: r.link, first: acked + 1}
 		}
-		return writeTail(tx, newest)
+		if err := writeCursors(tx, cursors); err != nil {
+			return err
+		}
+		return writeTail(tx, next)
 	})
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last = newest
-	s.notify()
+	s.last = next
+	for name, at := range cursors {
+		if s.moved[name] == at {
+			delete(s.moved, name)
+		}
+	}
+	if len(batch) > 0 {
+		s.notify()
+	}
 	return nil
 }
 
@@ -181,9 +160,16 @@ func (s *Store) write(batch []*request) error {
 // of more than last: the next update begins by doing away with the rest. f must
 // write the tail.
 func (s *Store) update(last uint64, f func(tx *bolt.Tx) error) error {
+	if s.broken != nil {
+		return s.broken
+	}
 	err := s.db.Update(func(tx *bolt.Tx) error {
+		if s.touched.Add(1) > releaseAfter {
+			s.touched.Store(0)
+			release(s.db, tx.Size())
+		}
 		if s.doubt {
-			if err := deleteRange(tx.Bucket(eventsBucket), last+1, math.MaxUint64); err != nil {
+			if err := deleteRange(tx, last+1, math.MaxUint64); err != nil {
 				return err
 			}
 		}
@@ -197,15 +183,5 @@ func (s *Store) update(last uint64, f func(tx *bolt.Tx) error) error {
 		return err
 	}
 	s.doubt = false
-	return nil
-}
-
-func deleteRange(events *bolt.Bucket, from, through uint64) error {
-	c := events.Cursor()
-	for k, _ := c.Seek(key(from)); k != nil && sequence(k) <= through; k, _ = c.Seek(key(from)) {
-		if err := c.Delete(); err != nil {
-			return err
-		}
-	}
 	return nil
 }

@@ -33,8 +33,17 @@ func check(path string) error {
 	}
 	w := walker{image: im, end: roots[0].end, seen: make([]bool, roots[0].end)}
 	buckets := map[string]element{}
+	var top run
 	err = w.tree(roots[0].page, nil, nil, func(e element) error {
-		if e.bucket {
+		switch {
+		case e.bucket && len(e.key) == 8:
+			return w.bucket(e, func(inner element) error {
+				if !bytes.Equal(inner.key, e.key) {
+					return fmt.Errorf("%w: record %d is not where it should be", ErrDamaged, sequence(e.key))
+				}
+				return top.add(inner)
+			})
+		case e.bucket:
 			buckets[string(e.key)] = e
 		}
 		return nil
@@ -42,16 +51,10 @@ func check(path string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range [][]byte{metaBucket, eventsBucket, cursorsBucket} {
-		if _, ok := buckets[string(name)]; ok {
-			continue
-		}
-		if im.scan().tail.first == 0 {
-			return fmt.Errorf("%w: it is no outbox", ErrSchema)
-		}
-		return fmt.Errorf("%w: bucket %s is missing", ErrDamaged, name)
+	t, err := w.outbox(buckets, top)
+	if errors.Is(err, errMissing) && im.scan().tail.first == 0 {
+		return fmt.Errorf("%w: it is no outbox", ErrSchema)
 	}
-	t, err := w.outbox(buckets)
 	if err != nil || len(roots) == 2 {
 		return err
 	}
@@ -71,42 +74,89 @@ func newImage(f *os.File) (image, error) {
 	return image{file: f, pages: uint64(info.Size()) / pageSize}, nil
 }
 
-// outbox checks what the buckets hold, and gives the tail.
-func (w *walker) outbox(buckets map[string]element) (t tail, err error) {
-	var known bool
-	err = w.bucket(buckets[string(metaBucket)], func(e element) (err error) {
-		switch {
-		case bytes.Equal(e.key, schemaKey):
-			known = bytes.Equal(e.value, key(uint64(len(migrations))))
-		case bytes.Equal(e.key, tailKey):
-			t, err = decodeTail(e.value)
-		}
-		return err
-	})
+// errMissing is of a bucket that every outbox has.
+var errMissing = fmt.Errorf("%w: a bucket is missing", ErrDamaged)
+
+// outbox checks what the buckets hold, beside the records at the top, and
+// gives the tail.
+func (w *walker) outbox(buckets map[string]element, records run) (t tail, err error) {
+	names := [][]byte{metaBucket, cursorsBucket, parkedBucket}
+	var format uint64
+	if meta, ok := buckets[string(metaBucket)]; ok {
+		err = w.bucket(meta, func(e element) (err error) {
+			switch {
+			case bytes.Equal(e.key, schemaKey):
+				format, err = decodeSchema(e.value)
+			case bytes.Equal(e.key, tailKey):
+				t, err = decodeTail(e.value)
+			}
+			return err
+		})
+	}
 	if err != nil {
 		return t, err
 	}
-	next := t.first
-	err = w.bucket(buckets[string(eventsBucket)], func(e element) error {
-		if !known {
-			return nil
-		}
-		if !bytes.Equal(e.key, key(next)) {
-			return fmt.Errorf("%w: record %d is not where it should be", ErrDamaged, next)
-		}
-		next++
-		_, _, err := decodeEntry(next-1, e.value)
-		return err
-	})
-	for name, e := range buckets {
-		if err == nil && name != string(metaBucket) && name != string(eventsBucket) {
-			err = w.bucket(e, func(element) error { return nil })
+	if format == 1 {
+		names[2] = eventsBucket
+	}
+	for _, name := range names {
+		if _, ok := buckets[string(name)]; !ok && format <= uint64(len(migrations)) {
+			return t, fmt.Errorf("%w: %s", errMissing, name)
 		}
 	}
-	if err == nil && known && next != t.sequence+1 {
-		err = fmt.Errorf("%w: records %d to %d are missing", ErrDamaged, next, t.sequence)
+	for name, e := range buckets {
+		if name == string(metaBucket) {
+			continue
+		}
+		err := w.bucket(e, func(e element) error {
+			switch {
+			case format == 1 && name == string(eventsBucket):
+				return records.add(e)
+			case name == string(parkedBucket) && len(e.key) == 9:
+				_, _, err := decodeEntry(sequence(e.key[1:]), e.value)
+				return err
+			}
+			return nil
+		})
+		if err != nil {
+			return t, err
+		}
+	}
+	if format <= uint64(len(migrations)) {
+		err = records.check(t)
 	}
 	return t, err
+}
+
+// run is a row of records without a gap.
+type run struct {
+	first, last uint64 // 0 when there are none
+}
+
+func (r *run) add(e element) error {
+	if len(e.key) != 8 || r.last != 0 && sequence(e.key) != r.last+1 {
+		return fmt.Errorf("%w: record %d is not where it should be", ErrDamaged, r.last+1)
+	}
+	r.last = sequence(e.key)
+	if r.first == 0 {
+		r.first = r.last
+	}
+	_, _, err := decodeEntry(r.last, e.value)
+	return err
+}
+
+// check holds the records against what the tail says of them.
+func (r run) check(t tail) error {
+	if r.first == 0 {
+		r = run{first: t.sequence + 1, last: t.sequence}
+	}
+	switch {
+	case r.first != t.first:
+		return fmt.Errorf("%w: records %d to %d are missing", ErrDamaged, t.first, r.first-1)
+	case r.last != t.sequence:
+		return fmt.Errorf("%w: records %d to %d are missing", ErrDamaged, r.last+1, t.sequence)
+	}
+	return nil
 }
 
 // walker visits the pages that a root leads to, each at most once.

@@ -31,18 +31,17 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		want   string
 	}{
 		{"nothing", func(*testing.T, string) {}, ""},
-		{"record missing", change(func(tx *bolt.Tx) error { return tx.Bucket(eventsBucket).Delete(key(14)) }),
+		{"record missing", change(func(tx *bolt.Tx) error { return tx.DeleteBucket(key(14)) }),
 			"file is damaged: record 14 is not where it should be"},
-		{"newest record missing", change(func(tx *bolt.Tx) error { return tx.Bucket(eventsBucket).Delete(key(15)) }),
+		{"newest record missing", change(func(tx *bolt.Tx) error { return tx.DeleteBucket(key(15)) }),
 			"file is damaged: records 15 to 15 are missing"},
 		{"record under another number", change(func(tx *bolt.Tx) error {
-			events := tx.Bucket(eventsBucket)
-			return events.Put(key(14), bytes.Clone(events.Get(key(13))))
+			return tx.Bucket(key(14)).Put(key(14), bytes.Clone(getEntry(tx, 13)))
 		}), "file is damaged: record 14"},
-		{"record of nobody", change(func(tx *bolt.Tx) error { return tx.Bucket(eventsBucket).Put([]byte("x"), nil) }),
-			"file is damaged: record 16 is not where it should be"},
+		{"record of nobody", change(func(tx *bolt.Tx) error { return tx.Bucket(key(15)).Put([]byte("x"), nil) }),
+			"file is damaged: record 15 is not where it should be"},
 		{"bucket missing", change(func(tx *bolt.Tx) error { return tx.DeleteBucket(cursorsBucket) }),
-			"file is damaged: bucket cursors is missing"},
+			"file is damaged: a bucket is missing: cursors"},
 		{"bucket within", change(func(tx *bolt.Tx) error {
 			_, err := tx.Bucket(cursorsBucket).CreateBucket([]byte("x"))
 			return err

@@ -41,11 +41,7 @@ func lockFile(path string, wait time.Duration) (*os.File, error) {
 func create(path string) error { return createAs(path, fill) }
 
 func createAs(path string, fill func(*bolt.DB) error) error {
-	fresh := path + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	db, err := openBolt(fresh, 0)
+	db, err := openFresh(path+".new", 0)
 	if err != nil {
 		return err
 	}
@@ -56,7 +52,16 @@ func createAs(path string, fill func(*bolt.DB) error) error {
 	if err := errors.Join(db.Sync(), db.Close()); err != nil {
 		return err
 	}
-	return install(fresh, path)
+	return install(path+".new", path)
+}
+
+// openFresh makes an empty database. One of that name is left from an attempt
+// that was cut short.
+func openFresh(path string, maxSize int) (*bolt.DB, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return openBolt(path, maxSize)
 }
 
 func fill(db *bolt.DB) error { return migrate(db, migrations) }

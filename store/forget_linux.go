@@ -3,6 +3,7 @@ package store
 import (
 	"os"
 
+	bolt "go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,4 +24,12 @@ func forget(path string) {
 	if info, err := f.Stat(); err == nil && info.Size() <= forgetMost {
 		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // advice: nothing rests on it
 	}
+}
+
+// release gives back the memory in which the file is mapped, up to size, in
+// bytes: pages that were looked at count as the process's own until somebody
+// else needs the memory. What is looked at again comes from the page cache.
+// The caller holds a transaction, so that the mapping stays.
+func release(db *bolt.DB, size int64) {
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, db.Info().Data, uintptr(size), unix.MADV_DONTNEED)
 }

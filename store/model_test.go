@@ -79,7 +79,7 @@ func TestModel(t *testing.T) {
 					t.Fatal(err)
 				}
 				reopen(t)
-				if n := len(records) - s.Len(); n > int(acked) || int(acked)-n > maxDeletable {
+				if n := len(records) - s.Len(); n > int(acked) || int(acked)-n > maxUnwritten {
 					t.Fatalf("%d records are deleted after a crash, %d were acknowledged", n, acked)
 				}
 				acked = uint64(len(records) - s.Len())

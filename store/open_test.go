@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -105,9 +104,12 @@ func TestOpenRefuses(t *testing.T) {
 		{"text", write([]byte("outbox")), ErrDamaged},
 		{"zeros", write(make([]byte, 32<<10)), ErrDamaged},
 		{"newer format", edit(func(meta *bolt.Bucket) error {
-			return meta.Put(schemaKey, binary.BigEndian.AppendUint64(nil, uint64(len(migrations)+1)))
+			return meta.Put(schemaKey, encodeSchema(uint64(len(migrations)+1)))
 		}), ErrSchema},
-		{"no format", edit(func(meta *bolt.Bucket) error { return meta.Delete(schemaKey) }), ErrSchema},
+		{"no format", edit(func(meta *bolt.Bucket) error { return meta.Put(schemaKey, nil) }), ErrDamaged},
+		{"flipped format", edit(func(meta *bolt.Bucket) error {
+			return meta.Put(schemaKey, append(key(uint64(len(migrations)+1)), encodeSchema(uint64(len(migrations)))[8:]...))
+		}), ErrDamaged},
 		{"no tail", edit(func(meta *bolt.Bucket) error { return meta.Delete(tailKey) }), ErrDamaged},
 		{"short tail", edit(func(meta *bolt.Bucket) error { return meta.Put(tailKey, key(3)) }), ErrDamaged},
 		{"another program's", func(t *testing.T, path string) {

@@ -7,27 +7,32 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// maxDeletable is how many acknowledged records stay on disk at most. Up to
-// there their deletion waits for the next append's commit, to spare the disk a
-// commit of its own; a crash before brings them back.
-const maxDeletable = 128
+// maxUnwritten is how many acknowledgements stay unwritten at most. Up to
+// there they wait for the next append's commit, to spare the disk a commit of
+// their own; a crash before forgets them.
+const maxUnwritten = 128
 
 // Pending gives up to limit records after a sequence number, in order, that were
 // not acknowledged. It fails with ErrDamaged at a damaged record, once it is
 // the first to be given.
 func (s *Store) Pending(after uint64, limit int) ([]Record, error) {
+	return s.Records(max(after, s.Position().Acked), limit)
+}
+
+// Records is Pending with those that were acknowledged and are kept.
+func (s *Store) Records(after uint64, limit int) ([]Record, error) {
 	s.mu.Lock()
-	last, acked, closed := s.last.sequence, s.acked, s.closed
+	last, closed := s.last, s.closed
 	s.mu.Unlock()
 	if closed {
 		return nil, fmt.Errorf("cannot read outbox: %w", ErrClosed)
 	}
-	after = min(max(after, acked), last)
+	after = min(max(after, last.first-1), last.sequence)
 	var records []Record
-	err := s.db.View(func(tx *bolt.Tx) error {
-		c := tx.Bucket(eventsBucket).Cursor()
-		for k, v := c.Seek(key(after + 1)); k != nil && len(records) < limit && sequence(k) <= last; k, v = c.Next() {
-			_, record, err := decodeEntry(sequence(k), v)
+	err := s.view(func(tx *bolt.Tx) error {
+		c := tx.Cursor()
+		for k, _ := c.Seek(key(after + 1)); len(k) == 8 && len(records) < limit && sequence(k) <= last.sequence; k, _ = c.Next() {
+			_, record, err := decodeEntry(sequence(k), tx.Bucket(k).Get(k))
 			if err != nil {
 				if len(records) > 0 {
 					return nil
@@ -41,13 +46,25 @@ func (s *Store) Pending(after uint64, limit int) ([]Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read outbox: %w", err)
 	}
+	if s.touched.Add(int32(len(records))) > releaseAfter {
+		s.touched.Store(0)
+		_ = s.view(func(tx *bolt.Tx) error { release(s.db, tx.Size()); return nil })
+	}
 	return records, nil
 }
 
-// Ack says that all records through a sequence number were handed over: they
-// are deleted, and Pending gives them no more. It fails when it is told of a
-// record that there is not. After a crash the last of them may be pending
-// again, so who takes them over must know one that comes twice.
+// view is bolt's, while nobody exchanges the file.
+func (s *Store) view(f func(tx *bolt.Tx) error) error {
+	s.file.RLock()
+	defer s.file.RUnlock()
+	return s.db.View(f)
+}
+
+// Ack says that all records through a sequence number were handed over:
+// Pending gives them no more, and but for the newest Keep they are deleted. It
+// fails when it is told of a record that there is not. After a crash the last
+// of them may be pending again, so who takes them over must know one that
+// comes twice.
 func (s *Store) Ack(through uint64) error {
 	s.mu.Lock()
 	if through > s.last.sequence {
@@ -55,55 +72,73 @@ func (s *Store) Ack(through uint64) error {
 		return fmt.Errorf("cannot acknowledge record %d: the newest is %d", through, s.last.sequence)
 	}
 	s.acked = max(s.acked, through)
-	waiting := s.acked + 1 - s.last.first
+	unwritten := s.acked - s.last.acked
 	s.mu.Unlock()
-	if waiting <= maxDeletable {
+	if unwritten <= maxUnwritten {
 		return nil
 	}
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	if err := s.flush(); err != nil {
+	if err := s.flush(s.keep); err != nil {
 		return fmt.Errorf("cannot delete acknowledged records: %w", err)
 	}
 	return nil
 }
 
-// flush deletes what was acknowledged. The caller holds s.commit.
-func (s *Store) flush() error {
+// deletable is the newest record that may be deleted when so many of those
+// that everybody has are kept. The caller holds s.mu.
+func (s *Store) deletable(keep uint64) uint64 {
+	through := s.acked
+	for _, name := range s.required {
+		through = min(through, s.cursors[name])
+	}
+	through -= min(through, keep)
+	return min(through, s.last.first-1+deletedAtOnce)
+}
+
+// flush writes what was acknowledged and deletes what may be, but so many. The
+// caller holds s.commit.
+func (s *Store) flush(keep uint64) error {
 	s.mu.Lock()
-	last, acked := s.last, s.acked
+	next, cursors := s.next(keep), s.moved
+	first, written := s.last.first, s.last.acked
 	s.mu.Unlock()
-	first := last.first
-	if last.first = acked + 1; first == last.first {
+	if next.first == first && next.acked == written && len(cursors) == 0 {
 		return nil
 	}
-	err := s.update(last.sequence, func(tx *bolt.Tx) error {
-		if err := deleteRange(tx.Bucket(eventsBucket), first, acked); err != nil {
-			return err
-		}
-		return writeTail(tx, last)
-	})
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = last
-	return nil
+	return s.write(next, cursors, nil)
+}
+
+// next is the tail of the next commit, without what that appends. The caller
+// holds s.mu.
+func (s *Store) next(keep uint64) tail {
+	t := s.last
+	t.acked = s.acked
+	t.first = max(t.first, s.deletable(keep)+1)
+	return t
 }
 
 // Len is the number of records that were not acknowledged.
 func (s *Store) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return int(s.last.sequence - s.acked)
+	p := s.Position()
+	return int(p.Last - p.Acked)
 }
 
 // Sequence is the number of the newest record, 0 before the first.
-func (s *Store) Sequence() uint64 {
+func (s *Store) Sequence() uint64 { return s.Position().Last }
+
+// Position is what of the sequence an outbox holds.
+type Position struct {
+	First uint64 // the oldest record that is kept, Last+1 if none is
+	Acked uint64 // the newest that was acknowledged, 0 if none was
+	Last  uint64 // the newest, 0 before the first
+}
+
+// Position tells where the outbox stands.
+func (s *Store) Position() Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.last.sequence
+	return Position{First: s.last.first, Acked: s.acked, Last: s.last.sequence}
 }
 
 // Changed gives a channel that is closed at the next append. Who waits for

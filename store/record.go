@@ -66,37 +66,48 @@ type tail struct {
 	sequence uint64 // of the newest record, 0 before the first
 	link     []byte // its link, nil before the first
 	first    uint64 // of the oldest record that is not deleted, sequence+1 when all are
+	acked    uint64 // the newest record that was acknowledged, 0 if none was
 }
 
 // newer tells whether t is of a later commit: with more appended or, with as
-// much, more deleted.
+// much, more deleted or acknowledged.
 func (t tail) newer(u tail) bool {
-	return t.sequence > u.sequence || t.sequence == u.sequence && t.first > u.first
+	if t.sequence != u.sequence {
+		return t.sequence > u.sequence
+	}
+	return t.first+t.acked > u.first+u.acked
 }
 
 // encodeTail gives the sequence number, followed by an entry that would hold
-// first as its record: a tail can be told from any other bytes, too.
+// first and acked as its record: a tail can be told from any other bytes, too.
+// Format 1 had no acked: what was acknowledged was deleted.
 func encodeTail(t tail) []byte {
 	link := t.link
-	if t.sequence == 0 {
+	if link == nil {
 		link = make([]byte, LinkSize)
 	}
-	return append(key(t.sequence), encodeEntry(t.sequence, link, key(t.first))...)
+	return append(key(t.sequence), encodeEntry(t.sequence, link, append(key(t.first), key(t.acked)...))...)
 }
 
 func decodeTail(b []byte) (tail, error) {
-	if len(b) != 8+entryHead+8 {
-		return tail{}, fmt.Errorf("%w: tail", ErrDamaged)
+	bad := fmt.Errorf("%w: tail", ErrDamaged)
+	if len(b) < 8 {
+		return tail{}, bad
 	}
 	t := tail{sequence: sequence(b)}
-	link, first, err := decodeEntry(t.sequence, b[8:])
-	if err != nil {
-		return tail{}, fmt.Errorf("%w: tail", ErrDamaged)
+	link, rest, err := decodeEntry(t.sequence, b[8:])
+	if err != nil || len(rest) != 8 && len(rest) != 16 {
+		return tail{}, bad
 	}
-	if t.first = sequence(first); t.first == 0 || t.first > t.sequence+1 {
-		return tail{}, fmt.Errorf("%w: tail", ErrDamaged)
+	t.first = sequence(rest)
+	t.acked = t.first - 1
+	if len(rest) == 16 {
+		t.acked = sequence(rest[8:])
 	}
-	if t.sequence > 0 {
+	if t.first == 0 || t.first > t.acked+1 || t.acked > t.sequence {
+		return tail{}, bad
+	}
+	if !bytes.Equal(link, make([]byte, LinkSize)) {
 		t.link = bytes.Clone(link)
 	}
 	return t, nil

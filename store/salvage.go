@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"time"
 
@@ -13,71 +12,100 @@ import (
 
 // Salvaged is what Salvage found.
 type Salvaged struct {
-	Kept  int      // records that are in the new file
-	Lost  []uint64 // sequence numbers of those that are not, ascending
-	Aside string   // where the damaged file is now
+	Kept  int     // records that are in the new file
+	Lost  []Range // those that are not, ascending
+	Aside string  // where the damaged file is now
 }
+
+// Range is a row of sequence numbers, both ends included.
+type Range struct{ From, Through uint64 }
+
+// ErrNoTrace says that nothing in a file tells where the outbox stood.
+var ErrNoTrace = fmt.Errorf("%w: nothing says where it stood", ErrDamaged)
 
 // Salvage makes a sound outbox of a damaged one: all that can still be read
 // goes into a new file, which takes the old one's place; the old one is kept
 // beside it, under a name with the date. Lost records leave no gap: replace
 // makes the record that stands in the place of each, as Append's seal does,
 // but with a nil prev also where the link of the record before is not known.
-// The record after a replaced one links to what was lost.
+// It is told the whole range that was lost there. The record after a replaced
+// one links to what was lost.
 //
 // Records that were acknowledged last may be pending again. When not even
 // the place where the outbox stood can be found, Salvage changes nothing and
-// fails with ErrDamaged.
-func Salvage(path string, at time.Time, replace func(seq uint64, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
-	s, err := salvage(path, at, replace)
+// fails with ErrNoTrace; see Begin.
+func Salvage(path string, at time.Time, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
+	var s Salvaged
+	aside, err := exchange(path, at, func(im image, db *bolt.DB) error {
+		found := im.scan()
+		if found.tail.first == 0 {
+			return ErrNoTrace
+		}
+		var err error
+		s, err = found.write(im, db, replace)
+		return err
+	})
 	if err != nil {
 		return Salvaged{}, fmt.Errorf("cannot salvage outbox %s: %w", path, err)
 	}
+	s.Aside = aside
 	return s, nil
 }
 
-func salvage(path string, at time.Time, replace func(uint64, []byte) ([]byte, []byte, error)) (s Salvaged, err error) {
+// Begin sets a file aside of which nothing can be salvaged, and puts an
+// outbox in its place that goes on after a sequence number: one that somebody
+// else knows of, such as the last that was acknowledged. What the file held
+// beyond that is lost. The next record has a nil prev.
+func Begin(path string, at time.Time, after uint64) (aside string, err error) {
+	aside, err = exchange(path, at, func(_ image, db *bolt.DB) error {
+		if err := migrate(db, migrations); err != nil {
+			return err
+		}
+		return db.Update(func(tx *bolt.Tx) error {
+			return writeTail(tx, tail{sequence: after, first: after + 1, acked: after})
+		})
+	})
+	if err != nil {
+		return "", fmt.Errorf("cannot begin outbox %s anew: %w", path, err)
+	}
+	return aside, nil
+}
+
+// exchange puts a new file, filled by fill, in the place of a damaged one, and
+// gives the name that this has then. If it fails nothing is changed.
+func exchange(path string, at time.Time, fill func(damaged image, db *bolt.DB) error) (aside string, err error) {
 	lock, err := lockFile(path+".lock", lockWait)
 	if err != nil {
-		return s, err
+		return "", err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	f, err := os.Open(path)
 	if err != nil {
-		return s, err
+		return "", err
 	}
 	defer f.Close()
 	im, err := newImage(f)
 	if err != nil {
-		return s, err
+		return "", err
 	}
-	found := im.scan()
-	if found.tail.first == 0 {
-		return s, fmt.Errorf("%w: nothing says where it stood", ErrDamaged)
-	}
-
-	fresh := path + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return s, err
-	}
-	db, err := openBolt(fresh, 0)
+	db, err := openFresh(path+".new", 0)
 	if err != nil {
-		return s, err
+		return "", err
 	}
-	s, err = found.write(im, db, replace)
+	err = fill(im, db)
 	if err == nil {
 		err = db.Sync()
 	}
 	if err := errors.Join(err, db.Close()); err != nil {
-		return s, err
+		return "", err
 	}
 	// A second name first, then the old name to the new file: at no moment
 	// is there no file, for which Open would make an empty one.
-	s.Aside = path + ".damaged-" + at.UTC().Format("20060102T150405Z")
-	if err := os.Link(path, s.Aside); err != nil {
-		return s, err
+	aside = path + ".damaged-" + at.UTC().Format("20060102T150405Z")
+	if err := os.Link(path, aside); err != nil {
+		return "", err
 	}
-	return s, install(fresh, path)
+	return aside, install(path+".new", path)
 }
 
 // place is where in the file an entry is.
@@ -90,35 +118,60 @@ type place struct {
 // findings are the whole entries of a file, wherever they are in it.
 type findings struct {
 	entries map[uint64]place
+	parked  map[uint64]place
 	tail    tail // the newest there is
 }
 
 // scan looks at every page, whether anything leads to it or not. Entries and
 // tails have digests, so nothing is taken for one that is none; but what was
-// deleted may still be found.
+// deleted may still be found. Of two entries of one number, that to which
+// something leads is taken.
 func (im image) scan() findings {
-	f := findings{entries: map[uint64]place{}}
-	for id := range im.pages {
-		p, err := im.page(id)
-		if err != nil || p.flags != leafPage {
-			continue
-		}
-		elements, err := p.elements()
-		if err != nil {
-			continue
-		}
-		for i, e := range elements {
-			f.see(e, place{page: id, index: i, inner: -1})
-			inline, err := e.inline()
-			if err != nil {
-				continue
-			}
-			for k, e := range inline {
-				f.see(e, place{page: id, index: i, inner: k})
+	f := findings{entries: map[uint64]place{}, parked: map[uint64]place{}}
+	inUse := im.inUse()
+	for _, want := range []bool{true, false} {
+		for id := range im.pages {
+			if inUse[id] == want {
+				f.look(im, id)
 			}
 		}
 	}
 	return f
+}
+
+// inUse tells which pages the newest root leads to, as far as can be seen.
+func (im image) inUse() []bool {
+	w := walker{image: im, end: im.pages, seen: make([]bool, im.pages)}
+	for _, root := range im.roots()[:min(1, len(im.roots()))] {
+		_ = w.tree(root.page, nil, nil, func(e element) error {
+			if e.bucket {
+				_ = w.bucket(e, func(element) error { return nil })
+			}
+			return nil
+		})
+	}
+	return w.seen
+}
+
+func (f *findings) look(im image, id uint64) {
+	p, err := im.page(id)
+	if err != nil || p.flags != leafPage {
+		return
+	}
+	elements, err := p.elements()
+	if err != nil {
+		return
+	}
+	for i, e := range elements {
+		f.see(e, place{page: id, index: i, inner: -1})
+		inline, err := e.inline()
+		if err != nil {
+			continue
+		}
+		for k, e := range inline {
+			f.see(e, place{page: id, index: i, inner: k})
+		}
+	}
 }
 
 // see takes an element for what its digest says that it is.
@@ -126,9 +179,9 @@ func (f *findings) see(e element, at place) {
 	switch {
 	case e.bucket:
 	case len(e.key) == 8:
-		if _, _, err := decodeEntry(sequence(e.key), e.value); err == nil {
-			f.entries[sequence(e.key)] = at
-		}
+		f.note(f.entries, sequence(e.key), e.value, at)
+	case len(e.key) == 9 && e.key[0] == parkedKey(0)[0]:
+		f.note(f.parked, sequence(e.key[1:]), e.value, at)
 	case bytes.Equal(e.key, tailKey):
 		if t, err := decodeTail(e.value); err == nil && t.newer(f.tail) {
 			f.tail = t
@@ -136,32 +189,60 @@ func (f *findings) see(e element, at place) {
 	}
 }
 
+func (f *findings) note(in map[uint64]place, seq uint64, entry []byte, at place) {
+	if _, there := in[seq]; there {
+		return
+	}
+	if _, _, err := decodeEntry(seq, entry); err == nil {
+		in[seq] = at
+	}
+}
+
+// newest is the last record that there was: a commit whose tail was lost may
+// have left it.
+func (f findings) newest() uint64 {
+	newest := f.tail.sequence
+	for seq := range f.entries {
+		newest = max(newest, seq)
+	}
+	return newest
+}
+
+// lost gives what is missing from the tail's first record to the newest.
+func (f findings) lost() (lost []Range) {
+	for seq := f.tail.first; seq <= f.newest(); seq++ {
+		if _, there := f.entries[seq]; there {
+			continue
+		}
+		if n := len(lost); n > 0 && lost[n-1].Through == seq-1 {
+			lost[n-1].Through = seq
+		} else {
+			lost = append(lost, Range{seq, seq})
+		}
+	}
+	return lost
+}
+
 // salvageBatch is how many records one commit of the new file holds.
 const salvageBatch = 500
 
 // write fills an empty file with what was found, and with replacements.
-func (f findings) write(im image, db *bolt.DB, replace func(uint64, []byte) ([]byte, []byte, error)) (s Salvaged, err error) {
+func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byte) ([]byte, []byte, error)) (s Salvaged, err error) {
 	if err := migrate(db, migrations); err != nil {
 		return s, err
 	}
-	newest := f.tail.sequence
-	for seq := range f.entries {
-		newest = max(newest, seq) // a commit whose tail was lost
-	}
+	newest, lost := f.newest(), f.lost()
+	s.Lost = lost
 	link, next := f.tail.link, f.tail.first
 	if next <= f.tail.sequence {
 		link = nil // of the record before the first, which is deleted
 	}
 	for next <= newest {
 		err := db.Update(func(tx *bolt.Tx) error {
-			events := tx.Bucket(eventsBucket)
-			events.FillPercent = 1
 			for end := min(newest, next+salvageBatch-1); next <= end; next++ {
-				entry, err := f.read(im, next)
-				if err == nil {
-					s.Kept++
-				} else {
-					record, l, err := replace(next, link)
+				var entry []byte
+				if len(lost) > 0 && next >= lost[0].From {
+					record, l, err := replace(next, lost[0], link)
 					if err != nil {
 						return fmt.Errorf("cannot replace record %d: %w", next, err)
 					}
@@ -169,12 +250,18 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, []byte) ([]b
 						return fmt.Errorf("cannot replace record %d: link of %d bytes", next, len(l))
 					}
 					entry = encodeEntry(next, l, record)
-					s.Lost = append(s.Lost, next)
+					if next == lost[0].Through {
+						lost = lost[1:]
+					}
+				} else if entry, err = f.read(im, f.entries[next], next); err != nil {
+					return err
+				} else {
+					s.Kept++
 				}
 				if link, _, err = decodeEntry(next, entry); err != nil {
 					return err
 				}
-				if err := events.Put(key(next), entry); err != nil {
+				if err := putEntry(tx, next, entry); err != nil {
 					return err
 				}
 			}
@@ -185,16 +272,21 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, []byte) ([]b
 		}
 	}
 	return s, db.Update(func(tx *bolt.Tx) error {
-		return writeTail(tx, tail{sequence: newest, link: link, first: f.tail.first})
+		for seq, at := range f.parked {
+			entry, err := f.read(im, at, seq)
+			if err != nil {
+				return err
+			}
+			if err := tx.Bucket(parkedBucket).Put(parkedKey(seq), entry); err != nil {
+				return err
+			}
+		}
+		return writeTail(tx, tail{sequence: newest, link: link, first: f.tail.first, acked: f.tail.acked})
 	})
 }
 
 // read fetches an entry that scan saw, and checks it anew.
-func (f findings) read(im image, seq uint64) ([]byte, error) {
-	at, ok := f.entries[seq]
-	if !ok {
-		return nil, ErrDamaged
-	}
+func (f findings) read(im image, at place, seq uint64) ([]byte, error) {
 	p, err := im.page(at.page)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ import (
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // replaceText makes the records that stand for lost ones.
-func replaceText(seq uint64, prev []byte) (record, link []byte, err error) {
+func replaceText(seq uint64, _ Range, _ []byte) (record, link []byte, err error) {
 	return fmt.Appendf(nil, "lost %d", seq), bytes.Repeat([]byte{byte(seq)}, LinkSize), nil
 }
 
@@ -86,7 +86,7 @@ func checkRecovered(t testing.TB, s *Store, salvaged Salvaged, records []Record)
 	for i, want := range records {
 		switch {
 		case bytes.Equal(got[i].Data, want.Data):
-		case slices.Contains(salvaged.Lost, want.Sequence) && string(got[i].Data) == fmt.Sprintf("lost %d", want.Sequence):
+		case slices.Contains(numbers(salvaged.Lost), want.Sequence) && string(got[i].Data) == fmt.Sprintf("lost %d", want.Sequence):
 			lost++
 		default:
 			t.Fatalf("record %d is %.40q", want.Sequence, got[i].Data)
@@ -110,7 +110,7 @@ func TestAnyPageOverwritten(t *testing.T) {
 				overwrite(damaged, at, fill)
 				s, salvaged := recoverFile(t, damaged)
 				lost := checkRecovered(t, s, salvaged, records)
-				if lost > 5 || lost != len(salvaged.Lost) {
+				if lost > 5 || lost != len(numbers(salvaged.Lost)) {
 					t.Errorf("page %d overwritten with %s: lost %v", at/pageSize, fill, salvaged.Lost)
 				}
 				if lost > 0 {
@@ -182,7 +182,17 @@ func salvagedUpTo(s Salvaged) uint64 {
 	if len(s.Lost) == 0 {
 		return 0
 	}
-	return s.Lost[len(s.Lost)-1]
+	return s.Lost[len(s.Lost)-1].Through
+}
+
+// numbers are the sequence numbers in ranges.
+func numbers(ranges []Range) (all []uint64) {
+	for _, r := range ranges {
+		for seq := r.From; seq <= r.Through; seq++ {
+			all = append(all, seq)
+		}
+	}
+	return all
 }
 
 func TestNothingToSalvage(t *testing.T) {
@@ -240,11 +250,11 @@ func TestReplacementKnowsThePlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []byte
-		salvaged, err := Salvage(path, noon.Add(time.Duration(i)*time.Second), func(seq uint64, prev []byte) ([]byte, []byte, error) {
+		salvaged, err := Salvage(path, noon.Add(time.Duration(i)*time.Second), func(seq uint64, lost Range, prev []byte) ([]byte, []byte, error) {
 			got = prev
-			return replaceText(seq, prev)
+			return replaceText(seq, lost, prev)
 		})
-		if err != nil || !slices.Equal(salvaged.Lost, []uint64{records[i].Sequence}) {
+		if err != nil || !slices.Equal(salvaged.Lost, []Range{{records[i].Sequence, records[i].Sequence}}) {
 			t.Fatalf("salvaged %+v, %v", salvaged, err)
 		}
 		var want []byte

@@ -18,7 +18,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -42,9 +44,16 @@ const (
 	// MaxRecordSize is the largest record in bytes.
 	MaxRecordSize = 128 << 10
 
+	// DefaultHeadroom is what an outbox leaves of its disk to others.
+	DefaultHeadroom = 64 << 20
+
 	pageSize = 4096
 	growStep = 256 << 10
 	lockWait = 400 * time.Millisecond
+
+	// releaseAfter is how many commits, or records that were read, may leave
+	// their pages in memory.
+	releaseAfter = 16
 )
 
 // Options are the settings of a store.
@@ -53,14 +62,30 @@ type Options struct {
 	// with ErrFull at three quarters of it: what is left lets Ack work, which
 	// needs free pages to delete by.
 	MaxSize int64
+	// Headroom is what is left of the disk, in bytes; 0 means DefaultHeadroom.
+	Headroom int64
+	// Keep is how many records are kept after they were acknowledged. It is
+	// a number, not a time: a device without a clock cannot tell one. They are
+	// deleted before the outbox is Low.
+	Keep int
+	// Required names the consumers for whom records are kept until they have
+	// them (see Advance), though acknowledged, and though the outbox be full.
+	Required []string
 }
 
 // Store is an open outbox. Its methods may be called from any goroutine.
 type Store struct {
-	path  string
-	limit int64 // of used bytes, beyond which nothing is appended
-	lock  *os.File
-	db    *bolt.DB
+	path     string
+	maxSize  int
+	limit    int64 // of used bytes, beyond which nothing is appended
+	headroom int64
+	keep     uint64
+	required []string
+	disk     func() (free int64, err error) // of the disk
+
+	lock *os.File
+	file sync.RWMutex // held for writing while db is exchanged, which needs commit too
+	db   *bolt.DB
 
 	queue  queue
 	commit sync.Mutex // held by who writes to db
@@ -68,12 +93,17 @@ type Store struct {
 	mu      sync.Mutex // guards what is below
 	last    tail       // as on disk
 	acked   uint64     // all up to here were acknowledged
+	cursors map[string]uint64
+	moved   map[string]uint64 // of cursors, what is not on disk; never added to in place
 	changed chan struct{}
 	closed  bool
 
-	// doubt is set after a failed commit: records after last may be on disk
-	// that nobody was told are. Guarded by commit.
-	doubt bool
+	touched atomic.Int32 // pages that may be in memory, see releaseAfter
+
+	// Guarded by commit.
+	doubt  bool  // after a failed commit: records after last may be on disk that nobody was told are
+	full   bool  // the level was Full when it was last looked at
+	broken error // why nothing can be written any more, until the outbox is opened anew
 }
 
 // Open opens the outbox at path, or makes an empty one. It fails with
@@ -87,8 +117,16 @@ func Open(path string, o Options) (*Store, error) {
 	if o.MaxSize < MinMaxSize {
 		return nil, fmt.Errorf("cannot open outbox %s: MaxSize %d is less than %d bytes", path, o.MaxSize, MinMaxSize)
 	}
-	s := &Store{path: path, limit: o.MaxSize / 4 * 3, changed: make(chan struct{})}
-	if err := s.open(int(o.MaxSize)); err != nil {
+	if o.Headroom == 0 {
+		o.Headroom = DefaultHeadroom
+	}
+	s := &Store{
+		path: path, maxSize: int(o.MaxSize), limit: o.MaxSize / 4 * 3, headroom: o.Headroom,
+		keep: uint64(max(o.Keep, 0)), required: slices.Clone(o.Required),
+		disk:    func() (int64, error) { return diskFree(path) },
+		changed: make(chan struct{}),
+	}
+	if err := s.open(); err != nil {
 		if s.db != nil {
 			_ = s.db.Close()
 		}
@@ -100,7 +138,7 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) open(maxSize int) (err error) {
+func (s *Store) open() (err error) {
 	if s.lock, err = lockFile(s.path+".lock", lockWait); err != nil {
 		return err
 	}
@@ -116,7 +154,7 @@ func (s *Store) open(maxSize int) (err error) {
 		return err
 	}
 	forget(s.path)
-	if s.db, err = openBolt(s.path, maxSize); err != nil {
+	if s.db, err = openBolt(s.path, s.maxSize); err != nil {
 		return err
 	}
 	if err := migrate(s.db, migrations); err != nil {
@@ -126,8 +164,10 @@ func (s *Store) open(maxSize int) (err error) {
 		if s.last, err = readTail(tx); err != nil {
 			return err
 		}
-		s.acked = s.last.first - 1
-		return nil
+		s.acked = s.last.acked
+		s.cursors, err = readCursors(tx)
+		release(s.db, tx.Size())
+		return err
 	})
 }
 
@@ -160,7 +200,7 @@ func (s *Store) Close() error {
 	if closed {
 		return nil
 	}
-	err := s.flush()
+	err := s.flush(s.keep)
 	err = errors.Join(err, s.db.Close(), s.lock.Close())
 	if err != nil {
 		return fmt.Errorf("cannot close outbox %s: %w", s.path, err)

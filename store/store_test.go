@@ -155,7 +155,7 @@ func TestAckSparesTheDisk(t *testing.T) {
 	if bytes := used.TxStats.GetPageAlloc()/10 + pageSize; bytes > 16<<10 { // and a meta page each
 		t.Errorf("a record of 6.5 KB writes %d bytes of pages", bytes)
 	}
-	for range maxDeletable + 1 {
+	for range maxUnwritten + 1 {
 		add(t, s, "a")
 	}
 	before = commits()
@@ -258,7 +258,7 @@ func TestFailedCommitLeavesNoGhost(t *testing.T) {
 	add(t, s, "a")
 	err := s.db.Update(func(tx *bolt.Tx) error {
 		for seq := uint64(2); seq < 5; seq++ {
-			if err := tx.Bucket(eventsBucket).Put(key(seq), encodeEntry(seq, make([]byte, LinkSize), []byte("ghost"))); err != nil {
+			if err := putEntry(tx, seq, encodeEntry(seq, make([]byte, LinkSize), []byte("ghost"))); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// compactFrom is the size in bytes of the free pages from which on compaction
+// pays: less is soon used again.
+const compactFrom = 8 << 20
+
+// Sparse tells whether Compact pays: the larger part of the file is free, and
+// it is worth a commit.
+func (s *Store) Sparse() bool {
+	used, free := s.pages()
+	return free > used && free >= compactFrom
+}
+
+// Compact writes the outbox anew, in a file without free pages, which takes
+// the old one's place. Appends wait meanwhile. When ctx ends before the new
+// file is in place, Compact gives up, with ctx's error and nothing changed. A
+// power cut leaves one file or the other, whole.
+func (s *Store) Compact(ctx context.Context) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if err := s.compact(ctx); err != nil {
+		return fmt.Errorf("cannot compact outbox: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) compact(ctx context.Context) error {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	if err := s.flush(s.keep); err != nil {
+		return err
+	}
+	used, _ := s.pages()
+	if disk, err := s.disk(); err != nil || disk-s.headroom < used {
+		return errors.Join(ErrFull, err)
+	}
+	fresh, err := openFresh(s.path+".new", s.maxSize)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.copyTo(ctx, fresh), fresh.Sync(), ctx.Err()); err != nil {
+		_ = fresh.Close()
+		return err
+	}
+	s.file.Lock()
+	defer s.file.Unlock()
+	if err := install(s.path+".new", s.path); err != nil {
+		// Which of the two has the name now is not known, nor whether it
+		// still has it after a cut.
+		s.broken = fmt.Errorf("cannot tell which file is the outbox: %w", err)
+		return errors.Join(s.broken, fresh.Close())
+	}
+	old := s.db
+	s.db = fresh
+	return old.Close()
+}
+
+// copyTo writes all that s holds into an empty database, in commits of some
+// records each.
+func (s *Store) copyTo(ctx context.Context, fresh *bolt.DB) error {
+	if err := migrate(fresh, migrations); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	last := s.last
+	s.mu.Unlock()
+	return s.db.View(func(from *bolt.Tx) error {
+		for next := last.first; next <= last.sequence; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			err := fresh.Update(func(to *bolt.Tx) error {
+				for end := min(last.sequence, next+salvageBatch-1); next <= end; next++ {
+					entry := getEntry(from, next)
+					if _, _, err := decodeEntry(next, entry); err != nil {
+						return err
+					}
+					if err := putEntry(to, next, entry); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return fresh.Update(func(to *bolt.Tx) error {
+			for _, name := range [][]byte{cursorsBucket, parkedBucket} {
+				err := from.Bucket(name).ForEach(func(k, v []byte) error {
+					return to.Bucket(name).Put(bytes.Clone(k), bytes.Clone(v))
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return writeTail(to, last)
+		})
+	})
+}
