@@ -16,6 +16,10 @@ import (
 
 const defaultReader = "127.0.0.1:35963"
 
+// fastest is the most bits per second that a card's contact carries (ISO
+// 7816-3 §8.3: D = 64, F = 372, 20 MHz, rounded up).
+const fastest = 4_000_000
+
 // redial is how often a reader that has gone is looked for.
 const redial = 250 * time.Millisecond
 
@@ -24,6 +28,7 @@ func insert(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("insert", flag.ContinueOnError)
 	addr := flags.String("vpcd", defaultReader, "")
 	path := flags.String("card", "", "")
+	rate := flags.Int("line", 0, "")
 	if err := parse(flags, args, stdout); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -35,6 +40,9 @@ func insert(ctx context.Context, args []string, stdout io.Writer) error {
 	case flags.NArg() != 0:
 		return fmt.Errorf("insert does not know what to do with %q; %w", flags.Arg(0), errUsage)
 	}
+	if *rate < 0 || *rate > fastest {
+		return fmt.Errorf("--line takes 1 to %d bit/s; %w", fastest, errUsage)
+	}
 	if _, _, err := net.SplitHostPort(*addr); err != nil {
 		return fmt.Errorf("--vpcd takes HOST:PORT: %w; %w", err, errUsage)
 	}
@@ -45,6 +53,9 @@ func insert(ctx context.Context, args []string, stdout io.Writer) error {
 	before, err := card.Marshal()
 	if err != nil {
 		return err
+	}
+	if *rate > 0 {
+		card.SetLine(cardsim.Line{Rate: *rate}, time.Sleep)
 	}
 	fmt.Fprintf(stdout, "Putting %s into the reader at %s; Ctrl-C pulls it out.\n", *path, *addr)
 	err = leaveIn(ctx, *addr, card, stdout)

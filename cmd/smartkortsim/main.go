@@ -26,10 +26,11 @@ Usage:
         kind of trouble, and cards of other kinds: two-pin, no-aid, applet, t1
         and mixed. Takes some seconds.
 
-    smartkortsim insert [--vpcd ADDRESS] --card FILE
+    smartkortsim insert [--vpcd ADDRESS] [--line RATE] --card FILE
         Put the card FILE into the virtual reader and leave it in until
         Ctrl-C, which pulls it out. Tries spent and a changed PIN are kept in
-        FILE, as a real card keeps them.
+        FILE, as a real card keeps them. With --line the bytes take the time
+        that they take at RATE bit/s, as 9600 or 250000; else they take none.
 
 The virtual reader comes with the package vsmartcard-vpcd and listens at
 ` + defaultReader + ` once pcscd runs; "opensc-tool --list-readers" starts

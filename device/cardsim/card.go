@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 
 	"smartkiosk/device/apdu"
 )
@@ -28,6 +29,9 @@ type Card struct {
 	layout *layout
 	root   *file
 	pins   []*pin
+	evil   Evil
+	line   Line
+	wait   func(time.Duration) // spends the line's time; nil without a line
 
 	// What a loss of power forgets.
 	powered bool

@@ -28,6 +28,7 @@ type file struct {
 	children []*file
 	data     []byte
 	sizeTag  byte // of an elementary file's size in its control parameters
+	claimed  int  // the size that is said instead, if set
 }
 
 func (f *file) add(children ...*file) *file {
@@ -87,7 +88,11 @@ func (f *file) control(tag asn1.Tag) []byte {
 		if f.dedicate {
 			tlv(b, 0x82, 0x38)
 		} else {
-			tlv(b, asn1.Tag(f.sizeTag), byte(len(f.data)>>8), byte(len(f.data)))
+			size := len(f.data)
+			if f.claimed != 0 {
+				size = f.claimed
+			}
+			tlv(b, asn1.Tag(f.sizeTag), byte(size>>8), byte(size))
 			tlv(b, 0x82, 0x01) // transparent working EF
 		}
 		tlv(b, 0x83, byte(f.id>>8), byte(f.id))

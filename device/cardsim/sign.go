@@ -130,6 +130,9 @@ func (c *Card) sign(e *environment, data []byte) ([]byte, apdu.Status) {
 	if err != nil {
 		return nil, apdu.WrongData
 	}
+	if c.evil == WrongSignature {
+		signature[len(signature)-1] ^= 0x01
+	}
 	if p.signatures++; p.signatures == e.key.consent {
 		p.verified = false
 	}

@@ -36,7 +36,7 @@ func (s *Slot) Remove() { s.put(nil) }
 func (s *Slot) put(card *Card) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.card != nil {
+	if s.card != nil && !s.card.answersAfterPull() {
 		s.card.PowerOff()
 	}
 	s.card, s.claimed = card, nil
@@ -100,25 +100,35 @@ func (s *Slot) Connect(ctx context.Context) (slot.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	c, err := s.claim()
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect: %w", err)
+	}
+	c.card.waitReset(c.atr)
+	return c, nil
+}
+
+func (s *Slot) claim() (*conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.card == nil {
-		return nil, fmt.Errorf("cannot connect: %w", slot.ErrNoCard)
+		return nil, slot.ErrNoCard
 	}
 	if s.claimed != nil {
-		return nil, errors.New("cannot connect: the card is in use")
+		return nil, errors.New("the card is in use")
 	}
 	atr := s.card.PowerOn()
 	if atr == nil {
-		return nil, fmt.Errorf("cannot connect: no answer to reset: %w", slot.ErrNoCard)
+		return nil, fmt.Errorf("no answer to reset: %w", slot.ErrNoCard)
 	}
-	s.claimed = &conn{slot: s, atr: atr}
+	s.claimed = &conn{slot: s, card: s.card, atr: atr}
 	return s.claimed, nil
 }
 
 // conn is a claim on the card that was in the slot when it was made.
 type conn struct {
 	slot *Slot
+	card *Card
 	atr  []byte
 }
 
@@ -128,12 +138,38 @@ func (c *conn) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c.slot.mu.Lock()
-	defer c.slot.mu.Unlock()
-	if c.slot.claimed != c {
+	response, in := c.answer(command)
+	if in {
+		c.card.waitAPDU(command, response)
+		in = c.holds()
+	}
+	if !in {
 		return nil, fmt.Errorf("cannot transmit: %w", slot.ErrNoCard)
 	}
-	return c.slot.card.Transmit(command), nil
+	return response, nil
+}
+
+// answer has the card answer, if it is in.
+func (c *conn) answer(command []byte) (response []byte, in bool) {
+	c.slot.mu.Lock()
+	defer c.slot.mu.Unlock()
+	if c.slot.claimed != c && !c.card.answersAfterPull() {
+		return nil, false
+	}
+	return c.card.Transmit(command), true
+}
+
+// holds tells whether the card is still in, or acts as if it were.
+func (c *conn) holds() bool {
+	c.slot.mu.Lock()
+	defer c.slot.mu.Unlock()
+	return c.slot.claimed == c || c.card.answersAfterPull()
+}
+
+func (c *Card) answersAfterPull() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.evil == AnswersAfterPull
 }
 
 func (c *conn) Close() error {

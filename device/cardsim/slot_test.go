@@ -11,6 +11,9 @@ import (
 	"smartkiosk/device/slot"
 )
 
+// askPUK asks for the tries left of the PUK.
+var askPUK = []byte{0x00, 0x20, 0x00, 0x83}
+
 func TestSlotConnect(t *testing.T) {
 	p := newPKI(t)
 	ctx := t.Context()
@@ -35,7 +38,6 @@ func TestSlotConnect(t *testing.T) {
 		t.Errorf("claimed twice: %v", err)
 	}
 	verifyPUK := []byte("\x00\x20\x00\x83\x08" + "12345678")
-	askPUK := []byte{0x00, 0x20, 0x00, 0x83}
 	for _, command := range [][]byte{verifyPUK, askPUK} {
 		if response, err := c.Transmit(ctx, command); err != nil || !bytes.Equal(response, []byte{0x90, 0x00}) {
 			t.Errorf("%X: %X, %v", command, response, err)

@@ -13,9 +13,12 @@ import "smartkiosk/device/apdu"
 func (c *Card) Transmit(command []byte) (response []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case !c.powered:
+	if !c.powered {
 		return nil
+	}
+	switch evil, instead := c.answerEvil(command); {
+	case instead:
+		return evil.Bytes()
 	case c.layout.t1:
 		return c.answerT1(command).Bytes()
 	}

@@ -82,13 +82,15 @@ func (c *Card) serveFrame(w io.Writer, frame []byte) error {
 	case len(frame) == 0:
 		return errors.New("empty frame")
 	case len(frame) > 1:
-		return writeFrame(w, c.Transmit(frame))
+		response := c.Transmit(frame)
+		c.waitAPDU(frame, response)
+		return writeFrame(w, response)
 	}
 	switch frame[0] {
 	case vpcdOff:
 		c.PowerOff()
 	case vpcdOn, vpcdReset:
-		c.PowerOn()
+		c.waitReset(c.PowerOn())
 	case vpcdATR:
 		return writeFrame(w, c.vpcdATR())
 	default:
