@@ -177,7 +177,11 @@ func TestRules(t *testing.T) {
 		{"unknown", known, nil, "valid", kiosk.OfflineUnknown},
 		{"known", known, func(b *bench) { b.letIn("valid") }, "valid", ""},
 		{"known for 30 days", known, func(b *bench) { b.letIn("valid"); b.at = made.AddDate(0, 0, 30); b.Set(until(b, b.at)) }, "valid", ""},
-		{"known, CRL of no use any more", known, func(b *bench) { b.letIn("valid"); b.at = made.AddDate(0, 0, 30).Add(time.Second); b.Set(until(b, b.at)) }, "valid", kiosk.RevocationUnknown},
+		{"known, CRL of no use any more", known, func(b *bench) {
+			b.letIn("valid")
+			b.at = made.AddDate(0, 0, 30).Add(time.Second)
+			b.Set(until(b, b.at))
+		}, "valid", kiosk.RevocationUnknown},
 		{"known, by another kiosk", known, func(b *bench) { b.learn("valid", made) }, "valid", ""},
 		{"known 30 days ago", known, func(b *bench) { b.learn("valid", made.AddDate(0, 0, -30)) }, "valid", ""},
 		{"known 31 days ago", known, func(b *bench) { b.learn("valid", made.AddDate(0, 0, -31)) }, "valid", kiosk.OfflineUnknown},

@@ -1,0 +1,207 @@
+package orders
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"smartkiosk/kiosk/offline"
+	"smartkiosk/kiosk/trust"
+)
+
+// Hub is asked for orders (hubapi.Client).
+type Hub interface {
+	// Orders gives signed orders, "" when the hub's are of this version still.
+	Orders(ctx context.Context, version string) (jws string, err error)
+	// CRLSet gives the CRL set of a digest.
+	CRLSet(ctx context.Context, digest string) (io.ReadCloser, error)
+}
+
+// Clock learns from orders what time it is at least (kiosk/clock).
+type Clock interface {
+	At() time.Time
+	AtLeast(time.Time)
+}
+
+// Keeper has a kiosk follow its newest orders.
+type Keeper struct {
+	Kiosk   string           // whose orders
+	Key     crypto.PublicKey // of the hub, P-256
+	Hub     Hub
+	Records Records
+	Clock   Clock
+	Judge   *offline.Judge // is told what to go by
+	Memory  *offline.Memory
+	Seal    func(jose.JSONWebKey) error // seals events to this key from now on
+	Log     *slog.Logger
+
+	orders  Orders // followed; IssuedAt is zero before the first
+	version string
+	crls    map[string]*trust.CRL // by digest
+}
+
+// Open follows the orders that are kept, if there are any. Until newer ones come,
+// and after their end, nobody is let in by them.
+func (k *Keeper) Open() error {
+	jws, err := shelf{k.Records}.current()
+	if err != nil || jws == "" {
+		return err
+	}
+	o, ver, err := Verify(jws, k.Kiosk, k.Key)
+	if err != nil {
+		return fmt.Errorf("what is kept: %w", err)
+	}
+	crls := map[string]*trust.CRL{}
+	for _, c := range o.CRLs {
+		crl, err := shelf{k.Records}.crl(c)
+		if err != nil || crl == nil {
+			// Nobody whose certificate it is about is let in without it.
+			k.Log.Error("a CRL that was kept is of no use", "domain", c.Domain, "error", err)
+			continue
+		}
+		crls[c.Digest] = crl
+	}
+	if err := k.follow(o, ver, crls); err != nil {
+		return err
+	}
+	if len(crls) < len(o.CRLs) {
+		k.version = "" // fetch all of it again
+	}
+	return nil
+}
+
+const (
+	firstRetry   = 5 * time.Second
+	fetchTimeout = 10 * time.Minute // a large CRL over a poor line
+)
+
+// Run looks for newer orders, at once and then as often as the last said, until
+// ctx ends. While the hub does not answer it asks more often, up to that.
+func (k *Keeper) Run(ctx context.Context) {
+	retry := firstRetry
+	failing := false
+	for {
+		fetching, cancel := context.WithTimeout(ctx, fetchTimeout)
+		err := k.Fetch(fetching)
+		cancel()
+		wait := k.every()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			if !failing {
+				k.Log.Warn("cannot get orders", "error", err)
+			}
+			wait, retry = min(retry, wait), min(2*retry, wait)
+		default:
+			if failing {
+				k.Log.Info("orders are to be had again")
+			}
+			retry = firstRetry
+		}
+		failing = err != nil
+		select {
+		case <-time.After(wait + rand.N(wait/4+1)): // not all kiosks at once
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// every is how long to wait between two looks.
+func (k *Keeper) every() time.Duration {
+	return max(time.Duration(k.orders.AskEvery), firstRetry)
+}
+
+// Fetch looks once for newer orders, takes and keeps them. The old ones stay in
+// force if anything is wrong with the new.
+func (k *Keeper) Fetch(ctx context.Context) error {
+	jws, err := k.Hub.Orders(ctx, k.version)
+	if err != nil {
+		return err
+	}
+	if jws == "" {
+		if k.version == "" {
+			return errors.New("the hub says that nothing is newer than nothing")
+		}
+		return k.Memory.Heard()
+	}
+	o, ver, err := Verify(jws, k.Kiosk, k.Key)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.IssuedAt.Before(k.orders.IssuedAt):
+		return fmt.Errorf("the hub's orders are of %s, older than those of %s",
+			o.IssuedAt.Format(time.RFC3339), k.orders.IssuedAt.Format(time.RFC3339))
+	case !o.ValidUntil.After(k.Clock.At()):
+		return fmt.Errorf("the hub's orders ended at %s", o.ValidUntil.Format(time.RFC3339))
+	}
+	crls, err := k.fetchCRLs(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := k.follow(o, ver, crls); err != nil {
+		return err
+	}
+	s := shelf{k.Records}
+	err = errors.Join(s.keep(jws), s.tidy(o), k.Memory.Heard())
+	if days := o.Offline.KnownDays; err == nil {
+		err = k.Memory.Forget(offline.Day(k.Clock.At()) - int64(days))
+	}
+	if err != nil {
+		return err
+	}
+	k.Log.Info("new orders", "version", ver, "offline", o.Offline.Rule, "until", o.ValidUntil)
+	return nil
+}
+
+func (k *Keeper) fetchCRLs(ctx context.Context, o Orders) (map[string]*trust.CRL, error) {
+	crls := map[string]*trust.CRL{}
+	for _, c := range o.CRLs {
+		if crl := k.crls[c.Digest]; crl != nil {
+			crls[c.Digest] = crl
+			continue
+		}
+		body, err := k.Hub.CRLSet(ctx, c.Digest)
+		if err != nil {
+			return nil, err
+		}
+		crl, err := shelf{k.Records}.fill(c, body)
+		_ = body.Close()
+		if err != nil {
+			return nil, fmt.Errorf("cannot take the CRL of trust domain %s: %w", c.Domain, err)
+		}
+		crls[c.Digest] = crl
+	}
+	return crls, nil
+}
+
+// follow has the kiosk go by o from now on.
+func (k *Keeper) follow(o Orders, ver string, crls map[string]*trust.CRL) error {
+	of := map[string][]*trust.CRL{}
+	for _, c := range o.CRLs {
+		if crl := crls[c.Digest]; crl != nil {
+			of[c.Domain] = append(of[c.Domain], crl)
+			k.Clock.AtLeast(crl.ThisUpdate)
+		}
+	}
+	domains, err := trust.FromDocuments(o.Domains, of)
+	if err != nil {
+		return err
+	}
+	if err := k.Seal(o.Seal); err != nil {
+		return err
+	}
+	k.Clock.AtLeast(o.IssuedAt)
+	k.Judge.Set(offline.Standing{Domains: domains, Rules: o.Offline, Version: ver, Until: o.ValidUntil, HolderKey: o.HolderKey})
+	k.orders, k.version, k.crls = o, ver, crls
+	return nil
+}
