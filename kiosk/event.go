@@ -116,6 +116,14 @@ type (
 	RecordFailed struct{ Visit string }
 )
 
+// How much the outbox still takes.
+type (
+	// RoomEnds: no more than the outcome of the visit that goes on. It is
+	// said before an outcome would have no room.
+	RoomEnds  struct{}
+	RoomAgain struct{}
+)
+
 func (CardInserted) event()   {}
 func (CardSilent) event()     {}
 func (CardGone) event()       {}
@@ -134,3 +142,5 @@ func (HubFailed) event()      {}
 func (Judged) event()         {}
 func (Recorded) event()       {}
 func (RecordFailed) event()   {}
+func (RoomEnds) event()       {}
+func (RoomAgain) event()      {}

@@ -48,6 +48,9 @@ func (w *walk) step(e Event) {
 		w.checkNoPIN(effect)
 		switch effect := effect.(type) {
 		case ReadCard:
+			if after.outboxFull {
+				w.Fatal("a visit begins that could not be recorded")
+			}
 			w.started = append(w.started, effect.Visit)
 			w.typed = nil
 		case Record:
@@ -151,7 +154,7 @@ func (w *walk) event() Event {
 	digit := Key('0' + rapid.IntRange(0, 9).Draw(w.T, "digit"))
 	fresh := name("v", len(w.started))
 	expected := map[state][]Event{
-		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}},
+		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}},
 		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}},
 		reading:           {CardRead{id, holder, PINStatus{Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}},
 		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce"}},
@@ -178,7 +181,7 @@ func (w *walk) event() Event {
 		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
 		PINAccepted{id}, PINRejected{id, status}, Signed{id, "nonce", []byte("token")},
 		ChallengeReady{id, "nonce"}, HubFailed{id}, Judged{id, Verdict{Granted: true}},
-		Recorded{id}, RecordFailed{id},
+		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
 	}).Draw(w.T, "event")
 }
 
@@ -234,7 +237,7 @@ func TestInvariants(t *testing.T) {
 func (w *walk) ends() {
 	if rapid.Bool().Draw(w.T, "pull") {
 		w.happen(CardGone{})
-		if !w.visit.outboxFailed && (w.visit.state != idle || w.visit.Screen().ID != ScreenWelcome) {
+		if !w.visit.outboxFailed && !w.visit.outboxFull && (w.visit.state != idle || w.visit.Screen().ID != ScreenWelcome) {
 			w.Fatalf("the card is gone, and the kiosk shows %v", w.visit.Screen())
 		}
 		w.checkWiped()

@@ -95,6 +95,7 @@ const (
 	CardTimeout    Reason = "card-timeout"
 	ReaderLost     Reason = "reader-lost"
 	OutboxFailed   Reason = "outbox-failed" // what happens cannot be written down
+	OutboxFull     Reason = "outbox-full"   // what happens could soon not be written down
 	Stopped        Reason = "stopped"       // the program was ended
 	Internal       Reason = "internal"
 )

@@ -61,6 +61,14 @@ func (s *step) take(e Event) {
 		s.leaveService()
 	case Recorded:
 		s.recorded(e.Visit)
+	case RoomEnds:
+		s.outboxFull = true
+		if s.state == idle && !s.cardIn {
+			s.leaveService()
+		}
+	case RoomAgain:
+		s.outboxFull = false
+		s.serveAgain()
 	default:
 		s.answer(e)
 	}
@@ -73,7 +81,7 @@ func (s *step) inserted(visit string) bool {
 		s.gone()
 	}
 	s.cardIn, s.hasReader = true, true
-	if s.outboxFailed {
+	if s.outboxFailed || s.outboxFull {
 		return false
 	}
 	s.id = visit
@@ -93,8 +101,20 @@ func (s *step) gone() {
 	}
 }
 
-// rest ends a visit: idle, with nothing of it left.
+// serveAgain ends being out of service, if nothing is left to be so for.
+func (s *step) serveAgain() {
+	if s.state == outOfService && s.hasReader && !s.outboxFailed && !s.outboxFull && !s.stopped {
+		s.rest()
+	}
+}
+
+// rest ends a visit: idle, with nothing of it left. When the outbox takes no
+// other the kiosk is out of service, once the card is taken.
 func (s *step) rest() {
+	if s.outboxFull && !s.cardIn {
+		s.leaveService()
+		return
+	}
 	s.wipe()
 	s.reminders = 0
 	s.stop(TimerVisit)
@@ -151,9 +171,7 @@ func (s *step) recorded(visit string) {
 		}
 	case s.outboxFailed:
 		s.outboxFailed = false
-		if s.hasReader && !s.stopped {
-			s.rest()
-		}
+		s.serveAgain()
 	}
 }
 

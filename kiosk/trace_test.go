@@ -168,6 +168,10 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 			Reason: kiosk.Reason(arg(2)), Holder: kari, Offline: arg(3) == "offline", Basis: basis(arg(3))}})
 	case "recorded":
 		return one(kiosk.Recorded{Visit: arg(1)})
+	case "room-ends":
+		return one(kiosk.RoomEnds{})
+	case "room-again":
+		return one(kiosk.RoomAgain{})
 	case "record-failed":
 		return one(kiosk.RecordFailed{Visit: arg(1)})
 	}

@@ -20,6 +20,7 @@ type Visit struct {
 	// Why out of service, if it is.
 	hasReader    bool
 	outboxFailed bool
+	outboxFull   bool
 	stopped      bool
 
 	// What belongs to one visit and is gone after it.
@@ -127,6 +128,8 @@ func (v Visit) Screen() Screen {
 			s.Reason = Stopped
 		case v.outboxFailed:
 			s.Reason = OutboxFailed
+		case v.outboxFull:
+			s.Reason = OutboxFull
 		default:
 			s.Reason = ReaderLost
 		}

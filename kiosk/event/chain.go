@@ -2,6 +2,8 @@ package event
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -20,9 +22,30 @@ func (e Opened) Follows(sequence uint64, link []byte) error {
 	if e.Sequence != sequence+1 {
 		return fmt.Errorf("%w: %d after %d", ErrSequence, e.Sequence, sequence)
 	}
-	unknown := sequence > 0 && len(link) == 0 || e.Type == TypeLost && len(e.Prev) == 0
+	unknown := sequence > 0 && len(link) == 0 || standsIn(e.Type) && len(e.Prev) == 0
 	if !unknown && !bytes.Equal(e.Prev, link) {
 		return fmt.Errorf("%w: at %d", ErrLink, e.Sequence)
 	}
 	return nil
+}
+
+// LinkAfter gives what the event after one of this type, JWS and payload must
+// have as Prev: the link of the JWS, or that of the event for which it stands,
+// which after TypeLost nobody knows: nil.
+func LinkAfter(kind, jws string, payload json.RawMessage) ([]byte, error) {
+	switch kind {
+	case TypeLost:
+		return nil, nil
+	case TypeParked:
+		var p Parked
+		if err := json.Unmarshal(payload, &p); err != nil {
+			return nil, errors.New("payload is no " + kind)
+		}
+		link, err := base64.RawURLEncoding.Strict().DecodeString(p.Link)
+		if err != nil || len(link) != LinkSize {
+			return nil, errors.New("link is none")
+		}
+		return link, nil
+	}
+	return Link(jws), nil
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -107,6 +108,66 @@ func TestVerify(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestParkedKeepsTheChain: what comes after a stand-in is held to the link of
+// the event for which it stands, by whoever opens the events and by whoever
+// has the one before from the feed.
+func TestParkedKeepsTheChain(t *testing.T) {
+	s, o := sealer(t), NewOpener(jwk(t, "hub"))
+	_, first, err := s.Seal(testHeader(t, 1, nil), testVisit())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, refused, err := s.Seal(testHeader(t, 2, first), testVisit())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		prev []byte
+		link string
+		want error // of the event after it
+		open error
+	}{
+		"between both":  {first, base64.RawURLEncoding.EncodeToString(refused), nil, nil},
+		"after nothing": {nil, base64.RawURLEncoding.EncodeToString(refused), nil, nil},
+		"another link":  {first, base64.RawURLEncoding.EncodeToString(first), ErrLink, nil},
+		"no link":       {first, "", nil, ErrMalformed},
+	} {
+		h := testHeader(t, 2, tt.prev)
+		h.Type = TypeParked
+		sealed, _, err := s.Seal(h, Parked{Problem: "bad seal", Link: tt.link})
+		if err != nil {
+			t.Fatal(err)
+		}
+		standIn, err := o.Open(sealed, &deviceKey(t).PublicKey)
+		if !errors.Is(err, tt.open) {
+			t.Errorf("%s: %v, want %v", name, err, tt.open)
+		}
+		if err != nil {
+			continue
+		}
+		if err := standIn.Follows(1, first); err != nil {
+			t.Errorf("%s: the stand-in is not in its place: %v", name, err)
+		}
+		sealed, _, err = s.Seal(testHeader(t, 3, refused), testVisit())
+		if err != nil {
+			t.Fatal(err)
+		}
+		third, err := o.Open(sealed, &deviceKey(t).PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inFeed, err := LinkAfter(standIn.Type, standIn.JWS, standIn.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range [][]byte{standIn.Link, inFeed} {
+			if err := third.Follows(2, link); !errors.Is(err, tt.want) {
+				t.Errorf("%s: the event after it: %v, want %v", name, err, tt.want)
+			}
 		}
 	}
 }

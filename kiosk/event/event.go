@@ -47,7 +47,7 @@ type Header struct {
 	BootID       string        // which run of the machine (Linux: random/boot_id)
 	Uptime       time.Duration // since then, to the millisecond
 	ClockTrusted bool          // Time was synchronised
-	Prev         []byte        // the link of the event before, LinkSize bytes; nil at sequence 1, and where a lost event does not know it
+	Prev         []byte        // the link of the event before, LinkSize bytes; nil at sequence 1, and where an event that stands in for another does not know it
 }
 
 // Link gives the link that the event after jws carries as Prev: the SHA-256
@@ -103,7 +103,7 @@ func (h Header) check() error {
 		return errors.New("uptimems is negative")
 	case h.Sequence == 1 && len(h.Prev) != 0:
 		return errors.New("prev at sequence 1")
-	case h.Sequence != 1 && len(h.Prev) != LinkSize && !(h.Type == TypeLost && len(h.Prev) == 0):
+	case h.Sequence != 1 && len(h.Prev) != LinkSize && !(standsIn(h.Type) && len(h.Prev) == 0):
 		return errors.New("prev is no link")
 	}
 	return nil

@@ -121,8 +121,8 @@ func (o *Opener) open(cloudEvent []byte, device []crypto.PublicKey) (Opened, err
 		return Opened{}, ErrMismatch
 	}
 	e := Opened{Header: h, Payload: signed.without(headerNames), JWS: jws}
-	if h.Type != TypeLost {
-		e.Link = Link(jws)
+	if e.Link, err = LinkAfter(e.Type, jws, e.Payload); err != nil {
+		return Opened{}, fmt.Errorf("%w: signed text: %w", ErrMalformed, err)
 	}
 	return e, nil
 }

@@ -17,6 +17,8 @@ const (
 	TypeLost    = "smartkiosk.lost.v1"
 	TypeClock   = "smartkiosk.clock.v1"
 	TypeReview  = "smartkiosk.review.v1"
+	TypeParked  = "smartkiosk.parked.v1"
+	TypeOutbox  = "smartkiosk.outbox.v1"
 )
 
 // Type is one row of the table of events.
@@ -25,6 +27,9 @@ type Type struct {
 	When    string // what makes the kiosk, or the hub, write one
 	Payload any    // the zero value of the payload; its members say what they mean in the tag doc, and whom they name in the tag personal
 	By      Author // ByKiosk unless said
+
+	// Informational events may be left out when the outbox nears its end.
+	Informational bool
 }
 
 // Author is who writes a type of events.
@@ -46,6 +51,8 @@ var Types = []Type{
 		Name:    TypeStarted,
 		When:    "the kiosk began to serve, after a start of the machine or of the program",
 		Payload: Started{},
+
+		Informational: true,
 	},
 	{
 		Name:    TypeLost,
@@ -56,12 +63,24 @@ var Types = []Type{
 		Name:    TypeClock,
 		When:    "the kiosk's clock was set, by more than it runs wrong by itself",
 		Payload: Clock{},
+
+		Informational: true,
 	},
 	{
 		Name:    TypeReview,
 		When:    "a hub has judged a visit again that the kiosk decided alone; the hub writes it, so that it is not sealed, has no jws and is in no chain",
 		Payload: Review{},
 		By:      ByHub,
+	},
+	{
+		Name:    TypeParked,
+		When:    "the hub would not take the event of this sequence number, but those after it; the kiosk keeps the event aside, and this stands in its place",
+		Payload: Parked{},
+	},
+	{
+		Name:    TypeOutbox,
+		When:    "the kiosk's outbox came nearer to its end, or further from it",
+		Payload: Outbox{},
 	},
 }
 
@@ -96,9 +115,24 @@ type Started struct {
 	Version string `json:"version" doc:"of kioskd"`
 }
 
-// Lost stands for an event that cannot be read any more. That it stands in
-// its place is all there is to say.
-type Lost struct{}
+// Lost stands for an event that cannot be read any more.
+type Lost struct {
+	From    uint64 `json:"from,omitempty" doc:"the first sequence number of the row of events that were lost together"`
+	Through uint64 `json:"through,omitempty" doc:"the last of them; absent when nobody knows how many there were from the first on"`
+}
+
+// Parked stands for an event that the hub would not take.
+type Parked struct {
+	Problem string `json:"problem" doc:"what the hub said"`
+	Link    string `json:"link" doc:"the SHA-256 of the event's JWS in base64url, to which the event after it links"`
+}
+
+// Outbox is how near a kiosk's outbox is to its end.
+type Outbox struct {
+	Level   string `json:"level" doc:"roomy; low: informational events are left out; full: the kiosk is out of service"`
+	Pending uint64 `json:"pending" doc:"events that the hub had not acknowledged"`
+	Thinned uint64 `json:"thinned,omitempty" doc:"informational events left out since the last of these events"`
+}
 
 // Clock is a step of the kiosk's clock. The event's own time is after it.
 type Clock struct {
@@ -129,4 +163,18 @@ func checkPayload(name string, payload any) error {
 		return nil
 	}
 	return fmt.Errorf("no event type %q", name)
+}
+
+// standsIn tells whether events of a type stand in the place of another, the
+// link before which may not be known.
+func standsIn(name string) bool { return name == TypeLost || name == TypeParked }
+
+// Informational tells whether events of a type may be left out.
+func Informational(name string) bool {
+	for _, t := range Types {
+		if t.Name == name {
+			return t.Informational
+		}
+	}
+	return false
 }

@@ -98,8 +98,10 @@ func (h *Hub) publishOne(ctx context.Context, subject string, place uint64, text
 // readStored reads what the next event has to be held against.
 func readStored(msg *jetstream.RawStreamMsg) (stored, error) {
 	var plain struct {
-		Sequence string `json:"sequence"`
-		JWS      string `json:"jws"`
+		Sequence string          `json:"sequence"`
+		Type     string          `json:"type"`
+		JWS      string          `json:"jws"`
+		Data     json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(msg.Data, &plain); err != nil {
 		return stored{}, fmt.Errorf("cannot read the stream at %d: %w", msg.Sequence, err)
@@ -108,5 +110,9 @@ func readStored(msg *jetstream.RawStreamMsg) (stored, error) {
 	if err != nil {
 		return stored{}, fmt.Errorf("cannot read the stream at %d: %w", msg.Sequence, err)
 	}
-	return stored{place: msg.Sequence, sequence: sequence, link: event.Link(plain.JWS)}, nil
+	link, err := event.LinkAfter(plain.Type, plain.JWS, plain.Data)
+	if err != nil {
+		return stored{}, fmt.Errorf("cannot read the stream at %d: %w", msg.Sequence, err)
+	}
+	return stored{place: msg.Sequence, sequence: sequence, link: link}, nil
 }

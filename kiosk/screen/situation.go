@@ -91,6 +91,7 @@ var failures = map[kiosk.Reason]situation{
 
 	kiosk.ReaderLost:   "failed",
 	kiosk.OutboxFailed: "failed",
+	kiosk.OutboxFull:   "failed",
 	kiosk.Stopped:      "failed",
 	kiosk.Internal:     "failed",
 }
