@@ -102,11 +102,11 @@ var forms = map[string]struct {
 }
 
 func parseInsert(args []string) (func(context.Context, *player) error, error) {
-	return func(_ context.Context, p *player) error { return p.insert(args[0]) }, nil
+	return func(ctx context.Context, p *player) error { return p.insert(ctx, args[0]) }, nil
 }
 
 func parseRemove([]string) (func(context.Context, *player) error, error) {
-	return func(_ context.Context, p *player) error { p.machine.Remove(); return nil }, nil
+	return func(ctx context.Context, p *player) error { return p.remove(ctx) }, nil
 }
 
 func parseKeys(args []string) (func(context.Context, *player) error, error) {

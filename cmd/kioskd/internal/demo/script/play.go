@@ -16,6 +16,7 @@ const patience = 10 * time.Second
 type Machine interface {
 	Insert(card string) error
 	Remove()
+	Inserted() string // "" for no card
 	SetHubReachable(bool)
 	Outcomes() (n int, changed <-chan struct{}) // of visits, pulled from the feed; changed is closed at the next
 }
@@ -37,11 +38,32 @@ type player struct {
 	panel   *Panel
 }
 
-// insert begins a visit: verdicts of earlier ones count no more.
-func (p *player) insert(card string) error {
+// insert begins a visit, and waits until the kiosk has: what it showed before
+// counts no more.
+func (p *player) insert(ctx context.Context, card string) error {
+	if err := p.remove(ctx); err != nil {
+		return err
+	}
+	before := p.panel.forgetVerdict()
+	if err := p.machine.Insert(card); err != nil {
+		return err
+	}
+	if seen, err := p.panel.await(ctx, func(v view) bool { return v.visits > before.visits }); err != nil {
+		return fmt.Errorf("the kiosk takes no notice of the card: the screen is %s", seen)
+	}
+	return nil
+}
+
+// remove takes out what is in, and waits until the kiosk has seen it.
+func (p *player) remove(ctx context.Context) error {
+	if p.machine.Inserted() == "" {
+		return nil
+	}
 	p.machine.Remove()
-	p.panel.forgetVerdict()
-	return p.machine.Insert(card)
+	if seen, err := p.panel.await(ctx, func(v view) bool { return v.resting() && v.screen.ID != kiosk.ScreenRemoveCard }); err != nil {
+		return fmt.Errorf("the kiosk does not see that the card is gone: the screen is %s", seen)
+	}
+	return nil
 }
 
 // keys types one key after the other, each when the kiosk is done with the
@@ -135,6 +157,16 @@ type view struct {
 	screen   kiosk.Screen
 	verdict  verdict // the last one since it was forgotten
 	activity int     // screens and sounds so far
+	visits   int     // begun so far
+}
+
+// resting tells whether no visit goes on.
+func (v view) resting() bool {
+	switch v.screen.ID {
+	case "", kiosk.ScreenWelcome, kiosk.ScreenRemoveCard, kiosk.ScreenOutOfService:
+		return true
+	}
+	return false
 }
 
 func (v view) String() string {
@@ -152,7 +184,11 @@ func NewPanel() *Panel {
 // Show takes the kiosk's screen.
 func (p *Panel) Show(s kiosk.Screen) {
 	p.update(func(v *view) {
+		rested := v.resting()
 		v.screen = s
+		if rested && !v.resting() {
+			v.visits++
+		}
 		switch s.ID {
 		case kiosk.ScreenGranted:
 			v.verdict = verdict{Outcome: kiosk.Granted}
@@ -171,10 +207,11 @@ func (p *Panel) OpenDoor() {}
 // Keys are the script's.
 func (p *Panel) Keys() <-chan rune { return p.typed }
 
-func (p *Panel) forgetVerdict() {
+func (p *Panel) forgetVerdict() view {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now.verdict = verdict{}
+	return p.now
 }
 
 func (p *Panel) update(change func(*view)) {

@@ -55,6 +55,7 @@ func (deadMachine) Insert(card string) error {
 	return nil
 }
 func (deadMachine) Remove()                          {}
+func (deadMachine) Inserted() string                 { return "" }
 func (deadMachine) SetHubReachable(bool)             {}
 func (deadMachine) Outcomes() (int, <-chan struct{}) { return 0, nil }
 
@@ -63,7 +64,8 @@ func (deadMachine) Outcomes() (int, <-chan struct{}) { return 0, nil }
 func TestPlayGivesUp(t *testing.T) {
 	for script, want := range map[string]string{
 		"insert golden":                   "s:1: no such card",
-		"insert valid\nkeys 1":            "s:2: no screen takes keys: it is out-of-service (reader-lost)",
+		"insert valid":                    "s:1: the kiosk takes no notice of the card: the screen is out-of-service (reader-lost)",
+		"keys 1":                          "s:1: no screen takes keys: it is out-of-service (reader-lost)",
 		"expect screen pin":               "s:1: expected screen pin, it is out-of-service (reader-lost)",
 		"expect verdict granted":          "s:1: expected verdict granted, there is none",
 		"wait 1h\nexpect feed 1":          "s:2: expected 1 outcomes in the feed, there are 0",
@@ -94,9 +96,11 @@ func TestVerdictOfThisVisit(t *testing.T) {
 		}
 		p := NewPanel()
 		p.Show(kiosk.Screen{ID: kiosk.ScreenGranted})
+		p.Show(kiosk.Screen{ID: kiosk.ScreenRemoveCard})
 		played := make(chan error)
 		go func() { played <- s.Play(t.Context(), deadMachine{}, p) }()
 		synctest.Wait()
+		p.Show(kiosk.Screen{ID: kiosk.ScreenReading})
 		p.Show(kiosk.Screen{ID: kiosk.ScreenDenied, Reason: kiosk.Expired})
 		if err := <-played; err != nil {
 			t.Error(err)
