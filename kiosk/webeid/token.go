@@ -4,12 +4,9 @@
 package webeid
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"regexp"
 	"strings"
 
@@ -82,56 +79,6 @@ func Parse(token []byte) (Token, error) {
 		return Token{}, trust.Refuse(kiosk.Parse, "cannot read signature: %w", err)
 	}
 	return t, nil
-}
-
-// decode is stricter than encoding/json: names are compared exactly, none
-// may stand twice, nothing may follow, and the five members are strings.
-func decode(token []byte) (wire, error) {
-	var w wire
-	members := map[string]*string{
-		"unverifiedCertificate": &w.Certificate,
-		"algorithm":             (*string)(&w.Algorithm),
-		"signature":             &w.Signature,
-		"format":                &w.Format,
-		"appVersion":            &w.AppVersion,
-	}
-	seen := map[string]bool{}
-	d := json.NewDecoder(bytes.NewReader(token))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return wire{}, errors.New("it is no JSON object")
-	}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return wire{}, err
-		}
-		name := t.(string)
-		if seen[name] {
-			return wire{}, fmt.Errorf("member %.40q stands twice", name)
-		}
-		seen[name] = true
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return wire{}, err
-		}
-		member, known := members[name]
-		if !known {
-			continue
-		}
-		if value[0] != '"' {
-			return wire{}, fmt.Errorf("member %q is no string", name)
-		}
-		if err := json.Unmarshal(value, member); err != nil {
-			return wire{}, err
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return wire{}, err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return wire{}, errors.New("something follows the JSON object")
-	}
-	return w, nil
 }
 
 // decodeBase64 is stricter than encoding/base64, which passes over line ends.
