@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 
 	"smartkiosk/store"
@@ -18,8 +19,8 @@ type Checker struct {
 
 // Check opens each outbox that there must be. It fails unless all records are
 // there whose Append returned, and none that was not asked for, each once, in
-// its place and unaltered, but for those that were acknowledged; and unless
-// another can be appended.
+// its place and unaltered, but for those that were acknowledged and need not be
+// kept; and unless another can be appended.
 func (c Checker) Check(folder string, p Promises) error {
 	var err error
 	for box, promise := range p.boxes {
@@ -31,7 +32,7 @@ func (c Checker) Check(folder string, p Promises) error {
 }
 
 func (c Checker) box(path string, box int, p promise) error {
-	var old Old
+	old := none
 	switch _, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist) && p.there:
 		return errors.New("it is gone")
@@ -42,51 +43,64 @@ func (c Checker) box(path string, box int, p promise) error {
 	case p.old >= 0:
 		old = c.Old[p.old]
 	}
-	want := expected{chain: chain{seed: c.Seed, box: box}, old: old, last: old.last, link: old.link}
+	want := expected{chain: chain{seed: c.Seed, box: box}, old: old, last: old.at.Last, link: old.link}
 
-	s, err := store.Open(path, store.Options{})
+	s, err := store.Open(path, options(box))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	last := s.Sequence()
-	if least, most := max(old.last, p.appended), old.last+p.tried; last < least || last > most {
-		return fmt.Errorf("its newest record is %d, not %d to %d", last, least, most)
+	at := s.Position()
+	if least, most := max(old.at.Last, p.appended), old.at.Last+p.tried; at.Last < least || at.Last > most {
+		return fmt.Errorf("its newest record is %d, not %d to %d", at.Last, least, most)
 	}
-	records, err := s.Pending(0, s.Len()+1)
+	if most := max(p.acked, old.at.Acked); at.Acked > most {
+		return fmt.Errorf("its records through %d are acknowledged, and only those through %d were", at.Acked, most)
+	}
+	if got, most := s.Cursor(consumer), max(p.advanced, old.cursor); got > most {
+		return fmt.Errorf("its cursor is at %d, and was moved to %d only", got, most)
+	}
+	deleted := max(p.mayDelete(box), old.at.First-1)
+	if at.First > deleted+1 {
+		return fmt.Errorf("its oldest record is %d, and only those through %d may be deleted", at.First, deleted)
+	}
+	records, err := s.Records(0, math.MaxInt)
 	if err != nil {
 		return err
 	}
-	if first := last + 1 - uint64(len(records)); first > max(p.acked+1, old.first, 1) {
-		return fmt.Errorf("its oldest record is %d, and only those through %d were acknowledged", first, p.acked)
-	}
-	if err := want.match(records, last); err != nil {
+	if err := want.match(records, at.First, at.Last); err != nil {
 		return err
 	}
-	return c.goesOn(s, path, want, last)
+	return c.goesOn(s, box, path, want, at.Last)
+}
+
+// mayDelete is the newest record that may be gone.
+func (p *promise) mayDelete(box int) uint64 {
+	through := p.acked
+	if needs(box) {
+		through = min(through, p.advanced)
+	}
+	return through - min(through, uint64(options(box).Keep))
 }
 
 // goesOn appends one more record, and looks that it is there.
-func (c Checker) goesOn(s *store.Store, path string, want expected, last uint64) error {
+func (c Checker) goesOn(s *store.Store, box int, path string, want expected, last uint64) error {
 	if _, err := s.Append(want.chain.seal); err != nil {
 		return err
 	}
 	if err := s.Close(); err != nil {
 		return err
 	}
-	s, err := store.Open(path, store.Options{})
+	s, err := store.Open(path, options(box))
 	if err != nil {
 		return fmt.Errorf("after one more record: %w", err)
 	}
 	defer s.Close()
-	records, err := s.Pending(last, 2)
+	records, err := s.Records(last, 2)
 	if err != nil {
-		return err
+		return fmt.Errorf("after one more record: %w", err)
 	}
-	if len(records) != 1 {
-		return fmt.Errorf("after one more record there are %d more", len(records))
-	}
-	return want.match(records, last+1)
+	return want.match(records, last+1, last+1)
 }
 
 // expected are the records that an outbox must hold.
@@ -97,23 +111,29 @@ type expected struct {
 	link  []byte // its link
 }
 
-// match compares the pending records with what they must be, up to the last.
-func (e *expected) match(records []store.Record, last uint64) error {
-	first := last + 1 - uint64(len(records))
-	for i, r := range records {
-		if want := first + uint64(i); r.Sequence != want {
-			return fmt.Errorf("record %d stands where %d should", r.Sequence, want)
+// match compares records with what those from the first to the last must be.
+func (e *expected) match(records []store.Record, first, last uint64) error {
+	for seq := first; seq <= last; seq++ {
+		if len(records) == 0 {
+			return fmt.Errorf("record %d is missing", seq)
 		}
-		if !bytes.Equal(r.Data, e.record(r.Sequence)) {
-			return fmt.Errorf("record %d is not what was appended", r.Sequence)
+		if records[0].Sequence != seq {
+			return fmt.Errorf("record %d stands where %d should", records[0].Sequence, seq)
 		}
+		if !bytes.Equal(records[0].Data, e.record(seq)) {
+			return fmt.Errorf("record %d is not what was appended", seq)
+		}
+		records = records[1:]
+	}
+	if len(records) > 0 {
+		return fmt.Errorf("%d records come after the last", len(records))
 	}
 	return nil
 }
 
 // record makes a record as it was appended. Sequence numbers must not fall.
 func (e *expected) record(seq uint64) (record []byte) {
-	if seq <= e.old.last {
+	if seq <= e.old.at.Last {
 		return e.old.records[seq]
 	}
 	for e.last < seq {

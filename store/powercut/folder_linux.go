@@ -70,7 +70,14 @@ var (
 	_ fs.NodeUnlinker = (*rootNode)(nil)
 	_ fs.NodeRenamer  = (*rootNode)(nil)
 	_ fs.NodeFsyncer  = (*rootNode)(nil)
+	_ fs.NodeStatfser = (*rootNode)(nil)
 )
+
+// Statfs implements fs.NodeStatfser: there is room.
+func (r *rootNode) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
+	*out = fuse.StatfsOut{Bsize: 4096, Blocks: 1 << 18, Bfree: 1 << 18, Bavail: 1 << 18}
+	return 0
+}
 
 // Create implements fs.NodeCreater.
 func (r *rootNode) Create(ctx context.Context, name string, _, _ uint32, _ *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {

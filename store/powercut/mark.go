@@ -18,17 +18,22 @@ const (
 	Open     Point = "open"    // Open of one that was closed
 	Append   Point = "append"
 	Ack      Point = "ack"
+	Advance  Point = "advance" // a consumer's cursor
+	Compact  Point = "compact"
 	Close    Point = "close"
 	Remove   Point = "remove" // an outbox that is no longer needed
 )
+
+// points are those that a writer passes, sooner or later.
+var points = []Point{Place, Create, Migrate, Open, Append, Ack, Advance, Compact, Close, Remove}
 
 // Mark says, in the disk's log, what the writer is about to do or has done.
 type Mark struct {
 	Box   int // the number of the outbox, from 1
 	Point Point
 	End   bool // it is done
-	// Number is with Append's end the sequence number, with Ack through which,
-	// with Place which of the old outboxes, from 0.
+	// Number is with Append's end the sequence number, with Ack and Advance
+	// through which, with Place which of the old outboxes, from 0.
 	Number uint64
 }
 
@@ -66,7 +71,8 @@ type promise struct {
 	there    bool   // the file must be there
 	appended uint64 // the newest record that must be there
 	tried    uint64 // so many were begun to be appended
-	acked    uint64 // through here records may be gone
+	acked    uint64 // through here records may have been acknowledged
+	advanced uint64 // through here the consumer may have them
 }
 
 func (p *Promises) add(m Mark) {
@@ -89,6 +95,8 @@ func (p *Promises) add(m Mark) {
 		b.appended = max(b.appended, m.Number)
 	case m.Point == Ack && !m.End:
 		b.acked = max(b.acked, m.Number)
+	case m.Point == Advance && !m.End:
+		b.advanced = max(b.advanced, m.Number)
 	case m.Point == Remove:
 		delete(p.boxes, m.Box)
 	}

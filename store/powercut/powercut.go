@@ -16,7 +16,6 @@ package powercut
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 )
@@ -57,9 +56,10 @@ type Bad struct {
 	Err error
 }
 
-// ErrNothingPromised is Try's when the writer was promised nothing before any
-// cut: a disk that does not work at all breaks no promise.
-var ErrNothingPromised = errors.New("nothing was acknowledged before any cut")
+// ErrNothingPromised is Try's when the writer did not do all that it should,
+// or was promised nothing before any cut: a disk that does not work at all
+// breaks no promise.
+var ErrNothingPromised = errors.New("nothing was acknowledged")
 
 // Try cuts the power at moments spread over all points, and calls check after
 // each cut with what was promised by then.
@@ -110,10 +110,12 @@ type cut struct {
 // any time. They come in the order of the log.
 func choose(entries []Entry, o Options) ([]cut, error) {
 	moments := moments(entries)
-	points := slices.Sorted(maps.Keys(moments))
-	if len(points) == 0 {
-		return nil, ErrNothingPromised
+	for _, p := range points {
+		if len(moments[p]) == 0 {
+			return nil, fmt.Errorf("the writer never came to %s: %w", p, ErrNothingPromised)
+		}
 	}
+	points := append([]Point{Anywhere}, points...)
 	var cuts []cut
 	for i := range o.Cuts {
 		c := cut{number: i + 1, at: points[i%len(points)]}

@@ -1,6 +1,7 @@
 package powercut
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,8 +12,9 @@ import (
 )
 
 // Writer makes outboxes in a folder, one after the other, and does with each
-// what a kiosk would: appends from several goroutines, acknowledges, closes,
-// opens again. Some it makes of the files of older programs.
+// what a kiosk would: appends from several goroutines, acknowledges, serves a
+// consumer, compacts, closes, opens again. Every other one it makes of the
+// file of an older program.
 type Writer struct {
 	Folder string
 	Seed   uint64
@@ -25,8 +27,8 @@ func (w *Writer) Write(records int) error {
 	for box := 1; records > 0; box++ {
 		random := rand.New(rand.NewPCG(w.Seed, uint64(box)))
 		n := 5 + random.IntN(40)
-		if random.IntN(3) == 0 {
-			n += 250 // enough that Ack deletes
+		if box%3 == 1 {
+			n += 300 // enough that Ack writes by itself
 		}
 		if err := w.box(box, n, random); err != nil {
 			return fmt.Errorf("cannot write outbox %d: %w", box, err)
@@ -40,16 +42,14 @@ func (w *Writer) Write(records int) error {
 func (w *Writer) box(box, records int, random *rand.Rand) error {
 	path := boxPath(w.Folder, box)
 	opening := Create
-	if old := random.IntN(2 * len(w.Old)); old < len(w.Old) {
+	if box%2 == 0 {
 		opening = Migrate
+		old := random.IntN(len(w.Old))
 		if err := w.do(Mark{Box: box, Point: Place, Number: uint64(old)}, func() error { return w.Old[old].place(path) }); err != nil {
 			return err
 		}
 	}
-	sessions := 1 + random.IntN(3)
-	for i := range sessions {
-		n := records / (sessions - i)
-		records -= n
+	for _, n := range []int{records / 2, records - records/2} {
 		if err := w.session(box, path, opening, n, random); err != nil {
 			return err
 		}
@@ -67,29 +67,39 @@ func (w *Writer) box(box, records int, random *rand.Rand) error {
 func (w *Writer) session(box int, path string, opening Point, records int, random *rand.Rand) (err error) {
 	var s *store.Store
 	err = w.do(Mark{Box: box, Point: opening}, func() error {
-		s, err = store.Open(path, store.Options{})
+		s, err = store.Open(path, options(box))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	writers := 1 + random.IntN(4)
 	failed := make(chan error)
+	go func() {
+		failed <- w.do(Mark{Box: box, Point: Compact}, func() error { return s.Compact(context.Background()) })
+	}()
+	writers, patient := 1+random.IntN(4), random.IntN(2) == 0
 	for i := range writers {
 		n := (records + i) / writers
-		every, behind := uint64(10+random.IntN(200)), uint64(random.IntN(10))
+		every := 1 + random.IntN(20)
+		if patient { // all at once, when the last writer is done
+			if every = n; i < writers-1 {
+				every = n + 1
+			}
+		}
+		behind := uint64(random.IntN(10))
 		go func() { failed <- w.appends(s, box, n, every, behind) }()
 	}
-	for range writers {
+	for range writers + 1 {
 		err = errors.Join(err, <-failed)
 	}
 	return errors.Join(err, w.do(Mark{Box: box, Point: Close}, s.Close))
 }
 
-// appends appends n records, and acknowledges some at every so-manieth.
-func (w *Writer) appends(s *store.Store, box, n int, every, behind uint64) error {
+// appends appends n records. After every so many it acknowledges, and moves
+// the consumer's cursor, up to some way behind.
+func (w *Writer) appends(s *store.Store, box, n, every int, behind uint64) error {
 	seal := chain{seed: w.Seed, box: box}.seal
-	for range n {
+	for i := range n {
 		if err := w.Mark(Mark{Box: box, Point: Append}); err != nil {
 			return err
 		}
@@ -100,10 +110,15 @@ func (w *Writer) appends(s *store.Store, box, n int, every, behind uint64) error
 		if err := w.Mark(Mark{Box: box, Point: Append, End: true, Number: seq}); err != nil {
 			return err
 		}
-		if seq%every != 0 || seq <= behind {
+		if (i+1)%every != 0 || seq <= behind {
 			continue
 		}
-		if err := w.do(Mark{Box: box, Point: Ack, Number: seq - behind}, func() error { return s.Ack(seq - behind) }); err != nil {
+		through := seq - behind
+		err = errors.Join(
+			w.do(Mark{Box: box, Point: Advance, Number: through / 2}, func() error { return s.Advance(consumer, through/2) }),
+			w.do(Mark{Box: box, Point: Ack, Number: through}, func() error { return s.Ack(through) }),
+		)
+		if err != nil {
 			return err
 		}
 	}
@@ -122,90 +137,21 @@ func (w *Writer) do(m Mark, f func() error) error {
 	return w.Mark(m)
 }
 
+// consumer has a cursor in every outbox. For some of them its records are kept.
+const consumer = "feed"
+
+// options are those of an outbox, so that each way of keeping what was
+// acknowledged is met. The disk is small, and has nothing else on it.
+func options(box int) store.Options {
+	o := store.Options{Headroom: 1, Keep: 10 * (box % 3)}
+	if needs(box) {
+		o.Required = []string{consumer}
+	}
+	return o
+}
+
+func needs(box int) bool { return box%4 < 2 }
+
 func boxPath(folder string, box int) string {
 	return filepath.Join(folder, fmt.Sprintf("outbox%d.db", box))
-}
-
-// Old is the file of an outbox that an older program wrote, with no records
-// beyond what may be pending.
-type Old struct {
-	data    []byte
-	records map[uint64][]byte
-	last    uint64 // its newest record
-	first   uint64 // its oldest that is pending
-	link    []byte // of the newest
-}
-
-// ReadOld reads the files whose names match the pattern. It opens copies of
-// them, in a folder that it may use.
-func ReadOld(pattern, scratch string) ([]Old, error) {
-	names, err := filepath.Glob(pattern)
-	if err != nil {
-		return nil, err
-	}
-	var all []Old
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		old := Old{data: data, records: map[uint64][]byte{}}
-		if err := old.look(filepath.Join(scratch, filepath.Base(name))); err != nil {
-			return nil, fmt.Errorf("cannot read old outbox %s: %w", name, err)
-		}
-		all = append(all, old)
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("no old outbox is named %s", pattern)
-	}
-	return all, nil
-}
-
-// look learns what the file holds, from a copy.
-func (o *Old) look(path string) error {
-	if err := os.WriteFile(path, o.data, 0o600); err != nil {
-		return err
-	}
-	s, err := store.Open(path, store.Options{})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	o.last = s.Sequence()
-	records, err := s.Pending(0, s.Len())
-	if err != nil {
-		return err
-	}
-	o.first = o.last + 1
-	for i, r := range records {
-		if i == 0 {
-			o.first = r.Sequence
-		}
-		o.records[r.Sequence] = r.Data
-	}
-	_, err = s.Append(func(_ uint64, prev []byte) (record, link []byte, err error) {
-		o.link = prev
-		return nil, make([]byte, store.LinkSize), nil
-	})
-	return err
-}
-
-// place puts the file where no cut can take it from.
-func (o *Old) place(path string) error {
-	f, err := os.Create(path + ".old")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(o.data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".old", path); err != nil {
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }
