@@ -150,7 +150,7 @@ func moments(entries []Entry) map[Point][]int {
 				at[p] = append(at[p], i+1)
 			}
 		}
-		at[Anywhere] = append(at[Anywhere], i+1)
+		busy[Anywhere] = append(busy[Anywhere], i+1)
 	}
 	for p, at := range idle {
 		if len(busy[p]) == 0 {

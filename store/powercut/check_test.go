@@ -1,0 +1,189 @@
+package powercut
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"smartkiosk/store"
+)
+
+// box2 is an outbox of 5 records, made new; nothing is kept for its consumer.
+const box2 = 2
+
+// written makes box2 in a folder, and says what was promised.
+func written(t *testing.T) (folder string, p *promise) {
+	t.Helper()
+	folder = t.TempDir()
+	s, err := store.Open(boxPath(folder, box2), options(box2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if _, err := s.Append(chain{box: box2}.seal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return folder, &promise{old: -1, there: true, appended: 5, tried: 5}
+}
+
+// TestCheckNotices: each promise that can be broken.
+func TestCheckNotices(t *testing.T) {
+	reopened := func(f func(*store.Store) error) func(string) error {
+		return func(path string) error {
+			s, err := store.Open(path, options(box2))
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			return f(s)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		change func(path string) error
+		say    func(*promise)
+		want   string // "" when nothing is wrong
+	}{
+		{name: "sound"},
+		{name: "not tried", say: func(p *promise) { p.tried = 4 }, want: "newest record is 5, not 5 to 4"},
+		{name: "lost at the end", say: func(p *promise) { p.appended, p.tried = 6, 6 }, want: "newest record is 5, not 6 to 6"},
+		{name: "gone", change: os.Remove, want: "it is gone"},
+		{name: "never made", change: os.Remove, say: func(p *promise) { *p = promise{old: -1} }},
+		{name: "made, but empty", change: func(path string) error {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			return reopened(func(*store.Store) error { return nil })(path)
+		}, want: "newest record is 0, not 5 to 5"},
+		{name: "damaged", change: func(path string) error { return os.Truncate(path, 8192) }, want: store.ErrDamaged.Error()},
+		{name: "acknowledged by itself", change: reopened(func(s *store.Store) error { return s.Ack(2) }), want: "through 2 are acknowledged"},
+		{
+			name: "cursor moved by itself", change: reopened(func(s *store.Store) error { return s.Advance(consumer, 2) }),
+			want: "cursor is at 2",
+		},
+		{
+			name: "another record",
+			change: reopened(func(s *store.Store) error {
+				_, err := s.Append(chain{box: 3}.seal)
+				return err
+			}),
+			say: func(p *promise) { p.appended, p.tried = 6, 6 }, want: "record 6 is not what was appended",
+		},
+	} {
+		folder, p := written(t)
+		if test.change != nil {
+			if err := test.change(boxPath(folder, box2)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if test.say != nil {
+			test.say(p)
+		}
+		err := Checker{}.Check(folder, Promises{boxes: map[int]*promise{box2: p}})
+		switch {
+		case test.want == "" && err != nil:
+			t.Errorf("%s: %v", test.name, err)
+		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+}
+
+// TestMayDelete: what may be deleted when all through 100 was acknowledged.
+func TestMayDelete(t *testing.T) {
+	for _, test := range []struct {
+		box      int
+		advanced uint64
+		want     uint64
+	}{
+		{box: 3, want: 100},               // keeps nothing, needs nobody
+		{box: 2, want: 80},                // keeps 20
+		{box: 9, advanced: 30, want: 30},  // needs its consumer
+		{box: 1, advanced: 30, want: 20},  // both
+		{box: 1, advanced: 200, want: 90}, // the consumer was first
+	} {
+		p := &promise{acked: 100, advanced: test.advanced}
+		if got := p.mayDelete(test.box); got != test.want {
+			t.Errorf("outbox %d, consumer at %d: through %d, want %d", test.box, test.advanced, got, test.want)
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	c := chain{box: 1}
+	var all []store.Record
+	var link []byte
+	for seq := uint64(1); seq <= 4; seq++ {
+		var r store.Record
+		r.Sequence = seq
+		r.Data, link = c.record(seq, link)
+		all = append(all, r)
+	}
+	altered := append([]store.Record{}, all...)
+	altered[1].Data = append([]byte{1}, altered[1].Data...)
+	for _, test := range []struct {
+		name        string
+		records     []store.Record
+		first, last uint64
+		want        string
+	}{
+		{"all", all, 1, 4, ""},
+		{"without those that were deleted", all[2:], 3, 4, ""},
+		{"none", nil, 5, 4, ""},
+		{"gap", []store.Record{all[0], all[2]}, 1, 3, "record 3 stands where 2 should"},
+		{"twice", []store.Record{all[0], all[0], all[1]}, 1, 2, "record 1 stands where 2 should"},
+		{"end", all[:3], 1, 4, "record 4 is missing"},
+		{"too many", all, 1, 3, "1 records come after the last"},
+		{"altered", altered, 1, 4, "record 2 is not what was appended"},
+	} {
+		e := expected{chain: c, old: none}
+		err := e.match(test.records, test.first, test.last)
+		if got := errorText(err); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestParseMark(t *testing.T) {
+	for _, m := range []Mark{{Box: 3, Point: Append, End: true, Number: 17}, {Box: 1, Point: Create}} {
+		if got, err := ParseMark(m.String()); err != nil || got != m {
+			t.Errorf("%v: %v, %v", m, got, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                       `cannot read mark ""`,
+		"1:append:end":           `cannot read mark "1:append:end"`,
+		"1:append:middle:2":      `cannot read mark "1:append:middle:2"`,
+		"x:append:end:2":         `cannot read mark "x:append:end:2": strconv.Atoi: parsing "x": invalid syntax`,
+		"1:append:end:-2":        `cannot read mark "1:append:end:-2": strconv.ParseUint: parsing "-2": invalid syntax`,
+		"1:append:end:2:trailer": `cannot read mark "1:append:end:2:trailer"`,
+	} {
+		if _, err := ParseMark(text); errorText(err) != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func FuzzParseMark(f *testing.F) {
+	f.Add("3:append:end:17")
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := ParseMark(text)
+		if err != nil {
+			return
+		}
+		if again, err := ParseMark(m.String()); err != nil || again != m {
+			t.Errorf("%q is %v, which is read as %v, %v", text, m, again, err)
+		}
+	})
+}
