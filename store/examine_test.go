@@ -67,18 +67,15 @@ func TestExamine(t *testing.T) {
 
 	// What cannot be salvaged is begun anew, where somebody else knows that
 	// it stood.
-	aside, err := Begin(damaged, noon, 40)
+	aside, err := Begin(damaged, noon, 40, func(seq uint64) ([]byte, []byte, error) { return replaceText(seq, Range{}, nil) })
 	if err != nil || aside != damaged+".damaged-20261122T120000Z" {
 		t.Fatalf("set aside as %s, %v", aside, err)
 	}
 	fresh := openWith(t, damaged, Options{})
-	seq, err := fresh.Append(func(seq uint64, prev []byte) ([]byte, []byte, error) {
-		if prev != nil {
-			t.Errorf("the first record follows %x", prev)
-		}
-		return sealText("a")(seq, prev)
-	})
-	if err != nil || seq != 41 {
-		t.Errorf("appended as %d, %v", seq, err)
+	if records := pending(t, fresh, 0, 9); len(records) != 1 || string(records[0].Data) != "lost 41" {
+		t.Errorf("begun with %v", records)
+	}
+	if seq := add(t, fresh, "a"); seq != 42 {
+		t.Errorf("appended as %d", seq)
 	}
 }

@@ -127,8 +127,9 @@ func (s *Store) Len() int {
 // Sequence is the number of the newest record, 0 before the first.
 func (s *Store) Sequence() uint64 { return s.Position().Last }
 
-// Position is what of the sequence an outbox holds.
-type Position struct {
+// Position is what of the sequence an outbox holds. It is an alias as Record
+// is.
+type Position = struct {
 	First uint64 // the oldest record that is kept, Last+1 if none is
 	Acked uint64 // the newest that was acknowledged, 0 if none was
 	Last  uint64 // the newest, 0 before the first

@@ -55,14 +55,25 @@ func Salvage(path string, at time.Time, replace func(seq uint64, lost Range, pre
 // Begin sets a file aside of which nothing can be salvaged, and puts an
 // outbox in its place that goes on after a sequence number: one that somebody
 // else knows of, such as the last that was acknowledged. What the file held
-// beyond that is lost. The next record has a nil prev.
-func Begin(path string, at time.Time, after uint64) (aside string, err error) {
+// beyond that is lost: first makes the record after it, as Salvage's replace
+// does.
+func Begin(path string, at time.Time, after uint64, first func(seq uint64) (record, link []byte, err error)) (aside string, err error) {
 	aside, err = exchange(path, at, func(_ image, db *bolt.DB) error {
 		if err := migrate(db, migrations); err != nil {
 			return err
 		}
+		record, link, err := first(after + 1)
+		if err != nil {
+			return err
+		}
+		if len(link) != LinkSize {
+			return fmt.Errorf("link of %d bytes", len(link))
+		}
 		return db.Update(func(tx *bolt.Tx) error {
-			return writeTail(tx, tail{sequence: after, first: after + 1, acked: after})
+			return errors.Join(
+				putEntry(tx, after+1, encodeEntry(after+1, link, record)),
+				writeTail(tx, tail{sequence: after + 1, link: link, first: after + 1, acked: after}),
+			)
 		})
 	})
 	if err != nil {

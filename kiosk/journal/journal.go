@@ -37,7 +37,24 @@ type Journal struct {
 	Clocks Clocks
 	Origin string // of the hub, which tokens are made for
 
-	last atomic.Uint64
+	// Scarce tells whether the outbox nears its end: informational events are
+	// left out then, and counted. nil says never.
+	Scarce func() bool
+
+	last    atomic.Uint64
+	thinned atomic.Uint64
+	sealer  atomic.Pointer[event.Sealer] // instead of Sealer, once Reseal was called
+}
+
+// Reseal has events sealed by s from now on: to another key of the hub's. What
+// is in the outbox stays sealed to the one before.
+func (j *Journal) Reseal(s *event.Sealer) { j.sealer.Store(s) }
+
+func (j *Journal) seal(h event.Header, payload any) (record, link []byte, err error) {
+	if s := j.sealer.Load(); s != nil {
+		return s.Seal(h, payload)
+	}
+	return j.Sealer.Seal(h, payload)
 }
 
 // Last is the sequence number of the last event that this Journal wrote, 0
@@ -73,22 +90,34 @@ func (j *Journal) ClockStep(step time.Duration) error {
 }
 
 func (j *Journal) append(kind string, payload any) error {
-	now := j.Clocks.Now()
-	id, err := event.NewID(now, rand.Reader)
-	if err != nil {
-		return fmt.Errorf("cannot name event: %w", err)
+	if event.Informational(kind) && j.Scarce != nil && j.Scarce() {
+		j.thinned.Add(1)
+		return nil
 	}
-	h := event.Header{
-		ID: id, Type: kind, Time: now, BootID: j.Clocks.BootID,
-		Uptime: j.Clocks.Uptime(), ClockTrusted: j.Clocks.Trusted(),
+	h, err := j.header(kind)
+	if err != nil {
+		return err
 	}
 	sequence, err := j.Outbox.Append(func(sequence uint64, prev []byte) (record, link []byte, err error) {
 		h.Sequence, h.Prev = sequence, prev
-		return j.Sealer.Seal(h, payload)
+		return j.seal(h, payload)
 	})
 	if err != nil {
 		return fmt.Errorf("cannot write event %s: %w", kind, err)
 	}
 	j.last.Store(sequence)
 	return nil
+}
+
+// header is that of an event that happens now, but for its place.
+func (j *Journal) header(kind string) (event.Header, error) {
+	now := j.Clocks.Now()
+	id, err := event.NewID(now, rand.Reader)
+	if err != nil {
+		return event.Header{}, fmt.Errorf("cannot name event: %w", err)
+	}
+	return event.Header{
+		ID: id, Type: kind, Time: now, BootID: j.Clocks.BootID,
+		Uptime: j.Clocks.Uptime(), ClockTrusted: j.Clocks.Trusted(),
+	}, nil
 }

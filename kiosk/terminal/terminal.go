@@ -110,6 +110,7 @@ type Terminal struct {
 	Origin  string // of the hub: what tokens are made for
 	Offline OfflineRule
 	Config  kiosk.Config
+	Room    <-chan bool // whether the outbox has room for more visits; it has until told otherwise
 	Now     func() time.Time
 	Log     *slog.Logger
 
@@ -176,6 +177,8 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 		case key := <-keys:
 			e = kiosk.KeyPressed{Key: kiosk.Key(key)}
 		case e = <-t.answers.out:
+		case room := <-t.Room:
+			e = roomEvent(room)
 		}
 		var effects []kiosk.Effect
 		v, effects = v.Step(e)
@@ -209,6 +212,13 @@ func slotEvent(s SlotState) kiosk.Event {
 		return kiosk.CardSilent{Visit: uuid.Must(uuid.NewV7()).String()}
 	}
 	return kiosk.ReaderGone{}
+}
+
+func roomEvent(room bool) kiosk.Event {
+	if room {
+		return kiosk.RoomAgain{}
+	}
+	return kiosk.RoomEnds{}
 }
 
 // do begins an effect. What takes time goes to a worker and answers later.
