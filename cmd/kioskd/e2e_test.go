@@ -117,7 +117,7 @@ type pulled struct {
 // the panel showed is in the feed, once, in order, without a gap, whoever is
 // killed.
 func TestEndToEnd(t *testing.T) {
-	pcsctest.Start(t)
+	pcscd := pcsctest.Start(t)
 	s := newSite(t)
 	theHub := s.startHub()
 	p := newPerson(t, s.panel)
@@ -144,6 +144,12 @@ func TestEndToEnd(t *testing.T) {
 	p.types("1234#")
 	p.sees("denied")
 	remove()
+	p.sees("welcome")
+
+	// The PC/SC service dies under it and comes back.
+	pcscd.Kill()
+	p.sees("out-of-service")
+	pcscd.Restart(t)
 	p.sees("welcome")
 
 	// The hub is killed: the kiosk decides alone.
