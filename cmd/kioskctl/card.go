@@ -77,7 +77,7 @@ func (p program) card(ctx context.Context, args []string) error {
 
 func newReport(reader string, d smartkort.Description) cardReport {
 	r := cardReport{
-		Reader: reader, ATR: hex.EncodeToString(d.ATR), Profile: d.Profile, Application: d.Found,
+		Reader: reader, ATR: hex.EncodeToString(d.ATR), Profile: d.Profile.Name, Application: d.Found,
 		Label: d.Token.Label, Manufacturer: d.Token.Manufacturer,
 		Serial: hex.EncodeToString(d.Token.Serial), LastUpdate: d.Token.LastUpdate,
 		PINs: []pinReport{}, Certificates: []certificateReport{},

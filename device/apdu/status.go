@@ -12,9 +12,11 @@ const (
 	Deactivated            Status = 0x6283 // selected file deactivated
 	WrongLength            Status = 0x6700
 	ChainingUnsupported    Status = 0x6884
-	SecureMessagingMissing Status = 0x6987
+	SecureMessagingMissing Status = 0x6987 // this card wants its commands protected
+	SecureMessagingWrong   Status = 0x6988
 	SecurityStatus         Status = 0x6982 // not verified
 	AuthBlocked            Status = 0x6983 // no tries left
+	ReferenceNotUsable     Status = 0x6984
 	ConditionsNotSatisfied Status = 0x6985
 	CommandNotAllowed      Status = 0x6986
 	WrongData              Status = 0x6A80
@@ -35,8 +37,10 @@ var statusTexts = map[Status]string{
 	WrongLength:            "wrong length",
 	ChainingUnsupported:    "command chaining not supported",
 	SecureMessagingMissing: "secure messaging expected",
+	SecureMessagingWrong:   "secure messaging objects incorrect",
 	SecurityStatus:         "security status not satisfied",
 	AuthBlocked:            "authentication method blocked",
+	ReferenceNotUsable:     "reference data not usable",
 	ConditionsNotSatisfied: "conditions of use not satisfied",
 	CommandNotAllowed:      "command not allowed",
 	WrongData:              "wrong data",

@@ -2,7 +2,7 @@
 // 7816-15 (which grew out of PKCS #15): it finds the application, reads the
 // directories of keys, certificates and PINs, verifies a PIN and lets a key of
 // the card sign as a crypto.Signer. The Buypass Smartkort is spoken to through
-// the same standard; what differs from kind to kind is data, in profile.go.
+// the same standard; what differs from kind to kind is data, in profiles/.
 //
 // Nothing here guesses with a holder's PIN: an attempt is made when the holder
 // makes one, is sent once, and is not repeated whatever happens on the way.
@@ -33,15 +33,6 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// Bounds against cards that are broken or hostile. A visit takes some 40 APDUs.
-const (
-	maxAPDUs   = 256       // for one Card, from Open to Close
-	maxBlocks  = 64        // reads of one file
-	maxFile    = 16 * 1024 // bytes of one file: 64 blocks of 256
-	maxObjects = 64        // objects of one directory
-	maxCerts   = 16        // certificates read from one card
-)
-
 // ErrUnknownCard says that a card answers, but has no ISO 7816-15 application
 // that can be found. What a profile would have to say about it is not public.
 var ErrUnknownCard = errors.New("card of an unknown kind")
@@ -49,34 +40,63 @@ var ErrUnknownCard = errors.New("card of an unknown kind")
 // ErrMalformed says that the card's own description of itself is broken.
 var ErrMalformed = errors.New("malformed card data")
 
+// Driver opens cards. The zero value knows the profiles compiled in and
+// remembers nothing.
+type Driver struct {
+	Profiles *Profiles // nil for BuiltinProfiles
+	Cache    *Cache    // nil for none
+}
+
 // Card is one card for the length of one visit. It is not for concurrent use.
 type Card struct {
-	conn     *limited
-	profile  profile
+	line     *line
+	profiles *Profiles
+	profile  *Profile
+	cache    *Cache
+
 	app      application
 	at       place // where the card's selection stands
 	mode     int   // index into selectModes
 	stepwise bool  // the card selects no paths, only file by file
+	byName   bool  // it does not select the application by its path
 	odf      odf
+	guessed  bool // odf is what cards of this kind had so far
+
+	token    TokenInfo
+	tokenRaw []byte
+	files    map[string][]byte // content read so far, or remembered, by Path.key
+	news     bool              // files has what the cache has not
+	proven   bool              // a key of the card has signed
 
 	// Directories, read when first asked for.
 	keys         []Key
 	keysRead     bool
 	pins         []PIN
 	pinsRead     bool
-	token        *TokenInfo
 	certificates []certificateObject
 	certsRead    bool
+
+	uses map[string]int // signatures that a PIN, by its ID, is good for yet
+}
+
+// Open opens a card with a Driver of no settings.
+func Open(ctx context.Context, conn slot.Conn) (*Card, error) {
+	return Driver{}.Open(ctx, conn)
 }
 
 // Open finds the ISO 7816-15 application of the card behind conn, which it
-// takes over: Close ends both. Errors: ErrUnknownCard, ErrMalformed, those of
-// conn (slot.ErrNoCard when the card is pulled); conn is then still the
-// caller's to close.
-func Open(ctx context.Context, conn slot.Conn) (*Card, error) {
+// takes over: Close ends both. Errors: ErrUnknownCard, ErrMalformed,
+// ErrSecureMessaging, ErrTimeout, those of conn (slot.ErrNoCard when the card
+// is pulled); conn is then still the caller's to close.
+func (d Driver) Open(ctx context.Context, conn slot.Conn) (*Card, error) {
+	profiles := d.Profiles
+	if profiles == nil {
+		profiles = BuiltinProfiles
+	}
+	profile := profiles.For(conn.ATR(), nil)
 	c := &Card{
-		conn:    &limited{Conn: conn, t0: !apdu.OffersT1(conn.ATR())},
-		profile: profileFor(conn.ATR()),
+		line: newLine(conn, profile), profiles: profiles, profile: profile, cache: d.Cache,
+		files: map[string][]byte{}, uses: map[string]int{},
 	}
 	if err := c.find(ctx); err != nil {
 		return nil, fmt.Errorf("cannot open card with ATR %X: %w", conn.ATR(), err)
@@ -86,22 +106,15 @@ func Open(ctx context.Context, conn slot.Conn) (*Card, error) {
 
 // Close resets the card, so that no verified PIN is left behind, and lets go
 // of it. It may be called again and after the card is gone.
-func (c *Card) Close() error { return c.conn.Close() }
-
-// limited counts the commands of one Card.
-type limited struct {
-	slot.Conn
-	t0   bool // the card knows no other transmission protocol
-	sent int
+func (c *Card) Close() error {
+	if c.proven {
+		c.remember()
+		c.proven = false
+	}
+	return c.line.Close()
 }
 
-func (l *limited) Transmit(ctx context.Context, command []byte) ([]byte, error) {
-	if l.sent >= maxAPDUs {
-		return nil, fmt.Errorf("%w: %d APDUs in one visit", apdu.ErrEndless, l.sent)
-	}
-	l.sent++
-	if l.t0 {
-		command = apdu.T0(command)
-	}
-	return l.Conn.Transmit(ctx, command)
+// command carries out one command.
+func (c *Card) command(ctx context.Context, cmd apdu.Command) (apdu.Response, error) {
+	return c.line.exchange(ctx, cmd)
 }

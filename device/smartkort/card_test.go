@@ -387,7 +387,7 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Profile != "buypass" || d.Found != "AID of the standard" || len(d.Keys) != 2 || len(d.Certificates) != 2 {
+	if d.Profile.Name != "buypass" || d.Found != "AID of the standard" || len(d.Keys) != 2 || len(d.Certificates) != 2 {
 		t.Errorf("%+v", d)
 	}
 	if d.Token.Label != "Smartkort (software)" || len(d.Token.Serial) != 8 || len(d.Token.LastUpdate) != len("20260131120000Z") {

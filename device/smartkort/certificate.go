@@ -3,7 +3,9 @@ package smartkort
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"smartkiosk/device/apdu/tlv"
 )
@@ -26,9 +28,27 @@ type certificateObject struct {
 }
 
 // Certificates reads every certificate that a private key of the card belongs
-// to, in the card's own order. Certificates of authorities and of others are
-// left unread, and so is every byte that is padding.
+// to, in the card's own order, and no byte that is padding.
 func (c *Card) Certificates(ctx context.Context) ([]Certificate, error) {
+	return c.certificatesOf(ctx, func(Key) bool { return true })
+}
+
+// AuthenticationCertificates is Certificates without those whose keys the
+// card's directory says to be for other purposes, which are left unread. Where
+// no key is for authentication by the directory it reads them all, so that
+// they can be judged by what is in them.
+func (c *Card) AuthenticationCertificates(ctx context.Context) ([]Certificate, error) {
+	certs, err := c.certificatesOf(ctx, func(k Key) bool { return k.Usage.Sign })
+	if err != nil || len(certs) > 0 {
+		return certs, err
+	}
+	return c.Certificates(ctx)
+}
+
+// Authorities reads the certificates on the card that no key belongs to: those
+// of the holder's issuers, for building paths. None of them is to be trusted
+// for being there.
+func (c *Card) Authorities(ctx context.Context) ([]Certificate, error) {
 	keys, err := c.privateKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -37,16 +57,58 @@ func (c *Card) Certificates(ctx context.Context) ([]Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	others, err := c.readCertificateObjects(ctx, c.odf.authorities)
+	if err != nil {
+		return nil, err
+	}
+	return c.readCertificates(ctx, slices.Concat(objects, others), func(o certificateObject) (Key, bool) {
+		_, own := keyByID(keys, o.id)
+		return Key{}, o.authority || !own
+	})
+}
+
+// certificatesOf reads the certificates of the keys wanted. When the object
+// directory was taken from other cards of the kind and leads nowhere, it is
+// read.
+func (c *Card) certificatesOf(ctx context.Context, want func(Key) bool) ([]Certificate, error) {
+	certs, err := c.certificatesByDirectory(ctx, want)
+	if c.guessed && (isStatus(err) || errors.Is(err, ErrMalformed) || err == nil && len(certs) == 0) {
+		c.files = map[string][]byte{}
+		c.keysRead, c.pinsRead, c.certsRead = false, false, false
+		if err := c.readODF(ctx); err != nil {
+			return nil, fmt.Errorf("cannot read certificates: %w", err)
+		}
+		return c.certificatesByDirectory(ctx, want)
+	}
+	return certs, err
+}
+
+func (c *Card) certificatesByDirectory(ctx context.Context, want func(Key) bool) ([]Certificate, error) {
+	keys, err := c.privateKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := c.certificateObjects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.readCertificates(ctx, objects, func(o certificateObject) (Key, bool) {
+		key, ok := keyByID(keys, o.id)
+		return key, ok && !o.authority && want(key)
+	})
+}
+
+func (c *Card) readCertificates(ctx context.Context, objects []certificateObject, want func(certificateObject) (Key, bool)) ([]Certificate, error) {
 	var certs []Certificate
 	for _, o := range objects {
-		key, ok := keyByID(keys, o.id)
-		if o.authority || !ok {
+		key, ok := want(o)
+		if !ok {
 			continue
 		}
 		if len(certs) == maxCerts {
 			return nil, fmt.Errorf("cannot read certificates: %w: over %d of them", ErrMalformed, maxCerts)
 		}
-		der := o.direct
+		der, err := o.direct, error(nil)
 		if der == nil {
 			if der, err = c.readObject(ctx, o.path); err != nil {
 				return nil, fmt.Errorf("cannot read certificate %X: %w", o.id, err)
@@ -71,8 +133,17 @@ func (c *Card) certificateObjects(ctx context.Context) ([]certificateObject, err
 	if c.certsRead {
 		return c.certificates, nil
 	}
+	objects, err := c.readCertificateObjects(ctx, c.odf.certificates)
+	if err != nil {
+		return nil, err
+	}
+	c.certificates, c.certsRead = objects, true
+	return objects, nil
+}
+
+func (c *Card) readCertificateObjects(ctx context.Context, paths []Path) ([]certificateObject, error) {
 	var objects []certificateObject
-	err := c.readObjects(ctx, c.odf.certificates, func(o tlv.Object) error {
+	err := c.readObjects(ctx, paths, func(o tlv.Object) error {
 		if o.Tag != tagSequence { // other than X.509: PGP, WTLS, …
 			return nil
 		}
@@ -83,7 +154,6 @@ func (c *Card) certificateObjects(ctx context.Context) ([]certificateObject, err
 	if err != nil {
 		return nil, fmt.Errorf("cannot read certificate directory: %w", err)
 	}
-	c.certificates, c.certsRead = objects, true
 	return objects, nil
 }
 

@@ -8,8 +8,8 @@ import (
 // Description is all that a card tells of itself without a PIN.
 type Description struct {
 	ATR          []byte
-	Profile      string // by which the driver speaks to it
-	Found        string // how its application was found
+	Profile      *Profile // by which the driver speaks to it
+	Found        string   // how its application was found
 	Token        TokenInfo
 	PINs         []PINState
 	Keys         []Key
@@ -25,12 +25,9 @@ type PINState struct {
 
 // Describe reads the whole card, for a technician; a visit needs less.
 func (c *Card) Describe(ctx context.Context) (Description, error) {
-	d := Description{ATR: c.conn.ATR(), Profile: c.profile.name, Found: c.app.how}
-	var err error
-	if d.Token, err = c.TokenInfo(ctx); err != nil {
-		return d, fmt.Errorf("cannot describe card: %w", err)
-	}
-	pins, err := c.authObjects(ctx)
+	d := Description{ATR: c.line.ATR(), Profile: c.profile, Found: c.app.how}
+	d.Token = c.token
+	pins, err := c.PINs(ctx)
 	if err != nil {
 		return d, fmt.Errorf("cannot describe card: %w", err)
 	}

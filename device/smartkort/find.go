@@ -3,9 +3,8 @@ package smartkort
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
+	"crypto/sha256"
 	"errors"
-	"fmt"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/apdu/tlv"
@@ -22,52 +21,37 @@ var (
 
 // application is where the card's application is, and by what it was found.
 type application struct {
-	how  string // for the technician
-	aid  []byte // selected by name, if set
-	path []byte // absolute; known of an application found by it or by EF.DIR
+	how    string // for the technician
+	applet []byte // AID of an applet that holds it, selected before; nil for a card that is all one
+	aid    []byte // selected by name, if set
+	path   []byte // absolute, where known
 }
 
 // find goes through the ways to an application until one leads to an object
-// directory that can be read. A way that the card refuses is left for the
-// next; an error in transport ends it.
+// directory that can be read: the way that cards with this answer to reset
+// went before, then those of the standard, then applets of other names. A way
+// that the card refuses is left for the next; an error in transport ends it.
 func (c *Card) find(ctx context.Context) error {
-	broken := error(nil)
-	try := func(a application) (found bool, err error) {
-		c.app, c.at = a, elsewhere
-		file, err := c.readDirectory(ctx, Path{File: fileODF})
-		if err == nil {
-			c.odf, err = decodeODF(file)
+	if k, ok := c.cache.kind(c.line.ATR()); ok {
+		if found, err := c.tryKind(ctx, k); found || err != nil {
+			return err
 		}
-		var sw apdu.Status
-		switch {
-		case err == nil:
-			return true, nil
-		case errors.Is(err, ErrMalformed):
-			broken = err
-			return false, nil
-		case errors.As(err, &sw):
-			return false, nil
-		}
-		return false, err
 	}
-
-	if found, err := try(application{how: "AID of the standard", aid: standardAID}); found || err != nil {
+	var broken error
+	found, err := c.findIn(ctx, nil, &broken)
+	if found || err != nil {
 		return err
 	}
-	listed, err := c.listed(ctx)
-	if err != nil {
-		return err
-	}
-	ways := append(listed, application{how: "path 3F00/5015", path: standardPath})
-	for _, aid := range c.profile.applets {
-		b, err := hex.DecodeString(aid)
+	for _, aid := range c.profiles.applets() {
+		c.at = elsewhere
+		_, err := c.selectBy(ctx, byAID, aid)
+		if isStatus(err) {
+			continue
+		}
 		if err != nil {
-			return fmt.Errorf("profile %s: applet %q: %v", c.profile.name, aid, err)
+			return err
 		}
-		ways = append(ways, application{how: "AID of profile " + c.profile.name, aid: b})
-	}
-	for _, a := range ways {
-		if found, err := try(a); found || err != nil {
+		if found, err := c.findIn(ctx, aid, &broken); found || err != nil {
 			return err
 		}
 	}
@@ -75,6 +59,88 @@ func (c *Card) find(ctx context.Context) error {
 		return broken
 	}
 	return ErrUnknownCard
+}
+
+// findIn goes through the standard's ways, on the whole card or within an
+// applet. What is found but malformed goes into broken.
+func (c *Card) findIn(ctx context.Context, applet []byte, broken *error) (found bool, err error) {
+	within := ""
+	if applet != nil {
+		within = ", in an applet"
+	}
+	try := func(a application) (bool, error) {
+		a.applet, a.how = applet, a.how+within
+		return c.try(ctx, a, broken)
+	}
+	if found, err := try(application{how: "AID of the standard", aid: standardAID}); found || err != nil {
+		return found, err
+	}
+	listed, err := c.listed(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, a := range append(listed, application{how: "path 3F00/5015", path: standardPath}) {
+		if found, err := try(a); found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+// try looks for an application in one place.
+func (c *Card) try(ctx context.Context, a application, broken *error) (found bool, err error) {
+	c.app, c.at, c.files = a, elsewhere, map[string][]byte{}
+	if err = c.enter(ctx); err == nil {
+		if err = c.readTokenInfo(ctx); err == nil {
+			err = c.look(ctx, nil)
+		}
+	}
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, ErrMalformed):
+		*broken = err
+		return false, nil
+	case isStatus(err):
+		return false, nil
+	}
+	return false, err
+}
+
+// look takes in what there is in an application whose TokenInfo was read: what
+// is remembered of the card, else the object directory, which it may share
+// with other cards of its kind.
+func (c *Card) look(ctx context.Context, k *kind) error {
+	c.profile = c.profiles.For(c.line.ATR(), &c.token)
+	c.recall()
+	if k != nil && k.looks == sha256.Sum256(c.token.looks) && c.files[odfPath.key()] == nil {
+		odf, err := decodeODF(k.odf)
+		c.odf, c.guessed = odf, err == nil
+		if err == nil {
+			c.files[odfPath.key()] = k.odf
+			return nil
+		}
+	}
+	return c.readODF(ctx)
+}
+
+var odfPath = Path{File: fileODF}
+
+// readODF reads the object directory, and learns from it what absolute paths
+// into the application begin with.
+func (c *Card) readODF(ctx context.Context) error {
+	file, err := c.readDirectory(ctx, odfPath)
+	if err != nil {
+		return err
+	}
+	if c.odf, err = decodeODF(file); err != nil {
+		return err
+	}
+	c.guessed = false
+	if c.app.path == nil {
+		c.app.path = c.odf.parent()
+	}
+	return nil
 }
 
 // enter makes the application's DF the current one, if it is not.
@@ -99,11 +165,12 @@ func (c *Card) enter(ctx context.Context) error {
 // later, then by name.
 func (c *Card) listed(ctx context.Context) ([]application, error) {
 	file, err := c.readDirectory(ctx, Path{File: fileDIR})
+	delete(c.files, Path{File: fileDIR}.key()) // another applet has another
 	var sw apdu.Status
 	if errors.As(err, &sw) && sw != apdu.FileNotFound {
 		file, err = c.readRecords(ctx)
 	}
-	if errors.As(err, &sw) || errors.Is(err, ErrMalformed) {
+	if isStatus(err) || errors.Is(err, ErrMalformed) {
 		return nil, nil // no EF.DIR to speak of
 	}
 	if err != nil {
@@ -143,7 +210,7 @@ func decodeDIR(file []byte) []application {
 func (c *Card) readRecords(ctx context.Context) ([]byte, error) {
 	var file []byte
 	for n := 1; n <= 16; n++ {
-		r, err := apdu.Exchange(ctx, c.conn, apdu.Command{INS: insReadRecord, P1: byte(n), P2: 0x04, Le: apdu.MaxShortLe})
+		r, err := c.command(ctx, apdu.Command{INS: insReadRecord, P1: byte(n), P2: 0x04, Le: apdu.MaxShortLe})
 		if err != nil {
 			return nil, err
 		}
@@ -157,4 +224,10 @@ func (c *Card) readRecords(ctx context.Context) ([]byte, error) {
 		}
 	}
 	return file, nil
+}
+
+// isStatus tells whether an error is the card's own refusal.
+func isStatus(err error) bool {
+	var sw apdu.Status
+	return errors.As(err, &sw)
 }

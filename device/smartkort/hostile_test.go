@@ -130,10 +130,15 @@ func TestHostileCards(t *testing.T) {
 // TestVisitIsBounded: a card that spreads its answers thin over many files
 // comes to the end of a visit's commands.
 func TestVisitIsBounded(t *testing.T) {
-	good := files(map[string][]byte{"\x44\x03": bytes.Repeat(cert, 16)})
+	var directory []byte
+	for i := range 16 {
+		directory = append(directory, object(0x30, object(0x30), object(0x30, object(0x04, []byte{1})),
+			object(0xA1, object(0x30, path("\x45"+string(rune(i))))))...)
+	}
+	good := files(map[string][]byte{"\x44\x03": directory})
 	long := append([]byte{0x30, 0x82, 0x20, 0x00}, make([]byte, 0x2000)...)
 	h := &hostile{read: func(file string, offset, le int) []byte {
-		if file == "\x45\x01" {
+		if file[0] == 0x45 {
 			return from(long, offset, le)
 		}
 		return good(file, offset, le)

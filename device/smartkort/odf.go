@@ -1,8 +1,10 @@
 package smartkort
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,19 +15,21 @@ import (
 // odf says which files hold the directories of keys, certificates and PINs
 // (EF.OD, ISO 7816-15 §8.3).
 type odf struct {
-	privateKeys, certificates, authObjects []Path
+	privateKeys, certificates, authorities, authObjects []Path
 }
 
 // Tags of CIOChoice.
 const (
 	choicePrivateKeys  = 0xA0
 	choiceCertificates = 0xA4
+	choiceTrusted      = 0xA5
+	choiceUseful       = 0xA6
 	choiceAuthObjects  = 0xA8
 )
 
 // decodeODF reads EF.OD: one PathOrObjects per directory, of which only the
 // kind that points to a file is known on cards. Trusted and useful
-// certificates (A5, A6) are other people's.
+// certificates (A5, A6) are those of authorities.
 func decodeODF(file []byte) (odf, error) {
 	var d odf
 	n := 0
@@ -42,6 +46,8 @@ func decodeODF(file []byte) (odf, error) {
 			list = &d.privateKeys
 		case choiceCertificates:
 			list = &d.certificates
+		case choiceTrusted, choiceUseful:
+			list = &d.authorities
 		case choiceAuthObjects:
 			list = &d.authObjects
 		default:
@@ -58,6 +64,20 @@ func decodeODF(file []byte) (odf, error) {
 		return odf{}, fmt.Errorf("%w: object directory names no keys, certificates or PINs", ErrMalformed)
 	}
 	return d, nil
+}
+
+// parent gives the one DF that all of the directories' absolute paths lie in,
+// nil when there is none.
+func (d odf) parent() []byte {
+	var df []byte
+	for _, p := range slices.Concat(d.privateKeys, d.certificates, d.authorities, d.authObjects) {
+		n := len(p.File) - 2
+		if n < 4 || !bytes.HasPrefix(p.File, masterFile) || df != nil && !bytes.Equal(p.File[:n], df) {
+			return nil
+		}
+		df = p.File[:n]
+	}
+	return df
 }
 
 // readObjects reads directory files and gives each object in them to decode.

@@ -2,6 +2,7 @@ package smartkort
 
 import (
 	"bytes"
+	"crypto"
 	"errors"
 	"testing"
 )
@@ -59,7 +60,7 @@ func TestPINForKey(t *testing.T) {
 		{"none described by a Smartkort", "\x3B\x9F\x96\x40\x0A\x80\x31\xE0\x6B\x04\x20\x05\x02\x10\x55\x55\x55\x55\x55\x55", nil, nil, "PIN"},
 		{"only a PUK", "", []PIN{puk}, nil, ""},
 	} {
-		card := Card{pins: c.pins, pinsRead: true, profile: profileFor([]byte(c.profile))}
+		card := Card{pins: c.pins, pinsRead: true, profile: BuiltinProfiles.For([]byte(c.profile), nil)}
 		got, err := card.pinFor(t.Context(), Key{AuthID: c.authID})
 		if got.Label != c.want || (c.want == "") != errors.Is(err, ErrNoPIN) {
 			t.Errorf("%s: %q, %v", c.name, got.Label, err)
@@ -76,33 +77,53 @@ func TestProfileFor(t *testing.T) {
 		"\x3B\x6F\x00\x00\x80\x31\xE0\x6B\x04\x21\x05\x02\x7C\x55\x55\x55\x55\x55":         "iso7816-15",
 		"": "iso7816-15",
 	} {
-		if got := profileFor([]byte(atr)).name; got != want {
+		if got := BuiltinProfiles.For([]byte(atr), nil).Name; got != want {
 			t.Errorf("%X: %s, want %s", atr, got, want)
 		}
 	}
 }
 
-// TestEnvironment names key and algorithm as far as the card's directories do.
-func TestEnvironment(t *testing.T) {
+// TestRecipes: what the profile says, else what the card says that the key
+// knows, else what is usual where the card says nothing.
+func TestRecipes(t *testing.T) {
 	info := TokenInfo{algorithms: []algorithm{
-		{reference: 1, mechanism: 3, signs: true, card: 0x11}, // raw RSA
-		{reference: 2, mechanism: rsaPKCS, card: 0x12},        // deciphers only
+		{reference: 1, mechanism: rsaX509, signs: true, card: 0x11},
+		{reference: 2, mechanism: rsaPKCS, card: 0x12}, // deciphers only
 		{reference: 3, mechanism: rsaPKCS, signs: true, card: 0x13},
+		{reference: 4, mechanism: 0x40, signs: true, card: 0x14},
+		{reference: 5, mechanism: rsaPSS, signs: true, card: -1},
+		{reference: 6, mechanism: 0x1045, signs: true, card: 0x16},
 	}}
+	own := byte(0x77)
+	pkcs := func(c *Card, k Key) (recipe, error) { return c.rsaPKCS(k, crypto.SHA256) }
+	pss := func(c *Card, k Key) (recipe, error) { return c.rsaPSS(k, crypto.SHA256) }
+	ec := func(c *Card, k Key) (recipe, error) { return c.ecdsa(k, crypto.SHA384) }
 	for _, c := range []struct {
 		name string
+		how  func(*Card, Key) (recipe, error)
 		key  Key
-		want string
+		sign []Signing
+		want string // recipe and data of MSE SET, "" for ErrUnsupportedKey
 	}{
-		{"reference only", Key{Reference: 0x81}, "\x84\x01\x81"},
-		{"the algorithm that signs a DigestInfo", Key{Reference: 1, algorithms: []int{1, 2, 3}}, "\x80\x01\x13\x84\x01\x01"},
-		{"none that does", Key{Reference: 1, algorithms: []int{1, 2}}, "\x84\x01\x01"},
-		{"a key that is a file", Key{Reference: -1, Path: Path{File: []byte{0x3F, 0x00, 0x40, 0x01}}}, "\x81\x02\x40\x01"},
+		{"nothing said", pkcs, Key{Reference: 0x81}, nil, "digest-info \x84\x01\x81"},
+		{"the algorithm that signs a DigestInfo", pkcs, Key{Reference: 1, algorithms: []int{1, 2, 3, 4}}, nil, "digest-info \x80\x01\x13\x84\x01\x01"},
+		{"over the hash", pkcs, Key{Reference: 1, algorithms: []int{1, 2, 4}}, nil, "hash \x80\x01\x14\x84\x01\x01"},
+		{"over a block", pkcs, Key{Reference: 1, algorithms: []int{1, 2}}, nil, "block \x80\x01\x11\x84\x01\x01"},
+		{"none that does", pkcs, Key{Reference: 1, algorithms: []int{5}}, nil, ""},
+		{"a key that is a file", pkcs, Key{Reference: -1, Path: Path{File: []byte{0x3F, 0x00, 0x40, 0x01}}}, nil, "digest-info \x81\x02\x40\x01"},
+		{"by the profile", pkcs, Key{Reference: 1, algorithms: []int{3}}, []Signing{{Key: "rsa", Recipe: recipeInternal, Algorithm: &own}}, "internal-authenticate \x80\x01\x77\x84\x01\x01"},
+		{"PSS by the card", pss, Key{Reference: 1, algorithms: []int{1, 5}}, nil, "hash \x84\x01\x01"},
+		{"PSS by us", pss, Key{Reference: 1, algorithms: []int{3, 1}}, nil, "block \x80\x01\x11\x84\x01\x01"},
+		{"PSS that nobody promised", pss, Key{Reference: 1}, nil, ""},
+		{"PSS against the profile", pss, Key{Reference: 1, algorithms: []int{5}}, []Signing{{Key: "rsa", Recipe: recipeHash}}, ""},
+		{"ECDSA of one hash", ec, Key{Reference: 1, algorithms: []int{6}}, nil, "hash \x80\x01\x16\x84\x01\x01"},
+		{"ECDSA, nothing said", ec, Key{Reference: 1}, nil, "hash \x84\x01\x01"},
 	} {
-		card := Card{token: &info}
-		got, err := card.environment(t.Context(), c.key)
-		if err != nil || string(got) != c.want {
-			t.Errorf("%s: %X, %v", c.name, got, err)
+		card := Card{token: info, profile: &Profile{Sign: c.sign}}
+		r, err := c.how(&card, c.key)
+		got := r.name + " " + string(c.key.environment(r))
+		if c.want == "" && !errors.Is(err, ErrUnsupportedKey) || c.want != "" && (err != nil || got != c.want) {
+			t.Errorf("%s: %q, %v", c.name, got, err)
 		}
 	}
 }

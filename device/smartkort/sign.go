@@ -1,9 +1,10 @@
 package smartkort
 
 import (
-	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -14,122 +15,175 @@ import (
 	"smartkiosk/device/apdu/tlv"
 )
 
-// digestInfo holds the DER of DigestInfo up to the digest (RFC 8017 §9.2
-// note 1).
-var digestInfo = map[crypto.Hash][]byte{
-	crypto.SHA256: []byte("\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"),
-	crypto.SHA384: []byte("\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30"),
-	crypto.SHA512: []byte("\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40"),
-}
-
-const (
-	maxRSA  = 512  // bytes of a modulus and a signature
-	rsaPKCS = 0x01 // CKM_RSA_PKCS, by which AlgorithmInfo names it (PKCS #11)
-)
+// maxRSA is the longest modulus and signature, in bytes.
+const maxRSA = 512
 
 // ErrUnsupportedKey says that the driver does not sign with this kind of key,
 // or not in the way asked for.
 var ErrUnsupportedKey = errors.New("unsupported kind of signature")
 
-// Signer gives the private key of a certificate: RSA, PKCS #1 v1.5 over
-// SHA-256, SHA-384 or SHA-512. The PIN must have been verified before it
-// signs. Commands run under ctx, since crypto.Signer carries none.
+// ErrConsent says that the key wants its PIN verified again before it signs
+// once more. Nothing was sent.
+var ErrConsent = errors.New("the PIN must be entered again for this signature")
+
+// Signer gives the private key of a certificate: RSA of up to 4096 bits, by
+// PKCS #1 v1.5 or PSS, or ECDSA on P-256 or P-384, over SHA-256, SHA-384 or
+// SHA-512. ECDSA signatures are ASN.1, as crypto/ecdsa has them, whatever the
+// card answers. The PIN must have been verified before it signs. Commands run
+// under ctx, since crypto.Signer carries none.
 func (c *Card) Signer(ctx context.Context, cert Certificate) (crypto.Signer, error) {
 	parsed, err := x509.ParseCertificate(cert.DER)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use certificate %X: %w: %v", cert.ID, ErrMalformed, err)
 	}
-	public, ok := parsed.PublicKey.(*rsa.PublicKey)
-	if !ok || cert.Key.kind != keyRSA {
-		return nil, fmt.Errorf("cannot use certificate %X: %w: %v, key %s", cert.ID, ErrUnsupportedKey, parsed.PublicKeyAlgorithm, cert.Key.Kind())
+	s := signer{ctx: ctx, card: c, key: cert.Key}
+	switch public := parsed.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if cert.Key.kind == keyRSA && public.Size() <= maxRSA {
+			return &rsaSigner{s, public}, nil
+		}
+	case *ecdsa.PublicKey:
+		if cert.Key.kind == keyEC && (public.Curve == elliptic.P256() || public.Curve == elliptic.P384()) {
+			return &ecSigner{s, public}, nil
+		}
 	}
-	if public.Size() > maxRSA {
-		return nil, fmt.Errorf("cannot use certificate %X: %w: RSA key of %d bits", cert.ID, ErrUnsupportedKey, public.N.BitLen())
-	}
-	return &signer{ctx: ctx, card: c, key: cert.Key, public: public}, nil
+	return nil, fmt.Errorf("cannot use certificate %X: %w: %v, key %s", cert.ID, ErrUnsupportedKey, parsed.PublicKeyAlgorithm, cert.Key.Kind())
 }
 
+// signer is what all keys have in common.
 type signer struct {
-	ctx    context.Context
-	card   *Card
-	key    Key
+	ctx  context.Context
+	card *Card
+	key  Key
+}
+
+type rsaSigner struct {
+	signer
 	public *rsa.PublicKey
 }
 
-func (s *signer) Public() crypto.PublicKey { return s.public }
+func (s *rsaSigner) Public() crypto.PublicKey { return s.public }
 
-// Sign has the card sign digest: MANAGE SECURITY ENVIRONMENT names the key,
-// PERFORM SECURITY OPERATION: COMPUTE DIGITAL SIGNATURE takes the DigestInfo,
-// which the card pads (ISO 7816-8 §11.2, §11.3, §11.7). What comes back is
-// checked with the public key, so that a card that lies is found out here.
-func (s *signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	prefix, ok := digestInfo[opts.HashFunc()]
-	if _, pss := opts.(*rsa.PSSOptions); !ok || pss || len(digest) != opts.HashFunc().Size() {
-		return nil, fmt.Errorf("cannot sign: %w: %T %v over %d bytes", ErrUnsupportedKey, opts, opts.HashFunc(), len(digest))
+// Sign has the card sign a digest. What comes back is checked with the public
+// key, so that a card that lies is found out here. random is read for the salt
+// of PSS where the card does not make it.
+func (s *rsaSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	pss, isPSS := opts.(*rsa.PSSOptions)
+	hash := opts.HashFunc()
+	if digestInfo[hash] == nil || len(digest) != hash.Size() {
+		return nil, fmt.Errorf("cannot sign: %w: %v over %d bytes", ErrUnsupportedKey, hash, len(digest))
 	}
-	environment, err := s.card.environment(s.ctx, s.key)
+	var r recipe
+	var err error
+	var data []byte
+	var verify func(signature []byte) error
+	if isPSS {
+		salt := pssSalt(pss, hash)
+		r, err = s.card.rsaPSS(s.key, hash)
+		verify = func(signature []byte) error {
+			return rsa.VerifyPSS(s.public, hash, digest, signature, &rsa.PSSOptions{SaltLength: salt})
+		}
+		if data = digest; err == nil && r.name == recipeBlock {
+			data, err = encodePSS(random, digest, s.public.N.BitLen(), salt, hash)
+		}
+	} else {
+		r, err = s.card.rsaPKCS(s.key, hash)
+		verify = func(signature []byte) error { return rsa.VerifyPKCS1v15(s.public, hash, digest, signature) }
+		data = r.pkcs1(digest, hash, s.public.Size())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot sign: %w", err)
 	}
-	if _, err := s.card.demand(s.ctx, apdu.Command{INS: insMSE, P1: 0x41, P2: 0xB6, Data: environment}); err != nil {
-		return nil, fmt.Errorf("cannot sign: cannot choose the key: %w", err)
-	}
-	signature, err := s.card.demand(s.ctx, apdu.Command{
-		INS: insPSO, P1: 0x9E, P2: 0x9A,
-		Data: append(bytes.Clone(prefix), digest...), Le: min(s.public.Size(), apdu.MaxShortLe),
-	})
+	signature, err := s.sign(r, data, s.public.Size())
 	if err != nil {
 		return nil, fmt.Errorf("cannot sign: %w", err)
 	}
-	if err := rsa.VerifyPKCS1v15(s.public, opts.HashFunc(), digest, signature); err != nil {
-		return nil, fmt.Errorf("cannot sign: the card's signature of %d bytes is wrong: %w", len(signature), err)
+	if err := verify(signature); err != nil {
+		return nil, s.lied(signature, err)
 	}
+	s.card.proven = true
 	return signature, nil
 }
 
-// demand carries out a command for which any status but 9000 is an error.
-func (c *Card) demand(ctx context.Context, cmd apdu.Command) ([]byte, error) {
-	r, err := apdu.Exchange(ctx, c.conn, cmd)
+type ecSigner struct {
+	signer
+	public *ecdsa.PublicKey
+}
+
+func (s *ecSigner) Public() crypto.PublicKey { return s.public }
+
+// Sign has the card sign a digest, of which it takes no more than the curve
+// has bytes (ANSI X9.62, FIPS 186-5 §6.4.1). Cards answer R and S side by
+// side, or in DER; either is made into what crypto/ecdsa has, and checked.
+func (s *ecSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	hash := opts.HashFunc()
+	if digestInfo[hash] == nil || len(digest) != hash.Size() {
+		return nil, fmt.Errorf("cannot sign: %w: %v over %d bytes", ErrUnsupportedKey, hash, len(digest))
+	}
+	r, err := s.card.ecdsa(s.key, hash)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot sign: %w", err)
 	}
-	if r.SW != apdu.OK {
-		return nil, r.SW
+	field := (s.public.Curve.Params().BitSize + 7) / 8
+	answer, err := s.sign(r, digest[:min(len(digest), field)], apdu.MaxShortLe)
+	if err != nil {
+		return nil, fmt.Errorf("cannot sign: %w", err)
 	}
-	return r.Data, nil
+	for _, signature := range [][]byte{answer, derOfRaw(answer, field)} {
+		if signature != nil && ecdsa.VerifyASN1(s.public, digest, signature) {
+			s.card.proven = true
+			return signature, nil
+		}
+	}
+	return nil, s.lied(answer, errors.New("ECDSA verification error"))
 }
 
-// environment gives the data of MSE: SET for a digital signature: the
-// algorithm (80) where the card numbers it, the key by reference (84) and file
-// (81), as far as the directory states them (ISO 7816-4 §10.3.3).
-func (c *Card) environment(ctx context.Context, k Key) ([]byte, error) {
-	var crt []byte
-	if len(k.algorithms) > 0 {
-		info, err := c.TokenInfo(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if ref, ok := info.signing(k.algorithms); ok {
-			crt = tlv.Append(crt, 0x80, ref)
-		}
+// derOfRaw makes an Ecdsa-Sig-Value (RFC 3279 §2.2.3) of R and S side by side,
+// nil where the lengths are not those.
+func derOfRaw(raw []byte, field int) []byte {
+	if len(raw) != 2*field {
+		return nil
 	}
-	if k.Reference >= 0 {
-		crt = tlv.Append(crt, 0x84, byte(k.Reference))
-	} else if len(k.Path.File) >= 2 {
-		crt = tlv.Append(crt, 0x81, k.Path.File[len(k.Path.File)-2:]...)
+	var value []byte
+	for _, n := range [][]byte{raw[:field], raw[field:]} {
+		for len(n) > 1 && n[0] == 0 {
+			n = n[1:]
+		}
+		if n[0]&0x80 != 0 {
+			n = append([]byte{0}, n...)
+		}
+		value = tlv.Append(value, tagInteger, n...)
 	}
-	return crt, nil
+	return tlv.Append(nil, tagSequence, value...)
 }
 
-// signing gives the card's own number of the first of a key's algorithms that
-// signs a DigestInfo, padding it as PKCS #1 v1.5 has it.
-func (t TokenInfo) signing(references []int) (byte, bool) {
-	for _, ref := range references {
-		for _, a := range t.algorithms {
-			if a.reference == ref && a.signs && a.mechanism == rsaPKCS && a.card >= 0 {
-				return byte(a.card), true
-			}
-		}
+// sign carries out a recipe: MANAGE SECURITY ENVIRONMENT names the key,
+// PERFORM SECURITY OPERATION: COMPUTE DIGITAL SIGNATURE or INTERNAL
+// AUTHENTICATE brings the data (ISO 7816-8 §11.2, §11.3, §11.7, ISO 7816-4
+// §11.6.1).
+func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
+	pin, err := s.card.pinFor(s.ctx, s.key)
+	guarded := err == nil
+	if n := s.key.UserConsent; guarded && n > 0 && s.card.uses[string(pin.ID)] >= n {
+		return nil, ErrConsent
 	}
-	return 0, false
+	template, cmd := byte(0xB6), apdu.Command{INS: insPSO, P1: 0x9E, P2: 0x9A}
+	if r.name == recipeInternal {
+		template, cmd = 0xA4, apdu.Command{INS: insInternalAuth}
+	}
+	if _, err := s.card.line.demand(s.ctx, apdu.Command{INS: insMSE, P1: 0x41, P2: template, Data: s.key.environment(r)}); err != nil {
+		return nil, fmt.Errorf("cannot choose the key: %w", err)
+	}
+	if guarded {
+		s.card.uses[string(pin.ID)]++
+	}
+	cmd.Data, cmd.Le = data, size
+	return s.card.line.demand(s.ctx, cmd)
+}
+
+// lied is the error for a signature that the certificate does not fit. What is
+// remembered of the card may be why.
+func (s *signer) lied(signature []byte, err error) error {
+	s.card.forget()
+	return fmt.Errorf("cannot sign: the card's signature of %d bytes is wrong: %w", len(signature), err)
 }

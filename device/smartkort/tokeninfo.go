@@ -2,10 +2,9 @@ package smartkort
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"smartkiosk/device/apdu"
+	"smartkiosk/device/apdu/tlv"
 )
 
 // TokenInfo is what the card says of itself as a whole (EF.CardInfo, once
@@ -16,6 +15,7 @@ type TokenInfo struct {
 	Label        string
 	LastUpdate   string // GeneralizedTime as the card has it, "" when it does not tell
 	algorithms   []algorithm
+	looks        []byte // all that cards of one kind have in common: without serial number and date
 }
 
 // algorithm is one AlgorithmInfo: what a reference in a key stands for.
@@ -26,26 +26,37 @@ type algorithm struct {
 	card      int  // algRef, by which the card knows it; -1 when not stated
 }
 
-// TokenInfo reads EF.TokenInfo, once per Card. A card without the file has an
-// empty one.
-func (c *Card) TokenInfo(ctx context.Context) (TokenInfo, error) {
-	if c.token != nil {
-		return *c.token, nil
+// TokenInfo gives EF.TokenInfo, an empty one for a card without.
+func (c *Card) TokenInfo() TokenInfo { return c.token }
+
+// readTokenInfo reads EF.TokenInfo of the application entered. It is read
+// afresh each time: by it the card is known again.
+func (c *Card) readTokenInfo(ctx context.Context) error {
+	c.token, c.tokenRaw = TokenInfo{}, nil
+	_, err := c.selectWithin(ctx, fileToken)
+	if isStatus(err) {
+		return nil
 	}
-	file, err := c.readObject(ctx, Path{File: fileToken})
-	var sw apdu.Status
-	info := TokenInfo{}
-	switch {
-	case errors.As(err, &sw):
-	case err != nil:
-		return TokenInfo{}, fmt.Errorf("cannot read card information: %w", err)
-	default:
-		if info, err = decodeTokenInfo(file); err != nil {
-			return TokenInfo{}, fmt.Errorf("cannot read card information: %w", err)
-		}
+	if err != nil {
+		return err
 	}
-	c.token = &info
-	return info, nil
+	return c.readCurrentTokenInfo(ctx, Path{File: fileToken})
+}
+
+// readCurrentTokenInfo reads it where it is the current file already.
+func (c *Card) readCurrentTokenInfo(ctx context.Context, p Path) error {
+	file, err := c.readCurrent(ctx, p)
+	if isStatus(err) {
+		return nil
+	}
+	if err == nil {
+		c.tokenRaw = file
+		c.token, err = decodeTokenInfo(file)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read card information: %w", err)
+	}
+	return nil
 }
 
 // decodeTokenInfo reads CardInfo: version, serialNumber OPTIONAL,
@@ -64,11 +75,15 @@ func decodeTokenInfo(file []byte) (TokenInfo, error) {
 	if v, ok := f.optional(tag0Primitive); ok {
 		t.Label = label(v)
 	}
-	f.required(tagBitString)
+	flags := f.required(tagBitString)
 	f.optional(tagSequence)
 	f.optional(tag1)
-	if list, ok := f.optional(tag2); ok {
+	list, ok := f.optional(tag2)
+	if ok {
 		t.algorithms = f.algorithms(list)
+	}
+	for _, part := range [][]byte{[]byte(t.Manufacturer), []byte(t.Label), flags, list} {
+		t.looks = tlv.Append(t.looks, tagOctetString, part...)
 	}
 	f.optional(0x83)
 	f.optional(0x84)

@@ -12,7 +12,10 @@ import (
 )
 
 // cardSlot is a slot as the terminal wants it: with the card driver in it.
-type cardSlot struct{ slot slot.Slot }
+type cardSlot struct {
+	slot   slot.Slot
+	driver smartkort.Driver
+}
 
 var slotStates = map[slot.State]terminal.SlotState{
 	slot.NoReader: terminal.NoReader,
@@ -40,7 +43,7 @@ func (s cardSlot) Open(ctx context.Context) (terminal.Card, error) {
 	if err != nil {
 		return nil, cardError(err)
 	}
-	card, err := smartkort.Open(ctx, conn)
+	card, err := s.driver.Open(ctx, conn)
 	if err != nil {
 		return nil, cardError(errors.Join(err, conn.Close()))
 	}
@@ -51,10 +54,12 @@ func (s cardSlot) Open(ctx context.Context) (terminal.Card, error) {
 type identityCard struct {
 	card         *smartkort.Card
 	certificates []smartkort.Certificate
+	pin          smartkort.PIN // of the certificate that was asked for
 }
 
+// Certificates gives those to authenticate with; others are not read.
 func (c *identityCard) Certificates(ctx context.Context) ([][]byte, error) {
-	certificates, err := c.card.Certificates(ctx)
+	certificates, err := c.card.AuthenticationCertificates(ctx)
 	if err != nil {
 		return nil, cardError(err)
 	}
@@ -67,14 +72,22 @@ func (c *identityCard) Certificates(ctx context.Context) ([][]byte, error) {
 }
 
 func (c *identityCard) PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error) {
+	var err error
+	if c.pin, err = c.card.PIN(ctx, c.certificates[certificate]); err != nil {
+		return kiosk.PINStatus{}, cardError(err)
+	}
 	tries, known, err := c.card.PINTries(ctx, c.certificates[certificate])
-	return kiosk.PINStatus{Tries: tries, TriesKnown: known}, cardError(err)
+	return c.status(tries, known), cardError(err)
+}
+
+func (c *identityCard) status(tries int, known bool) kiosk.PINStatus {
+	return kiosk.PINStatus{Min: c.pin.MinLength, Max: c.pin.MaxLength, Tries: max(tries, 0), TriesKnown: known}
 }
 
 func (c *identityCard) VerifyPIN(ctx context.Context, certificate int, pin []byte) error {
 	err := c.card.VerifyPIN(ctx, c.certificates[certificate], pin)
 	if wrong := (*smartkort.PINError)(nil); errors.As(err, &wrong) {
-		return &terminal.PINError{Status: kiosk.PINStatus{Tries: wrong.Tries, TriesKnown: wrong.Tries >= 0}}
+		return &terminal.PINError{Status: c.status(wrong.Tries, wrong.Tries >= 0)}
 	}
 	return cardError(err)
 }
@@ -88,8 +101,11 @@ func (c *identityCard) Close() error { return c.card.Close() }
 
 // cardError says what the terminal cannot know of the driver's errors.
 func cardError(err error) error {
-	if errors.Is(err, smartkort.ErrUnknownCard) {
+	switch {
+	case errors.Is(err, smartkort.ErrUnknownCard), errors.Is(err, smartkort.ErrSecureMessaging):
 		return &terminal.CardError{Reason: kiosk.CardUnknown, Err: err}
+	case errors.Is(err, smartkort.ErrTimeout):
+		return &terminal.CardError{Reason: kiosk.CardTimeout, Err: err}
 	}
 	return err
 }

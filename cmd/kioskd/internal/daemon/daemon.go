@@ -31,6 +31,8 @@ type Daemon struct {
 	terminal *terminal.Terminal
 	journal  *journal.Journal
 	store    *store.Store
+	records  *store.Records
+	cards    *cardRecords
 	client   *hubapi.Client
 	log      *slog.Logger
 }
@@ -67,14 +69,26 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	if err != nil {
 		return nil, err
 	}
+	records, err := openRecords(filepath.Join(c.State, "records.db"), clocks.Now(), log)
+	if err != nil {
+		return nil, errors.Join(err, outbox.Close())
+	}
+	cards := newCardRecords(records, log)
+	driver, err := newCardDriver(filepath.Join(c.State, "cards.key"), cards)
+	if err != nil {
+		cards.close()
+		return nil, errors.Join(err, records.Close(), outbox.Close())
+	}
 	d := &Daemon{
 		store:   outbox,
+		records: records,
+		cards:   cards,
 		journal: &journal.Journal{Sealer: sealer, Outbox: outbox, Clocks: clocks, Origin: c.Hub.URL},
 		client:  hubapi.NewClient(c.Hub.URL, credentials.TLS),
 		log:     log,
 	}
 	d.terminal = &terminal.Terminal{
-		Slot: cardSlot{s}, Panel: p, Hub: d.client, Journal: d.journal,
+		Slot: cardSlot{s, driver}, Panel: p, Hub: d.client, Journal: d.journal,
 		Domains: domains, Origin: c.Hub.URL, Offline: c.Trust.Offline,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
 		Now:    clocks.Now, Log: log,
@@ -115,5 +129,8 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 // Last is the sequence number of the last event written down.
 func (d *Daemon) Last() uint64 { return d.journal.Last() }
 
-// Close lets go of the outbox.
-func (d *Daemon) Close() error { return d.store.Close() }
+// Close lets go of the outbox and the records.
+func (d *Daemon) Close() error {
+	d.cards.close()
+	return errors.Join(d.records.Close(), d.store.Close())
+}

@@ -1,0 +1,85 @@
+package apdu
+
+import (
+	"fmt"
+	"slices"
+)
+
+// ATR is an answer to reset (ISO 7816-3 §8), what of it matters above the
+// electrical level.
+type ATR struct {
+	Protocols  []int  // those offered, in the card's order: 0, 1, …; 15 says nothing of a protocol and is left out
+	Historical []byte // historical bytes, at most 15 (ISO 7816-4 §12.1.1)
+
+	// Card capabilities, where the historical bytes hold them in
+	// COMPACT-TLV (ISO 7816-4 §12.1.1.9, third software function table).
+	Told     bool // whether they do
+	Chaining bool // takes command chaining
+	Extended bool // takes extended Lc and Le
+}
+
+// ParseATR decodes an answer to reset. Historical aliases b. The check byte
+// TCK is left to the reader. Error: ErrMalformed.
+func ParseATR(b []byte) (ATR, error) {
+	bad := func() (ATR, error) {
+		return ATR{}, fmt.Errorf("%w: answer to reset of %d bytes", ErrMalformed, len(b))
+	}
+	if len(b) < 2 || len(b) > 33 {
+		return bad()
+	}
+	var a ATR
+	const interfaceBytes = 3 // TA, TB, TC before each TD
+	historical := int(b[1] & 0x0F)
+	i := 1
+	for {
+		y := b[i] >> 4 // which of TA, TB, TC and TD follow T0 or TD
+		if t := int(b[i] & 0x0F); i > 1 && t != 15 && !slices.Contains(a.Protocols, t) {
+			a.Protocols = append(a.Protocols, t)
+		}
+		i++
+		for bit := range interfaceBytes {
+			i += int(y >> bit & 1)
+		}
+		if y>>interfaceBytes&1 == 0 {
+			break
+		}
+		if i >= len(b) {
+			return bad()
+		}
+	}
+	if len(a.Protocols) == 0 {
+		a.Protocols = []int{0} // without TD1 (ISO 7816-3 §8.2.3)
+	}
+	if i+historical > len(b) {
+		return bad()
+	}
+	a.Historical = b[i : i+historical]
+	a.readCapabilities()
+	return a, nil
+}
+
+// OffersT1 tells whether the card offers transmission protocol T=1.
+func (a ATR) OffersT1() bool { return slices.Contains(a.Protocols, 1) }
+
+// readCapabilities looks for the COMPACT-TLV object 7x of three bytes, after a
+// category indicator of 00 or 80 (ISO 7816-4 §12.1.1.1).
+func (a *ATR) readCapabilities() {
+	h := a.Historical
+	if len(h) == 0 || h[0] != 0x00 && h[0] != 0x80 {
+		return
+	}
+	if h[0] == 0x00 { // three status bytes end them
+		h = h[:max(1, len(h)-3)]
+	}
+	for h = h[1:]; len(h) > 0; {
+		tag, n := h[0]>>4, int(h[0]&0x0F)
+		if n >= len(h) {
+			return
+		}
+		if tag == 7 && n == 3 {
+			a.Told, a.Chaining, a.Extended = true, h[3]&0x80 != 0, h[3]&0x40 != 0
+			return
+		}
+		h = h[1+n:]
+	}
+}

@@ -1,0 +1,48 @@
+package smartkort
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrPINForm says that a PIN cannot be right, as it is too short, too long or
+// not digits. It was not sent: no try is spent.
+var ErrPINForm = errors.New("no PIN of this card has this form")
+
+// capacity is how many digits fit into the stored bytes.
+func (p PIN) capacity() int {
+	if p.Encoding == BCD {
+		return 2 * p.StoredLength
+	}
+	return p.StoredLength
+}
+
+// block makes of the digits what VERIFY sends.
+func (p PIN) block(digits []byte) ([]byte, error) {
+	if len(digits) < max(p.MinLength, 1) || len(digits) > min(p.MaxLength, p.capacity()) {
+		return nil, fmt.Errorf("%w: it takes %d to %d digits", ErrPINForm, p.MinLength, p.MaxLength)
+	}
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			return nil, fmt.Errorf("%w: digits only", ErrPINForm)
+		}
+	}
+	b := make([]byte, 0, max(p.StoredLength, len(digits)))
+	if p.Encoding == BCD {
+		for i := 0; i < len(digits); i += 2 {
+			low := p.Pad & 0x0F
+			if i+1 < len(digits) {
+				low = digits[i+1] - '0'
+			}
+			b = append(b, (digits[i]-'0')<<4|low)
+		}
+	} else {
+		b = append(b, digits...)
+	}
+	if p.NeedsPadding {
+		for len(b) < p.StoredLength {
+			b = append(b, p.Pad)
+		}
+	}
+	return b, nil
+}

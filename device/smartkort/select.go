@@ -1,0 +1,164 @@
+package smartkort
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"smartkiosk/device/apdu"
+	"smartkiosk/device/apdu/tlv"
+)
+
+// Instructions of ISO 7816-4 §11 and 7816-8 §11.
+const (
+	insVerify       = 0x20
+	insMSE          = 0x22
+	insChange       = 0x24
+	insPSO          = 0x2A
+	insResetCounter = 0x2C
+	insInternalAuth = 0x88
+	insSelect       = 0xA4
+	insReadBinary   = 0xB0
+	insReadRecord   = 0xB2
+)
+
+// P1 of SELECT (ISO 7816-4 §11.2.2).
+const (
+	byFileID   = 0x00
+	byAID      = 0x04
+	fromMF     = 0x08 // a path without the MF's own identifier
+	fromHere   = 0x09 // a path that starts under the current DF
+	blockBytes = apdu.MaxShortLe
+)
+
+var masterFile = []byte{0x3F, 0x00}
+
+// place is the DF in which the card's selection stands: a path, by its bytes,
+// or one of these.
+type place string
+
+const (
+	elsewhere     place = ""
+	inApplication place = "application"
+)
+
+// Path is where a file is (ISO 7816-15 §8.2.5, PathType).
+type Path struct {
+	File   []byte // file identifiers of 2 bytes each; absolute when it starts with 3F00, else under the application
+	Offset int    // where in the file the object starts
+	Length int    // bytes that the object takes, 0 when not stated
+}
+
+// key names what is at a path, for the files of a Card.
+func (p Path) key() string { return fmt.Sprintf("%X+%d+%d", p.File, p.Offset, p.Length) }
+
+// selectModes are the P2 of SELECT in the order in which they are tried: no
+// answer data at all costs the fewest bytes, but not every card knows it
+// (ISO 7816-4 §11.2.2). The first that a card takes is kept.
+var selectModes = []byte{0x0C, 0x00, 0x04}
+
+// selectBy sends one SELECT. It gives the size of the selected file, -1 when
+// the card does not tell; a refusal comes as an apdu.Status.
+func (c *Card) selectBy(ctx context.Context, p1 byte, data []byte) (size int, err error) {
+	for mode := c.mode; ; mode++ {
+		cmd := apdu.Command{INS: insSelect, P1: p1, P2: selectModes[mode], Data: data}
+		if cmd.P2 != 0x0C {
+			cmd.Le = apdu.MaxShortLe
+		}
+		r, err := c.command(ctx, cmd)
+		if err != nil {
+			return 0, err
+		}
+		// These may be about P1 or P2. What the card says of all modes is
+		// about P1.
+		refused := r.SW == apdu.WrongP1P2 || r.SW == apdu.WrongLength
+		if refused && mode+1 < len(selectModes) {
+			continue
+		}
+		if !refused {
+			c.mode = mode
+		}
+		if r.SW == apdu.OK || r.SW == apdu.Deactivated {
+			return fileSize(r.Data), nil
+		}
+		return 0, r.SW
+	}
+}
+
+// fileSize reads the size from file control information: tag 80, the bytes of
+// a file's body, or 81, body and structure (ISO 7816-4 §7.4.3). It gives -1
+// where neither is there.
+func fileSize(fci []byte) int {
+	for _, template := range []uint32{0x6F, 0x62} {
+		for _, tag := range []uint32{0x80, 0x81} {
+			v, ok := tlv.Find(fci, template, tag)
+			if !ok || len(v) == 0 || len(v) > 3 {
+				continue
+			}
+			size := 0
+			for _, b := range v {
+				size = size<<8 | int(b)
+			}
+			return size
+		}
+	}
+	return -1
+}
+
+// selectFile makes p's file the current one.
+func (c *Card) selectFile(ctx context.Context, p Path) (size int, err error) {
+	file := p.File
+	if len(file) == 0 || len(file)%2 != 0 || len(file) > 16 {
+		return 0, fmt.Errorf("%w: path %X", ErrMalformed, file)
+	}
+	// Within the application an identifier is enough: fewer bytes, and the
+	// application stays the current one, so that it need not be selected
+	// again before VERIFY.
+	if under, ok := bytes.CutPrefix(file, c.app.path); ok && len(c.app.path) > 0 && len(under) == 2 {
+		size, err = c.selectWithin(ctx, under)
+		if err == nil || !isStatus(err) || c.app.aid == nil {
+			return size, err
+		}
+		c.app.path = nil // not where its name leads
+	}
+	if bytes.HasPrefix(file, masterFile) {
+		c.at = elsewhere
+		return c.selectPath(ctx, fromMF, file[2:], masterFile)
+	}
+	if len(file) == 2 {
+		return c.selectWithin(ctx, file)
+	}
+	if err := c.enter(ctx); err != nil {
+		return 0, err
+	}
+	c.at = elsewhere
+	return c.selectPath(ctx, fromHere, file, nil)
+}
+
+// selectWithin selects a file of the application.
+func (c *Card) selectWithin(ctx context.Context, id []byte) (size int, err error) {
+	if err := c.enter(ctx); err != nil {
+		return 0, err
+	}
+	return c.selectBy(ctx, byFileID, id)
+}
+
+// selectPath selects a whole path at once, or, on a card that cannot, step by
+// step from start.
+func (c *Card) selectPath(ctx context.Context, p1 byte, path, start []byte) (size int, err error) {
+	if len(path) > 0 && !c.stepwise {
+		size, err = c.selectBy(ctx, p1, path)
+		var sw apdu.Status
+		if !errors.As(err, &sw) || sw == apdu.FileNotFound {
+			return size, err
+		}
+	}
+	for steps := append(bytes.Clone(start), path...); len(steps) > 0; steps = steps[2:] {
+		if size, err = c.selectBy(ctx, byFileID, steps[:2]); err != nil {
+			return 0, err
+		}
+	}
+	c.stepwise = c.stepwise || len(path) > 0
+	return size, nil
+}
