@@ -1,0 +1,117 @@
+package scproxy
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"smartkiosk/device/apdu"
+)
+
+// Limits of what one request may bring.
+const (
+	maxCommands = 64
+	maxName     = 256 // bytes of a session's name
+)
+
+// errBody says that a request's body is not what pages send.
+var errBody = errors.New("malformed request")
+
+// hexBytes are bytes that stand in JSON as hex, decoded without a string on
+// the way.
+type hexBytes []byte
+
+func (h *hexBytes) UnmarshalJSON(b []byte) error {
+	if len(b) < 2 || b[0] != '"' {
+		return errors.New("not a string")
+	}
+	decoded := make([]byte, hex.DecodedLen(len(b)-2))
+	if _, err := hex.Decode(decoded, b[1:len(b)-1]); err != nil {
+		clear(decoded)
+		return errors.New("not hex") // the error of package hex quotes a byte
+	}
+	*h = decoded
+	return nil
+}
+
+// transmitRequest is the body of /scard/apdu/. Keys that are not known are left
+// alone: pages change.
+type transmitRequest struct {
+	Session  string `json:"session"`
+	Commands []struct {
+		APDU hexBytes `json:"apdu"`
+	} `json:"apducommands"`
+}
+
+func parseTransmit(body []byte) (r transmitRequest, err error) {
+	if err := json.Unmarshal(body, &r); err != nil {
+		return r, fmt.Errorf("%w: %v", errBody, syntax(err))
+	}
+	if r.Session == "" || len(r.Session) > maxName || len(r.Commands) > maxCommands {
+		return r, fmt.Errorf("%w: session of %d bytes, %d commands", errBody, len(r.Session), len(r.Commands))
+	}
+	return r, nil
+}
+
+func (r transmitRequest) wipe() {
+	for _, c := range r.Commands {
+		clear(c.APDU)
+	}
+}
+
+type disconnectRequest struct {
+	Session string `json:"session"`
+}
+
+func parseDisconnect(body []byte) (r disconnectRequest, err error) {
+	if err := json.Unmarshal(body, &r); err != nil {
+		return r, fmt.Errorf("%w: %v", errBody, syntax(err))
+	}
+	return r, nil
+}
+
+// syntax says where a body is wrong, and nothing of what is in it.
+func syntax(err error) string {
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("no JSON, from byte %d", e.Offset)
+	}
+	return "not of the right types"
+}
+
+// commands gives the commands of a request, PINs in the clear: all of them, or
+// an error when a page may not send one, before any is sent. The caller wipes
+// their data, also after an error.
+func (r *refs) commands(request transmitRequest) (commands []apdu.Command, err error) {
+	for _, c := range request.Commands {
+		command, err := r.command(c.APDU)
+		if err != nil {
+			return commands, err
+		}
+		commands = append(commands, command)
+	}
+	return commands, nil
+}
+
+func (r *refs) command(b []byte) (apdu.Command, error) {
+	if !bytes.HasPrefix(b, packetMark) {
+		c, err := apdu.Parse(b)
+		if err == nil {
+			err = permit(c, false)
+		}
+		return c, err
+	}
+	p, err := parsePacket(b)
+	if err == nil {
+		err = permit(p.command(), true)
+	}
+	if err != nil {
+		return apdu.Command{}, err
+	}
+	inClear, err := r.unscramble(p)
+	if err != nil {
+		return apdu.Command{}, err
+	}
+	return apdu.Parse(inClear)
+}

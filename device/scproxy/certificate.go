@@ -1,0 +1,106 @@
+package scproxy
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Files of Certificate.
+const (
+	keyFile    = "scproxy.pem" // key and certificate
+	publicFile = "scproxy.crt" // certificate, for the browser
+)
+
+// The certificate holds at any time at which this program can run: the clock
+// of a kiosk may be in the past when it starts, and a new certificate would
+// have to be brought to the browser by hand.
+var (
+	notBefore = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	notAfter  = time.Date(2049, 12, 31, 0, 0, 0, 0, time.UTC)
+)
+
+// Certificate gives the service's certificate and key from dir, where it makes
+// them at first: scproxy.pem, readable by its owner only, and scproxy.crt, the
+// certificate alone. The folder must be there.
+func Certificate(dir string) (tls.Certificate, error) {
+	path := filepath.Join(dir, keyFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if b, err = makeCertificate(dir); err == nil {
+			err = keep(path, b)
+		}
+	}
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("cannot get certificate for SCProxy: %w", err)
+	}
+	certificate, err := tls.X509KeyPair(b, b)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("cannot use certificate %s: %w", path, err)
+	}
+	return certificate, nil
+}
+
+// makeCertificate makes key and certificate, and writes the latter for the
+// browser.
+func makeCertificate(dir string) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: "Smartkiosk SCProxy on this machine"},
+		NotBefore:             notBefore,
+		NotAfter:              notAfter,
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:              []string{"localhost"},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if err := os.WriteFile(filepath.Join(dir, publicFile), public, 0o644); err != nil {
+		return nil, err
+	}
+	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), public...), nil
+}
+
+// keep writes a secret so that there is all of it or nothing. CreateTemp makes
+// files for their owner only.
+func keep(path string, secret []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), keyFile+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(secret)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

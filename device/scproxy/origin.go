@@ -1,0 +1,78 @@
+package scproxy
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// allowed tells whether a page of this origin may speak to the card:
+// https://secure.buypass.no, and https://secure.X.buypass.no with one label for
+// X. An origin is scheme, host and port in the form that browsers send (RFC
+// 6454 §6.1); anything else is not allowed.
+func allowed(origin string) bool {
+	host, ok := strings.CutPrefix(origin, "https://secure.")
+	if !ok {
+		return false
+	}
+	if host == "buypass.no" {
+		return true
+	}
+	label, ok := strings.CutSuffix(host, ".buypass.no")
+	return ok && isLabel(label)
+}
+
+// isLabel tells whether s is one label of a host name (RFC 1123 §2.1).
+func isLabel(s string) bool {
+	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-') {
+			return false
+		}
+	}
+	return true
+}
+
+// guard lets only pages of allowed origins through, and answers their
+// preflights (Fetch §3.2, CORS; WICG Private Network Access §3.1.3, which
+// browsers ask for when a public page calls a private address).
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
+		h := w.Header()
+		h.Set("Vary", "Origin")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		if !allowed(origin) || !thisMachine(r.Host) {
+			http.Error(w, "not for this page", http.StatusForbidden)
+			return
+		}
+		h.Set("Access-Control-Allow-Origin", origin)
+		if r.Method != http.MethodOptions {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h.Set("Access-Control-Allow-Methods", http.MethodPost)
+		h.Set("Access-Control-Allow-Headers", "Content-Type")
+		if r.Header.Get("Access-Control-Request-Private-Network") == "true" {
+			h.Set("Access-Control-Allow-Private-Network", "true")
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// thisMachine tells whether a Host header names this machine.
+func thisMachine(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

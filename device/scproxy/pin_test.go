@@ -1,0 +1,132 @@
+package scproxy
+
+import (
+	"encoding/hex"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestUnscramble holds packets to vectors: the first two are of another
+// implementation (magnuswatn/scproxy, its tests), the third is worked out by
+// hand: 31 ^ 00 ^ 04 = 35.
+func TestUnscramble(t *testing.T) {
+	for _, c := range []struct {
+		ref                   uint32
+		data, packet, command string
+	}{
+		{1119781658, "4F4EAAADF30F7B5220FF31743617EBFC", "FFFF0104 42BE831A 05 04 A020008208 8A73E8CF FFFFFFFF", "A020008208 36323930 FFFFFFFF"},
+		{944398877, "0BA339DD5B602F8BEDA55F25A8CF4D6E", "FFFF0104 384A621D 05 04 A020008208 66F12F66 FFFFFFFF", "A020008208 36323930 FFFFFFFF"},
+		{1, "000102030405060708090A0B0C0D0E0F", "FFFF0104 00000001 05 04 0020008104 31313131", "0020008104 35353535"},
+		{1, "000102030405060708090A0B0C0D0E0F", "FFFF0104 00000001 05 08 0020008108 3030303030303030", "0020008108 3838383838383838"},
+	} {
+		p, err := parsePacket(unhex(t, c.packet))
+		if err != nil {
+			t.Errorf("%s: %v", c.packet, err)
+			continue
+		}
+		got := p.unscramble((*[scrambleSize]byte)(unhex(t, c.data)))
+		if p.ref != c.ref || hex.EncodeToString(got) != hex.EncodeToString(unhex(t, c.command)) {
+			t.Errorf("%s: ref %d, %X", c.packet, p.ref, got)
+		}
+	}
+}
+
+func TestParsePacketRefuses(t *testing.T) {
+	for name, c := range map[string]string{
+		"nothing":                        "",
+		"the mark alone":                 "FFFF0104",
+		"no lengths":                     "FFFF0104 00000001",
+		"another mark":                   "FFFF0204 00000001 05 04 A020008208 31313131 FFFFFFFF",
+		"command of four bytes":          "FFFF0104 00000001 04 04 A0200082 31313131",
+		"command of nine bytes":          "FFFF0104 00000001 09 04 A02000820831313131 31313131",
+		"PIN of no byte":                 "FFFF0104 00000001 05 00 A020008208 FFFFFFFFFFFFFFFF",
+		"PIN of nine bytes":              "FFFF0104 00000001 05 09 A020008209 313131313131313131",
+		"PIN cut":                        "FFFF0104 00000001 05 04 A020008208 3131",
+		"command cut":                    "FFFF0104 00000001 05 04 A02000",
+		"less than Lc":                   "FFFF0104 00000001 05 04 A020008208 31313131 FFFFFF",
+		"more than Lc: a command behind": "FFFF0104 00000001 05 04 A020008208 31313131 FFFFFFFF 00",
+	} {
+		if _, err := parsePacket(unhex(t, c)); !errors.Is(err, errPacket) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRefsAreForgotten: a ref is good for a while, and the oldest goes when
+// there are too many; what goes is wiped.
+func TestRefsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r refs
+		packetOf := func(number uint32) packet {
+			p, err := parsePacket(unhex(t, "FFFF0104 00000000 05 04 A020008208 31313131 FFFFFFFF"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.ref = number
+			return p
+		}
+		first, _ := r.issue()
+		held := r.held[0]
+		if _, err := r.unscramble(packetOf(first)); err != nil {
+			t.Error(err)
+		}
+		for range maxRefs {
+			r.issue()
+		}
+		if _, err := r.unscramble(packetOf(first)); !errors.Is(err, errUnknownRef) {
+			t.Errorf("the oldest of too many: %v", err)
+		}
+		if held.data != [scrambleSize]byte{} {
+			t.Error("its data is not wiped")
+		}
+		last, _ := r.issue()
+		time.Sleep(refLife - time.Second)
+		if _, err := r.unscramble(packetOf(last)); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if _, err := r.unscramble(packetOf(last)); !errors.Is(err, errUnknownRef) || len(r.held) != 0 {
+			t.Errorf("after its life: %v, %d held", err, len(r.held))
+		}
+		r.issue()
+		r.dropAll()
+		if len(r.held) != 0 {
+			t.Error("dropAll left some")
+		}
+	})
+}
+
+// FuzzPacket: what is taken for a packet becomes the one command that its
+// header announces, and nothing is read beyond it.
+func FuzzPacket(f *testing.F) {
+	f.Add(unhex(f, "FFFF010442BE831A0504A0200082088A73E8CFFFFFFFFF"))
+	f.Add(unhex(f, "FFFF0104000000010508002000810830303030303030309000"))
+	f.Add(unhex(f, "FFFF0104"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := parsePacket(b)
+		if err != nil {
+			return
+		}
+		var data [scrambleSize]byte
+		command := p.unscramble(&data)
+		if len(command) != 5+int(command[4]) || len(command) > len(b)-10 {
+			t.Fatalf("%X became %X", b, command)
+		}
+		if permit(p.command(), true) == nil && command[1] != insVerify {
+			t.Fatalf("%X carries a PIN elsewhere", b)
+		}
+	})
+}

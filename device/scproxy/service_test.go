@@ -1,0 +1,452 @@
+package scproxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/device/apdu"
+	"smartkiosk/device/cardsim"
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/device/slot"
+)
+
+const (
+	origin     = "https://secure.buypass.no"
+	readerName = "A reader [with a name] 00 00"
+)
+
+var testPKI = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(time.Now()) })
+
+func newCard(t testing.TB) (*cardsim.Card, *testpki.PKI) {
+	t.Helper()
+	p, err := testPKI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cardsim.New(p.Cards["valid"].Image())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, p
+}
+
+// page is a login page in a browser.
+type page struct {
+	t       testing.TB
+	origin  string
+	session string
+	reader  string
+	post    func(origin, path, body string) (status int, answer []byte)
+}
+
+// newPage gives a page that calls the service's handler.
+func newPage(t testing.TB, s *Service, session string) page {
+	return page{t, origin, session, readerName, func(origin, path, body string) (int, []byte) {
+		r := httptest.NewRequest(http.MethodPost, "https://"+Address+path, strings.NewReader(body))
+		r.Header.Set("Origin", origin)
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		return w.Code, w.Body.Bytes()
+	}}
+}
+
+type reply struct {
+	Version   string
+	Readers   []readerStatus
+	Ref       uint32
+	Data      string
+	Responses []apduResponse `json:"apduresponses"`
+	Code      *int           `json:"errorcode"`
+	Detail    *int           `json:"errordetail"`
+}
+
+// call posts what must be answered with 200 and JSON.
+func (p page) call(path, body string) (r reply) {
+	p.t.Helper()
+	status, answer := p.post(p.origin, path, body)
+	if status != http.StatusOK {
+		p.t.Fatalf("%s: %d %s", path, status, answer)
+	}
+	if err := json.Unmarshal(answer, &r); err != nil {
+		p.t.Fatalf("%s: %s: %v", path, answer, err)
+	}
+	return r
+}
+
+func (p page) body(apdus ...string) string {
+	var list []string
+	for _, a := range apdus {
+		list = append(list, fmt.Sprintf(`{"apdu":"%s"}`, strings.ReplaceAll(a, " ", "")))
+	}
+	return fmt.Sprintf(`{"timeout":10,"session":"%s","apducommands":[%s]}`, p.session, strings.Join(list, ","))
+}
+
+func apduPath(reader string) string { return "/scard/apdu/" + url.PathEscape(reader) }
+
+// transmit has the card answer commands and gives its responses in hex.
+func (p page) transmit(apdus ...string) (responses []string, detail int) {
+	p.t.Helper()
+	r := p.call(apduPath(p.reader), p.body(apdus...))
+	for _, response := range r.Responses {
+		responses = append(responses, response.APDU)
+	}
+	if r.Code == nil || *r.Code != 0 || r.Detail == nil {
+		p.t.Fatalf("errorcode %v, errordetail %v", r.Code, r.Detail)
+	}
+	return responses, *r.Detail
+}
+
+// verify gives the packet of VERIFY, for a PIN that a holder typed into the
+// page.
+func (p page) verify(pin string) string {
+	p.t.Helper()
+	r := p.call("/scard/getref/", "")
+	data := unhex(p.t, r.Data)
+	scrambled := []byte(pin)
+	for i := range scrambled {
+		scrambled[i] ^= data[i] ^ data[i+len(pin)]
+	}
+	return fmt.Sprintf("FFFF0104 %08X 05 %02X A020008208 %X %s", r.Ref, len(pin), scrambled, strings.Repeat("FF", 8-len(pin)))
+}
+
+func newService(t testing.TB) (*Service, *cardsim.Slot, *cardsim.Card) {
+	t.Helper()
+	card, _ := newCard(t)
+	s := cardsim.NewSlot(readerName)
+	s.Insert(card)
+	service := New(s, slog.New(slog.DiscardHandler))
+	t.Cleanup(service.Close)
+	return service, s, card
+}
+
+func TestVersionAndList(t *testing.T) {
+	service, s, _ := newService(t)
+	p := newPage(t, service, "s1")
+	if r := p.call("/scard/version/", ""); r.Version != "1.5.2" {
+		t.Errorf("version %q", r.Version)
+	}
+	status := func() int {
+		t.Helper()
+		r := p.call("/scard/list/", "{}")
+		if len(r.Readers) != 1 || r.Readers[0].Name != readerName || *r.Code != 0 || *r.Detail != 0 {
+			t.Fatalf("list: %+v", r)
+		}
+		return r.Readers[0].Status
+	}
+	if got := status(); got != 302 {
+		t.Errorf("card in: %d", got)
+	}
+	s.Remove()
+	if got := status(); got != 303 {
+		t.Errorf("card out: %d", got)
+	}
+	pki, err := testPKI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Insert(pki.Cards["mute"])
+	if got := status(); got != 304 {
+		t.Errorf("mute card: %d", got)
+	}
+	without := New(noReader{}, slog.New(slog.DiscardHandler))
+	if status, answer := newPage(t, without, "s1").post(origin, "/scard/list/", ""); string(answer) != `{"readers":[],"errorcode":0,"errordetail":0}`+"\n" {
+		t.Errorf("no reader: %d %s", status, answer)
+	}
+}
+
+// noReader is a slot without a reader.
+type noReader struct{}
+
+func (noReader) Watch(context.Context) <-chan slot.Event {
+	events := make(chan slot.Event, 1)
+	events <- slot.Event{State: slot.NoReader}
+	return events
+}
+
+func (noReader) Connect(context.Context) (slot.Conn, error) { return nil, errors.New("no reader") }
+
+// TestLogin goes through what a login does, and finds the card reset after.
+func TestLogin(t *testing.T) {
+	service, s, card := newService(t)
+	p := newPage(t, service, "s1")
+	login(t, p)
+	if _, err := s.Connect(t.Context()); err == nil {
+		t.Error("somebody else has the card in the middle of a session")
+	}
+	if status, _ := p.post(origin, "/scard/disconnect/", `{"session":"s1"}`); status != http.StatusOK {
+		t.Errorf("disconnect: %d", status)
+	}
+	conn, err := s.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if r := card.Transmit([]byte{0x00, 0x20, 0x00, 0x82}); !bytes.Equal(r, []byte{0x63, 0xC3}) {
+		t.Errorf("the PIN is still verified: %X", r)
+	}
+}
+
+// login reads the certificate's beginning, has the PIN verified and a hash
+// signed.
+func login(t testing.TB, p page) {
+	t.Helper()
+	responses, detail := p.transmit("00A40000023F00", "00A4080004 50154501", "00B0000004")
+	if len(responses) != 3 || detail != 0 || responses[0] != "9000" || !strings.HasPrefix(responses[1], "6f") ||
+		!strings.HasSuffix(responses[1], "9000") || !strings.HasPrefix(responses[2], "3082") {
+		t.Fatalf("read: %v, %d", responses, detail)
+	}
+	info := "3031300d060960864801650304020105000420" + strings.Repeat("ab", 32)
+	responses, _ = p.transmit(p.verify("1234"), "002241B6 06 800102 840101", "002A9E9A33"+info)
+	if len(responses) != 3 || responses[0] != "9000" || responses[1] != "9000" || len(responses[2]) != 2*(256+2) {
+		t.Fatalf("sign: %v", responses)
+	}
+}
+
+// TestSessions: there is one at a time, of one page in one origin; a new one
+// resets the card; the janitor ends a silent one.
+func TestSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service, s, _ := newService(t)
+		const askPIN, verified, unverified = "00200082", "9000", "63c3"
+		tries := func(p page) string {
+			t.Helper()
+			responses, _ := p.transmit(askPIN)
+			return strings.Join(responses, " ")
+		}
+		first := newPage(t, service, "s1")
+		first.transmit(first.verify("1234"))
+		if got := tries(first); got != verified {
+			t.Errorf("the same session: %s", got)
+		}
+		if got := tries(newPage(t, service, "s2")); got != unverified {
+			t.Errorf("another session has the PIN verified: %s", got)
+		}
+		first.transmit(first.verify("1234"))
+		elsewhere := first
+		elsewhere.origin = "https://secure.test4.buypass.no"
+		if got := tries(elsewhere); got != unverified {
+			t.Errorf("the same name in another origin has the PIN verified: %s", got)
+		}
+
+		first.transmit(first.verify("1234"))
+		elsewhere.post(elsewhere.origin, "/scard/disconnect/", `{"session":"s1"}`)
+		if got := tries(first); got != verified {
+			t.Errorf("another origin ended the session: %s", got)
+		}
+		for range 3 {
+			time.Sleep(idle - time.Millisecond)
+			if got := tries(first); got != verified {
+				t.Errorf("the janitor came to a session in use: %s", got)
+			}
+		}
+		time.Sleep(idle + time.Millisecond)
+		synctest.Wait()
+		conn, err := s.Connect(t.Context())
+		if err != nil {
+			t.Fatalf("the janitor did not come: %v", err)
+		}
+		if status, answer := first.post(origin, apduPath(readerName), first.body(askPIN)); status != http.StatusServiceUnavailable {
+			t.Errorf("a card that is in use: %d %s", status, answer)
+		}
+		conn.Close()
+
+		if got := tries(first); got != unverified {
+			t.Errorf("a new session: %s", got)
+		}
+		service.Close()
+		if conn, err = s.Connect(t.Context()); err != nil {
+			t.Errorf("Close keeps the card: %v", err)
+		} else {
+			conn.Close()
+		}
+		if status, _ := first.post(origin, apduPath(readerName), first.body(askPIN)); status != http.StatusServiceUnavailable {
+			t.Errorf("after Close: %d", status)
+		}
+	})
+}
+
+// TestPull: a card pulled in the middle is said so, and the next session is
+// a new one.
+func TestPull(t *testing.T) {
+	service, s, card := newService(t)
+	p := newPage(t, service, "s1")
+	p.transmit(p.verify("1234"))
+	s.Remove()
+	if responses, detail := p.transmit("00200082"); len(responses) != 0 || detail != notAnswered {
+		t.Errorf("pulled: %v, %d", responses, detail)
+	}
+	s.Insert(card)
+	if responses, detail := p.transmit("00200082"); len(responses) != 1 || responses[0] != "63c3" || detail != 0 {
+		t.Errorf("put in again: %v, %d", responses, detail)
+	}
+}
+
+// TestRefuses: each bad request gets its status, and nothing of it reaches the
+// card.
+func TestRefuses(t *testing.T) {
+	service, _, _ := newService(t)
+	p := newPage(t, service, "s1")
+	spend := "A020008208 30303030FFFFFFFF" // would cost a try
+	for _, c := range []struct {
+		name, origin, path, body string
+		status                   int
+	}{
+		{"another page", "https://evil.example", apduPath(readerName), p.body("00200082"), 403},
+		{"no page", "", "/scard/version/", "", 403},
+		{"PIN in the clear", origin, apduPath(readerName), p.body("00200082", spend), 403},
+		{"a refused command behind a good one", origin, apduPath(readerName), p.body(p.verify("0000"), "00D6000001AA"), 403},
+		{"to the reader", origin, apduPath(readerName), p.body("FFCA000000"), 403},
+		{"unknown ref", origin, apduPath(readerName), p.body("FFFF0104 00000000 05 04 A020008208 30303030 FFFFFFFF"), 400},
+		{"malformed packet", origin, apduPath(readerName), p.body("FFFF0104 00"), 400},
+		{"no APDU", origin, apduPath(readerName), p.body("00A4"), 400},
+		{"no hex", origin, apduPath(readerName), p.body("00A4zz"), 400},
+		{"no JSON", origin, apduPath(readerName), "{", 400},
+		{"nothing", origin, apduPath(readerName), "", 400},
+		{"no session", origin, apduPath(readerName), `{"apducommands":[]}`, 400},
+		{"session of 257 bytes", origin, apduPath(readerName), `{"session":"` + strings.Repeat("s", 257) + `"}`, 400},
+		{"65 commands", origin, apduPath(readerName), p.body(strings.Split(strings.Repeat("00200082 ", 65), " ")[:65]...), 400},
+		{"too long", origin, apduPath(readerName), strings.Repeat(" ", maxBody+1), 400},
+		{"another reader", origin, apduPath("Another reader"), p.body("00200082"), 400},
+		{"disconnect without JSON", origin, "/scard/disconnect/", "s1", 400},
+		{"another path", origin, "/scard/reset/", "{}", 404},
+	} {
+		if status, answer := p.post(c.origin, c.path, c.body); status != c.status {
+			t.Errorf("%s: %d %s, want %d", c.name, status, answer, c.status)
+		}
+	}
+	if responses, _ := p.transmit("00200082"); responses[0] != "63c3" {
+		t.Errorf("a try was spent: %v", responses)
+	}
+	r := httptest.NewRequest(http.MethodGet, "https://"+Address+"/scard/list/", nil)
+	r.Header.Set("Origin", origin)
+	w := httptest.NewRecorder()
+	if service.Handler().ServeHTTP(w, r); w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %d", w.Code)
+	}
+	r = httptest.NewRequest(http.MethodPost, "https://"+Address+"/scard/disconnect/", io.NopCloser(strings.NewReader("{}")))
+	r.Header.Set("Origin", origin)
+	w = httptest.NewRecorder()
+	if service.Handler().ServeHTTP(w, r); w.Code != http.StatusBadRequest {
+		t.Errorf("length not said: %d", w.Code)
+	}
+}
+
+// TestPINIsWiped: when a request has been answered, neither the buffer that
+// went to the card nor the command it was made of holds the PIN.
+func TestPINIsWiped(t *testing.T) {
+	card, _ := newCard(t)
+	tap := &tap{}
+	s := cardsim.NewSlot(readerName)
+	s.Insert(card)
+	service := New(tapped{s, tap}, slog.New(slog.DiscardHandler))
+	defer service.Close()
+	p := newPage(t, service, "s1")
+	if responses, _ := p.transmit(p.verify("1234")); responses[0] != "9000" {
+		t.Fatal(responses)
+	}
+	if !tap.saw {
+		t.Fatal("the PIN did not come by")
+	}
+	for _, b := range tap.buffers {
+		if bytes.Contains(b, []byte("1234")) {
+			t.Errorf("still there: %X", b)
+		}
+	}
+
+	request, err := parseTransmit([]byte(p.body(p.verify("1234"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands, err := service.refs.commands(request)
+	if err != nil || !bytes.HasPrefix(commands[0].Data, []byte("1234")) {
+		t.Fatalf("%X, %v", commands, err)
+	}
+	data, packet := commands[0].Data, request.Commands[0].APDU
+	wipe(commands)
+	request.wipe()
+	if !bytes.Equal(data, make([]byte, len(data))) || !bytes.Equal(packet, make([]byte, len(packet))) {
+		t.Errorf("not wiped: %X %X", data, packet)
+	}
+}
+
+// tap keeps the buffers that go to the card, not their content.
+type tap struct {
+	buffers [][]byte
+	saw     bool
+}
+
+type tapped struct {
+	slot.Slot
+	tap *tap
+}
+
+func (s tapped) Connect(ctx context.Context) (slot.Conn, error) {
+	conn, err := s.Slot.Connect(ctx)
+	return tappedConn{conn, s.tap}, err
+}
+
+type tappedConn struct {
+	slot.Conn
+	tap *tap
+}
+
+func (c tappedConn) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	c.tap.buffers = append(c.tap.buffers, command)
+	c.tap.saw = c.tap.saw || bytes.Contains(command, []byte("1234"))
+	return c.Conn.Transmit(ctx, command)
+}
+
+// FuzzBody: no body makes the service send what a page may not, or panic.
+func FuzzBody(f *testing.F) {
+	p := page{session: "s1"}
+	for _, commands := range [][]string{
+		{"00A40000023F00", "00C0000010"},
+		{"FFFF010400000001 05 04 A020008208 31323334 FFFFFFFF"},
+		{"A02000820831323334FFFFFFFF"},
+		{"00B00000000000"},
+	} {
+		f.Add([]byte(p.body(commands...)))
+	}
+	f.Add([]byte(`{"session":"s","apducommands":[{"apdu":null},{"apdu":7},{}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var r refs
+		number, _ := r.issue()
+		defer r.dropAll()
+		body = bytes.Replace(body, []byte("00000001"), []byte(hex.EncodeToString(binary.BigEndian.AppendUint32(nil, number))), 1)
+		if _, err := parseDisconnect(body); err != nil && !errors.Is(err, errBody) {
+			t.Fatal(err)
+		}
+		request, err := parseTransmit(body)
+		if err != nil {
+			if !errors.Is(err, errBody) {
+				t.Fatal(err)
+			}
+			return
+		}
+		commands, err := r.commands(request)
+		known := errors.Is(err, errForbidden) || errors.Is(err, errPacket) || errors.Is(err, errUnknownRef) || errors.Is(err, apdu.ErrMalformed)
+		if err != nil && !known {
+			t.Fatal(err)
+		}
+		for _, c := range commands {
+			if _, never := refused[c.INS]; never || c.CLA == 0xFF {
+				t.Fatalf("%X %X", c.CLA, c.INS)
+			}
+		}
+	})
+}
