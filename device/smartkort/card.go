@@ -55,10 +55,11 @@ type Card struct {
 	cache    *Cache
 
 	app      application
-	at       place // where the card's selection stands
-	mode     int   // index into selectModes
-	stepwise bool  // the card selects no paths, only file by file
-	byName   bool  // it does not select the application by its path
+	at       place  // where the card's selection stands
+	mode     int    // index into selectModes
+	stepwise bool   // the card selects no paths, only file by file
+	byName   bool   // it does not select the application by its path
+	class    []byte // the one in which the card took VERIFY, once it is known
 	odf      odf
 	guessed  bool // odf is what cards of this kind had so far
 

@@ -20,9 +20,12 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
+// now is when the tests' cards are issued.
+var now = time.Now()
+
 func newPKI(t *testing.T) *testpki.PKI {
 	t.Helper()
-	p, err := testpki.New(time.Now())
+	p, err := testpki.New(now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,8 @@ type kind struct {
 	app       application
 	mode      int
 	stepwise  bool
-	byName    bool // the application's path is known, but cannot be selected
+	byName    bool   // the application's path is known, but cannot be selected
+	class     []byte // of VERIFY
 	tokenSize int
 	looks     [sha256.Size]byte // hash of TokenInfo.looks
 	odf       []byte            // of cards that look so
@@ -25,7 +26,7 @@ type kind struct {
 
 // tryKind goes the way that other cards of the kind went.
 func (c *Card) tryKind(ctx context.Context, k *kind) (found bool, err error) {
-	c.app, c.at, c.mode, c.stepwise = k.app, elsewhere, k.mode, k.stepwise
+	c.app, c.at, c.mode, c.stepwise, c.class = k.app, elsewhere, k.mode, k.stepwise, k.class
 	if err = c.enterKind(ctx, k); err == nil {
 		if err = c.readCurrentTokenInfo(ctx, Path{File: fileToken, Length: k.tokenSize}); err == nil {
 			err = c.look(ctx, k)
@@ -35,7 +36,7 @@ func (c *Card) tryKind(ctx context.Context, k *kind) (found bool, err error) {
 	case err == nil:
 		return true, nil
 	case isStatus(err) || errors.Is(err, ErrMalformed):
-		c.mode, c.stepwise, c.files = 0, false, map[string][]byte{}
+		c.mode, c.stepwise, c.class, c.files = 0, false, nil, map[string][]byte{}
 		return false, nil
 	}
 	return false, err
@@ -70,7 +71,7 @@ func (c *Card) remember() {
 		return
 	}
 	c.cache.learn(c.line.ATR(), &kind{
-		app: c.app, mode: c.mode, stepwise: c.stepwise, byName: c.byName,
+		app: c.app, mode: c.mode, stepwise: c.stepwise, byName: c.byName, class: c.class,
 		tokenSize: len(c.tokenRaw), looks: sha256.Sum256(c.token.looks), odf: bytes.Clone(c.files[odfPath.key()]),
 	})
 	// Without a serial number a card is not told from others, and without a

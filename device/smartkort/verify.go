@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"smartkiosk/device/apdu"
 )
@@ -84,7 +85,8 @@ func (c *Card) VerifyPIN(ctx context.Context, cert Certificate, pin []byte) erro
 		return fmt.Errorf("cannot verify PIN: %w", err)
 	}
 	defer clear(block)
-	err = c.present(ctx, c.profile.Verify.Classes, apdu.Command{INS: insVerify, P2: p.Reference, Data: block}, false)
+	classes := slices.Concat(c.class, c.profile.Verify.Classes)
+	err = c.present(ctx, classes, apdu.Command{INS: insVerify, P2: p.Reference, Data: block}, false)
 	return c.verified(p, err)
 }
 
@@ -122,6 +124,9 @@ func (c *Card) present(ctx context.Context, classes []byte, cmd apdu.Command, pu
 			return err
 		}
 		if r.SW != apdu.CLAUnsupported && r.SW != apdu.INSUnsupported {
+			if cmd.INS == insVerify {
+				c.class = []byte{cmd.CLA}
+			}
 			break
 		}
 	}
@@ -156,7 +161,8 @@ func (c *Card) judge(sw apdu.Status, puk bool) error {
 // enterFor goes where the PIN is to be verified, and where its key is used
 // then: leaving the DF of a local PIN would forget it.
 func (c *Card) enterFor(ctx context.Context, p PIN) error {
-	if len(p.Path.File) == 0 || bytes.Equal(p.Path.File, c.app.path) {
+	global := !p.Local && p.Reference&0x80 == 0 // for the whole card (ISO 7816-4 §11.6.1)
+	if global || len(p.Path.File) == 0 || bytes.Equal(p.Path.File, c.app.path) {
 		return c.enter(ctx)
 	}
 	if c.at == place(p.Path.File) {
