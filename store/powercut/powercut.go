@@ -26,7 +26,8 @@ type Recording interface {
 	Entries() []Entry
 	// Cut makes the disk as a cut after the first n entries could have left
 	// it, chosen by random, and calls f with the folder that the writer was
-	// given. n never is less than in the call before.
+	// given. It fails with f's error, or when the folder cannot be had. n
+	// never is less than in the call before.
 	Cut(n int, random *rand.Rand, f func(folder string) error) error
 }
 
@@ -81,16 +82,10 @@ func Try(r Recording, o Options, check func(folder string, p Promises) error) (R
 		report.Cuts++
 		report.At[c.at]++
 		report.Promised += promises.count()
-		bad := Bad{Cut: c.number, At: c.at}
-		err := r.Cut(c.after, rand.New(rand.NewPCG(o.Seed, uint64(c.number))), func(folder string) error {
-			bad.Err = check(folder, promises)
-			return nil
-		})
+		random := rand.New(rand.NewPCG(o.Seed, uint64(c.number)))
+		err := r.Cut(c.after, random, func(folder string) error { return check(folder, promises) })
 		if err != nil {
-			return report, fmt.Errorf("cannot cut the power after entry %d: %w", c.after, err)
-		}
-		if bad.Err != nil {
-			report.Bad = append(report.Bad, bad)
+			report.Bad = append(report.Bad, Bad{Cut: c.number, At: c.at, Err: err})
 		}
 	}
 	if report.Promised == 0 {

@@ -141,9 +141,10 @@ func (w *Writer) do(m Mark, f func() error) error {
 const consumer = "feed"
 
 // options are those of an outbox, so that each way of keeping what was
-// acknowledged is met. The disk is small, and has nothing else on it.
+// acknowledged is met. The disk is small, with nothing else on it, and yet the
+// outbox is never Low, at which it would keep less.
 func options(box int) store.Options {
-	o := store.Options{Headroom: 1, Keep: 10 * (box % 3)}
+	o := store.Options{MaxSize: 16 << 20, Headroom: 1, Keep: 10 * (box % 3)}
 	if needs(box) {
 		o.Required = []string{consumer}
 	}

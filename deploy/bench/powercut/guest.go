@@ -1,0 +1,83 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"smartkiosk/store/powercut"
+)
+
+// What the guest finds in its root, a folder of the host's, and leaves there.
+const (
+	guestProgram = "init"
+	guestOld     = "old"    // outboxes of older formats
+	guestResult  = "result" // "done", or why not
+	guestMount   = "mnt"
+)
+
+// manners of the guest's writer.
+const (
+	withSync    = "sync"
+	withoutSync = "nosync"
+)
+
+// guest is the only program of a kernel that was booted for it. It writes, on
+// a disk that keeps a log, and turns the machine off.
+func guest(args []string) {
+	result := "done"
+	if err := guestWork(args); err != nil {
+		result = err.Error()
+	}
+	if err := os.WriteFile("/"+guestResult, []byte(result), 0o600); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)) // does not return
+}
+
+// guestWork takes the seed, how many records to write, and a manner.
+func guestWork(args []string) error {
+	if len(args) != 3 {
+		return fmt.Errorf("cannot work with arguments %q", args)
+	}
+	seed, err := strconv.ParseUint(args[0], 10, 64)
+	if err != nil {
+		return err
+	}
+	records, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	old, err := powercut.ReadOld("/"+guestOld+"/*", "/tmp")
+	if err != nil {
+		return err
+	}
+	disk, err := logWrites("/dev/ubda", diskSize/sector, "/dev/ubdb")
+	if err != nil {
+		return err
+	}
+	if err := unix.Mount("/dev/dm-0", "/"+guestMount, "ext4", 0, ""); err != nil {
+		return fmt.Errorf("cannot mount disk: %w", err)
+	}
+	if args[2] == withoutSync {
+		if err := powercut.Deafen(); err != nil {
+			return err
+		}
+	}
+	w := powercut.Writer{
+		Folder: "/" + guestMount,
+		Seed:   seed,
+		Old:    old,
+		Mark:   func(m powercut.Mark) error { return disk.mark(m.String()) },
+	}
+	err = w.Write(records)
+	if err := unix.Unmount("/"+guestMount, 0); err != nil {
+		return fmt.Errorf("cannot unmount disk: %w", err)
+	}
+	return errors.Join(err, disk.remove())
+}

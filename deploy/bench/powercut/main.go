@@ -1,0 +1,190 @@
+//go:build linux
+
+// Powercut cuts the power of an outbox's writer, on a real file system and a
+// real kernel's block layer: see store/powercut. The writer works in a
+// user-mode Linux, on a disk that keeps a log; the disk is made anew from the
+// log, mounted and checked on this machine, for which it must be root.
+//
+//	powercut -kernel FILE -cuts N [-seed N] [-work FOLDER]
+//	powercut -replay FOLDER -seed N -cut N
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"smartkiosk/store/powercut"
+)
+
+const (
+	cutsOfRecording = 125
+	cutsOfControl   = 50
+	records         = 600 // of a recording
+	oldOutboxes     = "store/testdata/format*.db"
+)
+
+func main() {
+	if os.Getpid() == 1 {
+		guest(os.Args[1:])
+	}
+	inside, code, err := powercut.OwnMounts()
+	if inside {
+		err = run()
+		code = 0
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run() error {
+	kernel := flag.String("kernel", "", "user-mode Linux, as kernel.sh builds it")
+	cuts := flag.Int("cuts", 1000, "how often the power is cut")
+	seed := flag.Uint64("seed", 0, "what the writer and the cuts follow from, 0 for a new one")
+	work := flag.String("work", os.TempDir(), "where recordings are made, and kept when a cut shows something")
+	replay := flag.String("replay", "", "a recording that was kept, instead of a new one")
+	only := flag.Int("cut", 0, "make only this one of its cuts")
+	flag.Parse()
+
+	if *seed == 0 {
+		*seed = rand.Uint64N(1 << 32)
+	}
+	scratch, err := os.MkdirTemp("", "powercut-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	b := bench{kernel: *kernel, work: *work}
+	if b.old, err = powercut.ReadOld(oldOutboxes, scratch); err != nil {
+		return err
+	}
+	if *replay != "" {
+		report, err := b.try(*replay, powercut.Options{Seed: *seed, Cuts: cutsOfRecording, Only: *only})
+		return b.judge(report, err, *replay, *seed)
+	}
+	return b.run(*seed, *cuts)
+}
+
+// bench makes recordings and cuts.
+type bench struct {
+	kernel, work string
+	old          []powercut.Old
+}
+
+// run makes the cuts, on several recordings at once as a cut mostly waits for
+// the kernel, and then the control: the same writer without sync.
+func (b bench) run(seed uint64, cuts int) error {
+	fmt.Printf("%d cuts, seed %d\n", cuts, seed)
+	start := time.Now()
+	recordings := (cuts + cutsOfRecording - 1) / cutsOfRecording
+	slots := make(chan struct{}, 2*runtime.NumCPU())
+	errs := make([]error, recordings)
+	var all sync.WaitGroup
+	for i := range recordings {
+		slots <- struct{}{}
+		all.Go(func() {
+			n := min(cutsOfRecording, cuts-i*cutsOfRecording)
+			errs[i] = b.cutNew(seed+uint64(i), n)
+			<-slots
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	took := time.Since(start)
+	fmt.Printf("after all %d cuts every promise was kept; %.0f cuts a minute (%.1f s)\n", cuts, float64(cuts)/took.Minutes(), took.Seconds())
+	return b.control(seed + uint64(recordings))
+}
+
+// cutNew makes cuts on a new recording.
+func (b bench) cutNew(seed uint64, cuts int) error {
+	folder, err := b.record(seed, withSync)
+	if err != nil {
+		return err
+	}
+	report, err := b.try(folder, powercut.Options{Seed: seed, Cuts: cuts})
+	if err := b.judge(report, err, folder, seed); err != nil {
+		return err
+	}
+	return os.RemoveAll(folder)
+}
+
+// control fails unless a writer that does not sync is caught.
+func (b bench) control(seed uint64) error {
+	folder, err := b.record(seed, withoutSync)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	report, err := b.try(folder, powercut.Options{Seed: seed, Cuts: cutsOfControl})
+	if err != nil {
+		return fmt.Errorf("cannot judge by control: %w", err)
+	}
+	fmt.Printf("control without sync: %d of %d cuts caught\n", len(report.Bad), report.Cuts)
+	if len(report.Bad) < report.Cuts/3 {
+		return fmt.Errorf("only %d of %d cuts caught a writer that does not sync", len(report.Bad), report.Cuts)
+	}
+	return nil
+}
+
+func (b bench) record(seed uint64, manner string) (folder string, err error) {
+	if err := os.MkdirAll(b.work, 0o700); err != nil {
+		return "", err
+	}
+	if folder, err = os.MkdirTemp(b.work, fmt.Sprintf("recording-%d-", seed)); err != nil {
+		return "", err
+	}
+	return folder, boot(b.kernel, oldOutboxes, folder, seed, records, manner)
+}
+
+func (b bench) try(folder string, o powercut.Options) (powercut.Report, error) {
+	var l blockLog
+	var err error
+	if l.safe, err = os.ReadFile(filepath.Join(folder, diskName)); err != nil {
+		return powercut.Report{}, err
+	}
+	log, err := os.Open(filepath.Join(folder, logName))
+	if err != nil {
+		return powercut.Report{}, err
+	}
+	defer log.Close()
+	l.log = log
+	if l.entries, err = readLog(log, diskSize); err != nil {
+		return powercut.Report{}, err
+	}
+	mount, err := os.MkdirTemp("", "powercut-mount-")
+	if err != nil {
+		return powercut.Report{}, err
+	}
+	defer os.Remove(mount)
+	if l.disk, err = newScratchDisk(mount); err != nil {
+		return powercut.Report{}, err
+	}
+	defer l.disk.close()
+	return powercut.Try(&l, o, powercut.Checker{Seed: o.Seed, Old: b.old}.Check)
+}
+
+// judge says what a recording showed.
+func (b bench) judge(r powercut.Report, err error, folder string, seed uint64) error {
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", folder, err)
+	}
+	fmt.Printf("seed %d: %d cuts, %v, %d records promised, %d promises broken\n", seed, r.Cuts, r.At, r.Promised, len(r.Bad))
+	for _, bad := range r.Bad {
+		fmt.Printf("cut %d, during %s: %v; replay: make powercut REPLAY=%s SEED=%d CUT=%d\n", bad.Cut, bad.At, bad.Err, folder, seed, bad.Cut)
+	}
+	if len(r.Bad) > 0 {
+		return fmt.Errorf("%d of %d cuts broke a promise; the recording is kept in %s", len(r.Bad), r.Cuts, folder)
+	}
+	return nil
+}
