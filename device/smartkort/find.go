@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"slices"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/apdu/tlv"
@@ -89,6 +91,9 @@ func (c *Card) findIn(ctx context.Context, applet []byte, broken *error) (found 
 
 // try looks for an application in one place.
 func (c *Card) try(ctx context.Context, a application, broken *error) (found bool, err error) {
+	if c.line.sent >= maxSearch {
+		return false, fmt.Errorf("%w: %d APDUs in search of an application", apdu.ErrEndless, c.line.sent)
+	}
 	c.app, c.at, c.files = a, elsewhere, map[string][]byte{}
 	if err = c.enter(ctx); err == nil {
 		if err = c.readTokenInfo(ctx); err == nil {
@@ -184,8 +189,13 @@ func (c *Card) listed(ctx context.Context) ([]application, error) {
 // before, so that one only counts by its path.
 func decodeDIR(file []byte) []application {
 	var apps []application
+	add := func(a application) {
+		if !slices.ContainsFunc(apps, func(b application) bool { return bytes.Equal(a.aid, b.aid) && bytes.Equal(a.path, b.path) }) {
+			apps = append(apps, a)
+		}
+	}
 	for o, err := range tlv.Objects(file) {
-		if err != nil || len(apps) >= 16 {
+		if err != nil || len(apps) >= maxListed {
 			break
 		}
 		if o.Tag != 0x61 {
@@ -194,13 +204,13 @@ func decodeDIR(file []byte) []application {
 		path, _ := tlv.Find(o.Value, 0x51)
 		absolute := bytes.HasPrefix(path, masterFile) && len(path)%2 == 0 && len(path) <= 16
 		if absolute && len(path) > 2 {
-			apps = append(apps, application{how: "path in EF.DIR", path: bytes.Clone(path)})
+			add(application{how: "path in EF.DIR", path: bytes.Clone(path)})
 		} else {
 			path = nil
 		}
 		aid, _ := tlv.Find(o.Value, 0x4F)
 		if len(aid) > 0 && len(aid) <= 16 && !bytes.Equal(aid, standardAID) {
-			apps = append(apps, application{how: "AID in EF.DIR", aid: bytes.Clone(aid), path: bytes.Clone(path)})
+			add(application{how: "AID in EF.DIR", aid: bytes.Clone(aid), path: bytes.Clone(path)})
 		}
 	}
 	return apps

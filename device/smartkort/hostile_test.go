@@ -6,9 +6,13 @@ import (
 	"errors"
 	"runtime"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/apdu/tlv"
+	"smartkiosk/device/cardsim"
+	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/device/smartkort"
 )
 
@@ -94,7 +98,7 @@ func TestHostileCards(t *testing.T) {
 		{"half a status", func(string, int, int) []byte { return []byte{0x90} }, apdu.ErrMalformed},
 		{"empty answers", func(string, int, int) []byte { return []byte{0x90, 0x00} }, smartkort.ErrMalformed},
 		{"directory full of padding", func(_ string, _, le int) []byte { return ok(make([]byte, le)) }, smartkort.ErrMalformed},
-		{"directory without an end", func(_ string, _, le int) []byte { return ok(bytes.Repeat([]byte{0xA6, 0x00}, le/2)) }, smartkort.ErrMalformed},
+		{"directory without an end", func(_ string, _, le int) []byte { return ok(bytes.Repeat([]byte{0xA6, 0x00}, le/2)) }, apdu.ErrEndless},
 		{"directory that promises 10 MB", func(string, int, int) []byte { return ok([]byte{0xA0, 0x83, 0x98, 0x96, 0x80}) }, smartkort.ErrMalformed},
 		{"directory that ends in an object", files(map[string][]byte{"\x44\x02": key[:len(key)-1]}), smartkort.ErrMalformed},
 		{"thousands of objects", files(map[string][]byte{"\x44\x03": endless}), smartkort.ErrMalformed},
@@ -150,4 +154,72 @@ func TestVisitIsBounded(t *testing.T) {
 	if _, err := card.Certificates(t.Context()); !errors.Is(err, apdu.ErrEndless) || h.sent > 256 {
 		t.Errorf("%d commands, %v", h.sent, err)
 	}
+}
+
+// TestEvilCards: each way of the software card to mean harm, for every kind of
+// card, ends the visit with an error, but for answers after a pull, of which
+// there was none.
+func TestEvilCards(t *testing.T) {
+	kinds := newKinds(t)
+	kinds["smartkort"] = testpki.Kind{Card: newPKI(t).Cards["valid"]}
+	for name, k := range kinds {
+		file, err := k.Card.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, evil := range cardsim.Evils {
+			card, err := cardsim.Parse(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			card.TurnEvil(evil)
+			l := connect(t, card)
+			pin := testpki.PIN
+			if name == cardsim.T1 {
+				pin = testpki.LongPIN
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err = tryVisit(t, caching(t, nil), l, pin)
+			runtime.ReadMemStats(&after)
+			if (err == nil) != (evil == cardsim.AnswersAfterPull) {
+				t.Errorf("%s, %s: %v", name, evil, err)
+			}
+			if len(l.sent) > 192 {
+				t.Errorf("%s, %s: %d commands", name, evil, len(l.sent))
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 { // the card's own
+				t.Errorf("%s, %s: %d bytes allocated", name, evil, n)
+			}
+		}
+	}
+}
+
+// TestSilentCard: a card that gives no answer is given up by itself.
+func TestSilentCard(t *testing.T) {
+	card := newPKI(t).Cards["valid"]
+	for at := 1; at <= 20; at += 6 {
+		synctest.Test(t, func(t *testing.T) {
+			l := &silent{line: connect(t, card), at: at}
+			begin := time.Now()
+			_, err := tryVisit(t, smartkort.Driver{}, &line{Conn: l}, testpki.PIN)
+			if !errors.Is(err, smartkort.ErrTimeout) || time.Since(begin) > 5*time.Second {
+				t.Errorf("silent from command %d on: %v after %v", at, err, time.Since(begin))
+			}
+		})
+	}
+}
+
+// silent answers no more from a command on.
+type silent struct {
+	*line
+	at int
+}
+
+func (s *silent) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	if len(s.sent)+1 >= s.at {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.line.Transmit(ctx, command)
 }

@@ -13,6 +13,8 @@ import (
 // Bounds against cards that are broken or hostile. A visit takes some 30 APDUs.
 const (
 	maxAPDUs   = 256       // for one Card, from Open to Close
+	maxSearch  = 48        // sent in search of an application, before another place is tried
+	maxListed  = 8         // applications in EF.DIR
 	maxBlocks  = 64        // reads of one file
 	maxFile    = 16 * 1024 // bytes of one file: 64 blocks of 256
 	maxObjects = 64        // objects of one directory
