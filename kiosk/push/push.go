@@ -48,6 +48,8 @@ const (
 	minBatch   = 16 << 10
 	maxBatch   = 2 << 20
 
+	minEvent = 1 << 10 // a batch of so many bytes holds no more events; they are not read for nothing
+
 	sendTimeout = 30 * time.Second
 
 	// Between tries of what failed. The ceiling is low: a hub that is back is
@@ -58,17 +60,42 @@ const (
 	maxRetryAfter = time.Hour
 )
 
+// Pusher hands one outbox over.
+type Pusher struct {
+	Queue Queue
+	Send  Send
+	Log   *slog.Logger
+
+	// Busy tells whether a visit goes on: batches are small meanwhile, so
+	// that neither the hub nor the disk is held up for its person. nil: never.
+	Busy func() bool
+	// Park puts another event in the place of one that the hub refuses for
+	// good, while it would take those behind it. nil: they wait.
+	Park func(sequence uint64, problem string) error
+
+	bytes   int // of the next batch
+	wait    *backoff.ExponentialBackOff
+	worry   string // what was logged last, "" when all is well
+	refused struct {
+		sequence uint64
+		times    int
+	}
+}
+
 // Run pushes until ctx ends, and returns its error. New records are sent at
 // once, except while it waits after a failure: then they wait as well.
-//
-// An event that the hub refuses for good holds up those behind it, for they
-// are chained to it. It is logged as an error, with its sequence number.
-func Run(ctx context.Context, q Queue, send Send, log *slog.Logger) error {
-	p := pusher{queue: q, send: send, log: log, bytes: firstBatch, wait: backoff.NewExponentialBackOff()}
+func (p *Pusher) Run(ctx context.Context) error {
+	p.bytes, p.wait = firstBatch, backoff.NewExponentialBackOff()
 	p.wait.InitialInterval, p.wait.MaxInterval, p.wait.Multiplier = firstWait, maxWait, 2
 	for {
-		changed := q.Changed() // before the look at what there is
+		changed := p.Queue.Changed() // before the look at what there is
 		progress, err := p.push(ctx)
+		if refusal, ok := errors.AsType[*refusal](err); ok && p.Park != nil && ctx.Err() == nil {
+			var parked bool
+			if parked, err = p.refusedAgain(ctx, refusal); parked {
+				continue
+			}
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -92,19 +119,14 @@ func Run(ctx context.Context, q Queue, send Send, log *slog.Logger) error {
 	}
 }
 
-type pusher struct {
-	queue Queue
-	send  Send
-	log   *slog.Logger
-	bytes int // of the next batch
-	wait  *backoff.ExponentialBackOff
-	worry string // what was logged last, "" when all is well
-}
-
 // push sends one batch. It tells whether the outbox became shorter, which may
 // be so when the hub refused a part.
-func (p *pusher) push(ctx context.Context) (progress bool, err error) {
-	records, err := p.queue.Pending(0, maxEvents)
+func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
+	limit := p.bytes
+	if p.Busy != nil && p.Busy() {
+		limit = minBatch
+	}
+	records, err := p.Queue.Pending(0, min(maxEvents, limit/minEvent))
 	if err != nil || len(records) == 0 {
 		return false, err
 	}
@@ -112,14 +134,14 @@ func (p *pusher) push(ctx context.Context) (progress bool, err error) {
 	var batch []json.RawMessage
 	size := 0
 	for _, r := range records {
-		if size += len(r.Data); size > p.bytes && len(batch) > 0 {
+		if size += len(r.Data); size > limit && len(batch) > 0 {
 			break
 		}
 		batch = append(batch, r.Data)
 	}
 
 	sending, cancel := context.WithTimeout(ctx, sendTimeout)
-	acknowledged, err := p.send(sending, batch)
+	acknowledged, err := p.Send(sending, batch)
 	cancel()
 	if err != nil {
 		p.bytes = max(p.bytes/2, minBatch)
@@ -133,14 +155,14 @@ func (p *pusher) push(ctx context.Context) (progress bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := p.queue.Ack(acknowledged); err != nil {
+	if err := p.Queue.Ack(acknowledged); err != nil {
 		return false, err
 	}
 	return true, nil
 }
 
 // pause is how long to wait after a failure.
-func (p *pusher) pause(err error) time.Duration {
+func (p *Pusher) pause(err error) time.Duration {
 	pause := p.wait.NextBackOff()
 	if problem, ok := errors.AsType[*hubapi.Problem](err); ok {
 		pause = max(pause, min(problem.RetryAfter(), maxRetryAfter))
@@ -149,7 +171,7 @@ func (p *pusher) pause(err error) time.Duration {
 }
 
 // report logs when it becomes another matter, not each try.
-func (p *pusher) report(err error) {
+func (p *Pusher) report(err error) {
 	var worry string
 	if err != nil {
 		worry = "unreachable"
@@ -167,11 +189,11 @@ func (p *pusher) report(err error) {
 	}
 	switch p.worry = worry; {
 	case err == nil:
-		p.log.Info("events reach the hub again")
+		p.Log.Info("events reach the hub again")
 	case isRefusal:
-		p.log.Error("event refused by the hub, those after it wait", "sequence", refusal.sequence, "err", refusal.err)
+		p.Log.Error("event refused by the hub, those after it wait", "sequence", refusal.sequence, "err", refusal.err)
 	default:
-		p.log.Warn("cannot push events", "err", err)
+		p.Log.Warn("cannot push events", "err", err)
 	}
 }
 

@@ -30,6 +30,7 @@ type memory struct {
 	acked   uint64
 	changed chan struct{}
 	broken  error
+	parked  []string
 }
 
 func newMemory(n int, size int) *memory {
@@ -78,14 +79,16 @@ func (m *memory) Changed() <-chan struct{} {
 
 // hub takes events as the real one does, and fails when it is told to.
 type hub struct {
-	t       *testing.T
-	last    uint64
-	fail    func() error // of the next call, nil to take it
-	after   func() error // as fail, once the events are taken
-	poison  uint64       // refused for good
-	batches [][]json.RawMessage
-	times   []time.Duration // since the start
-	start   time.Time
+	t      *testing.T
+	last   uint64
+	fail   func() error // of the next call, nil to take it
+	after  func() error // as fail, once the events are taken
+	poison uint64       // refused for good
+
+	poisonAll bool // and all after it
+	batches   [][]json.RawMessage
+	times     []time.Duration // since the start
+	start     time.Time
 }
 
 func newHub(t *testing.T) *hub { return &hub{t: t, start: time.Now()} }
@@ -101,11 +104,14 @@ func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
 		}
 	}
 	for i, b := range batch {
-		var e struct{ Sequence uint64 }
+		var e struct {
+			Sequence uint64
+			StandIn  bool
+		}
 		if err := json.Unmarshal(b, &e); err != nil {
 			h.t.Error(err)
 		}
-		if e.Sequence == h.poison {
+		if h.poison != 0 && !e.StandIn && (e.Sequence == h.poison || h.poisonAll && e.Sequence > h.poison) {
 			return 0, fmt.Errorf("cannot send: %w", &hubapi.Problem{Type: hubapi.KindEvent, Status: 422, Title: "bad seal", Event: &i})
 		}
 		if e.Sequence > h.last+1 {
@@ -122,12 +128,16 @@ func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
 }
 
 // run pushes in the background of a synctest bubble until the test ends.
-func run(t *testing.T, q Queue, send Send) (log *bytes.Buffer) {
+func run(t *testing.T, q Queue, send Send, change ...func(*Pusher)) (log *bytes.Buffer) {
 	t.Helper()
 	log = &bytes.Buffer{}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- Run(ctx, q, send, slog.New(slog.NewTextHandler(log, nil))) }()
+	p := &Pusher{Queue: q, Send: send, Log: slog.New(slog.NewTextHandler(log, nil))}
+	for _, c := range change {
+		c(p)
+	}
+	go func() { done <- p.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
@@ -430,7 +440,8 @@ func TestRestarts(t *testing.T) {
 				cancel()
 				return nil
 			}
-			if err := Run(ctx, s, h.send, slog.New(slog.DiscardHandler)); !errors.Is(err, context.Canceled) {
+			p := &Pusher{Queue: s, Send: h.send, Log: slog.New(slog.DiscardHandler)}
+			if err := p.Run(ctx); !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}
 			cancel()

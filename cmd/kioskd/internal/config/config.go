@@ -28,6 +28,8 @@ type Config struct {
 	Trust    Trust  `toml:"trust"`
 	Reader   Reader `toml:"reader"`
 	Panel    Panel  `toml:"panel"`
+	Outbox   Outbox `toml:"outbox"`
+	Feed     Feed   `toml:"feed"`
 }
 
 // Hub says how to reach the hub and be known to it.
@@ -55,6 +57,18 @@ type Panel struct {
 	Listen string `toml:"listen"` // loopback address of the web panel
 }
 
+// Outbox says how much the kiosk keeps.
+type Outbox struct {
+	Keep  int   `toml:"keep"`   // events that the hub has, to be looked at; 64 unless said
+	MaxMB int64 `toml:"max_mb"` // size of the file in MiB; 1024 unless said
+}
+
+// Feed says who may pull events from the kiosk itself.
+type Feed struct {
+	Listen   string   `toml:"listen"`   // host:port; "" lets nobody
+	Required []string `toml:"required"` // consumers for whom events are kept until they have them
+}
+
 // Load reads and checks a configuration file. Paths in it are relative to the
 // folder it is in. The error names the file, and the line or key.
 func Load(path string) (*Config, error) {
@@ -62,7 +76,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read configuration: %w", err)
 	}
-	c := &Config{Language: "nb"}
+	c := &Config{Language: "nb", Outbox: Outbox{Keep: 64, MaxMB: 1024}}
 	d := toml.NewDecoder(strings.NewReader(string(data))).DisallowUnknownFields()
 	if err := d.Decode(c); err != nil {
 		return nil, fmt.Errorf("cannot read configuration %s: %w", path, explain(err))
@@ -112,11 +126,26 @@ func (c *Config) check() error {
 	if !slices.Contains(rules, c.Trust.Offline) {
 		return fmt.Errorf("trust.offline is %q, not one of %q", c.Trust.Offline, rules)
 	}
+	if c.Outbox.Keep < 0 || c.Outbox.MaxMB < minMaxMB || c.Outbox.MaxMB > maxMaxMB {
+		return fmt.Errorf("outbox.keep %d is below 0, or outbox.max_mb %d not from %d to %d", c.Outbox.Keep, c.Outbox.MaxMB, minMaxMB, maxMaxMB)
+	}
+	for _, name := range c.Feed.Required {
+		if !hubapi.ValidName(name) {
+			return fmt.Errorf("feed.required has %q, which is no name of a consumer", name)
+		}
+	}
 	return CheckLoopback(c.Panel.Listen)
 }
 
+// Bounds of outbox.max_mb: the least that an outbox works in, and what a
+// machine of 32 bits can map.
+const (
+	minMaxMB = 4
+	maxMaxMB = 1024
+)
+
 // optional are the keys that may be left empty.
-var optional = []string{"reader.match"}
+var optional = []string{"reader.match", "outbox.keep", "feed.listen", "feed.required"}
 
 // missing gives the first key that must have a value and has none.
 func missing(prefix string, v reflect.Value) string {

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -19,7 +21,6 @@ import (
 	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/journal"
-	"smartkiosk/kiosk/push"
 	"smartkiosk/kiosk/screen"
 	"smartkiosk/kiosk/terminal"
 	"smartkiosk/kiosk/trust"
@@ -35,6 +36,12 @@ type Daemon struct {
 	cards    *cardRecords
 	client   *hubapi.Client
 	log      *slog.Logger
+
+	visits  *visits
+	scarce  atomic.Bool // the outbox nears its end
+	room    chan bool   // for visits, as it changes
+	sockets []socket    // where the outbox is served
+	resealer
 }
 
 // Open reads the kiosk's keys and trust domains and opens its outbox. Texts
@@ -65,10 +72,15 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make state folder: %w", err)
 	}
-	outbox, err := store.Open(filepath.Join(c.State, "outbox.db"), store.Options{})
+	events := &journal.Journal{Sealer: sealer, Clocks: clocks, Origin: c.Hub.URL}
+	client := hubapi.NewClient(c.Hub.URL, credentials.TLS)
+	outbox, err := openOutbox(filepath.Join(c.State, "outbox.db"), store.Options{
+		MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required,
+	}, events, client.SendEvents, log)
 	if err != nil {
 		return nil, err
 	}
+	events.Outbox = outbox
 	records, err := openRecords(filepath.Join(c.State, "records.db"), clocks.Now(), log)
 	if err != nil {
 		return nil, errors.Join(err, outbox.Close())
@@ -83,12 +95,20 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 		store:   outbox,
 		records: records,
 		cards:   cards,
-		journal: &journal.Journal{Sealer: sealer, Outbox: outbox, Clocks: clocks, Origin: c.Hub.URL},
-		client:  hubapi.NewClient(c.Hub.URL, credentials.TLS),
+		journal: events,
+		client:  client,
 		log:     log,
+
+		visits:   newVisits(p),
+		room:     make(chan bool),
+		resealer: resealer{c.ID, credentials.Key, events},
+	}
+	events.Scarce = d.scarce.Load
+	if d.sockets, err = openSockets(c, credentials, outbox, log); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	d.terminal = &terminal.Terminal{
-		Slot: cardSlot{s, driver}, Panel: p, Hub: d.client, Journal: d.journal,
+		Slot: cardSlot{s, driver}, Panel: d.visits, Room: d.room, Hub: d.client, Journal: d.journal,
 		Domains: domains, Origin: c.Hub.URL, Offline: c.Trust.Offline,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
 		Now:    clocks.Now, Log: log,
@@ -111,18 +131,23 @@ func newSealer(c *config.Config, credentials *hubapi.Credentials) (*event.Sealer
 // Run serves visits and pushes events until ctx ends. When it returns, every
 // outcome is in the outbox.
 func (d *Daemon) Run(ctx context.Context, version string) error {
+	if level, err := d.store.Level(); err == nil {
+		d.scarce.Store(level != store.Roomy)
+	}
 	if err := d.journal.Started(version); err != nil {
 		return err
 	}
-	pushing, stop := context.WithCancel(ctx)
-	pushed := make(chan error, 1)
-	go func() { pushed <- push.Run(pushing, d.store, d.client.SendEvents, d.log) }()
+	background, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { d.push(background) })
+	beside.Go(func() { d.tend(background) })
+	for _, s := range d.sockets {
+		beside.Go(func() { s.serve(background, d.log) })
+	}
 	d.log.Info("ready")
 	err := d.terminal.Run(ctx)
 	stop()
-	if e := <-pushed; !errors.Is(e, context.Canceled) {
-		err = errors.Join(err, e)
-	}
+	beside.Wait()
 	return err
 }
 
@@ -132,5 +157,8 @@ func (d *Daemon) Last() uint64 { return d.journal.Last() }
 // Close lets go of the outbox and the records.
 func (d *Daemon) Close() error {
 	d.cards.close()
+	for _, s := range d.sockets {
+		_ = s.listener.Close() // after Run it is
+	}
 	return errors.Join(d.records.Close(), d.store.Close())
 }

@@ -1,0 +1,64 @@
+package feed
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"smartkiosk/kiosk/hubapi"
+)
+
+// State is the answer to GET /v1/outbox.
+type State struct {
+	First  uint64            `json:"first"`  // the oldest event that is kept, last+1 if none is
+	Acked  uint64            `json:"acked"`  // the newest that the hub has acknowledged
+	Last   uint64            `json:"last"`   // the newest
+	Parked []json.RawMessage `json:"parked"` // those that the hub would not take
+}
+
+// Local serves the outbox to the machine's technician, who is known by being
+// able to connect: GET /v1/outbox, and GET /v1/events?after=&max= for a batch
+// as a feed gives it, of all events that are kept. It changes nothing.
+func Local(o Outbox, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/outbox", func(w http.ResponseWriter, r *http.Request) {
+		parked, err := o.Parked()
+		if err != nil {
+			refuse(w, log, err)
+			return
+		}
+		p := o.Position()
+		s := State{First: p.First, Acked: p.Acked, Last: p.Last, Parked: []json.RawMessage{}}
+		for _, e := range parked {
+			s.Parked = append(s.Parked, e.Data)
+		}
+		body, err := json.Marshal(s)
+		if err != nil {
+			refuse(w, log, err)
+			return
+		}
+		write(w, http.StatusOK, "application/json", body)
+	})
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
+		after, most, err := localBounds(r.URL.Query())
+		if err == nil {
+			err = pull(r.Context(), w, o, after, most, 0)
+		}
+		if err != nil {
+			refuse(w, log, err)
+		}
+	})
+	return mux
+}
+
+func localBounds(query url.Values) (after uint64, most int, err error) {
+	if query.Has("after") {
+		if after, err = strconv.ParseUint(query.Get("after"), 10, 64); err != nil {
+			return 0, 0, malformed("after must be a sequence number")
+		}
+	}
+	most, err = number(query, "max", 1, hubapi.MaxEvents, hubapi.DefaultFeedBatch)
+	return after, most, err
+}

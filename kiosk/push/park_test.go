@@ -1,0 +1,99 @@
+package push
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// park replaces an event of the memory, as the outbox does.
+func (m *memory) park(sequence uint64, problem string) error {
+	turn.Lock()
+	defer turn.Unlock()
+	m.parked = append(m.parked, fmt.Sprintf("%d %s", sequence, problem))
+	m.records[sequence-1].Data = fmt.Appendf(nil, `{"sequence":%d,"standin":true}`, sequence)
+	return nil
+}
+
+// TestPoisonIsParked: those behind it go on within seconds, and it alone is
+// replaced.
+func TestPoisonIsParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, h := newMemory(20, 10), newHub(t)
+		h.poison = 8
+		log := run(t, q, h.send, func(p *Pusher) { p.Park = q.park })
+		pass(time.Minute)
+		if q.acked != 20 || h.last != 20 {
+			t.Errorf("acknowledged %d, hub has %d of 20", q.acked, h.last)
+		}
+		if len(q.parked) != 1 || q.parked[0] != "8 bad seal: " {
+			t.Errorf("parked %q", q.parked)
+		}
+		if !strings.Contains(log.String(), "event parked") || !strings.Contains(log.String(), "sequence=8") {
+			t.Errorf("log:\n%s", log)
+		}
+	})
+}
+
+// TestHubAtFaultParksNothing: one that refuses every event, or the stand-in,
+// or has nothing behind the refused one.
+func TestHubAtFaultParksNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		events int
+		from   uint64 // is refused with all after it
+	}{
+		"all refused":    {20, 8},
+		"nothing behind": {8, 8},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q, h := newMemory(tt.events, 10), newHub(t)
+			h.poison, h.poisonAll = tt.from, true
+			run(t, q, h.send, func(p *Pusher) { p.Park = q.park })
+			pass(time.Hour)
+			if len(q.parked) != 0 || q.acked != tt.from-1 {
+				t.Errorf("%s: parked %q, acknowledged %d", name, q.parked, q.acked)
+			}
+			h.poison = 0 // the hub has its key again
+			pass(maxWait * 2)
+			if q.acked != uint64(tt.events) {
+				t.Errorf("%s: acknowledged %d of %d", name, q.acked, tt.events)
+			}
+		})
+	}
+}
+
+// TestVisitComesFirst: while a visit goes on, batches are of a few events; the
+// backlog is drained all the same.
+func TestVisitComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, h := newMemory(1000, 6000), newHub(t)
+		busy, largest, most := true, 0, 0
+		send := func(ctx context.Context, batch []json.RawMessage) (uint64, error) {
+			size := 0
+			for _, e := range batch {
+				size += len(e)
+			}
+			if busy {
+				largest = max(largest, size)
+			}
+			most = max(most, len(batch))
+			acknowledged, err := h.send(ctx, batch)
+			busy = acknowledged < 300
+			return acknowledged, err
+		}
+		run(t, q, send, func(p *Pusher) { p.Busy = func() bool { return busy } })
+		if q.acked != 1000 {
+			t.Errorf("acknowledged %d of 1000", q.acked)
+		}
+		if largest > minBatch {
+			t.Errorf("a batch of %d bytes while a visit goes on", largest)
+		}
+		if most < 100 {
+			t.Errorf("no batch after it is of more than %d events", most)
+		}
+	})
+}
