@@ -21,7 +21,7 @@ import (
 //
 //	{
 //	  "format": "smartkiosk-card/1",
-//	  "kind": "smartkort",
+//	  "kind": "smartkort",                             (or another of kinds.go; PINs and keys go by its names)
 //	  "serial": "9578405000000001",
 //	  "updated": "2026-01-31T12:00:00Z",
 //	  "mute": true,                                    (left out: false)

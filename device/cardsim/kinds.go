@@ -101,13 +101,15 @@ var noAID = layout{
 }
 
 // applet: AID, greeting (API version 0.6, with elliptic curves) and algorithm
-// references are those of IsoApplet, by its own documentation.
+// references are those of IsoApplet, as OpenSC's driver for it has them. Such
+// cards are written by OpenSC, too, which shows in their directory files.
 var applet = layout{
 	atr:          []byte{0x3B, 0x63, 0x00, 0x00, 0x80, 0x51, 0x02},
 	label:        "Applet (software)",
 	manufacturer: "Smartkiosk",
 	applet:       []byte{0xF2, 0x76, 0xA2, 0x88, 0xBC, 0xFB, 0xA6, 0x9D, 0x34, 0xF3, 0x10, 0x01},
 	greeting:     []byte{0x00, 0x06, 0x04},
+	ecSizes:      true,
 	aid:          standardAID,
 	df:           0x5015,
 	sizeTag:      0x80,

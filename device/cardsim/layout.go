@@ -18,6 +18,7 @@ type layout struct {
 	aid      []byte // name of the application's DF, also in EF.DIR; nil for none, and no EF.DIR
 	df       uint16 // file identifier of the application's DF
 	relative bool   // directory files have paths relative to the application's DF
+	ecSizes  bool   // EC keys have a field size in EF.PrKDF, which OpenSC writes and the standard does not know
 	sizeTag  byte   // of a file's size in its control parameters: 80 or 81
 	filled   int    // bytes that a directory file takes at least
 	filler   byte   // what fills it up

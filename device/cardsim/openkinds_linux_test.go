@@ -6,11 +6,15 @@ import (
 	"encoding/pem"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"smartkiosk/device/cardsim/pcsctest"
+	"smartkiosk/device/cardsim/testpki"
 )
 
 // openscConf has OpenSC 0.23 speak to a kind of card: by the driver for
@@ -62,4 +66,42 @@ var openscID = map[string]map[string]string{
 	"applet":  {"authentication": "45", "signature": "46"},
 	"t1":      {"authentication": "45", "signature": "46"},
 	"mixed":   {"authentication": "45", "signature": "46", "company-authentication": "21", "company-signature": "22"},
+}
+
+// TestOpenSCSignsWithKinds has OpenSC verify PINs and sign, as far as it has a
+// driver that speaks to such cards: none knows one that pads nothing.
+func TestOpenSCSignsWithKinds(t *testing.T) {
+	kinds := newKinds(t)
+	d := pcsctest.Start(t)
+	type form struct {
+		hash string // as openssl has it
+		size int
+		args []string
+	}
+	rsa := form{"sha256", 32, []string{"--sha-256", "--pkcs1"}}
+	ec := form{"sha1", 20, []string{"--sha-1", "--signature-format", "openssl"}} // the one hash that the driver has with such keys
+	for _, c := range []struct {
+		kind, driver, key, pin string
+		form                   form
+	}{
+		{"applet", "isoApplet", "45", testpki.PIN, rsa},
+		{"applet", "isoApplet", "46", testpki.PIN, ec},
+		{"t1", "MaskTech", "45", testpki.LongPIN, rsa},
+		{"mixed", "MaskTech", "21", testpki.PIN, rsa},
+	} {
+		t.Run(c.kind+" "+c.key, func(t *testing.T) {
+			defer d.Insert(t, kinds[c.kind].Card)()
+			o := newOpenSC(t, openscConf(kinds[c.kind].Card.ATR(), c.driver))
+			if err := os.WriteFile(filepath.Join(o.dir, "digest"), bytes.Repeat([]byte{0xAB}, c.form.size), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			o.must("pkcs15-crypt", append(c.form.args, "--sign", "--key", c.key, "--pin", c.pin, "--input", "digest", "--output", "signature")...)
+			o.must("pkcs15-tool", "--read-certificate", c.key, "--output", "certificate")
+			verdict := o.must("openssl", "pkeyutl", "-verify", "-certin", "-inkey", "certificate",
+				"-in", "digest", "-sigfile", "signature", "-pkeyopt", "digest:"+c.form.hash)
+			if !strings.Contains(verdict, "Verified Successfully") {
+				t.Error(verdict)
+			}
+		})
+	}
 }

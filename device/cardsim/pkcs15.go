@@ -284,7 +284,7 @@ func (l *layout) privateKey(b object, k keyLayout) {
 		b.AddASN1(context1|constructed, func(b object) {
 			sequence(b, func(b object) { // PrivateRSAKeyAttributes, PrivateECKeyAttributes
 				l.path(b)
-				if choice == asn1.SEQUENCE {
+				if choice == asn1.SEQUENCE || l.ecSizes {
 					b.AddASN1Int64(int64(k.bits))
 				}
 			})
