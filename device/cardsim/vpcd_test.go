@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,6 +51,25 @@ func (r virtualReader) expect(frame string) {
 	got := make([]byte, len(frame))
 	if _, err := io.ReadFull(r.conn, got); err != nil || string(got) != frame {
 		r.t.Fatalf("got %X, %v, want %X", got, err, frame)
+	}
+}
+
+// TestVPCDOverLine: in a virtual reader, too, bytes take the line's time.
+func TestVPCDOverLine(t *testing.T) {
+	card := newPKI(t).Cards["valid"]
+	line := cardsim.Line{Rate: 9600}
+	var waited []time.Duration
+	card.SetLine(line, func(d time.Duration) { waited = append(waited, d) })
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, done := insertInto(t, ctx, card)
+	reader.send("\x00\x01\x01") // on
+	reader.send("\x00\x04\x00\x20\x00\x83")
+	reader.expect("\x00\x02\x63\xC3")
+	cancel()
+	<-done
+	want := []time.Duration{line.Reset(card.ATR()), line.T0([]byte("\x00\x20\x00\x83"), []byte("\x63\xC3"))}
+	if !slices.Equal(waited, want) {
+		t.Errorf("waited %v, want %v", waited, want)
 	}
 }
 

@@ -84,6 +84,9 @@
 //
 //	certutil -d sql:$HOME/.pki/nssdb -A -t "P,," -n scproxy -i scproxy.crt
 //
-// in Firefox as a server exception. A page also has to believe that it runs on
+// in Firefox as a server exception. Chromium from version 142 asks the person
+// before a page reaches this machine (Local Network Access, which took the
+// place of Private Network Access); the policy LocalNetworkAccessAllowedForUrls
+// answers for a kiosk, where nobody could. A page also has to believe that it runs on
 // Windows or macOS: the login asks for the user agent.
 package scproxy
