@@ -34,6 +34,10 @@ func main() {
 	if os.Getpid() == 1 {
 		guest(os.Args[1:])
 	}
+	if os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "powercut mounts disks, for which it must be root")
+		os.Exit(1)
+	}
 	inside, code, err := powercut.OwnMounts()
 	if inside {
 		err = run()
@@ -144,7 +148,10 @@ func (b bench) record(seed uint64, manner string) (folder string, err error) {
 	if folder, err = os.MkdirTemp(b.work, fmt.Sprintf("recording-%d-", seed)); err != nil {
 		return "", err
 	}
-	return folder, boot(b.kernel, oldOutboxes, folder, seed, records, manner)
+	if err := boot(b.kernel, oldOutboxes, folder, seed, records, manner); err != nil {
+		return "", errors.Join(err, os.RemoveAll(folder))
+	}
+	return folder, nil
 }
 
 func (b bench) try(folder string, o powercut.Options) (powercut.Report, error) {
