@@ -24,6 +24,8 @@ type site struct {
 	dir    string
 	config string // kioskd.toml
 	panel  string // address
+
+	reviews []event.Review // by the hub, pulled so far
 }
 
 func newSite(t testing.TB) *site {
@@ -91,6 +93,10 @@ func (s *site) pull(n int) []pulled {
 			if err := json.Unmarshal(raw, &e); err != nil {
 				s.t.Fatal(err)
 			}
+			if e.Source == event.HubSource {
+				s.review(raw)
+				continue
+			}
 			if all = append(all, e); e.Type == event.TypeVisit {
 				visits++
 			}
@@ -101,13 +107,40 @@ func (s *site) pull(n int) []pulled {
 			}
 		}
 	}
+	// What comes behind can but be what the hub thinks of them.
+	for {
+		batch, cursor, err := client.Feed(ctx, "backend", 100, 0)
+		if err != nil || len(batch) == 0 {
+			break
+		}
+		for _, raw := range batch {
+			s.review(raw)
+		}
+		if err := client.AckFeed(ctx, "backend", cursor); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	if batch, _, err := client.Feed(ctx, "backend", 100, 0); err != nil || len(batch) > 0 {
 		s.t.Fatalf("%d events more than there should be, %v", len(batch), err)
 	}
 	return all
 }
 
+// review keeps an event of the hub's: its judgement of what the kiosk decided alone.
+func (s *site) review(raw json.RawMessage) {
+	s.t.Helper()
+	var e struct {
+		Source string
+		Data   event.Review
+	}
+	if err := json.Unmarshal(raw, &e); err != nil || e.Source != event.HubSource {
+		s.t.Fatalf("an event too many: %s, %v", raw, err)
+	}
+	s.reviews = append(s.reviews, e.Data)
+}
+
 type pulled struct {
+	Source   string      `json:"source"`
 	Type     string      `json:"type"`
 	Sequence string      `json:"sequence"`
 	Data     event.Visit `json:"data"`
@@ -203,6 +236,11 @@ func TestEndToEnd(t *testing.T) {
 	}
 	if !slices.Equal(shown, p.outcomes) {
 		t.Errorf("the feed has %v, the panel showed %v", shown, p.outcomes)
+	}
+	for i, r := range s.reviews {
+		if !r.Agrees || r.Verdict != "granted" {
+			t.Errorf("the hub disagrees with offline verdict %d: %+v", i+1, r)
+		}
 	}
 	want := []string{"granted", "denied", "granted offline", "granted offline", "cancelled", "denied"}
 	if !slices.Equal(told, want) {

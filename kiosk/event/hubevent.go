@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"smartkiosk/kiosk"
 )
 
 // HubSource is the source of the events that hubs write.
@@ -44,4 +46,18 @@ func ByTheHub(id, kind string, at time.Time, payload any) ([]byte, error) {
 // madeByHub tells whether a type of events is for hubs alone to write.
 func madeByHub(kind string) bool {
 	return slices.ContainsFunc(Types, func(t Type) bool { return t.Name == kind && t.By == ByHub })
+}
+
+// notOfToken are the reasons why a kiosk turns somebody away by the hub's own
+// rules, whatever the card.
+var notOfToken = []kiosk.Reason{
+	kiosk.OfflineNever, kiosk.OfflineExpired, kiosk.OfflineUnknown, kiosk.OfflineLimit, kiosk.ClockUntrusted,
+}
+
+// Reviewed tells whether a hub judges a visit again: one where the kiosk alone
+// has judged a card, and has not turned its holder away because of the rules
+// that the hub gave it.
+func Reviewed(v Visit) bool {
+	return v.Offline && v.Evidence != nil && (v.Outcome == kiosk.Granted || v.Outcome == kiosk.Denied) &&
+		!slices.Contains(notOfToken, v.Reason)
 }

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -14,7 +13,7 @@ import (
 
 // AddKiosk makes the bundle of a kiosk in the hub's folder and returns where:
 // dir/kiosks/ID, ready to be carried to the kiosk and started from. It holds the
-// kiosk's certificate and key, the hub's CA and public sealing key, the trust domains as they are now, and kioskd.toml.
+// kiosk's certificate and key, the hub's CA and public keys, the trust domains as they are now, and kioskd.toml.
 func AddKiosk(dir, id string) (bundle string, err error) {
 	// A kiosk without trust domains could let nobody in.
 	trusted := filepath.Join(dir, trustDir, trustFile)
@@ -22,16 +21,10 @@ func AddKiosk(dir, id string) (bundle string, err error) {
 		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
 	}
 	bundle, err = addClient(dir, kiosksDir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: id}, func(to string, s settings) error {
-		seal, err := readSeal(filepath.Join(dir, sealFile))
-		if err != nil {
-			return err
-		}
-		public, err := json.MarshalIndent(seal.Public(), "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(to, bundleSealFile), append(public, '\n'), 0o644); err != nil {
-			return err
+		for from, name := range map[string]string{sealFile: bundleSealFile, signFile: bundleSignFile} {
+			if err := copyPublicJWK(filepath.Join(to, name), filepath.Join(dir, from)); err != nil {
+				return err
+			}
 		}
 		if err := os.Mkdir(filepath.Join(to, trustDir), 0o700); err != nil {
 			return err
@@ -135,9 +128,10 @@ url = %q
 ca = "hub-ca.pem"
 certificate = "kiosk.pem"
 key = "kiosk.key"
-seal = "hub-seal.jwk"
+seal = "hub-seal.jwk" # events are sealed to it
+sign = "hub-sign.jwk" # the hub's orders are signed with it
 
-[trust]
+[trust] # until the hub's first orders, which then go before it
 domains = "trust/trust.toml"
 offline = "trusted" # or "never": whether the kiosk may decide when no hub answers
 

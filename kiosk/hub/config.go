@@ -2,11 +2,9 @@ package hub
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,17 +18,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/pelletier/go-toml/v2"
 
-	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/offline"
 	"smartkiosk/kiosk/rules"
 	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
 )
-
-// Validator judges a Web eID token for a nonce. A token that proves nobody is
-// a *trust.Refusal; any other error says that it cannot judge.
-type Validator interface {
-	Validate(ctx context.Context, token []byte, nonce string, at time.Time) (kiosk.Holder, error)
-}
 
 // Config is what a hub runs on.
 type Config struct {
@@ -39,8 +30,13 @@ type Config struct {
 	Certificate tls.Certificate // the hub's
 	Clients     *x509.CertPool  // the CA of kiosks and consumers
 	Seal        []jose.JSONWebKey
-	Validator   Validator
-	Rules       *rules.File // who is let in, of those whose card is in order
+	Sign        jose.JSONWebKey // signs what kiosks are told
+	Trust       *Trust          // whose card is in order
+	Rules       *rules.File     // who is let in, of those whose card is in order
+
+	Offline   OfflineConfig // what kiosks may decide without the hub
+	CRLs      string        // folder of the CRLs that were fetched
+	CRLsEvery time.Duration // how often they are fetched
 
 	JetStream string     // folder of the embedded JetStream
 	Conn      *nats.Conn // a JetStream to use instead; whoever made it closes it
@@ -51,8 +47,26 @@ type Config struct {
 
 // settings is hub.toml.
 type settings struct {
-	Listen string `toml:"listen"`
-	URL    string `toml:"url"`
+	Listen  string        `toml:"listen"`
+	URL     string        `toml:"url"`
+	CRLs    crlSettings   `toml:"crls"`
+	Offline OfflineConfig `toml:"offline"`
+}
+
+// crlSettings are the operator's schedule.
+type crlSettings struct {
+	Every offline.Duration `toml:"every"`
+}
+
+// defaultSettings hold where hub.toml says nothing: no kiosk decides alone.
+func defaultSettings() settings {
+	return settings{
+		CRLs: crlSettings{Every: offline.Duration(time.Hour)},
+		Offline: OfflineConfig{
+			Rules:    offline.Rules{Rule: offline.Never, UntrustedClock: offline.Deny},
+			ValidFor: offline.Duration(72 * time.Hour), AskEvery: offline.Duration(15 * time.Minute),
+		},
+	}
 }
 
 // Names of the files in a hub's folder.
@@ -63,6 +77,8 @@ const (
 	serverFile     = "server.pem"
 	serverKeyFile  = "server.key"
 	sealFile       = "seal.jwk"
+	signFile       = "sign.jwk"
+	crlsDir        = "crls"
 	trustDir       = "trust"
 	trustFile      = "trust.toml"
 	kiosksDir      = "kiosks"
@@ -71,6 +87,7 @@ const (
 	jetstreamDir   = "jetstream"
 	bundleCAFile   = "hub-ca.pem"
 	bundleSealFile = "hub-seal.jwk"
+	bundleSignFile = "hub-sign.jwk"
 )
 
 // Load reads the configuration and keys in a folder made by Init, and the
@@ -90,11 +107,19 @@ func Load(dir string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("cannot read the hub's certificate: %w", err)
 	}
-	seal, err := readSeal(filepath.Join(dir, sealFile))
+	seal, err := readPrivateJWK(filepath.Join(dir, sealFile))
+	if err != nil {
+		return Config{}, err
+	}
+	sign, err := readPrivateJWK(filepath.Join(dir, signFile))
 	if err != nil {
 		return Config{}, err
 	}
 	domains, err := trust.Load(filepath.Join(dir, trustDir, trustFile))
+	if err != nil {
+		return Config{}, err
+	}
+	trusted, err := NewTrust(s.URL, domains, trust.NewOCSP(http.DefaultTransport, rand.Reader))
 	if err != nil {
 		return Config{}, err
 	}
@@ -108,7 +133,11 @@ func Load(dir string) (Config, error) {
 		Certificate: pair,
 		Clients:     clients,
 		Seal:        []jose.JSONWebKey{seal},
-		Validator:   &webeid.Validator{Origin: s.URL, Domains: domains, OCSP: trust.NewOCSP(http.DefaultTransport, rand.Reader)},
+		Sign:        sign,
+		Trust:       trusted,
+		Offline:     s.Offline,
+		CRLs:        filepath.Join(dir, crlsDir),
+		CRLsEvery:   time.Duration(s.CRLs.Every),
 		Rules:       admitted,
 		JetStream:   filepath.Join(dir, jetstreamDir),
 		Now:         time.Now,
@@ -133,7 +162,7 @@ func readSettings(dir string) (settings, error) {
 }
 
 func parseSettings(text []byte) (settings, error) {
-	var s settings
+	s := defaultSettings()
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&s); err != nil {
 		if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 			return settings{}, fmt.Errorf("unknown key\n%s", strict.String())
@@ -146,6 +175,12 @@ func parseSettings(text []byte) (settings, error) {
 	if s.Listen == "" {
 		return settings{}, errors.New("listen is missing")
 	}
+	if s.CRLs.Every < offline.Duration(time.Minute) {
+		return settings{}, errors.New("crls.every is less than a minute")
+	}
+	if err := s.Offline.check(); err != nil {
+		return settings{}, err
+	}
 	return s, checkURL(s.URL)
 }
 
@@ -157,17 +192,4 @@ func checkURL(s string) error {
 		return fmt.Errorf("url = %q is not of the form https://host:port", s)
 	}
 	return nil
-}
-
-// readSeal reads the private key that opens events (RFC 7517).
-func readSeal(path string) (jose.JSONWebKey, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return jose.JSONWebKey{}, fmt.Errorf("cannot read the sealing key: %w", err)
-	}
-	var key jose.JSONWebKey
-	if json.Unmarshal(text, &key) != nil || key.IsPublic() || !key.Valid() {
-		return jose.JSONWebKey{}, fmt.Errorf("cannot read the sealing key: %s holds no private JWK", path)
-	}
-	return key, nil
 }

@@ -2,12 +2,13 @@
 // verdicts, takes in events and lets consumers pull them. The API is
 // kiosk/hubapi's; this package is the server behind it.
 //
-// A hub keeps nothing in memory. All its state is in NATS JetStream, which by
-// default runs inside the process, in a folder. Several hubs on one JetStream
+// A hub keeps nothing in memory but what it can read or fetch anew. All its
+// state is in NATS JetStream, which by default runs inside the process, in a folder. Several hubs on one JetStream
 // are one hub: what must happen once happens by compare-and-set there.
 //
 //	stream smartkiosk-events           one subject per kiosk, smartkiosk.events.<id>; a message
-//	                                   is an event as consumers get it
+//	                                   is an event as consumers get it; smartkiosk.reviews.<id> has what
+//	                                   this hub thinks of them
 //	bucket smartkiosk-challenges       nonce → whose, until when, whether spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged place in the stream
 //
@@ -17,8 +18,10 @@
 //	ca.pem ca.key                      the hub's own CA, for itself, kiosks and consumers
 //	server.pem server.key              the hub's certificate
 //	seal.jwk                           private key that opens events
+//	sign.jwk                           private key that signs orders to kiosks
 //	trust/                             whose cards count, see kiosk/trust; filled by the operator
 //	rules.toml                         who is let in, see kiosk/rules; read anew when it changes
 //	kiosks/ID/ consumers/NAME/         bundles to carry to a kiosk or a consumer
+//	crls/                              CRLs as they were fetched
 //	jetstream/                         made by Open
 package hub

@@ -136,7 +136,7 @@ func (b *bed) waitForReader() {
 	}
 	for b.t.Context().Err() == nil {
 		for info := range stream.ListConsumers(b.t.Context()).Info() {
-			if info.NumWaiting > 0 {
+			if info.NumWaiting > 0 && info.Name != reviewer {
 				return
 			}
 		}

@@ -43,8 +43,9 @@ type Hub struct {
 
 // Names in JetStream.
 const (
-	eventsStream     = "smartkiosk-events"
-	eventsSubject    = "smartkiosk.events." // + the kiosk's id
+	eventsStream  = "smartkiosk-events"
+	eventsSubject = "smartkiosk.events." // + the kiosk's id
+	// and reviewsSubject, see review.go
 	challengesBucket = "smartkiosk-challenges"
 	cursorsBucket    = "smartkiosk-cursors"
 )
@@ -62,7 +63,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h := &Hub{
 		config:    cfg,
 		log:       log,
-		validator: cfg.Validator,
+		validator: cfg.Trust,
 		rules:     cfg.Rules,
 		opener:    event.NewOpener(cfg.Seal...),
 		now:       cfg.Now,
@@ -84,7 +85,14 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		h.Close()
 		return nil, fmt.Errorf("cannot prepare JetStream: %w", err)
 	}
+	crls, err := newCRLFetcher(cfg.Trust, cfg.CRLs, cfg.CRLsEvery, http.DefaultTransport, cfg.Now, log)
+	if err != nil {
+		h.Close()
+		return nil, err
+	}
 	h.running.Go(func() { h.rules.Watch(beside, rulesInterval, log) })
+	h.running.Go(func() { crls.run(beside) })
+	h.running.Go(func() { h.review(beside) })
 	return h, nil
 }
 
@@ -95,7 +103,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	}
 	h.events, err = h.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:     eventsStream,
-		Subjects: []string{eventsSubject + "*"},
+		Subjects: []string{eventsSubject + "*", reviewsSubject + "*"},
 		Storage:  jetstream.FileStorage,
 		// No AllowDirect: a follower's late view of a kiosk's last event would
 		// be answered to the kiosk as a gap.

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-
-	"smartkiosk/kiosk/event"
 )
 
 // InitOptions is what a new hub is told.
@@ -23,8 +20,8 @@ type InitOptions struct {
 	Trust  string // a trust.toml or its folder to copy; "" for a template to fill in
 }
 
-// Init makes a hub's folder: a CA, the hub's certificate, the key that opens
-// events, hub.toml, rules.toml, and trust/. It refuses a folder that is a hub already.
+// Init makes a hub's folder: a CA, the hub's certificate, the keys that open
+// events and sign orders, hub.toml, rules.toml, and trust/. It refuses a folder that is a hub already.
 func Init(dir string, o InitOptions) error {
 	if err := initialise(dir, o); err != nil {
 		return fmt.Errorf("cannot make a hub in %s: %w", dir, err)
@@ -51,7 +48,10 @@ func initialise(dir string, o InitOptions) error {
 	if err := writeServer(dir, hosts, time.Now()); err != nil {
 		return err
 	}
-	if err := writeSeal(dir); err != nil {
+	if err := writeJWK(filepath.Join(dir, sealFile), "enc", string(jose.ECDH_ES_A256KW)); err != nil {
+		return err
+	}
+	if err := writeJWK(filepath.Join(dir, signFile), "sig", string(jose.ES256)); err != nil {
 		return err
 	}
 	if o.Trust != "" {
@@ -109,25 +109,6 @@ func writeServer(dir string, hosts []string, now time.Time) error {
 	)
 }
 
-// writeSeal makes the key pair that events are sealed to.
-func writeSeal(dir string) error {
-	key, err := newKey()
-	if err != nil {
-		return err
-	}
-	id, err := event.KeyID(key.Public())
-	if err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(jose.JSONWebKey{
-		Key: key, KeyID: id, Use: "enc", Algorithm: string(jose.ECDH_ES_A256KW),
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, sealFile), append(text, '\n'), 0o600)
-}
-
 const settingsTemplate = `# A hub of smartkiosk. kioskhub serve reads this file.
 
 # Where to listen.
@@ -136,6 +117,22 @@ listen = %q
 # How kiosks reach this hub, and the origin that cards sign for. Both the
 # hub's certificate and the kiosks' bundles hold it.
 url = %q
+
+# How often CRLs are fetched from the crl_urls of trust/trust.toml.
+[crls]
+every = "1h"
+
+# What kiosks may decide while they cannot reach this hub. They are told when they
+# can, and hold to it until valid_for after that.
+[offline]
+rule = "trusted"         # "never"; "known": whom this hub let in within known_days; "trusted": any card that is in order
+#known_days = 30
+crl_max_age = "24h"      # with "trusted": how old the CRL may be; "0s" leaves it to trust.toml
+per_holder = 0           # how often one may be let in before the hub is reached again; 0 for any number
+per_kiosk = 0            # and all together
+untrusted_clock = "deny" # or "allow": while the kiosk's clock is known to be wrong
+valid_for = "72h"
+ask_every = "15m"        # how often kiosks look for what has changed
 `
 
 const rulesTemplate = `# Who is let in, of those whose card is in order. A hub that serves reads this

@@ -45,7 +45,7 @@ func TestBundles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for bundle, want := range map[string][]string{
-		kiosk: {"hub-ca.pem", "hub-seal.jwk", "kiosk.key", "kiosk.pem", "kioskd.toml",
+		kiosk: {"hub-ca.pem", "hub-seal.jwk", "hub-sign.jwk", "kiosk.key", "kiosk.pem", "kioskd.toml",
 			"trust/person-ca.crl", "trust/person-ca.pem", "trust/root.pem", "trust/trust.toml"},
 		consumer: {"consumer.key", "consumer.pem", "hub-ca.pem"},
 	} {
@@ -76,7 +76,7 @@ func TestKioskConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type hub struct{ URL, CA, Certificate, Key, Seal string }
+	type hub struct{ URL, CA, Certificate, Key, Seal, Sign string }
 	type config struct {
 		ID, State, Language string
 		Hub                 hub
@@ -89,7 +89,7 @@ func TestKioskConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config{ID: "k1", State: "state", Language: "nb",
-		Hub: hub{origin, "hub-ca.pem", "kiosk.pem", "kiosk.key", "hub-seal.jwk"}}
+		Hub: hub{origin, "hub-ca.pem", "kiosk.pem", "kiosk.key", "hub-seal.jwk", "hub-sign.jwk"}}
 	want.Trust.Domains, want.Trust.Offline, want.Panel.Listen = "trust/trust.toml", "trusted", "127.0.0.1:8080"
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -179,12 +179,12 @@ func TestTrustTemplate(t *testing.T) {
 	if err := os.WriteFile(path, []byte(domain), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := trust.Load(path); err == nil || !strings.Contains(err.Error(), "buypass-root.pem") {
+	if _, err := trust.Load(path); err == nil || !strings.Contains(err.Error(), "BPCl3RootCaG2HT.cer") {
 		t.Errorf("without files: got %v", err)
 	}
 	pki := cards(t)
 	for name, data := range map[string][]byte{
-		"buypass-root.pem": pki.Root.Raw, "buypass-person.pem": pki.PersonCA.Raw, "buypass-person.crl": pki.CRL,
+		"BPCl3RootCaG2HT.cer": pki.Root.Raw, "BPCl3CaG2HTPS.cer": pki.PersonCA.Raw,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "hub", "trust", name), data, 0o644); err != nil {
 			t.Fatal(err)

@@ -19,14 +19,17 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
 	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/orders"
 )
 
 func init() {
 	openapi3filter.RegisterBodyDecoder(hubapi.MediaEvents, openapi3filter.JSONBodyDecoder)
-	openapi3filter.RegisterBodyDecoder(hubapi.MediaOpenAPI, func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+	text := func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
 		text, err := io.ReadAll(body)
 		return string(text), err
-	})
+	}
+	openapi3filter.RegisterBodyDecoder(hubapi.MediaOpenAPI, text)
+	openapi3filter.RegisterBodyDecoder(orders.MediaType, text)
 }
 
 // againstDocument holds every answer, and every request that was answered
@@ -115,8 +118,8 @@ func authentic(_ context.Context, in *openapi3filter.AuthenticationInput) error 
 	return nil
 }
 
-// raw sends a request as it is written.
-func (p *party) raw(method, path, media, body string) *http.Response {
+// raw sends a request as it is written; header is names and values in turns.
+func (p *party) raw(method, path, media, body string, header ...string) *http.Response {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, strings.NewReader(body))
 	if err != nil {
@@ -124,6 +127,9 @@ func (p *party) raw(method, path, media, body string) *http.Response {
 	}
 	if media != "" {
 		req.Header.Set("Content-Type", media)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
 	}
 	transport := &http.Transport{TLSClientConfig: p.tls}
 	defer transport.CloseIdleConnections()
@@ -147,6 +153,8 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		challenges      = "/v1/challenges"
 		authentications = "/v1/authentications"
 		events          = "/v1/events"
+		ordersPath      = "/v1/kiosk"
+		crls            = "/v1/crls/{digest}"
 		feed            = "/v1/feed/{consumer}"
 		ack             = "/v1/feed/{consumer}/ack"
 		openapi         = "/v1/openapi.yaml"
@@ -205,6 +213,12 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{kiosk, "POST", events, hubapi.MediaEvents, `[{}]`, 422},
 		{away, "POST", events, hubapi.MediaEvents, `[]`, 503},
 
+		{kiosk, "GET", ordersPath, "", "", 200},
+		{consumer, "GET", ordersPath, "", "", 403},
+		{kiosk, "GET", crls, "", "", 200},
+		{kiosk, "GET", strings.Replace(crls, "{digest}", strings.Repeat("0", 64), 1), "", "", 404},
+		{consumer, "GET", crls, "", "", 403},
+
 		{consumer, "GET", feed, "", "", 200},
 		{consumer, "GET", feed + "?max=0", "", "", 400},
 		{consumer, "GET", feed + "?max=1001", "", "", 400},
@@ -246,8 +260,15 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 			}
 		}
 	}
+	known := kiosk.raw("GET", ordersPath, "", "").Header.Get("ETag")
+	if resp := kiosk.raw("GET", ordersPath, "", "", "If-None-Match", known); resp.StatusCode != 304 {
+		t.Errorf("orders that are known: status %d", resp.StatusCode)
+	}
+	delete(missing, "GET /v1/kiosk 304")
+	digest := b.orders(kiosk).CRLs[0].Digest
 	for _, c := range cases {
-		resp := c.who.raw(c.method, strings.Replace(c.path, "{consumer}", "office", 1), c.media, c.body)
+		path := strings.NewReplacer("{consumer}", "office", "{digest}", digest).Replace(c.path)
+		resp := c.who.raw(c.method, path, c.media, c.body)
 		if resp.StatusCode != c.status {
 			text, _ := io.ReadAll(resp.Body)
 			t.Errorf("%s %s: got status %d, want %d: %s", c.method, c.path, resp.StatusCode, c.status, text)
@@ -255,8 +276,11 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		if media := resp.Header.Get("Content-Type"); c.status >= 400 && media != hubapi.MediaProblem {
 			t.Errorf("%s %s: status %d has the media type %q", c.method, c.path, c.status, media)
 		}
-		path, _, _ := strings.Cut(c.path, "?")
-		delete(missing, c.method+" "+path+" "+strconv.Itoa(c.status))
+		template, _, _ := strings.Cut(c.path, "?")
+		if strings.HasPrefix(template, "/v1/crls/") {
+			template = crls
+		}
+		delete(missing, c.method+" "+template+" "+strconv.Itoa(c.status))
 	}
 	if len(missing) > 0 {
 		t.Errorf("no case for %q", slices.Sorted(maps.Keys(missing)))

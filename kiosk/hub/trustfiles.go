@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/pelletier/go-toml/v2"
+	"smartkiosk/kiosk/trust"
 )
 
 // copyTrust copies a trust configuration, given as its file or its folder, and
@@ -18,27 +18,17 @@ func copyTrust(to, from string) error {
 	if err != nil {
 		return fmt.Errorf("cannot read trust configuration: %w", err)
 	}
-	var named struct {
-		Domain []struct {
-			Anchors       []string `toml:"anchors"`
-			Intermediates []string `toml:"intermediates"`
-			CRLs          []string `toml:"crls"`
-		} `toml:"domain"`
-	}
-	if err := toml.Unmarshal(text, &named); err != nil {
-		return fmt.Errorf("cannot read trust configuration %s: %w", from, err)
+	names, err := trust.Files(from)
+	if err != nil {
+		return err
 	}
 	files := map[string][]byte{trustFile: text}
-	for _, d := range named.Domain {
-		for _, names := range [][]string{d.Anchors, d.Intermediates, d.CRLs} {
-			for _, name := range names {
-				if !filepath.IsLocal(name) {
-					return fmt.Errorf("cannot copy trust configuration %s: it names %q, outside its folder", from, name)
-				}
-				if files[name], err = os.ReadFile(filepath.Join(filepath.Dir(from), name)); err != nil {
-					return fmt.Errorf("cannot copy trust configuration %s: %w", from, err)
-				}
-			}
+	for _, name := range names {
+		if !filepath.IsLocal(name) {
+			return fmt.Errorf("cannot copy trust configuration %s: it names %q, outside its folder", from, name)
+		}
+		if files[name], err = os.ReadFile(filepath.Join(filepath.Dir(from), name)); err != nil {
+			return fmt.Errorf("cannot copy trust configuration %s: %w", from, err)
 		}
 	}
 	for name, data := range files {
@@ -57,19 +47,13 @@ func copyTrust(to, from string) error {
 const trustTemplate = `# Whose cards count. The hub does not start, and kiosks cannot be added,
 # before this file names a trust domain and its CA files lie beside it.
 #
-# For Buypass Smartkorts: take from https://www.buypass.no (CA certificates, CRLs)
-#   - the root         Buypass Class 3 Root CA G2 HT    as buypass-root.pem
-#   - the issuing CA   Buypass Class 3 CA G2 HT Person  as buypass-person.pem
-#   - its CRL          http://crl.buypassca.com/BPCl3CaG2HTPS.crl  as buypass-person.crl
+# For Buypass Smartkorts, from https://www.buypass.no (CA certificates):
+#   - the root         Buypass Class 3 Root CA G2 HT    as BPCl3RootCaG2HT.cer
+#   - the issuing CA   Buypass Class 3 CA G2 HT Person  as BPCl3CaG2HTPS.cer
 # check their fingerprints against those that Buypass publishes, put them into
-# this folder and take the # away below.
+# this folder and take the # away below. The template knows policies, the OCSP
+# responder, and where the CRL is that kiosks without connection need.
 
 #[[domain]]
-#name = "buypass"
-#anchors = ["buypass-root.pem"]
-#intermediates = ["buypass-person.pem"]
-#policies = ["2.16.578.1.26.1.3.1"]          # person, smart card
-#refused_policies = ["2.16.578.1.26.1.3.6"]  # person, key not on a card
-#crls = ["buypass-person.crl"]
-#subject = "buypass"
+#template = "buypass"
 `

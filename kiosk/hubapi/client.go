@@ -21,6 +21,10 @@ import (
 // Any answer but the one hoped for is an error that wraps a *Problem. A Client
 // may be used by many goroutines at once.
 type Client struct {
+	// Heard, if set, is called with each answer's Date: the hub's clock, to the
+	// second. Set it before the first call.
+	Heard func(time.Time)
+
 	base string
 	http *http.Client
 }
@@ -151,7 +155,7 @@ func (c *Client) do(ctx context.Context, method, path, media string, body []byte
 	if media != "" {
 		req.Header.Set("Content-Type", media)
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.send(req)
 	if err != nil {
 		return nil, nil, err
 	}

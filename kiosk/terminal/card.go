@@ -73,7 +73,7 @@ func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, er
 	if err != nil {
 		return nil, err
 	}
-	choice, err := o.terminal.Domains.Choose(certificates, o.terminal.Now())
+	choice, err := o.terminal.Judge.Choose(certificates)
 	if refusal := (*trust.Refusal)(nil); errors.As(err, &refusal) {
 		o.terminal.Log.Info("card refused", "visit", e.Visit, "error", err)
 		return kiosk.CardRefused{Visit: e.Visit, Reason: refusal.Reason}, nil

@@ -18,6 +18,7 @@ import (
 	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/terminal"
 	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/webeid"
 )
 
 const origin = "https://hub.example"
@@ -136,6 +137,30 @@ func (r *rig) note(what string) {
 	r.diary = append(r.diary, what)
 }
 
+// judge lets in whose certificate is of a domain, or nobody.
+type judge struct {
+	domains *trust.Domains
+	never   bool
+	letIn   []kiosk.Holder
+}
+
+func (j *judge) Choose(certs [][]byte) (trust.Choice, error) {
+	return j.domains.Choose(certs, time.Now())
+}
+
+func (j *judge) Judge(ctx context.Context, _ string, token []byte, nonce string) kiosk.Verdict {
+	v := kiosk.Verdict{Offline: true, Reason: kiosk.OfflineNever, Basis: kiosk.Basis{Rules: "rules-7"}}
+	if !j.never {
+		validator := webeid.Validator{Origin: origin, Domains: j.domains}
+		if holder, err := validator.Validate(ctx, token, nonce, time.Now()); err == nil {
+			v.Granted, v.Reason, v.Holder = true, "", holder
+		}
+	}
+	return v
+}
+
+func (j *judge) LetIn(h kiosk.Holder) { j.letIn = append(j.letIn, h) }
+
 // start runs a terminal inside a synctest bubble; change may change the fakes
 // and the terminal first.
 func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
@@ -160,10 +185,9 @@ func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 	r.card = &fakeCard{rig: r, pin: "1234", signer: holder.Authentication.Key,
 		certs: [][]byte{holder.Signature.Certificate.Raw, holder.Authentication.Certificate.Raw}}
 	term := &terminal.Terminal{
-		Slot: &r.slot, Panel: r, Hub: &r.hub, Journal: r, Domains: domains, Origin: origin,
-		Offline: terminal.OfflineTrusted,
-		Config:  kiosk.Config{Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming},
-		Now:     time.Now, Log: slog.New(slog.NewTextHandler(logWriter{r}, nil)),
+		Slot: &r.slot, Panel: r, Hub: &r.hub, Journal: r, Judge: &judge{domains: domains}, Origin: origin,
+		Config: kiosk.Config{Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming},
+		Now:    time.Now, Log: slog.New(slog.NewTextHandler(logWriter{r}, nil)),
 	}
 	if change != nil {
 		change(r, term)

@@ -92,13 +92,15 @@ type Journal interface {
 	Record(ctx context.Context, r kiosk.Record) error
 }
 
-// OfflineRule says who is let in while the hub is out of reach.
-type OfflineRule string
-
-const (
-	OfflineNever   OfflineRule = "never"   // nobody
-	OfflineTrusted OfflineRule = "trusted" // whoever has a valid certificate of a trust domain
-)
+// Judge knows whose cards count, and stands in for the hub (kiosk/offline).
+type Judge interface {
+	// Choose picks the certificate of a card to authenticate with.
+	Choose(certs [][]byte) (trust.Choice, error)
+	// Judge gives the verdict on a token over a nonce, by the rules at hand.
+	Judge(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict
+	// LetIn takes note that the hub has let a holder in.
+	LetIn(kiosk.Holder)
+}
 
 // Terminal is one kiosk's slot, panel, hub and outbox, wired together.
 type Terminal struct {
@@ -106,9 +108,8 @@ type Terminal struct {
 	Panel   Panel
 	Hub     Hub
 	Journal Journal
-	Domains *trust.Domains
+	Judge   Judge
 	Origin  string // of the hub: what tokens are made for
-	Offline OfflineRule
 	Config  kiosk.Config
 	Room    <-chan bool // whether the outbox has room for more visits; it has until told otherwise
 	Now     func() time.Time

@@ -11,12 +11,13 @@ import (
 	"smartkiosk/kiosk/webeid"
 )
 
+func judgeOf(term *terminal.Terminal) *judge { return term.Judge.(*judge) }
+
 func TestGranted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var validator webeid.Validator
-		r := start(t, func(_ *rig, term *terminal.Terminal) {
-			validator = webeid.Validator{Origin: origin, Domains: term.Domains}
-		})
+		var judge *judge
+		r := start(t, func(_ *rig, term *terminal.Terminal) { judge = judgeOf(term) })
+		validator := webeid.Validator{Origin: origin, Domains: judge.domains}
 		r.slotIs(terminal.Empty, terminal.CardPresent)
 		r.expectScreen(kiosk.ScreenPIN)
 		r.typeKeys("1234#")
@@ -30,6 +31,9 @@ func TestGranted(t *testing.T) {
 		}
 		if strings.Trim(string(r.card.seen), "\x00") != "" {
 			t.Error("the PIN is not wiped")
+		}
+		if len(judge.letIn) != 1 || judge.letIn[0] != r.hub.verdict.Holder {
+			t.Errorf("the judge has heard of %+v", judge.letIn)
 		}
 		r.slotIs(terminal.Empty)
 		r.expectScreen(kiosk.ScreenWelcome)
@@ -54,7 +58,7 @@ func TestHubHangs(t *testing.T) {
 		}
 		r.slotIs(terminal.Empty)
 		r.expectOrder("hub given up")
-		if got := r.records[0]; !got.Offline || !got.Authenticated || got.Token == nil || got.Holder.ID == "" {
+		if got := r.records[0]; !got.Offline || !got.Authenticated || got.Token == nil || got.Holder.ID == "" || got.Basis.Rules != "rules-7" {
 			t.Errorf("recorded %+v", got)
 		}
 		_ = r.end()
@@ -65,7 +69,7 @@ func TestOfflineNever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, term *terminal.Terminal) {
 			r.hub.hang = true
-			term.Offline = terminal.OfflineNever
+			judgeOf(term).never = true
 		})
 		r.slotIs(terminal.Empty, terminal.CardPresent)
 		r.typeKeys("1234#")

@@ -4,12 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
 )
 
 // visitContext is the context of the visit that goes on: what was begun for
@@ -46,6 +43,9 @@ func (t *Terminal) askHub(ctx context.Context, question kiosk.Effect) {
 		visit = q.Visit
 		verdict, e := t.Hub.Authenticate(ctx, visit, q.Nonce, q.Token)
 		answer, err = kiosk.Judged{Visit: visit, Verdict: verdict}, e
+		if verdict.Granted {
+			defer t.Judge.LetIn(verdict.Holder) // once nobody waits for it
+		}
 	}
 	if err != nil {
 		if ctx.Err() == nil {
@@ -56,25 +56,9 @@ func (t *Terminal) askHub(ctx context.Context, question kiosk.Effect) {
 	t.answers.put(answer)
 }
 
-// judgeLocally stands in for the hub, by the rules it left behind.
+// judgeLocally has the kiosk's own judge stand in for the hub.
 func (t *Terminal) judgeLocally(ctx context.Context, q kiosk.JudgeLocally) {
-	verdict := kiosk.Verdict{Offline: true}
-	if t.Offline == OfflineNever {
-		verdict.Reason = kiosk.OfflineNever
-	} else {
-		v := webeid.Validator{Origin: t.Origin, Domains: t.Domains}
-		holder, err := v.Validate(ctx, q.Token, q.Nonce, t.Now())
-		verdict.Holder, verdict.Granted = holder, err == nil
-		if err != nil {
-			verdict.Reason = kiosk.Internal
-			var refusal *trust.Refusal
-			if errors.As(err, &refusal) {
-				verdict.Reason = refusal.Reason
-			}
-			t.Log.Info("refused offline", "visit", q.Visit, "error", err)
-		}
-	}
-	t.answers.put(kiosk.Judged{Visit: q.Visit, Verdict: verdict})
+	t.answers.put(kiosk.Judged{Visit: q.Visit, Verdict: t.Judge.Judge(ctx, q.Visit, q.Token, q.Nonce)})
 }
 
 // ownNonce stands in for the hub's challenge: the hub judges the token again

@@ -16,7 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"smartkiosk/kiosk/hubapi"
-	"smartkiosk/kiosk/terminal"
+	"smartkiosk/kiosk/offline"
 )
 
 // Config is the content of kioskd.toml. Load makes every path absolute.
@@ -39,12 +39,14 @@ type Hub struct {
 	Certificate string `toml:"certificate"` // PEM: the kiosk's
 	Key         string `toml:"key"`         // PEM: the device key, P-256
 	Seal        string `toml:"seal"`        // JWK: what events are sealed to
+	Sign        string `toml:"sign"`        // JWK: whose signature the hub's orders have
 }
 
-// Trust says who is let in while the hub is out of reach.
+// Trust says whose cards count, and who is let in while the hub is out of reach,
+// until the kiosk has its first orders from the hub.
 type Trust struct {
-	Domains string               `toml:"domains"` // trust.toml
-	Offline terminal.OfflineRule `toml:"offline"`
+	Domains string       `toml:"domains"` // trust.toml
+	Offline offline.Rule `toml:"offline"` // Never or Trusted
 }
 
 // Reader says which PC/SC reader the card goes into.
@@ -88,7 +90,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find folder of %s: %w", path, err)
 	}
-	for _, p := range []*string{&c.State, &c.Hub.CA, &c.Hub.Certificate, &c.Hub.Key, &c.Hub.Seal, &c.Trust.Domains} {
+	for _, p := range []*string{&c.State, &c.Hub.CA, &c.Hub.Certificate, &c.Hub.Key, &c.Hub.Seal, &c.Hub.Sign, &c.Trust.Domains} {
 		if !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}
@@ -122,7 +124,7 @@ func (c *Config) check() error {
 	if u, err := url.Parse(c.Hub.URL); err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
 		return fmt.Errorf("hub.url %q is not https://host[:port], without a slash at the end", c.Hub.URL)
 	}
-	rules := []terminal.OfflineRule{terminal.OfflineNever, terminal.OfflineTrusted}
+	rules := []offline.Rule{offline.Never, offline.Trusted}
 	if !slices.Contains(rules, c.Trust.Offline) {
 		return fmt.Errorf("trust.offline is %q, not one of %q", c.Trust.Offline, rules)
 	}

@@ -15,6 +15,7 @@ ca = "hub-ca.pem"
 certificate = "kiosk.pem"
 key = "/etc/keys/kiosk.key"
 seal = "hub-seal.jwk"
+sign = "hub-sign.jwk"
 [trust]
 domains = "trust/trust.toml"
 offline = "trusted"
@@ -53,7 +54,7 @@ func TestLoad(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
 		{`state = `, `stat = `, `line 2: there is no key "stat"`},
-		{`[trust]`, "[trust]\nofline = \"never\"", `line 10: there is no key "trust.ofline"`},
+		{`[trust]`, "[trust]\nofline = \"never\"", `line 11: there is no key "trust.ofline"`},
 		{`id = "k1"`, `id = 7`, "line 1, column"},
 		{`id = "k1"`, `id = "k1`, "line 1, column"},
 		{`id = "k1"`, ``, "id is missing"},

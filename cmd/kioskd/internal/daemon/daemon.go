@@ -4,7 +4,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,8 +11,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"smartkiosk/cmd/kioskd/internal/config"
 	"smartkiosk/device/slot"
@@ -23,7 +20,6 @@ import (
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/screen"
 	"smartkiosk/kiosk/terminal"
-	"smartkiosk/kiosk/trust"
 	"smartkiosk/store"
 )
 
@@ -35,6 +31,7 @@ type Daemon struct {
 	records  *store.Records
 	cards    *cardRecords
 	client   *hubapi.Client
+	alone    *alone
 	log      *slog.Logger
 
 	visits  *visits
@@ -57,10 +54,6 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	if who := (hubapi.Identity{Role: hubapi.RoleKiosk, Name: c.ID}); credentials.Identity != who {
 		return nil, fmt.Errorf("certificate %s is for %s, not for %s", c.Hub.Certificate, credentials.Identity, who)
 	}
-	domains, err := trust.Load(c.Trust.Domains)
-	if err != nil {
-		return nil, err
-	}
 	sealer, err := newSealer(c, credentials)
 	if err != nil {
 		return nil, err
@@ -72,19 +65,24 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make state folder: %w", err)
 	}
+	records, err := openRecords(filepath.Join(c.State, "records.db"), clocks.Now(), log)
+	if err != nil {
+		return nil, err
+	}
+	now, err := openClock(records, credentials, &clocks)
+	if err != nil {
+		return nil, errors.Join(err, records.Close())
+	}
 	events := &journal.Journal{Sealer: sealer, Clocks: clocks, Origin: c.Hub.URL}
 	client := hubapi.NewClient(c.Hub.URL, credentials.TLS)
+	client.Heard = now.Told
 	outbox, err := openOutbox(filepath.Join(c.State, "outbox.db"), store.Options{
 		MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required,
 	}, events, client.SendEvents, log)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, records.Close())
 	}
 	events.Outbox = outbox
-	records, err := openRecords(filepath.Join(c.State, "records.db"), clocks.Now(), log)
-	if err != nil {
-		return nil, errors.Join(err, outbox.Close())
-	}
 	cards := newCardRecords(records, log)
 	driver, err := newCardDriver(filepath.Join(c.State, "cards.key"), cards)
 	if err != nil {
@@ -107,9 +105,12 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	if d.sockets, err = openSockets(c, credentials, outbox, log); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	if d.alone, err = openAlone(c, records, now, client, credentials, events, log); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	d.terminal = &terminal.Terminal{
 		Slot: cardSlot{s, driver}, Panel: d.visits, Room: d.room, Hub: d.client, Journal: d.journal,
-		Domains: domains, Origin: c.Hub.URL, Offline: c.Trust.Offline,
+		Judge: d.alone.judge, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
 		Now:    clocks.Now, Log: log,
 	}
@@ -117,15 +118,11 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 }
 
 func newSealer(c *config.Config, credentials *hubapi.Credentials) (*event.Sealer, error) {
-	data, err := os.ReadFile(c.Hub.Seal)
+	key, err := readPublicJWK(c.Hub.Seal)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the hub's sealing key: %w", err)
+		return nil, err
 	}
-	var key jose.JSONWebKey
-	if err := json.Unmarshal(data, &key); err != nil {
-		return nil, fmt.Errorf("cannot read the hub's sealing key %s: %w", c.Hub.Seal, err)
-	}
-	return event.NewSealer(c.ID, credentials.Key, &key)
+	return event.NewSealer(c.ID, credentials.Key, key)
 }
 
 // Run serves visits and pushes events until ctx ends. When it returns, every
@@ -144,6 +141,8 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	for _, s := range d.sockets {
 		beside.Go(func() { s.serve(background, d.log) })
 	}
+	beside.Go(func() { d.alone.keeper.Run(background) })
+	beside.Go(func() { d.watchClock(background) })
 	d.log.Info("ready")
 	err := d.terminal.Run(ctx)
 	stop()

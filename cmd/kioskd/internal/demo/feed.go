@@ -19,7 +19,9 @@ type feed struct {
 
 	mu       sync.Mutex
 	events   []json.RawMessage
-	last     uint64 // sequence of the last event
+	last     uint64 // sequence of the kiosk's last event
+	reviewed uint64 // and of the last that the hub has judged again
+	owed     uint64 // and of the last that it will
 	outcomes int
 	changed  chan struct{} // closed at the next event
 }
@@ -56,30 +58,47 @@ func (f *feed) add(events []json.RawMessage) {
 		var head struct {
 			Type     string
 			Sequence uint64 `json:",string"`
+			Data     json.RawMessage
 		}
 		if err := json.Unmarshal(e, &head); err != nil {
 			f.log.Error("cannot read an event of the feed", "error", err)
 			continue
 		}
-		if head.Sequence <= f.last {
-			continue
+		switch head.Type {
+		case event.TypeReview:
+			var r event.Review
+			if err := json.Unmarshal(head.Data, &r); err != nil || r.Sequence <= f.reviewed {
+				continue
+			}
+			f.reviewed = r.Sequence
+		default:
+			if head.Sequence <= f.last {
+				continue
+			}
+			f.last = head.Sequence
 		}
-		f.last = head.Sequence
 		f.events = append(f.events, e)
-		if head.Type == event.TypeVisit {
+		var v event.Visit
+		if head.Type == event.TypeVisit && json.Unmarshal(head.Data, &v) == nil {
 			f.outcomes++
+			if event.Reviewed(v) {
+				f.owed = head.Sequence
+			}
 		}
 	}
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// state gives the events so far, the sequence of the last, and what is closed
-// when there are more.
+// state gives the events so far, the sequence of the kiosk's last whose review, if
+// there is one, is there too, and what is closed when there are more.
 func (f *feed) state() (events []json.RawMessage, last uint64, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.events[:len(f.events):len(f.events)], f.last, f.changed
+	if last = f.last; f.reviewed < f.owed {
+		last = f.owed - 1
+	}
+	return f.events[:len(f.events):len(f.events)], last, f.changed
 }
 
 // countOutcomes gives the number of visits that the feed has told of.

@@ -12,7 +12,9 @@ const kind = (type = "event") => type.replace(/^smartkiosk\./, "").replace(/\.v\
 
 export function entry(event) {
   const data = event.data ?? {};
-  const outcome = data.outcome ?? kind(event.type);
+  // The hub has judged a visit again that the kiosk decided alone.
+  const review = "agrees" in data;
+  const outcome = review ? kind(event.type) : (data.outcome ?? kind(event.type));
 
   const line = document.createElement("summary");
   const time = part("time", new Date(event.time).toLocaleTimeString("en-GB"), "time");
@@ -25,8 +27,8 @@ export function entry(event) {
     who.classList.add("claimed");
     who.append(part("", " (not proven)"));
   }
-  const why = part("why", data.reason ?? "");
-  const sequence = part("sequence", `#${event.sequence ?? ""}`.replace(/^#0+(?=\d)/, "#")); // padded to sort as text
+  const why = part("why", review ? `${data.agrees ? "agrees" : "disagrees"} ${data.reason ?? ""}` : (data.reason ?? ""));
+  const sequence = part("sequence", `#${event.sequence ?? data.eventsequence ?? ""}`.replace(/^#0+(?=\d)/, "#")); // padded to sort as text
   sequence.title = "Sequence number of this kiosk";
   const chips = part("chips");
   if (data.offline) chips.append(part("chip-offline", "offline"));

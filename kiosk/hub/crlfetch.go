@@ -1,0 +1,214 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"smartkiosk/kiosk/trust"
+)
+
+// Bounds of the fetch of one CRL.
+const (
+	crlTimeout   = 5 * time.Minute
+	maxCRLBody   = 128 << 20 // bytes
+	maxRedirects = 3
+	crlSkew      = 5 * time.Minute // how far ahead of ours a CA's clock may be
+)
+
+// crlFetcher keeps the CRLs of the trust domains' crl_urls new, in memory and in a
+// folder. Hubs that share a JetStream each fetch their own.
+type crlFetcher struct {
+	trust  *Trust
+	dir    string
+	every  time.Duration
+	client *http.Client
+	now    func() time.Time
+	log    *slog.Logger
+	kept   []*keptCRL
+}
+
+// keptCRL is the newest CRL of a source, and what to ask its server with.
+type keptCRL struct {
+	trust.Source `json:"-"`
+	crl          *trust.CRL // nil before the first
+
+	URL          string `json:"url"` // for whoever looks into the folder
+	ETag         string `json:"etag,omitempty"`
+	LastModified string `json:"last_modified,omitempty"`
+}
+
+// newCRLFetcher puts in force what the folder holds.
+func newCRLFetcher(t *Trust, dir string, every time.Duration, transport http.RoundTripper, now func() time.Time, log *slog.Logger) (*crlFetcher, error) {
+	f := &crlFetcher{trust: t, dir: dir, every: every, now: now, log: log, client: &http.Client{
+		Transport: transport, Timeout: crlTimeout,
+		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return fmt.Errorf("more than %d redirects", maxRedirects)
+			}
+			return nil
+		},
+	}}
+	for _, s := range t.files.Sources() {
+		f.kept = append(f.kept, f.read(s))
+	}
+	return f, f.renew()
+}
+
+// read takes a source's CRL from the folder. What is of no use there is fetched
+// again.
+func (f *crlFetcher) read(s trust.Source) *keptCRL {
+	fresh := &keptCRL{Source: s, URL: s.URL}
+	file, err := os.Open(f.path(s, ".crl"))
+	if err != nil {
+		return fresh
+	}
+	defer file.Close()
+	k := &keptCRL{Source: s}
+	if k.crl, err = trust.ReadCRL(file, s.Issuers); err != nil {
+		f.log.Warn("a CRL that was kept is of no use", "url", s.URL, "err", err)
+		return fresh
+	}
+	if text, err := os.ReadFile(f.path(s, ".json")); err == nil {
+		_ = json.Unmarshal(text, k) // without it the CRL is fetched whole
+	}
+	k.URL = s.URL
+	return k
+}
+
+func (f *crlFetcher) path(s trust.Source, suffix string) string {
+	sum := sha256.Sum256([]byte(s.Domain + "\n" + s.URL))
+	return filepath.Join(f.dir, hex.EncodeToString(sum[:8])+suffix)
+}
+
+// run fetches at once and then every so often, until ctx ends.
+func (f *crlFetcher) run(ctx context.Context) {
+	if len(f.kept) == 0 {
+		return
+	}
+	tick := time.NewTicker(f.every)
+	defer tick.Stop()
+	for {
+		f.refresh(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// refresh asks for each CRL once. What goes wrong leaves the CRL before in force,
+// for as long as that is good.
+func (f *crlFetcher) refresh(ctx context.Context) {
+	changed := false
+	for _, k := range f.kept {
+		news, err := f.fetch(ctx, k)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			f.log.Warn("cannot fetch CRL", "domain", k.Domain, "url", k.URL, "err", err)
+		case news:
+			changed = true
+			f.log.Info("CRL fetched", "domain", k.Domain, "url", k.URL, "entries", k.crl.Len(), "this_update", k.crl.ThisUpdate)
+		}
+	}
+	if !changed {
+		return
+	}
+	if err := f.renew(); err != nil {
+		f.log.Error("cannot use fetched CRLs", "err", err)
+	}
+}
+
+func (f *crlFetcher) renew() error {
+	fetched := map[string][]*trust.CRL{}
+	for _, k := range f.kept {
+		if k.crl != nil {
+			fetched[k.Domain] = append(fetched[k.Domain], k.crl)
+		}
+	}
+	return f.trust.renew(fetched)
+}
+
+// fetch asks for one CRL, and tells whether there was another than before.
+func (f *crlFetcher) fetch(ctx context.Context, k *keptCRL) (news bool, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.URL, nil)
+	if err != nil {
+		return false, err
+	}
+	if k.crl != nil {
+		if k.ETag != "" {
+			request.Header.Set("If-None-Match", k.ETag)
+		}
+		if k.LastModified != "" {
+			request.Header.Set("If-Modified-Since", k.LastModified)
+		}
+	}
+	response, err := f.client.Do(request)
+	if err != nil {
+		return false, err
+	}
+	defer response.Body.Close()
+	switch {
+	case response.StatusCode == http.StatusNotModified && k.crl != nil:
+		return false, nil
+	case response.StatusCode != http.StatusOK:
+		return false, fmt.Errorf("its server answered %s", response.Status)
+	}
+	return f.take(k, response)
+}
+
+// take reads a CRL from an answer by way of a file, so that it need not be held
+// and is there after a restart.
+func (f *crlFetcher) take(k *keptCRL, response *http.Response) (news bool, err error) {
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return false, err
+	}
+	file, err := os.CreateTemp(f.dir, ".new-*")
+	if err != nil {
+		return false, err
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	n, err := io.Copy(file, io.LimitReader(response.Body, maxCRLBody+1))
+	if err != nil {
+		return false, err
+	}
+	if n > maxCRLBody {
+		return false, fmt.Errorf("it has more than %d bytes", maxCRLBody)
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return false, err
+	}
+	crl, err := trust.ReadCRL(file, k.Issuers)
+	switch {
+	case err != nil:
+		return false, err
+	case k.crl != nil && crl.Before(k.crl):
+		return false, errors.New("it is older than the one at hand")
+	case crl.ThisUpdate.After(f.now().Add(crlSkew)):
+		return false, fmt.Errorf("it is of %s, which is to come", crl.ThisUpdate.Format(time.RFC3339))
+	}
+	news = k.crl == nil || k.crl.Before(crl)
+	next := keptCRL{Source: k.Source, crl: crl, URL: k.URL, ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified")}
+	text, err := json.Marshal(next)
+	if err != nil {
+		return false, err
+	}
+	if err := errors.Join(file.Sync(), os.Rename(file.Name(), f.path(k.Source, ".crl")), os.WriteFile(f.path(k.Source, ".json"), text, 0o600)); err != nil {
+		return false, err
+	}
+	*k = next
+	return news, nil
+}

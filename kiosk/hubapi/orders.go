@@ -1,0 +1,84 @@
+package hubapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// maxOrders bounds what is read of signed orders, in bytes.
+const maxOrders = 1 << 20
+
+// Orders gives what the hub tells this kiosk, signed (kiosk/orders), or "" if that
+// is of this version still. A version is the entity tag without its quotes.
+func (c *Client) Orders(ctx context.Context, version string) (jws string, err error) {
+	jws, err = c.orders(ctx, version)
+	if err != nil {
+		return "", fmt.Errorf("cannot get orders: %w", err)
+	}
+	return jws, nil
+}
+
+func (c *Client) orders(ctx context.Context, version string) (string, error) {
+	header := http.Header{}
+	if version != "" {
+		header.Set("If-None-Match", strconv.Quote(version))
+	}
+	resp, err := c.get(ctx, "/v1/kiosk", header)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxOrders+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(text) > maxOrders:
+		return "", errors.New("the hub's answer is too long")
+	case resp.StatusCode == http.StatusNotModified && version != "":
+		return "", nil
+	case resp.StatusCode != http.StatusOK:
+		return "", readProblem(resp, text)
+	}
+	return string(text), nil
+}
+
+// CRLSet gives the CRL set of a digest (SHA-256, hexadecimal). Who reads it has to
+// check that it is that, and to close it.
+func (c *Client) CRLSet(ctx context.Context, digest string) (io.ReadCloser, error) {
+	resp, err := c.get(ctx, "/v1/crls/"+url.PathEscape(digest), http.Header{})
+	if err != nil {
+		return nil, fmt.Errorf("cannot get CRL: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, MaxRequestBody))
+		return nil, fmt.Errorf("cannot get CRL: %w", readProblem(resp, text))
+	}
+	return resp.Body, nil
+}
+
+func (c *Client) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	return c.send(req)
+}
+
+// send does what every request does, whatever becomes of its answer.
+func (c *Client) send(req *http.Request) (*http.Response, error) {
+	resp, err := c.http.Do(req)
+	if err == nil && c.Heard != nil {
+		if at, err := time.Parse(http.TimeFormat, resp.Header.Get("Date")); err == nil {
+			c.Heard(at)
+		}
+	}
+	return resp, err
+}
