@@ -25,8 +25,8 @@
 //
 // The first command of a session claims the card, and no other session, nor
 // anybody else on this machine, has it until the session ends: by disconnect,
-// by another session's first command, or idle seconds after its last command.
-// Then the card is reset.
+// by another session's first command, by removal of the card, or 10 seconds
+// after its last command. Then the card is reset.
 //
 // # PINs
 //

@@ -296,6 +296,25 @@ func TestPull(t *testing.T) {
 	}
 }
 
+// TestPullEndsSession: who pulls the card ends the session, without a word of
+// the page's.
+func TestPullEndsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service, s, _ := newService(t)
+		p := newPage(t, service, "s1")
+		p.transmit("00200082")
+		who := owner{origin, "s1"}
+		if synctest.Wait(); !service.sessions.is(who) {
+			t.Error("the session ended by itself")
+		}
+		s.Remove()
+		if synctest.Wait(); service.sessions.is(who) {
+			t.Error("the session outlives the card")
+		}
+		service.Close()
+	})
+}
+
 // TestRefuses: each bad request gets its status, and nothing of it reaches the
 // card.
 func TestRefuses(t *testing.T) {

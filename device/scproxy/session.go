@@ -27,6 +27,7 @@ type session struct {
 	owner   owner
 	conn    slot.Conn
 	janitor *time.Timer
+	unwatch context.CancelFunc // stops the look-out for the card's removal
 }
 
 // owner is who a session belongs to: the page's word for it, within the page's
@@ -78,19 +79,34 @@ func (s *sessions) open(ctx context.Context, o owner) (slot.Conn, error) {
 		return nil, err
 	}
 	opened := &session{owner: o, conn: conn}
-	opened.janitor = time.AfterFunc(idle, func() { s.sweep(opened) })
+	opened.janitor = time.AfterFunc(idle, func() { s.sweep(opened, "idle") })
 	opened.janitor.Stop() // until the first commands are through
+	watching, unwatch := context.WithCancel(context.Background())
+	opened.unwatch = unwatch
+	go s.awaitRemoval(watching, opened)
 	s.current = opened
 	s.log.Info("scproxy session opened", "origin", o.origin)
 	return conn, nil
 }
 
-// sweep is the janitor.
-func (s *sessions) sweep(silent *session) {
+// awaitRemoval ends a session when its card is pulled: the claim on the slot
+// must not outlive the card, for the next one may be there at once, and be
+// somebody else's.
+func (s *sessions) awaitRemoval(ctx context.Context, of *session) {
+	for found := range s.slot.Watch(ctx) {
+		if found.State != slot.Present {
+			s.sweep(of, "card removed")
+			return
+		}
+	}
+}
+
+// sweep ends a session, if it is still the current one.
+func (s *sessions) sweep(old *session, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == silent {
-		s.end("idle")
+	if s.current == old {
+		s.end(why)
 	}
 }
 
@@ -117,6 +133,7 @@ func (s *sessions) end(why string) {
 		return
 	}
 	s.current.janitor.Stop()
+	s.current.unwatch()
 	err := s.current.conn.Close()
 	s.current = nil
 	if err != nil {
