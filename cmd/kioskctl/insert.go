@@ -11,9 +11,13 @@ import (
 
 var errMute = errors.New("the card gives no answer: is it in the right way round?")
 
-// open waits for a card, saying so, and opens it. The reader's name comes with
-// it.
-func (p program) open(ctx context.Context) (card *smartkort.Card, reader string, err error) {
+// open waits for a card, saying so, and opens it by the profiles of a folder,
+// if there is one. The reader's name comes with it.
+func (p program) open(ctx context.Context, profiles string) (card *smartkort.Card, reader string, err error) {
+	known, err := loadProfiles(profiles)
+	if err != nil {
+		return nil, "", err
+	}
 	waiting, stop := context.WithTimeout(ctx, p.patience)
 	defer stop()
 	inserted, err := p.await(waiting)
@@ -24,7 +28,7 @@ func (p program) open(ctx context.Context) (card *smartkort.Card, reader string,
 	if err != nil {
 		return nil, "", err
 	}
-	card, err = smartkort.Open(ctx, conn)
+	card, err = smartkort.Driver{Profiles: known}.Open(ctx, conn)
 	if err != nil {
 		conn.Close()
 		return nil, "", err

@@ -191,12 +191,16 @@ func TestCardInWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"by profile buypass; application found by AID of the standard\n",
+		"by profile buypass (Buypass Smartkort); application found by AID of the standard\n",
+		"             not public: how to change the PIN",
 		`PIN          "PIN", reference 82, 4 digits: blocked`,
 		`PUK          "PUK", reference 83, 8 digits: 3 tries left`,
 		`Certificate  "Authentication" (ID 45): `,
 		"             for digitalSignature, keyEncipherment\n",
 		"             key RSA 2048 bits, reference 1\n",
+		`Key          "Signature" (ID 46), RSA 2048 bits, reference 2, signs documents, guarded by PIN 01`,
+		`Authority    "Authority": `,
+		`Advice       "PIN" is blocked: the holder unblocks it with the PUK`,
 		"             for nonRepudiation\n",
 	} {
 		if !strings.Contains(b.stdout.String(), want) {
@@ -218,7 +222,7 @@ func TestCardJSON(t *testing.T) {
 	if r.Reader != "Software slot" || len(r.PINs) != 2 || r.PINs[0].Tries == nil || *r.PINs[0].Tries != 3 || len(r.Certificates) != 2 {
 		t.Errorf("%+v", r)
 	}
-	if c := r.Certificates[0]; c.ID != "45" || c.Usage[0] != "digitalSignature" || c.Key != "RSA 2048" || c.NotAfter.Before(time.Now()) {
+	if c := r.Certificates[0]; c.ID != "45" || c.Usage[0] != "digitalSignature" || c.Key != "RSA 2048 bits" || c.NotAfter.Before(time.Now()) {
 		t.Errorf("%+v", c)
 	}
 }

@@ -1,5 +1,5 @@
-// Kioskctl is the technician's tool: it tells what is on a card, and has a
-// card prove itself.
+// Kioskctl is the technician's tool: it tells what is on a card, changes and
+// unblocks its PIN, and has a card prove itself.
 package main
 
 import (
@@ -22,17 +22,28 @@ const help = `Kioskctl reads the card in a PC/SC reader.
 
 Usage:
 
-    kioskctl card [--json]
-        Tell what is on the card: how it is spoken to, its PINs and the tries
-        they have left, its keys and certificates. Needs no PIN and spends no
-        try.
+    kioskctl card [--json] [--trust FILE] [--profiles DIR]
+        Tell what is on the card: how it is spoken to and what is not known of
+        its kind, its PINs and the tries they have left, its keys and
+        certificates, what is wrong and what helps. With the trust domains of
+        FILE (trust.toml) also which certificate a kiosk would use, and why.
+        Needs no PIN and spends no try.
+
+    kioskctl pin change [--pin LABEL] [--profiles DIR]
+    kioskctl pin unblock [--pin LABEL] [--profiles DIR]
+        Replace the card's PIN by a new one, by the PIN that it has or by the
+        PUK. Asks for each without showing what is typed; reads one a line
+        when standard input is no terminal: PIN or PUK, new PIN, new PIN. LABEL
+        says which PIN, where the card has several.
 
     kioskctl token --origin ORIGIN --nonce NONCE --pin-file FILE
+            [--trust FILE] [--profiles DIR]
         Have the card sign, and print a Web eID authentication token (JSON).
         ORIGIN is that of the server that gave NONCE, https://HOST[:PORT].
         The PIN is the first line of FILE; - is standard input.
 
-Without a card in the reader, both wait for one for 10 seconds.
+DIR is a folder of card profiles (*.toml), which come before those compiled in.
+Without a card in the reader, all wait for one for 10 seconds.
 `
 
 // errUsage says that a command line makes no sense.
@@ -75,6 +86,8 @@ func (p program) run(ctx context.Context, args []string) error {
 	switch command {
 	case "card":
 		return p.card(ctx, args)
+	case "pin":
+		return p.pin(ctx, args)
 	case "token":
 		return p.token(ctx, args)
 	case "help", "-h", "-help", "--help":

@@ -14,6 +14,7 @@ type Description struct {
 	PINs         []PINState
 	Keys         []Key
 	Certificates []Certificate // those that belong to a key
+	Authorities  []Certificate // the others
 }
 
 // PINState is a PIN and how it stands.
@@ -42,6 +43,9 @@ func (c *Card) Describe(ctx context.Context) (Description, error) {
 		return d, fmt.Errorf("cannot describe card: %w", err)
 	}
 	if d.Certificates, err = c.Certificates(ctx); err != nil {
+		return d, fmt.Errorf("cannot describe card: %w", err)
+	}
+	if d.Authorities, err = c.Authorities(ctx); err != nil {
 		return d, fmt.Errorf("cannot describe card: %w", err)
 	}
 	return d, nil

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"smartkiosk/device/smartkort"
+	"smartkiosk/kiosk/trust"
+)
+
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
+
+// judge says of each certificate what the trust domains make of it, and which
+// one a kiosk would use.
+func (r *cardReport) judge(domains *trust.Domains, certs []smartkort.Certificate, at time.Time) {
+	var der [][]byte
+	for i, c := range certs {
+		der = append(der, c.DER)
+		parsed, err := trust.ParseCertificate(c.DER)
+		if err != nil {
+			r.Certificates[i].Verdict = "refused: " + err.Error()
+			continue
+		}
+		holder, err := domains.Check(parsed, trust.Authenticate, at)
+		if err != nil {
+			r.Certificates[i].Verdict = "refused: " + err.Error()
+			continue
+		}
+		r.Certificates[i].Verdict = "accepted by domain " + holder.Domain
+	}
+	choice, err := domains.Choose(der, at)
+	if refusal := (*trust.Refusal)(nil); errors.As(err, &refusal) {
+		r.Choice = &choiceReport{Why: fmt.Sprintf("no certificate would do; the one that came nearest: %v", refusal)}
+		return
+	} else if err != nil {
+		r.Choice = &choiceReport{Why: err.Error()}
+		return
+	}
+	r.Choice = &choiceReport{
+		ID:  r.Certificates[choice.Index].ID,
+		Why: fmt.Sprintf("the first in the order of the domains (%s), and there the one valid longest (until %s)", choice.Holder.Domain, choice.Certificate.NotAfter.Format(time.DateOnly)),
+	}
+}
+
+// advise says what is wrong with the card and what its holder should do.
+func (r *cardReport) advise(at time.Time) {
+	say := func(format string, args ...any) { r.Advice = append(r.Advice, fmt.Sprintf(format, args...)) }
+	for _, p := range r.PINs {
+		switch {
+		case p.Tries == nil || *p.Tries > 1:
+		case *p.Tries == 1 && !p.Unblocks:
+			say("%q has one try left: the holder should be sure of it before typing it again", p.Label)
+		case *p.Tries == 0 && p.Unblocks:
+			say("%q is blocked: the PIN can never be unblocked again, the holder needs a new card", p.Label)
+		case *p.Tries == 0:
+			say("%q is blocked: the holder unblocks it with the PUK, at the card's issuer or with \"kioskctl pin unblock\"", p.Label)
+		}
+	}
+	usable := 0
+	for _, c := range r.Certificates {
+		switch {
+		case c.Problem != "":
+			say("certificate %q cannot be read: the holder should show the card to its issuer", c.Label)
+		case at.After(c.NotAfter):
+			say("certificate %q ran out on %s: the holder needs a new card", c.Label, c.NotAfter.Format(time.DateOnly))
+		case at.Before(c.NotBefore):
+			say("certificate %q is not valid before %s: is this machine's clock right?", c.Label, c.NotBefore.Format(time.DateOnly))
+		}
+		if len(c.Usage) > 0 && c.Usage[0] == "digitalSignature" {
+			usable++
+		}
+	}
+	if usable == 0 {
+		say("no certificate is for authentication: the holder cannot log in with this card")
+	}
+	if r.Choice != nil && r.Choice.ID == "" {
+		say("no kiosk with these trust domains takes this card")
+	}
+}

@@ -1,0 +1,68 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"smartkiosk/device/cardsim"
+	"smartkiosk/device/cardsim/testpki"
+)
+
+// TestChoiceExplained: which certificate a kiosk would use, and what is wrong
+// with the others, and with cards of which none would do.
+func TestChoiceExplained(t *testing.T) {
+	p := newPKI(t)
+	kinds, err := p.Kinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := p.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	card := func(name string) *cardsim.Card {
+		if k, ok := kinds[name]; ok {
+			return k.Card
+		}
+		return p.Cards[name]
+	}
+	for _, c := range []struct {
+		card, id, why, verdict, advice string
+	}{
+		{"valid", "45", "domains (buypass-test)", "accepted by domain buypass-test", ""},
+		{cardsim.Mixed, "45", "domains (buypass-test)", "refused: ", ""},
+		{"expired", "", "expired", "refused: expired", "ran out on"},
+		{"revoked", "45", "domains", "refused: revoked", ""},
+		{"sign-only", "", "purpose", "refused: purpose", "no certificate is for authentication"},
+		{"foreign", "", "no certificate would do", "refused: ", "no kiosk with these trust domains"},
+	} {
+		b := newBench(card(c.card), "")
+		if err := b.run(t.Context(), []string{"card", "--json", "--trust", filepath.Join(dir, "trust.toml")}); err != nil {
+			t.Fatal(err)
+		}
+		var r cardReport
+		if err := json.Unmarshal(b.stdout.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Choice == nil || r.Choice.ID != c.id || !strings.Contains(r.Choice.Why, c.why) {
+			t.Errorf("%s: %+v", c.card, r.Choice)
+		}
+		if !strings.Contains(r.Certificates[0].Verdict, c.verdict) || !strings.Contains(strings.Join(r.Advice, "\n"), c.advice) {
+			t.Errorf("%s: %q, advice %q", c.card, r.Certificates[0].Verdict, r.Advice)
+		}
+	}
+	b := newBench(kinds[cardsim.Mixed].Card, testpki.PIN)
+	args := append(tokenArgs("-"), "--trust", filepath.Join(dir, "trust.toml"))
+	if err := b.run(t.Context(), args); err != nil {
+		t.Fatal(err)
+	}
+	validate(t, p, b.stdout.Bytes())
+	b = newBench(kinds[cardsim.Mixed].Card, "")
+	if err := b.run(t.Context(), []string{"card", "--trust", filepath.Join(dir, "none.toml")}); err == nil {
+		t.Error("a trust configuration that is not there")
+	}
+}

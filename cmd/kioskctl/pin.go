@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+
+	"smartkiosk/device/smartkort"
+)
+
+// pin changes a PIN, or unblocks it with the PUK.
+func (p program) pin(ctx context.Context, args []string) error {
+	if len(args) == 0 || args[0] != "change" && args[0] != "unblock" {
+		return fmt.Errorf("pin: change or unblock? %w", errUsage)
+	}
+	action, args := args[0], args[1:]
+	flags := flag.NewFlagSet("pin "+action, flag.ContinueOnError)
+	label := flags.String("pin", "", "")
+	profiles := flags.String("profiles", "", "")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	card, _, err := p.open(ctx, *profiles)
+	if err != nil {
+		return fmt.Errorf("cannot %s PIN: %w", action, err)
+	}
+	defer card.Close()
+	pins, err := card.PINs(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot %s PIN: %w", action, err)
+	}
+	pin, err := choosePIN(pins, *label)
+	if err != nil {
+		return fmt.Errorf("cannot %s PIN: %w", action, err)
+	}
+	what, do := "PIN", card.ChangePIN
+	if action == "unblock" {
+		what, do = "PUK", card.UnblockPIN
+	}
+	if err := p.replacePIN(ctx, pin, what, do); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "The new PIN %q counts from now on.\n", pin.Label)
+	return nil
+}
+
+// replacePIN asks for what allows it and for the new PIN, and has the card
+// take it.
+func (p program) replacePIN(ctx context.Context, pin smartkort.PIN, what string, do func(ctx context.Context, pin smartkort.PIN, by, new []byte) error) error {
+	by, err := p.ask(ctx, fmt.Sprintf("%s now", what))
+	defer clear(by)
+	if err != nil {
+		return err
+	}
+	digits := fmt.Sprintf("%d to %d digits", pin.MinLength, pin.MaxLength)
+	new, err := p.ask(ctx, fmt.Sprintf("New PIN %q, %s", pin.Label, digits))
+	defer clear(new)
+	if err != nil {
+		return err
+	}
+	again, err := p.ask(ctx, "New PIN once more")
+	defer clear(again)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(new, again) {
+		return errors.New("the new PIN was not typed the same twice: nothing was changed")
+	}
+	err = do(ctx, pin, by, new)
+	if errors.Is(err, smartkort.ErrNotPublic) {
+		return fmt.Errorf("%w. The holder does it on the issuer's own page; whoever has the card's specification can put it into a profile (--profiles)", err)
+	}
+	return err
+}
+
+// choosePIN gives the PIN of a label, or the only one.
+func choosePIN(pins []smartkort.PIN, label string) (smartkort.PIN, error) {
+	var labels []string
+	var found []smartkort.PIN
+	for _, p := range pins {
+		if p.Unblocking || p.Officer {
+			continue
+		}
+		labels = append(labels, fmt.Sprintf("%q", p.Label))
+		if label == "" || p.Label == label {
+			found = append(found, p)
+		}
+	}
+	if len(found) != 1 {
+		return smartkort.PIN{}, fmt.Errorf("which one? The card has %s; say it by --pin", strings.Join(labels, ", "))
+	}
+	return found[0], nil
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"smartkiosk/device/apdu"
+	"smartkiosk/device/smartkort"
+)
+
+// cardReport is what "kioskctl card --json" prints. Bytes are hexadecimal.
+type cardReport struct {
+	Reader       string              `json:"reader"`
+	ATR          string              `json:"atr"`
+	Protocols    []int               `json:"protocols"`  // T=0, T=1
+	Historical   string              `json:"historical"` // bytes of the ATR
+	Profile      string              `json:"profile"`    // how the driver speaks to it
+	About        string              `json:"about"`      // the profile in words
+	NotPublic    []string            `json:"not_public"` // what nobody knows of this kind of card
+	Application  string              `json:"application"`
+	Label        string              `json:"label,omitempty"`
+	Manufacturer string              `json:"manufacturer,omitempty"`
+	Serial       string              `json:"serial,omitempty"`
+	LastUpdate   string              `json:"last_update,omitempty"`
+	PINs         []pinReport         `json:"pins"`
+	Keys         []keyReport         `json:"keys"`
+	Certificates []certificateReport `json:"certificates"`
+	Authorities  []authorityReport   `json:"authorities"`
+	Choice       *choiceReport       `json:"choice,omitempty"` // with --trust
+	Advice       []string            `json:"advice"`           // what is wrong, and what helps
+}
+
+type pinReport struct {
+	ID        string `json:"id"`
+	Label     string `json:"label"`
+	Reference string `json:"reference"`
+	Unblocks  bool   `json:"unblocks"` // a PUK
+	MinLength int    `json:"min_length"`
+	MaxLength int    `json:"max_length"`
+	Stored    int    `json:"stored_length"` // bytes in a command
+	Tries     *int   `json:"tries"`         // left; null when the card does not tell
+}
+
+type keyReport struct {
+	ID        string `json:"id"`
+	Label     string `json:"label"`
+	Kind      string `json:"kind"`
+	Bits      int    `json:"bits,omitempty"` // of an RSA modulus
+	Reference int    `json:"reference"`
+	PIN       string `json:"pin,omitempty"`     // ID of the one that guards it
+	Consent   int    `json:"consent,omitempty"` // signatures that one PIN entry is good for
+	Signs     bool   `json:"signs"`             // to authenticate
+	Binds     bool   `json:"binds"`             // what its holder stands by
+}
+
+type certificateReport struct {
+	ID           string    `json:"id"`
+	Label        string    `json:"label"`
+	Subject      string    `json:"subject"`
+	Issuer       string    `json:"issuer"`
+	NotBefore    time.Time `json:"not_before"`
+	NotAfter     time.Time `json:"not_after"`
+	Usage        []string  `json:"usage"` // RFC 5280 §4.2.1.3
+	Key          string    `json:"key"`   // algorithm and bits
+	KeyReference int       `json:"key_reference"`
+	Verdict      string    `json:"verdict,omitempty"` // with --trust
+	Problem      string    `json:"problem,omitempty"` // a certificate that cannot be read
+	Bytes        int       `json:"bytes"`
+	SHA256       string    `json:"sha256"`
+}
+
+type authorityReport struct {
+	Label   string `json:"label"`
+	Subject string `json:"subject"`
+}
+
+// choiceReport is which certificate a kiosk would use, and why.
+type choiceReport struct {
+	ID  string `json:"id,omitempty"` // none when no certificate would do
+	Why string `json:"why"`
+}
+
+func newReport(reader string, d smartkort.Description) cardReport {
+	r := cardReport{
+		Reader: reader, ATR: hex.EncodeToString(d.ATR), Profile: d.Profile.Name, About: d.Profile.About,
+		NotPublic: append([]string{}, d.Profile.NotPublic...), Application: d.Found,
+		Label: d.Token.Label, Manufacturer: d.Token.Manufacturer,
+		Serial: hex.EncodeToString(d.Token.Serial), LastUpdate: d.Token.LastUpdate,
+		PINs: []pinReport{}, Keys: []keyReport{}, Certificates: []certificateReport{}, Authorities: []authorityReport{}, Advice: []string{},
+	}
+	if atr, err := apdu.ParseATR(d.ATR); err == nil {
+		r.Protocols, r.Historical = atr.Protocols, hex.EncodeToString(atr.Historical)
+	}
+	for _, p := range d.PINs {
+		report := pinReport{
+			ID: hex.EncodeToString(p.ID), Label: p.Label, Reference: hex.EncodeToString([]byte{p.Reference}), Unblocks: p.Unblocking,
+			MinLength: p.MinLength, MaxLength: p.MaxLength, Stored: p.StoredLength,
+		}
+		if p.Known {
+			report.Tries = &p.Tries
+		}
+		r.PINs = append(r.PINs, report)
+	}
+	for _, k := range d.Keys {
+		r.Keys = append(r.Keys, keyReport{
+			ID: hex.EncodeToString(k.ID), Label: k.Label, Kind: k.Kind(), Bits: k.Bits, Reference: k.Reference,
+			PIN: hex.EncodeToString(k.AuthID), Consent: k.UserConsent, Signs: k.Usage.Sign, Binds: k.Usage.NonRepudiation,
+		})
+	}
+	for _, c := range d.Certificates {
+		r.Certificates = append(r.Certificates, newCertificateReport(c))
+	}
+	for _, a := range d.Authorities {
+		report := authorityReport{Label: a.Label, Subject: "cannot be read"}
+		if parsed, err := x509.ParseCertificate(a.DER); err == nil {
+			report.Subject = parsed.Subject.CommonName
+		}
+		r.Authorities = append(r.Authorities, report)
+	}
+	return r
+}
+
+func newCertificateReport(c smartkort.Certificate) certificateReport {
+	key := c.Key.Kind()
+	if c.Key.Bits > 0 {
+		key = fmt.Sprintf("%s %d bits", key, c.Key.Bits)
+	}
+	r := certificateReport{
+		ID: hex.EncodeToString(c.ID), Label: c.Label, Usage: []string{}, Key: key, KeyReference: c.Key.Reference,
+		Bytes: len(c.DER), SHA256: fingerprint(c.DER),
+	}
+	parsed, err := x509.ParseCertificate(c.DER)
+	if err != nil {
+		r.Problem = err.Error()
+		return r
+	}
+	r.Subject, r.Issuer = parsed.Subject.CommonName, parsed.Issuer.CommonName
+	r.NotBefore, r.NotAfter = parsed.NotBefore, parsed.NotAfter
+	for _, u := range []struct {
+		bit  x509.KeyUsage
+		name string
+	}{
+		{x509.KeyUsageDigitalSignature, "digitalSignature"},
+		{x509.KeyUsageContentCommitment, "nonRepudiation"},
+		{x509.KeyUsageKeyEncipherment, "keyEncipherment"},
+		{x509.KeyUsageDataEncipherment, "dataEncipherment"},
+		{x509.KeyUsageKeyAgreement, "keyAgreement"},
+	} {
+		if parsed.KeyUsage&u.bit != 0 {
+			r.Usage = append(r.Usage, u.name)
+		}
+	}
+	return r
+}

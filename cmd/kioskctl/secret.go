@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSecret is the most bytes that a line may have to hold a PIN.
+const maxSecret = 64
+
+// ask gives a line of digits from standard input, which the caller wipes. At a
+// terminal it says what it asks for, and shows nothing of what is typed.
+func (p program) ask(ctx context.Context, what string) ([]byte, error) {
+	if f, ok := p.stdin.(*os.File); ok {
+		if old, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+			quiet := *old
+			quiet.Lflag &^= unix.ECHO
+			if err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETSF, &quiet); err != nil {
+				return nil, fmt.Errorf("cannot ask for a PIN: %w", err)
+			}
+			fmt.Fprintf(p.stderr, "%s: ", what)
+			defer func() {
+				_ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETSF, old)
+				fmt.Fprintln(p.stderr)
+			}()
+		}
+	}
+	type answer struct {
+		line []byte
+		err  error
+	}
+	typed := make(chan answer, 1)
+	go func() {
+		line, err := readSecret(p.stdin)
+		typed <- answer{line, err}
+	}()
+	select {
+	case a := <-typed:
+		if a.err != nil {
+			return nil, fmt.Errorf("cannot read %s: %w", what, a.err)
+		}
+		return a.line, nil
+	case <-ctx.Done(): // interrupted: the terminal must show again what is typed
+		return nil, fmt.Errorf("cannot read %s: %w", what, ctx.Err())
+	}
+}
+
+// readPIN gives the first line of a file, - being standard input.
+func (p program) readPIN(ctx context.Context, path string) ([]byte, error) {
+	if path == "-" {
+		return p.ask(ctx, "PIN")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	pin, err := readSecret(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return pin, nil
+}
+
+// readSecret gives a line, which the caller wipes; nothing else of it stays
+// behind, and not a byte beyond it is read: that is somebody else's.
+func readSecret(from io.Reader) ([]byte, error) {
+	b := make([]byte, maxSecret)
+	n := 0
+	for n < len(b) {
+		_, err := io.ReadFull(from, b[n:n+1])
+		if errors.Is(err, io.EOF) || err == nil && b[n] == '\n' {
+			break
+		}
+		if err != nil {
+			clear(b)
+			return nil, err
+		}
+		n++
+	}
+	if n > 0 && b[n-1] == '\r' {
+		n--
+	}
+	if n == 0 || n == len(b) {
+		clear(b)
+		return nil, errors.New("the line has no PIN")
+	}
+	return b[:n:n], nil
+}
