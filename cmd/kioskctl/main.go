@@ -1,5 +1,5 @@
 // Kioskctl is the technician's tool: it tells what is on a card, changes and
-// unblocks its PIN, and has a card prove itself.
+// unblocks its PIN, has a card prove itself, and looks into a kiosk's outbox.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"smartkiosk/device/slot"
 )
 
-const help = `Kioskctl reads the card in a PC/SC reader.
+const help = `Kioskctl reads the card in a PC/SC reader, and a kiosk's outbox.
 
 Usage:
 
@@ -44,7 +44,8 @@ Usage:
 
 DIR is a folder of card profiles (*.toml), which come before those compiled in.
 Without a card in the reader, all wait for one for 10 seconds.
-`
+
+` + eventsHelp
 
 // errUsage says that a command line makes no sense.
 var errUsage = errors.New(`see "kioskctl --help"`)
@@ -90,6 +91,8 @@ func (p program) run(ctx context.Context, args []string) error {
 		return p.pin(ctx, args)
 	case "token":
 		return p.token(ctx, args)
+	case "events":
+		return p.events(ctx, args)
 	case "help", "-h", "-help", "--help":
 		_, err := io.WriteString(p.stdout, help)
 		return err

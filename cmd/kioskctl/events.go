@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"smartkiosk/kiosk/event"
+)
+
+const eventsHelp = `    kioskctl events list [--from PATH]
+        List the events that a kiosk keeps: sequence number, time, type and
+        whether the hub has it.
+
+    kioskctl events verify [--from PATH] [--seal FILE --certificate FILE]
+        Find every event that is altered, missing, repeated or out of order,
+        and say which. With the hub's private sealing key (JWK; more than
+        one, separated by commas, after a rotation) and the kiosk's
+        certificate the events are opened, and their signatures and chain
+        checked; without, only accidents are found.
+
+    kioskctl events export [--from PATH]
+        Print the events as they are sealed, a CloudEvents batch (JSON).
+
+PATH is the socket of a kioskd that runs (kioskd.sock in its state folder), a
+copy of its outbox.db, or what export printed. None of them is changed.
+`
+
+// defaultSocket is where an installed kioskd has its state.
+const defaultSocket = "/var/lib/smartkiosk/kioskd.sock"
+
+// errFaults says that verify has found something, which is printed.
+var errFaults = errors.New("the events are not as they were written")
+
+func (p program) events(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("events: list, verify or export; %w", errUsage)
+	}
+	command := args[0]
+	flags := flag.NewFlagSet("events "+command, flag.ContinueOnError)
+	from := flags.String("from", defaultSocket, "")
+	var seal, certificate string
+	if command == "verify" {
+		flags.StringVar(&seal, "seal", "", "")
+		flags.StringVar(&certificate, "certificate", "", "")
+	}
+	if err := parse(flags, args[1:]); err != nil {
+		return err
+	}
+	source, err := openSource(*from)
+	if err != nil {
+		return fmt.Errorf("cannot read events: %w", err)
+	}
+	switch command {
+	case "list":
+		err = p.list(ctx, source)
+	case "export":
+		err = p.export(ctx, source)
+	case "verify":
+		var v verifier
+		if v, err = newVerifier(seal, certificate); err == nil {
+			err = p.verify(ctx, source, v)
+		}
+	default:
+		return fmt.Errorf("events: unknown command %q; %w", command, errUsage)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot %s events of %s: %w", command, *from, err)
+	}
+	return nil
+}
+
+func (p program) list(ctx context.Context, source source) error {
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SEQUENCE\tTIME\tTYPE\tBYTES\tHUB")
+	s, err := source.each(ctx, func(e sealed) error {
+		h, err := event.Peek(e.text)
+		if err != nil {
+			fmt.Fprintf(w, "%d\t%v\n", e.sequence, err)
+			return nil
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\n", e.sequence, h.Time.Format("2006-01-02 15:04:05Z"), h.Type, len(e.text), e.state)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, l := range s.lost {
+		fmt.Fprintf(w, "%d\tcannot be read, through %d\n", l.From, l.Through)
+	}
+	return w.Flush()
+}
+
+func (p program) export(ctx context.Context, source source) error {
+	out := bufio.NewWriter(p.stdout)
+	before := "["
+	_, err := source.each(ctx, func(e sealed) error {
+		_, err := fmt.Fprintf(out, "%s\n%s", before, e.text)
+		before = ","
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if before == "[" {
+		fmt.Fprint(out, "[")
+	}
+	fmt.Fprint(out, "\n]\n")
+	return out.Flush()
+}
+
+// verifyAtOnce is how many events are held against one another at a time, the
+// last of each lot with the next.
+const verifyAtOnce = 1000
+
+func (p program) verify(ctx context.Context, source source, v verifier) error {
+	faults, events := 0, 0
+	tell := func(format string, args ...any) {
+		faults++
+		fmt.Fprintf(p.stdout, format+"\n", args...)
+	}
+	var lot []sealed
+	carried := false // the first of the lot was in the one before
+	check := func() {
+		for _, f := range v.check(lot) {
+			if f.Place == 0 && carried {
+				continue
+			}
+			if f.Through > f.Sequence {
+				tell("events %d to %d: %v", f.Sequence, f.Through, f.Err)
+			} else {
+				tell("event %d: %v", f.Sequence, f.Err)
+			}
+		}
+	}
+	s, err := source.each(ctx, func(e sealed) error {
+		events++
+		lot = append(lot, e)
+		if len(lot) > verifyAtOnce {
+			check()
+			lot, carried = lot[len(lot)-1:], true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	check()
+	if s.damage != nil {
+		tell("the file: %v", s.damage)
+	}
+	for _, l := range s.lost {
+		tell("events %d to %d: cannot be read", l.From, l.Through)
+	}
+	if faults > 0 {
+		return errFaults
+	}
+	fmt.Fprintf(p.stdout, "%d events, %s\n", events, v.found)
+	return nil
+}
+
+// verifier is what events are checked by.
+type verifier struct {
+	opener *event.Opener // nil without keys
+	device crypto.PublicKey
+	found  string // what it means when nothing is wrong
+}
+
+func newVerifier(sealFiles, certificateFile string) (verifier, error) {
+	switch {
+	case sealFiles == "" && certificateFile == "":
+		return verifier{found: "none missing, repeated or out of order (signatures and chain not checked: no keys given)"}, nil
+	case sealFiles == "" || certificateFile == "":
+		return verifier{}, fmt.Errorf("--seal and --certificate go together; %w", errUsage)
+	}
+	var keys []jose.JSONWebKey
+	for _, file := range commaList(sealFiles) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return verifier{}, fmt.Errorf("cannot read sealing key: %w", err)
+		}
+		var key jose.JSONWebKey
+		if json.Unmarshal(text, &key) != nil || key.IsPublic() {
+			return verifier{}, fmt.Errorf("cannot read sealing key: %s holds no private JWK", file)
+		}
+		keys = append(keys, key)
+	}
+	text, err := os.ReadFile(certificateFile)
+	if err != nil {
+		return verifier{}, fmt.Errorf("cannot read certificate: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return verifier{}, fmt.Errorf("cannot read certificate: %s holds no PEM", certificateFile)
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return verifier{}, fmt.Errorf("cannot read certificate %s: %w", certificateFile, err)
+	}
+	return verifier{
+		opener: event.NewOpener(keys...), device: certificate.PublicKey,
+		found: "each the kiosk's own, unaltered and in its place",
+	}, nil
+}
+
+// check finds what is wrong with a lot of events.
+func (v verifier) check(lot []sealed) []event.Fault {
+	var faults []event.Fault
+	texts := make([][]byte, len(lot))
+	for i, e := range lot {
+		texts[i] = e.text
+		h, err := event.Peek(e.text)
+		switch {
+		case err != nil && v.opener == nil:
+			faults = append(faults, event.Fault{Place: i, Sequence: e.sequence, Through: e.sequence, Err: err})
+		case err == nil && e.sequence != 0 && h.Sequence != e.sequence:
+			faults = append(faults, event.Fault{Place: i, Sequence: e.sequence, Through: e.sequence, Err: fmt.Errorf("event says that it is %d", h.Sequence)})
+		}
+	}
+	if v.opener != nil {
+		return append(faults, v.opener.Verify(texts, v.device)...)
+	}
+	return append(faults, inOrder(lot)...)
+}
+
+// inOrder finds what is out of order by the sequence numbers alone.
+func inOrder(lot []sealed) (faults []event.Fault) {
+	var newest uint64
+	seen := map[uint64]bool{}
+	for i, e := range lot {
+		fault := func(from, through uint64, err error) {
+			faults = append(faults, event.Fault{Place: i, Sequence: from, Through: through, Err: err})
+		}
+		switch {
+		case seen[e.sequence]:
+			fault(e.sequence, e.sequence, event.ErrRepeated)
+		case e.sequence < newest:
+			fault(e.sequence, e.sequence, event.ErrReordered)
+		case newest != 0 && e.sequence > newest+1:
+			fault(newest+1, e.sequence-1, event.ErrMissing)
+		}
+		seen[e.sequence] = true
+		newest = max(newest, e.sequence)
+	}
+	return faults
+}
