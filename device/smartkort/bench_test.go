@@ -3,7 +3,12 @@ package smartkort_test
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,8 +46,8 @@ func BenchmarkVisit(b *testing.B) {
 		b.Fatal(err)
 	}
 	valid, other := cardsim.NewSlot("bench"), cardsim.NewSlot("bench")
-	valid.Insert(pki.Cards["valid"])
-	other.Insert(pki.Cards["revoked"])
+	valid.Insert(withLongCertificate(b, pki, "valid"))
+	other.Insert(withLongCertificate(b, pki, "revoked"))
 	newDriver := func() smartkort.Driver {
 		cache, err := smartkort.NewCache(make([]byte, 32), nil)
 		if err != nil {
@@ -65,6 +70,36 @@ func BenchmarkVisit(b *testing.B) {
 		benchVisit(b, d, valid)
 		measureVisit(b, valid, func() smartkort.Driver { return d })
 	})
+}
+
+// withLongCertificate gives a card of the PKI a certificate for authentication
+// of 1.6 KB: what real ones have, of which some name more policies and
+// addresses than the test's.
+func withLongCertificate(b *testing.B, pki *testpki.PKI, name string) *cardsim.Card {
+	const size = 1600
+	template := *pki.Holders[name].Authentication.Certificate
+	image := pki.Cards[name].Image()
+	key := image.Keys["authentication"]
+	for filling := size - len(template.Raw) - 30; filling < size; filling++ {
+		value, err := asn1.Marshal(strings.Repeat("x", filling))
+		if err != nil {
+			b.Fatal(err)
+		}
+		template.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 999, 2}, Value: value}}
+		if key.Certificate, err = x509.CreateCertificate(rand.Reader, &template, pki.PersonCA, key.Private.Public(), pki.PersonCAKey); err != nil {
+			b.Fatal(err)
+		}
+		if len(key.Certificate) >= size {
+			image.Keys["authentication"] = key
+			card, err := cardsim.New(image)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return card
+		}
+	}
+	b.Fatalf("no certificate of %d bytes", size)
+	return nil
 }
 
 func measureVisit(b *testing.B, s *cardsim.Slot, driver func() smartkort.Driver) {

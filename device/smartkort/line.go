@@ -51,6 +51,16 @@ func newLine(conn slot.Conn, p *Profile) *line {
 	return l
 }
 
+// largest is how many bytes are read at a time, where so many are known to be
+// there: more than the short form has only if the card takes extended length,
+// and then no more than readers have room for (CCID, dwMaxCCIDMessageLength).
+func (l *line) largest() int {
+	if l.extended {
+		return 2048
+	}
+	return apdu.MaxShortLe
+}
+
 // exchange has the card carry out a command, however long.
 func (l *line) exchange(ctx context.Context, cmd apdu.Command) (apdu.Response, error) {
 	exchange := apdu.ExchangeChained

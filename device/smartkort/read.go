@@ -81,7 +81,7 @@ func (c *Card) readCurrent(ctx context.Context, p Path) ([]byte, error) {
 		if len(object) >= total {
 			return object[:total], nil
 		}
-		want = min(blockBytes, total-len(object))
+		want = min(c.line.largest(), total-len(object))
 	}
 	return nil, fmt.Errorf("%w: %d reads of one file", apdu.ErrEndless, maxBlocks)
 }
