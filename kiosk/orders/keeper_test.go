@@ -286,7 +286,7 @@ func TestFetchRefuses(t *testing.T) {
 		"no CRL":          {func(b *bench) { b.revoke(2); delete(b.sets, b.orders.CRLs[0].Digest) }, "nothing here"},
 		"another CRL": {func(b *bench) {
 			old := b.sets[b.orders.CRLs[0].Digest]
-			b.revoke(2)
+			b.revoke(2, "valid")
 			b.sets[b.orders.CRLs[0].Digest] = old
 		}, "not the one that the orders name"},
 		"CRL longer than said": {func(b *bench) {
