@@ -3,23 +3,17 @@ package scproxy
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"smartkiosk/device/apdu"
 	"smartkiosk/device/cardsim"
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/device/slot"
@@ -43,85 +37,6 @@ func newCard(t testing.TB) (*cardsim.Card, *testpki.PKI) {
 		t.Fatal(err)
 	}
 	return c, p
-}
-
-// page is a login page in a browser.
-type page struct {
-	t       testing.TB
-	origin  string
-	session string
-	reader  string
-	post    func(origin, path, body string) (status int, answer []byte)
-}
-
-// newPage gives a page that calls the service's handler.
-func newPage(t testing.TB, s *Service, session string) page {
-	return page{t, origin, session, readerName, func(origin, path, body string) (int, []byte) {
-		r := httptest.NewRequest(http.MethodPost, "https://"+Address+path, strings.NewReader(body))
-		r.Header.Set("Origin", origin)
-		w := httptest.NewRecorder()
-		s.Handler().ServeHTTP(w, r)
-		return w.Code, w.Body.Bytes()
-	}}
-}
-
-type reply struct {
-	Version   string
-	Readers   []readerStatus
-	Ref       uint32
-	Data      string
-	Responses []apduResponse `json:"apduresponses"`
-	Code      *int           `json:"errorcode"`
-	Detail    *int           `json:"errordetail"`
-}
-
-// call posts what must be answered with 200 and JSON.
-func (p page) call(path, body string) (r reply) {
-	p.t.Helper()
-	status, answer := p.post(p.origin, path, body)
-	if status != http.StatusOK {
-		p.t.Fatalf("%s: %d %s", path, status, answer)
-	}
-	if err := json.Unmarshal(answer, &r); err != nil {
-		p.t.Fatalf("%s: %s: %v", path, answer, err)
-	}
-	return r
-}
-
-func (p page) body(apdus ...string) string {
-	var list []string
-	for _, a := range apdus {
-		list = append(list, fmt.Sprintf(`{"apdu":"%s"}`, strings.ReplaceAll(a, " ", "")))
-	}
-	return fmt.Sprintf(`{"timeout":10,"session":"%s","apducommands":[%s]}`, p.session, strings.Join(list, ","))
-}
-
-func apduPath(reader string) string { return "/scard/apdu/" + url.PathEscape(reader) }
-
-// transmit has the card answer commands and gives its responses in hex.
-func (p page) transmit(apdus ...string) (responses []string, detail int) {
-	p.t.Helper()
-	r := p.call(apduPath(p.reader), p.body(apdus...))
-	for _, response := range r.Responses {
-		responses = append(responses, response.APDU)
-	}
-	if r.Code == nil || *r.Code != 0 || r.Detail == nil {
-		p.t.Fatalf("errorcode %v, errordetail %v", r.Code, r.Detail)
-	}
-	return responses, *r.Detail
-}
-
-// verify gives the packet of VERIFY, for a PIN that a holder typed into the
-// page.
-func (p page) verify(pin string) string {
-	p.t.Helper()
-	r := p.call("/scard/getref/", "")
-	data := unhex(p.t, r.Data)
-	scrambled := []byte(pin)
-	for i := range scrambled {
-		scrambled[i] ^= data[i] ^ data[i+len(pin)]
-	}
-	return fmt.Sprintf("FFFF0104 %08X 05 %02X A020008208 %X %s", r.Ref, len(pin), scrambled, strings.Repeat("FF", 8-len(pin)))
 }
 
 func newService(t testing.TB) (*Service, *cardsim.Slot, *cardsim.Card) {
@@ -198,22 +113,6 @@ func TestLogin(t *testing.T) {
 	defer conn.Close()
 	if r := card.Transmit([]byte{0x00, 0x20, 0x00, 0x82}); !bytes.Equal(r, []byte{0x63, 0xC3}) {
 		t.Errorf("the PIN is still verified: %X", r)
-	}
-}
-
-// login reads the certificate's beginning, has the PIN verified and a hash
-// signed.
-func login(t testing.TB, p page) {
-	t.Helper()
-	responses, detail := p.transmit("00A40000023F00", "00A4080004 50154501", "00B0000004")
-	if len(responses) != 3 || detail != 0 || responses[0] != "9000" || !strings.HasPrefix(responses[1], "6f") ||
-		!strings.HasSuffix(responses[1], "9000") || !strings.HasPrefix(responses[2], "3082") {
-		t.Fatalf("read: %v, %d", responses, detail)
-	}
-	info := "3031300d060960864801650304020105000420" + strings.Repeat("ab", 32)
-	responses, _ = p.transmit(p.verify("1234"), "002241B6 06 800102 840101", "002A9E9A33"+info)
-	if len(responses) != 3 || responses[0] != "9000" || responses[1] != "9000" || len(responses[2]) != 2*(256+2) {
-		t.Fatalf("sign: %v", responses)
 	}
 }
 
@@ -428,44 +327,4 @@ func (c tappedConn) Transmit(ctx context.Context, command []byte) ([]byte, error
 	c.tap.buffers = append(c.tap.buffers, command)
 	c.tap.saw = c.tap.saw || bytes.Contains(command, []byte("1234"))
 	return c.Conn.Transmit(ctx, command)
-}
-
-// FuzzBody: no body makes the service send what a page may not, or panic.
-func FuzzBody(f *testing.F) {
-	p := page{session: "s1"}
-	for _, commands := range [][]string{
-		{"00A40000023F00", "00C0000010"},
-		{"FFFF010400000001 05 04 A020008208 31323334 FFFFFFFF"},
-		{"A02000820831323334FFFFFFFF"},
-		{"00B00000000000"},
-	} {
-		f.Add([]byte(p.body(commands...)))
-	}
-	f.Add([]byte(`{"session":"s","apducommands":[{"apdu":null},{"apdu":7},{}]}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var r refs
-		number, _ := r.issue()
-		defer r.dropAll()
-		body = bytes.Replace(body, []byte("00000001"), []byte(hex.EncodeToString(binary.BigEndian.AppendUint32(nil, number))), 1)
-		if _, err := parseDisconnect(body); err != nil && !errors.Is(err, errBody) {
-			t.Fatal(err)
-		}
-		request, err := parseTransmit(body)
-		if err != nil {
-			if !errors.Is(err, errBody) {
-				t.Fatal(err)
-			}
-			return
-		}
-		commands, err := r.commands(request)
-		known := errors.Is(err, errForbidden) || errors.Is(err, errPacket) || errors.Is(err, errUnknownRef) || errors.Is(err, apdu.ErrMalformed)
-		if err != nil && !known {
-			t.Fatal(err)
-		}
-		for _, c := range commands {
-			if _, never := refused[c.INS]; never || c.CLA == 0xFF {
-				t.Fatalf("%X %X", c.CLA, c.INS)
-			}
-		}
-	})
 }
