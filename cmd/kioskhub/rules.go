@@ -39,7 +39,7 @@ func (m *Main) parseRulesCheck(name string, args []string) error {
 }
 
 func (m *Main) checkRules(path string, c rules.Case) error {
-	f, err := rules.Open(path)
+	f, err := rules.Open(path, nil)
 	if err != nil {
 		return &unable{err}
 	}

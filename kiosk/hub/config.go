@@ -123,7 +123,7 @@ func Load(dir string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	admitted, err := rules.Open(filepath.Join(dir, rulesFile))
+	admitted, err := rules.Open(filepath.Join(dir, rulesFile), domains.Names())
 	if err != nil {
 		return Config{}, err
 	}

@@ -16,6 +16,7 @@ import (
 // once.
 type File struct {
 	path    string
+	domains []string // that rules may name; nil for any
 	current atomic.Pointer[Rules]
 	stale   atomic.Bool
 
@@ -23,9 +24,11 @@ type File struct {
 	why string // the error of the last Reload, "" if there was none
 }
 
-// Open reads a rules file.
-func Open(path string) (*File, error) {
-	f := &File{path: path}
+// Open reads a rules file. domains are the trust domains that there are, so
+// that a rule about another one, which would never speak, is refused; with nil
+// any will do.
+func Open(path string, domains []string) (*File, error) {
+	f := &File{path: path, domains: domains}
 	r, err := f.read()
 	if err != nil {
 		return nil, err
@@ -43,6 +46,9 @@ func (f *File) read() (*Rules, error) {
 		return nil, fmt.Errorf("cannot read rules: %w", err)
 	}
 	r, err := Parse(text, filepath.Dir(f.path))
+	if err == nil && f.domains != nil {
+		err = r.checkDomains(f.domains)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read rules %s: %w", f.path, err)
 	}

@@ -23,15 +23,15 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	const deny, allow = "default = \"deny\"\n", "default = \"allow\"\n"
-	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "cannot read rules: "+path+" is missing") {
+	if _, err := Open(path, nil); err == nil || !strings.Contains(err.Error(), "cannot read rules: "+path+" is missing") {
 		t.Errorf("a file that is missing: got %v", err)
 	}
 	write("default = \"perhaps\"")
-	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "cannot read rules "+path+`: default = "perhaps"`) {
+	if _, err := Open(path, nil); err == nil || !strings.Contains(err.Error(), "cannot read rules "+path+`: default = "perhaps"`) {
 		t.Errorf("a file that is wrong: got %v", err)
 	}
 	write(deny)
-	f, err := Open(path)
+	f, err := Open(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,4 +76,20 @@ func TestWatch(t *testing.T) {
 		cancel()
 		<-ended
 	})
+}
+
+// A rule about a trust domain that is not there would never speak.
+func TestOpenKnowsDomains(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rules.toml")
+	if err := os.WriteFile(path, []byte(shifts), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range [][]string{nil, {"local", "buypass"}} {
+		if _, err := Open(path, known); err != nil {
+			t.Errorf("%q: %v", known, err)
+		}
+	}
+	if _, err := Open(path, []string{"local"}); err == nil || !strings.Contains(err.Error(), `rule "day": domains: there is no trust domain "buypass", but ["local"]`) {
+		t.Errorf("got %v", err)
+	}
 }

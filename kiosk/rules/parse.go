@@ -179,6 +179,18 @@ func (e entry) calendar(zone *time.Location) (c calendar, err error) {
 	return c, nil
 }
 
+// checkDomains refuses a rule about a trust domain that is none of these.
+func (r *Rules) checkDomains(known []string) error {
+	for _, rule := range r.rules {
+		for _, d := range rule.Domains {
+			if !slices.Contains(known, d) {
+				return fmt.Errorf("rule %q: domains: there is no trust domain %q, but %q", rule.Name, d, known)
+			}
+		}
+	}
+	return nil
+}
+
 func checkGroups(groups map[string][]string) error {
 	for name, kiosks := range groups {
 		if err := checkLabel(name); err != nil {

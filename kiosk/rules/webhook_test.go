@@ -142,3 +142,16 @@ func TestErrorsTellNothing(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is answered, nobody is let in but by a clear word.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range []string{`{"decision":"allow"}`, `{"decision":"deny"}`, `{"decision":null}`, `{`, `"allow"`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		allowed, err := readAnswer(answer)
+		if allowed && (err != nil || !bytes.Contains(answer, []byte(`"allow"`))) {
+			t.Errorf("%q: got %t, %v", answer, allowed, err)
+		}
+	})
+}
