@@ -31,6 +31,7 @@ type crlFetcher struct {
 	trust  *Trust
 	dir    string
 	every  time.Duration
+	most   int64 // bytes of one CRL
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
@@ -49,7 +50,7 @@ type keptCRL struct {
 
 // newCRLFetcher puts in force what the folder holds.
 func newCRLFetcher(t *Trust, dir string, every time.Duration, transport http.RoundTripper, now func() time.Time, log *slog.Logger) (*crlFetcher, error) {
-	f := &crlFetcher{trust: t, dir: dir, every: every, now: now, log: log, client: &http.Client{
+	f := &crlFetcher{trust: t, dir: dir, every: every, most: maxCRLBody, now: now, log: log, client: &http.Client{
 		Transport: transport, Timeout: crlTimeout,
 		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
@@ -181,12 +182,12 @@ func (f *crlFetcher) take(k *keptCRL, response *http.Response) (news bool, err e
 	}
 	defer os.Remove(file.Name())
 	defer file.Close()
-	n, err := io.Copy(file, io.LimitReader(response.Body, maxCRLBody+1))
+	n, err := io.Copy(file, io.LimitReader(response.Body, f.most+1))
 	if err != nil {
 		return false, err
 	}
-	if n > maxCRLBody {
-		return false, fmt.Errorf("it has more than %d bytes", maxCRLBody)
+	if n > f.most {
+		return false, fmt.Errorf("it has more than %d bytes", f.most)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return false, err

@@ -1,0 +1,243 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/trust"
+)
+
+// crlServer is the server of a CA's CRL, as a transport.
+type crlServer struct {
+	t      *testing.T
+	der    []byte
+	etag   string
+	answer func(*http.Request) (*http.Response, error) // instead
+	asked  []*http.Request
+}
+
+func (s *crlServer) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.asked = append(s.asked, r)
+	if s.answer != nil {
+		return s.answer(r)
+	}
+	if r.Header.Get("If-None-Match") == s.etag && s.etag != "" {
+		return s.say(http.StatusNotModified, ""), nil
+	}
+	resp := s.say(http.StatusOK, string(s.der))
+	resp.Header.Set("ETag", s.etag)
+	resp.Header.Set("Last-Modified", "Sun, 22 Nov 2026 12:00:00 GMT")
+	return resp, nil
+}
+
+func (s *crlServer) say(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+// crlBench is a fetcher from a crlServer.
+type crlBench struct {
+	*crlServer
+	*crlFetcher
+	dir string
+	now time.Time
+	log bytes.Buffer
+}
+
+func newCRLBench(t *testing.T) *crlBench {
+	t.Helper()
+	b := &crlBench{crlServer: &crlServer{t: t}, dir: filepath.Join(t.TempDir(), "crls"), now: time.Now()}
+	b.publish(1, `"1"`, "revoked")
+	b.restart()
+	return b
+}
+
+// publish has the server give a CRL that lists these cards.
+func (b *crlBench) publish(number int64, etag string, revoked ...string) {
+	b.t.Helper()
+	pki := cards(b.t)
+	var list []*x509.Certificate
+	for _, card := range revoked {
+		list = append(list, pki.Holders[card].Authentication.Certificate)
+	}
+	var err error
+	at := b.now.Add(time.Duration(number-100) * time.Minute)
+	if b.der, err = pki.NewCRL(number, at, b.now.AddDate(0, 0, 1), list...); err != nil {
+		b.t.Fatal(err)
+	}
+	b.etag = etag
+}
+
+// restart begins with what is in the folder.
+func (b *crlBench) restart() {
+	b.t.Helper()
+	pki := cards(b.t)
+	domains, err := trust.New(trust.Domain{
+		Name: "test", Anchors: []*x509.Certificate{pki.Root}, Intermediates: []*x509.Certificate{pki.PersonCA},
+		Policies: []string{"any"}, Subject: trust.SubjectBuypass, CRLURLs: []string{"http://crl.example/ca.crl"},
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	at, err := NewTrust(origin, domains, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.crlFetcher, err = newCRLFetcher(at, b.dir, time.Hour, b.crlServer, func() time.Time { return b.now }, slog.New(slog.NewTextHandler(&b.log, nil)))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *crlBench) expect(card string, want kiosk.Reason) {
+	b.t.Helper()
+	_, err := b.trust.Validate(b.t.Context(), token(b.t, card, ownNonce), ownNonce, b.now)
+	var got kiosk.Reason
+	if refusal, ok := errors.AsType[*trust.Refusal](err); ok {
+		got = refusal.Reason
+	} else if err != nil {
+		b.t.Fatal(err)
+	}
+	if got != want {
+		b.t.Errorf("%s: %q, want %q\n%s", card, got, want, b.log.String())
+	}
+}
+
+// A CRL is fetched, asked for conditionally, renewed, and there after a restart.
+func TestCRLFetch(t *testing.T) {
+	b := newCRLBench(t)
+	b.expect("valid", kiosk.RevocationUnknown)
+	b.refresh(t.Context())
+	b.expect("valid", "")
+	b.expect("revoked", kiosk.Revoked)
+	before := b.trust.current.Load().crls[0].Digest
+
+	b.refresh(t.Context())
+	if r := b.asked[1]; r.Header.Get("If-None-Match") != `"1"` || r.Header.Get("If-Modified-Since") == "" {
+		t.Errorf("asked again with %v", r.Header)
+	}
+	b.publish(2, `"2"`, "valid")
+	b.refresh(t.Context())
+	b.expect("valid", kiosk.Revoked)
+	b.expect("revoked", "")
+	if b.trust.set(before) == nil {
+		t.Error("a kiosk that has just been told of the CRL before cannot have it any more")
+	}
+
+	b.answer = func(*http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }
+	b.restart()
+	b.expect("valid", kiosk.Revoked)
+	b.refresh(t.Context())
+	b.expect("valid", kiosk.Revoked)
+	b.answer = nil
+	b.refresh(t.Context())
+	if r := b.asked[len(b.asked)-1]; r.Header.Get("If-None-Match") != `"2"` {
+		t.Errorf("after a restart asked with %v", r.Header)
+	}
+}
+
+// Whatever the server gives that is not a newer CRL of the CA, the old one stays.
+func TestCRLFetchRefuses(t *testing.T) {
+	answering := func(status int, body string) func(*crlBench) {
+		return func(b *crlBench) {
+			b.answer = func(*http.Request) (*http.Response, error) { return b.say(status, body), nil }
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*crlBench)
+		want   string
+	}{
+		"nobody there": {func(b *crlBench) {
+			b.answer = func(*http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }
+		}, "no route"},
+		"not found":    {answering(404, ""), "answered Not Found"},
+		"a login page": {answering(200, "<html>"), "cannot read CRL"},
+		"cut":          {func(b *crlBench) { b.publish(2, ""); answering(200, string(b.der[:len(b.der)-1]))(b) }, "cut short"},
+		"altered": {func(b *crlBench) {
+			b.publish(2, "")
+			b.der[len(b.der)-1] ^= 1
+		}, "has signed it"},
+		"older":     {func(b *crlBench) { b.publish(0, "") }, "older than the one at hand"},
+		"to come":   {func(b *crlBench) { b.publish(200, "") }, "which is to come"},
+		"elsewhere": {func(b *crlBench) { b.answer = b.around }, "more than 3 redirects"},
+		"endless": {func(b *crlBench) {
+			b.most = 1 << 20
+			b.answer = func(*http.Request) (*http.Response, error) {
+				resp := b.say(200, "")
+				resp.Body = io.NopCloser(zeros{})
+				return resp, nil
+			}
+		}, "more than 1048576 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newCRLBench(t)
+			b.refresh(t.Context())
+			c.change(b)
+			b.log.Reset()
+			b.refresh(t.Context())
+			if !strings.Contains(b.log.String(), c.want) {
+				t.Errorf("logged %q, want %q", b.log.String(), c.want)
+			}
+			b.expect("valid", "")
+			b.expect("revoked", kiosk.Revoked)
+			left, err := filepath.Glob(filepath.Join(b.dir, ".new-*"))
+			if err != nil || len(left) > 0 {
+				t.Errorf("%v is left, %v", left, err)
+			}
+		})
+	}
+}
+
+func (s *crlServer) around(r *http.Request) (*http.Response, error) {
+	resp := s.say(http.StatusFound, "")
+	resp.Header.Set("Location", r.URL.String()+"x")
+	resp.Request = r
+	return resp, nil
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// What was damaged in the folder is fetched again.
+func TestCRLFolderDamaged(t *testing.T) {
+	b := newCRLBench(t)
+	b.refresh(t.Context())
+	files, err := filepath.Glob(filepath.Join(b.dir, "*.crl"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	if err := os.WriteFile(files[0], []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.restart()
+	b.expect("valid", kiosk.RevocationUnknown)
+	b.refresh(t.Context())
+	b.expect("valid", "")
+}
+
+// The operator's schedule is kept.
+func TestCRLSchedule(t *testing.T) {
+	b := newCRLBench(t)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go b.run(ctx)
+		<-time.After(2*time.Hour + time.Minute)
+		synctest.Wait()
+		if len(b.asked) != 3 {
+			t.Errorf("asked %d times in two hours", len(b.asked))
+		}
+	})
+}
