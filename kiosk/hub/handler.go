@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -95,7 +96,19 @@ func readBody(r *http.Request, media string, max int64) ([]byte, error) {
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != media {
 		return nil, problem(http.StatusUnsupportedMediaType, hubapi.KindMedia, "wrong media type", "the body must be "+media)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, max))
+	var text io.Reader = r.Body
+	switch r.Header.Get("Content-Encoding") {
+	case "", "identity":
+	case "gzip":
+		packed, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, malformed("the body is not packed by gzip")
+		}
+		text = packed
+	default:
+		return nil, problem(http.StatusUnsupportedMediaType, hubapi.KindMedia, "wrong media type", "the body may be packed by gzip, not otherwise")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, io.NopCloser(text), max))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tooLarge("the body is too large")

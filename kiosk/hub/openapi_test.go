@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -88,6 +89,15 @@ func conforms(router routers.Router, r *http.Request, body []byte, answer *httpt
 		return err
 	}
 	request := r.Clone(r.Context())
+	if r.Header.Get("Content-Encoding") == "gzip" && answer.Code/100 == 2 {
+		packed, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		if body, err = io.ReadAll(packed); err != nil {
+			return err
+		}
+	}
 	request.Body = io.NopCloser(bytes.NewReader(body))
 	in := &openapi3filter.RequestValidationInput{
 		Request: request, PathParams: parameters, Route: route,

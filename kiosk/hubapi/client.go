@@ -2,6 +2,7 @@ package hubapi
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -86,7 +87,11 @@ func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (ackn
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
-	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", MediaEvents, body, http.StatusOK)
+	packed, err := pack(body)
+	if err != nil {
+		return 0, fmt.Errorf("cannot send events: %w", err)
+	}
+	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", MediaEvents, packed, http.StatusOK)
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
@@ -155,6 +160,9 @@ func (c *Client) do(ctx context.Context, method, path, media string, body []byte
 	if media != "" {
 		req.Header.Set("Content-Type", media)
 	}
+	if media == MediaEvents {
+		req.Header.Set("Content-Encoding", "gzip")
+	}
 	resp, err := c.send(req)
 	if err != nil {
 		return nil, nil, err
@@ -171,4 +179,19 @@ func (c *Client) do(ctx context.Context, method, path, media string, body []byte
 		return nil, nil, readProblem(resp, answer)
 	}
 	return answer, resp.Header, nil
+}
+
+// pack compresses a batch of events (RFC 1952). What is sealed is base64, of
+// which Huffman's code takes a quarter away; there is nothing more to find.
+func pack(body []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.HuffmanOnly)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(body); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return packed.Bytes(), err
 }

@@ -1,6 +1,7 @@
 package hubapi
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -18,20 +19,30 @@ import (
 
 // exchange is a request as a hub saw it, and the answer it gave.
 type exchange struct {
-	request, media, body string
-	status               int
-	header               http.Header
-	answer               string
+	request, media, body, encoding string
+	status                         int
+	header                         http.Header
+	answer                         string
 }
 
 // hub plays the answers and records what came.
 func hub(t *testing.T, x *exchange) *Client {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+		text := io.Reader(r.Body)
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			packed, err := gzip.NewReader(r.Body)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			text = packed
+		}
+		body, err := io.ReadAll(text)
 		if err != nil {
 			t.Error(err)
 		}
 		x.request, x.media, x.body = r.Method+" "+r.URL.RequestURI(), r.Header.Get("Content-Type"), string(body)
+		x.encoding = r.Header.Get("Content-Encoding")
 		for k, v := range x.header {
 			w.Header()[k] = v
 		}
@@ -93,6 +104,9 @@ func TestClientSendEvents(t *testing.T) {
 		t.Errorf("got %d, %v", got, err)
 	}
 	x.saw(t, "POST /v1/events", MediaEvents, `[{"id":"a"},{"id":"b"}]`)
+	if x.encoding != "gzip" {
+		t.Errorf("the events were packed by %q", x.encoding)
+	}
 }
 
 func TestClientFeed(t *testing.T) {
