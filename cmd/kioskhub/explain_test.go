@@ -1,10 +1,13 @@
 package main
 
 import (
+	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -105,6 +108,63 @@ func TestExplainAsksTheResponder(t *testing.T) {
 		first, rest, _ := strings.Cut(out.String(), "\n")
 		if first != tt.want || !strings.Contains(rest, tt.says) || errors.Is(err, errRefused) != (tt.want != "ok") {
 			t.Errorf("%s: %v\n%s", tt.want, err, &out)
+		}
+	}
+}
+
+// A CA in --anchors that another one has issued is held to what that may
+// issue: it does not become an anchor by standing beside it.
+func TestExplainHoldsCAsToThoseAbove(t *testing.T) {
+	const origin, nonce = "https://hub.example", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	now := time.Now()
+	pki, err := testpki.New(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Below a CA whose path length is 0.
+	caKey := pki.Holders["expired"].Authentication.Key
+	ca, err := pki.Issue(&x509.Certificate{
+		Subject: pkix.Name{CommonName: "Test CA below"}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(2, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, caKey.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := pki.Holders["valid"].Authentication.Key
+	template := testpki.Authentication(pki.Holders["valid"].Person, now.AddDate(0, -1, 0), now.AddDate(1, 0, 0))
+	template.SerialNumber = big.NewInt(1)
+	template.SignatureAlgorithm = x509.SHA256WithRSA
+	cert, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := webeid.Sign(key, cert, origin, nonce)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, content := range map[string][]byte{"root": pki.Root.Raw, "person-ca": pki.PersonCA.Raw, "below": ca.Raw, "token": token} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for anchors, want := range map[string]string{
+		"root,person-ca,below": "not-trusted",
+		"person-ca,below":      "not-trusted",
+		"root,below":           "ok", // whose issuer is not there
+		"below":                "ok",
+	} {
+		var out strings.Builder
+		m := NewMain(&out, io.Discard)
+		if err := m.ParseFlags([]string{"explain", "--anchors", anchors, "--policy", testpki.PolicySmartCard.String(), "--origin", origin, "--nonce", nonce, "token"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Run(t.Context()); err != nil && !errors.Is(err, errRefused) {
+			t.Fatal(err)
+		}
+		if first, _, _ := strings.Cut(out.String(), "\n"); first != want {
+			t.Errorf("%s: want %s, got\n%s", anchors, want, &out)
 		}
 	}
 }
