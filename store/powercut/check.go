@@ -46,6 +46,12 @@ func (c Checker) box(path string, box int, p promise) error {
 	want := expected{chain: chain{seed: c.Seed, box: box}, old: old, last: old.at.Last, link: old.link}
 
 	s, err := store.Open(path, options(box))
+	if errors.Is(err, store.ErrDamaged) && p.damaged {
+		if err := salvage(path, after); err != nil {
+			return err
+		}
+		s, err = store.Open(path, options(box))
+	}
 	if err != nil {
 		return err
 	}

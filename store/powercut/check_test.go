@@ -60,6 +60,7 @@ func TestCheckNotices(t *testing.T) {
 			return reopened(func(*store.Store) error { return nil })(path)
 		}, want: "newest record is 0, not 5 to 5"},
 		{name: "damaged", change: func(path string) error { return os.Truncate(path, 8192) }, want: store.ErrDamaged.Error()},
+		{name: "damaged on purpose", change: damage, say: func(p *promise) { p.damaged = true }},
 		{name: "acknowledged by itself", change: reopened(func(s *store.Store) error { return s.Ack(2) }), want: "through 2 are acknowledged"},
 		{
 			name: "cursor moved by itself", change: reopened(func(s *store.Store) error { return s.Advance(consumer, 2) }),

@@ -67,6 +67,7 @@ type rootNode struct {
 
 var (
 	_ fs.NodeCreater  = (*rootNode)(nil)
+	_ fs.NodeLinker   = (*rootNode)(nil)
 	_ fs.NodeUnlinker = (*rootNode)(nil)
 	_ fs.NodeRenamer  = (*rootNode)(nil)
 	_ fs.NodeFsyncer  = (*rootNode)(nil)
@@ -80,7 +81,7 @@ func (r *rootNode) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno 
 }
 
 // Create implements fs.NodeCreater.
-func (r *rootNode) Create(ctx context.Context, name string, _, _ uint32, _ *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
+func (r *rootNode) Create(ctx context.Context, name string, _, _ uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if name == marksName {
@@ -90,7 +91,21 @@ func (r *rootNode) Create(ctx context.Context, name string, _, _ uint32, _ *fuse
 	r.files++
 	r.log.add(operation{Kind: link, File: r.files, Name: name})
 	node := &fileNode{root: r, number: r.files}
+	node.attributes(&out.Attr)
 	return r.NewInode(ctx, node, fs.StableAttr{Mode: syscall.S_IFREG}), nil, 0, 0
+}
+
+// Link implements fs.NodeLinker.
+func (r *rootNode) Link(_ context.Context, target fs.InodeEmbedder, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	file, ok := target.(*fileNode)
+	if !ok {
+		return nil, syscall.EINVAL
+	}
+	r.log.add(operation{Kind: link, File: file.number, Name: name})
+	file.attributes(&out.Attr)
+	return file.EmbeddedInode(), 0
 }
 
 // Unlink implements fs.NodeUnlinker.
@@ -184,8 +199,14 @@ func (f *fileNode) Write(_ context.Context, _ fs.FileHandle, data []byte, at int
 func (f *fileNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	f.root.mu.Lock()
 	defer f.root.mu.Unlock()
-	out.Size = uint64(len(f.data))
+	f.attributes(&out.Attr)
 	return 0
+}
+
+// attributes are those that matter. A file that has no name cannot be given
+// another, so all have one.
+func (f *fileNode) attributes(out *fuse.Attr) {
+	out.Size, out.Nlink = uint64(len(f.data)), 1
 }
 
 // Setattr implements fs.NodeSetattrer: of the size. The rest is of no account.
@@ -197,7 +218,7 @@ func (f *fileNode) Setattr(_ context.Context, _ fs.FileHandle, in *fuse.SetAttrI
 		f.data = op.apply(f.data)
 		f.root.log.add(op)
 	}
-	out.Size = uint64(len(f.data))
+	f.attributes(&out.Attr)
 	return 0
 }
 

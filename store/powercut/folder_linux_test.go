@@ -70,7 +70,7 @@ func beWriter() error {
 		}
 	}
 	w := Writer{Folder: folder, Seed: seed, Old: old, Mark: marks.Mark}
-	return w.Write(400)
+	return w.Write(350)
 }
 
 // record has a writer work on a Folder, until the end.

@@ -12,7 +12,7 @@ import (
 // Log is the Recording of a folder. Of what was not synced, a cut
 //
 //   - loses each write to a file or keeps it or tears it, whichever came first;
-//   - keeps what was done to the folder (making, renaming and removing files)
+//   - keeps what was done to the folder (names given, changed and taken away)
 //     up to some moment, as file systems keep a journal of that, but whether
 //     or not what is in the files was kept.
 type Log struct{ operations []operation }
@@ -34,7 +34,7 @@ const (
 	write kind = iota
 	truncate
 	syncFile
-	link // makes a file with a name
+	link // gives a file a name; there is no file without one
 	unlink
 	rename
 	syncFolder
@@ -89,10 +89,18 @@ func (l *Log) Cut(n int, random *rand.Rand, f func(folder string) error) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
+	paths := map[int]string{}
 	for name, number := range d.names {
-		if err := os.WriteFile(filepath.Join(folder, name), d.files[number], 0o600); err != nil {
+		path := filepath.Join(folder, name)
+		if first, ok := paths[number]; ok {
+			err = os.Link(first, path)
+		} else {
+			err = os.WriteFile(path, d.files[number], 0o600)
+		}
+		if err != nil {
 			return err
 		}
+		paths[number] = path
 	}
 	return f(folder)
 }

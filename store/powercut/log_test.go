@@ -78,6 +78,10 @@ func TestCut(t *testing.T) {
 			"names in order", append(made, operation{Kind: link, File: 2, Name: "b"}, operation{Kind: unlink, Name: "a"}),
 			[]string{"a= ", "a= b= ", "b= "},
 		},
+		{
+			"two names", append(made, operation{Kind: link, File: 1, Name: "b"}, operation{Kind: syncFolder}, put(0, "x")),
+			[]string{"a= b= ", "a=x b=x "},
+		},
 	} {
 		seen := outcomes(t, test.ops...)
 		for _, want := range test.want {

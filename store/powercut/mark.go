@@ -20,12 +20,14 @@ const (
 	Ack      Point = "ack"
 	Advance  Point = "advance" // a consumer's cursor
 	Compact  Point = "compact"
+	Damage   Point = "damage" // done to a closed outbox, for Salvage
+	Salvage  Point = "salvage"
 	Close    Point = "close"
 	Remove   Point = "remove" // an outbox that is no longer needed
 )
 
 // points are those that a writer passes, sooner or later.
-var points = []Point{Place, Create, Migrate, Open, Append, Ack, Advance, Compact, Close, Remove}
+var points = []Point{Place, Create, Migrate, Open, Append, Ack, Advance, Compact, Close, Damage, Salvage, Remove}
 
 // Mark says, in the disk's log, what the writer is about to do or has done.
 type Mark struct {
@@ -73,6 +75,7 @@ type promise struct {
 	tried    uint64 // so many were begun to be appended
 	acked    uint64 // through here records may have been acknowledged
 	advanced uint64 // through here the consumer may have them
+	damaged  bool   // it may have to be salvaged
 }
 
 func (p *Promises) add(m Mark) {
@@ -97,6 +100,10 @@ func (p *Promises) add(m Mark) {
 		b.acked = max(b.acked, m.Number)
 	case m.Point == Advance && !m.End:
 		b.advanced = max(b.advanced, m.Number)
+	case m.Point == Damage && !m.End:
+		b.damaged = true
+	case m.Point == Salvage && m.End:
+		b.damaged = false
 	case m.Point == Remove:
 		delete(p.boxes, m.Box)
 	}

@@ -14,7 +14,7 @@ import (
 // Writer makes outboxes in a folder, one after the other, and does with each
 // what a kiosk would: appends from several goroutines, acknowledges, serves a
 // consumer, compacts, closes, opens again. Every other one it makes of the
-// file of an older program.
+// file of an older program, and every third it has to salvage.
 type Writer struct {
 	Folder string
 	Seed   uint64
@@ -49,11 +49,20 @@ func (w *Writer) box(box, records int, random *rand.Rand) error {
 			return err
 		}
 	}
-	for _, n := range []int{records / 2, records - records/2} {
-		if err := w.session(box, path, opening, n, random); err != nil {
+	if err := w.session(box, path, opening, records/2, random); err != nil {
+		return err
+	}
+	if box%3 == 2 {
+		err := errors.Join(
+			w.do(Mark{Box: box, Point: Damage}, func() error { return damage(path) }),
+			w.do(Mark{Box: box, Point: Salvage}, func() error { return salvage(path, before) }),
+		)
+		if err != nil {
 			return err
 		}
-		opening = Open
+	}
+	if err := w.session(box, path, Open, records-records/2, random); err != nil {
+		return err
 	}
 	return w.do(Mark{Box: box, Point: Remove}, func() error {
 		names, err := filepath.Glob(path + "*")
