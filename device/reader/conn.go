@@ -26,6 +26,10 @@ type conn struct {
 	atr      []byte
 	letGo    func()
 
+	// Of readers with keys (pinpad.go).
+	control    func(code uint32, in []byte) ([]byte, error)
+	verifyCode uint32 // 0 for a reader without
+
 	mu      sync.Mutex
 	closed  bool
 	pending chan struct{} // closed when an abandoned command has ended
@@ -49,24 +53,35 @@ func (c *conn) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	if len(command) < 4 {
 		return nil, fmt.Errorf("cannot transmit: %w: command of %d bytes", apdu.ErrMalformed, len(command))
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.closed:
-		return nil, fmt.Errorf("cannot transmit: %w: connection closed", slot.ErrNoCard)
-	case c.pending != nil:
-		return nil, fmt.Errorf("cannot transmit: %w", errAbandoned)
-	}
 	if c.protocol == scard.ProtocolT0 {
 		command = apdu.T0(command)
 	}
 	// The caller may wipe or reuse its bytes while the library still reads.
 	own := bytes.Clone(command)
+	data, err := c.do(ctx, func() ([]byte, error) {
+		defer clear(own)
+		return c.card.Transmit(own)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot transmit: %w", err)
+	}
+	return data, nil
+}
+
+// do has the reader do something, alone, that ends with a card's response.
+func (c *conn) do(ctx context.Context, work func() ([]byte, error)) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, fmt.Errorf("%w: connection closed", slot.ErrNoCard)
+	case c.pending != nil:
+		return nil, errAbandoned
+	}
 	done, ended := make(chan response, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		data, err := c.card.Transmit(own)
-		clear(own)
+		data, err := work()
 		if err == nil && len(data) < 2 { // what some drivers make of a card that was pulled
 			err = fmt.Errorf("%w: response of %d bytes", apdu.ErrMalformed, len(data))
 		}
@@ -77,13 +92,10 @@ func (c *conn) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	}()
 	select {
 	case r := <-done:
-		if r.err != nil {
-			return nil, fmt.Errorf("cannot transmit: %w", explain(r.err))
-		}
-		return r.data, nil
+		return r.data, explain(r.err)
 	case <-ctx.Done():
 		c.pending = ended
-		return nil, fmt.Errorf("cannot transmit: %w", ctx.Err())
+		return nil, ctx.Err()
 	}
 }
 

@@ -107,6 +107,7 @@ func (r *Reader) connect() (*conn, error) {
 		return nil, err
 	}
 	c.pcsc, c.alias, c.letGo = pcsc, alias(c.reader, r.alias), func() { <-r.claim }
+	c.askFeatures()
 	return c, nil
 }
 
@@ -146,7 +147,7 @@ func open(pcsc *scard.Context, name string) (*conn, error) {
 	if err = card.BeginTransaction(); err == nil {
 		var status *scard.CardStatus
 		if status, err = card.Status(); err == nil {
-			return &conn{reader: name, card: card, protocol: card.ActiveProtocol(), atr: status.Atr}, nil
+			return &conn{reader: name, card: card, protocol: card.ActiveProtocol(), atr: status.Atr, control: card.Control}, nil
 		}
 	}
 	card.Disconnect(scard.ResetCard)

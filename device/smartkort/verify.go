@@ -85,10 +85,12 @@ func (c *Card) VerifyPIN(ctx context.Context, cert Certificate, pin []byte) erro
 		return fmt.Errorf("cannot verify PIN: %w", err)
 	}
 	defer clear(block)
-	classes := slices.Concat(c.class, c.profile.Verify.Classes)
-	err = c.present(ctx, classes, apdu.Command{INS: insVerify, P2: p.Reference, Data: block}, false)
+	err = c.present(ctx, c.verifyClasses(), apdu.Command{INS: insVerify, P2: p.Reference, Data: block}, false)
 	return c.verified(p, err)
 }
+
+// verifyClasses are the classes to try, the one that is known to do first.
+func (c *Card) verifyClasses() []byte { return slices.Concat(c.class, c.profile.Verify.Classes) }
 
 // readyToVerify finds the PIN of a certificate's key and goes where it is to
 // be verified.

@@ -1,0 +1,126 @@
+package daemon
+
+import (
+	"bytes"
+	"crypto"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"smartkiosk/device/cardsim"
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/device/smartkort"
+)
+
+// signOnce makes a visit at the card in a slot.
+func signOnce(t *testing.T, d smartkort.Driver, s *cardsim.Slot) {
+	t.Helper()
+	conn, err := s.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := d.Open(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer card.Close()
+	certs, err := card.AuthenticationCertificates(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := card.VerifyPIN(t.Context(), certs[0], []byte(testpki.PIN)); err != nil {
+		t.Fatal(err)
+	}
+	signer, err := card.Signer(t.Context(), certs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signer.Sign(nil, make([]byte, 32), crypto.SHA256); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCardRecords: what was read of a card is in the records when the kiosk
+// starts again, and no name is on the disk in the clear.
+func TestCardRecords(t *testing.T) {
+	pki, err := testpki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := cardsim.NewSlot("slot")
+	s.Insert(pki.Cards["valid"])
+	dir := t.TempDir()
+	path, log := filepath.Join(dir, "records.db"), slog.New(slog.DiscardHandler)
+	start := func() (smartkort.Driver, *cardRecords) {
+		t.Helper()
+		records, err := openRecords(path, time.Now(), log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { records.Close() })
+		cards := newCardRecords(records, log)
+		d, err := newCardDriver(filepath.Join(dir, "cards.key"), cards)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d, cards
+	}
+	entries := func(c *cardRecords) (n int) {
+		if err := c.Each(func(string, []byte) error { n++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+
+	d, cards := start()
+	signOnce(t, d, s)
+	cards.close()
+	if n := entries(cards); n != 1 {
+		t.Errorf("%d entries", n)
+	}
+	cards.Put(map[string][]byte{"late": {1}}) // of a card that hung: lost, and no harm
+	if err := cards.records.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	person := pki.Holders["valid"].Person
+	for _, clear := range []string{person.Surname, person.Given, person.ID, "Authentication"} {
+		if bytes.Contains(file, []byte(clear)) {
+			t.Errorf("%q is on the disk", clear)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(dir, "cards.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the secret: %v, %v", info.Mode(), err)
+	}
+
+	d, cards = start()
+	signOnce(t, d, s)
+	cards.close()
+	if n := entries(cards); n != 1 {
+		t.Errorf("%d entries after a second visit", n)
+	}
+}
+
+// TestDamagedRecords are set aside.
+func TestDamagedRecords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records.db")
+	if err := os.WriteFile(path, []byte("not a database"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	records, err := openRecords(path, time.Now(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer records.Close()
+	if err := records.Put("cards", map[string][]byte{"a": {1}}); err != nil {
+		t.Error(err)
+	}
+	if aside, err := filepath.Glob(path + ".damaged-*"); err != nil || len(aside) != 1 {
+		t.Errorf("%q, %v", aside, err)
+	}
+}

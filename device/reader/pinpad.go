@@ -1,0 +1,116 @@
+package reader
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/ebfe/scard"
+
+	"smartkiosk/device/apdu"
+	"smartkiosk/device/slot"
+)
+
+// Features of a reader (PC/SC part 10 §2.3): CM_IOCTL_GET_FEATURE_REQUEST is
+// answered with TLVs, each the control code of one feature.
+const (
+	getFeatureRequest = 3400
+	verifyPINDirect   = 0x06
+)
+
+// padPatience is how long the holder may take to begin, and from key to key.
+const padPatience = 30 // seconds
+
+// features reads the answer to CM_IOCTL_GET_FEATURE_REQUEST: tag, length 4,
+// control code big-endian. What is malformed has no features.
+func features(b []byte) map[byte]uint32 {
+	all := map[byte]uint32{}
+	for len(b) > 0 {
+		if len(b) < 6 || b[1] != 4 {
+			return map[byte]uint32{}
+		}
+		all[b[0]] = binary.BigEndian.Uint32(b[2:])
+		b = b[6:]
+	}
+	return all
+}
+
+// pinVerify is PIN_VERIFY_STRUCTURE (PC/SC part 10 §2.5.2), little-endian: the
+// digits go into the command's data from its first byte on, from the left.
+func pinVerify(e slot.PINEntry) ([]byte, error) {
+	if len(e.Command) < 6 || int(e.Command[4]) != len(e.Command)-5 || e.Min < 0 || e.Max < e.Min || e.Max > 0xFF {
+		return nil, fmt.Errorf("%w: command of %d bytes for %d to %d digits", apdu.ErrMalformed, len(e.Command), e.Min, e.Max)
+	}
+	if room := int(e.Command[4]); e.Max > room && !e.BCD || e.Max > 2*room {
+		return nil, fmt.Errorf("%w: %d digits do not fit into %d bytes", apdu.ErrMalformed, e.Max, room)
+	}
+	const (
+		inBytes       = 0x80 // positions are in bytes
+		bcd           = 0x01
+		ascii         = 0x02
+		whenOKPressed = 0x02
+		norwegian     = 0x0414 // language of the reader's own messages, if it has any
+	)
+	format := byte(inBytes | ascii)
+	if e.BCD {
+		format = inBytes | bcd
+	}
+	block := e.Command[4]
+	if block > 0x0F { // there are four bits for it; 0 leaves the padding as it is
+		block = 0
+	}
+	b := []byte{
+		padPatience, padPatience, // bTimeOut, bTimeOut2
+		format, block, 0x00, // bmFormatString, bmPINBlockString, bmPINLengthFormat
+		byte(e.Max), byte(e.Min), // wPINMaxExtraDigit
+		whenOKPressed, 0x00, // bEntryValidationCondition, bNumberMessage
+	}
+	b = binary.LittleEndian.AppendUint16(b, norwegian) // wLangId
+	b = append(b, 0x00, 0x00, 0x00, 0x00)              // bMsgIndex, bTeoPrologue
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(e.Command)))
+	return append(b, e.Command...), nil
+}
+
+var _ slot.PINPad = (*conn)(nil)
+
+// HasPINPad implements slot.PINPad.
+func (c *conn) HasPINPad() bool { return c.verifyCode != 0 }
+
+// What a reader answers in the card's place (PC/SC part 10 §2.5.2).
+var padErrors = map[apdu.Status]error{
+	0x6400: slot.ErrPadTimeout,
+	0x6401: slot.ErrPadCancelled,
+	0x6403: slot.ErrPadLength,
+}
+
+// VerifyOnPad implements slot.PINPad.
+func (c *conn) VerifyOnPad(ctx context.Context, e slot.PINEntry) ([]byte, error) {
+	if !c.HasPINPad() {
+		return nil, errors.New("cannot verify on the reader: it has no keys")
+	}
+	request, err := pinVerify(e)
+	if err != nil {
+		return nil, fmt.Errorf("cannot verify on the reader: %w", err)
+	}
+	response, err := c.do(ctx, func() ([]byte, error) { return c.control(c.verifyCode, request) })
+	if err != nil {
+		return nil, fmt.Errorf("cannot verify on the reader: %w", err)
+	}
+	r, err := apdu.ParseResponse(response)
+	if err == nil {
+		err = padErrors[r.SW]
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot verify on the reader: %w", err)
+	}
+	return response, nil
+}
+
+// askFeatures finds out whether the reader has keys. Most have not, and many
+// drivers answer the question with an error.
+func (c *conn) askFeatures() {
+	if b, err := c.control(scard.CtlCode(getFeatureRequest), []byte{0}); err == nil {
+		c.verifyCode = features(b)[verifyPINDirect]
+	}
+}

@@ -1,0 +1,168 @@
+package reader
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ebfe/scard"
+
+	"smartkiosk/device/apdu"
+	"smartkiosk/device/slot"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// The answer of a reader with keys (PC/SC part 10): verify, modify, properties.
+const readerWithKeys = "06 04 42 33 00 06  07 04 42 33 00 07  12 04 42 33 00 12"
+
+func TestFeatures(t *testing.T) {
+	if got := features(unhex(t, readerWithKeys)); got[verifyPINDirect] != 0x42330006 || len(got) != 3 {
+		t.Errorf("%X", got)
+	}
+	for name, in := range map[string]string{
+		"none": "", "cut": "06 04 42 33", "of two bytes": "06 02 42 33 00 06", "good, then cut": "06 04 42330006 07",
+	} {
+		if got := features(unhex(t, in)); len(got) != 0 {
+			t.Errorf("%s: %X", name, got)
+		}
+	}
+}
+
+var smartkortEntry = slot.PINEntry{Command: []byte("\xA0\x20\x00\x82\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), Min: 4, Max: 8}
+
+// TestPINVerify holds the structure to its bytes.
+func TestPINVerify(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		e    slot.PINEntry
+		want string
+	}{
+		{"ASCII, 8 bytes", smartkortEntry,
+			"1E 1E 82 08 00 08 04 02 00 14 04 00 000000 0D000000  A0 20 00 82 08 FFFFFFFFFFFFFFFF"},
+		{"BCD, 3 bytes", slot.PINEntry{Command: unhex(t, "0020008103 FFFFFF"), BCD: true, Min: 6, Max: 6},
+			"1E 1E 81 03 00 06 06 02 00 14 04 00 000000 08000000  00 20 00 81 03 FFFFFF"},
+		{"16 bytes, more than there are bits for", slot.PINEntry{Command: unhex(t, "0020000110"+strings.Repeat("00", 16)), Min: 4, Max: 16},
+			"1E 1E 82 00 00 10 04 02 00 14 04 00 000000 15000000  00 20 00 01 10" + strings.Repeat("00", 16)},
+	} {
+		got, err := pinVerify(c.e)
+		if err != nil || !bytes.Equal(got, unhex(t, c.want)) {
+			t.Errorf("%s: %X, %v", c.name, got, err)
+		}
+	}
+	for name, e := range map[string]slot.PINEntry{
+		"no data":              {Command: unhex(t, "00200082"), Max: 4},
+		"Lc that lies":         {Command: unhex(t, "0020008208 FFFF"), Max: 2},
+		"more digits than fit": {Command: unhex(t, "0020008202 FFFF"), Max: 4},
+		"most below least":     {Command: unhex(t, "0020008202 FFFF"), Min: 2, Max: 1},
+	} {
+		if got, err := pinVerify(e); !errors.Is(err, apdu.ErrMalformed) {
+			t.Errorf("%s: %X, %v", name, got, err)
+		}
+	}
+}
+
+// padReader is a conn to a reader with keys that answers as it is told.
+func padReader(t *testing.T, answer string, err error) (*conn, *[][]byte) {
+	var asked [][]byte
+	c := &conn{verifyCode: 0x42330006}
+	c.control = func(code uint32, in []byte) ([]byte, error) {
+		if code != 0x42330006 {
+			t.Errorf("control code %X", code)
+		}
+		asked = append(asked, bytes.Clone(in))
+		return unhex(t, answer), err
+	}
+	return c, &asked
+}
+
+// TestVerifyOnPad tells what the holder did from what the card said, and asks
+// once only.
+func TestVerifyOnPad(t *testing.T) {
+	for _, c := range []struct {
+		name, answer string
+		want         error
+	}{
+		{"right", "9000", nil}, {"wrong: the card's answer", "63C2", nil},
+		{"cancelled", "6401", slot.ErrPadCancelled}, {"nothing typed", "6400", slot.ErrPadTimeout}, {"too short", "6403", slot.ErrPadLength},
+	} {
+		conn, asked := padReader(t, c.answer, nil)
+		got, err := conn.VerifyOnPad(t.Context(), smartkortEntry)
+		if !errors.Is(err, c.want) || c.want == nil && !bytes.Equal(got, unhex(t, c.answer)) || len(*asked) != 1 {
+			t.Errorf("%s: %X, %v, asked %d times", c.name, got, err, len(*asked))
+		}
+	}
+	conn, _ := padReader(t, "9000", nil)
+	if _, err := conn.VerifyOnPad(t.Context(), slot.PINEntry{}); !errors.Is(err, apdu.ErrMalformed) {
+		t.Errorf("no command: %v", err)
+	}
+	conn.verifyCode = 0
+	if _, err := conn.VerifyOnPad(t.Context(), smartkortEntry); err == nil || conn.HasPINPad() {
+		t.Errorf("no keys: %v", err)
+	}
+}
+
+// TestVerifyOnPadAbandoned: a conn on whose reader somebody may still be
+// typing is used for nothing else.
+func TestVerifyOnPadAbandoned(t *testing.T) {
+	typing := make(chan struct{})
+	defer close(typing)
+	begun := make(chan struct{})
+	c := &conn{verifyCode: 1, control: func(uint32, []byte) ([]byte, error) {
+		close(begun)
+		<-typing
+		return []byte{0x64, 0x01}, nil
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-begun; cancel() }()
+	if _, err := c.VerifyOnPad(ctx, smartkortEntry); !errors.Is(err, context.Canceled) {
+		t.Errorf("abandoned: %v", err)
+	}
+	if _, err := c.VerifyOnPad(t.Context(), smartkortEntry); !errors.Is(err, errAbandoned) {
+		t.Errorf("again: %v", err)
+	}
+}
+
+// TestAskFeatures: a reader that does not know the question has no keys.
+func TestAskFeatures(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string
+		err    error
+		has    bool
+	}{"keys": {readerWithKeys, nil, true}, "none": {"", nil, false}, "refused": {"", scard.ErrUnsupportedFeature, false}} {
+		conn := &conn{control: func(uint32, []byte) ([]byte, error) { return unhex(t, c.answer), c.err }}
+		if conn.askFeatures(); conn.HasPINPad() != c.has {
+			t.Errorf("%s: %v", name, conn.HasPINPad())
+		}
+	}
+}
+
+// FuzzPINPad: whatever a reader says of its features, and a card of its PIN,
+// the structure is as long as it says, and no digit is in it.
+func FuzzPINPad(f *testing.F) {
+	f.Add(unhex(f, readerWithKeys), smartkortEntry.Command, false, 4, 8)
+	f.Add([]byte{}, []byte{0, 0x20, 0, 1, 3, 0, 0, 0}, true, 6, 6)
+	f.Fuzz(func(t *testing.T, answer, command []byte, bcd bool, least, most int) {
+		features(answer)
+		b, err := pinVerify(slot.PINEntry{Command: command, BCD: bcd, Min: least, Max: most})
+		if err != nil {
+			if !errors.Is(err, apdu.ErrMalformed) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if len(b) != 19+len(command) || !bytes.HasSuffix(b, command) {
+			t.Fatalf("%X", b)
+		}
+	})
+}

@@ -1,0 +1,71 @@
+package smartkort_test
+
+import (
+	"errors"
+	"testing"
+
+	"smartkiosk/device/apdu"
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/device/smartkort"
+)
+
+// TestPINStatusByProfile: what a status means is the profile's to say, else
+// the standard's.
+func TestPINStatusByProfile(t *testing.T) {
+	own := withProfile(t, "[pin_status]\n\"6984\" = \"inactive\"\n\"6F00\" = \"blocked\"\n\"63C0\" = \"wrong\"\n\"6985\" = \"wrong\"")
+	pki := newPKI(t)
+	blocked, wrong := &smartkort.PINError{Tries: 0}, &smartkort.PINError{Tries: -1}
+	for _, c := range []struct {
+		name   string
+		driver smartkort.Driver
+		sw     apdu.Status
+		pin    *smartkort.PINError // wanted
+		other  error               // or this
+	}{
+		{"three left", smartkort.Driver{}, 0x63C3, &smartkort.PINError{Tries: 3}, nil},
+		{"none left", smartkort.Driver{}, 0x63C0, blocked, nil},
+		{"blocked", smartkort.Driver{}, 0x6983, blocked, nil},
+		{"no count", smartkort.Driver{}, 0x6300, wrong, nil},
+		{"not usable, of a card that says not why", smartkort.Driver{}, 0x6984, nil, apdu.ReferenceNotUsable},
+		{"inactive", own, 0x6984, nil, smartkort.ErrInactive},
+		{"blocked in a way of its own", own, 0x6F00, blocked, nil},
+		{"wrong in a way of its own", own, 0x6985, wrong, nil},
+		{"63C0 that does not mean blocked", own, 0x63C0, wrong, nil},
+		{"three left, by the standard", own, 0x63C3, &smartkort.PINError{Tries: 3}, nil},
+	} {
+		l := connect(t, pki.Cards["valid"])
+		card, err := c.driver.Open(t.Context(), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certs, err := card.AuthenticationCertificates(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.after = func(_ int, command, response []byte) ([]byte, error) {
+			if command[1] == insVerify {
+				return []byte{byte(c.sw >> 8), byte(c.sw)}, nil
+			}
+			return response, nil
+		}
+		n, known, err := card.PINTries(t.Context(), certs[0])
+		switch {
+		case c.other == smartkort.ErrInactive:
+			if !errors.Is(err, smartkort.ErrInactive) {
+				t.Errorf("%s, asked: %v", c.name, err)
+			}
+		case err != nil || known != (c.pin != nil && c.pin.Tries >= 0) || known && n != c.pin.Tries:
+			t.Errorf("%s, asked: %d, %v, %v", c.name, n, known, err)
+		}
+		err = card.VerifyPIN(t.Context(), certs[0], []byte(testpki.PIN))
+		if got, ok := errors.AsType[*smartkort.PINError](err); c.pin != nil && (!ok || *got != *c.pin) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if c.other != nil && !errors.Is(err, c.other) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if sent := l.count(insVerify); sent != 2 {
+			t.Errorf("%s: VERIFY sent %d times, want once without and once with a PIN", c.name, sent)
+		}
+	}
+}
