@@ -11,6 +11,8 @@
 //	                                   this hub thinks of them
 //	bucket smartkiosk-challenges       nonce → whose, until when, whether spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged place in the stream
+//	bucket smartkiosk-known            kiosk and pseudonym → the day of whom the hub let in there,
+//	                                   with the offline rule "known"
 //
 // The hub's folder, made by Init:
 //

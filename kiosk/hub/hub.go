@@ -33,6 +33,7 @@ type Hub struct {
 	opener     *event.Opener
 	challenges jetstream.KeyValue
 	cursors    jetstream.KeyValue
+	known      jetstream.KeyValue // nil unless offline rules ask for it
 	events     jetstream.Stream
 	now        func() time.Time
 	rand       io.Reader
@@ -120,7 +121,10 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	h.cursors, err = h.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: cursorsBucket, Storage: jetstream.FileStorage,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return h.attachKnown(ctx)
 }
 
 // Close stops what Open started.

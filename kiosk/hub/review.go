@@ -96,10 +96,13 @@ func (h *Hub) reviewOne(ctx context.Context, msg jetstream.Msg) error {
 		h.log.Debug("event cannot be judged again", "subject", msg.Subject())
 		return nil
 	}
-	if e.Type != event.TypeVisit || !event.Reviewed(e.Data) {
+	if e.Type != event.TypeVisit {
 		return nil
 	}
 	kioskID := strings.TrimPrefix(msg.Subject(), eventsSubject)
+	if !event.Reviewed(e.Data) {
+		return h.remember(ctx, kioskID, e)
+	}
 	last, err := h.lastReview(ctx, kioskID)
 	if err != nil || last.sequence >= e.Sequence {
 		return err

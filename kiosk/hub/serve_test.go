@@ -101,13 +101,13 @@ func TestRoles(t *testing.T) {
 	k1, office, stranger := b.kiosk(url, "k1"), b.consumer(url, "office"), b.stranger(url)
 	all := []string{
 		"POST /v1/challenges", "POST /v1/authentications", "POST /v1/events",
-		"GET /v1/kiosk", "GET /v1/crls/0", "GET /v1/feed/office", "POST /v1/feed/office/ack", "GET /v1/openapi.yaml", "GET /healthz",
+		"GET /v1/kiosk", "GET /v1/known", "GET /v1/crls/0", "GET /v1/feed/office", "POST /v1/feed/office/ack", "GET /v1/openapi.yaml", "GET /healthz",
 	}
 	for _, tt := range []struct {
 		who *party
 		may []string
 	}{
-		{k1, []string{"POST /v1/challenges", "POST /v1/authentications", "POST /v1/events", "GET /v1/kiosk", "GET /v1/crls/0", "GET /v1/openapi.yaml", "GET /healthz"}},
+		{k1, []string{"POST /v1/challenges", "POST /v1/authentications", "POST /v1/events", "GET /v1/kiosk", "GET /v1/known", "GET /v1/crls/0", "GET /v1/openapi.yaml", "GET /healthz"}},
 		{office, []string{"GET /v1/feed/office", "POST /v1/feed/office/ack", "GET /v1/openapi.yaml", "GET /healthz"}},
 		{stranger, []string{"GET /healthz"}},
 	} {

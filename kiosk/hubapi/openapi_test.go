@@ -42,6 +42,7 @@ func TestTypesHaveTheSchemasMembers(t *testing.T) {
 		"Holder":                kiosk.Holder{},
 		"Acknowledgement":       Acknowledgement{},
 		"FeedAcknowledgement":   FeedAcknowledgement{},
+		"Known":                 Known{},
 		"Health":                Health{},
 		"Problem":               Problem{},
 	} {

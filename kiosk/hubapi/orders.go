@@ -2,6 +2,7 @@ package hubapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,35 @@ func (c *Client) orders(ctx context.Context, version string) (string, error) {
 		return "", readProblem(resp, text)
 	}
 	return string(text), nil
+}
+
+// Known gives whom the hub has let in lately at the kiosks of a group with this one,
+// and the tag to ask with again; nil if that is what the tag stands for still.
+func (c *Client) Known(ctx context.Context, tag string) (days map[string]int64, newTag string, err error) {
+	header := http.Header{}
+	if tag != "" {
+		header.Set("If-None-Match", tag)
+	}
+	resp, err := c.get(ctx, "/v1/known", header)
+	if err != nil {
+		return nil, "", fmt.Errorf("cannot get who is known: %w", err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, MaxEventsBody))
+	var out Known
+	switch {
+	case err != nil:
+	case resp.StatusCode == http.StatusNotModified && tag != "":
+		return nil, tag, nil
+	case resp.StatusCode != http.StatusOK:
+		err = readProblem(resp, text)
+	default:
+		err = json.Unmarshal(text, &out)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("cannot get who is known: %w", err)
+	}
+	return out.Known, resp.Header.Get("ETag"), nil
 }
 
 // CRLSet gives the CRL set of a digest (SHA-256, hexadecimal). Who reads it has to

@@ -45,6 +45,11 @@ type FeedAcknowledgement struct {
 	Cursor string `json:"cursor"` // the CursorHeader of a feed's answer
 }
 
+// Known is the answer to GET /v1/known.
+type Known struct {
+	Known map[string]int64 `json:"known"` // a holder's pseudonym (hexadecimal) and the day since 1970 (UTC) on which the hub let the holder in
+}
+
 // Health is the answer to GET /healthz of a hub that works.
 type Health struct {
 	Status string `json:"status"`          // "ok"

@@ -3,6 +3,7 @@ package orders
 import (
 	"context"
 	"crypto"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,9 @@ import (
 type Hub interface {
 	// Orders gives signed orders, "" when the hub's are of this version still.
 	Orders(ctx context.Context, version string) (jws string, err error)
+	// Known gives whom the hub has let in, as pseudonyms in hexadecimal with the
+	// day, and a tag; nil if that has not changed since the tag.
+	Known(ctx context.Context, tag string) (days map[string]int64, newTag string, err error)
 	// CRLSet gives the CRL set of a digest.
 	CRLSet(ctx context.Context, digest string) (io.ReadCloser, error)
 }
@@ -45,6 +49,7 @@ type Keeper struct {
 	orders  Orders // followed; IssuedAt is zero before the first
 	version string
 	crls    map[string]*trust.CRL // by digest
+	known   string                // tag of what was learned last
 }
 
 // Open follows the orders that are kept, if there are any. Until newer ones come,
@@ -131,7 +136,7 @@ func (k *Keeper) Fetch(ctx context.Context) error {
 		if k.version == "" {
 			return errors.New("the hub says that nothing is newer than nothing")
 		}
-		return k.Memory.Heard()
+		return errors.Join(k.Memory.Heard(), k.learn(ctx))
 	}
 	o, ver, err := Verify(jws, k.Kiosk, k.Key)
 	if err != nil {
@@ -160,6 +165,31 @@ func (k *Keeper) Fetch(ctx context.Context) error {
 		return err
 	}
 	k.Log.Info("new orders", "version", ver, "offline", o.Offline.Rule, "until", o.ValidUntil)
+	return k.learn(ctx)
+}
+
+// learn remembers whom the hub has let in at kiosks of a group with this one, if
+// the rules ask for it.
+func (k *Keeper) learn(ctx context.Context) error {
+	if k.orders.Offline.Rule != offline.Known {
+		return nil
+	}
+	days, tag, err := k.Hub.Known(ctx, k.known)
+	if err != nil || days == nil {
+		return err
+	}
+	known := map[string]int64{}
+	for name, day := range days {
+		pseudonym, err := hex.DecodeString(name)
+		if err != nil {
+			return fmt.Errorf("cannot read who is known: %w", err)
+		}
+		known[string(pseudonym)] = day
+	}
+	if err := k.Memory.Learn(known); err != nil {
+		return err
+	}
+	k.known = tag
 	return nil
 }
 

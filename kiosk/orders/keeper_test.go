@@ -83,7 +83,10 @@ type bench struct {
 	sets   map[string][]byte
 	down   bool
 	asked  int
-	sealed string // the key id that events are sealed to
+	known  map[string]int64
+
+	askedKnown int
+	sealed     string // the key id that events are sealed to
 
 	keeper *orders.Keeper
 	judge  *offline.Judge
@@ -106,6 +109,14 @@ func (b *bench) Orders(_ context.Context, version string) (string, error) {
 		return "", err
 	}
 	return jws, err
+}
+
+func (b *bench) Known(_ context.Context, tag string) (map[string]int64, string, error) {
+	b.askedKnown++
+	if tag == "tag" {
+		return nil, tag, nil
+	}
+	return b.known, "tag", nil
 }
 
 func (b *bench) CRLSet(_ context.Context, digest string) (io.ReadCloser, error) {
@@ -392,4 +403,39 @@ func TestRun(t *testing.T) {
 		stop()
 		<-ended
 	})
+}
+
+// Whom the hub let in at other kiosks is known here, once the rules ask for it.
+func TestLearn(t *testing.T) {
+	b := newBench(t)
+	b.orders.HolderKey = []byte("hub's")
+	b.fetch()
+	if b.askedKnown != 0 {
+		t.Error("asked for holders that no rule is about")
+	}
+	cert := b.pki().Holders["valid"].Authentication.Certificate
+	p, err := b.judge.Standing().Domains.Path(cert, trust.Authenticate, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.known = map[string]int64{hex.EncodeToString(offline.Pseudonym(b.orders.HolderKey, p.Holder)): offline.Day(noon)}
+	b.orders.Offline = offline.Rules{Rule: offline.Known, KnownDays: 3, UntrustedClock: offline.Deny}
+	b.fetch()
+	b.expect("valid", "")
+	b.expect("blocked", kiosk.OfflineUnknown)
+	writes := b.disk.writes
+	b.fetch()
+	if b.askedKnown != 2 || b.disk.writes > writes+1 { // of the count of grants
+		t.Errorf("asked %d times, %d writes", b.askedKnown, b.disk.writes-writes)
+	}
+	b.start()
+	b.open()
+	b.expect("valid", "")
+
+	b.keeper = nil
+	b.start()
+	b.known = map[string]int64{"x": 1}
+	if err := b.keeper.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "who is known") {
+		t.Errorf("a pseudonym that is none: %v", err)
+	}
 }

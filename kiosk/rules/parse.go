@@ -55,7 +55,7 @@ func Parse(text []byte, dir string) (*Rules, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
-	r := &Rules{Version: hex.EncodeToString(sum[:6]), allowByDefault: f.Default == "allow"}
+	r := &Rules{Version: hex.EncodeToString(sum[:6]), allowByDefault: f.Default == "allow", groups: f.Groups}
 	if f.Default != "allow" && f.Default != "deny" {
 		return nil, fmt.Errorf("default = %q: say \"allow\" or \"deny\", what holds where no rule speaks", f.Default)
 	}

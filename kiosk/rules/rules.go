@@ -51,6 +51,7 @@ type Rules struct {
 	allowByDefault bool
 	zone           *time.Location // nil if no rule needs one
 	rules          []rule
+	groups         map[string][]string
 }
 
 // Len gives the number of rules.
