@@ -70,6 +70,13 @@ func (c Checker) box(path string, box int, p promise) error {
 	if at.First > deleted+1 {
 		return fmt.Errorf("its oldest record is %d, and only those through %d may be deleted", at.First, deleted)
 	}
+	aside, err := s.Parked()
+	if err != nil {
+		return err
+	}
+	if err := want.matchParked(aside, p.parked); err != nil {
+		return err
+	}
 	records, err := s.Records(0, math.MaxInt)
 	if err != nil {
 		return err
@@ -113,8 +120,9 @@ func (c Checker) goesOn(s *store.Store, box int, path string, want expected, las
 type expected struct {
 	chain chain
 	old   Old
-	last  uint64 // the newest for which the link is known
-	link  []byte // its link
+	aside map[uint64]bool // records for which another stands in
+	last  uint64          // the newest for which the link is known
+	link  []byte          // its link
 }
 
 // match compares records with what those from the first to the last must be.
@@ -126,13 +134,39 @@ func (e *expected) match(records []store.Record, first, last uint64) error {
 		if records[0].Sequence != seq {
 			return fmt.Errorf("record %d stands where %d should", records[0].Sequence, seq)
 		}
-		if !bytes.Equal(records[0].Data, e.record(seq)) {
-			return fmt.Errorf("record %d is not what was appended", seq)
+		want := e.record(seq)
+		if e.aside[seq] {
+			want = parked
+		}
+		if !bytes.Equal(records[0].Data, want) {
+			return fmt.Errorf("record %d is not what was appended, or stands in for that", seq)
 		}
 		records = records[1:]
 	}
 	if len(records) > 0 {
 		return fmt.Errorf("%d records come after the last", len(records))
+	}
+	return nil
+}
+
+// matchParked compares the records that are kept aside with what they must be.
+// From then on match wants others in their places.
+func (e *expected) matchParked(records []store.Record, promised map[uint64]bool) error {
+	original := *e
+	e.aside = map[uint64]bool{}
+	for _, r := range records {
+		if _, tried := promised[r.Sequence]; !tried {
+			return fmt.Errorf("record %d was parked by itself", r.Sequence)
+		}
+		if !bytes.Equal(r.Data, original.record(r.Sequence)) {
+			return fmt.Errorf("record %d, which was parked, is not what was appended", r.Sequence)
+		}
+		e.aside[r.Sequence] = true
+	}
+	for seq, done := range promised {
+		if done && !e.aside[seq] {
+			return fmt.Errorf("record %d, which was parked, is missing", seq)
+		}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ const (
 	Ack      Point = "ack"
 	Advance  Point = "advance" // a consumer's cursor
 	Compact  Point = "compact"
+	Park     Point = "park"
 	Damage   Point = "damage" // done to a closed outbox, for Salvage
 	Salvage  Point = "salvage"
 	Close    Point = "close"
@@ -27,15 +28,15 @@ const (
 )
 
 // points are those that a writer passes, sooner or later.
-var points = []Point{Place, Create, Migrate, Open, Append, Ack, Advance, Compact, Close, Damage, Salvage, Remove}
+var points = []Point{Place, Create, Migrate, Open, Append, Ack, Advance, Compact, Park, Close, Damage, Salvage, Remove}
 
 // Mark says, in the disk's log, what the writer is about to do or has done.
 type Mark struct {
 	Box   int // the number of the outbox, from 1
 	Point Point
 	End   bool // it is done
-	// Number is with Append's end the sequence number, with Ack and Advance
-	// through which, with Place which of the old outboxes, from 0.
+	// Number is with Append's end and with Park the sequence number, with Ack
+	// and Advance through which, with Place which of the old outboxes, from 0.
 	Number uint64
 }
 
@@ -69,13 +70,14 @@ type Promises struct{ boxes map[int]*promise }
 
 // promise is for one outbox.
 type promise struct {
-	old      int    // which old outbox it was made of, -1 none
-	there    bool   // the file must be there
-	appended uint64 // the newest record that must be there
-	tried    uint64 // so many were begun to be appended
-	acked    uint64 // through here records may have been acknowledged
-	advanced uint64 // through here the consumer may have them
-	damaged  bool   // it may have to be salvaged
+	old      int             // which old outbox it was made of, -1 none
+	there    bool            // the file must be there
+	appended uint64          // the newest record that must be there
+	tried    uint64          // so many were begun to be appended
+	acked    uint64          // through here records may have been acknowledged
+	advanced uint64          // through here the consumer may have them
+	parked   map[uint64]bool // records for which another stands in: false while it may
+	damaged  bool            // it may have to be salvaged
 }
 
 func (p *Promises) add(m Mark) {
@@ -84,7 +86,7 @@ func (p *Promises) add(m Mark) {
 	}
 	b := p.boxes[m.Box]
 	if b == nil {
-		b = &promise{old: -1}
+		b = &promise{old: -1, parked: map[uint64]bool{}}
 		p.boxes[m.Box] = b
 	}
 	switch {
@@ -100,6 +102,8 @@ func (p *Promises) add(m Mark) {
 		b.acked = max(b.acked, m.Number)
 	case m.Point == Advance && !m.End:
 		b.advanced = max(b.advanced, m.Number)
+	case m.Point == Park:
+		b.parked[m.Number] = m.End
 	case m.Point == Damage && !m.End:
 		b.damaged = true
 	case m.Point == Salvage && m.End:

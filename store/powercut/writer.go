@@ -52,7 +52,7 @@ func (w *Writer) box(box, records int, random *rand.Rand) error {
 	if err := w.session(box, path, opening, records/2, random); err != nil {
 		return err
 	}
-	if box%3 == 2 {
+	if salvaged(box) {
 		err := errors.Join(
 			w.do(Mark{Box: box, Point: Damage}, func() error { return damage(path) }),
 			w.do(Mark{Box: box, Point: Salvage}, func() error { return salvage(path, before) }),
@@ -95,14 +95,22 @@ func (w *Writer) session(box int, path string, opening Point, records int, rando
 				every = n + 1
 			}
 		}
-		behind := uint64(random.IntN(10))
+		behind := uint64(1 + random.IntN(10))
 		go func() { failed <- w.appends(s, box, n, every, behind) }()
 	}
 	for range writers + 1 {
 		err = errors.Join(err, <-failed)
 	}
+	if last := s.Sequence(); err == nil && !salvaged(box) { // nobody acknowledges the last
+		err = w.do(Mark{Box: box, Point: Park, Number: last}, func() error { return s.Park(last, standIn) })
+	}
 	return errors.Join(err, w.do(Mark{Box: box, Point: Close}, s.Close))
 }
+
+// parked is the record that stands in for one that was parked.
+var parked = []byte("parked")
+
+func standIn(_, _ []byte) (record []byte, err error) { return parked, nil }
 
 // appends appends n records. After every so many it acknowledges, and moves
 // the consumer's cursor, up to some way behind.
@@ -161,6 +169,10 @@ func options(box int) store.Options {
 }
 
 func needs(box int) bool { return box%4 < 2 }
+
+// salvaged tells which outboxes are damaged and salvaged. They have no parked
+// records, of which Salvage may put the original back in its place.
+func salvaged(box int) bool { return box%3 == 2 }
 
 func boxPath(folder string, box int) string {
 	return filepath.Join(folder, fmt.Sprintf("outbox%d.db", box))
