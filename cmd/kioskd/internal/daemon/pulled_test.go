@@ -30,15 +30,14 @@ type bench struct {
 	keys chan rune
 	log  bytes.Buffer
 
-	mu       sync.Mutex
-	pullAt   int // the command at which the card is pulled, 0 for none
-	sent     int // commands of this visit
-	open     int // claims on the card that were not let go of
-	screens  []kiosk.Screen
-	records  []kiosk.Record
-	typed    [][]byte
-	domains  *trust.Domains
-	verdicts int
+	mu      sync.Mutex
+	pullAt  int // the command at which the card is pulled, 0 for none
+	sent    int // commands of this visit
+	open    int // claims on the card that were not let go of
+	screens []kiosk.Screen
+	records []kiosk.Record
+	typed   [][]byte
+	domains *trust.Domains
 }
 
 // Connect hands out a card that is pulled at a command.
