@@ -71,6 +71,10 @@ func TestExamine(t *testing.T) {
 	if err != nil || aside != damaged+".damaged-20261122T120000Z" {
 		t.Fatalf("set aside as %s, %v", aside, err)
 	}
+	first := func(seq uint64) ([]byte, []byte, error) { return replaceText(seq, Range{}, nil) }
+	if aside, err := Begin(damaged, noon, 40, first); err != nil || aside != damaged+".damaged-20261122T120000Z-2" {
+		t.Fatalf("set aside again as %s, %v", aside, err)
+	}
 	fresh := openWith(t, damaged, Options{})
 	if records := pending(t, fresh, 0, 9); len(records) != 1 || string(records[0].Data) != "lost 41" {
 		t.Errorf("begun with %v", records)

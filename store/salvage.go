@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -112,11 +113,22 @@ func exchange(path string, at time.Time, fill func(damaged image, db *bolt.DB) e
 	}
 	// A second name first, then the old name to the new file: at no moment
 	// is there no file, for which Open would make an empty one.
-	aside = path + ".damaged-" + at.UTC().Format("20060102T150405Z")
-	if err := os.Link(path, aside); err != nil {
+	if aside, err = secondName(path, path+".damaged-"+at.UTC().Format("20060102T150405Z")); err != nil {
 		return "", err
 	}
 	return aside, install(path+".new", path)
+}
+
+// secondName links a file to a name, or to one with a number behind it: a
+// machine without a clock can come by the same date again.
+func secondName(path, name string) (string, error) {
+	for n, aside := 2, name; ; n++ {
+		err := os.Link(path, aside)
+		if !errors.Is(err, fs.ErrExist) || n > 1000 {
+			return aside, err
+		}
+		aside = fmt.Sprintf("%s-%d", name, n)
+	}
 }
 
 // place is where in the file an entry is.

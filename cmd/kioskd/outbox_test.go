@@ -1,0 +1,309 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"smartkiosk/device/cardsim/pcsctest"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/feed"
+	"smartkiosk/kiosk/hub"
+	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/journal"
+	"smartkiosk/store"
+)
+
+// bundle is the kiosk's folder.
+func (s *site) bundle(name string) string { return s.path("hub/kiosks/k1/" + name) }
+
+func (s *site) outbox() string { return s.bundle("state/outbox.db") }
+
+// configure adds to kioskd.toml.
+func (s *site) configure(more string) {
+	s.t.Helper()
+	f, err := os.OpenFile(s.config, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(more); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// journal writes events into the outbox of a kiosk that does not run, as it
+// would; done lets the outbox go.
+func (s *site) journal(o store.Options) (j *journal.Journal, outbox *store.Store, done func()) {
+	s.t.Helper()
+	credentials, err := hubapi.LoadCredentials(s.bundle("hub-ca.pem"), s.bundle("kiosk.pem"), s.bundle("kiosk.key"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text, err := os.ReadFile(s.bundle("hub-seal.jwk"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var key jose.JSONWebKey
+	if err := json.Unmarshal(text, &key); err != nil {
+		s.t.Fatal(err)
+	}
+	sealer, err := event.NewSealer("k1", credentials.Key, &key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.MkdirAll(s.bundle("state"), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	if outbox, err = store.Open(s.outbox(), o); err != nil {
+		s.t.Fatal(err)
+	}
+	j = &journal.Journal{Sealer: sealer, Outbox: outbox, Origin: "https://hub.example", Clocks: journal.Clocks{
+		Now: time.Now, BootID: "boot", Uptime: func() time.Duration { return 0 }, Trusted: func() bool { return true },
+	}}
+	return j, outbox, func() {
+		if err := outbox.Close(); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// visit writes an outcome of so many bytes of evidence.
+func visit(t testing.TB, j *journal.Journal, name string, evidence int) {
+	t.Helper()
+	err := j.Record(t.Context(), kiosk.Record{
+		Visit: name, Outcome: kiosk.Granted, Nonce: "n", Token: fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", evidence)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// seen is an event of the feed.
+type seen struct {
+	sequence uint64
+	kind     string
+	data     json.RawMessage
+}
+
+// events pulls from the hub until it has the event with this sequence.
+func (s *site) events(through uint64) (all []seen) {
+	s.t.Helper()
+	url, credentials, err := hub.Consumer(s.path("hub"), "backend")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client := hubapi.NewClient(url, credentials.TLS)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	for len(all) == 0 || all[len(all)-1].sequence < through {
+		batch, cursor, err := client.Feed(ctx, "backend", 1000, 5*time.Second)
+		if err != nil {
+			s.t.Fatalf("after %d events: %v", len(all), err)
+		}
+		for _, raw := range batch {
+			var e struct {
+				Type, Sequence string
+				Data           json.RawMessage
+			}
+			if err := json.Unmarshal(raw, &e); err != nil {
+				s.t.Fatal(err)
+			}
+			n, err := strconv.ParseUint(e.Sequence, 10, 64)
+			if err != nil {
+				continue // the hub's own
+			}
+			all = append(all, seen{n, e.Type, e.Data})
+		}
+		if len(batch) > 0 {
+			if err := client.AckFeed(ctx, "backend", cursor); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+	for i, e := range all {
+		if e.sequence != all[0].sequence+uint64(i) {
+			s.t.Fatalf("event %d comes after %d", e.sequence, all[i-1].sequence)
+		}
+	}
+	return all
+}
+
+// TestDamagedOutbox: with pages of its outbox overwritten the kiosk serves
+// again by itself, and the feed says exactly what is lost.
+func TestDamagedOutbox(t *testing.T) {
+	s := newSite(t)
+	j, outbox, done := s.journal(store.Options{})
+	for i := range 12 {
+		visit(t, j, fmt.Sprintf("v%d", i+1), 3000)
+	}
+	records, err := outbox.Pending(0, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done()
+	file, err := os.ReadFile(s.outbox())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records[4:7] {
+		at := bytes.Index(file, r.Data) &^ 4095
+		copy(file[at:], bytes.Repeat([]byte{0xFF}, 4096))
+	}
+	if err := os.WriteFile(s.outbox(), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	k := spawn(t, "kioskd", "run", "--config", s.config)
+	k.await("outbox salvaged")
+	k.await("msg=ready")
+	aside, err := filepath.Glob(s.outbox() + ".damaged-2*Z")
+	if err != nil || len(aside) != 1 {
+		t.Fatalf("set aside: %q, %v", aside, err)
+	}
+	if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, file) {
+		t.Errorf("the damaged file was changed (%v)", err)
+	}
+	live := must(t, "kioskctl", "events", "verify", "--from", s.bundle("state/kioskd.sock"),
+		"--seal", s.path("hub/seal.jwk"), "--certificate", s.bundle("kiosk.pem"))
+	if !strings.HasPrefix(live, "13 events, ") {
+		t.Errorf("kioskctl events verify says %q", live)
+	}
+	h := s.startHub()
+	events := s.events(13)
+	for _, e := range events {
+		switch {
+		case e.sequence >= 5 && e.sequence <= 7:
+			if e.kind != event.TypeLost || string(e.data) != `{"from":5,"through":7}` {
+				t.Errorf("event %d is %s %s", e.sequence, e.kind, e.data)
+			}
+		case e.sequence == 13:
+			if e.kind != event.TypeStarted {
+				t.Errorf("event 13 is %s", e.kind)
+			}
+		case e.kind != event.TypeVisit || !strings.Contains(string(e.data), fmt.Sprintf(`"visit":"v%d"`, e.sequence)):
+			t.Errorf("event %d is %s %.80s", e.sequence, e.kind, e.data)
+		}
+	}
+
+	// Nothing is left of the file: the hub says where to go on.
+	k.stop()
+	if err := os.WriteFile(s.outbox(), make([]byte, 64<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k = spawn(t, "kioskd", "run", "--config", s.config)
+	k.await("outbox begun anew")
+	k.await("msg=ready")
+	events = s.events(15)
+	if len(events) != 2 || events[0].kind != event.TypeLost || string(events[0].data) != `{"from":14}` || events[1].kind != event.TypeStarted {
+		t.Errorf("after the outbox was lost: %v", events)
+	}
+	k.stop()
+
+	// And while it does not, nothing is promised.
+	h.signal(syscall.SIGKILL)
+	if err := os.WriteFile(s.outbox(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k = spawn(t, "kioskd", "run", "--config", s.config)
+	k.await("the hub does not say where to go on")
+	<-k.done
+}
+
+// TestFullOutbox: a kiosk that could not record a visit begins none, says so
+// to person and hub, and serves again once the hub has taken what there was.
+func TestFullOutbox(t *testing.T) {
+	pcsctest.Start(t)
+	s := newSite(t)
+	s.configure("\n[outbox]\nmax_mb = 4\n")
+	j, outbox, done := s.journal(store.Options{MaxSize: 4 << 20})
+	n := uint64(0)
+	for level := store.Roomy; level != store.Full; n++ {
+		visit(t, j, fmt.Sprintf("v%d", n+1), 20_000)
+		var err error
+		if level, err = outbox.Level(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done()
+	p := newPerson(t, s.panel)
+	k := s.startKiosk(p)
+	k.await("level=full")
+	remove := s.insert("valid")
+	k.await("level=full") // and nothing of a visit
+	p.sees("out-of-service")
+	h := s.startHub()
+	k.await("level=roomy")
+	p.sees("remove-card")
+	remove()
+	p.sees("welcome")
+	remove = s.insert("valid")
+	p.types("1234#")
+	p.sees("granted")
+	remove()
+	p.sees("welcome")
+
+	var told []string
+	for _, e := range s.events(n + 3) {
+		var room event.Outbox
+		if err := json.Unmarshal(e.data, &room); err != nil {
+			t.Fatal(err)
+		}
+		switch e.kind {
+		case event.TypeOutbox:
+			told = append(told, room.Level)
+			if room.Level == "full" && room.Thinned != 1 {
+				t.Errorf("%d informational events were left out, not the one of the start", room.Thinned)
+			}
+		case event.TypeStarted:
+			t.Error("an informational event is there that should have been left out")
+		}
+	}
+	if told = slices.Compact(told); len(told) < 2 || told[0] != "full" || told[len(told)-1] != "roomy" {
+		t.Errorf("the hub was told %q", told)
+	}
+	k.stop()
+	h.stop()
+}
+
+// TestPullFromKiosk: a consumer has the events without a hub.
+func TestPullFromKiosk(t *testing.T) {
+	s := newSite(t)
+	address := freePort(t)
+	s.configure(fmt.Sprintf("\n[feed]\nlisten = %q\nrequired = [\"backend\"]\n", address))
+	k := spawn(t, "kioskd", "run", "--config", s.config)
+	k.await("msg=ready")
+	_, credentials, err := hub.Consumer(s.path("hub"), "backend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := hubapi.NewClient("https://"+address, feed.ClientTLS(credentials, "k1"))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	events, cursor, err := client.Feed(ctx, "backend", 10, 0)
+	if err != nil || len(events) != 1 || cursor != "1" {
+		t.Fatalf("%d events, cursor %q, %v", len(events), cursor, err)
+	}
+	if h, err := event.Peek(events[0]); err != nil || h.Type != event.TypeStarted || strings.Contains(string(events[0]), `"version":`) {
+		t.Errorf("the event is %.200s, %v", events[0], err)
+	}
+	if err := client.AckFeed(ctx, "backend", cursor); err != nil {
+		t.Fatal(err)
+	}
+	if events, _, err = client.Feed(ctx, "backend", 10, 0); err != nil || len(events) != 0 {
+		t.Errorf("%d events after all were acknowledged, %v", len(events), err)
+	}
+	k.stop()
+}
