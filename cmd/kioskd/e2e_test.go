@@ -108,22 +108,38 @@ func (s *site) pull(n int) []pulled {
 		}
 	}
 	// What comes behind can but be what the hub thinks of them.
-	for {
-		batch, cursor, err := client.Feed(ctx, "backend", 100, 0)
-		if err != nil || len(batch) == 0 {
-			break
-		}
-		for _, raw := range batch {
-			s.review(raw)
-		}
-		if err := client.AckFeed(ctx, "backend", cursor); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	if batch, _, err := client.Feed(ctx, "backend", 100, 0); err != nil || len(batch) > 0 {
-		s.t.Fatalf("%d events more than there should be, %v", len(batch), err)
-	}
+	s.pullReviews(ctx, client, 0)
 	return all
+}
+
+// awaitReviews pulls until there are n reviews by the hub.
+func (s *site) awaitReviews(n int) {
+	s.t.Helper()
+	url, credentials, err := hub.Consumer(s.path("hub"), "backend")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	client := hubapi.NewClient(url, credentials.TLS)
+	for len(s.reviews) < n {
+		s.pullReviews(ctx, client, 5*time.Second)
+	}
+}
+
+// pullReviews pulls what there is, which must be reviews.
+func (s *site) pullReviews(ctx context.Context, client *hubapi.Client, wait time.Duration) {
+	s.t.Helper()
+	batch, cursor, err := client.Feed(ctx, "backend", 100, wait)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, raw := range batch {
+		s.review(raw)
+	}
+	if err := client.AckFeed(ctx, "backend", cursor); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // review keeps an event of the hub's: its judgement of what the kiosk decided alone.

@@ -127,7 +127,7 @@ every = "1h"
 [offline]
 rule = "trusted"         # "never"; "known": whom this hub let in within known_days; "trusted": any card that is in order
 #known_days = 30
-crl_max_age = "24h"      # with "trusted": how old the CRL may be; "0s" leaves it to trust.toml
+crl_max_age = "48h"      # with "trusted": how old the CRL may be; "0s" leaves it to trust.toml
 per_holder = 0           # how often one may be let in before the hub is reached again; 0 for any number
 per_kiosk = 0            # and all together
 untrusted_clock = "deny" # or "allow": while the kiosk's clock is known to be wrong

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"smartkiosk/device/cardsim/pcsctest"
+	"smartkiosk/kiosk"
+)
+
+// TestOrders is a kiosk that decides by the hub's rules while the hub is down, over
+// its own restart too, and a hub that judges again what it hears of later.
+func TestOrders(t *testing.T) {
+	pcsctest.Start(t)
+	s := newSite(t)
+	hubConfig := s.path("hub/hub.toml")
+	text, err := os.ReadFile(hubConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, _ := strings.Cut(string(text), "[offline]")
+	rules := before + "[offline]\nrule = \"known\"\nknown_days = 30\nper_holder = 1\nuntrusted_clock = \"deny\"\n"
+	if err := os.WriteFile(hubConfig, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	theHub := s.startHub()
+	p := newPerson(t, s.panel)
+	daemon := s.startKiosk(p)
+	daemon.await("new orders")
+	visit := func(card, want string) {
+		t.Helper()
+		p.sees("welcome")
+		remove := s.insert(card)
+		p.types("1234#")
+		p.sees(want)
+		remove()
+		p.sees("welcome")
+	}
+
+	visit("valid", "granted") // by the hub
+	theHub.signal(syscall.SIGKILL)
+	visit("valid", "granted") // whom the hub has let in
+	daemon.stop()
+	daemon = s.startKiosk(p)
+	visit("valid", "denied") // once, and no more
+
+	theHub = s.startHub()
+	events := s.pull(3)
+	s.awaitReviews(1)
+	daemon.stop()
+	theHub.stop()
+	var last []kiosk.Reason
+	for _, e := range events {
+		if e.Data.Visit == "" {
+			continue
+		}
+		last = append(last, e.Data.Reason)
+		if e.Data.Offline != (e.Data.Basis != nil && e.Data.Basis.Rules != "") {
+			t.Errorf("offline %v, by the rules %+v", e.Data.Offline, e.Data.Basis)
+		}
+	}
+	if len(last) != 3 || last[1] != "" || last[2] != kiosk.OfflineLimit {
+		t.Errorf("the reasons are %q", last)
+	}
+	if r := s.reviews[0]; len(s.reviews) != 1 || !r.Agrees || r.Outcome != kiosk.Granted {
+		t.Errorf("the hub's reviews are %+v", s.reviews)
+	}
+}
