@@ -30,6 +30,8 @@ type Config struct {
 	Panel    Panel  `toml:"panel"`
 	Outbox   Outbox `toml:"outbox"`
 	Feed     Feed   `toml:"feed"`
+
+	SCProxy SCProxy `toml:"scproxy"`
 }
 
 // Hub says how to reach the hub and be known to it.
@@ -49,9 +51,11 @@ type Trust struct {
 	Offline offline.Rule `toml:"offline"` // Never or Trusted
 }
 
-// Reader says which PC/SC reader the card goes into.
+// Reader says which PC/SC reader the card goes into, and how cards are spoken
+// to.
 type Reader struct {
-	Match string `toml:"match"` // a part of its name; "" takes any
+	Match    string `toml:"match"`    // a part of its name; "" takes any
+	Profiles string `toml:"profiles"` // folder of card profiles beside those compiled in; "" for none
 }
 
 // Panel says where the front panel is.
@@ -69,6 +73,12 @@ type Outbox struct {
 type Feed struct {
 	Listen   string   `toml:"listen"`   // host:port; "" lets nobody
 	Required []string `toml:"required"` // consumers for whom events are kept until they have them
+}
+
+// SCProxy says whether Buypass' login pages, in a browser on this machine, may
+// reach a card that is in the reader while no visit goes on.
+type SCProxy struct {
+	Enabled bool `toml:"enabled"`
 }
 
 // Load reads and checks a configuration file. Paths in it are relative to the
@@ -94,6 +104,9 @@ func Load(path string) (*Config, error) {
 		if !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}
+	}
+	if c.Reader.Profiles != "" && !filepath.IsAbs(c.Reader.Profiles) {
+		c.Reader.Profiles = filepath.Join(folder, c.Reader.Profiles)
 	}
 	return c, nil
 }
@@ -147,7 +160,7 @@ const (
 )
 
 // optional are the keys that may be left empty.
-var optional = []string{"reader.match", "outbox.keep", "feed.listen", "feed.required"}
+var optional = []string{"reader.match", "reader.profiles", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
 
 // missing gives the first key that must have a value and has none.
 func missing(prefix string, v reflect.Value) string {

@@ -45,6 +45,12 @@ func TestLoad(t *testing.T) {
 	if want := filepath.Join(dir, "trust/trust.toml"); c.Trust.Domains != want {
 		t.Errorf("a relative path is %s, want %s", c.Trust.Domains, want)
 	}
+	if c.Reader.Profiles != "" {
+		t.Errorf("a folder of card profiles that nobody named: %s", c.Reader.Profiles)
+	}
+	if dir, c, err := load(t, good+"[reader]\nprofiles = \"cards\"\n"); err != nil || c.Reader.Profiles != filepath.Join(dir, "cards") {
+		t.Errorf("card profiles in %s, %v", c.Reader.Profiles, err)
+	}
 	if c.Hub.Key != "/etc/keys/kiosk.key" {
 		t.Errorf("an absolute path is %s", c.Hub.Key)
 	}

@@ -29,10 +29,18 @@ func openRecords(path string, now time.Time, log *slog.Logger) (*store.Records, 
 	return store.OpenRecords(path)
 }
 
-// newCardDriver makes a driver that remembers cards. Its secret lies in a file
-// of its own, apart from what it seals; a new one is made where there is none,
-// and what was sealed by another is of no use then.
-func newCardDriver(path string, keep smartkort.Keep) (smartkort.Driver, error) {
+// newCardDriver makes a driver that knows the card profiles of a folder, ""
+// for none, and remembers cards. Its secret lies in a file of its own, apart
+// from what it seals; a new one is made where there is none, and what was
+// sealed by another is of no use then.
+func newCardDriver(profiles, path string, keep smartkort.Keep) (smartkort.Driver, error) {
+	known := smartkort.BuiltinProfiles
+	if profiles != "" {
+		var err error
+		if known, err = smartkort.LoadProfiles(profiles); err != nil {
+			return smartkort.Driver{}, err
+		}
+	}
 	secret, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(secret) != 32 {
 		secret = make([]byte, 32)
@@ -43,7 +51,7 @@ func newCardDriver(path string, keep smartkort.Keep) (smartkort.Driver, error) {
 		return smartkort.Driver{}, fmt.Errorf("cannot read the card cache's secret: %w", err)
 	}
 	cache, err := smartkort.NewCache(secret, keep)
-	return smartkort.Driver{Cache: cache}, err
+	return smartkort.Driver{Profiles: known, Cache: cache}, err
 }
 
 // cardRecords keeps the card cache in the records. Writing waits for the disk,

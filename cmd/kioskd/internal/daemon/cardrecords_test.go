@@ -61,7 +61,7 @@ func TestCardRecords(t *testing.T) {
 		}
 		t.Cleanup(func() { records.Close() })
 		cards := newCardRecords(records, log)
-		d, err := newCardDriver(filepath.Join(dir, "cards.key"), cards)
+		d, err := newCardDriver("", filepath.Join(dir, "cards.key"), cards)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,6 +103,9 @@ func TestCardRecords(t *testing.T) {
 	cards.close()
 	if n := entries(cards); n != 1 {
 		t.Errorf("%d entries after a second visit", n)
+	}
+	if _, err := newCardDriver(t.TempDir(), filepath.Join(dir, "cards.key"), cards); err == nil {
+		t.Error("a folder of profiles without any")
 	}
 }
 

@@ -38,6 +38,7 @@ type Daemon struct {
 	scarce  atomic.Bool // the outbox nears its end
 	room    chan bool   // for visits, as it changes
 	sockets []socket    // where the outbox is served
+	proxy   *proxy      // nil without scproxy
 	resealer
 }
 
@@ -84,7 +85,7 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	}
 	events.Outbox = outbox
 	cards := newCardRecords(records, log)
-	driver, err := newCardDriver(filepath.Join(c.State, "cards.key"), cards)
+	driver, err := newCardDriver(c.Reader.Profiles, filepath.Join(c.State, "cards.key"), cards)
 	if err != nil {
 		cards.close()
 		return nil, errors.Join(err, records.Close(), outbox.Close())
@@ -104,6 +105,11 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	events.Scarce = d.scarce.Load
 	if d.sockets, err = openSockets(c, credentials, outbox, log); err != nil {
 		return nil, errors.Join(err, d.Close())
+	}
+	if c.SCProxy.Enabled {
+		if d.proxy, err = openProxy(c.State, quietSlot{s, d.visits.busy}, log); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
 	}
 	if d.alone, err = openAlone(c, records, now, client, credentials, events, log); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -141,6 +147,9 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	for _, s := range d.sockets {
 		beside.Go(func() { s.serve(background, d.log) })
 	}
+	if d.proxy != nil {
+		beside.Go(func() { d.proxy.serve(background, d.log) })
+	}
 	beside.Go(func() { d.alone.keeper.Run(background) })
 	beside.Go(func() { d.watchClock(background) })
 	d.log.Info("ready")
@@ -158,6 +167,9 @@ func (d *Daemon) Close() error {
 	d.cards.close()
 	for _, s := range d.sockets {
 		_ = s.listener.Close() // after Run it is
+	}
+	if d.proxy != nil {
+		_ = d.proxy.listener.Close() // after Run it is
 	}
 	return errors.Join(d.records.Close(), d.store.Close())
 }
