@@ -232,26 +232,31 @@ func (p *person) awaits(what string, wanted func(frame) bool) frame {
 	}
 }
 
-// types presses keys, seeing each digit arrive.
+// types presses keys on the PIN screen, seeing each digit arrive.
 func (p *person) types(keys string) {
 	p.t.Helper()
 	p.sees("pin")
 	for i, key := range keys {
-		body := fmt.Sprintf(`{"key":%q}`, string(key))
-		response, err := http.Post(p.url+"/panel/keys", "application/json", strings.NewReader(body))
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, response.Body)
-		_ = response.Body.Close()
-		if response.StatusCode != http.StatusNoContent {
-			p.t.Fatalf("the panel takes no key: %s", response.Status)
-		}
+		p.presses(string(key))
 		if key != '#' {
 			p.awaits("digit", func(f frame) bool { return f.Entry == i+1 })
 		}
 	}
 	p.awaits("reaction to #", func(f frame) bool { return f.Entry <= 0 })
+}
+
+// presses presses one key, whatever the screen.
+func (p *person) presses(key string) {
+	p.t.Helper()
+	response, err := http.Post(p.url+"/panel/keys", "application/json", strings.NewReader(fmt.Sprintf(`{"key":%q}`, key)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		p.t.Fatalf("the panel takes no key: %s", response.Status)
+	}
 }
 
 // freePort gives a loopback address that nobody listens on.

@@ -1,0 +1,55 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"smartkiosk/device/scproxy"
+	"smartkiosk/device/slot"
+)
+
+// proxy is the service through which Buypass' login pages reach the card.
+type proxy struct {
+	service     *scproxy.Service
+	certificate tls.Certificate
+	listener    net.Listener
+}
+
+// openProxy listens for login pages; its certificate is kept in state.
+func openProxy(state string, s slot.Slot, log *slog.Logger) (*proxy, error) {
+	certificate, err := scproxy.Certificate(state)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", scproxy.Address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve login pages: %w", err)
+	}
+	return &proxy{scproxy.New(s, log), certificate, l}, nil
+}
+
+// serve answers until ctx ends.
+func (p *proxy) serve(ctx context.Context, log *slog.Logger) {
+	if err := p.service.Serve(ctx, p.listener, p.certificate); err != nil {
+		log.Error("cannot serve login pages", "address", p.listener.Addr(), "error", err)
+	}
+}
+
+// quietSlot is a slot whose card nobody gets while a visit goes on.
+type quietSlot struct {
+	slot.Slot
+	busy func() bool
+}
+
+var errBusy = errors.New("cannot connect to card: a visit goes on")
+
+func (s quietSlot) Connect(ctx context.Context) (slot.Conn, error) {
+	if s.busy() {
+		return nil, errBusy
+	}
+	return s.Slot.Connect(ctx)
+}
