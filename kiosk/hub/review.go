@@ -78,13 +78,27 @@ func (h *Hub) reviewAll(ctx context.Context) error {
 		reviewing, cancel := context.WithTimeout(ctx, reviewTime)
 		err = h.reviewOne(reviewing, msg)
 		cancel()
-		if err != nil {
+		if err != nil && !h.givenUp(msg, err) {
 			return errors.Join(err, msg.NakWithDelay(reviewRetry))
 		}
 		if err := msg.Ack(); err != nil {
 			return err
 		}
 	}
+}
+
+// reviewTries is how often an event is looked at that cannot be judged, not even
+// as not to be judged. Those behind it wait meanwhile.
+const reviewTries = 10
+
+// givenUp tells whether an event is left aside for good.
+func (h *Hub) givenUp(msg jetstream.Msg, err error) bool {
+	about, e := msg.Metadata()
+	if e != nil || errors.As(err, new(storeError)) || about.NumDelivered < reviewTries {
+		return false
+	}
+	h.log.Error("visit is not judged again", "subject", msg.Subject(), "place", about.Sequence.Stream, "err", err)
+	return true
 }
 
 // reviewOne judges one event, if it is of a visit that was judged by a kiosk.

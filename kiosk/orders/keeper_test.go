@@ -79,6 +79,7 @@ type bench struct {
 	at   time.Time
 	seen time.Time
 
+	mu     sync.Mutex    // guards, in TestRun, what is below
 	orders orders.Orders // the hub's
 	sets   map[string][]byte
 	down   bool
@@ -100,6 +101,8 @@ func (b *bench) seal(k jose.JSONWebKey) error { b.sealed = k.KeyID; return nil }
 var errDown = errors.New("no route to host")
 
 func (b *bench) Orders(_ context.Context, version string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.asked++
 	if b.down {
 		return "", errDown
@@ -382,22 +385,32 @@ func TestRun(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { b.keeper.Run(ctx); close(ended) }()
 		wait := func(d time.Duration) { <-time.After(d); synctest.Wait() }
+		asked := func() int {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.asked
+		}
+		change := func(f func()) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			f()
+		}
 		wait(0)
-		if b.asked != 1 {
-			t.Errorf("asked %d times at once", b.asked)
+		if n := asked(); n != 1 {
+			t.Errorf("asked %d times at once", n)
 		}
 		wait(24 * time.Hour)
-		if b.asked < 24*4*4/5 || b.asked > 24*4+1 {
-			t.Errorf("asked %d times in a day", b.asked)
+		if n := asked(); n < 24*4*4/5 || n > 24*4+1 {
+			t.Errorf("asked %d times in a day", n)
 		}
-		b.down = true
+		change(func() { b.down = true })
 		wait(20 * time.Minute)
-		before := b.asked
+		before := asked()
 		wait(15 * time.Minute)
-		if n := b.asked - before; n < 1 || n > 10 {
+		if n := asked() - before; n < 1 || n > 10 {
 			t.Errorf("asked a hub that is down %d times in a quarter of an hour", n)
 		}
-		b.down, b.orders.Offline.Rule = false, offline.Never
+		change(func() { b.down, b.orders.Offline.Rule = false, offline.Never })
 		wait(20 * time.Minute)
 		b.expect("valid", kiosk.OfflineNever)
 		stop()
