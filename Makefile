@@ -38,10 +38,10 @@ vet: need-build
 	@go tool staticcheck ./...
 
 # Side by side in one run, because machines are noisy; the table goes to bench.json too.
-BENCHMARKS := Visit|Verdict|Start|Append$$|Fdatasync|Validation|OCSP|CRL$$
+BENCHMARKS := Visit|PCSC|Verdict|Start|Append$$|Fdatasync|Validation|OCSP|CRL$$
 bench: need-test
 	@set -o pipefail; go test -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
-		./device/smartkort ./store ./cmd/kioskd ./kiosk/webeid ./kiosk/trust | go run ./deploy/benchtable
+		./device/smartkort ./cmd/kioskctl ./store ./cmd/kioskd ./kiosk/webeid ./kiosk/trust | go run ./deploy/benchtable
 
 # Every fuzz target there is, TIME each.
 fuzz: need-test
