@@ -46,7 +46,8 @@ func BenchmarkVisit(b *testing.B) {
 		b.Fatal(err)
 	}
 	valid, other := cardsim.NewSlot("bench"), cardsim.NewSlot("bench")
-	valid.Insert(withLongCertificate(b, pki, "valid"))
+	card := withLongCertificate(b, pki, "valid")
+	valid.Insert(card)
 	other.Insert(withLongCertificate(b, pki, "revoked"))
 	newDriver := func() smartkort.Driver {
 		cache, err := smartkort.NewCache(make([]byte, 32), nil)
@@ -56,10 +57,10 @@ func BenchmarkVisit(b *testing.B) {
 		return smartkort.Driver{Cache: cache}
 	}
 	b.Run("coldest", func(b *testing.B) {
-		measureVisit(b, valid, newDriver)
+		measureVisit(b, valid, card, newDriver)
 	})
 	b.Run("first", func(b *testing.B) {
-		measureVisit(b, valid, func() smartkort.Driver {
+		measureVisit(b, valid, card, func() smartkort.Driver {
 			d := newDriver()
 			benchVisit(b, d, other)
 			return d
@@ -68,7 +69,7 @@ func BenchmarkVisit(b *testing.B) {
 	b.Run("repeated", func(b *testing.B) {
 		d := newDriver()
 		benchVisit(b, d, valid)
-		measureVisit(b, valid, func() smartkort.Driver { return d })
+		measureVisit(b, valid, card, func() smartkort.Driver { return d })
 	})
 }
 
@@ -102,7 +103,7 @@ func withLongCertificate(b *testing.B, pki *testpki.PKI, name string) *cardsim.C
 	return nil
 }
 
-func measureVisit(b *testing.B, s *cardsim.Slot, driver func() smartkort.Driver) {
+func measureVisit(b *testing.B, s *cardsim.Slot, card *cardsim.Card, driver func() smartkort.Driver) {
 	var apdus, bytes int
 	var host time.Duration
 	n := 0
@@ -117,6 +118,30 @@ func measureVisit(b *testing.B, s *cardsim.Slot, driver func() smartkort.Driver)
 	b.ReportMetric(float64(apdus), "apdus/op")
 	b.ReportMetric(float64(bytes), "bytes/op")
 	b.ReportMetric(float64(host.Nanoseconds())/float64(n), "host-ns")
+	for name, rate := range map[string]int{"line9600-ns": 9600, "line250k-ns": 250_000} {
+		d, line := driver(), time.Duration(0)
+		card.SetLine(cardsim.Line{Rate: rate}, func(d time.Duration) { line += d })
+		benchVisit(b, d, s)
+		card.SetLine(cardsim.Line{}, nil)
+		b.ReportMetric(float64(line.Nanoseconds()), name)
+	}
+}
+
+// BenchmarkCertificate is the least that a line takes for one certificate of
+// 1.6 KB, whoever reads it, to measure visits by.
+func BenchmarkCertificate(b *testing.B) {
+	times := map[string]time.Duration{}
+	for b.Loop() {
+		for name, rate := range map[string]int{"line9600-ns": 9600, "line250k-ns": 250_000} {
+			times[name] = 0
+			for rest := 1600; rest > 0; rest -= 256 {
+				times[name] += cardsim.Line{Rate: rate}.T0([]byte{0x00, 0xB0, 0x00, 0x00, 0x00}, append(make([]byte, min(rest, 256)), 0x90, 0x00))
+			}
+		}
+	}
+	for name, d := range times {
+		b.ReportMetric(float64(d.Nanoseconds()), name)
+	}
 }
 
 func benchVisit(b *testing.B, d smartkort.Driver, s *cardsim.Slot) *countingConn {
