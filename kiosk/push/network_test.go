@@ -1,0 +1,273 @@
+package push_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/hub"
+	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/push"
+	"smartkiosk/store"
+)
+
+var (
+	networkEvents = flag.Int("network.events", 150, "events of TestNetwork")
+	networkSeed   = flag.Uint64("network.seed", 0, "what goes wrong in TestNetwork; 0 draws one")
+)
+
+// badNetwork stands between kiosk and hub, with the keys of both, and does to
+// requests what networks do to connections, seen from either end.
+type badNetwork struct {
+	hub string // URL
+	to  *http.Client
+
+	mu     sync.Mutex
+	random *rand.Rand
+	late   [][]byte       // bodies that were held back
+	did    map[string]int // what went wrong, how often
+}
+
+// fates are what may become of a request. Some pass, so that it ends.
+var fates = []string{
+	"passed", "passed", "passed", "passed", "passed", "passed", "passed", "cut before", "cut within", "answer lost", "answer cut", "stalled", "duplicated", "late",
+}
+
+func (n *badNetwork) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	n.mu.Lock()
+	fate := fates[n.random.IntN(len(fates))]
+	n.did[fate]++
+	pause := time.Duration(n.random.IntN(20)) * time.Millisecond
+	n.mu.Unlock()
+	cut := func() { panic(http.ErrAbortHandler) } // resets the connection
+	switch fate {
+	case "cut before":
+		cut()
+	case "cut within":
+		n.deliver(r.Context(), body[:len(body)/2])
+		cut()
+	case "answer lost":
+		n.deliver(r.Context(), body)
+		cut()
+	case "stalled":
+		<-time.After(pause)
+		cut()
+	case "late":
+		// It comes after what the kiosk sends instead.
+		n.mu.Lock()
+		n.late = append(n.late, body)
+		n.mu.Unlock()
+		cut()
+	case "duplicated":
+		n.deliver(r.Context(), body)
+	}
+	status, header, answer := n.deliver(r.Context(), body)
+	if status == 0 {
+		cut()
+	}
+	w.Header().Set("Content-Type", header)
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	w.WriteHeader(status)
+	if fate == "answer cut" {
+		_, _ = w.Write(answer[:len(answer)/2])
+		cut()
+	}
+	_, _ = w.Write(answer)
+	n.mu.Lock()
+	late := n.late
+	n.late = nil
+	n.mu.Unlock()
+	for _, body := range late {
+		n.deliver(context.WithoutCancel(r.Context()), body)
+	}
+}
+
+// deliver hands a body to the hub; status 0 is no answer.
+func (n *badNetwork) deliver(ctx context.Context, body []byte) (status int, media string, answer []byte) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, n.hub+"/v1/events", bytes.NewReader(body))
+	if err != nil {
+		return 0, "", nil
+	}
+	r.Header.Set("Content-Type", hubapi.MediaEvents)
+	r.Header.Set("Content-Encoding", "gzip")
+	response, err := n.to.Do(r)
+	if err != nil {
+		return 0, "", nil
+	}
+	defer response.Body.Close()
+	answer, err = io.ReadAll(response.Body)
+	if err != nil {
+		return 0, "", nil
+	}
+	return response.StatusCode, response.Header.Get("Content-Type"), answer
+}
+
+func serveTLS(t *testing.T, config *tls.Config, h http.Handler) (url string) {
+	t.Helper()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	served := make(chan error)
+	go func() { served <- server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close(); <-served })
+	return "https://" + l.Addr().String()
+}
+
+// startHub makes a hub, durable as any, with a kiosk and a consumer.
+func startHub(t *testing.T) (dir, url string) {
+	t.Helper()
+	pki, err := testpki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, trust := filepath.Join(t.TempDir(), "hub"), filepath.Join(t.TempDir(), "pki")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url = "https://" + l.Addr().String()
+	if err := errors.Join(pki.Write(trust), hub.Init(dir, hub.InitOptions{Listen: l.Addr().String(), URL: url, Trust: trust})); err != nil {
+		t.Fatal(err)
+	}
+	_, kioskErr := hub.AddKiosk(dir, "k1")
+	_, consumerErr := hub.AddConsumer(dir, "backend")
+	config, configErr := hub.Load(dir)
+	if err := errors.Join(kioskErr, consumerErr, configErr); err != nil {
+		t.Fatal(err)
+	}
+	h, err := hub.Open(t.Context(), config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- h.Serve(ctx, l) }()
+	t.Cleanup(func() { stop(); <-served; h.Close() })
+	return dir, url
+}
+
+// TestNetwork: whatever the network does to the connections, the feed has each
+// event once, in order, as it was written. go test -run Network ./kiosk/push
+// -network.events 10000 is the long run.
+func TestNetwork(t *testing.T) {
+	seed := *networkSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-network.seed %d", seed)
+	dir, hubURL := startHub(t)
+	bundle := filepath.Join(dir, "kiosks", "k1")
+	credentials, err := hubapi.LoadCredentials(filepath.Join(bundle, "hub-ca.pem"), filepath.Join(bundle, "kiosk.pem"), filepath.Join(bundle, "kiosk.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := hub.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	network := &badNetwork{
+		hub: hubURL, random: rand.New(rand.NewPCG(seed, 1)), did: map[string]int{},
+		to: &http.Client{Transport: &http.Transport{TLSClientConfig: credentials.TLS.Clone()}},
+	}
+	through := serveTLS(t, &tls.Config{
+		Certificates: []tls.Certificate{config.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: config.Clients,
+	}, network)
+
+	seal := config.Seal[0].Public()
+	sealer, err := event.NewSealer("k1", credentials.Key, &seal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outbox, err := store.Open(filepath.Join(t.TempDir(), "outbox.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outbox.Close()
+	j := journal.Journal{Sealer: sealer, Outbox: outbox, Clocks: journal.Clocks{
+		Now: time.Now, BootID: "boot", Uptime: func() time.Duration { return 0 }, Trusted: func() bool { return true },
+	}}
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	pusher := push.Pusher{
+		Queue: outbox, Send: hubapi.NewClient(through, credentials.TLS).SendEvents, Log: slog.New(slog.DiscardHandler),
+		Busy: func() bool { return true }, // many small batches, so that much can go wrong
+		Park: func(sequence uint64, problem string) error {
+			return fmt.Errorf("event %d is good: %s", sequence, problem)
+		},
+	}
+	pushed := make(chan error, 1)
+	go func() { pushed <- pusher.Run(ctx) }()
+	for i := range *networkEvents {
+		if err := j.Record(t.Context(), kiosk.Record{Visit: fmt.Sprintf("v%d", i+1), Outcome: kiosk.Granted}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	_, consumer, err := hub.Consumer(dir, "backend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := hubapi.NewClient(hubURL, consumer.TLS)
+	for n := 0; n < *networkEvents; {
+		events, cursor, err := client.Feed(t.Context(), "backend", 1000, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range events {
+			n++
+			var e struct {
+				Sequence string
+				Data     event.Visit
+			}
+			if err := json.Unmarshal(raw, &e); err != nil {
+				t.Fatal(err)
+			}
+			if e.Sequence != fmt.Sprintf("%020d", n) || e.Data.Visit != fmt.Sprintf("v%d", n) {
+				t.Fatalf("event %d of the feed is %s, visit %s", n, e.Sequence, e.Data.Visit)
+			}
+		}
+		if err := client.AckFeed(t.Context(), "backend", cursor); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if err := <-pushed; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if events, _, err := client.Feed(t.Context(), "backend", 1, 0); err != nil || len(events) != 0 {
+		t.Errorf("%d events more than there were, %v", len(events), err)
+	}
+	network.mu.Lock()
+	defer network.mu.Unlock()
+	t.Logf("of the requests: %v", network.did)
+	for _, fate := range fates {
+		if network.did[fate] == 0 && *networkEvents > 1000 {
+			t.Errorf("no request was %s", fate)
+		}
+	}
+}
