@@ -1,0 +1,89 @@
+package hubapi
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestClientOrders(t *testing.T) {
+	x := exchange{status: 200, answer: "a.b.c"}
+	c := hub(t, &x)
+	if got, err := c.Orders(t.Context(), ""); got != "a.b.c" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	x.saw(t, "GET /v1/kiosk", "", "")
+	x.status, x.answer = 304, ""
+	if got, err := c.Orders(t.Context(), "v1"); got != "" || err != nil {
+		t.Errorf("unchanged: got %q, %v", got, err)
+	}
+	// Nothing can be unchanged that there was not.
+	if got, err := c.Orders(t.Context(), ""); err == nil {
+		t.Errorf("unchanged from nothing: got %q", got)
+	}
+	x.status, x.answer = 200, strings.Repeat("x", maxOrders+1)
+	if _, err := c.Orders(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("endless orders: %v", err)
+	}
+	x.status, x.answer = 503, "busy"
+	if _, err := c.Orders(t.Context(), "v1"); err == nil || !strings.Contains(err.Error(), "503") {
+		t.Errorf("a hub that cannot: %v", err)
+	}
+}
+
+func TestClientKnown(t *testing.T) {
+	x := exchange{status: 200, answer: `{"known":{"00ff":20000}}`, header: http.Header{"Etag": {`"t"`}}}
+	c := hub(t, &x)
+	days, tag, err := c.Known(t.Context(), "")
+	if err != nil || tag != `"t"` || !maps.Equal(days, map[string]int64{"00ff": 20000}) {
+		t.Errorf("got %v, %s, %v", days, tag, err)
+	}
+	x.saw(t, "GET /v1/known", "", "")
+	x.status, x.answer = 304, ""
+	if days, again, err := c.Known(t.Context(), tag); days != nil || again != tag || err != nil {
+		t.Errorf("unchanged: got %v, %s, %v", days, again, err)
+	}
+	for status, answer := range map[int]string{304: "", 200: "[]", 403: "{}"} {
+		x.status, x.answer = status, answer
+		if days, _, err := c.Known(t.Context(), ""); err == nil {
+			t.Errorf("%d %q: got %v", status, answer, days)
+		}
+	}
+}
+
+func TestClientCRLSet(t *testing.T) {
+	x := exchange{status: 200, answer: "set"}
+	c := hub(t, &x)
+	body, err := c.CRLSet(t.Context(), "00ff")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(body)
+	if string(text) != "set" || err != nil || body.Close() != nil {
+		t.Errorf("got %q, %v", text, err)
+	}
+	x.saw(t, "GET /v1/crls/00ff", "", "")
+	x.status = 404
+	if _, err := c.CRLSet(t.Context(), "00ff"); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("a set that there is not: %v", err)
+	}
+}
+
+// Every answer tells what time it is at the hub, refusals too.
+func TestClientHears(t *testing.T) {
+	x := exchange{status: 503, header: http.Header{"Date": {"Sun, 22 Nov 2026 12:00:00 GMT"}}}
+	c := hub(t, &x)
+	var heard []time.Time
+	c.Heard = func(at time.Time) { heard = append(heard, at) }
+	_, _ = c.Orders(t.Context(), "")
+	_, _ = c.Challenge(t.Context())
+	x.header.Set("Date", "noon")
+	_, _ = c.Challenge(t.Context())
+	want := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	if len(heard) != 2 || !heard[0].Equal(want) || !heard[1].Equal(want) {
+		t.Errorf("heard %v", heard)
+	}
+}
