@@ -53,6 +53,8 @@ func (r *cardReport) advise(at time.Time) {
 	say := func(format string, args ...any) { r.Advice = append(r.Advice, fmt.Sprintf(format, args...)) }
 	for _, p := range r.PINs {
 		switch {
+		case p.Inactive:
+			say("%q is not active: the holder activates the card, on its issuer's own page, and chooses a PIN there", p.Label)
 		case p.Tries == nil || *p.Tries > 1:
 		case *p.Tries == 1 && !p.Unblocks:
 			say("%q has one try left: the holder should be sure of it before typing it again", p.Label)

@@ -98,6 +98,8 @@ func (k keyReport) use() string {
 
 func (p pinReport) state() string {
 	switch {
+	case p.Inactive:
+		return "not active"
 	case p.Tries == nil:
 		return "the card does not tell the tries left"
 	case *p.Tries == 0:

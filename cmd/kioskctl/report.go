@@ -40,6 +40,7 @@ type pinReport struct {
 	MinLength int    `json:"min_length"`
 	MaxLength int    `json:"max_length"`
 	Stored    int    `json:"stored_length"` // bytes in a command
+	Inactive  bool   `json:"inactive"`      // the holder must activate the card first
 	Tries     *int   `json:"tries"`         // left; null when the card does not tell
 }
 
@@ -96,7 +97,7 @@ func newReport(reader string, d smartkort.Description) cardReport {
 	for _, p := range d.PINs {
 		report := pinReport{
 			ID: hex.EncodeToString(p.ID), Label: p.Label, Reference: hex.EncodeToString([]byte{p.Reference}), Unblocks: p.Unblocking,
-			MinLength: p.MinLength, MaxLength: p.MaxLength, Stored: p.StoredLength,
+			MinLength: p.MinLength, MaxLength: p.MaxLength, Stored: p.StoredLength, Inactive: p.Inactive,
 		}
 		if p.Known {
 			report.Tries = &p.Tries

@@ -2,10 +2,16 @@
 // 7816-15 (which grew out of PKCS #15): it finds the application, reads the
 // directories of keys, certificates and PINs, verifies a PIN and lets a key of
 // the card sign as a crypto.Signer. The Buypass Smartkort is spoken to through
-// the same standard; what differs from kind to kind is data, in profiles/.
+// the same standard; what differs from kind to kind is data, in profiles/ and
+// in folders of the installation.
 //
 // Nothing here guesses with a holder's PIN: an attempt is made when the holder
 // makes one, is sent once, and is not repeated whatever happens on the way.
+//
+// A card is asked as little as can be: the directories that lead to a
+// certificate, that certificate to its own length, the PIN, the signature. A
+// Driver with a Cache asks a card that was here before only who it is, and one
+// of a kind that was here before not where its files are.
 //
 // # Plumbing
 //

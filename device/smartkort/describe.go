@@ -2,6 +2,7 @@ package smartkort
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -20,8 +21,9 @@ type Description struct {
 // PINState is a PIN and how it stands.
 type PINState struct {
 	PIN
-	Tries int // left
-	Known bool
+	Tries    int // left
+	Known    bool
+	Inactive bool // the holder must activate the card first
 }
 
 // Describe reads the whole card, for a technician; a visit needs less.
@@ -34,10 +36,11 @@ func (c *Card) Describe(ctx context.Context) (Description, error) {
 	}
 	for _, p := range pins {
 		tries, known, err := c.tries(ctx, p)
-		if err != nil {
+		inactive := errors.Is(err, ErrInactive)
+		if err != nil && !inactive {
 			return d, fmt.Errorf("cannot describe card: %w", err)
 		}
-		d.PINs = append(d.PINs, PINState{PIN: p, Tries: tries, Known: known})
+		d.PINs = append(d.PINs, PINState{PIN: p, Tries: tries, Known: known, Inactive: inactive})
 	}
 	if d.Keys, err = c.privateKeys(ctx); err != nil {
 		return d, fmt.Errorf("cannot describe card: %w", err)
@@ -45,7 +48,8 @@ func (c *Card) Describe(ctx context.Context) (Description, error) {
 	if d.Certificates, err = c.Certificates(ctx); err != nil {
 		return d, fmt.Errorf("cannot describe card: %w", err)
 	}
-	if d.Authorities, err = c.Authorities(ctx); err != nil {
+	// Nothing depends on these: a card that names some it has not is no worse.
+	if d.Authorities, err = c.Authorities(ctx); err != nil && !isStatus(err) {
 		return d, fmt.Errorf("cannot describe card: %w", err)
 	}
 	return d, nil
