@@ -20,7 +20,7 @@ TEST := pcscd="the PC/SC service, a real one" \
 PROGRAMS := kioskd kioskctl kioskhub smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build bench fuzz fmt need-build need-test clean
+.PHONY: demo test build bench fuzz powercut vet need-build need-test clean
 
 demo: build
 	@bin/kioskd demo $(DEMO)
@@ -31,7 +31,6 @@ build: need-build
 test: need-test vet
 	@go test -race -timeout 14m ./...
 
-.PHONY: vet
 vet: need-build
 	@test -z "$$(gofmt -l cmd device kiosk store deploy)" || { gofmt -d cmd device kiosk store deploy; exit 1; }
 	@go vet ./...
@@ -46,6 +45,21 @@ bench: need-test
 # Every fuzz target there is, TIME each.
 fuzz: need-test
 	@sh deploy/fuzz.sh $(or $(TIME),1m)
+
+# Cuts the power N times under a writer of the outbox: see deploy/bench. SEED
+# makes the same run again; REPLAY, SEED and CUT one cut of a recording.
+POWERCUT := linux-source-6.1="the kernel in which the writer runs" \
+	bc="builds the kernel" \
+	bison="builds the kernel" \
+	flex="builds the kernel" \
+	xz-utils="unpacks the kernel" \
+	e2fsprogs="makes the disk"
+N := 1000
+powercut: need-build
+	$(NEED) $(POWERCUT)
+	@CGO_ENABLED=0 go build -o bin/powercut ./deploy/bench/powercut
+	@kernel=$$(sh deploy/bench/kernel.sh) && sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && \
+		$$sudo bin/powercut -kernel "$$kernel" -cuts $(N) $(SEED:%=-seed %) $(REPLAY:%=-replay %) $(CUT:%=-cut %)
 
 need-build:
 	$(NEED) $(BUILD)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +36,7 @@ func TestWatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text bytes.Buffer
+	var text logged
 	log := slog.New(slog.NewTextHandler(&text, nil))
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -61,21 +62,40 @@ func TestWatch(t *testing.T) {
 			{"a wrong one and back", func() { write("default = 2") }, false, true, "stay in force", 1},
 			{"back", func() { write(deny) }, false, false, "rules in force", 1},
 		} {
-			text.Reset()
 			step.do()
 			// Two looks, as one could come before.
-			time.Sleep(2 * time.Second)
+			<-time.After(2 * time.Second)
 			synctest.Wait()
+			text := text.take()
 			if got := f.Rules().Decide(Case{Subject: kari}).Allowed; got != step.allowed || f.Stale() != step.stale {
 				t.Errorf("%s: lets in %t, stale %t", step.what, got, f.Stale())
 			}
-			if got := strings.Count(text.String(), "\n"); got != step.lines || !strings.Contains(text.String(), step.says) {
-				t.Errorf("%s: it says\n%s", step.what, &text)
+			if got := strings.Count(text, "\n"); got != step.lines || !strings.Contains(text, step.says) {
+				t.Errorf("%s: it says\n%s", step.what, text)
 			}
 		}
 		cancel()
 		<-ended
 	})
+}
+
+// logged is what was logged since it was last taken.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.text.Reset()
+	return l.text.String()
 }
 
 // A rule about a trust domain that is not there would never speak.
