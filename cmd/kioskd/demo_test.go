@@ -163,5 +163,5 @@ func TestDemoPage(t *testing.T) {
 
 // screenIs is the JavaScript condition that the panel shows a screen.
 func screenIs(id string) string {
-	return `document.querySelector("kiosk-panel [data-screen]").dataset.screen === "` + id + `"`
+	return `document.querySelector("kiosk-panel [data-screen]")?.dataset.screen === "` + id + `"`
 }
