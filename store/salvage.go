@@ -300,6 +300,11 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 			if err != nil {
 				return err
 			}
+			// Where the original was found in its place, it is parked no
+			// more, so that it can be again.
+			if bytes.Equal(getEntry(tx, seq), entry) {
+				continue
+			}
 			if err := tx.Bucket(parkedBucket).Put(parkedKey(seq), entry); err != nil {
 				return err
 			}

@@ -47,7 +47,7 @@ func (c Checker) box(path string, box int, p promise) error {
 
 	s, err := store.Open(path, options(box))
 	if errors.Is(err, store.ErrDamaged) && p.damaged {
-		if err := salvage(path, after); err != nil {
+		if err := salvage(path); err != nil {
 			return err
 		}
 		s, err = store.Open(path, options(box))

@@ -106,6 +106,9 @@ func (p *Promises) add(m Mark) {
 		b.parked[m.Number] = m.End
 	case m.Point == Damage && !m.End:
 		b.damaged = true
+		for seq := range b.parked { // Salvage may put the original back in its place
+			b.parked[seq] = false
+		}
 	case m.Point == Salvage && m.End:
 		b.damaged = false
 	case m.Point == Remove:

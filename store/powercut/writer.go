@@ -52,10 +52,10 @@ func (w *Writer) box(box, records int, random *rand.Rand) error {
 	if err := w.session(box, path, opening, records/2, random); err != nil {
 		return err
 	}
-	if salvaged(box) {
+	if box%3 == 2 {
 		err := errors.Join(
 			w.do(Mark{Box: box, Point: Damage}, func() error { return damage(path) }),
-			w.do(Mark{Box: box, Point: Salvage}, func() error { return salvage(path, before) }),
+			w.do(Mark{Box: box, Point: Salvage}, func() error { return salvage(path) }),
 		)
 		if err != nil {
 			return err
@@ -101,7 +101,7 @@ func (w *Writer) session(box int, path string, opening Point, records int, rando
 	for range writers + 1 {
 		err = errors.Join(err, <-failed)
 	}
-	if last := s.Sequence(); err == nil && !salvaged(box) { // nobody acknowledges the last
+	if last := s.Sequence(); err == nil { // nobody acknowledges the last
 		err = w.do(Mark{Box: box, Point: Park, Number: last}, func() error { return s.Park(last, standIn) })
 	}
 	return errors.Join(err, w.do(Mark{Box: box, Point: Close}, s.Close))
@@ -169,10 +169,6 @@ func options(box int) store.Options {
 }
 
 func needs(box int) bool { return box%4 < 2 }
-
-// salvaged tells which outboxes are damaged and salvaged. They have no parked
-// records, of which Salvage may put the original back in its place.
-func salvaged(box int) bool { return box%3 == 2 }
 
 func boxPath(folder string, box int) string {
 	return filepath.Join(folder, fmt.Sprintf("outbox%d.db", box))
