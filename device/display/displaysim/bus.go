@@ -1,0 +1,153 @@
+package displaysim
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+	"periph.io/x/conn/v3/gpio/gpiotest"
+	"periph.io/x/conn/v3/i2c"
+	"periph.io/x/conn/v3/physic"
+)
+
+// Target is a part on a simulated I²C bus.
+type Target interface {
+	// Message takes the bytes of a write, each with the time at which it is
+	// acknowledged.
+	Message(w []byte, acknowledged func())
+	// Status gives the byte that a read answers.
+	Status() byte
+}
+
+// I2C is a bus with one part. It counts the bits that go over it and lets its
+// clock go on by them.
+type I2C struct {
+	Address uint16
+	Target  Target
+	Hertz   int // 100000 for a PCF8574, up to 400000 for an OLED controller
+	Clock   *Clock
+
+	mu       sync.Mutex
+	Bits     int // 9 for each byte, and 2 for each message's start and stop
+	Messages int
+	absent   bool
+}
+
+var errNoAck = errors.New("no acknowledge")
+
+// String names the bus.
+func (b *I2C) String() string { return fmt.Sprintf("simulated I2C of %d Hz", b.Hertz) }
+
+// SetSpeed keeps the speed: it is the test's.
+func (b *I2C) SetSpeed(physic.Frequency) error { return nil }
+
+// Unplug takes the part off the bus.
+func (b *I2C) Unplug() { b.mu.Lock(); b.absent = true; b.mu.Unlock() }
+
+// Plug puts it back.
+func (b *I2C) Plug() { b.mu.Lock(); b.absent = false; b.mu.Unlock() }
+
+// Tx implements i2c.Bus.
+func (b *I2C) Tx(address uint16, w, r []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Messages++
+	b.pass(2)
+	b.pass(9)
+	if b.absent || address != b.Address {
+		return errNoAck
+	}
+	if len(w) > 0 {
+		b.Target.Message(w, func() { b.pass(9) })
+	}
+	for i := range r {
+		b.pass(9)
+		r[i] = b.Target.Status()
+	}
+	return nil
+}
+
+func (b *I2C) pass(bits int) {
+	b.Bits += bits
+	b.Clock.Now += time.Duration(bits) * time.Second / time.Duration(b.Hertz)
+}
+
+var _ i2c.Bus = (*I2C)(nil)
+
+// Expander is a PCF8574 soldered to a HD44780 as on the common backpacks: P0
+// RS, P1 R/W, P2 E, P3 light, P4 to P7 data.
+type Expander struct {
+	LCD  *HD44780
+	pins byte
+}
+
+// NewExpander is one that has just been given power: all pins high.
+func NewExpander(lcd *HD44780) *Expander { return &Expander{lcd, 0xff} }
+
+// Message implements [Target]: each byte sets the pins when acknowledged.
+func (x *Expander) Message(w []byte, acknowledged func()) {
+	for _, pins := range w {
+		acknowledged()
+		if old := x.pins; pins&4 != 0 && old&4 == 0 && old&1 != pins&1 {
+			x.LCD.Faults = append(x.LCD.Faults, "RS changed together with E")
+		}
+		x.pins = pins
+		if pins&2 == 0 {
+			x.LCD.Pins(pins&1 != 0, pins&4 != 0, pins>>4)
+		}
+	}
+}
+
+// Status implements [Target].
+func (x *Expander) Status() byte { return x.pins }
+
+// Light tells whether the backlight is on.
+func (x *Expander) Light() bool { return x.pins&8 != 0 }
+
+// PowerCycle takes the power of expander and module for a moment.
+func (x *Expander) PowerCycle() {
+	x.pins = 0xff
+	x.LCD.PowerCycle()
+}
+
+// Wires is a HD44780 on six pins, each a gpiotest.Pin.
+type Wires struct {
+	LCD *HD44780
+	rs  bool
+	e   bool
+	d   byte
+}
+
+// Pin gives one of the six lines: RS, E, D4, D5, D6 or D7.
+func (w *Wires) Pin(name string) gpio.PinOut {
+	return &wire{Pin: gpiotest.Pin{N: name}, w: w}
+}
+
+type wire struct {
+	gpiotest.Pin
+	w *Wires
+}
+
+// Out sets the pin and lets the module see it.
+func (p *wire) Out(l gpio.Level) error {
+	if err := p.Pin.Out(l); err != nil {
+		return err
+	}
+	w, high := p.w, bool(l)
+	switch p.N {
+	case "RS":
+		w.rs = high
+	case "E":
+		w.e = high
+	default:
+		bit := byte(1) << (p.N[1] - '4')
+		w.d &^= bit
+		if high {
+			w.d |= bit
+		}
+	}
+	w.LCD.Pins(w.rs, w.e, w.d)
+	return nil
+}

@@ -1,0 +1,78 @@
+package oled
+
+import (
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+	"periph.io/x/devices/v3/ssd1306/image1bit"
+)
+
+// The fonts are misc-fixed of the X Window System, 6x12 and 8x13 bold, in the
+// public domain ("Share and enjoy"), as in Debian's xfonts-base: all of Latin-1
+// and Latin Extended-A and a few signs. A line is a code point and one byte for
+// each row of dots, the leftmost dot in bit 7.
+var (
+	//go:embed 6x12.hex
+	file6x12 string
+	//go:embed 8x13B.hex
+	file8x13B string
+
+	small = readFont(file6x12, 6, 12)
+	bold  = readFont(file8x13B, 8, 13)
+)
+
+type font struct {
+	width, height int
+	rows          map[rune][]byte
+}
+
+func readFont(file string, width, height int) font {
+	f := font{width, height, map[rune][]byte{}}
+	for line := range strings.Lines(file) {
+		point, dots, _ := strings.Cut(strings.TrimSpace(line), ":")
+		r, err := strconv.ParseInt(point, 16, 32)
+		rows, err2 := hex.DecodeString(dots)
+		if err != nil || err2 != nil || len(rows) != height {
+			panic(fmt.Sprintf("cannot read font: %q", line))
+		}
+		f.rows[rune(r)] = rows
+	}
+	return f
+}
+
+// letter gives the rows of a letter, of its base letter, or of the sign for
+// what cannot be shown.
+func (f font) letter(r rune) []byte {
+	if rows, ok := f.rows[r]; ok {
+		return rows
+	}
+	for _, base := range norm.NFKD.String(string(r)) {
+		if rows, ok := f.rows[base]; ok {
+			return rows
+		}
+		break
+	}
+	return f.rows['\uFFFD']
+}
+
+// write draws a row of letters with its upper left corner at x, y, each dot
+// right dots wide and down dots high.
+func (f font) write(dots *image1bit.VerticalLSB, x, y, right, down int, letters []rune) {
+	for _, r := range letters {
+		for row, bits := range f.letter(r) {
+			for col := range f.width {
+				if bits<<col&0x80 == 0 {
+					continue
+				}
+				for i := range right * down {
+					dots.SetBit(x+col*right+i%right, y+row*down+i/right, image1bit.On)
+				}
+			}
+		}
+		x += f.width * right
+	}
+}

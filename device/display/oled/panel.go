@@ -1,0 +1,202 @@
+package oled
+
+import (
+	"fmt"
+	"io"
+
+	"periph.io/x/conn/v3/i2c"
+
+	"smartkiosk/device/display"
+)
+
+// Chip is a controller.
+type Chip int
+
+const (
+	// SSD1306 has a memory of 128 columns, all shown.
+	SSD1306 Chip = iota
+	// SH1106 has a memory of 132 columns, of which modules show the middle
+	// 128. Most panels of 1.3 inches have it.
+	SH1106
+)
+
+// Commands that both understand (SSD1306 datasheet, table 9-1; SH1106
+// datasheet, table 1).
+const (
+	columnLow  = 0x00
+	columnHigh = 0x10
+	page       = 0xb0
+	switchOff  = 0xae
+	switchOn   = 0xaf
+)
+
+// Control bytes of an I²C message (SSD1306, section 8.1.5.2).
+const (
+	oneCommand = 0x80 // one command byte, then another control byte
+	commands   = 0x00 // only command bytes follow
+	data       = 0x40 // only data bytes follow
+)
+
+// chips tells what is different. The order is that of the SSD1306 datasheet's
+// "Software Initialization Flow Chart" (application note, figure 2), with the
+// pins of a panel of 64 rows turned so that its connector is above.
+var chips = [...]struct {
+	name   string
+	start  []byte
+	offset int // the memory's column that is shown first
+}{
+	SSD1306: {"SSD1306", []byte{
+		switchOff,
+		0xa8, 0x3f, // 64 rows
+		0xd3, 0x00, // no offset
+		0x40,       // from the memory's first row
+		0xa1,       // columns from the right
+		0xc8,       // rows from below
+		0xda, 0x12, // every second row on the other side
+		0x81, 0x7f, // half contrast: it outlives a full one
+		0xa4,       // show the memory
+		0xa6,       // 1 is lit
+		0xd5, 0x80, // clock
+		0x8d, 0x14, // charge pump on
+		0x20, 0x02, // page addressing, as the SH1106
+		0x2e, // no scrolling
+	}, 0},
+	SH1106: {"SH1106", []byte{
+		switchOff,
+		0xa8, 0x3f,
+		0xd3, 0x00,
+		0x40,
+		0xa1,
+		0xc8,
+		0xda, 0x12,
+		0x81, 0x80,
+		0xa4,
+		0xa6,
+		0xd5, 0x80,
+		0xad, 0x8b, // DC-DC converter on
+	}, 2},
+}
+
+// Panel is a module of 128 by 64 dots. It is a [display.Part] of 5 rows of 21
+// letters.
+type Panel struct {
+	bus     i2c.Bus
+	address uint16
+	chip    Chip
+
+	shown []byte // 8 pages of 128 columns, the uppermost dot of a column in bit 0; nil after Start
+	on    bool
+}
+
+// New takes the panel's address: 0x3c, or 0x3d with its jumper set. The panel
+// closes the bus if it can be closed.
+func New(bus i2c.Bus, address uint16, chip Chip) (*Panel, error) {
+	if chip < 0 || int(chip) >= len(chips) {
+		return nil, fmt.Errorf("unknown chip %d", chip)
+	}
+	if address != 0x3c && address != 0x3d {
+		return nil, fmt.Errorf("%#x is not the address of an %s (0x3c or 0x3d)", address, chips[chip].name)
+	}
+	return &Panel{bus: bus, address: address, chip: chip}, nil
+}
+
+// String names the chip and its address.
+func (p *Panel) String() string { return fmt.Sprintf("%s(%#x)", chips[p.chip].name, p.address) }
+
+// Size is that of the plain layout.
+func (p *Panel) Size() (int, int) { return rows, cols }
+
+// Start sends the initialization. It leaves the panel off until Draw has
+// written the whole memory: after a loss of power it holds noise.
+func (p *Panel) Start() error {
+	p.shown, p.on = nil, false
+	return p.send(append([]byte{commands}, chips[p.chip].start...))
+}
+
+// Draw sets the content in dots and writes what differs.
+func (p *Panel) Draw(c display.Content) error {
+	want := dotsOf(c).Pix
+	have := p.shown
+	p.shown = nil // until all has been written
+	for n := range height / 8 {
+		from, to := n*width, (n+1)*width
+		var old []byte
+		if have != nil {
+			old = have[from:to]
+		}
+		if err := p.page(n, old, want[from:to]); err != nil {
+			return err
+		}
+	}
+	if p.on == c.Off {
+		command := byte(switchOn)
+		if c.Off {
+			command = switchOff
+		}
+		if err := p.send([]byte{commands, command}); err != nil {
+			return err
+		}
+		p.on = !c.Off
+	}
+	p.shown = want
+	return nil
+}
+
+// near is how many columns that did not change are written to spare the eight
+// bytes with which another stretch begins.
+const near = 5
+
+// page writes what differs in a page.
+func (p *Panel) page(n int, have, want []byte) error {
+	from, to := -1, 0
+	send := func() error {
+		if from < 0 {
+			return nil
+		}
+		at := chips[p.chip].offset + from
+		return p.send(append([]byte{
+			oneCommand, page | byte(n), oneCommand, columnLow | byte(at&15), oneCommand, columnHigh | byte(at>>4), data,
+		}, want[from:to]...))
+	}
+	for col, run := range display.Runs(have, want) {
+		if from >= 0 && col-to > near {
+			if err := send(); err != nil {
+				return err
+			}
+			from = -1
+		}
+		if from < 0 {
+			from = col
+		}
+		to = col + len(run)
+	}
+	return send()
+}
+
+func (p *Panel) send(message []byte) error {
+	if err := p.bus.Tx(p.address, message, nil); err != nil {
+		return fmt.Errorf("no answer from %s: %w", p, err)
+	}
+	return nil
+}
+
+// Check reads the status (SSD1306, table 9-2; SH1106, command 22): bit 6 is set
+// while the panel is off, as it is after a loss of power.
+func (p *Panel) Check() error {
+	var status [1]byte
+	if err := p.bus.Tx(p.address, nil, status[:]); err != nil {
+		return fmt.Errorf("no answer from %s: %w", p, err)
+	}
+	if off := status[0]&0x40 != 0; p.shown != nil && off == p.on {
+		return fmt.Errorf("%s has lost its state: it was switched on but its status is %#02x", p, status[0])
+	}
+	return nil
+}
+
+// Close closes the I²C bus.
+func (p *Panel) Close() error {
+	if c, ok := p.bus.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}

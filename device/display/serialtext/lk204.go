@@ -1,0 +1,71 @@
+package serialtext
+
+import (
+	"bytes"
+
+	"periph.io/x/conn/v3/display"
+	"periph.io/x/devices/v3/matrixorbital"
+
+	ours "smartkiosk/device/display"
+)
+
+// NewLK204 takes a Matrix Orbital LK204-7T, 4 rows of 20. It leaves the factory
+// with 19200 baud.
+func NewLK204(port Port) *Part {
+	d := &lk204{}
+	d.periph = matrixorbital.NewWriterLK2047T(&d.out, 4, 20)
+	return newPart(port, d)
+}
+
+// lk204 takes its commands from periph's driver, all but those it has not.
+type lk204 struct {
+	periph *matrixorbital.LK2047T
+	out    bytes.Buffer // what periph has written
+}
+
+// Commands that periph's driver lacks, after 0xfe (manual, sections "Text" and
+// "Special characters").
+const (
+	lkCommand = 0xfe
+	lkNoWrap  = 0x44
+	lkTeach   = 0x4e
+)
+
+func (d *lk204) String() string         { return "LK204-7T 20x4" }
+func (d *lk204) size() (rows, cols int) { return 4, 20 }
+
+func (d *lk204) encoder() *ours.Encoder { return ours.NewEncoder(lkASCII, ours.Slots) }
+
+// lkASCII is the part of ASCII that the manual's character table has.
+func lkASCII(r rune) (byte, bool) {
+	return byte(r), r >= ' ' && r < '~' && r != '\\'
+}
+
+func (d *lk204) start(b *bytes.Buffer) {
+	b.Write([]byte{lkCommand, lkNoWrap})
+	d.append(b, d.periph.AutoScroll(false), d.periph.Clear())
+}
+
+func (d *lk204) teach(b *bytes.Buffer, l ours.Load) {
+	b.Write([]byte{lkCommand, lkTeach, byte(l.Slot)})
+	b.Write(l.Dots[:])
+}
+
+// move counts from 1 at the module.
+func (d *lk204) move(b *bytes.Buffer, row, col int) { d.append(b, d.periph.MoveTo(row+1, col+1)) }
+
+func (d *lk204) cell(b *bytes.Buffer, code byte) { b.WriteByte(code) }
+
+func (d *lk204) set(b *bytes.Buffer, m mode) {
+	d.append(b, d.periph.Display(!m.off), d.periph.Cursor(display.CursorOff))
+	if m.underlined {
+		d.append(b, d.periph.Cursor(display.CursorUnderline))
+	}
+	if m.blinking {
+		d.append(b, d.periph.Cursor(display.CursorBlink))
+	}
+}
+
+// append moves what periph's driver wrote to the message. Its errors are the
+// buffer's, which has none.
+func (d *lk204) append(b *bytes.Buffer, _ ...error) { d.out.WriteTo(b) }
