@@ -1,0 +1,60 @@
+package keypad
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Types and codes of Linux's input events (include/uapi/linux/
+// input-event-codes.h; Documentation/input/event-codes.rst).
+const (
+	evSyn      = 0x00
+	evKey      = 0x01
+	synReport  = 0 // what came before belongs together
+	synDropped = 3 // what came before is incomplete: the reader was too slow
+
+	keyUp, keyDown = 0, 1 // the value of evKey; 2 is a repeat
+)
+
+// inputEvent is a struct input_event without its time.
+type inputEvent struct {
+	kind, code uint16
+	value      int32
+}
+
+// eventSize is the size of this program's struct input_event in bytes: two
+// machine words of time, then type, code and value (include/uapi/linux/input.h):
+// 24 bytes in a 64-bit program, 16 in a 32-bit one, also when the kernel has 64
+// bits.
+const eventSize = 2*bits.UintSize/8 + 8
+
+// decodeEvents reads whole events of that size in the machine's byte order.
+// What is left of a broken one stays in rest. No bytes are a bad event: what
+// has an unknown type or code is for the caller to pass over.
+func decodeEvents(buf []byte, size int) (events []inputEvent, rest []byte) {
+	for len(buf) >= size {
+		e := buf[size-8 : size]
+		events = append(events, inputEvent{
+			kind:  binary.NativeEndian.Uint16(e),
+			code:  binary.NativeEndian.Uint16(e[2:]),
+			value: int32(binary.NativeEndian.Uint32(e[4:])),
+		})
+		buf = buf[size:]
+	}
+	return events, buf
+}
+
+// keyset is a set of key codes as Linux gives it: bit code%8 of byte code/8,
+// KEY_MAX is 0x2ff. (Its words are of the machine's size; on a little-endian
+// machine, as all that Linux runs on here are, that makes bytes in order.)
+type keyset [0x300 / 8]byte
+
+func (s *keyset) has(code uint16) bool {
+	return int(code) < len(s)*8 && s[code/8]&(1<<(code%8)) != 0
+}
+
+func (s *keyset) add(codes ...uint16) {
+	for _, code := range codes {
+		s[code/8] |= 1 << (code % 8)
+	}
+}

@@ -1,0 +1,294 @@
+package keypad
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"smartkiosk/device/keypad/line"
+)
+
+const (
+	scanEvery  = 5 * time.Millisecond  // while a key moves or is down
+	stuckEvery = 25 * time.Millisecond // while nothing but stuck keys is down
+	lookAgain  = 2 * time.Second       // at a keypad that is lost
+
+	// waitSlice bounds one wait for an edge, and so how long Close takes. A
+	// level that came without an edge is found when it ends.
+	waitSlice = time.Second
+
+	// lineSettles is how long a column needs to follow its row: 50 kΩ of pull
+	// (BCM2835 ARM Peripherals, GPIO pull-up) into 500 pF of ribbon cable
+	// reach the threshold in under 25 µs.
+	lineSettles = 50 * time.Microsecond
+)
+
+// maxKeys is what fits in a set of keys.
+const maxKeys = 32
+
+// Matrix says how a keypad of bare contacts is wired: each key joins one row to
+// one column. The lines need no resistors of their own where the chip has pulls
+// (all of a Raspberry Pi's have), and no order.
+type Matrix struct {
+	Rows, Cols []gpio.PinIO // from line.ByNames; at most 32 keys together
+	Layout     Layout       // Layout3x4, Layout4x4 or another of that shape
+
+	StuckAfter time.Duration // 0: DefaultStuckAfter
+
+	// Poll is for column lines without edge detection, as on an I²C port
+	// expander: how often to look for a key. 0 waits for edges, which costs
+	// nothing while no key is down.
+	Poll time.Duration
+}
+
+// OpenMatrix takes the lines and starts reading. Its errors name the line and
+// are line.ErrInUse or line.ErrLost where that is so; or they say what is wrong
+// with the key map. The first event is Found.
+func OpenMatrix(m Matrix) (*Keypad, error) {
+	if len(m.Rows) == 0 || len(m.Cols) == 0 || len(m.Rows)*len(m.Cols) > maxKeys {
+		return nil, fmt.Errorf("cannot open keypad: %d rows of %d keys: want 1 to %d keys", len(m.Rows), len(m.Cols), maxKeys)
+	}
+	keys, err := m.Layout.parse(len(m.Rows), len(m.Cols))
+	if err != nil {
+		return nil, fmt.Errorf("cannot open keypad: %w", err)
+	}
+	if err := line.Distinct(append(append([]gpio.PinIO(nil), m.Rows...), m.Cols...)...); err != nil {
+		return nil, fmt.Errorf("cannot open keypad: %w", err)
+	}
+	if m.Poll < 0 || m.StuckAfter < 0 {
+		return nil, errors.New("cannot open keypad: a time is negative")
+	}
+	if m.StuckAfter == 0 {
+		m.StuckAfter = DefaultStuckAfter
+	}
+	r := &matrix{Matrix: m, keys: keys}
+	if err := r.claim(); err != nil {
+		r.release()
+		return nil, fmt.Errorf("cannot open keypad: %w", err)
+	}
+	return start(r.run), nil
+}
+
+type matrix struct {
+	Matrix
+	keys []rune
+}
+
+// run reads until ctx ends. One goroutine owns the lines; one more per column
+// does nothing but wait for its edges.
+func (m *matrix) run(ctx context.Context, k *Keypad) {
+	defer m.release()
+	for {
+		k.tell(Event{Kind: Found, Device: "matrix"})
+		err := m.read(ctx, k)
+		if ctx.Err() != nil {
+			return
+		}
+		k.tell(Event{Kind: Lost, Device: "matrix", Err: err})
+		for err != nil {
+			if !pause(ctx, lookAgain) {
+				return
+			}
+			m.release()
+			err = m.claim()
+		}
+	}
+}
+
+// claim makes the columns inputs with pull-ups and drives every row low, so
+// that any key pulls its column down.
+func (m *matrix) claim() error {
+	edge := gpio.FallingEdge
+	if m.Poll > 0 {
+		edge = gpio.NoEdge
+	}
+	for _, col := range m.Cols {
+		if err := line.Claim(col, col.In(gpio.PullUp, edge)); err != nil {
+			return err
+		}
+	}
+	return m.rest()
+}
+
+// rest drives every row low.
+func (m *matrix) rest() error {
+	for _, row := range m.Rows {
+		if err := line.Claim(row, row.Out(gpio.Low)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *matrix) release() {
+	for _, pins := range [][]gpio.PinIO{m.Rows, m.Cols} {
+		for _, pin := range pins {
+			line.Release(pin)
+		}
+	}
+}
+
+// read waits for a key, scans while one is down, and so on, until ctx ends or
+// the lines are lost.
+func (m *matrix) read(ctx context.Context, k *Keypad) error {
+	var waiters sync.WaitGroup
+	defer waiters.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	woken := make(chan struct{}, 1)
+	failed := make(chan error, len(m.Cols))
+	for _, col := range m.Cols {
+		waiters.Go(func() {
+			for ctx.Err() == nil {
+				if err := m.await(ctx, col); err != nil {
+					failed <- err
+					return
+				}
+				select {
+				case woken <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+
+	j := judge{cols: len(m.Cols), stuckAfter: m.StuckAfter}
+	for {
+		if err := m.scan(ctx, &j, k); err != nil {
+			return err
+		}
+		select {
+		case <-woken:
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// await returns when the column fell, or may have. Its edges come while the
+// scan drives the rows too: those wake nobody who is not awake.
+func (m *matrix) await(ctx context.Context, col gpio.PinIO) error {
+	for ctx.Err() == nil {
+		if m.Poll > 0 {
+			pause(ctx, m.Poll)
+		} else if edge, err := line.Wait(ctx, col, waitSlice); err != nil || edge {
+			return err
+		}
+		if col.Read() == gpio.Low {
+			return nil
+		}
+	}
+	return nil
+}
+
+// scan looks at all keys again and again until all are up, and leaves the rows
+// low.
+func (m *matrix) scan(ctx context.Context, j *judge, k *Keypad) error {
+	for {
+		contacts, err := m.contacts()
+		if err != nil {
+			return err
+		}
+		v := j.look(time.Now(), contacts)
+		m.act(v, j, k)
+		if v.idle {
+			if err := m.rest(); err != nil || !m.anyDown() {
+				return err
+			}
+		}
+		every := scanEvery
+		if v.onlyStuck {
+			every = stuckEvery
+		}
+		if !pause(ctx, every) {
+			return nil
+		}
+	}
+}
+
+func (m *matrix) act(v verdict, j *judge, k *Keypad) {
+	if v.key >= 0 && m.keys[v.key] != 0 {
+		k.press(m.keys[v.key])
+	}
+	if v.rejected {
+		k.tell(Event{Kind: Rejected, Device: "matrix"})
+	}
+	if v.stuck > 0 {
+		k.tell(Event{Kind: Stuck, Device: "matrix", Keys: v.stuck, Err: m.shorted(j.stuck)})
+	}
+	if v.freed {
+		k.tell(Event{Kind: Freed, Device: "matrix"})
+	}
+}
+
+// shorted names a column of which every key is stuck: that is a fault of the
+// wire, and no digit of anybody's.
+func (m *matrix) shorted(stuck uint32) error {
+	for c, col := range m.Cols {
+		all := true
+		for r := range m.Rows {
+			all = all && stuck&(1<<(r*len(m.Cols)+c)) != 0
+		}
+		if all && len(m.Rows) > 1 {
+			return fmt.Errorf("every key of column %s is down: look for a short circuit", col.Name())
+		}
+	}
+	return nil
+}
+
+// contacts reads the matrix, row by row. A row that is not looked at is an
+// input with a pull-up, never driven high: with two keys down it would meet the
+// driven row head on. Nor may it float: many lines have a pull-down from reset,
+// which through a key would hold the column between low and high.
+func (m *matrix) contacts() (uint32, error) {
+	for _, row := range m.Rows {
+		if err := line.Claim(row, row.In(gpio.PullUp, gpio.NoEdge)); err != nil {
+			return 0, err
+		}
+	}
+	var closed uint32
+	for r, row := range m.Rows {
+		if err := line.Claim(row, row.Out(gpio.Low)); err != nil {
+			return 0, err
+		}
+		time.Sleep(lineSettles)
+		for c, col := range m.Cols {
+			if col.Read() == gpio.Low {
+				closed |= 1 << (r*len(m.Cols) + c)
+			}
+		}
+		if err := line.Claim(row, row.In(gpio.PullUp, gpio.NoEdge)); err != nil {
+			return 0, err
+		}
+	}
+	return closed, nil
+}
+
+func (m *matrix) anyDown() bool {
+	time.Sleep(lineSettles)
+	for _, col := range m.Cols {
+		if col.Read() == gpio.Low {
+			return true
+		}
+	}
+	return false
+}
+
+// pause waits for d and answers false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,483 @@
+package keypad
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"smartkiosk/device/keypad/line"
+)
+
+const (
+	hold   = 100 * time.Millisecond // how long a finger stays
+	breath = 200 * time.Millisecond // and how long it takes to the next key
+)
+
+// inBubble runs a test in virtual time on an open 4×4 pad.
+func inBubble(t *testing.T, f func(t *testing.T, c *contacts, k *Keypad)) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newContacts(4, 4)
+		k := openContacts(t, c, c.matrix(Layout4x4))
+		defer closeContacts(t, c, k)
+		f(t, c, k)
+	})
+}
+
+func openContacts(t interface{ Fatal(...any) }, c *contacts, m Matrix) *Keypad {
+	k, err := OpenMatrix(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := <-k.Events(); e.Kind != Found {
+		t.Fatal("first event:", e)
+	}
+	time.Sleep(breath)
+	return k
+}
+
+func closeContacts(t *testing.T, c *contacts, k *Keypad) {
+	t.Helper()
+	began := time.Now()
+	k.Close()
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("Close took %v", took)
+	}
+	for _, w := range append(c.rows, c.cols...) {
+		if w.released == 0 {
+			t.Errorf("%s is not given back", w.name)
+		}
+	}
+	for _, fault := range c.faultsSeen() {
+		t.Error(fault)
+	}
+}
+
+// key is the number of a key of the 4×4 pad.
+func key(r rune) int {
+	return strings.IndexRune(strings.Join(Layout4x4, ""), r)
+}
+
+func tap(c *contacts, r rune) {
+	c.set(key(r), true)
+	time.Sleep(hold)
+	c.set(key(r), false)
+	time.Sleep(breath)
+}
+
+func taken(k *Keypad) string {
+	synctest.Wait()
+	var keys strings.Builder
+	for {
+		select {
+		case r := <-k.Keys():
+			keys.WriteRune(r)
+		default:
+			return keys.String()
+		}
+	}
+}
+
+func told(k *Keypad) (events []Event) {
+	synctest.Wait()
+	for {
+		select {
+		case e := <-k.Events():
+			events = append(events, e)
+		default:
+			return events
+		}
+	}
+}
+
+func wantKinds(t *testing.T, k *Keypad, want ...Kind) []Event {
+	t.Helper()
+	events := told(k)
+	ok := len(events) == len(want)
+	for i := 0; ok && i < len(want); i++ {
+		ok = events[i].Kind == want[i]
+	}
+	if !ok {
+		t.Fatalf("events %v, want %v", events, want)
+	}
+	return events
+}
+
+func TestEveryKey(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		for _, r := range "1234567890*#L" {
+			tap(c, r)
+			if got := taken(k); got != string(r) {
+				t.Errorf("%c gives %q", r, got)
+			}
+		}
+		for _, n := range []int{7, 11, 15} { // B, C, D: nothing
+			c.set(n, true)
+			time.Sleep(hold)
+			c.set(n, false)
+			time.Sleep(breath)
+		}
+		if got := taken(k); got != "" {
+			t.Errorf("a key without a meaning gives %q", got)
+		}
+		wantKinds(t, k)
+	})
+}
+
+func TestThreeByFourAndPolling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newContacts(4, 3)
+		for _, w := range c.cols {
+			w.deaf = true
+		}
+		m := c.matrix(Layout3x4)
+		if _, err := OpenMatrix(m); err == nil || !strings.Contains(err.Error(), "cannot use pin COL0: no interrupts") {
+			t.Errorf("lines without edges: %v", err)
+		}
+		m.Poll = 20 * time.Millisecond
+		k := openContacts(t, c, m)
+		for n := range 12 {
+			c.set(n, true)
+			time.Sleep(hold)
+			c.set(n, false)
+			time.Sleep(breath)
+		}
+		if got := taken(k); got != "123456789*0#" {
+			t.Errorf("keys %q", got)
+		}
+		closeContacts(t, c, k)
+	})
+}
+
+// Fingers press one key after another; the contacts bounce at random. What
+// comes out is what was meant, in order.
+func TestTypingWithBounce(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { // Deadline is not for bubbles
+			var want strings.Builder
+			move := func(n int, to bool) {
+				for end := time.Now().Add(time.Duration(rapid.Int64Range(0, int64(bounce)).Draw(rt, "bounce"))); time.Now().Before(end); {
+					c.set(n, rapid.Bool().Draw(rt, "contact"))
+					time.Sleep(time.Duration(rapid.IntRange(50, 3000).Draw(rt, "µs")) * time.Microsecond)
+				}
+				c.set(n, to)
+			}
+			for _, r := range rapid.SliceOfN(rapid.SampledFrom([]rune("1234567890*#L")), 1, 8).Draw(rt, "keys") {
+				want.WriteRune(r)
+				move(key(r), true)
+				time.Sleep(time.Duration(rapid.IntRange(50, 400).Draw(rt, "held ms")) * time.Millisecond)
+				move(key(r), false)
+				time.Sleep(time.Duration(rapid.IntRange(50, 400).Draw(rt, "between ms")) * time.Millisecond)
+			}
+			if got := taken(k); got != want.String() {
+				rt.Fatalf("typed %q, got %q", want.String(), got)
+			}
+		})
+	})
+}
+
+// Whatever is done to the contacts, a key comes out only when its own contact
+// is closed and no other that is not stuck: never a ghost, never one of two.
+func TestNothingButWhatWasMeant(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { // Deadline is not for bubbles
+			for range rapid.IntRange(1, 30).Draw(rt, "steps") {
+				before := time.Now()
+				c.set(rapid.IntRange(0, 15).Draw(rt, "key"), rapid.Bool().Draw(rt, "closed"))
+				down := ""
+				for at, closed := range c.closed {
+					if closed {
+						down += string(Layout4x4[at[0]][at[1]])
+					}
+				}
+				time.Sleep(time.Duration(rapid.IntRange(1, 120).Draw(rt, "ms")) * time.Millisecond)
+				if got := taken(k); got != "" && got != down {
+					rt.Fatalf("%q came out %v after %q was all that was down", got, time.Since(before), down)
+				}
+			}
+			for n := range 16 {
+				c.set(n, false)
+			}
+			time.Sleep(breath)
+			taken(k)
+			tap(c, '5')
+			if got := taken(k); got != "5" {
+				rt.Fatalf("after all that, 5 gives %q", got)
+			}
+			told(k)
+		})
+	})
+}
+
+func TestTwoKeys(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		c.set(key('1'), true)
+		c.set(key('2'), true)
+		time.Sleep(hold)
+		c.set(key('1'), false)
+		time.Sleep(hold)
+		if got := taken(k); got != "" {
+			t.Errorf("two at once give %q", got)
+		}
+		c.set(key('2'), false)
+		time.Sleep(breath)
+		wantKinds(t, k, Rejected)[0].mustNotTell(t)
+
+		c.set(key('7'), true)
+		time.Sleep(hold)
+		c.set(key('8'), true) // before 7 is let go
+		time.Sleep(hold)
+		c.set(key('7'), false)
+		time.Sleep(hold)
+		c.set(key('8'), false)
+		time.Sleep(breath)
+		tap(c, '9')
+		if got := taken(k); got != "79" {
+			t.Errorf("the second of two gives %q", got)
+		}
+		wantKinds(t, k, Rejected)
+	})
+}
+
+// mustNotTell looks for a digit of a PIN in an event.
+func (e Event) mustNotTell(t *testing.T) {
+	t.Helper()
+	if e.Err != nil || e.Keys != 0 {
+		t.Errorf("the event says more than it may: %+v", e)
+	}
+}
+
+func TestGhost(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		// 1 and 2 of the first row are stuck; pressing 4 lets current reach
+		// 5 as well.
+		c.set(key('1'), true)
+		c.set(key('2'), true)
+		time.Sleep(DefaultStuckAfter + time.Second)
+		wantKinds(t, k, Rejected, Stuck)
+		tap(c, '4')
+		if got := taken(k); got != "" {
+			t.Errorf("4, or its ghost 5, gives %q", got)
+		}
+		wantKinds(t, k, Rejected)
+		tap(c, '9') // in another column: no rectangle
+		if got := taken(k); got != "9" {
+			t.Errorf("9 gives %q", got)
+		}
+	})
+}
+
+// Three corners of a rectangle are out: the fourth shows a contact that is not
+// there, alone.
+func TestGhostAlone(t *testing.T) {
+	j := judge{cols: 4, stuckAfter: time.Second}
+	ms := 0
+	step := func(contacts uint32) verdict {
+		ms += 30
+		return j.look(time.UnixMilli(int64(ms)), contacts)
+	}
+	three := uint32(1<<0 | 1<<1 | 1<<4)
+	step(three)
+	for range 40 {
+		step(three)
+	}
+	if j.stuck != three {
+		t.Fatalf("stuck: %b", j.stuck)
+	}
+	for range 5 {
+		if v := step(three | 1<<5); v.key >= 0 {
+			t.Fatalf("the ghost is taken for key %d", v.key)
+		}
+	}
+	step(three)
+	for range 5 {
+		step(three)
+	}
+	got := -1
+	for range 5 {
+		if v := step(three | 1<<15); v.key >= 0 {
+			got = v.key
+		}
+	}
+	if got != 15 {
+		t.Errorf("a key off the rectangle gives %d", got)
+	}
+}
+
+func TestStuckKey(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		c.set(key('3'), true)
+		time.Sleep(DefaultStuckAfter - time.Second)
+		if got := taken(k); got != "3" {
+			t.Errorf("3 gives %q", got)
+		}
+		tap(c, '5')
+		if got := taken(k); got != "" {
+			t.Errorf("5 gives %q while 3 is down and not yet stuck", got)
+		}
+		time.Sleep(time.Second)
+		events := wantKinds(t, k, Rejected, Stuck)
+		if e := events[1]; e.Keys != 1 || e.Err != nil || e.Device != "matrix" {
+			t.Errorf("event %+v", e)
+		}
+		tap(c, '5')
+		tap(c, '6')
+		if got := taken(k); got != "56" {
+			t.Errorf("with 3 out, 5 and 6 give %q", got)
+		}
+		c.set(key('3'), false)
+		time.Sleep(breath)
+		wantKinds(t, k, Freed)
+		tap(c, '3')
+		if got := taken(k); got != "3" {
+			t.Errorf("3 gives %q after it was freed", got)
+		}
+	})
+}
+
+func TestStuckLine(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		c.ground(c.cols[1], true)
+		time.Sleep(DefaultStuckAfter + time.Second)
+		events := told(k)
+		last := events[len(events)-1]
+		if last.Kind != Stuck || last.Keys != 4 || last.Err == nil || last.Err.Error() != "every key of column COL1 is down: look for a short circuit" {
+			t.Errorf("events %+v", events)
+		}
+		tap(c, '1')
+		tap(c, '9')
+		if got := taken(k); got != "19" {
+			t.Errorf("keys of the other columns give %q", got)
+		}
+		c.ground(c.cols[1], false)
+		time.Sleep(breath)
+		tap(c, '5')
+		if got := taken(k); got != "5" {
+			t.Errorf("5 gives %q after the short circuit", got)
+		}
+		wantKinds(t, k, Freed)
+	})
+}
+
+func TestDownWhenOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newContacts(4, 4)
+		c.set(key('8'), true)
+		k := openContacts(t, c, c.matrix(Layout4x4))
+		time.Sleep(hold)
+		c.set(key('8'), false)
+		time.Sleep(breath)
+		tap(c, '8')
+		if got := taken(k); got != "8" {
+			t.Errorf("one press after opening gives %q", got)
+		}
+		closeContacts(t, c, k)
+	})
+}
+
+// No key is down: the rows stay as they are, nothing is scanned, and what is
+// read in an hour is one level per column and second.
+func TestIdleCostsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		time.Sleep(breath)
+		synctest.Wait()
+		before := c.reads
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := c.reads - before; n > 4*3600 {
+			t.Errorf("%d levels were read in an idle hour", n)
+		}
+		for _, w := range c.rows {
+			if !w.output {
+				t.Errorf("%s does not drive", w.name)
+			}
+		}
+	})
+}
+
+func TestLostAndFound(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		c.lose(true)
+		time.Sleep(10 * time.Second)
+		events := wantKinds(t, k, Lost)
+		if err := events[0].Err; !errors.Is(err, line.ErrLost) {
+			t.Errorf("error %v", err)
+		}
+		if n := c.cols[0].waits; n > 20 {
+			t.Errorf("a lost line was waited for %d times", n)
+		}
+		c.lose(false)
+		time.Sleep(lookAgain + time.Second)
+		wantKinds(t, k, Found)
+		tap(c, '1')
+		if got := taken(k); got != "1" {
+			t.Errorf("1 gives %q", got)
+		}
+	})
+}
+
+func TestNobodyReads(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+		for range keyBuffer + 3 {
+			tap(c, '1')
+			c.set(key('1'), true)
+			c.set(key('2'), true)
+			time.Sleep(hold)
+			c.set(key('1'), false)
+			c.set(key('2'), false)
+			time.Sleep(breath)
+		}
+		if got := len(taken(k)); got != keyBuffer {
+			t.Errorf("%d keys waited", got)
+		}
+		if got := len(told(k)); got != eventBuffer {
+			t.Errorf("%d events waited", got)
+		}
+	})
+}
+
+func TestOpenMatrixErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(m *Matrix, c *contacts)
+		want   string
+		is     error
+	}{
+		{"a pin in use", func(m *Matrix, c *contacts) { c.cols[2].taken = true },
+			"cannot open keypad: cannot use pin COL2: held by another program: line in use", line.ErrInUse},
+		{"a row in use", func(m *Matrix, c *contacts) { c.rows[0].taken = true },
+			"cannot open keypad: cannot use pin ROW0: held by another program: line in use", line.ErrInUse},
+		{"a chip that is gone", func(m *Matrix, c *contacts) { c.lose(true) },
+			"cannot open keypad: cannot use pin COL0: its chip is gone: line lost", line.ErrLost},
+		{"a pin twice", func(m *Matrix, c *contacts) { m.Rows[1] = m.Cols[1] },
+			"cannot open keypad: cannot use pin COL1: it is already used as COL1", nil},
+		{"no pins", func(m *Matrix, c *contacts) { m.Rows = nil },
+			"cannot open keypad: 0 rows of 4 keys: want 1 to 32 keys", nil},
+		{"a row too few", func(m *Matrix, c *contacts) { m.Layout = Layout4x4[:3] },
+			"cannot open keypad: cannot read key map: 3 rows for 4 row pins", nil},
+		{"a column too few", func(m *Matrix, c *contacts) { m.Layout = Layout3x4 },
+			"cannot open keypad: cannot read key map: row 1 has 3 keys for 4 column pins", nil},
+		{"a letter", func(m *Matrix, c *contacts) { m.Layout = Layout{"123A", "456B", "789C", "*0#D"} },
+			"cannot open keypad: cannot read key map: row 1: 'A': a key is one of 0 to 9, *, # and L", nil},
+		{"a digit twice", func(m *Matrix, c *contacts) { m.Layout = Layout{"1231", "456 ", "789 ", "*0# "} },
+			"cannot open keypad: cannot read key map: 1 is there 2 times", nil},
+		{"digits missing", func(m *Matrix, c *contacts) { m.Layout = Layout{"123 ", "45  ", "789 ", "*0  "} },
+			"cannot open keypad: cannot read key map: no key for 6 #", nil},
+		{"a negative time", func(m *Matrix, c *contacts) { m.Poll = -1 },
+			"cannot open keypad: a time is negative", nil},
+	} {
+		c := newContacts(4, 4)
+		m := c.matrix(Layout4x4)
+		tt.change(&m, c)
+		k, err := OpenMatrix(m)
+		if err == nil {
+			k.Close()
+		}
+		if err == nil || err.Error() != tt.want || tt.is != nil && !errors.Is(err, tt.is) {
+			t.Errorf("%s: %v\nwant %s", tt.name, err, tt.want)
+		}
+	}
+}
