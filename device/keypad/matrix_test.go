@@ -384,9 +384,13 @@ func TestIdleCostsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
 		time.Sleep(breath)
 		synctest.Wait()
+		c.mu.Lock()
 		before := c.reads
+		c.mu.Unlock()
 		time.Sleep(time.Hour)
 		synctest.Wait()
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		if n := c.reads - before; n > 4*3600 {
 			t.Errorf("%d levels were read in an idle hour", n)
 		}
@@ -406,7 +410,10 @@ func TestLostAndFound(t *testing.T) {
 		if err := events[0].Err; !errors.Is(err, line.ErrLost) {
 			t.Errorf("error %v", err)
 		}
-		if n := c.cols[0].waits; n > 20 {
+		c.mu.Lock()
+		n := c.cols[0].waits
+		c.mu.Unlock()
+		if n > 20 {
 			t.Errorf("a lost line was waited for %d times", n)
 		}
 		c.lose(false)
