@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -11,26 +12,28 @@ import (
 )
 
 // TestModel holds the outbox against a slice in memory, through appends,
-// refused appends, acknowledgements, closes and crashes.
+// refused appends, acknowledgements, parking, compaction, closes and crashes.
 func TestModel(t *testing.T) {
 	folder := t.TempDir()
 	var runs int
 	rapid.Check(t, func(t *rapid.T) {
 		runs++
 		path := filepath.Join(folder, fmt.Sprintf("%d.db", runs))
-		s, err := Open(path, Options{})
+		o := Options{Keep: rapid.SampledFrom([]int{0, 0, 3, 1000}).Draw(t, "keep")}
+		s, err := Open(path, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = s.Close() }()
 		reopen := func(t *rapid.T) {
-			if s, err = Open(path, Options{}); err != nil {
+			if s, err = Open(path, o); err != nil {
 				t.Fatal(err)
 			}
 		}
 		var (
 			records []Record // all that were ever appended
 			acked   uint64
+			parked  = map[uint64]bool{}
 			link    []byte
 		)
 		t.Repeat(map[string]func(*rapid.T){
@@ -63,6 +66,26 @@ func TestModel(t *testing.T) {
 					t.Fatal(err)
 				}
 				acked = max(acked, through)
+			},
+			"compact": func(t *rapid.T) {
+				if err := s.Compact(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"park": func(t *rapid.T) {
+				if acked == uint64(len(records)) {
+					return
+				}
+				seq := rapid.Uint64Range(acked+1, uint64(len(records))).Draw(t, "park")
+				standIn := []byte("stand-in")
+				err := s.Park(seq, func(_, _ []byte) ([]byte, error) { return standIn, nil })
+				if again := parked[seq] || len(parked) == maxParked; (err != nil) != again {
+					t.Fatalf("parked %d: %v", seq, err)
+				}
+				if err == nil {
+					parked[seq] = true
+					records[seq-1].Data = standIn
+				}
 			},
 			"close": func(t *rapid.T) {
 				if err := s.Close(); err != nil {

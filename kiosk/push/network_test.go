@@ -138,7 +138,7 @@ func serveTLS(t *testing.T, config *tls.Config, h http.Handler) (url string) {
 }
 
 // startHub makes a hub, durable as any, with a kiosk and a consumer.
-func startHub(t *testing.T) (dir, url string) {
+func startHub(t testing.TB) (dir, url string) {
 	t.Helper()
 	pki, err := testpki.New(time.Now())
 	if err != nil {

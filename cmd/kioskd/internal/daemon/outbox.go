@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -25,6 +26,8 @@ const askWait = 10 * time.Second
 // each that cannot. When not even the place can be read where it stood, the
 // hub is asked which event it has last; without an answer there is no outbox.
 func openOutbox(path string, o store.Options, j *journal.Journal, send func(context.Context, []json.RawMessage) (uint64, error), log *slog.Logger) (*store.Store, error) {
+	// A long outbox takes memory to be looked through, and none thereafter.
+	defer debug.FreeOSMemory()
 	outbox, err := store.Open(path, o)
 	if !errors.Is(err, store.ErrDamaged) {
 		return outbox, err
