@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,8 +76,9 @@ func newSite(t *testing.T, o feed.Outbox) site {
 		t.Fatal(err)
 	}
 	server := http.Server{Handler: feed.Consumers(o, slog.New(slog.DiscardHandler)), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	l = tls.NewListener(l, feed.ServerTLS(s.credentials(t, "kiosk", "k1")))
 	served := make(chan error)
-	go func() { served <- server.Serve(tls.NewListener(l, feed.ServerTLS(s.credentials(t, "kiosk", "k1")))) }()
+	go func() { served <- server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close(); <-served })
 	s.url = "https://" + l.Addr().String()
 	return s
@@ -162,11 +164,14 @@ func TestWhoMayPull(t *testing.T) {
 
 // memory is an outbox that waits in a bubble of synctest, where a file cannot.
 type memory struct {
+	mu      sync.Mutex
 	records []feed.Record
 	changed chan struct{}
 }
 
 func (m *memory) Records(after uint64, limit int) ([]feed.Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	r := m.records[min(int(after), len(m.records)):]
 	return r[:min(limit, len(r))], nil
 }
@@ -240,7 +245,9 @@ func TestLongPoll(t *testing.T) {
 		}
 		go func() {
 			<-time.After(7 * time.Second)
+			m.mu.Lock()
 			m.records = append(m.records, feed.Record{Sequence: 1, Data: []byte("{}")})
+			m.mu.Unlock()
 			close(m.changed)
 		}()
 		if body, took := poll(); body != "[{}]" || took != 37*time.Second {
