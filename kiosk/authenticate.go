@@ -9,6 +9,8 @@ func (s *step) key(k Key) {
 	switch {
 	case k == KeyLanguage, k == KeyCorrect && s.state == idle:
 		s.nextLanguage()
+	case k == KeyCorrect && s.state == enteringOnReader:
+		s.finish(Cancelled, ByHolder)
 	case s.state != enteringPIN:
 		// A key pressed while nothing is asked for says nothing.
 	case k.IsDigit():
@@ -56,13 +58,18 @@ func (s *step) stayInPIN(c Cue) {
 	s.enter(enteringPIN, s.config.Timing.PINEntry)
 }
 
-// verify hands the PIN over to the effect, which wipes it. A hub that was out
+// askHubAgain asks for a challenge that was not to be had: a hub that was out
 // of reach when the card came may be back by now.
-func (s *step) verify() {
+func (s *step) askHubAgain() {
 	if s.challenge == challengeFailed {
 		s.challenge = challengeAsked
 		s.do(GetChallenge{s.id})
 	}
+}
+
+// verify hands the PIN over to the effect, which wipes it.
+func (s *step) verify() {
+	s.askHubAgain()
 	s.do(VerifyPIN{s.id, s.pin})
 	s.pin = PIN{}
 	s.enter(verifying, s.config.Timing.Verifying)
@@ -81,30 +88,42 @@ func (s *step) answer(e Event) {
 			s.finish(Denied, e.Reason)
 		}
 	case CardFailed:
-		if s.in(e.Visit, reading, verifying, signing) {
+		if s.in(e.Visit, reading, enteringOnReader, verifying, signing) {
 			s.finish(Failed, e.Reason)
 		}
 	case PINAccepted:
-		if s.in(e.Visit, verifying) {
+		if s.in(e.Visit, enteringOnReader, verifying) {
 			s.pinAccepted()
 		}
 	case PINRejected:
-		if s.in(e.Visit, verifying) {
+		if s.in(e.Visit, enteringOnReader, verifying) {
 			s.pinRejected(e.PIN)
+		}
+	case PadCancelled:
+		if s.in(e.Visit, enteringOnReader) {
+			s.finish(Cancelled, ByHolder)
+		}
+	case PadTimedOut:
+		if s.in(e.Visit, enteringOnReader) {
+			s.finish(TimedOut, PINTimeout)
+		}
+	case PadMistyped:
+		if s.in(e.Visit, enteringOnReader) {
+			s.padMistyped()
 		}
 	case Signed:
 		if s.in(e.Visit, signing) {
 			s.signed(e)
 		}
 	case ChallengeReady:
-		if s.in(e.Visit, enteringPIN, verifying, awaitingChallenge) {
+		if s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge) {
 			s.challenge, s.nonce = challengeReady, e.Nonce
 			if s.state == awaitingChallenge {
 				s.sign()
 			}
 		}
 	case HubFailed:
-		if s.in(e.Visit, enteringPIN, verifying, awaitingChallenge, authenticating) {
+		if s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
 			s.withoutHub()
 		}
 	case Judged:
@@ -127,7 +146,28 @@ func (s *step) cardRead(e CardRead) {
 		return
 	}
 	s.do(GetChallenge{s.id}, Sound{CueAttention})
+	s.askPIN()
+}
+
+// askPIN has the person type, on the panel or on the reader.
+func (s *step) askPIN() {
+	if s.pinStatus.OnReader {
+		s.askHubAgain()
+		s.do(VerifyOnPad{s.id})
+		s.enter(enteringOnReader, s.config.Timing.PadEntry)
+		return
+	}
 	s.enter(enteringPIN, s.config.Timing.PINEntry)
+}
+
+// padMistyped has the reader ask again: the card was asked nothing.
+func (s *step) padMistyped() {
+	if s.mistyped++; s.mistyped == maxMistyped {
+		s.finish(Failed, CardUnreadable)
+		return
+	}
+	s.do(Sound{CueRefused})
+	s.askPIN()
 }
 
 func (s *step) pinRejected(status PINStatus) {
@@ -138,7 +178,7 @@ func (s *step) pinRejected(status PINStatus) {
 	}
 	s.wrongPIN = true
 	s.do(Sound{CueDenied})
-	s.enter(enteringPIN, s.config.Timing.PINEntry)
+	s.askPIN()
 }
 
 // pinAccepted signs the challenge, or waits for it: half of the hub's time is

@@ -31,6 +31,10 @@ type (
 		Visit string
 		PIN   PIN // the effect's to wipe
 	}
+	// VerifyOnPad has the reader ask for the PIN, which nobody else sees.
+	// PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped or
+	// CardFailed.
+	VerifyOnPad struct{ Visit string }
 	// Sign makes a token over Nonce, or over a nonce of the kiosk's own
 	// when it is "". Signed or CardFailed.
 	Sign struct {
@@ -95,6 +99,7 @@ func (Sound) effect()        {}
 func (OpenDoor) effect()     {}
 func (ReadCard) effect()     {}
 func (VerifyPIN) effect()    {}
+func (VerifyOnPad) effect()  {}
 func (Sign) effect()         {}
 func (Release) effect()      {}
 func (GetChallenge) effect() {}

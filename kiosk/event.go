@@ -76,6 +76,11 @@ type (
 		Visit string
 		PIN   PINStatus
 	}
+	// PadCancelled follows VerifyOnPad: the reader's cancel key. Neither by it
+	// nor by the two below has the card lost a try.
+	PadCancelled struct{ Visit string }
+	PadTimedOut  struct{ Visit string } // nobody typed on the reader
+	PadMistyped  struct{ Visit string } // too few or too many digits for a PIN
 	// Signed follows Sign.
 	Signed struct {
 		Visit string
@@ -89,6 +94,7 @@ type PINStatus struct {
 	Min, Max   int // digits; 0 when the card does not say
 	Tries      int // left, when TriesKnown
 	TriesKnown bool
+	OnReader   bool // it is to be typed on the reader's own keys
 }
 
 func (s PINStatus) blocked() bool { return s.TriesKnown && s.Tries == 0 }
@@ -136,6 +142,9 @@ func (CardRefused) event()    {}
 func (CardFailed) event()     {}
 func (PINAccepted) event()    {}
 func (PINRejected) event()    {}
+func (PadCancelled) event()   {}
+func (PadTimedOut) event()    {}
+func (PadMistyped) event()    {}
 func (Signed) event()         {}
 func (ChallengeReady) event() {}
 func (HubFailed) event()      {}

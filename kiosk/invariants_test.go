@@ -20,6 +20,7 @@ type walk struct {
 	running  map[Timer]int // timers by serial
 	buffers  []*[MaxPINDigits]byte
 	typed    []byte // digits typed in this visit
+	onPad    bool   // the reader asks for the PIN
 	lastShow Screen
 }
 
@@ -53,12 +54,21 @@ func (w *walk) step(e Event) {
 			}
 			w.started = append(w.started, effect.Visit)
 			w.typed = nil
+			w.onPad = false
 		case Record:
 			w.records[effect.Visit]++
 			if w.records[effect.Visit] > 1 {
 				w.Fatalf("visit %s: a second outcome", effect.Visit)
 			}
+		case VerifyOnPad:
+			if w.onPad {
+				w.Fatal("the reader is to ask while it asks")
+			}
+			w.onPad = true
 		case VerifyPIN:
+			if before != enteringPIN {
+				w.Fatalf("a PIN is verified that was typed in state %d", before)
+			}
 			// The runner of the effect owns the PIN and wipes it.
 			if err := effect.PIN.Use(func([]byte) error { return nil }); err != nil {
 				w.Fatal(err)
@@ -97,6 +107,10 @@ func (w *walk) step(e Event) {
 	}
 	if after.state == idle || after.state == outOfService {
 		w.checkWiped()
+	}
+	// What is pressed on the panel while the reader asks is no PIN.
+	if after.state == enteringOnReader && (after.pin != (PIN{}) || !w.onPad || after.Screen().TakesPIN()) {
+		w.Fatalf("the reader asks for the PIN, and so does the panel: %+v", after)
 	}
 }
 
@@ -150,14 +164,15 @@ func (w *walk) event() Event {
 	}
 	holder := Holder{ID: "UN:NO-x", Name: "Kari"}
 	tries := rapid.IntRange(0, 3).Draw(w.T, "tries")
-	status := PINStatus{Tries: tries, TriesKnown: rapid.Bool().Draw(w.T, "known")}
+	status := PINStatus{Tries: tries, TriesKnown: rapid.Bool().Draw(w.T, "known"), OnReader: rapid.Bool().Draw(w.T, "on reader")}
 	digit := Key('0' + rapid.IntRange(0, 9).Draw(w.T, "digit"))
 	fresh := name("v", len(w.started))
 	expected := map[state][]Event{
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}},
 		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}},
-		reading:           {CardRead{id, holder, PINStatus{Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}},
+		reading:           {CardRead{id, holder, PINStatus{Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
 		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce"}},
+		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, "nonce"}, HubFailed{id}},
 		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubFailed{id}},
 		awaitingChallenge: {ChallengeReady{id, "nonce"}, HubFailed{id}},
 		signing:           {Signed{id, "nonce", []byte("token")}},
@@ -179,7 +194,7 @@ func (w *walk) event() Event {
 		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage},
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
-		PINAccepted{id}, PINRejected{id, status}, Signed{id, "nonce", []byte("token")},
+		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, Signed{id, "nonce", []byte("token")},
 		ChallengeReady{id, "nonce"}, HubFailed{id}, Judged{id, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
 	}).Draw(w.T, "event")
@@ -187,6 +202,9 @@ func (w *walk) event() Event {
 
 func (w *walk) happen(e Event) {
 	switch e := e.(type) {
+	case PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped, CardFailed:
+		// An answer of the reader, unless it is one for a visit that is over.
+		w.onPad = w.onPad && reflect.ValueOf(e).Field(0).String() != w.visit.id
 	case KeyPressed:
 		if w.visit.state == enteringPIN && e.Key.IsDigit() {
 			w.typed = append(w.typed, byte(e.Key))

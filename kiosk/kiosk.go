@@ -92,6 +92,7 @@ const (
 	CardMute       Reason = "card-mute" // no answer to reset
 	CardUnknown    Reason = "card-unknown"
 	CardUnreadable Reason = "card-unreadable"
+	CardInactive   Reason = "card-inactive" // its holder must activate it first
 	CardTimeout    Reason = "card-timeout"
 	ReaderLost     Reason = "reader-lost"
 	OutboxFailed   Reason = "outbox-failed" // what happens cannot be written down

@@ -7,7 +7,7 @@ type ScreenID string
 const (
 	ScreenWelcome      ScreenID = "welcome"        // insert your card
 	ScreenReading      ScreenID = "reading"        // the card is being read
-	ScreenPIN          ScreenID = "pin"            // type the PIN; Typed, Tries, WrongPIN
+	ScreenPIN          ScreenID = "pin"            // type the PIN; Typed, Tries, WrongPIN, OnReader
 	ScreenChecking     ScreenID = "checking"       // PIN taken, waiting for the verdict
 	ScreenGranted      ScreenID = "granted"        // Name, Offline
 	ScreenDenied       ScreenID = "denied"         // Reason
@@ -32,6 +32,7 @@ type Screen struct {
 	Typed    int    // PIN digits typed so far
 	Tries    int    // tries left, when TriesKnown
 	WrongPIN bool   // the PIN just typed was wrong
+	OnReader bool   // the PIN is typed on the reader's own keys, which Typed does not count
 
 	TriesKnown bool
 	Reason     Reason
@@ -39,5 +40,5 @@ type Screen struct {
 	Offline    bool   // the kiosk decided alone
 }
 
-// TakesPIN tells whether digits typed now belong to a PIN.
-func (s Screen) TakesPIN() bool { return s.ID == ScreenPIN }
+// TakesPIN tells whether digits typed on the panel now belong to a PIN.
+func (s Screen) TakesPIN() bool { return s.ID == ScreenPIN && !s.OnReader }

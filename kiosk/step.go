@@ -218,7 +218,7 @@ func (s *step) elapsed(e Elapsed) {
 		s.idleElapsed()
 	case reading, verifying, signing:
 		s.finish(Failed, CardTimeout)
-	case enteringPIN:
+	case enteringPIN, enteringOnReader:
 		s.finish(TimedOut, PINTimeout)
 	case awaitingChallenge, authenticating:
 		s.withoutHub()

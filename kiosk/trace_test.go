@@ -144,7 +144,7 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.Elapsed{Timer: timer, Serial: tr.serials[timer]})
 	case "read":
 		return one(kiosk.CardRead{Visit: arg(1), Holder: kari,
-			PIN: kiosk.PINStatus{Min: 4, Max: 4, Tries: number(3), TriesKnown: arg(2) == "tries"}})
+			PIN: kiosk.PINStatus{Min: 4, Max: 4, Tries: number(3), TriesKnown: arg(2) == "tries", OnReader: arg(4) == "on-reader"}})
 	case "refused":
 		return one(kiosk.CardRefused{Visit: arg(1), Reason: kiosk.Reason(arg(2)), Holder: kari})
 	case "failed":
@@ -154,6 +154,12 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 	case "pin-rejected":
 		return one(kiosk.PINRejected{Visit: arg(1),
 			PIN: kiosk.PINStatus{Tries: number(3), TriesKnown: arg(2) == "tries"}})
+	case "pad-cancelled":
+		return one(kiosk.PadCancelled{Visit: arg(1)})
+	case "pad-timed-out":
+		return one(kiosk.PadTimedOut{Visit: arg(1)})
+	case "pad-mistyped":
+		return one(kiosk.PadMistyped{Visit: arg(1)})
 	case "signed":
 		return one(kiosk.Signed{Visit: arg(1), Nonce: arg(2), Token: []byte("token")})
 	case "challenge":
@@ -200,7 +206,7 @@ func describe(e kiosk.Effect) string {
 		if s.TakesPIN() {
 			typed = fmt.Sprintf("typed=%d", s.Typed)
 		}
-		return words("show", string(s.ID), s.Language, typed, tries, flag(s.WrongPIN, "wrong-pin"),
+		return words("show", string(s.ID), s.Language, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"),
 			string(s.Reason), s.Name, flag(s.Offline, "offline"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))
@@ -210,6 +216,8 @@ func describe(e kiosk.Effect) string {
 		return words("read-card", e.Visit)
 	case kiosk.VerifyPIN:
 		return fmt.Sprintf("verify-pin %s %v", e.Visit, e.PIN)
+	case kiosk.VerifyOnPad:
+		return words("verify-on-pad", e.Visit)
 	case kiosk.Sign:
 		if e.Nonce == "" {
 			return words("sign", e.Visit, "own-nonce")

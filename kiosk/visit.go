@@ -29,6 +29,7 @@ type Visit struct {
 	pinStatus PINStatus
 	pin       PIN
 	wrongPIN  bool
+	mistyped  int // times that the reader was given what is no PIN
 	challenge challenge
 	offline   bool // the kiosk decided alone
 	basis     Basis
@@ -47,6 +48,7 @@ const (
 	idle
 	reading           // the card's certificates
 	enteringPIN       // by the person
+	enteringOnReader  // the same, on the reader's own keys
 	verifying         // the PIN, by the card
 	awaitingChallenge // from the hub; the PIN was right
 	signing           // by the card
@@ -78,6 +80,7 @@ type Config struct {
 type Timing struct {
 	Reading   time.Duration // the card's certificates
 	PINEntry  time.Duration // since the last key
+	PadEntry  time.Duration // on the reader, whose own time-outs come first
 	Verifying time.Duration // the PIN, by the card
 	Signing   time.Duration // by the card
 	Hub       time.Duration // all that a person waits for the hub
@@ -93,6 +96,7 @@ type Timing struct {
 var DefaultTiming = Timing{
 	Reading:   15 * time.Second,
 	PINEntry:  30 * time.Second,
+	PadEntry:  2 * time.Minute,
 	Verifying: 10 * time.Second,
 	Signing:   15 * time.Second,
 	Hub:       2 * time.Second,
@@ -106,6 +110,10 @@ var DefaultTiming = Timing{
 
 // maxReminders of a card left in; then the kiosk keeps quiet.
 const maxReminders = 6
+
+// maxMistyped is how often the reader may be given what is no PIN. A reader
+// that is broken says so each time, at once.
+const maxMistyped = 5
 
 // defaultMinPIN is the fewest digits taken where the card does not say.
 const defaultMinPIN = 4
@@ -143,6 +151,9 @@ func (v Visit) Screen() Screen {
 	case enteringPIN:
 		s.ID, s.Typed, s.WrongPIN = ScreenPIN, v.pin.Len(), v.wrongPIN
 		s.Tries, s.TriesKnown = v.pinStatus.Tries, v.pinStatus.TriesKnown
+	case enteringOnReader:
+		s.ID, s.OnReader, s.WrongPIN = ScreenPIN, true, v.wrongPIN
+		s.Tries, s.TriesKnown = v.pinStatus.Tries, v.pinStatus.TriesKnown
 	case showing:
 		s.Reason, s.Offline = v.outcome.Reason, v.outcome.Offline
 		switch v.outcome.Outcome {
@@ -167,6 +178,6 @@ func (v Visit) Screen() Screen {
 func (v *Visit) wipe() {
 	v.pin.Wipe()
 	v.id, v.holder, v.pinStatus, v.pin = "", Holder{}, PINStatus{}, PIN{}
-	v.wrongPIN, v.challenge, v.waited, v.offline = false, challengeAsked, false, false
+	v.wrongPIN, v.mistyped, v.challenge, v.waited, v.offline = false, 0, challengeAsked, false, false
 	v.nonce, v.token, v.basis, v.outcome = "", nil, Basis{}, Record{}
 }

@@ -72,6 +72,9 @@ func situations(t *testing.T) []kiosk.Screen {
 		case kiosk.ScreenPIN:
 			add(kiosk.Screen{ID: id, Typed: 4})
 			add(kiosk.Screen{ID: id, Tries: 1, TriesKnown: true})
+			add(kiosk.Screen{ID: id, OnReader: true})
+			add(kiosk.Screen{ID: id, OnReader: true, Tries: 1, TriesKnown: true})
+			add(kiosk.Screen{ID: id, OnReader: true, WrongPIN: true})
 			add(kiosk.Screen{ID: id, WrongPIN: true})
 			add(kiosk.Screen{ID: id, WrongPIN: true, Tries: 2, TriesKnown: true})
 			add(kiosk.Screen{ID: id, WrongPIN: true, Tries: 1, TriesKnown: true})
@@ -164,6 +167,7 @@ func TestAnyScreenFits(t *testing.T) {
 			Tries:      rapid.IntRange(0, 15).Draw(t, "tries"),
 			TriesKnown: rapid.Bool().Draw(t, "known"),
 			WrongPIN:   rapid.Bool().Draw(t, "wrong"),
+			OnReader:   rapid.Bool().Draw(t, "on reader"),
 			Reason:     kiosk.Reason(rapid.String().Draw(t, "reason")),
 			Name:       rapid.String().Draw(t, "name"),
 			Offline:    rapid.Bool().Draw(t, "offline"),

@@ -12,7 +12,10 @@ var tones = map[situation]string{
 	"reading":              "busy",
 	"pin":                  "neutral",
 	"pin-last":             "attention",
+	"pin-reader":           "neutral",
+	"pin-reader-last":      "attention",
 	"wrong-pin":            "attention",
+	"wrong-pin-reader":     "attention",
 	"wrong-pin-tries":      "attention",
 	"wrong-pin-last":       "attention",
 	"checking":             "busy",
@@ -32,6 +35,7 @@ var tones = map[situation]string{
 	"failed-reversed":      "attention",
 	"failed-unknown-card":  "attention",
 	"failed-unreadable":    "attention",
+	"failed-inactive":      "attention",
 	"cancelled":            "neutral",
 	"timed-out":            "neutral",
 	"remove-card":          "attention",
@@ -88,6 +92,7 @@ var failures = map[kiosk.Reason]situation{
 	kiosk.CardUnknown:    "failed-unknown-card",
 	kiosk.CardUnreadable: "failed-unreadable",
 	kiosk.CardTimeout:    "failed-unreadable",
+	kiosk.CardInactive:   "failed-inactive",
 
 	kiosk.ReaderLost:   "failed",
 	kiosk.OutboxFailed: "failed",
@@ -128,10 +133,16 @@ func pinSituation(s kiosk.Screen) situation {
 		return "wrong-pin-last"
 	case s.WrongPIN && s.TriesKnown:
 		return "wrong-pin-tries"
+	case s.WrongPIN && s.OnReader:
+		return "wrong-pin-reader"
 	case s.WrongPIN:
 		return "wrong-pin"
+	case last && s.OnReader:
+		return "pin-reader-last"
 	case last:
 		return "pin-last"
+	case s.OnReader:
+		return "pin-reader"
 	}
 	return "pin"
 }

@@ -37,6 +37,8 @@ func (o *cardOwner) run() {
 			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.read(job.ctx, e) })
 		case kiosk.VerifyPIN:
 			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.verify(job.ctx, e) })
+		case kiosk.VerifyOnPad:
+			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.verifyOnPad(job.ctx, e) })
 		case kiosk.Sign:
 			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.sign(job.ctx, e) })
 		case kiosk.Release:
@@ -97,12 +99,33 @@ func (o *cardOwner) verify(ctx context.Context, e kiosk.VerifyPIN) (kiosk.Event,
 		}
 		return o.card.VerifyPIN(ctx, o.chosen.Index, pin)
 	})
+	return verified(e.Visit, err)
+}
+
+func (o *cardOwner) verifyOnPad(ctx context.Context, e kiosk.VerifyOnPad) (kiosk.Event, error) {
+	if o.card == nil || ctx.Err() != nil {
+		return nil, errNoCardHeld
+	}
+	err := o.card.VerifyPINOnPad(ctx, o.chosen.Index)
+	switch {
+	case errors.Is(err, ErrPadCancelled):
+		return kiosk.PadCancelled(e), nil
+	case errors.Is(err, ErrPadTimeout):
+		return kiosk.PadTimedOut(e), nil
+	case errors.Is(err, ErrPadLength):
+		return kiosk.PadMistyped(e), nil
+	}
+	return verified(e.Visit, err)
+}
+
+// verified says what came of a PIN that the card was given.
+func verified(visit string, err error) (kiosk.Event, error) {
 	if wrong := (*PINError)(nil); errors.As(err, &wrong) {
-		return kiosk.PINRejected{Visit: e.Visit, PIN: wrong.Status}, nil
+		return kiosk.PINRejected{Visit: visit, PIN: wrong.Status}, nil
 	} else if err != nil {
 		return nil, err
 	}
-	return kiosk.PINAccepted{Visit: e.Visit}, nil
+	return kiosk.PINAccepted{Visit: visit}, nil
 }
 
 func (o *cardOwner) sign(ctx context.Context, e kiosk.Sign) (kiosk.Event, error) {

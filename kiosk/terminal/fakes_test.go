@@ -56,7 +56,8 @@ func (s *fakeSlot) Open(context.Context) (terminal.Card, error) { return s.rig.c
 type fakeCard struct {
 	rig    *rig
 	pin    string
-	hang   bool // VerifyPIN does not return before its context ends
+	hang   bool          // VerifyPIN does not return before its context ends
+	pad    chan padEntry // the reader's keys, nil for none
 	seen   []byte
 	certs  [][]byte
 	signer crypto.Signer
@@ -65,7 +66,27 @@ type fakeCard struct {
 func (c *fakeCard) Certificates(context.Context) ([][]byte, error) { return c.certs, nil }
 
 func (c *fakeCard) PINStatus(context.Context, int) (kiosk.PINStatus, error) {
-	return kiosk.PINStatus{Min: 4, Max: 4, Tries: 3, TriesKnown: true}, nil
+	return kiosk.PINStatus{Min: 4, Max: 4, Tries: 3, TriesKnown: true, OnReader: c.pad != nil}, nil
+}
+
+// padEntry is what is done on the reader's keys.
+type padEntry struct {
+	pin string
+	err error // in place of a PIN
+}
+
+func (c *fakeCard) VerifyPINOnPad(ctx context.Context, certificate int) error {
+	c.rig.note("reader asks")
+	select {
+	case e := <-c.pad:
+		if e.err != nil {
+			return e.err
+		}
+		return c.VerifyPIN(ctx, certificate, []byte(e.pin))
+	case <-ctx.Done():
+		c.rig.note("reader given up")
+		return ctx.Err()
+	}
 }
 
 func (c *fakeCard) VerifyPIN(ctx context.Context, _ int, pin []byte) error {

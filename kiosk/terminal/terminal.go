@@ -49,6 +49,9 @@ type Card interface {
 	Certificates(ctx context.Context) ([][]byte, error) // DER
 	PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error)
 	VerifyPIN(ctx context.Context, certificate int, pin []byte) error // *PINError if it is wrong
+	// VerifyPINOnPad has the reader ask for the PIN, where PINStatus says so.
+	// Further errors: ErrPadCancelled, ErrPadTimeout, ErrPadLength.
+	VerifyPINOnPad(ctx context.Context, certificate int) error
 	Signer(ctx context.Context, certificate int) (crypto.Signer, error)
 	Close() error // resets the card
 }
@@ -62,6 +65,13 @@ func (e *PINError) Error() string {
 	}
 	return fmt.Sprintf("wrong PIN, %d tries left", e.Status.Tries)
 }
+
+// Why a reader with keys gave the card no PIN.
+var (
+	ErrPadCancelled = errors.New("the holder cancelled on the reader")
+	ErrPadTimeout   = errors.New("the holder typed nothing on the reader")
+	ErrPadLength    = errors.New("the holder typed too few or too many digits on the reader")
+)
 
 // CardError says why a card is of no use, where more is known than that.
 type CardError struct {
@@ -241,7 +251,7 @@ func (t *Terminal) do(e kiosk.Effect) {
 		t.visit.begin()
 		t.began = t.Now()
 		t.card.do(t.visit.ctx, e)
-	case kiosk.VerifyPIN, kiosk.Sign:
+	case kiosk.VerifyPIN, kiosk.VerifyOnPad, kiosk.Sign:
 		t.card.do(t.visit.ctx, e)
 	case kiosk.Release:
 		t.visit.end()

@@ -81,13 +81,28 @@ func (c *identityCard) PINStatus(ctx context.Context, certificate int) (kiosk.PI
 }
 
 func (c *identityCard) status(tries int, known bool) kiosk.PINStatus {
-	return kiosk.PINStatus{Min: c.pin.MinLength, Max: c.pin.MaxLength, Tries: max(tries, 0), TriesKnown: known}
+	return kiosk.PINStatus{
+		Min: c.pin.MinLength, Max: c.pin.MaxLength, Tries: max(tries, 0), TriesKnown: known, OnReader: c.card.HasPINPad(),
+	}
 }
 
 func (c *identityCard) VerifyPIN(ctx context.Context, certificate int, pin []byte) error {
-	err := c.card.VerifyPIN(ctx, c.certificates[certificate], pin)
+	return c.verified(c.card.VerifyPIN(ctx, c.certificates[certificate], pin))
+}
+
+func (c *identityCard) VerifyPINOnPad(ctx context.Context, certificate int) error {
+	return c.verified(c.card.VerifyPINOnPad(ctx, c.certificates[certificate]))
+}
+
+// verified says what the terminal cannot know of what came of a PIN.
+func (c *identityCard) verified(err error) error {
 	if wrong := (*smartkort.PINError)(nil); errors.As(err, &wrong) {
 		return &terminal.PINError{Status: c.status(wrong.Tries, wrong.Tries >= 0)}
+	}
+	for pad, told := range padErrors {
+		if errors.Is(err, pad) {
+			return told
+		}
 	}
 	return cardError(err)
 }
@@ -99,11 +114,19 @@ func (c *identityCard) Signer(ctx context.Context, certificate int) (crypto.Sign
 
 func (c *identityCard) Close() error { return c.card.Close() }
 
+var padErrors = map[error]error{
+	slot.ErrPadCancelled: terminal.ErrPadCancelled,
+	slot.ErrPadTimeout:   terminal.ErrPadTimeout,
+	slot.ErrPadLength:    terminal.ErrPadLength,
+}
+
 // cardError says what the terminal cannot know of the driver's errors.
 func cardError(err error) error {
 	switch {
 	case errors.Is(err, smartkort.ErrUnknownCard), errors.Is(err, smartkort.ErrSecureMessaging):
 		return &terminal.CardError{Reason: kiosk.CardUnknown, Err: err}
+	case errors.Is(err, smartkort.ErrInactive):
+		return &terminal.CardError{Reason: kiosk.CardInactive, Err: err}
 	case errors.Is(err, smartkort.ErrTimeout):
 		return &terminal.CardError{Reason: kiosk.CardTimeout, Err: err}
 	}

@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"smartkiosk/device/cardsim"
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/device/slot"
+	"smartkiosk/device/smartkort"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/terminal"
+)
+
+// padSlot is a slot whose reader has keys of its own.
+type padSlot struct {
+	*cardsim.Slot
+	types string // what the holder does there: a PIN,
+	fails error  // or this
+}
+
+func (s *padSlot) Connect(ctx context.Context) (slot.Conn, error) {
+	conn, err := s.Slot.Connect(ctx)
+	return padConn{conn, s}, err
+}
+
+type padConn struct {
+	slot.Conn
+	pad *padSlot
+}
+
+func (padConn) HasPINPad() bool { return true }
+
+func (c padConn) VerifyOnPad(ctx context.Context, e slot.PINEntry) ([]byte, error) {
+	if c.pad.fails != nil {
+		return nil, fmt.Errorf("cannot verify on the reader: %w", c.pad.fails)
+	}
+	command := bytes.Clone(e.Command)
+	copy(command[5:], c.pad.types)
+	return c.Transmit(ctx, command)
+}
+
+// TestPINPad has the terminal hear of a reader's keys, and of all that may
+// come of a PIN that is typed there.
+func TestPINPad(t *testing.T) {
+	pki, err := testpki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pad := &padSlot{Slot: cardsim.NewSlot("slot")}
+	pad.Insert(pki.Cards["valid"])
+	card, err := cardSlot{pad, smartkort.Driver{}}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer card.Close()
+	if _, err := card.Certificates(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	status, err := card.PINStatus(t.Context(), 0)
+	if err != nil || !status.OnReader || status.Tries != testpki.Tries || status.Min != 4 {
+		t.Fatalf("%+v, %v", status, err)
+	}
+	for fails, want := range map[error]error{
+		slot.ErrPadCancelled: terminal.ErrPadCancelled,
+		slot.ErrPadTimeout:   terminal.ErrPadTimeout,
+		slot.ErrPadLength:    terminal.ErrPadLength,
+	} {
+		pad.fails = fails
+		if err := card.VerifyPINOnPad(t.Context(), 0); !errors.Is(err, want) {
+			t.Errorf("%v is told as %v", fails, err)
+		}
+	}
+	pad.fails, pad.types = nil, "0000"
+	err = card.VerifyPINOnPad(t.Context(), 0)
+	if wrong, ok := errors.AsType[*terminal.PINError](err); !ok || wrong.Status.Tries != testpki.Tries-1 || !wrong.Status.TriesKnown {
+		t.Errorf("a wrong PIN: %v", err)
+	}
+	pad.types = testpki.PIN
+	if err := card.VerifyPINOnPad(t.Context(), 0); err != nil {
+		t.Errorf("the right PIN: %v", err)
+	}
+}
+
+// TestCardErrors tells the terminal what a person can do about a card.
+func TestCardErrors(t *testing.T) {
+	for cause, want := range map[error]kiosk.Reason{
+		smartkort.ErrUnknownCard:     kiosk.CardUnknown,
+		smartkort.ErrSecureMessaging: kiosk.CardUnknown,
+		smartkort.ErrTimeout:         kiosk.CardTimeout,
+		smartkort.ErrInactive:        kiosk.CardInactive,
+	} {
+		err := cardError(fmt.Errorf("cannot verify PIN: %w", cause))
+		if got, ok := errors.AsType[*terminal.CardError](err); !ok || got.Reason != want || !errors.Is(err, cause) {
+			t.Errorf("%v is told as %v", cause, err)
+		}
+	}
+	if err := cardError(slot.ErrNoCard); !errors.Is(err, slot.ErrNoCard) || errors.As(err, new(*terminal.CardError)) {
+		t.Errorf("a card that is gone: %v", err)
+	}
+}

@@ -1,0 +1,82 @@
+package terminal_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/terminal"
+)
+
+// withPad begins a visit at a reader with keys of its own.
+func withPad(t *testing.T) *rig {
+	r := start(t, func(r *rig, _ *terminal.Terminal) { r.card.pad = make(chan padEntry) })
+	r.slotIs(terminal.Empty, terminal.CardPresent)
+	if s := r.expectScreen(kiosk.ScreenPIN); !s.OnReader || s.TakesPIN() {
+		t.Errorf("the screen is %+v", s)
+	}
+	return r
+}
+
+func (r *rig) onPad(e padEntry) {
+	r.card.pad <- e
+	synctest.Wait()
+}
+
+// The PIN is typed on the reader; what is pressed on the panel is none of it.
+func TestPINPad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := withPad(t)
+		r.typeKeys("1234#")
+		r.expectScreen(kiosk.ScreenPIN)
+		if r.card.seen != nil {
+			t.Error("the card was given what was typed on the panel")
+		}
+		r.onPad(padEntry{err: fmt.Errorf("cannot verify: %w", terminal.ErrPadLength)})
+		if s := r.expectScreen(kiosk.ScreenPIN); s.WrongPIN || s.Tries != 3 {
+			t.Errorf("after a PIN that is too short the screen is %+v", s)
+		}
+		r.onPad(padEntry{pin: "9999"})
+		if s := r.expectScreen(kiosk.ScreenPIN); !s.OnReader || !s.WrongPIN || s.Tries != 2 {
+			t.Errorf("after a wrong PIN the screen is %+v", s)
+		}
+		r.onPad(padEntry{pin: "1234"})
+		r.expectScreen(kiosk.ScreenGranted)
+		r.expectOrder("reader asks", "reader asks", "reader asks", "record granted", "door")
+		_ = r.end()
+	})
+}
+
+// A visit that ends on the reader, or while it asks, ends as it should.
+func TestPINPadEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		end    func(*rig)
+		screen kiosk.ScreenID
+		reason kiosk.Reason
+	}{
+		"cancelled there": {func(r *rig) { r.onPad(padEntry{err: terminal.ErrPadCancelled}) }, kiosk.ScreenCancelled, kiosk.ByHolder},
+		"cancelled here":  {func(r *rig) { r.typeKeys("*") }, kiosk.ScreenCancelled, kiosk.ByHolder},
+		"nobody types":    {func(r *rig) { r.onPad(padEntry{err: terminal.ErrPadTimeout}) }, kiosk.ScreenTimedOut, kiosk.PINTimeout},
+		"it never ends":   {func(r *rig) { r.pass(kiosk.DefaultTiming.PadEntry) }, kiosk.ScreenTimedOut, kiosk.PINTimeout},
+		"it breaks":       {func(r *rig) { r.onPad(padEntry{err: errDisk}) }, kiosk.ScreenFailed, kiosk.CardUnreadable},
+		"pulled":          {func(r *rig) { r.slotIs(terminal.Empty) }, kiosk.ScreenWelcome, kiosk.CardRemoved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := withPad(t)
+				c.end(r)
+				r.expectScreen(c.screen)
+				r.expectOrder("reader asks", "card closed")
+				if len(r.records) != 1 || r.records[0].Reason != c.reason || r.records[0].Authenticated {
+					t.Errorf("recorded %+v", r.records)
+				}
+				if asked := strings.Count(strings.Join(r.diary, ","), "reader asks"); asked != 1 {
+					t.Errorf("the reader asked %d times", asked)
+				}
+				_ = r.end()
+			})
+		})
+	}
+}
