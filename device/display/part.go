@@ -58,8 +58,8 @@ const (
 	Plain Layout = iota
 	// Heading sets the first row, of at most 16 letters, larger than the rest.
 	Heading
-	// Large sets the first two rows, of at most 16 letters each, as large as
-	// they can be, and shows no other.
+	// Large sets the first two rows, of at most 16 letters each, over the
+	// whole height, and shows no other.
 	Large
 )
 

@@ -78,6 +78,9 @@ func (s *Serial) Text() []string {
 	return text
 }
 
+// Codes gives the bytes in all cells, row by row.
+func (s *Serial) Codes() []byte { return append([]byte(nil), s.cells...) }
+
 func (s *Serial) put(code byte) {
 	if s.col >= s.Cols {
 		s.fault("wrote beside row %d", s.row)

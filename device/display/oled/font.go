@@ -60,19 +60,19 @@ func (f font) letter(r rune) []byte {
 }
 
 // write draws a row of letters with its upper left corner at x, y, each dot
-// right dots wide and down dots high.
-func (f font) write(dots *image1bit.VerticalLSB, x, y, right, down int, letters []rune) {
+// of the font down dots high.
+func (f font) write(dots *image1bit.VerticalLSB, x, y, down int, letters []rune) {
 	for _, r := range letters {
 		for row, bits := range f.letter(r) {
 			for col := range f.width {
 				if bits<<col&0x80 == 0 {
 					continue
 				}
-				for i := range right * down {
-					dots.SetBit(x+col*right+i%right, y+row*down+i/right, image1bit.On)
+				for i := range down {
+					dots.SetBit(x+col, y+row*down+i, image1bit.On)
 				}
 			}
 		}
-		x += f.width * right
+		x += f.width
 	}
 }

@@ -3,7 +3,6 @@ package oled
 import (
 	"image"
 	"image/draw"
-	"strings"
 
 	"periph.io/x/devices/v3/ssd1306/image1bit"
 
@@ -24,34 +23,21 @@ func dotsOf(c display.Content) *image1bit.VerticalLSB {
 		at := image.Pt((width-b.Dx())/2, (height-b.Dy())/2)
 		draw.Draw(dots, image.Rectangle{at, at.Add(b.Size())}, c.Picture, b.Min, draw.Src)
 	case c.Layout == display.Heading:
-		bold.write(dots, 0, 1, 1, 1, c.Cells[0][:width/bold.width])
+		bold.write(dots, 0, 1, 1, c.Cells[0][:width/bold.width])
 		for i, row := range c.Cells[1:] {
-			small.write(dots, 1, 16+small.height*i, 1, 1, row)
+			small.write(dots, 1, 16+small.height*i, 1, row)
 		}
 	case c.Layout == display.Large:
 		for i, row := range c.Cells[:2] {
-			large(dots, i*height/2, row)
+			bold.write(dots, 0, i*height/2+3, 2, row[:width/bold.width])
 		}
 	default:
 		for i, row := range c.Cells {
-			small.write(dots, 1, 2+small.height*i, 1, 1, row)
+			small.write(dots, 1, 2+small.height*i, 1, row)
 		}
 		mark(dots, c.Cursor)
 	}
 	return dots
-}
-
-// large sets a row in half the display's height: of up to 10 letters twice as
-// wide and high as the small font's, of up to 16 in the bold font twice as
-// high.
-func large(dots *image1bit.VerticalLSB, y int, row []rune) {
-	letters := []rune(strings.TrimRight(string(row), " "))
-	letters = letters[:min(len(letters), width/bold.width)]
-	if len(letters)*small.width*2 <= width {
-		small.write(dots, 2, y+4, 2, 2, letters)
-		return
-	}
-	bold.write(dots, 0, y+3, 1, 2, letters)
 }
 
 // mark shows the cursor: a line under the cell, or the cell turned about,

@@ -3,6 +3,8 @@ package serialtext
 import (
 	"errors"
 	"fmt"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/tarm/serial"
@@ -26,13 +28,25 @@ func Open(name string, baud int) (Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open serial port %s at %d baud: %w", name, baud, err)
 	}
-	return port{p}, nil
+	return &port{Port: p}, nil
 }
 
-// port closes although a write is stuck: the kernel drops what waits, and then
-// the write returns.
-type port struct{ *serial.Port }
+// port closes although a write is stuck: it refuses new ones and has the kernel
+// drop what waits, so that the one that is stuck, smaller than the kernel's
+// buffer of 4 KB, goes through.
+type port struct {
+	*serial.Port
+	closed atomic.Bool
+}
 
-func (p port) Close() error {
+func (p *port) Write(message []byte) (int, error) {
+	if p.closed.Load() {
+		return 0, os.ErrClosed
+	}
+	return p.Port.Write(message)
+}
+
+func (p *port) Close() error {
+	p.closed.Store(true)
 	return errors.Join(p.Flush(), p.Port.Close())
 }

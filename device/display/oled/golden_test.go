@@ -1,0 +1,139 @@
+package oled_test
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"testing"
+
+	"periph.io/x/conn/v3/i2c/i2ctest"
+
+	"smartkiosk/device/display"
+	"smartkiosk/device/display/oled"
+)
+
+// initialization is the SSD1306's "Software Initialization Flow Chart"
+// (application note, figure 2) with the values for 64 rows, then the addressing
+// mode that we use.
+var initialization = []byte{
+	0x00,
+	0xae,
+	0xa8, 0x3f, // Set MUX Ratio
+	0xd3, 0x00, // Set Display Offset
+	0x40,       // Set Display Start Line
+	0xa1,       // Set Segment re-map
+	0xc8,       // Set COM Output Scan Direction
+	0xda, 0x12, // Set COM Pins hardware configuration
+	0x81, 0x7f, // Set Contrast Control
+	0xa4,       // Disable Entire Display On
+	0xa6,       // Set Normal Display
+	0xd5, 0x80, // Set Osc Frequency
+	0x8d, 0x14, // Enable charge pump regulator
+	0x20, 0x02,
+	0x2e,
+}
+
+// page is a message that fills a page.
+func page(n byte, fill byte) i2ctest.IO {
+	w := []byte{0x80, 0xb0 | n, 0x80, 0x00, 0x80, 0x10, 0x40}
+	for range 128 {
+		w = append(w, fill)
+	}
+	return i2ctest.IO{Addr: 0x3c, W: w}
+}
+
+func TestPlayback(t *testing.T) {
+	bus := &i2ctest.Playback{DontPanic: true}
+	bus.Ops = append(bus.Ops, i2ctest.IO{Addr: 0x3c, W: initialization})
+	for n := range 8 {
+		bus.Ops = append(bus.Ops, page(byte(n), 0))
+	}
+	bus.Ops = append(bus.Ops,
+		i2ctest.IO{Addr: 0x3c, W: []byte{0x00, 0xaf}}, // Display On, the last of the flow chart
+		// An l in the second cell: its seven dots are in rows 5 to 11, so in
+		// two pages.
+		i2ctest.IO{Addr: 0x3c, W: []byte{0x80, 0xb0, 0x80, 0x08, 0x80, 0x10, 0x40, 0x20, 0xe0}},
+		i2ctest.IO{Addr: 0x3c, W: []byte{0x80, 0xb1, 0x80, 0x08, 0x80, 0x10, 0x40, 0x08, 0x0f, 0x08}},
+		i2ctest.IO{Addr: 0x3c, R: []byte{0x03}}, // status: on
+		i2ctest.IO{Addr: 0x3c, R: []byte{0x43}}, // status: off
+		i2ctest.IO{Addr: 0x3c, W: []byte{0x00, 0xae}},
+		i2ctest.IO{Addr: 0x3c, R: []byte{0x43}},
+	)
+	panel, err := oled.New(bus, 0x3c, oled.SSD1306)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := display.NewText(panel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := text.WriteString(" l"); err != nil {
+		t.Fatal(err)
+	}
+	if err := text.Check(); err != nil {
+		t.Errorf("a panel that is on: %v", err)
+	}
+	if err := text.Check(); err == nil || err.Error() != "SSD1306(0x3c) has lost its state: it was switched on but its status is 0x43" {
+		t.Errorf("a panel that lost its power: %v", err)
+	}
+	if err := text.Display(false); err != nil {
+		t.Fatal(err)
+	}
+	if err := text.Check(); err != nil {
+		t.Errorf("a panel that was switched off: %v", err)
+	}
+	if err := bus.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPicture sets a picture in the middle and cuts what is too large.
+func TestPicture(t *testing.T) {
+	for _, size := range []image.Point{{2, 2}, {300, 300}} {
+		record := &i2ctest.Record{}
+		panel, err := oled.New(record, 0x3c, oled.SH1106)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := display.NewText(panel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(record.Ops)
+		white := image.NewUniform(color.White)
+		picture := &sized{white, image.Rect(7, 7, 7+size.X, 7+size.Y)}
+		if err := text.Show(display.Frame{Picture: picture}); err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprintf("% x", record.Ops[before].W[:9])
+		// Columns 63 and 64 of the glass are 65 and 66 of the SH1106's memory,
+		// rows 31 and 32 the last of page 3 and the first of page 4.
+		want := map[int]string{2: "80 b3 80 01 80 14 40 80 80", 300: "80 b0 80 02 80 10 40 ff ff"}[size.X]
+		if got != want {
+			t.Errorf("a picture of %v: % s, want %s", size, got, want)
+		}
+	}
+}
+
+type sized struct {
+	*image.Uniform
+	bounds image.Rectangle
+}
+
+func (s *sized) Bounds() image.Rectangle { return s.bounds }
+
+func TestBadInput(t *testing.T) {
+	for _, tt := range []struct {
+		address uint16
+		chip    oled.Chip
+		want    string
+	}{
+		{0x3c, 2, "unknown chip 2"},
+		{0x3c, -1, "unknown chip -1"},
+		{0x78, oled.SH1106, "0x78 is not the address of an SH1106 (0x3c or 0x3d)"},
+	} {
+		if _, err := oled.New(nil, tt.address, tt.chip); err == nil || err.Error() != tt.want {
+			t.Errorf("%v, want %q", err, tt.want)
+		}
+	}
+}

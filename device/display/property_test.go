@@ -1,0 +1,278 @@
+package display_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"smartkiosk/device/display"
+	"smartkiosk/device/display/displaysim"
+	"smartkiosk/device/display/hd44780"
+	"smartkiosk/device/display/oled"
+)
+
+// letters are drawn for random frames: ASCII, letters of ROMs, letters to be
+// taught (more than there are slots), and what no display has.
+var letters = []rune(" *#01aefgkLMN\\~äöüæøåÆØÅáčđŋšŧžÁČĐŊŠŦŽé–日")
+
+func frames(t *rapid.T) display.Frame {
+	row := rapid.StringOfN(rapid.SampledFrom(letters), 0, 24, -1)
+	return display.Frame{
+		Rows:   rapid.SliceOfN(row, 0, 6).Draw(t, "rows"),
+		Layout: display.Layout(rapid.IntRange(0, 2).Draw(t, "layout")),
+	}
+}
+
+// TestLastFrameShows: whatever was shown before, and wherever the power was
+// lost in between, the display ends up showing what one would that was shown
+// the last frame alone.
+func TestLastFrameShows(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		sequence := rapid.SliceOfN(rapid.Custom(frames), 1, 6).Draw(rt, "frames")
+		lost := rapid.IntRange(-1, len(sequence)-1).Draw(rt, "power lost before")
+		fresh := benches(t)
+		for i, b := range benches(t) {
+			text, err := display.NewText(b.part)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			for n, f := range sequence {
+				if n == lost {
+					b.power()
+					if err := text.Refresh(); err != nil {
+						rt.Fatal(err)
+					}
+				}
+				if err := text.Show(f); err != nil {
+					rt.Fatal(err)
+				}
+			}
+			alone, err := display.NewText(fresh[i].part)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if err := alone.Show(sequence[len(sequence)-1]); err != nil {
+				rt.Fatal(err)
+			}
+			if got, want := seen(b.glass), seen(fresh[i].glass); got != want {
+				rt.Errorf("%s shows\n%s\nwant\n%s", b.name, got, want)
+			}
+			if len(*b.faults) > 0 {
+				rt.Errorf("%s: %q", b.name, *b.faults)
+			}
+		}
+	})
+}
+
+func seen(g glass) string {
+	if r, ok := g.(reader); ok {
+		return strings.Join(r.Text(), "\n")
+	}
+	dots := g.(*displaysim.OLED).Dots()
+	return fmt.Sprintf("%x", dots.Pix)
+}
+
+// TestOnlyChangesAreWritten compares the cells that were written to those that
+// changed.
+func TestOnlyChangesAreWritten(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		first, second := frames(rt), frames(rt)
+		for _, b := range benches(t) {
+			text, err := display.NewText(b.part)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if err := text.Show(first); err != nil {
+				rt.Fatal(err)
+			}
+			before, written := cellsOf(b.glass)
+			*written = nil
+			if err := text.Show(second); err != nil {
+				rt.Fatal(err)
+			}
+			after, written := cellsOf(b.glass)
+			var changed []int
+			for i := range after {
+				if before[i] != after[i] {
+					changed = append(changed, i)
+				}
+			}
+			slices.Sort(*written)
+			if _, dots := b.glass.(*displaysim.OLED); dots {
+				// A stretch may go on over a few columns that did not change.
+				for _, w := range *written {
+					near := func(c int) bool { return c/128 == w/128 && c-w <= 5 && w-c <= 5 }
+					if !slices.ContainsFunc(changed, near) {
+						rt.Errorf("%s: column %d of page %d was written, far from any change", b.name, w%128, w/128)
+					}
+				}
+				continue
+			}
+			if !slices.Equal(*written, changed) {
+				rt.Errorf("%s: wrote %d, changed %d", b.name, *written, changed)
+			}
+			*written = nil
+			if err := text.Show(second); err != nil {
+				rt.Fatal(err)
+			}
+			if _, written := cellsOf(b.glass); len(*written) > 0 {
+				rt.Errorf("%s: wrote %d for the same frame again", b.name, *written)
+			}
+		}
+	})
+}
+
+// cellsOf gives the codes in a display's memory and the list of cells written.
+func cellsOf(g glass) ([]byte, *[]int) {
+	switch g := g.(type) {
+	case *displaysim.HD44780:
+		var codes []byte
+		for i := range g.Rows * g.Cols {
+			codes = append(codes, g.Code(i/g.Cols, i%g.Cols))
+		}
+		return codes, &g.Written
+	case *displaysim.Serial:
+		return g.Codes(), &g.Written
+	case *displaysim.OLED:
+		return slices.Clone(g.Dots().Pix), &g.Written
+	}
+	panic("unknown glass")
+}
+
+// TestStartFromAnyState cuts the driver off at every message, or edge of a
+// line, and has another one take over.
+func TestStartFromAnyState(t *testing.T) {
+	nibbles := 0
+	for cut := 0; cut < 400; cut += 7 {
+		clock := &displaysim.Clock{}
+		lcd := displaysim.NewHD44780(2, 16, clock)
+		wires := &displaysim.Wires{LCD: lcd}
+		left := cut
+		wait := func(d time.Duration) { clock.Wait(d) }
+		gpio, err := hd44780.NewGPIO(pinsOf(wires), wait)
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken := &cutBus{Bus: gpio, left: &left}
+		part, err := hd44780.New(broken, 2, 16, hd44780.A00)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := display.NewText(part); err == nil {
+			text.Show(display.Frame{Rows: []string{"blåbær", "øøøø"}})
+		}
+		whole, err := hd44780.NewGPIO(pinsOf(wires), wait)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err = hd44780.New(whole, 2, 16, hd44780.A00)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := display.NewText(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := text.Show(display.Frame{Rows: []string{"Sett inn kortet", "på nytt"}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := lcd.Text(); strings.TrimRight(got[0], " ") != "Sett inn kortet" || strings.TrimRight(got[1], " ") != "på nytt" {
+			t.Errorf("cut after %d nibbles: shows %q", cut, got)
+		}
+		nibbles = max(nibbles, cut-left)
+	}
+	if nibbles < 100 {
+		t.Errorf("only %d nibbles were sent before a cut", nibbles)
+	}
+}
+
+// cutBus sends so many nibbles and then none, also between the two of a byte.
+type cutBus struct {
+	hd44780.Bus
+	left *int
+}
+
+func (c *cutBus) Byte(data bool, b byte) error {
+	if *c.left == 1 && !data {
+		*c.left = 0
+		c.Bus.Nibble(b >> 4)
+	}
+	if *c.left < 2 {
+		return errCut
+	}
+	*c.left -= 2
+	return c.Bus.Byte(data, b)
+}
+
+func (c *cutBus) Nibble(n byte) error {
+	if *c.left < 1 {
+		return errCut
+	}
+	*c.left--
+	return c.Bus.Nibble(n)
+}
+
+// TestPictureAndQR shows dots instead of letters, and letters again.
+func TestPictureAndQR(t *testing.T) {
+	for _, chip := range []oled.Chip{oled.SSD1306, oled.SH1106} {
+		glass := []func() *displaysim.OLED{displaysim.NewSSD1306, displaysim.NewSH1106}[chip]()
+		bus := &displaysim.I2C{Address: 0x3d, Target: glass, Hertz: 400000, Clock: &displaysim.Clock{}}
+		panel, err := oled.New(bus, 0x3d, chip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := display.NewText(panel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blank := seen(glass)
+		for _, link := range []string{"https://kiosk.example/k1", "https://kiosk.example/" + strings.Repeat("k", 90)} {
+			code, err := oled.QR(link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := text.Show(display.Frame{Rows: []string{"behind the picture"}, Picture: code}); err != nil {
+				t.Fatal(err)
+			}
+			b := code.Bounds()
+			left := (128 - b.Dx()) / 2
+			for y := range 64 {
+				for x := range 128 {
+					lit := false
+					if x >= left && x < left+b.Dx() {
+						r, _, _, _ := code.At(x-left, y).RGBA()
+						lit = r > 0
+					}
+					if bool(glass.Dots().BitAt(x, y)) != lit {
+						t.Fatalf("%s: dot %d,%d is %v, want %v", panel, x, y, !lit, lit)
+					}
+				}
+			}
+			if *pictures != "" {
+				write(t, fmt.Sprintf("%s/qr-%d-%d.png", *pictures, chip, len(link)), glass.Picture())
+			}
+		}
+		if err := text.Clear(); err != nil {
+			t.Fatal(err)
+		}
+		if seen(glass) != blank {
+			t.Error("something is left of the picture")
+		}
+		if len(glass.Faults) > 0 {
+			t.Error(glass.Faults)
+		}
+	}
+	if _, err := oled.QR(strings.Repeat("k", 400)); err == nil || !strings.Contains(err.Error(), "modules on 64 dots") {
+		t.Errorf("a QR code of 400 bytes: %v", err)
+	}
+	if _, err := oled.QR(strings.Repeat("k", 4000)); err == nil || !strings.Contains(err.Error(), "cannot make a QR code of 4000 bytes") {
+		t.Errorf("a QR code of 4000 bytes: %v", err)
+	}
+}
+
+var errCut = errors.New("cut off")
