@@ -20,7 +20,7 @@ TEST := pcscd="the PC/SC service, a real one" \
 PROGRAMS := kioskd kioskctl kioskhub smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build bench fuzz powercut vet need-build need-test clean
+.PHONY: demo test build bench fuzz powercut network vet need-build need-test clean
 
 demo: build
 	@bin/kioskd demo $(DEMO)
@@ -37,10 +37,10 @@ vet: need-build
 	@go tool staticcheck ./...
 
 # Side by side in one run, because machines are noisy; the table goes to bench.json too.
-BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$|Fdatasync|Validation|OCSP|CRL$$
+BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$$$|AppendBacklog|Fdatasync|JetStreamPublish|Queued|Drain|Validation|OCSP|CRL$$
 bench: need-test
 	@set -o pipefail; go test -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
-		./device/smartkort ./cmd/kioskctl ./store ./cmd/kioskd ./kiosk/webeid ./kiosk/trust | go run ./deploy/benchtable
+		./device/smartkort ./cmd/kioskctl ./store ./cmd/kioskd ./kiosk/push ./kiosk/webeid ./kiosk/trust | go run ./deploy/benchtable
 
 # Every fuzz target there is, TIME each.
 fuzz: need-test
@@ -60,6 +60,10 @@ powercut: need-build
 	@CGO_ENABLED=0 go build -o bin/powercut ./deploy/bench/powercut
 	@kernel=$$(sh deploy/bench/kernel.sh) && sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && \
 		$$sudo bin/powercut -kernel "$$kernel" -cuts $(N) $(SEED:%=-seed %) $(REPLAY:%=-replay %) $(CUT:%=-cut %)
+
+# Hands N events over connections that are cut, stalled, repeated and reordered.
+network: need-build
+	@go test ./kiosk/push -run Network -network.events $(N) -timeout 2h
 
 need-build:
 	$(NEED) $(BUILD)
