@@ -37,7 +37,7 @@ vet: need-build
 	@go tool staticcheck ./...
 
 # Side by side in one run, because machines are noisy; the table goes to bench.json too.
-BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$$$|AppendBacklog|Fdatasync|JetStreamPublish|Queued|Drain|Validation|OCSP|CRL$$
+BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$|AppendBacklog|Fdatasync|JetStreamPublish|Queued|Drain|Validation|OCSP|CRL$$
 bench: need-test
 	@set -o pipefail; go test -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
 		./device/smartkort ./cmd/kioskctl ./store ./cmd/kioskd ./kiosk/push ./kiosk/webeid ./kiosk/trust | go run ./deploy/benchtable
