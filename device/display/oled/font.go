@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 	"periph.io/x/devices/v3/ssd1306/image1bit"
@@ -50,11 +51,9 @@ func (f font) letter(r rune) []byte {
 	if rows, ok := f.rows[r]; ok {
 		return rows
 	}
-	for _, base := range norm.NFKD.String(string(r)) {
-		if rows, ok := f.rows[base]; ok {
-			return rows
-		}
-		break
+	base, _ := utf8.DecodeRuneInString(norm.NFKD.String(string(r)))
+	if rows, ok := f.rows[base]; ok {
+		return rows
 	}
 	return f.rows['\uFFFD']
 }
