@@ -176,11 +176,14 @@ func (k *Keeper) opened() (Device, error) {
 		d, err := k.open()
 		mu.Lock()
 		defer mu.Unlock()
-		if late && err == nil {
+		if err != nil {
+			return err
+		}
+		if late {
 			return d.Close()
 		}
 		dev = d
-		return err
+		return nil
 	})
 	mu.Lock()
 	defer mu.Unlock()

@@ -30,7 +30,8 @@ type Text struct {
 
 var _ display.TextDisplay = (*Text)(nil)
 
-// NewText starts a part. The display is on and empty when it returns.
+// NewText starts a part. The display is on and empty when it returns. A part
+// that cannot be started is closed.
 func NewText(part Part) (*Text, error) {
 	t := &Text{part: part}
 	t.rows, t.cols = part.Size()
@@ -39,6 +40,7 @@ func NewText(part Part) (*Text, error) {
 	}
 	t.blank()
 	if err := t.Refresh(); err != nil {
+		part.Close()
 		return nil, err
 	}
 	return t, nil

@@ -31,9 +31,9 @@ func Open(name string, baud int) (Port, error) {
 	return &port{Port: p}, nil
 }
 
-// port closes although a write is stuck: it refuses new ones and has the kernel
-// drop what waits, so that the one that is stuck, smaller than the kernel's
-// buffer of 4 KB, goes through.
+// port does not wait, when it is closed, for the kernel to send what waits. A
+// serial driver lets a write that is stuck go on then; where one does not, both
+// end when the display is pulled, and a Keeper waits for neither.
 type port struct {
 	*serial.Port
 	closed atomic.Bool
