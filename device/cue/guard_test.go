@@ -1,0 +1,162 @@
+package cue
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// lock is a line that notes how long it was on.
+type lock struct {
+	mu      sync.Mutex
+	open    bool
+	since   time.Time
+	longest time.Duration
+	failing int // so many of the next shuts fail
+}
+
+func (l *lock) set(open bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !open && l.failing > 0 {
+		l.failing--
+		return errors.New("line lost")
+	}
+	if open && !l.open {
+		l.since = time.Now()
+	}
+	if !open && l.open {
+		l.longest = max(l.longest, time.Since(l.since))
+	}
+	l.open = open
+	return nil
+}
+
+func (l *lock) isOpen() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open
+}
+
+func (l *lock) fail(times int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failing = times
+}
+
+// guarded runs guard on a lock in virtual time. end closes what f has not.
+func guarded(t *testing.T, l *lock, limit time.Duration, f func(tell func(time.Duration) error, stop chan struct{})) {
+	t.Helper()
+	commands, replies, stop := make(chan time.Duration), make(chan error, 1), make(chan struct{}, 1)
+	ended := make(chan error)
+	go func() { ended <- guard(commands, func(err error) { replies <- err }, stop, l.set, limit) }()
+	<-replies
+	f(func(d time.Duration) error {
+		commands <- d
+		return <-replies
+	}, stop)
+	close(commands)
+	if err := <-ended; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	if l.open {
+		t.Error("left open at the end")
+	}
+}
+
+// Whatever it is told, and whenever, the line is on no longer than its limit at
+// a time, and off in the end.
+func TestGuardNeverOpensLongerThanItsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { // Deadline is not for bubbles
+			limit := time.Duration(rapid.IntRange(1, 5000).Draw(rt, "limit ms")) * time.Millisecond
+			l := &lock{}
+			guarded(t, l, limit, func(tell func(time.Duration) error, _ chan struct{}) {
+				for range rapid.IntRange(1, 30).Draw(rt, "commands") {
+					d := time.Duration(rapid.Int64().Draw(rt, "for"))
+					if rapid.Bool().Draw(rt, "in seconds") {
+						d = time.Duration(rapid.IntRange(-1, 9000).Draw(rt, "ms")) * time.Millisecond
+					}
+					_ = tell(d)
+					time.Sleep(time.Duration(rapid.IntRange(0, 3000).Draw(rt, "wait ms")) * time.Millisecond)
+				}
+			})
+			if l.longest > limit {
+				rt.Fatalf("open for %v, limit %v", l.longest, limit)
+			}
+		})
+	})
+}
+
+func TestGuard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lock{open: true} // by whoever had it before
+		guarded(t, l, 10*time.Second, func(tell func(time.Duration) error, stop chan struct{}) {
+			at := func(d time.Duration, open bool) {
+				t.Helper()
+				time.Sleep(d)
+				synctest.Wait()
+				if l.isOpen() != open {
+					t.Errorf("open: %v", !open)
+				}
+			}
+			at(0, false)
+			if err := tell(3 * time.Second); err != nil {
+				t.Fatal(err)
+			}
+			at(2999*time.Millisecond, true)
+			at(time.Millisecond, false)
+
+			_ = tell(3 * time.Second)
+			at(2*time.Second, true)
+			_ = tell(3 * time.Second) // three more from now
+			at(2999*time.Millisecond, true)
+			at(time.Millisecond, false)
+
+			_ = tell(time.Minute) // the limit
+			at(9999*time.Millisecond, true)
+			at(time.Millisecond, false)
+
+			_ = tell(5 * time.Second)
+			_ = tell(0)
+			at(0, false)
+
+			_ = tell(time.Second)
+			l.fail(5) // it is tried until it works
+			at(time.Second, true)
+			at(5*setAgain, false)
+
+			_ = tell(time.Second)
+			l.fail(1)
+			if err := tell(0); err == nil {
+				t.Error("shutting failed and nobody was told")
+			}
+			at(setAgain, false)
+			_ = tell(time.Hour)
+			l.fail(3) // at the end too
+		})
+	})
+}
+
+func TestGuardStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, failing := range []int{0, lastTries} {
+			l := &lock{}
+			commands, replies, stop := make(chan time.Duration), make(chan error, 1), make(chan struct{})
+			ended := make(chan error)
+			go func() { ended <- guard(commands, func(err error) { replies <- err }, stop, l.set, time.Hour) }()
+			<-replies
+			commands <- time.Hour
+			<-replies
+			l.fail(failing)
+			close(stop)
+			if err := <-ended; (err != nil) != (failing > 0) || l.open != (failing > 0) {
+				t.Errorf("after %d failures: %v, open %v", failing, err, l.open)
+			}
+		}
+	})
+}

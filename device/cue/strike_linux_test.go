@@ -1,0 +1,213 @@
+package cue
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// door is the outside of a strike's line.
+type door struct {
+	path   string
+	levels *os.File
+}
+
+func newDoor(t *testing.T) *door {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "strike")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// For reading and writing, so that it is never at its end.
+	levels, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { levels.Close() })
+	return &door{path, levels}
+}
+
+// sees waits for the levels that the line is driven to next.
+func (d *door) sees(t *testing.T, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	for i := range got {
+		if err := d.levels.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.levels.Read(got[i : i+1]); err != nil {
+			t.Fatalf("after %q: %v, want %q", got[:i], err, want)
+		}
+	}
+	if string(got) != want {
+		t.Fatalf("the line went %s, want %s", got, want)
+	}
+}
+
+// kiosk starts a process that opens the door, and waits until it has.
+func (d *door) kiosk(t *testing.T, kind, open string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", kind, d.path, open)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	if text, err := bufio.NewReader(out).ReadString('\n'); text != "opened <nil>\n" {
+		t.Fatalf("kiosk says %q, %v", text, err)
+	}
+	return cmd
+}
+
+func TestStrikeShutsWhenItsKioskIsKilled(t *testing.T) {
+	d := newDoor(t)
+	kiosk := d.kiosk(t, "guarded", "1h")
+	d.sees(t, "01")
+	if err := kiosk.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	d.sees(t, "0")
+}
+
+func TestStrikeShutsWhenItsProcessGroupIsKilled(t *testing.T) {
+	d := newDoor(t)
+	kiosk := d.kiosk(t, "guarded", "1h")
+	d.sees(t, "01")
+	if err := syscall.Kill(-kiosk.Process.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	d.sees(t, "0")
+}
+
+func TestStrikeShutsWhenItsKioskHangs(t *testing.T) {
+	d := newDoor(t)
+	kiosk := d.kiosk(t, "guarded", "2s")
+	if err := kiosk.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	d.sees(t, "010")
+}
+
+// What the guardian is for: without one, the same kill leaves the line on. A
+// test that could not see that would prove nothing.
+func TestWithoutGuardian(t *testing.T) {
+	d := newDoor(t)
+	kiosk := d.kiosk(t, "careless", "1h")
+	d.sees(t, "1")
+	if err := kiosk.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := kiosk.Wait(); err == nil {
+		t.Fatal("the kiosk was not killed")
+	}
+	if err := d.levels.SetReadDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := d.levels.Read(make([]byte, 1)); n != 0 {
+		t.Error("something shut the line")
+	}
+}
+
+func (s *Strike) pid() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.guardian.cmd.Process.Pid
+}
+
+// Another guardian takes the place of one that is killed, and shuts.
+func TestStrikeShutsWhenItsGuardianEnds(t *testing.T) {
+	d := newDoor(t)
+	s, err := OpenStrike(d.path, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.sees(t, "0")
+	for signal, want := range map[syscall.Signal]string{syscall.SIGKILL: "0", syscall.SIGTERM: "00", syscall.SIGINT: "00", syscall.SIGHUP: "00"} {
+		if err := s.Open(time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		d.sees(t, "1")
+		if err := syscall.Kill(s.pid(), signal); err != nil {
+			t.Fatal(err)
+		}
+		d.sees(t, want)
+		if err := <-s.Errors(); !strings.HasPrefix(err.Error(), "the guardian of the door ended") {
+			t.Errorf("%v: %v", signal, err)
+		}
+	}
+	if err := s.Open(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shut(); err != nil {
+		t.Fatal(err)
+	}
+	d.sees(t, "10")
+	if err := s.Open(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s.Close()
+	d.sees(t, "10")
+	if err := s.Open(time.Second); err == nil || err.Error() != "cannot use the door: it has no guardian now" {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// A guardian that does not answer is killed, and another shuts.
+func TestHungGuardian(t *testing.T) {
+	d := newDoor(t)
+	s, err := OpenStrike(d.path, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Open(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	d.sees(t, "01")
+	if err := syscall.Kill(s.pid(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shut(); err == nil || !strings.HasPrefix(err.Error(), "cannot use the door: no answer of its guardian") {
+		t.Errorf("shutting: %v", err)
+	}
+	d.sees(t, "0")
+}
+
+func TestOpenStrikeErrors(t *testing.T) {
+	for _, tt := range []struct {
+		pin  string
+		max  time.Duration
+		want string
+	}{
+		{"/nowhere/GPIO99", time.Second, "cannot open strike: no such line"},
+		{"GPIO4", 0, "cannot open strike: it needs a time to shut after"},
+	} {
+		if _, err := OpenStrike(tt.pin, tt.max); err == nil || err.Error() != tt.want {
+			t.Errorf("%v, want %s", err, tt.want)
+		}
+	}
+	d := newDoor(t)
+	s, err := OpenStrike(d.path, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Open(0); err == nil || err.Error() != "cannot open the door: for no time" {
+		t.Errorf("for no time: %v", err)
+	}
+}

@@ -1,0 +1,143 @@
+package cue
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"smartkiosk/device/keypad/line"
+)
+
+const (
+	tamperWait  = time.Second           // one wait for an edge; a missed one is found after it
+	tamperLooks = 5                     // of one level in a row, before it counts
+	tamperEvery = 10 * time.Millisecond // between them
+)
+
+// TamperState is what the switch of a housing says.
+type TamperState int
+
+const (
+	Unopened TamperState = iota + 1
+	Opened               // or its wire is cut
+	Unknown              // its line is lost: whoever is careful takes it for opened
+)
+
+func (s TamperState) String() string {
+	switch s {
+	case Unopened:
+		return "unopened"
+	case Opened:
+		return "opened"
+	case Unknown:
+		return "unknown"
+	}
+	return "state " + strconv.Itoa(int(s))
+}
+
+// Tamper watches a switch that a closed housing keeps closed, from a line to
+// ground. A cut wire looks like an open housing, as it should; a short circuit
+// looks like a closed one, and only a supervised loop would tell.
+type Tamper struct {
+	pin    gpio.PinIO
+	states chan TamperState
+	stop   context.CancelFunc
+	done   chan struct{}
+}
+
+// OpenTamper takes the line, with its pull-up, and watches it. Lines without
+// edge detection will not do.
+func OpenTamper(pin gpio.PinIO) (*Tamper, error) {
+	if err := line.Claim(pin, pin.In(gpio.PullUp, gpio.BothEdges)); err != nil {
+		return nil, fmt.Errorf("cannot open tamper switch: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t := &Tamper{pin: pin, states: make(chan TamperState, 16), stop: cancel, done: make(chan struct{})}
+	go t.run(ctx)
+	return t, nil
+}
+
+// States are the state found first and then every change that lasted for 50
+// ms. Whoever does not read misses the oldest. It is never closed.
+func (t *Tamper) States() <-chan TamperState { return t.states }
+
+// Close stops watching, within 2 s.
+func (t *Tamper) Close() error {
+	t.stop()
+	<-t.done
+	line.Release(t.pin)
+	return nil
+}
+
+func (t *Tamper) run(ctx context.Context) {
+	defer close(t.done)
+	var told TamperState
+	tell := func(s TamperState) {
+		if s != told && ctx.Err() == nil {
+			told = s
+			t.tell(s)
+		}
+	}
+	for ctx.Err() == nil {
+		state := t.steady(ctx)
+		// Read cannot fail, and says low on a line that is lost: closed. So
+		// what it says counts only when a wait works too.
+		_, err := line.Wait(ctx, t.pin, tamperEvery)
+		if err == nil {
+			if t.steady(ctx) == state {
+				tell(state)
+			}
+			_, err = line.Wait(ctx, t.pin, tamperWait)
+		}
+		if err != nil {
+			tell(Unknown)
+			for t.pin.In(gpio.PullUp, gpio.BothEdges) != nil && pause(ctx, tamperWait) {
+			}
+		}
+	}
+}
+
+// steady waits until the level was the same in some looks in a row.
+func (t *Tamper) steady(ctx context.Context) TamperState {
+	level, same := t.pin.Read(), 1
+	for same < tamperLooks && pause(ctx, tamperEvery) {
+		if now := t.pin.Read(); now == level {
+			same++
+		} else {
+			level, same = now, 1
+		}
+	}
+	if level == gpio.Low {
+		return Unopened
+	}
+	return Opened
+}
+
+func (t *Tamper) tell(s TamperState) {
+	for {
+		select {
+		case t.states <- s:
+			return
+		default:
+		}
+		select {
+		case <-t.states:
+		default:
+		}
+	}
+}
+
+// pause waits for d and answers false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
