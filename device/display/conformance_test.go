@@ -120,3 +120,25 @@ func TestTextDisplay(t *testing.T) {
 		}
 	}
 }
+
+// FuzzWrite: whatever bytes are written, every part takes them, and none takes
+// a letter for a command.
+func FuzzWrite(f *testing.F) {
+	for _, seed := range []string{"Sett inn kortet\n* English", "\x1b@|-\xfeX", "čđŋšŧž\u0301\u200f", strings.Repeat("å\n", 9)} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		for _, b := range benches(t) {
+			text, err := display.NewText(b.part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := text.Write(p); err != nil || n != len(p) {
+				t.Errorf("%s: took %d of %d bytes: %v", b.name, n, len(p), err)
+			}
+			for _, fault := range *b.faults {
+				t.Errorf("%s: %s", b.name, fault)
+			}
+		}
+	})
+}

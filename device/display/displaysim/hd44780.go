@@ -149,10 +149,16 @@ func (h *HD44780) data(b byte) {
 	if cell := h.cell(h.address); cell >= 0 {
 		h.Written = append(h.Written, cell)
 	}
-	switch h.address += step; h.address {
+	switch h.address += step; h.address { // two lines of 40
 	case 0x28:
 		h.address = 0x40
 	case 0x68:
+		h.address = 0
+	case 0x3f:
+		h.address = 0x27
+	case -1:
+		h.address = 0x67
+	case 0x80:
 		h.address = 0
 	}
 }
@@ -177,6 +183,16 @@ func (h *HD44780) Code(row, col int) byte { return h.ddram[h.addressOf(row, col)
 
 // On tells whether the display shows anything.
 func (h *HD44780) On() bool { return h.on }
+
+// Cursor tells where the cursor is, -1 for beside the glass, and how it is
+// shown.
+func (h *HD44780) Cursor() (row, col int, underlined, blinking bool) {
+	cell := h.cell(h.address)
+	if cell < 0 || h.inCGRAM {
+		return -1, -1, h.cursor, h.blink
+	}
+	return cell / h.Cols, cell % h.Cols, h.cursor, h.blink
+}
 
 // Text reads the glass, a string for each row: a letter of ROM or CGRAM that no
 // one knows is U+FFFD. It is empty when the display is off.
