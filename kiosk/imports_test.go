@@ -19,9 +19,17 @@ var importRules = map[string][]string{ // packages at and below: never at or bel
 	"kiosk":  {"device", "store", "cmd"},
 }
 
-// cgoModules are those that need a C compiler; device/reader alone uses them,
-// so that all the rest builds without.
-var cgoModules = []string{"C", "github.com/ebfe/scard"}
+// cgoModules are those that need a C compiler, and the one package that uses
+// each, so that all the rest builds without: "C" itself is for the packages
+// here only.
+var cgoModules = map[string][]string{
+	"github.com/ebfe/scard":   {"device/reader"},
+	"github.com/miekg/pkcs11": {"device/pkcs11card"},
+	"C":                       {"device/reader", "device/pkcs11card"},
+}
+
+// tags are the sets of build tags under which the rules hold.
+var tags = []string{"", "pkcs11"}
 
 type goPackage struct {
 	ImportPath string
@@ -34,9 +42,9 @@ func belowAny(path string, roots []string) bool {
 	return slices.ContainsFunc(roots, func(root string) bool { return below(path, root) })
 }
 
-func listPackages(t *testing.T) []goPackage {
+func listPackages(t *testing.T, tags string) []goPackage {
 	t.Helper()
-	list := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	list := exec.Command("go", "list", "-tags", tags, "-json=ImportPath,Imports", "./...")
 	list.Dir = ".."
 	out, err := list.Output()
 	if err != nil {
@@ -55,16 +63,22 @@ func listPackages(t *testing.T) []goPackage {
 }
 
 func TestImportRules(t *testing.T) {
+	for _, tag := range tags {
+		t.Run("tags "+tag, func(t *testing.T) { checkImports(t, tag) })
+	}
+}
+
+func checkImports(t *testing.T, tag string) {
 	const module = "smartkiosk/"
 	tops := []string{"cmd", "device", "kiosk", "store", "deploy"}
-	for _, p := range listPackages(t) {
+	for _, p := range listPackages(t, tag) {
 		path := strings.TrimPrefix(p.ImportPath, module)
 		if !belowAny(path, tops) {
 			t.Errorf("%s: packages live under %v", path, tops)
 		}
 		for _, imported := range p.Imports {
-			if belowAny(imported, cgoModules) && path != "device/reader" {
-				t.Errorf("%s imports %s; only device/reader may", path, imported)
+			if only, ok := cgoModules[imported]; ok && (!slices.Contains(only, path) || path == "device/pkcs11card" && tag != "pkcs11") {
+				t.Errorf("%s imports %s; only %v may, device/pkcs11card under its tag", path, imported, only)
 			}
 			inner, ours := strings.CutPrefix(imported, module)
 			if !ours {

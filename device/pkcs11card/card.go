@@ -1,0 +1,125 @@
+//go:build pkcs11
+
+package pkcs11card
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/miekg/pkcs11"
+
+	"smartkiosk/device/smartkort"
+)
+
+// Card is one card for the length of one visit. It is not for concurrent use.
+type Card struct {
+	module *Module
+	tokens []*token
+	closed bool
+}
+
+// token is a PIN of the card and what it guards.
+type token struct {
+	module  *Module
+	slot    uint
+	session pkcs11.SessionHandle
+}
+
+// Certificate is a holder's certificate on the card.
+type Certificate struct {
+	ID    []byte // CKA_ID, which its key has too
+	Label string
+	DER   []byte
+	token *token
+}
+
+// maxCertificates are read of one card.
+const maxCertificates = 16
+
+// Certificates gives the certificates that are no authority's. Whether there
+// is a key for one shows when it is used: modules may hide keys until the PIN
+// is verified.
+func (c *Card) Certificates(ctx context.Context) ([]Certificate, error) {
+	var all []Certificate
+	for _, t := range c.tokens {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("cannot read certificates: %w", err)
+		}
+		certs, err := t.certificates(maxCertificates - len(all))
+		if err != nil {
+			return nil, fmt.Errorf("cannot read certificates: %w", err)
+		}
+		all = append(all, certs...)
+	}
+	return all, nil
+}
+
+func (t *token) certificates(max int) ([]Certificate, error) {
+	objects, err := t.find([]*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_CERTIFICATE),
+		pkcs11.NewAttribute(pkcs11.CKA_CERTIFICATE_TYPE, pkcs11.CKC_X_509),
+	}, max+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(objects) > max {
+		return nil, fmt.Errorf("%w: over %d of them", smartkort.ErrMalformed, maxCertificates)
+	}
+	var certs []Certificate
+	for _, object := range objects {
+		values, err := t.module.ctx.GetAttributeValue(t.session, object, []*pkcs11.Attribute{
+			pkcs11.NewAttribute(pkcs11.CKA_ID, nil),
+			pkcs11.NewAttribute(pkcs11.CKA_LABEL, nil),
+			pkcs11.NewAttribute(pkcs11.CKA_VALUE, nil),
+		})
+		if err != nil {
+			return nil, err
+		}
+		cert := Certificate{ID: values[0].Value, Label: string(values[1].Value), DER: values[2].Value, token: t}
+		if parsed, err := x509.ParseCertificate(cert.DER); err == nil && parsed.IsCA {
+			continue
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
+}
+
+// find gives at most max objects that have these attributes.
+func (t *token) find(attributes []*pkcs11.Attribute, max int) ([]pkcs11.ObjectHandle, error) {
+	ctx := t.module.ctx
+	if err := ctx.FindObjectsInit(t.session, attributes); err != nil {
+		return nil, err
+	}
+	objects, _, err := ctx.FindObjects(t.session, max)
+	return objects, errors.Join(err, ctx.FindObjectsFinal(t.session))
+}
+
+// Close ends what a verified PIN allowed, and lets go of the card. It may be
+// called again and after the card is gone. Whether the card is reset then is
+// up to the module.
+func (c *Card) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	c.module.mu.Lock()
+	defer c.module.mu.Unlock()
+	c.module.open = false
+	if err := c.end(); err != nil {
+		return fmt.Errorf("cannot let go of card: %w", err)
+	}
+	return nil
+}
+
+// end undoes Initialize. What fails on the way is what a card that was pulled
+// makes fail; C_Finalize is what counts.
+func (c *Card) end() error {
+	ctx := c.module.ctx
+	for _, t := range c.tokens {
+		_ = ctx.Logout(t.session)
+		_ = ctx.CloseAllSessions(t.slot)
+	}
+	return ctx.Finalize()
+}
