@@ -52,7 +52,9 @@ type Keeper struct {
 	stuck  atomic.Int32
 }
 
-// Keep starts to keep the display that open opens. changed is called from one
+// Keep starts to keep the display that open opens. An open that takes longer
+// than a few seconds is called again before it returns, and what it opens is
+// closed. changed is called from one
 // goroutine, with nil when the display works and with the reason when it no
 // longer does: once for each change, and once for the first attempt.
 func Keep(open func() (Device, error), changed func(error)) *Keeper {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,25 +18,48 @@ import (
 
 // fake is a device that does what a test tells it to.
 type fake struct {
-	shown    []string
-	show     func() error // may block
+	block chan bool // a frame is taken when this can be received from; nil for at once
+
+	mu       sync.Mutex
+	fails    error // of Show
 	check    error
+	shown    []string
 	refreshs int
 	closed   bool
 }
 
 func (f *fake) Show(frame display.Frame) error {
-	if f.show != nil {
-		if err := f.show(); err != nil {
-			return err
-		}
+	if f.block != nil {
+		<-f.block
 	}
-	f.shown = append(f.shown, frame.Rows[0])
-	return nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fails == nil {
+		f.shown = append(f.shown, frame.Rows[0])
+	}
+	return f.fails
 }
-func (f *fake) Check() error   { return f.check }
-func (f *fake) Refresh() error { f.refreshs++; return nil }
-func (f *fake) Close() error   { f.closed = true; return nil }
+
+func (f *fake) Check() error { f.mu.Lock(); defer f.mu.Unlock(); return f.check }
+
+func (f *fake) Refresh() error { f.mu.Lock(); defer f.mu.Unlock(); f.refreshs++; return nil }
+
+func (f *fake) Close() error { f.mu.Lock(); defer f.mu.Unlock(); f.closed = true; return nil }
+
+// set tells the device what to do from now on.
+func (f *fake) set(fails, check error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fails, f.check = fails, check
+}
+
+// saw is what became of the device: what it showed, how often it was
+// refreshed, and whether it was closed.
+func (f *fake) saw() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fmt.Sprint(f.shown, f.refreshs, f.closed)
+}
 
 func frame(s string) display.Frame { return display.Frame{Rows: []string{s}} }
 
@@ -67,7 +92,7 @@ func want[T any](t *testing.T, what string, got, want T) {
 func TestKeeperShowsTheLatest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan bool)
-		d := &fake{show: func() error { <-release; return nil }}
+		d := &fake{block: release}
 		var told []string
 		k := display.Keep(opener(d), states(&told))
 		synctest.Wait()
@@ -79,11 +104,10 @@ func TestKeeperShowsTheLatest(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
-		want(t, "shown", d.shown, []string{"0", "99"})
+		want(t, "shown", d.saw(), "[0 99] 0 false")
 		k.Show(frame("the end"))
 		k.Close()
-		want(t, "shown", d.shown, []string{"0", "99", "the end"})
-		want(t, "closed", d.closed, true)
+		want(t, "shown", d.saw(), "[0 99 the end] 0 true")
 		want(t, "told", told, []string{"<nil>"})
 	})
 }
@@ -97,16 +121,16 @@ func TestKeeperOpensAgain(t *testing.T) {
 		k.Show(frame("early"))
 		time.Sleep(2500 * time.Millisecond)
 		synctest.Wait()
-		want(t, "shown when it came", broken.shown, []string{"early"})
-		broken.show = func() error { return errors.New("no acknowledge") }
+		want(t, "when it came", broken.saw(), "[early] 0 false")
+		broken.set(errors.New("no acknowledge"), nil)
 		k.Show(frame("lost"))
 		synctest.Wait()
-		want(t, "closed", broken.closed, true)
+		want(t, "when it was lost", broken.saw(), "[early] 0 true")
 		k.Show(frame("while it was away"))
 		k.Show(frame("now"))
 		time.Sleep(4500 * time.Millisecond)
 		synctest.Wait()
-		want(t, "shown when it came back", healed.shown, []string{"now"})
+		want(t, "when it came back", healed.saw(), "[now] 0 false")
 		k.Close()
 		want(t, "told", told, []string{"no such display", "<nil>", "no acknowledge", "<nil>"})
 	})
@@ -121,15 +145,15 @@ func TestKeeperChecks(t *testing.T) {
 		k.Show(frame("idle"))
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
-		want(t, "closed while all is well", reset.closed, false)
-		reset.check = errors.New("pins are 11111111")
+		want(t, "while all is well", reset.saw(), "[idle] 0 false")
+		reset.set(nil, errors.New("pins are 11111111"))
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
-		want(t, "shown after a loss of power", blind.shown, []string{"idle"})
-		want(t, "refreshed too early", blind.refreshs, 0)
+		want(t, "after a loss of power", reset.saw(), "[idle] 0 true")
+		want(t, "its successor", blind.saw(), "[idle] 0 false")
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		want(t, "refreshed in two minutes", blind.refreshs, 2)
+		want(t, "two minutes later", blind.saw(), "[idle] 2 false")
 		k.Close()
 		want(t, "told", told, []string{"<nil>", "pins are 11111111", "<nil>"})
 	})
@@ -140,7 +164,7 @@ func TestKeeperChecks(t *testing.T) {
 func TestKeeperAbandons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		never := make(chan bool)
-		stuck := func() *fake { return &fake{show: func() error { <-never; return errors.New("let go") }} }
+		stuck := func() *fake { return &fake{block: never} }
 		var told []string
 		good := &fake{}
 		k := display.Keep(opener(stuck(), good), states(&told))
@@ -151,17 +175,17 @@ func TestKeeperAbandons(t *testing.T) {
 		want(t, "time that Show took", time.Since(start), 0)
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		want(t, "shown by the next", good.shown, []string{"b"})
+		want(t, "the next", good.saw(), "[b] 0 false")
 		k.Close()
 		want(t, "told", told, []string{"the display did not take a frame in time", "<nil>"})
 
-		opened := 0
-		k = display.Keep(func() (display.Device, error) { opened++; return stuck(), nil }, func(error) {})
+		var opened atomic.Int32
+		k = display.Keep(func() (display.Device, error) { opened.Add(1); return stuck(), nil }, func(error) {})
 		k.Show(frame("c"))
 		before := runtime.NumGoroutine()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		want(t, "times opened in an hour", opened, 4)
+		want(t, "times opened in an hour", opened.Load(), 4)
 		if more := runtime.NumGoroutine() - before; more > 4 {
 			t.Errorf("%d goroutines more after an hour", more)
 		}
@@ -175,9 +199,9 @@ func TestKeeperOpensLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		late := &fake{}
 		again := &fake{}
-		n := 0
+		var n atomic.Int32
 		k := display.Keep(func() (display.Device, error) {
-			if n++; n > 1 {
+			if n.Add(1) > 1 {
 				return again, nil
 			}
 			time.Sleep(time.Minute)
@@ -186,17 +210,18 @@ func TestKeeperOpensLate(t *testing.T) {
 		k.Show(frame("x"))
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		want(t, "closed", late.closed, true)
-		want(t, "shown by it", len(late.shown), 0)
-		want(t, "shown by the next", again.shown, []string{"x"})
+		want(t, "the late one", late.saw(), "[] 0 true")
+		want(t, "the next", again.saw(), "[x] 0 false")
 		k.Close()
 	})
 }
 
 func TestKeeperStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		slow := make(chan bool)
+		time.AfterFunc(time.Hour, func() { close(slow) })
 		for _, open := range []func() (display.Device, error){
-			opener(nil), opener(&fake{}), opener(&fake{show: func() error { time.Sleep(time.Hour); return nil }}),
+			opener(nil), opener(&fake{}), opener(&fake{block: slow}),
 		} {
 			k := display.Keep(open, func(error) {})
 			synctest.Wait()
@@ -233,7 +258,7 @@ func TestUnplugged(t *testing.T) {
 		see := func(what, text string) {
 			t.Helper()
 			synctest.Wait()
-			want(t, what, strings.TrimRight(lcd.Text()[0], " "), text)
+			bus.Between(func() { want(t, what, strings.TrimRight(lcd.Text()[0], " "), text) })
 		}
 		k.Show(frame("Sett inn kortet"))
 		see("plugged", "Sett inn kortet")
@@ -241,7 +266,7 @@ func TestUnplugged(t *testing.T) {
 		bus.Unplug()
 		k.Show(frame("Tast PIN-koden"))
 		synctest.Wait()
-		expander.PowerCycle()
+		bus.Between(expander.PowerCycle)
 		see("pulled", "")
 		k.Show(frame("Velkommen, Bjørg"))
 		time.Sleep(10 * time.Second)
@@ -249,7 +274,7 @@ func TestUnplugged(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		see("plugged again", "Velkommen, Bjørg")
 
-		expander.PowerCycle()
+		bus.Between(expander.PowerCycle)
 		see("reset", "")
 		time.Sleep(7 * time.Second)
 		see("reset, and found out", "Velkommen, Bjørg")

@@ -44,10 +44,17 @@ func (b *I2C) String() string { return fmt.Sprintf("simulated I2C of %d Hz", b.H
 func (b *I2C) SetSpeed(physic.Frequency) error { return nil }
 
 // Unplug takes the part off the bus.
-func (b *I2C) Unplug() { b.mu.Lock(); b.absent = true; b.mu.Unlock() }
+func (b *I2C) Unplug() { b.Between(func() { b.absent = true }) }
 
 // Plug puts it back.
-func (b *I2C) Plug() { b.mu.Lock(); b.absent = false; b.mu.Unlock() }
+func (b *I2C) Plug() { b.Between(func() { b.absent = false }) }
+
+// Between does something to the part between two messages.
+func (b *I2C) Between(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
 
 // Tx implements i2c.Bus.
 func (b *I2C) Tx(address uint16, w, r []byte) error {
@@ -71,7 +78,7 @@ func (b *I2C) Tx(address uint16, w, r []byte) error {
 
 func (b *I2C) pass(bits int) {
 	b.Bits += bits
-	b.Clock.Now += time.Duration(bits) * time.Second / time.Duration(b.Hertz)
+	b.Clock.Wait(time.Duration(bits) * time.Second / time.Duration(b.Hertz))
 }
 
 var _ i2c.Bus = (*I2C)(nil)

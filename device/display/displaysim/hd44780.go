@@ -3,6 +3,7 @@ package displaysim
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"smartkiosk/device/display"
@@ -11,10 +12,13 @@ import (
 // Clock is the time of a simulated bus: it goes on only as bytes are sent and
 // as a driver waits, so that a driver that is too fast is found out however
 // slow the machine is. The zero value is ready.
-type Clock struct{ Now time.Duration }
+type Clock struct{ now atomic.Int64 }
 
 // Wait goes on by d. It is what a driver is given to wait with.
-func (c *Clock) Wait(d time.Duration) { c.Now += d }
+func (c *Clock) Wait(d time.Duration) { c.now.Add(int64(d)) }
+
+// Now is the time since the clock was made.
+func (c *Clock) Now() time.Duration { return time.Duration(c.now.Load()) }
 
 // HD44780 is a controller in its module, as seen from its pins: 4-bit wiring,
 // R/W on ground, ROM A00. It checks the times of the datasheet's table 6 and
@@ -64,7 +68,7 @@ func (h *HD44780) PowerCycle() {
 	}
 	h.on, h.cursor, h.blink, h.increment, h.inCGRAM = false, false, false, true, false
 	h.fourBit, h.half, h.started, h.e = false, false, 0, false
-	h.busy = h.clock.Now + 40*time.Millisecond
+	h.busy = h.clock.Now() + 40*time.Millisecond
 }
 
 // Pins sets the lines to the module. Data is taken when E falls.
@@ -86,10 +90,10 @@ func (h *HD44780) Pins(rs, e bool, d byte) {
 }
 
 func (h *HD44780) execute(rs bool, b byte) {
-	if h.clock.Now < h.busy {
-		h.Faults = append(h.Faults, fmt.Sprintf("%v %#02x came %v before the last was done", rs, b, h.busy-h.clock.Now))
+	if h.clock.Now() < h.busy {
+		h.Faults = append(h.Faults, fmt.Sprintf("%v %#02x came %v before the last was done", rs, b, h.busy-h.clock.Now()))
 	}
-	h.busy = h.clock.Now + 37*time.Microsecond
+	h.busy = h.clock.Now() + 37*time.Microsecond
 	if rs {
 		h.busy += 4 * time.Microsecond
 		h.data(b)
@@ -110,13 +114,13 @@ func (h *HD44780) execute(rs bool, b byte) {
 		h.increment = b&2 != 0
 	case b&0x02 != 0:
 		h.address, h.inCGRAM = 0, false
-		h.busy = h.clock.Now + 1520*time.Microsecond
+		h.busy = h.clock.Now() + 1520*time.Microsecond
 	case b&0x01 != 0:
 		for i := range h.ddram {
 			h.ddram[i] = ' '
 		}
 		h.address, h.inCGRAM, h.increment = 0, false, true
-		h.busy = h.clock.Now + 1520*time.Microsecond
+		h.busy = h.clock.Now() + 1520*time.Microsecond
 	}
 }
 
@@ -129,9 +133,9 @@ func (h *HD44780) functionSet(b byte) {
 	h.half = false
 	switch h.started++; h.started {
 	case 1:
-		h.busy = h.clock.Now + 4100*time.Microsecond
+		h.busy = h.clock.Now() + 4100*time.Microsecond
 	case 2:
-		h.busy = h.clock.Now + 100*time.Microsecond
+		h.busy = h.clock.Now() + 100*time.Microsecond
 	}
 }
 

@@ -103,11 +103,11 @@ func TestRefreshTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := "abcdefghijklmnopqrst"
-	before, bits := clock.Now, bus.Bits
+	before, bits := clock.Now(), bus.Bits
 	if err := text.Show(ours.Frame{Rows: []string{row, row, row, row}}); err != nil {
 		t.Fatal(err)
 	}
-	took, busy := clock.Now-before, time.Duration(bus.Bits-bits)*10*time.Microsecond
+	took, busy := clock.Now()-before, time.Duration(bus.Bits-bits)*10*time.Microsecond
 	if took != busy {
 		t.Errorf("took %v, of which the bus was busy %v", took, busy)
 	}
