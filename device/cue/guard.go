@@ -17,7 +17,7 @@ const lastTries = 20
 // it is told to open again. When commands is closed (that somebody is dead) or
 // stop gives anything, it shuts and returns. It begins by shutting.
 func guard(commands <-chan time.Duration, reply func(error), stop <-chan struct{}, set func(open bool) error, limit time.Duration) error {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(limit) // stopped at once, by shut
 	defer timer.Stop()
 	var opened time.Time
 	shut := func() error {
