@@ -6,13 +6,20 @@
 // state is in NATS JetStream, which by default runs inside the process, in a folder. Several hubs on one JetStream
 // are one hub: what must happen once happens by compare-and-set there.
 //
-//	stream smartkiosk-events           one subject per kiosk, smartkiosk.events.<id>; a message
-//	                                   is an event as consumers get it; smartkiosk.reviews.<id> has what
-//	                                   this hub thinks of them
+//	stream smartkiosk-events           one subject per kiosk, smartkiosk.events.<id>, with its events
+//	                                   as consumers get them; smartkiosk.reviews.<id> has what this hub
+//	                                   thinks of them
 //	bucket smartkiosk-challenges       nonce → whose, until when, whether spent
-//	bucket smartkiosk-cursors          consumer → the last acknowledged place in the stream
+//	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream
 //	bucket smartkiosk-known            kiosk and pseudonym → the day of whom the hub let in there,
 //	                                   with the offline rule "known"
+//
+// Who reads the stream with a NATS client of their own finds two forms of
+// message. One that begins with "{" is one event, a CloudEvent in JSON. One that
+// begins with "[" holds several, in their order, which a kiosk handed over at
+// once: a CloudEvents batch in JSON, an event a line, of at most 512 KiB. To
+// acknowledge the message is to acknowledge them all. The servers must take
+// messages of that size (max_payload, which is 1 MiB unless set otherwise).
 //
 // The hub's folder, made by Init:
 //

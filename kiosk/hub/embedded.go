@@ -54,6 +54,7 @@ func (e *embedded) start(dir string, log *slog.Logger) error {
 		JetStream:              true,
 		StoreDir:               dir,
 		SyncAlways:             true,
+		MaxPayload:             2 * maxMessage, // what servers take that others run, too, by default
 		DisableJetStreamBanner: true,
 	})
 	if err != nil {

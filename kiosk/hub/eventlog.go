@@ -15,7 +15,7 @@ import (
 // stored is an event of a kiosk in the stream. The zero value stands for
 // there being none.
 type stored struct {
-	place    uint64 // in the stream
+	place    uint64 // of its message in the stream
 	sequence uint64 // the kiosk's own
 	link     []byte // that the next event must have
 }
@@ -34,7 +34,8 @@ func (h *Hub) lastOf(ctx context.Context, kioskID string) (stored, error) {
 	if err != nil {
 		return stored{}, storeError{err}
 	}
-	return readStored(msg)
+	_, last, err := readEnds(msg)
+	return last, err
 }
 
 // find gives the event with this sequence of a kiosk whose last event is last
@@ -42,40 +43,41 @@ func (h *Hub) lastOf(ctx context.Context, kioskID string) (stored, error) {
 func (h *Hub) find(ctx context.Context, kioskID string, sequence uint64, last stored) (stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	low, high := uint64(1), last.place
+	low, high := uint64(1), last.place+1
 	for low < high {
 		middle := low + (high-low)/2
-		// The first of this kiosk at middle or after; last is one, so there is.
+		// The first of this kiosk at middle or after; last's is one, so there is.
 		msg, err := h.events.GetMsg(ctx, middle, jetstream.WithGetMsgSubject(eventsSubject+kioskID))
 		if err != nil {
 			return stored{}, storeError{err}
 		}
-		at, err := readStored(msg)
+		first, final, err := readEnds(msg)
 		switch {
 		case err != nil:
 			return stored{}, err
-		case at.sequence == sequence:
-			return at, nil
-		case at.sequence < sequence:
-			low = at.place + 1
-		default:
+		case final.sequence < sequence:
+			low = msg.Sequence + 1
+		case first.sequence > sequence:
 			high = middle
+		default:
+			return readWithin(msg, int(sequence-first.sequence))
 		}
 	}
 	return stored{}, fmt.Errorf("cannot find sequence %d of kiosk %s in the stream", sequence, kioskID)
 }
 
-// publish stores events behind the kiosk's message at place, each on disk
-// before the next. It stops with errOvertaken when there is a later message.
+// publish stores events behind the kiosk's message at place, each message on
+// disk before the next. It stops with errOvertaken when there is a later one.
 func (h *Hub) publish(ctx context.Context, kioskID string, place uint64, events []event.Opened) error {
-	for _, e := range events {
-		text, err := e.Plain()
+	for len(events) > 0 {
+		text, n, err := makeMessage(events)
 		if err != nil {
 			return err
 		}
 		if place, err = h.publishOne(ctx, eventsSubject+kioskID, place, text); err != nil {
 			return err
 		}
+		events = events[n:]
 	}
 	return nil
 }
@@ -95,24 +97,43 @@ func (h *Hub) publishOne(ctx context.Context, subject string, place uint64, text
 	return ack.Sequence, nil
 }
 
+// readEnds reads the first and the last event of a message.
+func readEnds(msg *jetstream.RawStreamMsg) (first, last stored, err error) {
+	events := readMessage(msg.Data)
+	if first, err = readStored(events[0], msg.Sequence); err != nil {
+		return stored{}, stored{}, err
+	}
+	last, err = readStored(events[len(events)-1], msg.Sequence)
+	return first, last, err
+}
+
+// readWithin reads the event of a message that comes after i others.
+func readWithin(msg *jetstream.RawStreamMsg, i int) (stored, error) {
+	events := readMessage(msg.Data)
+	if i >= len(events) {
+		return stored{}, unreadable(msg.Sequence, errors.New("events are missing"))
+	}
+	return readStored(events[i], msg.Sequence)
+}
+
 // readStored reads what the next event has to be held against.
-func readStored(msg *jetstream.RawStreamMsg) (stored, error) {
+func readStored(text []byte, place uint64) (stored, error) {
 	var plain struct {
 		Sequence string          `json:"sequence"`
 		Type     string          `json:"type"`
 		JWS      string          `json:"jws"`
 		Data     json.RawMessage `json:"data"`
 	}
-	if err := json.Unmarshal(msg.Data, &plain); err != nil {
-		return stored{}, fmt.Errorf("cannot read the stream at %d: %w", msg.Sequence, err)
+	if err := json.Unmarshal(text, &plain); err != nil {
+		return stored{}, unreadable(place, err)
 	}
 	sequence, err := strconv.ParseUint(plain.Sequence, 10, 64)
 	if err != nil {
-		return stored{}, fmt.Errorf("cannot read the stream at %d: %w", msg.Sequence, err)
+		return stored{}, unreadable(place, err)
 	}
 	link, err := event.LinkAfter(plain.Type, plain.JWS, plain.Data)
 	if err != nil {
-		return stored{}, fmt.Errorf("cannot read the stream at %d: %w", msg.Sequence, err)
+		return stored{}, unreadable(place, err)
 	}
-	return stored{place: msg.Sequence, sequence: sequence, link: link}, nil
+	return stored{place: place, sequence: sequence, link: link}, nil
 }

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"net/url"
@@ -30,11 +29,11 @@ func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	events, last, err := h.read(r.Context(), after.place, max, time.Duration(wait)*time.Second)
+	events, last, err := h.read(r.Context(), after.position, max, time.Duration(wait)*time.Second)
 	if err != nil {
 		return err
 	}
-	w.Header().Set(hubapi.CursorHeader, strconv.FormatUint(last, 10))
+	w.Header().Set(hubapi.CursorHeader, last.String())
 	return write(w, http.StatusOK, hubapi.MediaEvents, events)
 }
 
@@ -53,27 +52,38 @@ func number(query url.Values, name string, min, max, otherwise int) (int, error)
 // readerLife is how long a reader of the stream outlives a hub that died.
 const readerLife = hubapi.MaxWait + time.Minute
 
-// read gives the events after a place of the stream as a JSON array, and the
-// place of the last one: at most max, at most hubapi.MaxEventsBody bytes, and
+// firstFetch is how many messages are asked for before it is known how large
+// they are; of the largest it is what an answer may hold.
+const firstFetch = hubapi.MaxEventsBody / maxMessage
+
+// read gives the events after a position in the stream as a JSON array, and the
+// position of the last one: at most max, at most hubapi.MaxEventsBody bytes, and
 // after at most wait if there was none.
-func (h *Hub) read(ctx context.Context, after uint64, max int, wait time.Duration) (events []byte, last uint64, err error) {
-	b := batch{text: []byte("["), last: after}
-	reader, err := h.reader(ctx, after+1)
+func (h *Hub) read(ctx context.Context, after position, max int, wait time.Duration) (events []byte, last position, err error) {
+	b := batch{text: []byte("["), max: max, last: after}
+	from := after.place + 1
+	if after.part > 0 {
+		from = after.place
+	}
+	reader, err := h.reader(ctx, from)
 	if err != nil {
-		return nil, 0, storeError{err}
+		return nil, position{}, storeError{err}
 	}
 	defer h.dismiss(ctx, reader)
-	err = b.take(ctx, max, func() (jetstream.MessageBatch, error) { return reader.FetchNoWait(max) })
+	for more := true; more && err == nil; {
+		n := b.wants()
+		more, err = b.take(ctx, n, func() (jetstream.MessageBatch, error) { return reader.FetchNoWait(n) })
+	}
 	if err == nil && b.count == 0 && wait > 0 {
 		// One is enough to answer with; who wants more asks again.
 		waiting, cancel := whileServing(ctx)
 		defer cancel()
-		err = b.take(waiting, 1, func() (jetstream.MessageBatch, error) {
+		_, err = b.take(waiting, 1, func() (jetstream.MessageBatch, error) {
 			return reader.Fetch(1, jetstream.FetchMaxWait(wait))
 		})
 	}
 	if err != nil {
-		return nil, 0, storeError{err}
+		return nil, position{}, storeError{err}
 	}
 	return append(b.text, ']'), b.last, nil
 }
@@ -103,49 +113,71 @@ func (h *Hub) dismiss(ctx context.Context, reader jetstream.Consumer) {
 // batch is a feed's answer in the making.
 type batch struct {
 	text  []byte // the JSON array without its end
-	count int
-	last  uint64 // place of the last event in it
+	count int    // of events in it
+	max   int
+	last  position // of the last event in it
+
+	messages, bytes int // read so far
 }
 
-// take adds what a fetch brings, until it ends, ctx ends, or the batch is
-// full; what is left then comes with the next request.
-func (b *batch) take(ctx context.Context, max int, fetch func() (jetstream.MessageBatch, error)) error {
+// wants gives how many messages to ask for: not many more than there is room
+// for, by the size of those read so far.
+func (b *batch) wants() int {
+	n := firstFetch
+	if b.bytes > 0 {
+		n = (hubapi.MaxEventsBody-len(b.text))*b.messages/b.bytes + 1
+	}
+	return min(n, b.max-b.count)
+}
+
+// take adds what a fetch of n messages brings, until it ends, ctx ends, or the
+// batch is full; what is left then comes with the next request. It tells whether
+// there may be more to fetch.
+func (b *batch) take(ctx context.Context, n int, fetch func() (jetstream.MessageBatch, error)) (more bool, err error) {
 	fetched, err := fetch()
 	if err != nil {
-		return err
+		return false, err
 	}
-	for {
+	for got := 0; ; got++ {
 		select {
 		case <-ctx.Done():
-			return nil
-		case msg, more := <-fetched.Messages():
-			if !more {
-				return fetched.Error()
+			return false, nil
+		case msg, ok := <-fetched.Messages():
+			if !ok {
+				return got == n, fetched.Error()
 			}
-			place, err := msg.Metadata()
+			about, err := msg.Metadata()
 			if err != nil {
-				return err
+				return false, err
 			}
-			if !b.add(msg.Data(), place.Sequence.Stream) {
-				return nil
+			if !b.add(msg.Data(), about.Sequence.Stream) {
+				return false, nil
 			}
-		}
-		if b.count == max {
-			return nil
 		}
 	}
 }
 
-// add puts an event into the batch, unless it would grow too large.
-func (b *batch) add(event []byte, place uint64) bool {
-	if b.count > 0 && len(b.text)+len(event)+len(",]") > hubapi.MaxEventsBody {
-		return false
+// add puts the events of a message into the batch, those before the position
+// where the batch begins excepted. It tells whether there is room for more.
+func (b *batch) add(message []byte, place uint64) (room bool) {
+	events := readMessage(message)
+	b.messages++
+	b.bytes += len(message)
+	done := 0
+	if b.last.place == place {
+		done = int(min(b.last.part, uint64(len(events))))
 	}
-	if b.count > 0 {
-		b.text = append(b.text, ',')
+	for i, e := range events[done:] {
+		if b.count == b.max || b.count > 0 && len(b.text)+len(e)+len(",]") > hubapi.MaxEventsBody {
+			return false
+		}
+		if b.count > 0 {
+			b.text = append(b.text, ',')
+		}
+		b.text = append(b.text, e...)
+		b.count++
+		b.last = position{place, uint64(done + i + 1)}
 	}
-	b.text = append(b.text, bytes.TrimSpace(event)...)
-	b.count++
-	b.last = place
-	return true
+	b.last = position{place: place}
+	return b.count < b.max
 }

@@ -171,7 +171,7 @@ func TestFeedIsBounded(t *testing.T) {
 		}
 	}
 	var got int
-	for after := uint64(0); got < events; {
+	for after := (position{}); got < events; {
 		text, last, err := h.read(t.Context(), after, hubapi.MaxEvents, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -183,8 +183,8 @@ func TestFeedIsBounded(t *testing.T) {
 		if len(text) > hubapi.MaxEventsBody {
 			t.Errorf("an answer of %d bytes", len(text))
 		}
-		if want := after + uint64(len(batch)); last != want {
-			t.Fatalf("after %d and %d events the cursor is %d", after, len(batch), last)
+		if want := (position{place: after.place + uint64(len(batch))}); last != want {
+			t.Fatalf("after %v and %d events the cursor is %v", after, len(batch), last)
 		}
 		got, after = got+len(batch), last
 	}
@@ -200,14 +200,18 @@ func TestCursorNeverGoesBack(t *testing.T) {
 	hubs := []*Hub{b.open(), b.open()}
 	results := make(chan error)
 	for i := range events {
-		go func() { results <- hubs[i%2].acknowledge(t.Context(), "office", uint64(i+1)) }()
+		to := position{place: 1, part: uint64(i + 1)} // all are one message
+		if i == events-1 {
+			to.part = 0
+		}
+		go func() { results <- hubs[i%2].acknowledge(t.Context(), "office", to) }()
 	}
 	for range events {
 		if err := <-results; err != nil {
 			t.Error(err)
 		}
 	}
-	if got, err := hubs[0].cursor(t.Context(), "office"); err != nil || got.place != events {
-		t.Errorf("the cursor is at %d, %v; want %d", got.place, err, events)
+	if got, err := hubs[0].cursor(t.Context(), "office"); err != nil || got.position != (position{place: 1}) {
+		t.Errorf("the cursor is at %v, %v; want the end of the message", got.position, err)
 	}
 }

@@ -40,7 +40,7 @@ func FuzzRequests(f *testing.F) {
 		`[{"specversion":"1.0","id":"x"}]`,
 		`{"cursor":"18446744073709551616"}`,
 		`-1`,
-		`{"cursor":"-0"}`, `[[]]`, `{"visit":1}`, "\x00", `{"visit":"v","nonce":"","token":`,
+		`{"cursor":"-0"}`, `{"cursor":"0.1"}`, `[[]]`, `{"visit":1}`, "\x00", `{"visit":"v","nonce":"","token":`,
 	} {
 		f.Add(uint8(i), seed)
 	}

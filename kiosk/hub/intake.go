@@ -3,10 +3,14 @@ package hub
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hubapi"
@@ -48,13 +52,10 @@ func readEvents(r *http.Request) ([]json.RawMessage, error) {
 // as it must be, of which the refusal tells (nil when all are). Those returned
 // are the kiosk's own and one chain.
 func (h *Hub) openEvents(batch []json.RawMessage, c caller) (events []event.Opened, refusal *hubapi.Problem) {
-	for i, text := range batch {
-		e, err := h.opener.Open(text, c.cert.PublicKey)
-		if err == nil && e.Kiosk != c.Name {
-			err = errors.New("the event is another kiosk's")
-		}
-		if err != nil {
-			return events, refusedEvent(i, err)
+	opened, failure := h.openAll(batch, c.cert.PublicKey)
+	for i, e := range opened {
+		if e.Kiosk != c.Name {
+			return events, refusedEvent(i, errors.New("the event is another kiosk's"))
 		}
 		if i > 0 {
 			before := events[i-1]
@@ -64,12 +65,46 @@ func (h *Hub) openEvents(batch []json.RawMessage, c caller) (events []event.Open
 		}
 		events = append(events, e)
 	}
+	if failure != nil {
+		return events, refusedEvent(len(events), failure)
+	}
 	return events, nil
+}
+
+// openAll opens the events before the first that does not open, and says why
+// that does not. Most of what an event costs is its cryptography, so that all
+// processors take part.
+func (h *Hub) openAll(batch []json.RawMessage, device crypto.PublicKey) ([]event.Opened, error) {
+	opened, failures := make([]event.Opened, len(batch)), make([]error, len(batch))
+	var next atomic.Int64
+	var failed atomic.Bool
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(batch)) {
+		workers.Go(func() {
+			for !failed.Load() {
+				i := int(next.Add(1)) - 1
+				if i >= len(batch) {
+					return
+				}
+				if opened[i], failures[i] = h.opener.Open(batch[i], device); failures[i] != nil {
+					failed.Store(true)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	// They are begun in their order, so that all before a failure are opened.
+	for i, err := range failures {
+		if err != nil {
+			return opened[:i], err
+		}
+	}
+	return opened, nil
 }
 
 // keep stores the events that the hub does not have yet, and gives the
 // sequence of the last one. The events are one chain, and any number of hubs
-// may do the same at once: each message is stored only if the last one of the
+// may do the same at once: each message of events is stored only if the last one of the
 // kiosk is still the one that was looked at.
 func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (acknowledged uint64, err error) {
 	for {

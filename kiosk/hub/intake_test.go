@@ -33,7 +33,7 @@ func places(kiosk string, from, to int) (out []string) {
 // holds fails unless the feed has exactly these events in this order.
 func (b *bed) holds(want ...string) {
 	b.t.Helper()
-	text, _, err := b.open().read(b.t.Context(), 0, hubapi.MaxEvents, 0)
+	text, _, err := b.open().read(b.t.Context(), position{}, hubapi.MaxEvents, 0)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestPoisonIsNamed(t *testing.T) {
 // A stream that somebody else wrote into is the hub's trouble: it stores
 // nothing behind what it cannot read, and does not blame the kiosk.
 func TestSpoiltStream(t *testing.T) {
-	for _, spoilt := range []string{``, `null`, `{"sequence":1}`, `{"sequence":"one","jws":""}`, `[]`} {
+	for _, spoilt := range []string{``, `null`, `{"sequence":1}`, `{"sequence":"one","jws":""}`, `[]`, `[{`, `[7]`, `[null]`, `[{"sequence":"1","jws":""},{}]`} {
 		b := newBed(t)
 		k1 := b.kiosk(b.serve(), "k1")
 		if _, err := b.open().js.Publish(t.Context(), eventsSubject+"k1", []byte(spoilt)); err != nil {

@@ -42,8 +42,9 @@ type arrived struct {
 
 // review judges what arrives until ctx ends.
 func (h *Hub) review(ctx context.Context) {
+	var t trouble
 	for ctx.Err() == nil {
-		if err := h.reviewAll(ctx); err != nil && ctx.Err() == nil {
+		if err := h.reviewAll(ctx, &t); err != nil && ctx.Err() == nil {
 			h.log.Error("cannot judge visits again", "err", err, "again in", reviewRetry)
 			select {
 			case <-time.After(reviewRetry):
@@ -53,7 +54,7 @@ func (h *Hub) review(ctx context.Context) {
 	}
 }
 
-func (h *Hub) reviewAll(ctx context.Context) error {
+func (h *Hub) reviewAll(ctx context.Context, t *trouble) error {
 	consumer, err := h.events.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable:       reviewer,
 		FilterSubject: eventsSubject + "*",
@@ -75,10 +76,7 @@ func (h *Hub) reviewAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		reviewing, cancel := context.WithTimeout(ctx, reviewTime)
-		err = h.reviewOne(reviewing, msg)
-		cancel()
-		if err != nil && !h.givenUp(msg, err) {
+		if err := h.reviewMessage(ctx, msg, t); err != nil {
 			return errors.Join(err, msg.NakWithDelay(reviewRetry))
 		}
 		if err := msg.Ack(); err != nil {
@@ -87,33 +85,67 @@ func (h *Hub) reviewAll(ctx context.Context) error {
 	}
 }
 
-// reviewTries is how often an event is looked at that cannot be judged, not even
-// as not to be judged. Those behind it wait meanwhile.
+// reviewMessage judges the events of a message, one after the other. When it
+// fails all of them come again, but none is judged twice.
+func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, t *trouble) error {
+	about, err := msg.Metadata()
+	if err != nil {
+		return err
+	}
+	place := about.Sequence.Stream
+	events := readMessage(msg.Data())
+	for i, text := range events {
+		reviewing, cancel := context.WithTimeout(ctx, reviewTime)
+		err := h.reviewOne(reviewing, strings.TrimPrefix(msg.Subject(), eventsSubject), text)
+		cancel()
+		if err != nil && ctx.Err() == nil && t.enough(position{place, uint64(i + 1)}, err) {
+			h.log.Error("visit is not judged again", "subject", msg.Subject(), "place", place, "event", i, "err", err)
+			err = nil
+		}
+		if err == nil && i < len(events)-1 {
+			err = msg.InProgress() // there is AckWait for each event
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reviewTries is how often a hub looks at an event that cannot be judged, not
+// even as not to be judged. Those behind it wait meanwhile.
 const reviewTries = 10
 
-// givenUp tells whether an event is left aside for good.
-func (h *Hub) givenUp(msg jetstream.Msg, err error) bool {
-	about, e := msg.Metadata()
-	if e != nil || errors.As(err, new(storeError)) || about.NumDelivered < reviewTries {
+// trouble is the event that could not be judged last.
+type trouble struct {
+	at    position
+	times int
+}
+
+// enough tells whether an event that could not be judged is left aside for good.
+func (t *trouble) enough(at position, err error) bool {
+	if errors.As(err, new(storeError)) {
 		return false
 	}
-	h.log.Error("visit is not judged again", "subject", msg.Subject(), "place", about.Sequence.Stream, "err", err)
-	return true
+	if t.at != at {
+		*t = trouble{at: at}
+	}
+	t.times++
+	return t.times >= reviewTries
 }
 
 // reviewOne judges one event, if it is of a visit that was judged by a kiosk.
 // An event that is delivered twice is judged once.
-func (h *Hub) reviewOne(ctx context.Context, msg jetstream.Msg) error {
+func (h *Hub) reviewOne(ctx context.Context, kioskID string, message []byte) error {
 	var e arrived
-	if err := json.Unmarshal(msg.Data(), &e); err != nil {
+	if err := json.Unmarshal(message, &e); err != nil {
 		// It opened, so that it is of a newer version or another type.
-		h.log.Debug("event cannot be judged again", "subject", msg.Subject())
+		h.log.Debug("event cannot be judged again", "kiosk", kioskID)
 		return nil
 	}
 	if e.Type != event.TypeVisit {
 		return nil
 	}
-	kioskID := strings.TrimPrefix(msg.Subject(), eventsSubject)
 	if !event.Reviewed(e.Data) {
 		return h.remember(ctx, kioskID, e)
 	}

@@ -1,0 +1,298 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/hubapi"
+)
+
+// messages gives how many events each message of the stream holds.
+func (b *bed) messages(h *Hub) (events []int) {
+	b.t.Helper()
+	info, err := h.events.Info(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for place := uint64(1); place <= info.State.LastSeq; place++ {
+		msg, err := h.events.GetMsg(b.t.Context(), place)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if len(msg.Data) > maxMessage {
+			b.t.Errorf("the message at %d is of %d bytes", place, len(msg.Data))
+		}
+		within := readMessage(msg.Data)
+		var array []json.RawMessage
+		if err := json.Unmarshal(msg.Data, &array); len(within) == 1 && msg.Data[0] != '{' || len(within) > 1 && (err != nil || len(array) != len(within)) {
+			b.t.Fatalf("the message at %d is taken apart into %d events, %v; as JSON it has %d", place, len(within), err, len(array))
+		}
+		events = append(events, len(within))
+	}
+	return events
+}
+
+// large makes visits of some 90 KB in plain each.
+func large(n int) []event.Visit {
+	pad := json.RawMessage(`{"pad":"` + strings.Repeat("a", 32<<10) + `"}`)
+	return slices.Repeat([]event.Visit{{
+		Visit: "v", Outcome: kiosk.Cancelled, Evidence: &event.Evidence{Token: pad, Nonce: "n", Origin: origin},
+	}}, n)
+}
+
+// What a kiosk sends at once is one message, or as few as may be.
+func TestBatchIsOneMessage(t *testing.T) {
+	b := newBed(t)
+	url := b.serve()
+	k1, h := b.kiosk(url, "k1"), b.open()
+	k1.send(k1.events(1), 1)
+	k1.send(k1.events(200), 201)
+	k1.send(k1.visits(time.Now(), large(20)...), 221)
+	k1.send(k1.events(1), 222)
+	got := b.messages(h)
+	if !slices.Equal(got[:2], []int{1, 200}) || len(got) < 6 || len(got) > 8 || slices.Max(got[2:len(got)-1]) < 4 || got[len(got)-1] != 1 {
+		t.Errorf("the messages hold %v events", got)
+	}
+	b.holds(places("k1", 1, 222)...)
+}
+
+// The largest event that a kiosk may send fits into a message, though all of
+// its payload be such as JSON writes in six letters.
+func TestLargestEventIsAMessage(t *testing.T) {
+	token, err := json.Marshal(strings.Repeat("<", 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := event.Opened{Payload: json.RawMessage(`{"a":"` + strings.Repeat("<", event.MaxSize*9/16) + `"}`), JWS: strings.Repeat("a", event.MaxSize*3/4)}
+	text, n, err := makeMessage([]event.Opened{e, {Payload: token}})
+	if err != nil || n == 0 || len(text) > maxMessage {
+		t.Errorf("%d events of %d bytes, %v", n, len(text), err)
+	}
+}
+
+// A stream of the time when each event was a message of its own is read on.
+func TestStreamOfSingleEvents(t *testing.T) {
+	b := newBed(t)
+	url := b.serve()
+	k1, h := b.kiosk(url, "k1"), b.open()
+	opener := event.NewOpener(*b.privateSeal())
+	old := k1.events(5)
+	for _, sealed := range old {
+		e, err := opener.Open(sealed, k1.key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := e.Plain()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.js.Publish(t.Context(), eventsSubject+"k1", plain); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.cursors.PutString(t.Context(), "office", "3"); err != nil {
+		t.Fatal(err)
+	}
+	k1.send(old, 5)
+	fresh := k1.events(10)
+	k1.send(append(slices.Clone(old[2:]), fresh...), 15)
+	if got := b.messages(h); !slices.Equal(got, []int{1, 1, 1, 1, 1, 10}) {
+		t.Errorf("the messages hold %v events", got)
+	}
+	b.consumer(url, "office").pulled(4, "k1/4", "k1/5", "k1/6", "k1/7")
+
+	// Each of them, wherever it is stored, is known, and nothing else is.
+	all := slices.Concat(old, fresh)
+	again := *k1
+	again.sequence, again.link = 0, nil
+	anew := again.events(15)
+	for i := range all {
+		k1.send(all[:i+1], uint64(i+1))
+		k1.send(all[i:i+1], uint64(i+1))
+		again.wantProblem(anew[i:i+1], hubapi.KindConflict, 0, 0, "sequence")
+	}
+	b.holds(places("k1", 1, 15)...)
+}
+
+// Hubs that are sent overlapping parts of a backlog at once store each event
+// once, whatever the messages.
+func TestOverlappingBatchesAtOnce(t *testing.T) {
+	b := newBed(t)
+	urls := []string{b.serve(), b.serve()}
+	k1 := b.kiosk(urls[0], "k1")
+	k1.send(k1.events(1), 1)
+	all := k1.visits(time.Now(), large(24)...) // several messages
+	var sending sync.WaitGroup
+	for i := range 6 {
+		sending.Go(func() {
+			n := 4 * (i + 1)
+			if got, err := k1.to(urls[i%2]).SendEvents(t.Context(), all[:n]); err != nil || got != uint64(1+n) {
+				t.Errorf("acknowledged %d, %v; want %d", got, err, 1+n)
+			}
+		})
+	}
+	sending.Wait()
+	b.holds(places("k1", 1, 25)...)
+}
+
+// A cursor stands anywhere in a message, at every hub, and does not go back.
+func TestCursorWithinMessage(t *testing.T) {
+	b := newBed(t)
+	url, otherURL := b.serve(), b.serve()
+	k1, k2, office := b.kiosk(url, "k1"), b.kiosk(url, "k2"), b.consumer(url, "office")
+	k1.send(k1.events(5), 5)
+	k2.send(k2.events(1), 1)
+	k1.send(k1.events(3), 8)
+
+	if got := office.pulled(5, places("k1", 1, 5)...); got != "1" {
+		t.Errorf("at the end of a message the cursor is %q", got)
+	}
+	two := office.pulled(2, "k1/1", "k1/2")
+	three := office.pulled(3, "k1/1", "k1/2", "k1/3")
+	if two != "1.2" || three != "1.3" {
+		t.Errorf("the cursors are %q and %q", two, three)
+	}
+	office.ack(three)
+	office.to(otherURL).ack(two) // late
+	office.to(otherURL).pulled(10, "k1/4", "k1/5", "k2/1", "k1/6", "k1/7", "k1/8")
+	office.ack(office.pulled(2, "k1/4", "k1/5"))
+	office.ack(three)
+	into := office.pulled(2, "k2/1", "k1/6")
+	office.ack(into)
+	office.ack("2") // the whole of a message before
+	rest := office.pulled(10, "k1/7", "k1/8")
+	office.ack(rest)
+	office.ack(into)
+	if got := office.pulled(10); got != rest || got != "3" {
+		t.Errorf("after all of them the cursor is %q, %q", rest, got)
+	}
+	// More events than the message has are all of it.
+	archive := b.consumer(url, "archive")
+	archive.ack("1.9")
+	archive.pulled(1, "k2/1")
+}
+
+// A pull that waited gives no more events of what came than it asked for.
+func TestFeedWaitsForPartOfMessage(t *testing.T) {
+	b := newBed(t)
+	url := b.serve()
+	k1, office := b.kiosk(url, "k1"), b.consumer(url, "office")
+	answers := make(chan string)
+	go func() { answers <- office.pulledWaiting(2, "k1/1", "k1/2") }()
+	b.waitForReader()
+	k1.send(k1.events(5), 5)
+	office.ack(<-answers)
+	office.pulled(10, "k1/3", "k1/4", "k1/5")
+}
+
+func (p *party) pulledWaiting(max int, want ...string) (cursor string) {
+	got, cursor := p.pull(max, 30*time.Second)
+	if !slices.Equal(got, want) {
+		p.t.Errorf("%s pulled %v, want %v", p.id, got, want)
+	}
+	return cursor
+}
+
+func TestPositions(t *testing.T) {
+	rising := []string{"0", "1.1", "1.2", "1.500", "1", "2.1", "2", "18446744073709551615"}
+	for i, a := range rising {
+		p, err := parsePosition(a)
+		if err != nil || p.String() != a {
+			t.Errorf("%s is read as %v, %v", a, p, err)
+		}
+		for j, c := range rising {
+			q, err := parsePosition(c)
+			if err != nil || p.beyond(q) != (i > j) {
+				t.Errorf("%s beyond %s: %v", a, c, p.beyond(q))
+			}
+		}
+	}
+	for _, bad := range []string{"", ".", "1.", ".1", "1.0", "0.1", "1.2.3", "-1", "+1", "1.-1", "x", "1,2", " 1", "18446744073709551616"} {
+		if p, err := parsePosition(bad); err == nil {
+			t.Errorf("%q is read as %v", bad, p)
+		}
+	}
+}
+
+// Anything in a consumer's cursor that the feed did not give is refused.
+func TestForeignCursors(t *testing.T) {
+	b := newBed(t)
+	url := b.serve()
+	k1, office := b.kiosk(url, "k1"), b.consumer(url, "office")
+	k1.send(k1.events(2), 2)
+	for _, cursor := range []string{"2", "2.1", "0.1", "1.0", "x"} {
+		err := office.AckFeed(t.Context(), "office", cursor)
+		if problem, ok := errors.AsType[*hubapi.Problem](err); !ok || problem.Type != hubapi.KindMalformed {
+			t.Errorf("%s: got %v", cursor, err)
+		}
+	}
+	office.pulled(10, "k1/1", "k1/2")
+}
+
+// again is a message that is delivered once more.
+type again struct {
+	jetstream.Msg
+	subject string
+	data    []byte
+}
+
+func (a again) Subject() string   { return a.subject }
+func (a again) Data() []byte      { return a.data }
+func (a again) InProgress() error { return nil }
+func (a again) Metadata() (*jetstream.MsgMetadata, error) {
+	return &jetstream.MsgMetadata{Sequence: jetstream.SequencePair{Stream: 1}}, nil
+}
+
+// A message that comes again, because the hub died within it or because an
+// event of it could not be judged, has each event judged once.
+func TestReviewOfMessageAgain(t *testing.T) {
+	b := newBed(t)
+	url := b.serve()
+	k1, office, h := b.kiosk(url, "k1"), b.consumer(url, "office"), b.open()
+	visit := alone(t, b, "valid")
+	k1.send(k1.visits(b.now(), visit, visit, visit), 3)
+	msg, err := h.events.GetMsg(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := again{subject: msg.Subject, data: msg.Data}
+	for range 2 {
+		if err := h.reviewMessage(t.Context(), m, &trouble{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k1.send(k1.visits(b.now(), visit), 4)
+	for i, r := range office.reviews(4) {
+		if r.Sequence != uint64(i+1) {
+			t.Errorf("review %d is of event %d", i+1, r.Sequence)
+		}
+	}
+}
+
+// An event that cannot be judged is left aside after some tries; that the
+// store is out of reach counts as none.
+func TestReviewGivesUp(t *testing.T) {
+	var tr trouble
+	first, second := position{place: 1, part: 1}, position{place: 1, part: 2}
+	for i := range reviewTries {
+		if tr.enough(first, storeError{context.DeadlineExceeded}) {
+			t.Fatal("it gave up because of the store")
+		}
+		if got := tr.enough(first, errors.New("no answer")); got != (i == reviewTries-1) {
+			t.Fatalf("try %d: %v", i+1, got)
+		}
+	}
+	if tr.enough(second, errors.New("no answer")) {
+		t.Error("it gave up the next one at once")
+	}
+}
