@@ -176,7 +176,7 @@ func TestBackpack(t *testing.T) {
 	bus := &i2ctest.Playback{DontPanic: true, Ops: append(init,
 		i2ctest.IO{Addr: 0x27, W: blank},
 		i2ctest.IO{Addr: 0x27, W: []byte{0x8c, 0x88, 0x0c, 0x08, 0x09, 0x4d, 0x49, 0x8d, 0x89}}, // address 0, H
-		i2ctest.IO{Addr: 0x27, R: []byte{0x89}},                                                 // as written
+		i2ctest.IO{Addr: 0x27, R: []byte{0x81}},                                                 // as written, but for the light
 		i2ctest.IO{Addr: 0x27, R: []byte{0xff}},                                                 // as after a loss of power
 	)}
 	var waits []time.Duration
@@ -201,7 +201,7 @@ func TestBackpack(t *testing.T) {
 	if err := text.Check(); err != nil {
 		t.Errorf("an expander as it was left: %v", err)
 	}
-	if err := text.Check(); err == nil || err.Error() != "PCF8574(0x27) has lost its state: pins are 11111111, were set to 10001001" {
+	if err := text.Check(); err == nil || err.Error() != "PCF8574(0x27) has lost its state: R/W or E is high, pins are 11111111" {
 		t.Errorf("an expander that lost its power: %v", err)
 	}
 	if err := bus.Close(); err != nil {

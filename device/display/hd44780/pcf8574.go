@@ -11,7 +11,8 @@ import (
 // The expander's pins on the common backpacks (LCM1602, "I2C LCD" by YwRobot).
 const (
 	pinRS    = 1 << 0
-	pinE     = 1 << 2 // 1<<1 is R/W, left low
+	pinRW    = 1 << 1 // always low
+	pinE     = 1 << 2
 	pinLight = 1 << 3
 	// D4 to D7 are 1<<4 to 1<<7
 )
@@ -32,8 +33,7 @@ type Backpack struct {
 	light   byte
 	pins    byte
 	pending []byte
-	last    byte // what the expander was last told; meaningful once written
-	written bool
+	written bool // the pins are as last told
 }
 
 // NewBackpack takes the expander's address: 0x20 to 0x27 for a PCF8574 (most
@@ -88,7 +88,7 @@ func (b *Backpack) flush() error {
 	if err := b.bus.Tx(b.address, message, nil); err != nil {
 		return fmt.Errorf("no answer from %s: %w", b, err)
 	}
-	b.last, b.written = message[len(message)-1], true
+	b.written = true
 	return nil
 }
 
@@ -118,14 +118,16 @@ func (b *Backpack) Backlight(on bool) error {
 }
 
 // Check reads the pins back. An expander that lost its power in between has
-// them all high (datasheet, section 8.2.1), which they never are after a write.
+// all of them high (datasheet, section 8.2.1), which R/W and E never are after
+// a write. The others say nothing sure: the transistor of the light, for one,
+// pulls its pin low.
 func (b *Backpack) Check() error {
 	var pins [1]byte
 	if err := b.bus.Tx(b.address, nil, pins[:]); err != nil {
 		return fmt.Errorf("no answer from %s: %w", b, err)
 	}
-	if b.written && pins[0] != b.last {
-		return fmt.Errorf("%s has lost its state: pins are %08b, were set to %08b", b, pins[0], b.last)
+	if pins[0]&(pinRW|pinE) != 0 {
+		return fmt.Errorf("%s has lost its state: R/W or E is high, pins are %08b", b, pins[0])
 	}
 	return nil
 }

@@ -1,12 +1,15 @@
 package oled_test
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"testing"
 
+	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/i2c/i2ctest"
+	"periph.io/x/conn/v3/physic"
 
 	"smartkiosk/device/display"
 	"smartkiosk/device/display/oled"
@@ -50,6 +53,7 @@ func TestPlayback(t *testing.T) {
 	}
 	bus.Ops = append(bus.Ops,
 		i2ctest.IO{Addr: 0x3c, W: []byte{0x00, 0xaf}}, // Display On, the last of the flow chart
+		i2ctest.IO{Addr: 0x3c, R: []byte{0x03}},       // status: on
 		// An l in the second cell: its seven dots are in rows 5 to 11, so in
 		// two pages.
 		i2ctest.IO{Addr: 0x3c, W: []byte{0x80, 0xb0, 0x80, 0x08, 0x80, 0x10, 0x40, 0x20, 0xe0}},
@@ -73,7 +77,7 @@ func TestPlayback(t *testing.T) {
 	if err := text.Check(); err != nil {
 		t.Errorf("a panel that is on: %v", err)
 	}
-	if err := text.Check(); err == nil || err.Error() != "SSD1306(0x3c) has lost its state: it was switched on but its status is 0x43" {
+	if err := text.Check(); err == nil || err.Error() != "SSD1306(0x3c) has lost its state: switched on true, but its status says false" {
 		t.Errorf("a panel that lost its power: %v", err)
 	}
 	if err := text.Display(false); err != nil {
@@ -85,6 +89,40 @@ func TestPlayback(t *testing.T) {
 	if err := bus.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestUnreadable: a module that does not answer reads, or always the same, is
+// not believed to have lost its state.
+func TestUnreadable(t *testing.T) {
+	for _, bus := range []i2c.Bus{&writeOnly{}, &writeOnly{answer: 0xff}} {
+		panel, err := oled.New(bus, 0x3c, oled.SSD1306)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := display.NewText(panel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := text.Check(); !errors.Is(err, display.ErrBlind) {
+			t.Errorf("Check: %v", err)
+		}
+	}
+}
+
+// writeOnly is a module that takes everything and answers a read with one
+// byte, or not at all.
+type writeOnly struct{ answer byte }
+
+func (*writeOnly) String() string                  { return "write only" }
+func (*writeOnly) SetSpeed(physic.Frequency) error { return nil }
+func (w *writeOnly) Tx(_ uint16, _, r []byte) error {
+	if len(r) > 0 && w.answer == 0 {
+		return errors.New("no acknowledge")
+	}
+	for i := range r {
+		r[i] = w.answer
+	}
+	return nil
 }
 
 // TestPicture sets a picture in the middle and cuts what is too large.

@@ -86,6 +86,9 @@ type Panel struct {
 
 	shown []byte // 8 pages of 128 columns, the uppermost dot of a column in bit 0; nil after Start
 	on    bool
+	// told is whether the status was seen to tell that the panel is on. Some
+	// modules cannot be read.
+	told bool
 }
 
 // New takes the panel's address: 0x3c, or 0x3d with its jumper set. The panel
@@ -109,7 +112,7 @@ func (p *Panel) Size() (int, int) { return rows, cols }
 // Start sends the initialization. It leaves the panel off until Draw has
 // written the whole memory: after a loss of power it holds noise.
 func (p *Panel) Start() error {
-	p.shown, p.on = nil, false
+	p.shown, p.on, p.told = nil, false, false
 	return p.send(append([]byte{commands}, chips[p.chip].start...))
 }
 
@@ -137,6 +140,10 @@ func (p *Panel) Draw(c display.Content) error {
 			return err
 		}
 		p.on = !c.Off
+		if p.on {
+			off, err := p.status()
+			p.told = err == nil && !off
+		}
 	}
 	p.shown = want
 	return nil
@@ -180,17 +187,29 @@ func (p *Panel) send(message []byte) error {
 	return nil
 }
 
-// Check reads the status (SSD1306, table 9-2; SH1106, command 22): bit 6 is set
-// while the panel is off, as it is after a loss of power.
+// Check looks whether the panel is still on; after a loss of power it is off.
 func (p *Panel) Check() error {
-	var status [1]byte
-	if err := p.bus.Tx(p.address, nil, status[:]); err != nil {
-		return fmt.Errorf("no answer from %s: %w", p, err)
+	if !p.told {
+		return display.ErrBlind
 	}
-	if off := status[0]&0x40 != 0; p.shown != nil && off == p.on {
-		return fmt.Errorf("%s has lost its state: it was switched on but its status is %#02x", p, status[0])
+	off, err := p.status()
+	if err != nil {
+		return err
+	}
+	if p.shown != nil && off == p.on {
+		return fmt.Errorf("%s has lost its state: switched on %v, but its status says %v", p, p.on, !off)
 	}
 	return nil
+}
+
+// status reads bit 6 of the status, which is set while the panel is off
+// (SSD1306, table 9-2; SH1106, command 22).
+func (p *Panel) status() (off bool, err error) {
+	var status [1]byte
+	if err := p.bus.Tx(p.address, nil, status[:]); err != nil {
+		return false, fmt.Errorf("no answer from %s: %w", p, err)
+	}
+	return status[0]&0x40 != 0, nil
 }
 
 // Close closes the I²C bus.
