@@ -56,6 +56,7 @@ type Trust struct {
 type Reader struct {
 	Match    string `toml:"match"`    // a part of its name; "" takes any
 	Profiles string `toml:"profiles"` // folder of card profiles beside those compiled in; "" for none
+	PKCS11   string `toml:"pkcs11"`   // library of the cards' vendor, in place of our driver; "" for none. Needs the build tag pkcs11
 }
 
 // Panel says where the front panel is.
@@ -105,8 +106,10 @@ func Load(path string) (*Config, error) {
 			*p = filepath.Join(folder, *p)
 		}
 	}
-	if c.Reader.Profiles != "" && !filepath.IsAbs(c.Reader.Profiles) {
-		c.Reader.Profiles = filepath.Join(folder, c.Reader.Profiles)
+	for _, p := range []*string{&c.Reader.Profiles, &c.Reader.PKCS11} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(folder, *p)
+		}
 	}
 	return c, nil
 }
@@ -160,7 +163,7 @@ const (
 )
 
 // optional are the keys that may be left empty.
-var optional = []string{"reader.match", "reader.profiles", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
+var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
 
 // missing gives the first key that must have a value and has none.
 func missing(prefix string, v reflect.Value) string {

@@ -51,6 +51,12 @@ func TestLoad(t *testing.T) {
 	if dir, c, err := load(t, good+"[reader]\nprofiles = \"cards\"\n"); err != nil || c.Reader.Profiles != filepath.Join(dir, "cards") {
 		t.Errorf("card profiles in %s, %v", c.Reader.Profiles, err)
 	}
+	if c.Reader.PKCS11 != "" {
+		t.Errorf("a module that nobody named: %s", c.Reader.PKCS11)
+	}
+	if _, c, err := load(t, good+"[reader]\npkcs11 = \"/usr/lib/module.so\"\n"); err != nil || c.Reader.PKCS11 != "/usr/lib/module.so" {
+		t.Errorf("module %s, %v", c.Reader.PKCS11, err)
+	}
 	if c.Hub.Key != "/etc/keys/kiosk.key" {
 		t.Errorf("an absolute path is %s", c.Hub.Key)
 	}

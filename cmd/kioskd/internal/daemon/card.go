@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 
+	"smartkiosk/cmd/kioskd/internal/config"
 	"smartkiosk/device/slot"
 	"smartkiosk/device/smartkort"
 	"smartkiosk/kiosk"
@@ -22,6 +23,16 @@ var slotStates = map[slot.State]terminal.SlotState{
 	slot.Empty:    terminal.Empty,
 	slot.Present:  terminal.CardPresent,
 	slot.Mute:     terminal.CardMute,
+}
+
+// openCards gives the slot in which cards are spoken to as the configuration
+// has it: by our driver, or by a module of their vendor.
+func openCards(c config.Reader, s slot.Slot, driver smartkort.Driver) (terminal.Slot, error) {
+	cards := cardSlot{s, driver}
+	if c.PKCS11 == "" {
+		return cards, nil
+	}
+	return openModule(cards, c.PKCS11, c.Match)
 }
 
 func (s cardSlot) Watch(ctx context.Context) <-chan terminal.SlotState {
@@ -87,25 +98,16 @@ func (c *identityCard) status(tries int, known bool) kiosk.PINStatus {
 }
 
 func (c *identityCard) VerifyPIN(ctx context.Context, certificate int, pin []byte) error {
-	return c.verified(c.card.VerifyPIN(ctx, c.certificates[certificate], pin))
+	return pinError(c.card.VerifyPIN(ctx, c.certificates[certificate], pin), c.left)
 }
 
 func (c *identityCard) VerifyPINOnPad(ctx context.Context, certificate int) error {
-	return c.verified(c.card.VerifyPINOnPad(ctx, c.certificates[certificate]))
+	return pinError(c.card.VerifyPINOnPad(ctx, c.certificates[certificate]), c.left)
 }
 
-// verified says what the terminal cannot know of what came of a PIN.
-func (c *identityCard) verified(err error) error {
-	if wrong := (*smartkort.PINError)(nil); errors.As(err, &wrong) {
-		return &terminal.PINError{Status: c.status(wrong.Tries, wrong.Tries >= 0)}
-	}
-	for pad, told := range padErrors {
-		if errors.Is(err, pad) {
-			return told
-		}
-	}
-	return cardError(err)
-}
+// left is the status of the PIN with so many tries left; fewer than 0 are not
+// known.
+func (c *identityCard) left(tries int) kiosk.PINStatus { return c.status(tries, tries >= 0) }
 
 func (c *identityCard) Signer(ctx context.Context, certificate int) (crypto.Signer, error) {
 	signer, err := c.card.Signer(ctx, c.certificates[certificate])
@@ -118,6 +120,20 @@ var padErrors = map[error]error{
 	slot.ErrPadCancelled: terminal.ErrPadCancelled,
 	slot.ErrPadTimeout:   terminal.ErrPadTimeout,
 	slot.ErrPadLength:    terminal.ErrPadLength,
+}
+
+// pinError says what the terminal cannot know of what came of a PIN; status
+// gives that of one with so many tries left, -1 if that is not known.
+func pinError(err error, status func(tries int) kiosk.PINStatus) error {
+	if wrong := (*smartkort.PINError)(nil); errors.As(err, &wrong) {
+		return &terminal.PINError{Status: status(wrong.Tries)}
+	}
+	for pad, told := range padErrors {
+		if errors.Is(err, pad) {
+			return told
+		}
+	}
+	return cardError(err)
 }
 
 // cardError says what the terminal cannot know of the driver's errors.

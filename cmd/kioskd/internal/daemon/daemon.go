@@ -114,8 +114,12 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	if d.alone, err = openAlone(c, records, now, client, credentials, events, log); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	slots, err := openCards(c.Reader, s, driver)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	d.terminal = &terminal.Terminal{
-		Slot: cardSlot{s, driver}, Panel: d.visits, Room: d.room, Hub: d.client, Journal: d.journal,
+		Slot: slots, Panel: d.visits, Room: d.room, Hub: d.client, Journal: d.journal,
 		Judge: d.alone.judge, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
 		Now:    clocks.Now, Log: log,

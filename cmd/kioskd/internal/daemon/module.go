@@ -1,0 +1,103 @@
+//go:build pkcs11
+
+package daemon
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+
+	"smartkiosk/device/pkcs11card"
+	"smartkiosk/device/slot"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/terminal"
+)
+
+// moduleSlot is a slot whose cards are spoken to by a PKCS #11 module; that a
+// card comes and goes is still the reader's to say.
+type moduleSlot struct {
+	cardSlot
+	module *pkcs11card.Module
+	match  string // a part of the reader's name
+}
+
+// openModule has the PKCS #11 module at path in the driver's place.
+func openModule(s cardSlot, path, match string) (terminal.Slot, error) {
+	module, err := pkcs11card.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return moduleSlot{s, module, match}, nil
+}
+
+func (s moduleSlot) Open(ctx context.Context) (terminal.Card, error) {
+	card, err := s.module.Open(s.match)
+	if err != nil {
+		return nil, cardError(err)
+	}
+	return &moduleCard{card: card, slot: s.slot}, nil
+}
+
+// moduleCard is a pkcs11card.Card as the terminal wants it.
+type moduleCard struct {
+	card         *pkcs11card.Card
+	slot         slot.Slot
+	certificates []pkcs11card.Certificate
+	pin          pkcs11card.PIN // of the certificate that was asked for
+}
+
+func (c *moduleCard) Certificates(ctx context.Context) ([][]byte, error) {
+	certificates, err := c.card.Certificates(ctx)
+	if err != nil {
+		return nil, cardError(err)
+	}
+	c.certificates = certificates
+	der := make([][]byte, len(certificates))
+	for i, certificate := range certificates {
+		der[i] = certificate.DER
+	}
+	return der, nil
+}
+
+func (c *moduleCard) PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error) {
+	var err error
+	if c.pin, err = c.card.PIN(ctx, c.certificates[certificate]); err != nil {
+		return kiosk.PINStatus{}, cardError(err)
+	}
+	return c.status(c.pin.Tries), nil
+}
+
+func (c *moduleCard) status(tries int) kiosk.PINStatus {
+	return kiosk.PINStatus{
+		Min: c.pin.MinLength, Max: c.pin.MaxLength, Tries: max(tries, 0), TriesKnown: tries >= 0, OnReader: c.pin.OnReader,
+	}
+}
+
+func (c *moduleCard) VerifyPIN(ctx context.Context, certificate int, pin []byte) error {
+	return pinError(c.card.VerifyPIN(ctx, c.certificates[certificate], pin), c.status)
+}
+
+func (c *moduleCard) VerifyPINOnPad(ctx context.Context, certificate int) error {
+	return pinError(c.card.VerifyPINOnPad(ctx, c.certificates[certificate]), c.status)
+}
+
+func (c *moduleCard) Signer(ctx context.Context, certificate int) (crypto.Signer, error) {
+	signer, err := c.card.Signer(ctx, c.certificates[certificate])
+	return signer, cardError(err)
+}
+
+// Close has the reader reset the card too: a module need not, and no verified
+// PIN may outlive the visit.
+func (c *moduleCard) Close() error {
+	err := c.card.Close()
+	// The visit's context has ended by now.
+	conn, gone := c.slot.Connect(context.Background())
+	switch {
+	case gone == nil:
+		err = errors.Join(err, conn.Close())
+	case !errors.Is(gone, slot.ErrNoCard):
+		err = errors.Join(err, fmt.Errorf("cannot reset card: %w", gone))
+	}
+	return err
+}
