@@ -289,3 +289,50 @@ func TestUnplugged(t *testing.T) {
 		want(t, "faults", lcd.Faults, []string(nil))
 	})
 }
+
+// closing is a bus that counts how often it was closed.
+type closing struct {
+	*displaysim.I2C
+	closed int
+}
+
+func (c *closing) Close() error { c.closed++; return nil }
+
+// TestTextHeals without a Keeper: a write after one that failed starts the part
+// anew. A part that cannot be started is closed.
+func TestTextHeals(t *testing.T) {
+	clock := &displaysim.Clock{}
+	lcd := displaysim.NewHD44780(2, 16, clock)
+	expander := displaysim.NewExpander(lcd)
+	bus := &closing{I2C: &displaysim.I2C{Address: 0x27, Target: expander, Hertz: 100000, Clock: clock}}
+	backpack, err := hd44780.NewBackpack(bus, 0x27, clock.Wait)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := hd44780.New(backpack, 2, 16, hd44780.AnyROM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := display.NewText(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text.WriteString("på")
+	bus.Unplug()
+	if _, err := text.WriteString(" plass"); err == nil {
+		t.Error("a display that is not there took letters")
+	}
+	expander.PowerCycle()
+	bus.Plug()
+	if _, err := text.WriteString(" igjen"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "shown", lcd.Text()[0], "på plass igjen  ")
+	want(t, "faults", lcd.Faults, []string(nil))
+
+	bus.Unplug()
+	if _, err := display.NewText(part); err == nil || err.Error() != "cannot start display: no answer from PCF8574(0x27): no acknowledge" {
+		t.Error(err)
+	}
+	want(t, "closed", bus.closed, 1)
+}

@@ -26,6 +26,7 @@ type Text struct {
 	row, col int
 	scroll   bool
 	marks    Cursor // its modes; the place is row, col
+	failed   bool   // the part must be started
 }
 
 var _ display.TextDisplay = (*Text)(nil)
@@ -69,9 +70,7 @@ func (t *Text) Show(f Frame) error {
 func (t *Text) Refresh() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.part.Start(); err != nil {
-		return fmt.Errorf("cannot start display: %w", err)
-	}
+	t.failed = true
 	return t.draw()
 }
 
@@ -85,11 +84,19 @@ func (t *Text) Check() error {
 // Close closes the part, without waiting for a write that is stuck.
 func (t *Text) Close() error { return t.part.Close() }
 
+// draw shows the content. After an error the next one starts the part first.
 func (t *Text) draw() error {
+	if t.failed {
+		if err := t.part.Start(); err != nil {
+			return fmt.Errorf("cannot start display: %w", err)
+		}
+	}
+	t.failed = true
 	t.content.Cursor = Cursor{t.row, min(t.col, t.cols-1), t.marks.Underlined, t.marks.Blinking}
 	if err := t.part.Draw(t.content); err != nil {
 		return fmt.Errorf("cannot write to display: %w", err)
 	}
+	t.failed = false
 	return nil
 }
 

@@ -138,8 +138,6 @@ func (l *LCD) Draw(c display.Content) error {
 			}
 		}
 	}
-	have := l.shown
-	l.shown = nil // until all has been written
 	// In the order of their addresses: the third row goes on where the
 	// first ends.
 	for _, row := range []int{0, 2, 1, 3} {
@@ -148,8 +146,8 @@ func (l *LCD) Draw(c display.Content) error {
 		}
 		from, to := row*l.cols, (row+1)*l.cols
 		var old []byte
-		if have != nil {
-			old = have[from:to]
+		if l.shown != nil {
+			old = l.shown[from:to]
 		}
 		for col, run := range display.Runs(old, codes[from:to]) {
 			if err := l.write(l.addressOf(row, col), run); err != nil {

@@ -119,13 +119,11 @@ func (p *Panel) Start() error {
 // Draw sets the content in dots and writes what differs.
 func (p *Panel) Draw(c display.Content) error {
 	want := dotsOf(c).Pix
-	have := p.shown
-	p.shown = nil // until all has been written
 	for n := range height / 8 {
 		from, to := n*width, (n+1)*width
 		var old []byte
-		if have != nil {
-			old = have[from:to]
+		if p.shown != nil {
+			old = p.shown[from:to]
 		}
 		if err := p.page(n, old, want[from:to]); err != nil {
 			return err

@@ -82,7 +82,6 @@ func (p *Part) Draw(c display.Content) error {
 		p.dialect.move(&b, c.Cursor.Row, c.Cursor.Col)
 	}
 	if err := p.write(b.Bytes()); err != nil {
-		p.shown, p.mode = nil, mode{}
 		return err
 	}
 	p.shown, p.mode = codes, m
