@@ -80,14 +80,7 @@ func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []
 // to which the hub has them on disk. Sending events again is safe. With an
 // error nothing is said of what the hub has, save by the Problem.
 func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (acknowledged uint64, err error) {
-	if events == nil {
-		events = []json.RawMessage{}
-	}
-	body, err := json.Marshal(events)
-	if err != nil {
-		return 0, fmt.Errorf("cannot send events: %w", err)
-	}
-	packed, err := pack(body)
+	packed, err := pack(events)
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
@@ -181,17 +174,24 @@ func (c *Client) do(ctx context.Context, method, path, media string, body []byte
 	return answer, resp.Header, nil
 }
 
-// pack compresses a batch of events (RFC 1952). What is sealed is base64, of
-// which Huffman's code takes a quarter away; there is nothing more to find.
-func pack(body []byte) ([]byte, error) {
+// pack compresses a batch of events (RFC 1952) as they are: a hub reads each
+// anyway. What is sealed is base64, of which Huffman's code takes a quarter
+// away; there is nothing more to find.
+func pack(events []json.RawMessage) ([]byte, error) {
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.HuffmanOnly)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.Write(body); err != nil {
-		return nil, err
+	// Close says what went wrong before it.
+	_, _ = io.WriteString(w, "[")
+	for i, e := range events {
+		if i > 0 {
+			_, _ = io.WriteString(w, ",")
+		}
+		_, _ = w.Write(e)
 	}
+	_, _ = io.WriteString(w, "]")
 	err = w.Close()
 	return packed.Bytes(), err
 }
