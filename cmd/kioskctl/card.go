@@ -35,7 +35,7 @@ func (p program) card(ctx context.Context, args []string) error {
 	}
 	report := newReport(reader, description)
 	if domains != nil {
-		report.judge(domains, description.Certificates, time.Now())
+		report.judge(domains, description, time.Now())
 	}
 	report.advise(time.Now())
 	if *asJSON {

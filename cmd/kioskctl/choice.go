@@ -18,9 +18,12 @@ func fingerprint(der []byte) string {
 
 // judge says of each certificate what the trust domains make of it, and which
 // one a kiosk would use.
-func (r *cardReport) judge(domains *trust.Domains, certs []smartkort.Certificate, at time.Time) {
-	var der [][]byte
-	for i, c := range certs {
+func (r *cardReport) judge(domains *trust.Domains, d smartkort.Description, at time.Time) {
+	var der, authorities [][]byte
+	for _, a := range d.Authorities {
+		authorities = append(authorities, a.DER)
+	}
+	for i, c := range d.Certificates {
 		der = append(der, c.DER)
 		parsed, err := trust.ParseCertificate(c.DER)
 		if err != nil {
@@ -34,7 +37,7 @@ func (r *cardReport) judge(domains *trust.Domains, certs []smartkort.Certificate
 		}
 		r.Certificates[i].Verdict = "accepted by domain " + holder.Domain
 	}
-	choice, err := domains.Choose(der, at)
+	choice, err := domains.Choose(der, at, authorities...)
 	if refusal := (*trust.Refusal)(nil); errors.As(err, &refusal) {
 		r.Choice = &choiceReport{Why: fmt.Sprintf("no certificate would do; the one that came nearest: %v", refusal)}
 		return

@@ -59,8 +59,8 @@ func (j *Judge) Standing() Standing {
 
 // Choose picks the certificate of a card to authenticate with; see
 // trust.Domains.Choose.
-func (j *Judge) Choose(certs [][]byte) (trust.Choice, error) {
-	return j.Standing().Domains.Choose(certs, j.clock.At())
+func (j *Judge) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error) {
+	return j.Standing().Domains.Choose(certs, j.clock.At(), authorities...)
 }
 
 // LetIn takes note that the hub has let a holder in, which is kept only

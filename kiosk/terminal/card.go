@@ -75,7 +75,7 @@ func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, er
 	if err != nil {
 		return nil, err
 	}
-	choice, err := o.terminal.Judge.Choose(certificates)
+	choice, err := o.choose(ctx, certificates)
 	if refusal := (*trust.Refusal)(nil); errors.As(err, &refusal) {
 		o.terminal.Log.Info("card refused", "visit", e.Visit, "error", err)
 		return kiosk.CardRefused{Visit: e.Visit, Reason: refusal.Reason}, nil
@@ -88,6 +88,21 @@ func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, er
 	}
 	o.chosen, o.der = choice, certificates[choice.Index]
 	return kiosk.CardRead{Visit: e.Visit, Holder: choice.Holder, PIN: status}, nil
+}
+
+// choose picks the certificate. What more is on the card is read only where
+// that may help, for it takes seconds: the hub may know a CA that is newer
+// than what this kiosk was told.
+func (o *cardOwner) choose(ctx context.Context, certificates [][]byte) (trust.Choice, error) {
+	choice, err := o.terminal.Judge.Choose(certificates)
+	if refusal := (*trust.Refusal)(nil); !errors.As(err, &refusal) || refusal.Reason != kiosk.NotTrusted {
+		return choice, err
+	}
+	authorities, unread := o.card.Authorities(ctx)
+	if unread != nil || len(authorities) == 0 {
+		return choice, err
+	}
+	return o.terminal.Judge.Choose(certificates, authorities...)
 }
 
 var errNoCardHeld = errors.New("cannot use card: it has been let go of")

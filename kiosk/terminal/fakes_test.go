@@ -31,6 +31,7 @@ type rig struct {
 	keys  chan rune
 	hub   fakeHub
 	card  *fakeCard
+	pki   *testpki.PKI
 	stop  context.CancelFunc
 	ended chan error
 
@@ -60,10 +61,16 @@ type fakeCard struct {
 	pad    chan padEntry // the reader's keys, nil for none
 	seen   []byte
 	certs  [][]byte
+	cas    [][]byte
 	signer crypto.Signer
 }
 
 func (c *fakeCard) Certificates(context.Context) ([][]byte, error) { return c.certs, nil }
+
+func (c *fakeCard) Authorities(context.Context) ([][]byte, error) {
+	c.rig.note("authorities read")
+	return c.cas, nil
+}
 
 func (c *fakeCard) PINStatus(context.Context, int) (kiosk.PINStatus, error) {
 	return kiosk.PINStatus{Min: 4, Max: 4, Tries: 3, TriesKnown: true, OnReader: c.pad != nil}, nil
@@ -165,8 +172,8 @@ type judge struct {
 	letIn   []kiosk.Holder
 }
 
-func (j *judge) Choose(certs [][]byte) (trust.Choice, error) {
-	return j.domains.Choose(certs, time.Now())
+func (j *judge) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error) {
+	return j.domains.Choose(certs, time.Now(), authorities...)
 }
 
 func (j *judge) Judge(ctx context.Context, _ string, token []byte, nonce string) kiosk.Verdict {
@@ -199,7 +206,7 @@ func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 		t.Fatal(err)
 	}
 	holder := pki.Holders["valid"]
-	r := &rig{t: t, keys: make(chan rune), ended: make(chan error, 1)}
+	r := &rig{t: t, pki: pki, keys: make(chan rune), ended: make(chan error, 1)}
 	r.slot = fakeSlot{states: make(chan terminal.SlotState), rig: r}
 	r.hub = fakeHub{rig: r, nonce: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 		verdict: kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Ola"}}}

@@ -47,6 +47,9 @@ type Slot interface {
 // means that the card cannot be read.
 type Card interface {
 	Certificates(ctx context.Context) ([][]byte, error) // DER
+	// Authorities gives the CA certificates on the card, DER. They are asked
+	// for when no certificate can be traced to an anchor without.
+	Authorities(ctx context.Context) ([][]byte, error)
 	PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error)
 	VerifyPIN(ctx context.Context, certificate int, pin []byte) error // *PINError if it is wrong
 	// VerifyPINOnPad has the reader ask for the PIN, where PINStatus says so.
@@ -104,8 +107,9 @@ type Journal interface {
 
 // Judge knows whose cards count, and stands in for the hub (kiosk/offline).
 type Judge interface {
-	// Choose picks the certificate of a card to authenticate with.
-	Choose(certs [][]byte) (trust.Choice, error)
+	// Choose picks the certificate of a card to authenticate with; authorities
+	// are the CA certificates on it. See trust.Domains.Choose.
+	Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error)
 	// Judge gives the verdict on a token over a nonce, by the rules at hand.
 	Judge(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict
 	// LetIn takes note that the hub has let a holder in.

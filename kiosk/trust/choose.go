@@ -26,11 +26,20 @@ type Choice struct {
 // revocation. When none will do, the *Refusal is that of the certificate
 // which came nearest; those for another purpose are never the nearest while
 // there is one for authentication.
-func (d *Domains) Choose(certs [][]byte, at time.Time) (Choice, error) {
+//
+// Authorities (DER) are the CA certificates that the card has on it. At most
+// MaxAuthorities of them may stand between a certificate and an anchor; none
+// is ever an anchor itself, and those that are no CA's are passed over. A card
+// is so not turned away for a CA that is newer than this configuration. It
+// does not count for more either: tokens carry no authorities, and Path, Check
+// and all that rests on them know those of the configuration alone, so that
+// who is let in does not depend on what a card brings along.
+func (d *Domains) Choose(certs [][]byte, at time.Time, authorities ...[]byte) (Choice, error) {
+	more := readAuthorities(authorities)
 	var candidates []Choice
 	var nearest *Refusal
 	for i, der := range certs {
-		c, r := d.consider(der, at)
+		c, r := d.consider(der, at, more)
 		if r == nil {
 			c.Index = i
 			candidates = append(candidates, c)
@@ -53,12 +62,26 @@ func (d *Domains) Choose(certs [][]byte, at time.Time) (Choice, error) {
 	}), nil
 }
 
-func (d *Domains) consider(der []byte, at time.Time) (Choice, *Refusal) {
+// MaxAuthorities is how many CA certificates of a card are looked at.
+const MaxAuthorities = 4
+
+// readAuthorities gives those that may stand in a path.
+func readAuthorities(ders [][]byte) []*x509.Certificate {
+	var cas []*x509.Certificate
+	for _, der := range ders[:min(len(ders), MaxAuthorities)] {
+		if c, err := ParseCertificate(der); err == nil && CheckCA(c) == nil {
+			cas = append(cas, c)
+		}
+	}
+	return cas
+}
+
+func (d *Domains) consider(der []byte, at time.Time, more []*x509.Certificate) (Choice, *Refusal) {
 	cert, err := ParseCertificate(der)
 	if err != nil {
 		return Choice{}, err.(*Refusal)
 	}
-	p, r := d.path(cert, Authenticate, at)
+	p, r := d.path(cert, Authenticate, at, more)
 	if r != nil {
 		return Choice{}, r
 	}

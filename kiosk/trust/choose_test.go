@@ -3,6 +3,8 @@ package trust_test
 import (
 	"crypto/x509"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -186,4 +188,40 @@ revocation = "none"
 	}
 	_, err = d.Check(authentication(t, "hsm"), trust.Authenticate, now)
 	wantReason(t, "hsm", err, kiosk.Policy)
+}
+
+// A card may bring the CA that issued its certificate, if an anchor vouches
+// for that; it cannot vouch for itself, and its token counts no more for it.
+func TestChooseByAuthoritiesOfTheCard(t *testing.T) {
+	p := thePKI(t)
+	d, err := configured(t, strings.NewReplacer(
+		`intermediates = ["person-ca.pem"]`, "", `crls = ["person-ca.crl"]`, `revocation = "none"`).Replace(domain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := p.PersonCA.Raw
+	many := slices.Repeat([][]byte{[]byte("garbage")}, trust.MaxAuthorities)
+	for _, row := range []struct {
+		name, card  string
+		authorities [][]byte
+		want        kiosk.Reason
+	}{
+		{"none", "valid", nil, kiosk.NotTrusted},
+		{"its own", "valid", [][]byte{[]byte("garbage"), card(t, "valid")[0], own}, ""},
+		{"one too many", "valid", append(many, own), kiosk.NotTrusted},
+		{"a root of its own", "foreign", [][]byte{p.ForeignCA.Raw, p.ForeignRoot.Raw}, kiosk.NotTrusted},
+		{"policy counts still", "hsm", [][]byte{own}, kiosk.Policy},
+	} {
+		choice, err := d.Choose(card(t, row.card), now, row.authorities...)
+		if row.want != "" {
+			wantReason(t, row.name, err, row.want)
+			continue
+		}
+		if err != nil || choice.Index != 1 {
+			t.Errorf("%s: got %+v, %v", row.name, choice, err)
+			continue
+		}
+		_, err = d.Check(choice.Certificate, trust.Authenticate, now)
+		wantReason(t, row.name+", judged without the card", err, kiosk.NotTrusted)
+	}
 }

@@ -37,18 +37,19 @@ func (d *Domains) Check(cert *x509.Certificate, purpose Purpose, at time.Time) (
 // which came nearest; a domain that knows the issuer comes before one that
 // does not.
 func (d *Domains) Path(cert *x509.Certificate, purpose Purpose, at time.Time) (*Path, error) {
-	p, r := d.path(cert, purpose, at)
+	p, r := d.path(cert, purpose, at, nil)
 	if r != nil {
 		return nil, r
 	}
 	return p, nil
 }
 
-func (d *Domains) path(cert *x509.Certificate, purpose Purpose, at time.Time) (*Path, *Refusal) {
+// path is Path with further intermediates.
+func (d *Domains) path(cert *x509.Certificate, purpose Purpose, at time.Time, more []*x509.Certificate) (*Path, *Refusal) {
 	var nearest *Refusal
 	var known bool
 	for _, dom := range d.domains {
-		p, refusal := dom.path(cert, purpose, at)
+		p, refusal := dom.path(cert, purpose, at, more)
 		if refusal == nil {
 			return p, nil
 		}
@@ -69,7 +70,7 @@ var stages = []kiosk.Reason{
 // progress tells how far a certificate came that was refused for r.
 func progress(r kiosk.Reason) int { return slices.Index(stages, r) }
 
-func (d *domain) path(cert *x509.Certificate, purpose Purpose, at time.Time) (*Path, *Refusal) {
+func (d *domain) path(cert *x509.Certificate, purpose Purpose, at time.Time, more []*x509.Certificate) (*Path, *Refusal) {
 	if r := checkForm(cert); r != nil {
 		return nil, r
 	}
@@ -88,7 +89,7 @@ func (d *domain) path(cert *x509.Certificate, purpose Purpose, at time.Time) (*P
 	if sha1Signed(cert) {
 		return nil, Refuse(kiosk.Algorithm, "the certificate is signed with %s", cert.SignatureAlgorithm)
 	}
-	chain, r := d.chain(cert, purpose, at)
+	chain, r := d.chain(cert, purpose, at, more)
 	if r != nil {
 		return nil, r
 	}
@@ -103,10 +104,17 @@ func (d *domain) path(cert *x509.Certificate, purpose Purpose, at time.Time) (*P
 }
 
 // chain finds a path from cert to an anchor (RFC 5280 §6.1).
-func (d *domain) chain(cert *x509.Certificate, purpose Purpose, at time.Time) ([]*x509.Certificate, *Refusal) {
+func (d *domain) chain(cert *x509.Certificate, purpose Purpose, at time.Time, more []*x509.Certificate) ([]*x509.Certificate, *Refusal) {
+	intermediates := d.intermediates
+	if len(more) > 0 {
+		intermediates = intermediates.Clone()
+		for _, c := range more {
+			intermediates.AddCert(withNameConstraints(c))
+		}
+	}
 	chains, err := cert.Verify(x509.VerifyOptions{
 		Roots:         d.anchors,
-		Intermediates: d.intermediates,
+		Intermediates: intermediates,
 		CurrentTime:   at,
 		KeyUsages:     extendedKeyUsages[purpose],
 	})

@@ -82,6 +82,15 @@ func (c *identityCard) Certificates(ctx context.Context) ([][]byte, error) {
 	return der, nil
 }
 
+func (c *identityCard) Authorities(ctx context.Context) ([][]byte, error) {
+	authorities, err := c.card.Authorities(ctx)
+	der := make([][]byte, len(authorities))
+	for i, authority := range authorities {
+		der[i] = authority.DER
+	}
+	return der, cardError(err)
+}
+
 func (c *identityCard) PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error) {
 	var err error
 	if c.pin, err = c.card.PIN(ctx, c.certificates[certificate]); err != nil {

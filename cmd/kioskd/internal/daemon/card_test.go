@@ -103,3 +103,26 @@ func TestCardErrors(t *testing.T) {
 		t.Errorf("a card that is gone: %v", err)
 	}
 }
+
+// TestAuthorities hands on what CA certificates a card has.
+func TestAuthorities(t *testing.T) {
+	pki, err := testpki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds, err := pki.Kinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := cardsim.NewSlot("slot")
+	s.Insert(kinds[cardsim.TwoPIN].Card)
+	card, err := cardSlot{s, smartkort.Driver{}}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer card.Close()
+	authorities, err := card.Authorities(t.Context())
+	if err != nil || len(authorities) != 1 || !bytes.Equal(authorities[0], pki.PersonCA.Raw) {
+		t.Errorf("%d authorities, %v", len(authorities), err)
+	}
+}

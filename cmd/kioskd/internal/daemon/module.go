@@ -60,6 +60,9 @@ func (c *moduleCard) Certificates(ctx context.Context) ([][]byte, error) {
 	return der, nil
 }
 
+// Authorities gives none: a module is asked for the holder's alone.
+func (c *moduleCard) Authorities(context.Context) ([][]byte, error) { return nil, nil }
+
 func (c *moduleCard) PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error) {
 	var err error
 	if c.pin, err = c.card.PIN(ctx, c.certificates[certificate]); err != nil {

@@ -107,8 +107,8 @@ func (b *bench) Authenticate(context.Context, string, string, []byte) (kiosk.Ver
 	return kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Somebody"}}, nil
 }
 
-func (b *bench) Choose(certs [][]byte) (trust.Choice, error) {
-	return b.domains.Choose(certs, time.Now())
+func (b *bench) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error) {
+	return b.domains.Choose(certs, time.Now(), authorities...)
 }
 
 func (b *bench) Judge(context.Context, string, []byte, string) kiosk.Verdict { return kiosk.Verdict{} }

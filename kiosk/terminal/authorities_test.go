@@ -1,0 +1,51 @@
+package terminal_test
+
+import (
+	"crypto/x509"
+	"testing"
+	"testing/synctest"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/terminal"
+	"smartkiosk/kiosk/trust"
+)
+
+// A card whose issuer this kiosk has not heard of yet is the hub's to judge,
+// if it brings the issuer's certificate and an anchor vouches for that.
+func TestAuthoritiesOnTheCard(t *testing.T) {
+	for name, c := range map[string]struct {
+		brings bool
+		screen kiosk.ScreenID
+	}{
+		"it brings its issuer": {true, kiosk.ScreenPIN},
+		"it does not":          {false, kiosk.ScreenDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := start(t, func(r *rig, term *terminal.Terminal) {
+					domains, err := trust.New(trust.Domain{
+						Name: "old", Anchors: []*x509.Certificate{r.pki.Root}, Policies: []string{trust.AnyPolicy}, Subject: "buypass", Unrevocable: true,
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					judgeOf(term).domains = domains
+					if c.brings {
+						r.card.cas = [][]byte{r.pki.PersonCA.Raw}
+					}
+				})
+				r.slotIs(terminal.Empty, terminal.CardPresent)
+				s := r.expectScreen(c.screen)
+				if !c.brings && s.Reason != kiosk.NotTrusted {
+					t.Errorf("denied for %s", s.Reason)
+				}
+				r.expectOrder("authorities read")
+				if c.brings {
+					r.typeKeys("1234#")
+					r.expectScreen(kiosk.ScreenGranted)
+				}
+				_ = r.end()
+			})
+		})
+	}
+}
