@@ -37,10 +37,10 @@ vet: need-build
 	@go tool staticcheck ./...
 
 # Side by side in one run, because machines are noisy; the table goes to bench.json too.
-BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$|AppendBacklog|Fdatasync|JetStreamPublish|Queued|Drain|Validation|OCSP|CRL$$
+BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$|AppendBacklog|Fdatasync|JetStreamPublish|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh
 bench: need-test
 	@set -o pipefail; go test -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
-		./device/smartkort ./cmd/kioskctl ./store ./cmd/kioskd ./kiosk/push ./kiosk/webeid ./kiosk/trust | go run ./deploy/benchtable
+		./device/smartkort ./cmd/kioskctl ./store ./cmd/kioskd ./kiosk/push ./kiosk/webeid ./kiosk/trust ./device/display | go run ./deploy/benchtable
 
 # Every fuzz target there is, TIME each.
 fuzz: need-test
