@@ -11,6 +11,8 @@ BUILD := gcc="compiles the PC/SC binding" \
 TEST := pcscd="the PC/SC service, a real one" \
 	vsmartcard-vpcd="a reader in software for pcscd" \
 	opensc="judges our software card and our driver" \
+	opensc-pkcs11="a PKCS#11 module for real cards" \
+	softhsm2="a PKCS#11 token in software" \
 	openssl="judges our signatures and certificates" \
 	chromium="the browser that drives the panel" \
 	util-linux="namespaces, so that tests have a pcscd of their own" \
@@ -30,11 +32,14 @@ build: need-build
 
 test: need-test vet
 	@go test -race -timeout 14m ./...
+	@go test -race -tags pkcs11 -timeout 5m ./device/pkcs11card ./cmd/kioskd/internal/daemon
 
 vet: need-build
 	@test -z "$$(gofmt -l cmd device kiosk store deploy)" || { gofmt -d cmd device kiosk store deploy; exit 1; }
 	@go vet ./...
+	@go vet -tags pkcs11 ./device/pkcs11card ./cmd/kioskd/...
 	@go tool staticcheck ./...
+	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/kioskd/internal/daemon
 
 # Side by side in one run, because machines are noisy; the table goes to bench.json too.
 BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$|AppendBacklog|Fdatasync|JetStreamPublish|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh
