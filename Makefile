@@ -11,8 +11,8 @@ BUILD := gcc="compiles the PC/SC binding" \
 TEST := pcscd="the PC/SC service, a real one" \
 	vsmartcard-vpcd="a reader in software for pcscd" \
 	opensc="judges our software card and our driver" \
-	opensc-pkcs11="a PKCS#11 module for real cards" \
-	softhsm2="a PKCS#11 token in software" \
+	opensc-pkcs11="a PKCS 11 module for real cards" \
+	softhsm2="a PKCS 11 token in software" \
 	openssl="judges our signatures and certificates" \
 	chromium="the browser that drives the panel" \
 	util-linux="namespaces, so that tests have a pcscd of their own" \
