@@ -1,0 +1,146 @@
+package journal
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/event"
+)
+
+// memory is an outbox that forgets at the end of the test.
+type memory struct {
+	events [][]byte
+	links  [][]byte
+	full   bool
+}
+
+func (m *memory) Append(seal func(uint64, []byte) ([]byte, []byte, error)) (uint64, error) {
+	if m.full {
+		return 0, errors.New("disk full")
+	}
+	var prev []byte
+	if len(m.links) > 0 {
+		prev = m.links[len(m.links)-1]
+	}
+	record, link, err := seal(uint64(len(m.events)+1), prev)
+	if err != nil {
+		return 0, err
+	}
+	m.events, m.links = append(m.events, record), append(m.links, link)
+	return uint64(len(m.events)), nil
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// newJournal gives a journal, its outbox, and what opens its last event.
+func newJournal(t *testing.T) (*Journal, *memory, func() event.Opened) {
+	t.Helper()
+	device, hub := newKey(t), newKey(t)
+	sealer, err := event.NewSealer("k1", device, &jose.JSONWebKey{Key: &hub.PublicKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opener := event.NewOpener(jose.JSONWebKey{Key: hub})
+	out := &memory{}
+	j := &Journal{
+		Sealer: sealer, Outbox: out, Origin: "https://hub.example",
+		Clocks: Clocks{
+			Now:     func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) },
+			BootID:  "boot-1",
+			Uptime:  func() time.Duration { return time.Minute },
+			Trusted: func() bool { return true },
+		},
+	}
+	return j, out, func() event.Opened {
+		t.Helper()
+		opened, err := opener.Open(out.events[len(out.events)-1], device.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return opened
+	}
+}
+
+// An outcome is the event of its visit: all of it, in its place in the chain,
+// with the kiosk's clocks.
+func TestRecord(t *testing.T) {
+	j, out, open := newJournal(t)
+	if err := j.Started("1.0"); err != nil {
+		t.Fatal(err)
+	}
+	r := kiosk.Record{
+		Visit: "v1", Outcome: kiosk.Granted, Authenticated: true, Offline: true,
+		Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Kari Nordmann"},
+		Nonce:  "bm9uY2U=", Token: []byte(`{"format":"web-eid:1.0"}`),
+	}
+	if err := j.Record(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	e := open()
+	if e.Type != event.TypeVisit || e.Sequence != 2 || !bytes.Equal(e.Prev, out.links[0]) ||
+		e.BootID != "boot-1" || e.Uptime != time.Minute || !e.ClockTrusted || !e.Time.Equal(j.Clocks.Now()) {
+		t.Errorf("header %+v", e.Header)
+	}
+	var got event.Visit
+	if err := json.Unmarshal(e.Payload, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Visit != "v1" || got.Outcome != kiosk.Granted || !got.Offline || !got.Authenticated || *got.Holder != r.Holder ||
+		got.Evidence.Nonce != r.Nonce || got.Evidence.Origin != j.Origin || string(got.Evidence.Token) != string(r.Token) {
+		t.Errorf("payload %s", e.Payload)
+	}
+	if j.Last() != 2 {
+		t.Errorf("the last event is %d", j.Last())
+	}
+}
+
+// What a visit has not, its event has not either.
+func TestRecordOfNobody(t *testing.T) {
+	j, _, open := newJournal(t)
+	if err := j.Record(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Failed, Reason: kiosk.CardMute}); err != nil {
+		t.Fatal(err)
+	}
+	for _, absent := range []string{"holder", "evidence", "basis"} {
+		if payload := open().Payload; bytes.Contains(payload, []byte(`"`+absent+`"`)) {
+			t.Errorf("%s is in %s", absent, payload)
+		}
+	}
+}
+
+func TestRecordFails(t *testing.T) {
+	j, out, _ := newJournal(t)
+	out.full = true
+	err := j.Record(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Failed})
+	if err == nil || !strings.Contains(err.Error(), "cannot write event smartkiosk.visit.v1: disk full") || j.Last() != 0 {
+		t.Errorf("%v, last %d", err, j.Last())
+	}
+}
+
+// When the outbox nears its end outcomes are written, starts are not.
+func TestScarce(t *testing.T) {
+	j, out, _ := newJournal(t)
+	j.Scarce = func() bool { return true }
+	if err := errors.Join(j.Started("1.0"), j.Record(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Denied})); err != nil {
+		t.Fatal(err)
+	}
+	if len(out.events) != 1 {
+		t.Errorf("%d events", len(out.events))
+	}
+}
