@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/go-jose/go-jose/v4"
@@ -47,6 +48,9 @@ func (p program) events(ctx context.Context, args []string) error {
 		return fmt.Errorf("events: list, verify or export; %w", errUsage)
 	}
 	command := args[0]
+	if !slices.Contains([]string{"list", "verify", "export"}, command) {
+		return fmt.Errorf("events: unknown command %q; %w", command, errUsage)
+	}
 	flags := flag.NewFlagSet("events "+command, flag.ContinueOnError)
 	from := flags.String("from", defaultSocket, "")
 	var seal, certificate string
@@ -66,13 +70,11 @@ func (p program) events(ctx context.Context, args []string) error {
 		err = p.list(ctx, source)
 	case "export":
 		err = p.export(ctx, source)
-	case "verify":
+	default: // verify
 		var v verifier
 		if v, err = newVerifier(seal, certificate); err == nil {
 			err = p.verify(ctx, source, v)
 		}
-	default:
-		return fmt.Errorf("events: unknown command %q; %w", command, errUsage)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot %s events of %s: %w", command, *from, err)

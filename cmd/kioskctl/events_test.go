@@ -238,6 +238,15 @@ func TestVerifyOfADamagedFile(t *testing.T) {
 	}
 }
 
+// Help is given wherever it is asked for.
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"events", "-h"}, {"events", "list", "--help"}, {"card", "-h"}} {
+		if out, err := kioskctl(t, args...); err != nil || !strings.Contains(out, "kioskctl events list") {
+			t.Errorf("%v: %v %q", args, err, out)
+		}
+	}
+}
+
 func TestEventsRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
@@ -245,7 +254,7 @@ func TestEventsRefuses(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"list, verify or export":      {"events"},
-		`unknown command "drop"`:      {"events", "drop", "--from", path},
+		`unknown command "drop"`:      {"events", "drop", "--from", path + "y"},
 		"no such file":                {"events", "list", "--from", path + "y"},
 		"go together":                 {"events", "verify", "--from", path, "--seal", path},
 		"holds no private JWK":        {"events", "verify", "--from", path, "--seal", path, "--certificate", path},

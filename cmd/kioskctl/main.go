@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -83,6 +84,10 @@ func (p program) run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("no command given; %w", errUsage)
 	}
+	if slices.ContainsFunc(args, asksForHelp) {
+		_, err := io.WriteString(p.stdout, help)
+		return err
+	}
 	command, args := args[0], args[1:]
 	switch command {
 	case "card":
@@ -93,11 +98,12 @@ func (p program) run(ctx context.Context, args []string) error {
 		return p.token(ctx, args)
 	case "events":
 		return p.events(ctx, args)
-	case "help", "-h", "-help", "--help":
-		_, err := io.WriteString(p.stdout, help)
-		return err
 	}
 	return fmt.Errorf("unknown command %q; %w", command, errUsage)
+}
+
+func asksForHelp(arg string) bool {
+	return slices.Contains([]string{"help", "-h", "-help", "--help"}, arg)
 }
 
 // parse reads the flags of a command, which takes nothing else.
