@@ -5,7 +5,7 @@ import (
 
 	"periph.io/x/conn/v3/gpio"
 
-	"smartkiosk/device/keypad/line"
+	"smartkiosk/device/line"
 )
 
 // Output is a line that switches something on and off, by way of a transistor

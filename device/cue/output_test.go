@@ -9,7 +9,7 @@ import (
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpiotest"
 
-	"smartkiosk/device/keypad/line"
+	"smartkiosk/device/line"
 )
 
 // busyPin is a line that another program holds.

@@ -8,7 +8,7 @@ import (
 
 	"periph.io/x/conn/v3/gpio"
 
-	"smartkiosk/device/keypad/line"
+	"smartkiosk/device/line"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpiotest"
 
-	"smartkiosk/device/keypad/line"
+	"smartkiosk/device/line"
 )
 
 // housing is a line with a switch at its end. When its chip is gone it does as

@@ -9,7 +9,7 @@ import (
 
 	"periph.io/x/conn/v3/gpio"
 
-	"smartkiosk/device/keypad/line"
+	"smartkiosk/device/line"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"smartkiosk/device/keypad/line"
+	"smartkiosk/device/line"
 )
 
 const (
