@@ -1,0 +1,101 @@
+package i2cscan
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+	"periph.io/x/conn/v3/physic"
+)
+
+// Requests of an I²C adapter's device (include/uapi/linux/i2c-dev.h, i2c.h).
+const (
+	i2cFuncs  = 0x0705
+	i2cRDWR   = 0x0707
+	i2cRead   = 0x0001 // of a message: from the part to us
+	plainI2C  = 0x0001 // of the functions: I2C_FUNC_I2C
+	maxLength = 8192   // of a message
+)
+
+// Bus is an open /dev/i2c-N. Unlike periph's it can send an address alone.
+type Bus struct{ file *os.File }
+
+// Open opens a bus. Errors: ErrNotI2C, or why the file cannot be opened.
+func Open(device string) (*Bus, error) {
+	f, err := os.OpenFile(device, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bus{f}
+	var functions uintptr // unsigned long
+	err = b.ioctl(i2cFuncs, unsafe.Pointer(&functions))
+	if err == nil && functions&plainI2C == 0 {
+		err = ErrNotI2C
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot use %s: %w", device, err)
+	}
+	return b, nil
+}
+
+// String names the device.
+func (b *Bus) String() string { return b.file.Name() }
+
+// SetSpeed is not possible from here: the speed is the device tree's.
+func (b *Bus) SetSpeed(physic.Frequency) error { return errors.ErrUnsupported }
+
+// Close closes the device.
+func (b *Bus) Close() error { return b.file.Close() }
+
+// message is a struct i2c_msg.
+type message struct {
+	address, flags, length uint16
+	data                   unsafe.Pointer
+}
+
+// transfer is a struct i2c_rdwr_ioctl_data.
+type transfer struct {
+	messages unsafe.Pointer
+	count    uint32
+}
+
+// Tx writes w and then reads r, either of which may be empty; with both empty
+// it sends the address for writing and nothing more. Errors: ErrStuck;
+// errors.ErrUnsupported from an adapter that cannot send an address alone; any
+// other is that nothing answered.
+func (b *Bus) Tx(address uint16, w, r []byte) error {
+	if len(w) > maxLength || len(r) > maxLength {
+		return fmt.Errorf("cannot send a message longer than %d bytes", maxLength)
+	}
+	var messages []message
+	if len(w) > 0 || len(r) == 0 {
+		messages = append(messages, message{address: address, length: uint16(len(w)), data: unsafe.Pointer(unsafe.SliceData(w))})
+	}
+	if len(r) > 0 {
+		messages = append(messages, message{address: address, flags: i2cRead, length: uint16(len(r)), data: unsafe.Pointer(unsafe.SliceData(r))})
+	}
+	t := transfer{unsafe.Pointer(unsafe.SliceData(messages)), uint32(len(messages))}
+	err := b.ioctl(i2cRDWR, unsafe.Pointer(&t))
+	runtime.KeepAlive(messages)
+	switch {
+	// Documentation/i2c/fault-codes.rst. An adapter gives up after its time-out
+	// when SCL stays low, and loses arbitration when SDA does.
+	case errors.Is(err, unix.ETIMEDOUT), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("%w (%v)", ErrStuck, err)
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return errors.ErrUnsupported
+	}
+	return err
+}
+
+func (b *Bus) ioctl(request uint, arg unsafe.Pointer) error {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, b.file.Fd(), uintptr(request), uintptr(arg))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
