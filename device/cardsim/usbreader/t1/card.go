@@ -1,0 +1,148 @@
+package t1
+
+import "errors"
+
+// DefaultInformation is how many bytes of information either side takes before
+// it says otherwise (§11.4.2).
+const DefaultInformation = 32
+
+// maxCommand bounds what a chain of blocks may bring: an extended command APDU
+// (§12.1.3).
+const maxCommand = 4 + 3 + 65535 + 2
+
+// Card is a card's end of the line. It answers each block by one block.
+type Card struct {
+	apdu func(command []byte) (response []byte)
+	ifsc int // most information that it takes in a block
+	ifsd int // most that the reader takes
+
+	expected byte   // N(S) of the next I-block from the reader
+	sending  byte   // N(S) of the next I-block to it
+	command  []byte // what a chain has brought so far
+	response []byte // what is still to be sent
+	chaining bool   // the last block sent was an I-block with more to follow
+	last     []byte // the last block sent
+
+	extension byte   // WTX to ask for before the next command is carried out
+	waiting   []byte // the command that waits for the reader to grant it
+}
+
+// NewCard gives the end of the line of a card that answers command APDUs by
+// apdu and takes up to ifsc bytes in a block (InformationField says what its
+// answer to reset promises).
+func NewCard(ifsc int, apdu func(command []byte) (response []byte)) *Card {
+	return &Card{apdu: apdu, ifsc: ifsc, ifsd: DefaultInformation}
+}
+
+// AskTime has the card, before it carries out the next command, ask for times
+// times the block waiting time, 1 to 255 (§11.4.3, §11.6.2.3 rule 3).
+func (c *Card) AskTime(times byte) { c.extension = times }
+
+// Exchange gives the card's answer to a block, nil for none at all: a card does
+// not answer to what comes when it has said nothing yet that it could repeat,
+// to more than a command can be, nor when apdu gives nothing.
+func (c *Card) Exchange(b []byte) []byte {
+	block, err := Parse(b)
+	switch {
+	case errors.Is(err, ErrChecksum):
+		return c.complain(WrongChecksum)
+	case err != nil:
+		return c.complain(OtherError)
+	}
+	back := block.NAD<<4 | block.NAD>>4
+	switch {
+	case block.PCB.isInformation():
+		return c.take(back, block)
+	case block.PCB.isReady():
+		return c.goOn(back, block.PCB.sequence())
+	}
+	return c.supervise(back, block)
+}
+
+// complain asks for the last block once more (rule 7.1).
+func (c *Card) complain(problem byte) []byte {
+	return Block{PCB: Ready(c.expected, problem)}.Bytes()
+}
+
+// take takes an I-block: a piece of a command, or the end of it.
+func (c *Card) take(nad byte, block Block) []byte {
+	if block.PCB.sequence() != c.expected || c.chaining || len(block.Information) > c.ifsc {
+		return c.complain(OtherError)
+	}
+	if len(c.command)+len(block.Information) > maxCommand {
+		return nil
+	}
+	c.waiting = nil
+	c.command = append(c.command, block.Information...)
+	c.expected ^= 1
+	if block.PCB.more() {
+		return c.say(Block{NAD: nad, PCB: Ready(c.expected, Received)})
+	}
+	command := c.command
+	c.command = nil
+	if times := c.extension; times != 0 {
+		c.extension, c.waiting = 0, command
+		return c.say(Block{NAD: nad, PCB: WTX, Information: []byte{times}})
+	}
+	return c.carryOut(nad, command)
+}
+
+func (c *Card) carryOut(nad byte, command []byte) []byte {
+	c.response = c.apdu(command)
+	clear(command) // it may hold a PIN
+	if c.response == nil {
+		c.last = nil
+		return nil
+	}
+	return c.sendNext(nad)
+}
+
+// sendNext sends the next piece of the response (rule 5).
+func (c *Card) sendNext(nad byte) []byte {
+	n := min(c.ifsd, len(c.response))
+	var piece []byte
+	piece, c.response = c.response[:n], c.response[n:]
+	c.chaining = len(c.response) > 0
+	pcb := Information(c.sending, c.chaining)
+	c.sending ^= 1
+	return c.say(Block{NAD: nad, PCB: pcb, Information: piece})
+}
+
+// goOn answers an R-block: the reader wants the next piece of a chain (rule 5),
+// or once more what was sent last (rule 7).
+func (c *Card) goOn(nad, wanted byte) []byte {
+	if c.chaining && wanted == c.sending {
+		return c.sendNext(nad)
+	}
+	return c.last
+}
+
+// supervise answers an S-block.
+func (c *Card) supervise(nad byte, block Block) []byte {
+	switch block.PCB {
+	case IFS:
+		if n := block.Information[0]; n == 0 || n > MaxInformation {
+			return c.complain(OtherError)
+		}
+		c.ifsd = int(block.Information[0])
+	case Abort:
+		c.command, c.response, c.chaining, c.waiting = nil, nil, false, nil
+	case Resynch:
+		*c = *NewCard(c.ifsc, c.apdu) // as after the answer to reset
+	case WTX.Response():
+		if command := c.waiting; command != nil {
+			c.waiting = nil
+			return c.carryOut(nad, command)
+		}
+		return c.complain(OtherError)
+	default:
+		return c.complain(OtherError)
+	}
+	return c.say(Block{NAD: nad, PCB: block.PCB.Response(), Information: block.Information})
+}
+
+// say sends a block and remembers it, should the reader want it once more.
+func (c *Card) say(b Block) []byte {
+	c.last = b.Bytes()
+	return c.last
+}
