@@ -1,4 +1,4 @@
-package i2cscan
+package i2cbus
 
 import (
 	"errors"
@@ -20,7 +20,8 @@ const (
 	maxLength = 8192   // of a message
 )
 
-// Bus is an open /dev/i2c-N. Unlike periph's it can send an address alone.
+// Bus is an open /dev/i2c-N. Unlike periph's it can send an address alone, tells
+// what went wrong, and comes with no driver for GPIO lines.
 type Bus struct{ file *os.File }
 
 // Open opens a bus. Errors: ErrNotI2C, or why the file cannot be opened.
@@ -64,9 +65,9 @@ type transfer struct {
 }
 
 // Tx writes w and then reads r, either of which may be empty; with both empty
-// it sends the address for writing and nothing more. Errors: ErrStuck;
-// errors.ErrUnsupported from an adapter that cannot send an address alone; any
-// other is that nothing answered.
+// it sends the address for writing and nothing more. Errors: ErrNoAnswer;
+// ErrStuck; errors.ErrUnsupported from an adapter that cannot send an address
+// alone; the kernel's.
 func (b *Bus) Tx(address uint16, w, r []byte) error {
 	if len(w) > maxLength || len(r) > maxLength {
 		return fmt.Errorf("cannot send a message longer than %d bytes", maxLength)
@@ -82,8 +83,10 @@ func (b *Bus) Tx(address uint16, w, r []byte) error {
 	err := b.ioctl(i2cRDWR, unsafe.Pointer(&t))
 	runtime.KeepAlive(messages)
 	switch {
-	// Documentation/i2c/fault-codes.rst. An adapter gives up after its time-out
-	// when SCL stays low, and loses arbitration when SDA does.
+	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.EREMOTEIO):
+		return ErrNoAnswer
+	// An adapter gives up after its time-out when SCL stays low, and loses
+	// arbitration when SDA does.
 	case errors.Is(err, unix.ETIMEDOUT), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%w (%v)", ErrStuck, err)
 	case errors.Is(err, unix.EOPNOTSUPP):
@@ -93,7 +96,16 @@ func (b *Bus) Tx(address uint16, w, r []byte) error {
 }
 
 func (b *Bus) ioctl(request uint, arg unsafe.Pointer) error {
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, b.file.Fd(), uintptr(request), uintptr(arg))
+	conn, err := b.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var errno unix.Errno
+	if err := conn.Control(func(fd uintptr) {
+		_, _, errno = unix.Syscall(unix.SYS_IOCTL, fd, uintptr(request), uintptr(arg))
+	}); err != nil {
+		return err
+	}
 	if errno != 0 {
 		return errno
 	}

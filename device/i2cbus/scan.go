@@ -1,5 +1,5 @@
-// Package i2cscan tells which addresses of Linux's I²C buses answer, and does
-// no harm to whatever is there.
+// Package i2cbus opens Linux's I²C buses, and tells which addresses answer
+// without doing harm to whatever is there.
 //
 // A part that is asked with a write that has no data (SMBus "quick command")
 // only acknowledges. Two ranges are asked with a read instead, because a part
@@ -12,8 +12,8 @@
 //
 // Sources: NXP UM10204, table 3 (reserved addresses); System Management Bus 2.0
 // §5.5.1 (quick command); Linux Documentation/i2c/dev-interface.rst and
-// include/uapi/linux/i2c.h, i2c-dev.h.
-package i2cscan
+// fault-codes.rst, include/uapi/linux/i2c.h and i2c-dev.h.
+package i2cbus
 
 import (
 	"context"
@@ -30,6 +30,8 @@ const (
 )
 
 var (
+	// ErrNoAnswer says that no part acknowledged its address.
+	ErrNoAnswer = errors.New("nothing answers at this address")
 	// ErrStuck says that the bus itself does not work: a line is held low, or
 	// is pulled up by nothing.
 	ErrStuck = errors.New("the bus is stuck: is SDA or SCL shorted, swapped, or without a pull-up?")
@@ -51,7 +53,7 @@ func Scan(ctx context.Context, bus i2c.Bus, held map[uint16]string) (found []uin
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		err := ask(bus, a)
+		err := Ask(bus, a)
 		if errors.Is(err, ErrStuck) || errors.Is(err, ErrNotI2C) {
 			return nil, fmt.Errorf("cannot ask address %#x: %w", a, err)
 		}
@@ -62,7 +64,8 @@ func Scan(ctx context.Context, bus i2c.Bus, held map[uint16]string) (found []uin
 	return found, nil
 }
 
-func ask(bus i2c.Bus, address uint16) error {
+// Ask tells by nil that something answers at an address, and asks as Scan does.
+func Ask(bus i2c.Bus, address uint16) error {
 	if !mayBeMemory(address) {
 		if err := bus.Tx(address, nil, nil); !errors.Is(err, errors.ErrUnsupported) {
 			return err

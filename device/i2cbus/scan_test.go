@@ -1,4 +1,4 @@
-package i2cscan
+package i2cbus
 
 import (
 	"context"
@@ -38,9 +38,19 @@ func (b *fakeBus) Tx(address uint16, w, r []byte) error {
 		return b.fault
 	}
 	if !slices.Contains(b.parts, address) {
-		return errors.New("no acknowledge")
+		return ErrNoAnswer
 	}
 	return nil
+}
+
+func TestAsk(t *testing.T) {
+	b := &fakeBus{parts: []uint16{0x27}}
+	if err := Ask(b, 0x27); err != nil {
+		t.Error(err)
+	}
+	if err := Ask(b, 0x26); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestScan(t *testing.T) {

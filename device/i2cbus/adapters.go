@@ -1,4 +1,4 @@
-package i2cscan
+package i2cbus
 
 import (
 	"errors"
