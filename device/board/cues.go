@@ -1,0 +1,219 @@
+package board
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"smartkiosk/device/cue"
+)
+
+// Sounder is a section of a buzzer.
+type Sounder interface {
+	Part
+	// Open takes the buzzer and silences it.
+	Open() (*cue.Buzzer, error)
+}
+
+// Active is [buzzer.active]: a buzzer that sounds while it is on.
+type Active struct {
+	Pin       string `toml:"pin"`
+	ActiveLow bool   `toml:"active_low"`
+}
+
+// Section implements Part.
+func (*Active) Section() string { return "buzzer.active" }
+
+// Open implements Sounder.
+func (a *Active) Open() (*cue.Buzzer, error) {
+	o, err := output(a.Pin, a.ActiveLow)
+	if err != nil {
+		return nil, err
+	}
+	return cue.OpenBuzzer(o)
+}
+
+func (*Active) check(Pi) error { return nil }
+
+// Wires implements Part.
+func (a *Active) Wires() []Wire {
+	return []Wire{
+		{Terminal: "GND", Line: Ground},
+		{Terminal: "VCC", Line: Volts5},
+		{Terminal: "IN", Line: a.Pin, Note: "of a module; a bare buzzer needs a transistor: NPN, 1 kΩ to its base" + lowTrigger(a.ActiveLow)},
+	}
+}
+
+// Piezo is [buzzer.piezo]: a sounder without a tone of its own, on a channel of
+// Linux's PWM.
+type Piezo struct {
+	Chip    string `toml:"chip"` // folder in sysfs
+	Channel int    `toml:"channel"`
+	Pin     string `toml:"pin"` // where the channel comes out
+}
+
+// Section implements Part.
+func (*Piezo) Section() string { return "buzzer.piezo" }
+
+// Open implements Sounder.
+func (p *Piezo) Open() (*cue.Buzzer, error) {
+	pwm, err := cue.OpenPWM(p.Chip, p.Channel)
+	if err != nil {
+		return nil, err
+	}
+	return cue.OpenPiezo(pwm)
+}
+
+func (p *Piezo) check(pi Pi) error {
+	if err := checkDevice("chip", p.Chip, "/sys/class/pwm/pwmchip0"); err != nil {
+		return err
+	}
+	if err := checkNumber("channel", p.Channel, 0, 15); err != nil {
+		return err
+	}
+	if pi == "" {
+		return nil
+	}
+	at, ok := pwmChannels[p.Pin]
+	if !ok {
+		return fmt.Errorf("pin is %q, which has no PWM: use GPIO12, GPIO13, GPIO18 or GPIO19", p.Pin)
+	}
+	if at.channel != p.Channel {
+		return fmt.Errorf("channel is %d: %s is on channel %d", p.Channel, p.Pin, at.channel)
+	}
+	return nil
+}
+
+// Wires implements Part.
+func (p *Piezo) Wires() []Wire {
+	return []Wire{
+		{Terminal: "−", Line: Ground},
+		{Terminal: "+", Line: p.Pin, Note: "through 220 Ω"},
+	}
+}
+
+// Lamps is [lamps]: up to three lights. One whose line is "" is not there.
+type Lamps struct {
+	Green     string `toml:"green"`
+	Yellow    string `toml:"yellow"`
+	Red       string `toml:"red"`
+	ActiveLow bool   `toml:"active_low"`
+}
+
+// Section implements Part.
+func (*Lamps) Section() string { return "lamps" }
+
+// Open takes the lamps and puts them out.
+func (l *Lamps) Open() (cue.Lamps, error) {
+	var lamps cue.Lamps
+	for _, lamp := range []struct {
+		name string
+		to   *cue.Output
+	}{{l.Green, &lamps.Green}, {l.Yellow, &lamps.Yellow}, {l.Red, &lamps.Red}} {
+		if lamp.name == "" {
+			continue
+		}
+		o, err := output(lamp.name, l.ActiveLow)
+		if err != nil {
+			return cue.Lamps{}, err
+		}
+		*lamp.to = o
+	}
+	return lamps, lamps.Open()
+}
+
+func (l *Lamps) check(Pi) error {
+	if l.Green == "" && l.Yellow == "" && l.Red == "" {
+		return errors.New("it names no lamp: write the line of green, yellow or red")
+	}
+	return nil
+}
+
+// Wires implements Part.
+func (l *Lamps) Wires() []Wire {
+	wires := []Wire{{Terminal: "cathodes", Line: Ground, Note: "of LEDs; lamps that draw more than 8 mA need a transistor each"}}
+	end := "anode"
+	if l.ActiveLow {
+		wires = []Wire{{Terminal: "anodes", Line: Volts3V3, Note: "of LEDs; lamps that draw more than 8 mA need a transistor each"}}
+		end = "cathode"
+	}
+	for _, lamp := range []struct{ colour, line string }{{"green", l.Green}, {"yellow", l.Yellow}, {"red", l.Red}} {
+		if lamp.line != "" {
+			wires = append(wires, Wire{Terminal: lamp.colour + " " + end, Line: lamp.line, Note: "through 330 Ω"})
+		}
+	}
+	return wires
+}
+
+// Tamper is [tamper]: a switch that a closed housing keeps closed.
+type Tamper struct {
+	Pin string `toml:"pin"`
+}
+
+// Section implements Part.
+func (*Tamper) Section() string { return "tamper" }
+
+// Open starts to watch it.
+func (t *Tamper) Open() (*cue.Tamper, error) {
+	found, err := lines(t.Pin)
+	if err != nil {
+		return nil, err
+	}
+	return cue.OpenTamper(found[0])
+}
+
+func (*Tamper) check(Pi) error { return nil }
+
+// Wires implements Part.
+func (t *Tamper) Wires() []Wire {
+	return []Wire{
+		{Terminal: "COM", Line: Ground},
+		{Terminal: "NO", Line: t.Pin, Note: "closed while the lid presses the switch"},
+	}
+}
+
+// Watchdog is [watchdog]: it restarts the machine when the program hangs.
+type Watchdog struct {
+	Device  string   `toml:"device"`  // commonly /dev/watchdog
+	Timeout Duration `toml:"timeout"` // whole seconds
+}
+
+// Section implements Part.
+func (*Watchdog) Section() string { return "watchdog" }
+
+// Open starts it: from now on each of the parts must be alive (see
+// cue.OpenWatchdog).
+func (w *Watchdog) Open(parts ...string) (*cue.Watchdog, error) {
+	return cue.OpenWatchdog(w.Device, w.Timeout.Duration, parts...)
+}
+
+// What a watchdog may be told: below the least a program that works would be
+// found late, with so many things to look at.
+const (
+	leastTimeout = 10 * time.Second
+	mostTimeout  = 5 * time.Minute
+)
+
+func (w *Watchdog) check(pi Pi) error {
+	most := mostTimeout
+	if pi != "" {
+		most = longestWatchdog * time.Second
+	}
+	if err := checkTime("timeout", w.Timeout, leastTimeout, most); err != nil {
+		return err
+	}
+	if w.Timeout.Duration%time.Second != 0 {
+		return fmt.Errorf("timeout is %v: use whole seconds", w.Timeout)
+	}
+	return checkDevice("device", w.Device, "/dev/watchdog")
+}
+
+// Wires implements Part.
+func (*Watchdog) Wires() []Wire { return nil }
+
+func lowTrigger(activeLow bool) string {
+	if activeLow {
+		return "; a module that is on at low level"
+	}
+	return "; a module that is on at high level"
+}

@@ -1,0 +1,136 @@
+package board
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"smartkiosk/device/keypad"
+)
+
+// Keypad is a section of a keypad.
+type Keypad interface {
+	Part
+	// Open starts to read it. Its errors name the line or device.
+	Open() (*keypad.Keypad, error)
+}
+
+// Matrix is [keypad.matrix]: bare contacts on lines.
+type Matrix struct {
+	Rows       []string `toml:"rows"`        // lines, the top row's first
+	Columns    []string `toml:"columns"`     // lines, the left column's first
+	Layout     []string `toml:"layout"`      // see keypad.Layout
+	StuckAfter Duration `toml:"stuck_after"` // a key held for so long is stuck; 20s unless said
+	Poll       Duration `toml:"poll"`        // see keypad.Matrix; 0s for lines that tell of edges
+}
+
+// Section implements Part.
+func (*Matrix) Section() string { return "keypad.matrix" }
+
+// Open implements Keypad.
+func (m *Matrix) Open() (*keypad.Keypad, error) {
+	rows, err := lines(m.Rows...)
+	if err != nil {
+		return nil, err
+	}
+	columns, err := lines(m.Columns...)
+	if err != nil {
+		return nil, err
+	}
+	return keypad.OpenMatrix(keypad.Matrix{
+		Rows: rows, Cols: columns, Layout: m.Layout, StuckAfter: m.StuckAfter.Duration, Poll: m.Poll.Duration,
+	})
+}
+
+func (m *Matrix) check(Pi) error {
+	if len(m.Rows) < 1 || len(m.Columns) < 1 || len(m.Rows)*len(m.Columns) > 32 {
+		return fmt.Errorf("rows names %d lines and columns %d: use 1 to 32 keys", len(m.Rows), len(m.Columns))
+	}
+	if len(m.Layout) != len(m.Rows) {
+		return fmt.Errorf("layout has %d rows and rows %d lines: write one string for each row", len(m.Layout), len(m.Rows))
+	}
+	seen := ""
+	for i, row := range m.Layout {
+		if len([]rune(row)) != len(m.Columns) {
+			return fmt.Errorf("layout %q has %d keys and columns %d lines: write one letter for each key of row %d", row, len([]rune(row)), len(m.Columns), i+1)
+		}
+		for _, key := range row {
+			if !strings.ContainsRune("0123456789*#L ", key) {
+				return fmt.Errorf("layout has a key %q: use 0 to 9, *, #, L for the language and a space for a key that does nothing", key)
+			}
+		}
+		seen += row
+	}
+	for _, key := range "0123456789*#" {
+		if strings.Count(seen, string(key)) != 1 {
+			return fmt.Errorf("layout has the key %q %d times: nobody can type a PIN and end or correct it without each of 0 to 9, * and #, once", key, strings.Count(seen, string(key)))
+		}
+	}
+	if m.StuckAfter.Duration != 0 {
+		if err := checkTime("stuck_after", m.StuckAfter, time.Second, 10*time.Minute); err != nil {
+			return err
+		}
+	}
+	if m.Poll.Duration != 0 {
+		return checkTime("poll", m.Poll, 5*time.Millisecond, 100*time.Millisecond)
+	}
+	return nil
+}
+
+// Wires implements Part.
+func (m *Matrix) Wires() []Wire {
+	var wires []Wire
+	for i, name := range m.Rows {
+		wires = append(wires, Wire{Terminal: fmt.Sprintf("row %d", i+1), Line: name, Note: "keys " + keysOf(m.Layout[i])})
+	}
+	for i, name := range m.Columns {
+		column := ""
+		for _, row := range m.Layout {
+			column += string([]rune(row)[i])
+		}
+		wires = append(wires, Wire{Terminal: fmt.Sprintf("column %d", i+1), Line: name, Note: "keys " + keysOf(column)})
+	}
+	return wires
+}
+
+// keysOf writes keys as they are printed on a pad.
+func keysOf(keys string) string {
+	var words []string
+	for _, key := range keys {
+		switch key {
+		case ' ':
+			words = append(words, "–")
+		case 'L':
+			words = append(words, "language")
+		default:
+			words = append(words, string(key))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// USB is [keypad.usb]: number pads, and keyboards that are named.
+type USB struct {
+	Match      string   `toml:"match"`       // see keypad.USB; "" for any number pad
+	StuckAfter Duration `toml:"stuck_after"` // as in Matrix
+}
+
+// Section implements Part.
+func (*USB) Section() string { return "keypad.usb" }
+
+// Open implements Keypad.
+func (u *USB) Open() (*keypad.Keypad, error) {
+	return keypad.OpenUSB(keypad.USB{Match: u.Match, StuckAfter: u.StuckAfter.Duration})
+}
+
+func (u *USB) check(Pi) error {
+	if u.StuckAfter.Duration != 0 {
+		return checkTime("stuck_after", u.StuckAfter, time.Second, 10*time.Minute)
+	}
+	return nil
+}
+
+// Wires implements Part.
+func (u *USB) Wires() []Wire {
+	return []Wire{{Terminal: "USB plug", Device: "a USB socket", Note: "Enter is OK, Backspace corrects, / changes the language"}}
+}

@@ -1,0 +1,130 @@
+package board
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Pi is a model of Raspberry Pi. All of them have the same header.
+type Pi string
+
+// models are the models by the names that a board file has for them.
+var models = []struct {
+	pi   Pi
+	name string
+}{
+	{"zero-2-w", "Raspberry Pi Zero 2 W"},
+	{"3b", "Raspberry Pi 3 B"},
+	{"3b-plus", "Raspberry Pi 3 B+"},
+	{"4b", "Raspberry Pi 4 B"},
+}
+
+// String is the model's own name.
+func (p Pi) String() string {
+	for _, m := range models {
+		if m.pi == p {
+			return m.name
+		}
+	}
+	return string(p)
+}
+
+func (p Pi) check() error {
+	var known []string
+	for _, m := range models {
+		if p == "" || m.pi == p {
+			return nil
+		}
+		known = append(known, string(m.pi))
+	}
+	return fmt.Errorf("pi: %q is no model that is known here: use one of %s, or leave it out for another machine", string(p), strings.Join(known, ", "))
+}
+
+// What a wire may go to besides a line.
+const (
+	Ground   = "GND"
+	Volts3V3 = "3V3"
+	Volts5   = "5V"
+)
+
+// header is what is at each pin, from pin 1 (raspberrypi.com/documentation,
+// "GPIO and the 40-pin header").
+var header = [40]string{
+	Volts3V3, Volts5,
+	"GPIO2", Volts5,
+	"GPIO3", Ground,
+	"GPIO4", "GPIO14",
+	Ground, "GPIO15",
+	"GPIO17", "GPIO18",
+	"GPIO27", Ground,
+	"GPIO22", "GPIO23",
+	Volts3V3, "GPIO24",
+	"GPIO10", Ground,
+	"GPIO9", "GPIO25",
+	"GPIO11", "GPIO8",
+	Ground, "GPIO7",
+	"GPIO0", "GPIO1",
+	"GPIO5", Ground,
+	"GPIO6", "GPIO12",
+	"GPIO13", Ground,
+	"GPIO19", "GPIO16",
+	"GPIO26", "GPIO20",
+	Ground, "GPIO21",
+}
+
+// pinOf is a line's place in the header, from 1, or 0.
+func pinOf(line string) int { return slices.Index(header[:], line) + 1 }
+
+// checkLine tells whether a line is there for parts to be wired to.
+func (p Pi) checkLine(line string) error {
+	switch {
+	case line == "":
+		return fmt.Errorf("no line is named: write the one it is wired to, as in \"GPIO17\"")
+	case p == "":
+		return nil
+	case !strings.HasPrefix(line, "GPIO") || pinOf(line) == 0:
+		return fmt.Errorf("the header has no line %q: use GPIO2 to GPIO27", line)
+	case line == "GPIO0" || line == "GPIO1":
+		return fmt.Errorf("%s is for the EEPROM of an add-on board, which the Pi looks for at each start: use GPIO2 to GPIO27", line)
+	}
+	return nil
+}
+
+// pulledUp tells whether a line is pulled up until a program takes it; the
+// others of the header are pulled down (BCM2835 ARM Peripherals, table 6-31).
+func pulledUp(line string) bool {
+	return slices.Contains([]string{"GPIO2", "GPIO3", "GPIO4", "GPIO5", "GPIO6", "GPIO7", "GPIO8"}, line)
+}
+
+// i2cBus is the header's one (BCM2835 ARM Peripherals, table 6-31, ALT0).
+const i2cBus = "/dev/i2c-1"
+
+// serialPorts are the names of the header's one. Which of the latter two the
+// first is depends on what has Bluetooth.
+var serialPorts = []string{"/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0"}
+
+// busLines are the lines of the header that a device file takes, with their
+// functions.
+func (p Pi) busLines(device string) map[string]string {
+	switch {
+	case p == "":
+		return nil
+	case device == i2cBus:
+		return map[string]string{"GPIO2": "SDA", "GPIO3": "SCL"}
+	case slices.Contains(serialPorts, device):
+		return map[string]string{"GPIO14": "TXD", "GPIO15": "RXD"}
+	}
+	return nil
+}
+
+// pwmChannels are the channels of the header's lines that have one (BCM2835
+// ARM Peripherals, table 6-31, PWM0 and PWM1), with the function that the
+// overlay pwm needs told (overlays/README of the firmware).
+var pwmChannels = map[string]struct{ channel, function int }{
+	"GPIO12": {0, 4}, "GPIO13": {1, 4}, "GPIO18": {0, 2}, "GPIO19": {1, 2},
+}
+
+// longestWatchdog is what the Pi's own can count: 20 bits of 1/65536 s
+// (drivers/watchdog/bcm2835_wdt.c).
+const longestWatchdog = 15

@@ -1,0 +1,118 @@
+package board
+
+import (
+	"fmt"
+	"slices"
+
+	"smartkiosk/device/display"
+	"smartkiosk/device/display/serialtext"
+)
+
+// Serial is what the sections of displays at a serial port have in common.
+type Serial struct {
+	Port string `toml:"port"` // device file; those in /dev/serial/by-id stay with their adapter
+	Baud int    `toml:"baud"` // bits per second, as the display is set
+}
+
+func (s *Serial) open(part func(serialtext.Port) (*serialtext.Part, error)) (display.Device, error) {
+	port, err := serialtext.Open(s.Port, s.Baud)
+	if err != nil {
+		return nil, err
+	}
+	made, err := part(port)
+	if err != nil {
+		port.Close()
+		return nil, err
+	}
+	return open(made)
+}
+
+func (s *Serial) check(Pi) error {
+	if bauds := []int{2400, 4800, 9600, 19200, 38400, 57600, 115200}; !slices.Contains(bauds, s.Baud) {
+		return fmt.Errorf("baud is %d: use that which the display is set to, one of %v", s.Baud, bauds)
+	}
+	return checkDevice("port", s.Port, "/dev/serial0")
+}
+
+func (s *Serial) device() (string, uint16) { return s.Port, 0 }
+
+// wires are those to a port of the header, or to an adapter's plug.
+func (s *Serial) wires(terminal, header, adapter string, power ...Wire) []Wire {
+	if !slices.Contains(serialPorts, s.Port) {
+		return []Wire{{Terminal: "USB plug", Device: s.Port, Note: adapter}}
+	}
+	return append(power, Wire{Terminal: terminal, Device: s.Port, Function: "TXD", Note: header})
+}
+
+// SerLCD is [display.serlcd]: SparkFun's SerLCD with the OpenLCD firmware.
+type SerLCD struct {
+	Serial
+	Rows    int `toml:"rows"`
+	Columns int `toml:"columns"`
+}
+
+// Section implements Part.
+func (*SerLCD) Section() string { return "display.serlcd" }
+
+// Form implements Display.
+func (d *SerLCD) Form() Form { return Form{Rows: d.Rows, Columns: d.Columns} }
+
+// Open implements Display.
+func (d *SerLCD) Open() (display.Device, error) {
+	return d.open(func(p serialtext.Port) (*serialtext.Part, error) { return serialtext.NewSerLCD(p, d.Rows, d.Columns) })
+}
+
+func (d *SerLCD) check(pi Pi) error {
+	if (d.Rows != 2 || d.Columns != 16) && (d.Rows != 4 || d.Columns != 20) {
+		return fmt.Errorf("rows and columns are %d and %d: use 2 and 16, or 4 and 20", d.Rows, d.Columns)
+	}
+	return d.Serial.check(pi)
+}
+
+// Wires implements Part.
+func (d *SerLCD) Wires() []Wire {
+	return d.wires("RX", "", "by an adapter with levels of 3.3 V",
+		Wire{Terminal: "GND", Line: Ground}, Wire{Terminal: "RAW", Line: Volts5})
+}
+
+// LK204 is [display.lk204]: Matrix Orbital's LK204-7T, 4 rows of 20.
+type LK204 struct{ Serial }
+
+// Section implements Part.
+func (*LK204) Section() string { return "display.lk204" }
+
+// Form implements Display.
+func (*LK204) Form() Form { return Form{Rows: 4, Columns: 20} }
+
+// Open implements Display.
+func (d *LK204) Open() (display.Device, error) {
+	return d.open(func(p serialtext.Port) (*serialtext.Part, error) { return serialtext.NewLK204(p), nil })
+}
+
+// Wires implements Part.
+func (d *LK204) Wires() []Wire {
+	return d.wires("Rx", "the module's jumpers set to TTL", "by an adapter with levels as the module's jumpers say",
+		Wire{Terminal: "GND", Line: Ground}, Wire{Terminal: "Vcc", Line: Volts5})
+}
+
+// DMD110 is [display.dm-d110]: a customer display of 2 rows of 20 that takes
+// the ESC/POS commands of Epson's DM-D110.
+type DMD110 struct{ Serial }
+
+// Section implements Part.
+func (*DMD110) Section() string { return "display.dm-d110" }
+
+// Form implements Display.
+func (*DMD110) Form() Form { return Form{Rows: 2, Columns: 20} }
+
+// Open implements Display.
+func (d *DMD110) Open() (display.Device, error) {
+	return d.open(func(p serialtext.Port) (*serialtext.Part, error) { return serialtext.NewDMD110(p), nil })
+}
+
+// Wires implements Part.
+func (d *DMD110) Wires() []Wire {
+	return d.wires("RXD", "through a MAX3232 module (T1IN here, T1OUT to the display): the display's levels are those of RS-232", "by an RS-232 adapter; the display has a supply of its own",
+		Wire{Terminal: "GND", Line: Ground, Note: "that of the MAX3232 module too; the display has a supply of its own"},
+		Wire{Terminal: "MAX3232 VCC", Line: Volts3V3})
+}
