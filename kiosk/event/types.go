@@ -19,6 +19,7 @@ const (
 	TypeReview  = "smartkiosk.review.v1"
 	TypeParked  = "smartkiosk.parked.v1"
 	TypeOutbox  = "smartkiosk.outbox.v1"
+	TypeKept    = "smartkiosk.kept.v1"
 )
 
 // Type is one row of the table of events.
@@ -56,7 +57,7 @@ var Types = []Type{
 	},
 	{
 		Name:    TypeLost,
-		When:    "the event of this sequence number was lost with a part of the kiosk's disk; it stands in its place, and the event after it still links to what was lost",
+		When:    "the event of this sequence number was lost with a part of the kiosk's disk; it stands in its place, but for an event that a hub has already, which stays; the event after it still links to what was lost",
 		Payload: Lost{},
 	},
 	{
@@ -81,6 +82,12 @@ var Types = []Type{
 		Name:    TypeOutbox,
 		When:    "the kiosk's outbox came nearer to its end, or further from it",
 		Payload: Outbox{},
+	},
+	{
+		Name:    TypeKept,
+		When:    "a kiosk lost events that a hub had already; they stay in the feed as they are, and the kiosk's next event may link to that in which it says so, instead of to the last one of them; the hub writes it, so that it is not sealed, has no jws and is in no chain",
+		Payload: Kept{},
+		By:      ByHub,
 	},
 }
 
@@ -137,6 +144,15 @@ type Outbox struct {
 // Clock is a step of the kiosk's clock. The event's own time is after it.
 type Clock struct {
 	StepMS int64 `json:"stepms" doc:"milliseconds by which it was set, negative if back"`
+}
+
+// Kept is what a hub has and the kiosk whose it was has not.
+type Kept struct {
+	Kiosk    string `json:"kiosk" doc:"who lost them"`
+	Sequence uint64 `json:"eventsequence" doc:"the last of the kiosk's events that hubs had by then, and that the kiosk has lost"`
+	From     uint64 `json:"from,omitempty" doc:"as the kiosk says, the first sequence number of the row of events that it lost together"`
+	Through  uint64 `json:"through,omitempty" doc:"as the kiosk says, the last of them; absent when it does not know"`
+	Lost     string `json:"lost" doc:"the signed event (a JWS) of the kiosk in which it says so, of the type smartkiosk.lost.v1 and of the same sequence number"`
 }
 
 // Review is the hub's judgement of a verdict that a kiosk gave alone.

@@ -17,7 +17,8 @@ import (
 type stored struct {
 	place    uint64 // of its message in the stream
 	sequence uint64 // the kiosk's own
-	link     []byte // that the next event must have
+	link     []byte // that the next event must have; nil when any will do
+	kept     bool   // it is the hub's own word of the event with this sequence, which stands before it: see join.go
 }
 
 // errOvertaken says that another hub stored events of the same kiosk first.
@@ -57,7 +58,7 @@ func (h *Hub) find(ctx context.Context, kioskID string, sequence uint64, last st
 			return stored{}, err
 		case final.sequence < sequence:
 			low = msg.Sequence + 1
-		case first.sequence > sequence:
+		case first.sequence > sequence, first.kept:
 			high = middle
 		default:
 			return readWithin(msg, int(sequence-first.sequence))
@@ -126,6 +127,13 @@ func readStored(text []byte, place uint64) (stored, error) {
 	}
 	if err := json.Unmarshal(text, &plain); err != nil {
 		return stored{}, unreadable(place, err)
+	}
+	if plain.Type == event.TypeKept {
+		var kept event.Kept
+		if err := json.Unmarshal(plain.Data, &kept); err != nil {
+			return stored{}, unreadable(place, err)
+		}
+		return stored{place: place, sequence: kept.Sequence, kept: true}, nil
 	}
 	sequence, err := strconv.ParseUint(plain.Sequence, 10, 64)
 	if err != nil {

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"encoding/json"
@@ -115,11 +114,16 @@ func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (
 		if len(events) == 0 {
 			return last.sequence, nil
 		}
-		fresh, err := h.unknown(ctx, kioskID, last, events)
+		fresh, lost, err := h.join(ctx, kioskID, last, events)
 		if err != nil {
 			return 0, err
 		}
-		err = h.publish(ctx, kioskID, last.place, fresh)
+		if lost != nil {
+			last.place, err = h.publishKept(ctx, kioskID, last.place, *lost)
+		}
+		if err == nil {
+			err = h.publish(ctx, kioskID, last.place, fresh)
+		}
 		if errors.Is(err, errOvertaken) {
 			continue // somebody stored some of these; see which
 		}
@@ -132,34 +136,6 @@ func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (
 		}
 		return acknowledged, nil
 	}
-}
-
-// unknown gives those of a chain of events that come after the hub's last of
-// this kiosk. The chain must join: known events are the same as the hub's.
-func (h *Hub) unknown(ctx context.Context, kioskID string, last stored, events []event.Opened) ([]event.Opened, error) {
-	first, final := events[0], events[len(events)-1]
-	switch {
-	case first.Sequence > last.sequence:
-		if p := misplaced(0, first, last.sequence, last.link); p != nil {
-			return nil, p
-		}
-		return events, nil
-	case final.Sequence >= last.sequence:
-		i := int(last.sequence - first.Sequence)
-		if !bytes.Equal(events[i].Link, last.link) {
-			return nil, conflict(i, events[i].Sequence)
-		}
-		return events[i+1:], nil
-	}
-	// All of them are old. The last one proves those before it.
-	known, err := h.find(ctx, kioskID, final.Sequence, last)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(final.Link, known.link) {
-		return nil, conflict(len(events)-1, final.Sequence)
-	}
-	return nil, nil
 }
 
 // misplaced says why e, at place i of a batch, does not follow the event of
