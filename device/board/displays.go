@@ -137,7 +137,7 @@ func (d *PCF8574) Form() Form { return Form{Rows: d.Rows, Columns: d.Columns} }
 
 // Open implements Display.
 func (d *PCF8574) Open() (display.Device, error) {
-	bus, err := openI2C(d.Bus)
+	bus, err := OpenI2C(d.Bus)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (d *OLED) Form() Form {
 }
 
 func (d *OLED) open(chip oled.Chip) (display.Device, error) {
-	bus, err := openI2C(d.Bus)
+	bus, err := OpenI2C(d.Bus)
 	if err != nil {
 		return nil, err
 	}

@@ -12,9 +12,9 @@ import (
 	"smartkiosk/device/i2cbus"
 )
 
-// openI2C opens a bus by a name in periph's register, where another driver than
+// OpenI2C opens a bus by a name in periph's register, where another driver than
 // Linux's may have put it, or by its device file.
-func openI2C(bus string) (i2c.BusCloser, error) {
+func OpenI2C(bus string) (i2c.BusCloser, error) {
 	if slices.ContainsFunc(i2creg.All(), func(r *i2creg.Ref) bool { return r.Name == bus }) {
 		return i2creg.Open(bus)
 	}
