@@ -151,6 +151,10 @@ func (s *step) cardRead(e CardRead) {
 
 // askPIN has the person type, on the panel or on the reader.
 func (s *step) askPIN() {
+	if s.isLost(Keypad) && !s.pinStatus.OnReader {
+		s.finish(Failed, KeypadLost)
+		return
+	}
 	if s.pinStatus.OnReader {
 		s.askHubAgain()
 		s.do(VerifyOnPad{s.id})

@@ -22,6 +22,8 @@ const (
 	CueAttention Cue = "attention" // something is expected of the person
 	CueGranted   Cue = "granted"
 	CueDenied    Cue = "denied"
+
+	CueOutOfService Cue = "out-of-service" // nobody is served now
 )
 
 // Effects on the card. They answer; Release does not.

@@ -39,6 +39,21 @@ type (
 	ReaderGone struct{} // unplugged, or the PC/SC service is gone
 )
 
+// What happens to the panel's parts.
+type (
+	PartLost  struct{ Part Part }
+	PartFound struct{ Part Part }
+)
+
+// Part is a part of the panel that no visit can do without.
+type Part string
+
+const (
+	Display Part = "display"
+	Keypad  Part = "keypad"
+	Door    Part = "door" // its strike
+)
+
 // Stopping says that the program ends. Nothing but answers may follow.
 type Stopping struct{}
 
@@ -134,6 +149,8 @@ func (CardInserted) event()   {}
 func (CardSilent) event()     {}
 func (CardGone) event()       {}
 func (ReaderGone) event()     {}
+func (PartLost) event()       {}
+func (PartFound) event()      {}
 func (Stopping) event()       {}
 func (KeyPressed) event()     {}
 func (Elapsed) event()        {}

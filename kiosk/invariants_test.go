@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -51,6 +52,9 @@ func (w *walk) step(e Event) {
 		case ReadCard:
 			if after.outboxFull {
 				w.Fatal("a visit begins that could not be recorded")
+			}
+			if len(after.lost) > 0 {
+				w.Fatalf("a visit begins without %v", after.lost)
 			}
 			w.started = append(w.started, effect.Visit)
 			w.typed = nil
@@ -108,11 +112,17 @@ func (w *walk) step(e Event) {
 	if after.state == idle || after.state == outOfService {
 		w.checkWiped()
 	}
+	if after.isLostIn(enteringPIN, Keypad) || after.state.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
+		w.Fatalf("a visit goes on in state %d without %v", after.state, after.lost)
+	}
 	// What is pressed on the panel while the reader asks is no PIN.
 	if after.state == enteringOnReader && (after.pin != (PIN{}) || !w.onPad || after.Screen().TakesPIN()) {
 		w.Fatalf("the reader asks for the PIN, and so does the panel: %+v", after)
 	}
 }
+
+// isLostIn tells whether the visit is in a state without a part.
+func (v Visit) isLostIn(in state, p Part) bool { return v.state == in && slices.Contains(v.lost, p) }
 
 // checkWiped: nothing of a visit is left.
 func (w *walk) checkWiped() {
@@ -167,8 +177,9 @@ func (w *walk) event() Event {
 	status := PINStatus{Tries: tries, TriesKnown: rapid.Bool().Draw(w.T, "known"), OnReader: rapid.Bool().Draw(w.T, "on reader")}
 	digit := Key('0' + rapid.IntRange(0, 9).Draw(w.T, "digit"))
 	fresh := name("v", len(w.started))
+	part := rapid.SampledFrom([]Part{Display, Keypad, Door}).Draw(w.T, "part")
 	expected := map[state][]Event{
-		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}},
+		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
 		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}},
 		reading:           {CardRead{id, holder, PINStatus{Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
 		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce"}},
@@ -197,6 +208,7 @@ func (w *walk) event() Event {
 		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, Signed{id, "nonce", []byte("token")},
 		ChallengeReady{id, "nonce"}, HubFailed{id}, Judged{id, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
+		PartLost{part}, PartFound{part}, PartFound{part},
 	}).Draw(w.T, "event")
 }
 
@@ -255,7 +267,7 @@ func TestInvariants(t *testing.T) {
 func (w *walk) ends() {
 	if rapid.Bool().Draw(w.T, "pull") {
 		w.happen(CardGone{})
-		if !w.visit.outboxFailed && !w.visit.outboxFull && (w.visit.state != idle || w.visit.Screen().ID != ScreenWelcome) {
+		if !w.visit.outboxFailed && !w.visit.outboxFull && len(w.visit.lost) == 0 && (w.visit.state != idle || w.visit.Screen().ID != ScreenWelcome) {
 			w.Fatalf("the card is gone, and the kiosk shows %v", w.visit.Screen())
 		}
 		w.checkWiped()

@@ -95,6 +95,9 @@ const (
 	CardInactive   Reason = "card-inactive" // its holder must activate it first
 	CardTimeout    Reason = "card-timeout"
 	ReaderLost     Reason = "reader-lost"
+	DisplayLost    Reason = "display-lost"  // nobody can read what the panel says
+	KeypadLost     Reason = "keypad-lost"   // nobody can type
+	DoorLost       Reason = "door-lost"     // nobody can be let in
 	OutboxFailed   Reason = "outbox-failed" // what happens cannot be written down
 	OutboxFull     Reason = "outbox-full"   // what happens could soon not be written down
 	Stopped        Reason = "stopped"       // the program was ended

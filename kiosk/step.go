@@ -47,6 +47,10 @@ func (s *step) take(e Event) {
 		s.abandon(Failed, ReaderLost)
 		s.cardIn, s.hasReader = false, false
 		s.leaveService()
+	case PartLost:
+		s.partLost(e.Part)
+	case PartFound:
+		s.partFound(e.Part)
 	case Stopping:
 		s.abandon(Failed, Stopped)
 		s.stopped = true
@@ -63,9 +67,7 @@ func (s *step) take(e Event) {
 		s.recorded(e.Visit)
 	case RoomEnds:
 		s.outboxFull = true
-		if s.state == idle && !s.cardIn {
-			s.leaveService()
-		}
+		s.closeWhenIdle()
 	case RoomAgain:
 		s.outboxFull = false
 		s.serveAgain()
@@ -74,14 +76,19 @@ func (s *step) take(e Event) {
 	}
 }
 
-// inserted begins a visit and tells whether it did: a kiosk that could not
-// write down what happens serves nobody.
+// unfit tells whether no visit may begin: it could not be written down, or a
+// part that it needs is lost.
+func (s *step) unfit() bool { return s.outboxFailed || s.outboxFull || len(s.lost) > 0 }
+
+// inserted begins a visit and tells whether it did. Who is not served hears
+// it: the display may be what is lost.
 func (s *step) inserted(visit string) bool {
 	if s.cardIn { // a swap whose removal nobody saw
 		s.gone()
 	}
 	s.cardIn, s.hasReader = true, true
-	if s.outboxFailed || s.outboxFull {
+	if s.unfit() {
+		s.do(Sound{CueOutOfService})
 		return false
 	}
 	s.id = visit
@@ -96,22 +103,28 @@ func (s *step) gone() {
 	s.abandon(Cancelled, CardRemoved)
 	s.cardIn, s.hasReader = false, true
 	s.language = s.config.Languages[0]
-	if !s.outboxFailed {
-		s.rest()
-	}
+	s.rest()
 }
 
 // serveAgain ends being out of service, if nothing is left to be so for.
 func (s *step) serveAgain() {
-	if s.state == outOfService && s.hasReader && !s.outboxFailed && !s.outboxFull && !s.stopped {
+	if s.state == outOfService && s.hasReader && !s.unfit() && !s.stopped {
 		s.rest()
 	}
 }
 
-// rest ends a visit: idle, with nothing of it left. When the outbox takes no
-// other the kiosk is out of service, once the card is taken.
+// closeWhenIdle leaves service, unless a visit goes on or its card is still in:
+// then rest does.
+func (s *step) closeWhenIdle() {
+	if s.state == idle && !s.cardIn {
+		s.leaveService()
+	}
+}
+
+// rest ends a visit: idle, with nothing of it left. When no other may begin
+// the kiosk is out of service, once the card is taken.
 func (s *step) rest() {
-	if s.outboxFull && !s.cardIn {
+	if s.unfit() && !s.cardIn {
 		s.leaveService()
 		return
 	}
@@ -126,6 +139,9 @@ func (s *step) rest() {
 }
 
 func (s *step) leaveService() {
+	if s.state != outOfService && !s.stopped {
+		s.do(Sound{CueOutOfService})
+	}
 	s.wipe()
 	s.stop(TimerVisit)
 	s.enter(outOfService, 0)

@@ -18,7 +18,8 @@ var update = flag.Bool("update", false, "rewrite the effects in testdata/visits"
 
 // TestTraces plays testdata/visits/*.txt: a line that begins in the first
 // column is an event, the indented lines below it are the effects that Step
-// must give, in order. Read them as the documentation of each flow.
+// must give, in order. Read them as the documentation of each flow. A line "a
+// kiosk of" begins anew, with the parts of a panel that it names.
 func TestTraces(t *testing.T) {
 	files, err := filepath.Glob("testdata/visits/*.txt")
 	if err != nil || len(files) == 0 {
@@ -61,6 +62,14 @@ func play(script []byte) ([]byte, error) {
 			continue
 		}
 		fmt.Fprintln(&out, line)
+		if parts, begins := strings.CutPrefix(line, "a kiosk of "); begins {
+			var all []kiosk.Part
+			for _, p := range strings.Fields(parts) {
+				all = append(all, kiosk.Part(p))
+			}
+			tr = newTrace(all...)
+			continue
+		}
 		events, err := tr.parse(line)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
@@ -80,10 +89,10 @@ type trace struct {
 	serials map[kiosk.Timer]int
 }
 
-func newTrace() *trace {
+func newTrace(parts ...kiosk.Part) *trace {
 	return &trace{
 		visit: kiosk.New(kiosk.Config{
-			Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming,
+			Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming, Parts: parts,
 		}),
 		serials: map[kiosk.Timer]int{},
 	}
@@ -131,6 +140,10 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.CardGone{})
 	case "reader-gone":
 		return one(kiosk.ReaderGone{})
+	case "part-lost":
+		return one(kiosk.PartLost{Part: kiosk.Part(arg(1))})
+	case "part-found":
+		return one(kiosk.PartFound{Part: kiosk.Part(arg(1))})
 	case "stopping":
 		return one(kiosk.Stopping{})
 	case "keys":

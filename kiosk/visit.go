@@ -22,6 +22,7 @@ type Visit struct {
 	outboxFailed bool
 	outboxFull   bool
 	stopped      bool
+	lost         []Part // each once; never changed in place
 
 	// What belongs to one visit and is gone after it.
 	id        string
@@ -74,6 +75,7 @@ const (
 type Config struct {
 	Languages []string // BCP 47, the first is the default; at least one
 	Timing    Timing
+	Parts     []Part // that the panel has; it is heard of each
 }
 
 // Timing is how long each state may last.
@@ -118,9 +120,10 @@ const maxMistyped = 5
 // defaultMinPIN is the fewest digits taken where the card does not say.
 const defaultMinPIN = 4
 
-// New gives a kiosk that is out of service until it hears of its reader.
+// New gives a kiosk that is out of service until it hears of its reader and of
+// its panel's parts.
 func New(c Config) Visit {
-	v := Visit{config: c, language: c.Languages[0]}
+	v := Visit{config: c, language: c.Languages[0], lost: c.Parts}
 	v.shown = v.Screen()
 	return v
 }
@@ -138,6 +141,8 @@ func (v Visit) Screen() Screen {
 			s.Reason = OutboxFailed
 		case v.outboxFull:
 			s.Reason = OutboxFull
+		case len(v.lost) > 0:
+			s.Reason = v.lost[0].reason()
 		default:
 			s.Reason = ReaderLost
 		}

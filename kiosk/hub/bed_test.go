@@ -24,6 +24,7 @@ import (
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/sealkey"
 	"smartkiosk/kiosk/webeid"
 )
 
@@ -160,9 +161,14 @@ func readJWK(t testing.TB, path string) *jose.JSONWebKey {
 	return &key
 }
 
+// privateSeal is the newest sealing key.
 func (b *bed) privateSeal() *jose.JSONWebKey {
 	b.t.Helper()
-	return readJWK(b.t, filepath.Join(b.dir, sealFile))
+	keys, err := sealkey.ReadPrivate(filepath.Join(b.dir, sealFile))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return &keys[0].JSONWebKey
 }
 
 func (b *bed) publicSeal() *jose.JSONWebKey {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/sealkey"
 	"smartkiosk/kiosk/trust"
 )
 
@@ -21,10 +22,15 @@ func AddKiosk(dir, id string) (bundle string, err error) {
 		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
 	}
 	bundle, err = addClient(dir, kiosksDir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: id}, func(to string, s settings) error {
-		for from, name := range map[string]string{sealFile: bundleSealFile, signFile: bundleSignFile} {
-			if err := copyPublicJWK(filepath.Join(to, name), filepath.Join(dir, from)); err != nil {
-				return err
-			}
+		keys, err := sealkey.ReadPrivate(filepath.Join(dir, sealFile))
+		if err != nil {
+			return err
+		}
+		if err := sealkey.WritePublic(filepath.Join(to, bundleSealFile), keys[0]); err != nil {
+			return err
+		}
+		if err := copyPublicJWK(filepath.Join(to, bundleSignFile), filepath.Join(dir, signFile)); err != nil {
+			return err
 		}
 		if err := os.Mkdir(filepath.Join(to, trustDir), 0o700); err != nil {
 			return err

@@ -20,19 +20,20 @@ import (
 
 	"smartkiosk/kiosk/offline"
 	"smartkiosk/kiosk/rules"
+	"smartkiosk/kiosk/sealkey"
 	"smartkiosk/kiosk/trust"
 )
 
 // Config is what a hub runs on.
 type Config struct {
-	Listen      string          // host:port to serve on; for whoever makes the listener
-	URL         string          // https://host:port that kiosks call; the Web eID origin
-	Certificate tls.Certificate // the hub's
-	Clients     *x509.CertPool  // the CA of kiosks and consumers
-	Seal        []jose.JSONWebKey
-	Sign        jose.JSONWebKey // signs what kiosks are told
-	Trust       *Trust          // whose card is in order
-	Rules       *rules.File     // who is let in, of those whose card is in order
+	Listen      string           // host:port to serve on; for whoever makes the listener
+	URL         string           // https://host:port that kiosks call; the Web eID origin
+	Certificate tls.Certificate  // the hub's
+	Clients     *x509.CertPool   // the CA of kiosks and consumers
+	Seal        *sealkey.Watched // open events; the newest is what kiosks seal to
+	Sign        jose.JSONWebKey  // signs what kiosks are told
+	Trust       *Trust           // whose card is in order
+	Rules       *rules.File      // who is let in, of those whose card is in order
 
 	Offline   OfflineConfig // what kiosks may decide without the hub
 	CRLs      string        // folder of the CRLs that were fetched
@@ -107,7 +108,7 @@ func Load(dir string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("cannot read the hub's certificate: %w", err)
 	}
-	seal, err := readPrivateJWK(filepath.Join(dir, sealFile))
+	seal, err := sealkey.Watch(filepath.Join(dir, sealFile))
 	if err != nil {
 		return Config{}, err
 	}
@@ -132,7 +133,7 @@ func Load(dir string) (Config, error) {
 		URL:         s.URL,
 		Certificate: pair,
 		Clients:     clients,
-		Seal:        []jose.JSONWebKey{seal},
+		Seal:        seal,
 		Sign:        sign,
 		Trust:       trusted,
 		Offline:     s.Offline,

@@ -26,7 +26,7 @@
 //	hub.toml                           configuration
 //	ca.pem ca.key                      the hub's own CA, for itself, kiosks and consumers
 //	server.pem server.key              the hub's certificate
-//	seal.jwk                           private key that opens events
+//	seal.jwk                           private keys that open events, newest first; see kiosk/sealkey
 //	sign.jwk                           private key that signs orders to kiosks
 //	trust/                             whose cards count, see kiosk/trust; filled by the operator
 //	rules.toml                         who is let in, see kiosk/rules; read anew when it changes

@@ -15,7 +15,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/rules"
 )
@@ -30,7 +29,6 @@ type Hub struct {
 	validator  Validator
 	rules      *rules.File
 	admissions http.RoundTripper // to the operator's own system
-	opener     *event.Opener
 	challenges jetstream.KeyValue
 	cursors    jetstream.KeyValue
 	known      jetstream.KeyValue // nil unless offline rules ask for it
@@ -55,8 +53,8 @@ const (
 // spent, so that a late one is told from one that never was.
 const challengeMemory = time.Hour
 
-// rulesInterval is how often the rules file is looked at.
-const rulesInterval = 2 * time.Second
+// lookInterval is how often the rules and the sealing keys are looked at.
+const lookInterval = 2 * time.Second
 
 // Open starts a hub, with JetStream in cfg.JetStream or behind cfg.Conn. ctx
 // bounds the start alone. Close it after Serve has returned.
@@ -66,7 +64,6 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		log:       log,
 		validator: cfg.Trust,
 		rules:     cfg.Rules,
-		opener:    event.NewOpener(cfg.Seal...),
 		now:       cfg.Now,
 		rand:      cfg.Rand,
 	}
@@ -91,7 +88,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		h.Close()
 		return nil, err
 	}
-	h.running.Go(func() { h.rules.Watch(beside, rulesInterval, log) })
+	h.running.Go(func() { h.rules.Watch(beside, lookInterval, log) })
+	h.running.Go(func() { h.config.Seal.Run(beside, lookInterval, log) })
 	h.running.Go(func() { crls.run(beside) })
 	h.running.Go(func() { h.review(beside) })
 	return h, nil

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
+	"smartkiosk/kiosk/sealkey"
 )
 
 // InitOptions is what a new hub is told.
@@ -48,10 +48,10 @@ func initialise(dir string, o InitOptions) error {
 	if err := writeServer(dir, hosts, time.Now()); err != nil {
 		return err
 	}
-	if err := writeJWK(filepath.Join(dir, sealFile), "enc", string(jose.ECDH_ES_A256KW)); err != nil {
+	if err := sealkey.Init(filepath.Join(dir, sealFile), time.Now()); err != nil {
 		return err
 	}
-	if err := writeJWK(filepath.Join(dir, signFile), "sig", string(jose.ES256)); err != nil {
+	if err := writeSigningJWK(filepath.Join(dir, signFile)); err != nil {
 		return err
 	}
 	if o.Trust != "" {

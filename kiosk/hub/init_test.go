@@ -219,7 +219,7 @@ func TestLoadRefuses(t *testing.T) {
 		{settingsFile, "listen = 8443", "malformed"},
 		{caFile, "", "ca.pem is not PEM"},
 		{serverKeyFile, "", "cannot read the hub's certificate"},
-		{sealFile, "{}", "holds no private JWK"},
+		{sealFile, "{}", "no JWK"},
 		{trustDir + "/root.pem", "", "root.pem"},
 	} {
 		dir := newFolder(t)
@@ -238,7 +238,7 @@ func TestLoadRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, sealFile), public, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "holds no private JWK") {
+	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "is no private key") {
 		t.Errorf("a public sealing key: got %v", err)
 	}
 }

@@ -74,6 +74,7 @@ func (h *Hub) openEvents(batch []json.RawMessage, c caller) (events []event.Open
 // that does not. Most of what an event costs is its cryptography, so that all
 // processors take part.
 func (h *Hub) openAll(batch []json.RawMessage, device crypto.PublicKey) ([]event.Opened, error) {
+	opener := h.opener()
 	opened, failures := make([]event.Opened, len(batch)), make([]error, len(batch))
 	var next atomic.Int64
 	var failed atomic.Bool
@@ -85,7 +86,7 @@ func (h *Hub) openAll(batch []json.RawMessage, device crypto.PublicKey) ([]event
 				if i >= len(batch) {
 					return
 				}
-				if opened[i], failures[i] = h.opener.Open(batch[i], device); failures[i] != nil {
+				if opened[i], failures[i] = opener.Open(batch[i], device); failures[i] != nil {
 					failed.Store(true)
 				}
 			}

@@ -10,9 +10,9 @@ import (
 	"smartkiosk/kiosk/event"
 )
 
-// writeJWK makes a P-256 key pair and writes it as a private JWK (RFC 7517) for
-// one use and algorithm.
-func writeJWK(path, use, algorithm string) error {
+// writeSigningJWK makes a P-256 key pair and writes it as a private JWK
+// (RFC 7517).
+func writeSigningJWK(path string) error {
 	key, err := newKey()
 	if err != nil {
 		return err
@@ -21,7 +21,7 @@ func writeJWK(path, use, algorithm string) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(jose.JSONWebKey{Key: key, KeyID: id, Use: use, Algorithm: algorithm}, "", "  ")
+	text, err := json.MarshalIndent(jose.JSONWebKey{Key: key, KeyID: id, Use: "sig", Algorithm: string(jose.ES256)}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (h *Hub) ordersFor(kioskID string) (orders.Orders, error) {
 	return orders.Orders{
 		Kiosk: kioskID, IssuedAt: issued, ValidUntil: issued.Add(valid / 4 * 5), // never less than valid_for from now
 		Offline: c.Rules, Domains: in.domains.Documents(), CRLs: in.crls,
-		HolderKey: key, Seal: h.config.Seal[0].Public(), AskEvery: c.AskEvery,
+		HolderKey: key, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
 	}, nil
 }
 

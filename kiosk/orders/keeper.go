@@ -11,9 +11,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"smartkiosk/kiosk/offline"
+	"smartkiosk/kiosk/sealkey"
 	"smartkiosk/kiosk/trust"
 )
 
@@ -43,7 +42,7 @@ type Keeper struct {
 	Clock   Clock
 	Judge   *offline.Judge // is told what to go by
 	Memory  *offline.Memory
-	Seal    func(jose.JSONWebKey) error // seals events to this key from now on
+	Seal    func(sealkey.Key) error // seals events to this key from now on, unless it did to a newer one
 	Log     *slog.Logger
 
 	orders  Orders // followed; IssuedAt is zero before the first
@@ -76,10 +75,10 @@ func (k *Keeper) Open() error {
 	if err := k.follow(o, ver, crls); err != nil {
 		return err
 	}
-	if len(crls) < len(o.CRLs) {
+	if err = k.Seal(o.Seal); err != nil || len(crls) < len(o.CRLs) {
 		k.version = "" // fetch all of it again
 	}
-	return nil
+	return err
 }
 
 const (
@@ -156,12 +155,14 @@ func (k *Keeper) Fetch(ctx context.Context) error {
 	if err := k.follow(o, ver, crls); err != nil {
 		return err
 	}
+	// What cannot be kept is followed all the same.
 	s := shelf{k.Records}
-	err = errors.Join(s.keep(jws), s.tidy(o), k.Memory.Heard())
+	err = errors.Join(k.Seal(o.Seal), s.keep(jws), s.tidy(o), k.Memory.Heard())
 	if days := o.Offline.KnownDays; err == nil {
 		err = k.Memory.Forget(offline.Day(k.Clock.At()) - int64(days))
 	}
 	if err != nil {
+		k.version = "" // fetch all of it again
 		return err
 	}
 	k.Log.Info("new orders", "version", ver, "offline", o.Offline.Rule, "until", o.ValidUntil)
@@ -225,9 +226,6 @@ func (k *Keeper) follow(o Orders, ver string, crls map[string]*trust.CRL) error 
 	}
 	domains, err := trust.FromDocuments(o.Domains, of)
 	if err != nil {
-		return err
-	}
-	if err := k.Seal(o.Seal); err != nil {
 		return err
 	}
 	k.Clock.AtLeast(o.IssuedAt)

@@ -3,6 +3,7 @@ package orders_test
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -24,6 +25,7 @@ import (
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/offline"
 	"smartkiosk/kiosk/orders"
+	"smartkiosk/kiosk/sealkey"
 	"smartkiosk/kiosk/trust"
 	"smartkiosk/kiosk/webeid"
 )
@@ -87,16 +89,17 @@ type bench struct {
 	known  map[string]int64
 
 	askedKnown int
-	sealed     string // the key id that events are sealed to
+	sealed     crypto.PublicKey // what events are sealed to
+	unsealed   error            // of sealing to another
 
 	keeper *orders.Keeper
 	judge  *offline.Judge
 }
 
-func (b *bench) At() time.Time                { return b.at }
-func (b *bench) Behind() bool                 { return false }
-func (b *bench) AtLeast(at time.Time)         { b.seen = at }
-func (b *bench) seal(k jose.JSONWebKey) error { b.sealed = k.KeyID; return nil }
+func (b *bench) At() time.Time            { return b.at }
+func (b *bench) Behind() bool             { return false }
+func (b *bench) AtLeast(at time.Time)     { b.seen = at }
+func (b *bench) seal(k sealkey.Key) error { b.sealed = k.Key; return b.unsealed }
 
 var errDown = errors.New("no route to host")
 
@@ -134,7 +137,6 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, disk: &disk{values: map[string][]byte{}}, key: newKey(t), at: noon, orders: good(newKey(t)), sets: map[string][]byte{}}
 	b.orders.Offline = offline.Rules{Rule: offline.Trusted, UntrustedClock: offline.Deny}
-	b.orders.Seal.KeyID = "seal-1"
 	pki := b.pki()
 	b.orders.Domains = []trust.Document{{
 		Name: "test", Anchors: [][]byte{pki.Root.Raw}, Intermediates: [][]byte{pki.PersonCA.Raw},
@@ -229,8 +231,8 @@ func TestFollow(t *testing.T) {
 	b.fetch()
 	b.expect("valid", "")
 	b.expect("revoked", kiosk.Revoked)
-	if b.sealed != "seal-1" || b.seen.Before(noon) {
-		t.Errorf("sealed to %q, the time seen is %s", b.sealed, b.seen)
+	if !b.orders.Seal.Key.(*ecdsa.PublicKey).Equal(b.sealed) || b.seen.Before(noon) {
+		t.Errorf("sealed to %v, the time seen is %s", b.sealed, b.seen)
 	}
 	if s := b.judge.Standing(); len(s.Version) != 22 || !s.Until.Equal(b.orders.ValidUntil) {
 		t.Errorf("the judge goes by %+v", s)
@@ -255,12 +257,12 @@ func TestChanges(t *testing.T) {
 	b.fetch()
 	b.expect("revoked", kiosk.Revoked)
 	b.revoke(2, "valid")
-	b.orders.Seal.KeyID = "seal-2"
+	b.orders.Seal.Key = &newKey(t).PublicKey
 	b.fetch()
 	b.expect("valid", kiosk.Revoked)
 	b.expect("blocked", "")
-	if n := b.disk.count("crl-sets"); n != 1 || b.sealed != "seal-2" {
-		t.Errorf("%d parts of CRLs are kept, events are sealed to %s", n, b.sealed)
+	if n := b.disk.count("crl-sets"); n != 1 || !b.orders.Seal.Key.(*ecdsa.PublicKey).Equal(b.sealed) {
+		t.Errorf("%d parts of CRLs are kept, events are sealed to %v", n, b.sealed)
 	}
 	b.orders.Offline.Rule = offline.Never
 	b.fetch()
@@ -450,5 +452,26 @@ func TestLearn(t *testing.T) {
 	b.known = map[string]int64{"x": 1}
 	if err := b.keeper.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "who is known") {
 		t.Errorf("a pseudonym that is none: %v", err)
+	}
+}
+
+// Orders whose sealing key cannot be taken up count otherwise, and are fetched
+// again until it can.
+func TestCannotSeal(t *testing.T) {
+	b := newBench(t)
+	b.unsealed = errors.New("disk full")
+	for range 2 {
+		if err := b.keeper.Fetch(t.Context()); !errors.Is(err, b.unsealed) {
+			t.Errorf("got %v", err)
+		}
+		b.expect("valid", "")
+		b.expect("revoked", kiosk.Revoked)
+	}
+	b.unsealed = nil
+	b.fetch()
+	asked := b.disk.writes
+	b.fetch()
+	if b.disk.writes != asked {
+		t.Error("fetched again for nothing")
 	}
 }

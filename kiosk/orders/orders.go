@@ -26,6 +26,7 @@ import (
 
 	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/offline"
+	"smartkiosk/kiosk/sealkey"
 	"smartkiosk/kiosk/trust"
 )
 
@@ -47,7 +48,7 @@ type Orders struct {
 	Domains   []trust.Document `json:"domains"`
 	CRLs      []CRL            `json:"crls"`
 	HolderKey []byte           `json:"holder_key"` // see offline.Pseudonym
-	Seal      jose.JSONWebKey  `json:"seal"`       // what events are sealed to, public
+	Seal      sealkey.Key      `json:"seal"`       // what events are sealed to, public
 	// AskEvery is how often the kiosk is to look for newer ones.
 	AskEvery offline.Duration `json:"ask_every"`
 }

@@ -16,6 +16,7 @@ import (
 	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/offline"
 	"smartkiosk/kiosk/orders"
+	"smartkiosk/kiosk/sealkey"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -34,7 +35,7 @@ func good(seal *ecdsa.PrivateKey) orders.Orders {
 	return orders.Orders{
 		Kiosk: "k1", IssuedAt: noon, ValidUntil: noon.AddDate(0, 0, 3), AskEvery: offline.Duration(15 * time.Minute),
 		Offline: offline.Rules{Rule: offline.Never, UntrustedClock: offline.Deny},
-		Seal:    jose.JSONWebKey{Key: &seal.PublicKey}, CRLs: []orders.CRL{},
+		Seal:    sealkey.Key{JSONWebKey: jose.JSONWebKey{Key: &seal.PublicKey}}, CRLs: []orders.CRL{},
 	}
 }
 

@@ -38,8 +38,8 @@ func BenchmarkDrain(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	seal := config.Seal[0].Public()
-	sealer, err := event.NewSealer("k1", credentials.Key, &seal)
+	seal := config.Seal.Keys()[0].Public()
+	sealer, err := event.NewSealer("k1", credentials.Key, &seal.JSONWebKey)
 	if err != nil {
 		b.Fatal(err)
 	}

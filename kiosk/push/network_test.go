@@ -197,8 +197,8 @@ func TestNetwork(t *testing.T) {
 		Certificates: []tls.Certificate{config.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: config.Clients,
 	}, network)
 
-	seal := config.Seal[0].Public()
-	sealer, err := event.NewSealer("k1", credentials.Key, &seal)
+	seal := config.Seal.Keys()[0].Public()
+	sealer, err := event.NewSealer("k1", credentials.Key, &seal.JSONWebKey)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,6 +95,9 @@ var failures = map[kiosk.Reason]situation{
 	kiosk.CardInactive:   "failed-inactive",
 
 	kiosk.ReaderLost:   "failed",
+	kiosk.DisplayLost:  "failed",
+	kiosk.KeypadLost:   "failed",
+	kiosk.DoorLost:     "failed",
 	kiosk.OutboxFailed: "failed",
 	kiosk.OutboxFull:   "failed",
 	kiosk.Stopped:      "failed",

@@ -116,6 +116,15 @@ type Judge interface {
 	LetIn(kiosk.Holder)
 }
 
+// PartState tells whether a part of the panel works.
+type PartState struct {
+	Part  kiosk.Part
+	Works bool
+}
+
+// AliveEvery is how often a Terminal at rest says that it is alive.
+const AliveEvery = 3 * time.Second
+
 // Terminal is one kiosk's slot, panel, hub and outbox, wired together.
 type Terminal struct {
 	Slot    Slot
@@ -125,7 +134,9 @@ type Terminal struct {
 	Judge   Judge
 	Origin  string // of the hub: what tokens are made for
 	Config  kiosk.Config
-	Room    <-chan bool // whether the outbox has room for more visits; it has until told otherwise
+	Room    <-chan bool      // whether the outbox has room for more visits; it has until told otherwise
+	Parts   <-chan PartState // of the panel, as they change; see Config.Parts
+	Alive   func()           // called each time that events are waited for, at least every AliveEvery; nil for nobody
 	Now     func() time.Time
 	Log     *slog.Logger
 
@@ -178,9 +189,16 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 	slot, keys := t.Slot.Watch(ctx), t.Panel.Keys()
 	v := kiosk.New(t.Config)
 	t.Panel.Show(v.Screen())
+	beat := time.NewTicker(AliveEvery)
+	defer beat.Stop()
 	for {
+		if t.Alive != nil {
+			t.Alive()
+		}
 		var e kiosk.Event
 		select {
+		case <-beat.C:
+			continue
 		case <-ctx.Done():
 			return v
 		case state, ok := <-slot:
@@ -194,6 +212,8 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 		case e = <-t.answers.out:
 		case room := <-t.Room:
 			e = roomEvent(room)
+		case part := <-t.Parts:
+			e = partEvent(part)
 		}
 		var effects []kiosk.Effect
 		v, effects = v.Step(e)
@@ -234,6 +254,13 @@ func roomEvent(room bool) kiosk.Event {
 		return kiosk.RoomAgain{}
 	}
 	return kiosk.RoomEnds{}
+}
+
+func partEvent(s PartState) kiosk.Event {
+	if s.Works {
+		return kiosk.PartFound{Part: s.Part}
+	}
+	return kiosk.PartLost{Part: s.Part}
 }
 
 // do begins an effect. What takes time goes to a worker and answers later.

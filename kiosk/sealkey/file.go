@@ -1,0 +1,125 @@
+package sealkey
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// ReadPrivate reads private keys: a JWK Set (RFC 7517 §5), as a hub has it, or
+// one JWK. There is at least one, and none twice.
+func ReadPrivate(path string) ([]Key, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read sealing keys: %w", err)
+	}
+	keys, err := parsePrivate(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read sealing keys %s: %w", path, err)
+	}
+	return keys, nil
+}
+
+func parsePrivate(text []byte) ([]Key, error) {
+	var members struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(text, &members); err != nil {
+		return nil, errors.New("it is no JSON object")
+	}
+	texts := members.Keys
+	if texts == nil {
+		texts = []json.RawMessage{text}
+	}
+	if len(texts) == 0 {
+		return nil, errors.New("it holds no key")
+	}
+	var keys []Key
+	seen := map[string]bool{}
+	for i, t := range texts {
+		var k Key
+		switch err := json.Unmarshal(t, &k); {
+		case err != nil:
+			return nil, fmt.Errorf("key %d: %w", i+1, err)
+		case k.IsPublic():
+			return nil, fmt.Errorf("key %d is no private key", i+1)
+		case seen[k.KeyID]:
+			return nil, fmt.Errorf("key %d is there twice", i+1)
+		}
+		seen[k.KeyID] = true
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// ReadPublic reads one public key, a JWK.
+func ReadPublic(path string) (Key, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Key{}, fmt.Errorf("cannot read sealing key: %w", err)
+	}
+	var k Key
+	if err := json.Unmarshal(text, &k); err != nil {
+		return Key{}, fmt.Errorf("cannot read sealing key %s: %w", path, err)
+	}
+	if !k.IsPublic() {
+		return Key{}, fmt.Errorf("cannot read sealing key %s: it is no public key", path)
+	}
+	return k, nil
+}
+
+// WritePublic writes the public half of a key, a JWK that anybody may read.
+func WritePublic(path string, k Key) error { return replace(path, k.Public(), 0o644) }
+
+// replace puts a value's JSON in the place of what is at path, if anything is,
+// and returns when that is on disk.
+func replace(path string, value any, mode fs.FileMode) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err == nil {
+		err = replaceText(path, append(text, '\n'), mode)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
+func replaceText(path string, text []byte, mode fs.FileMode) error {
+	fresh := path + ".new"
+	// One of that name is left from an attempt that was cut short.
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// lock keeps others from changing files in the folder of path meanwhile.
+func lock(path string) (unlock func(), err error) {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, folder.Close())
+	}
+	return func() { _ = folder.Close() }, nil
+}

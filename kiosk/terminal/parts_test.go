@@ -1,0 +1,66 @@
+package terminal_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/terminal"
+)
+
+// A kiosk whose panel has a display serves when the display works.
+func TestParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parts := make(chan terminal.PartState)
+		r := start(t, func(_ *rig, term *terminal.Terminal) {
+			term.Config.Parts = []kiosk.Part{kiosk.Display}
+			term.Parts = parts
+		})
+		r.slotIs(terminal.Empty)
+		parts <- terminal.PartState{Part: kiosk.Display, Works: true}
+		synctest.Wait()
+		r.expectScreen(kiosk.ScreenWelcome)
+		parts <- terminal.PartState{Part: kiosk.Display}
+		synctest.Wait()
+		if s := r.expectScreen(kiosk.ScreenOutOfService); s.Reason != kiosk.DisplayLost {
+			t.Errorf("out of service for %s", s.Reason)
+		}
+		_ = r.end()
+	})
+}
+
+// stuckPanel hangs when it is to make a sound.
+type stuckPanel struct {
+	terminal.Panel
+	free chan struct{}
+}
+
+func (p stuckPanel) Sound(kiosk.Cue) { <-p.free }
+
+// The terminal says that it is alive while nothing happens, and not while it
+// hangs.
+func TestAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alive, free := 0, make(chan struct{})
+		r := start(t, func(_ *rig, term *terminal.Terminal) {
+			term.Panel = stuckPanel{term.Panel, free}
+			term.Alive = func() { alive++ }
+		})
+		for range 3 {
+			before := alive
+			r.pass(terminal.AliveEvery)
+			if alive <= before {
+				t.Error("not alive at rest")
+			}
+		}
+		r.slotIs(terminal.Empty, terminal.CardPresent) // asks for the PIN, with a sound
+		before := alive
+		r.pass(time.Minute)
+		if alive != before {
+			t.Error("alive, and it hangs")
+		}
+		close(free)
+		_ = r.end()
+	})
+}
