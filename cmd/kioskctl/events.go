@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"flag"
@@ -17,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/sealkey"
 )
 
 const eventsHelp = `    kioskctl events list [--from PATH]
@@ -25,8 +25,8 @@ const eventsHelp = `    kioskctl events list [--from PATH]
 
     kioskctl events verify [--from PATH] [--seal FILE --certificate FILE]
         Find every event that is altered, missing, repeated or out of order,
-        and say which. With the hub's private sealing key (JWK; more than
-        one, separated by commas, after a rotation) and the kiosk's
+        and say which. With the hub's private sealing keys (its seal.jwk;
+        more than one file, separated by commas) and the kiosk's
         certificate the events are opened, and their signatures and chain
         checked; without, only accidents are found.
 
@@ -187,15 +187,13 @@ func newVerifier(sealFiles, certificateFile string) (verifier, error) {
 	}
 	var keys []jose.JSONWebKey
 	for _, file := range commaList(sealFiles) {
-		text, err := os.ReadFile(file)
+		found, err := sealkey.ReadPrivate(file)
 		if err != nil {
-			return verifier{}, fmt.Errorf("cannot read sealing key: %w", err)
+			return verifier{}, err
 		}
-		var key jose.JSONWebKey
-		if json.Unmarshal(text, &key) != nil || key.IsPublic() {
-			return verifier{}, fmt.Errorf("cannot read sealing key: %s holds no private JWK", file)
+		for _, k := range found {
+			keys = append(keys, k.JSONWebKey)
 		}
-		keys = append(keys, key)
 	}
 	text, err := os.ReadFile(certificateFile)
 	if err != nil {

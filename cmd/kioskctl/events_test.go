@@ -257,7 +257,7 @@ func TestEventsRefuses(t *testing.T) {
 		`unknown command "drop"`:      {"events", "drop", "--from", path + "y"},
 		"no such file":                {"events", "list", "--from", path + "y"},
 		"go together":                 {"events", "verify", "--from", path, "--seal", path},
-		"holds no private JWK":        {"events", "verify", "--from", path, "--seal", path, "--certificate", path},
+		"no JSON object":              {"events", "verify", "--from", path, "--seal", path, "--certificate", path},
 		"nothing says where it stood": {"events", "export", "--from", path},
 	} {
 		if _, err := kioskctl(t, args...); err == nil || !strings.Contains(err.Error(), want) {

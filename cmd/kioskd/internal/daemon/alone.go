@@ -13,11 +13,11 @@ import (
 
 	"smartkiosk/cmd/kioskd/internal/config"
 	"smartkiosk/kiosk/clock"
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/offline"
 	"smartkiosk/kiosk/orders"
+	"smartkiosk/kiosk/sealkey"
 	"smartkiosk/kiosk/trust"
 	"smartkiosk/store"
 )
@@ -46,7 +46,7 @@ func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *
 
 // openAlone follows the orders that are kept. Before the first, the
 // configuration counts; when kept ones are of no use, nobody is let in alone.
-func openAlone(c *config.Config, records *store.Records, t *clock.Clock, client *hubapi.Client, credentials *hubapi.Credentials, j *journal.Journal, log *slog.Logger) (*alone, error) {
+func openAlone(c *config.Config, records *store.Records, t *clock.Clock, client *hubapi.Client, seal func(sealkey.Key) error, log *slog.Logger) (*alone, error) {
 	domains, err := trust.Load(c.Trust.Domains)
 	if err != nil {
 		return nil, err
@@ -62,14 +62,7 @@ func openAlone(c *config.Config, records *store.Records, t *clock.Clock, client 
 	own := offline.Standing{Domains: domains, Rules: offline.Rules{Rule: c.Trust.Offline, UntrustedClock: offline.Deny}}
 	a := &alone{clock: t, judge: offline.NewJudge(c.Hub.URL, t, memory, own, log)}
 	a.keeper = &orders.Keeper{
-		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Clock: t, Judge: a.judge, Memory: memory, Log: log,
-		Seal: func(to jose.JSONWebKey) error {
-			s, err := event.NewSealer(c.ID, credentials.Key, &to)
-			if err == nil {
-				j.Reseal(s)
-			}
-			return err
-		},
+		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Clock: t, Judge: a.judge, Memory: memory, Seal: seal, Log: log,
 	}
 	if err := a.keeper.Open(); err != nil {
 		log.Error("nobody is let in without the hub until it is heard", "err", err)

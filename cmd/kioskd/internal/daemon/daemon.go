@@ -15,10 +15,10 @@ import (
 	"smartkiosk/cmd/kioskd/internal/config"
 	"smartkiosk/device/slot"
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/screen"
+	"smartkiosk/kiosk/sealkey"
 	"smartkiosk/kiosk/terminal"
 	"smartkiosk/store"
 )
@@ -39,7 +39,6 @@ type Daemon struct {
 	room    chan bool   // for visits, as it changes
 	sockets []socket    // where the outbox is served
 	proxy   *proxy      // nil without scproxy
-	resealer
 }
 
 // Open reads the kiosk's keys and trust domains and opens its outbox. Texts
@@ -55,16 +54,20 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	if who := (hubapi.Identity{Role: hubapi.RoleKiosk, Name: c.ID}); credentials.Identity != who {
 		return nil, fmt.Errorf("certificate %s is for %s, not for %s", c.Hub.Certificate, credentials.Identity, who)
 	}
-	sealer, err := newSealer(c, credentials)
-	if err != nil {
-		return nil, err
-	}
 	clocks, err := machineClocks()
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make state folder: %w", err)
+	}
+	seals, err := openSealing(c, credentials.Key, log)
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := seals.sealer()
+	if err != nil {
+		return nil, err
 	}
 	records, err := openRecords(filepath.Join(c.State, "records.db"), clocks.Now(), log)
 	if err != nil {
@@ -98,9 +101,8 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 		client:  client,
 		log:     log,
 
-		visits:   newVisits(p),
-		room:     make(chan bool),
-		resealer: resealer{c.ID, credentials.Key, events},
+		visits: newVisits(p),
+		room:   make(chan bool),
 	}
 	events.Scarce = d.scarce.Load
 	if d.sockets, err = openSockets(c, credentials, outbox, log); err != nil {
@@ -111,7 +113,8 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 			return nil, errors.Join(err, d.Close())
 		}
 	}
-	if d.alone, err = openAlone(c, records, now, client, credentials, events, log); err != nil {
+	seal := func(k sealkey.Key) error { return seals.follow(k, events) }
+	if d.alone, err = openAlone(c, records, now, client, seal, log); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	slots, err := openCards(c.Reader, s, driver)
@@ -125,14 +128,6 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 		Now:    clocks.Now, Log: log,
 	}
 	return d, nil
-}
-
-func newSealer(c *config.Config, credentials *hubapi.Credentials) (*event.Sealer, error) {
-	key, err := readPublicJWK(c.Hub.Seal)
-	if err != nil {
-		return nil, err
-	}
-	return event.NewSealer(c.ID, credentials.Key, key)
 }
 
 // Run serves visits and pushes events until ctx ends. When it returns, every

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,9 +9,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/store"
@@ -76,22 +72,4 @@ func (d *Daemon) push(ctx context.Context) {
 		},
 	}
 	_ = p.Run(ctx) // ctx's error
-}
-
-// resealer has a journal's events sealed to another key of the hub's.
-type resealer struct {
-	kiosk   string
-	key     crypto.Signer
-	journal *journal.Journal
-}
-
-// Reseal seals events to key from now on, a public P-256 key. Those that wait
-// stay sealed to the key before, which the hub keeps until it has them.
-func (r resealer) Reseal(key jose.JSONWebKey) error {
-	sealer, err := event.NewSealer(r.kiosk, r.key, &key)
-	if err != nil {
-		return err
-	}
-	r.journal.Reseal(sealer)
-	return nil
 }
