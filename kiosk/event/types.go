@@ -20,6 +20,8 @@ const (
 	TypeParked  = "smartkiosk.parked.v1"
 	TypeOutbox  = "smartkiosk.outbox.v1"
 	TypeKept    = "smartkiosk.kept.v1"
+	TypePart    = "smartkiosk.part.v1"
+	TypeTamper  = "smartkiosk.tamper.v1"
 )
 
 // Type is one row of the table of events.
@@ -89,6 +91,18 @@ var Types = []Type{
 		Payload: Kept{},
 		By:      ByHub,
 	},
+	{
+		Name:    TypePart,
+		When:    "a part of the kiosk's panel was lost or found, or keys of its keypad stuck or were freed",
+		Payload: Part{},
+
+		Informational: true,
+	},
+	{
+		Name:    TypeTamper,
+		When:    "the kiosk began to watch the switch of its housing, or what that says changed",
+		Payload: Tamper{},
+	},
 }
 
 // Visit is how one visit ended.
@@ -139,6 +153,19 @@ type Outbox struct {
 	Level   string `json:"level" doc:"roomy; low: informational events are left out; full: the kiosk is out of service"`
 	Pending uint64 `json:"pending" doc:"events that the hub had not acknowledged"`
 	Thinned uint64 `json:"thinned,omitempty" doc:"informational events left out since the last of these events"`
+}
+
+// Part is what became of a part of the panel. Which key is stuck is not told:
+// it may be one of somebody's PIN.
+type Part struct {
+	Part    string `json:"part" doc:"its section in the kiosk's board file, as display.pcf8574"`
+	State   string `json:"state" doc:"found, lost, stuck or freed"`
+	Problem string `json:"problem,omitempty" doc:"what a technician is told of it"`
+}
+
+// Tamper is what the switch of the housing says.
+type Tamper struct {
+	State string `json:"state" doc:"unopened; opened, or its wire is cut; unknown, its line cannot be read"`
 }
 
 // Clock is a step of the kiosk's clock. The event's own time is after it.

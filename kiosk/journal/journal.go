@@ -89,6 +89,14 @@ func (j *Journal) ClockStep(step time.Duration) error {
 	return j.append(event.TypeClock, event.Clock{StepMS: step.Milliseconds()})
 }
 
+// Part writes what became of a part of the panel.
+func (j *Journal) Part(p event.Part) error { return j.append(event.TypePart, p) }
+
+// Tamper writes what the switch of the housing says.
+func (j *Journal) Tamper(state string) error {
+	return j.append(event.TypeTamper, event.Tamper{State: state})
+}
+
 func (j *Journal) append(kind string, payload any) error {
 	if event.Informational(kind) && j.Scarce != nil && j.Scarce() {
 		j.thinned.Add(1)

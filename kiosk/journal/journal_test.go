@@ -144,3 +144,22 @@ func TestScarce(t *testing.T) {
 		t.Errorf("%d events", len(out.events))
 	}
 }
+
+// What becomes of the panel is told; when the outbox nears its end, only what
+// becomes of the housing.
+func TestPanel(t *testing.T) {
+	j, out, open := newJournal(t)
+	if err := j.Part(event.Part{Part: "display.pcf8574", State: "lost", Problem: "no answer"}); err != nil {
+		t.Fatal(err)
+	}
+	if e := open(); e.Type != event.TypePart || string(e.Payload) != `{"part":"display.pcf8574","state":"lost","problem":"no answer"}` {
+		t.Errorf("%s %s", e.Type, e.Payload)
+	}
+	j.Scarce = func() bool { return true }
+	if err := errors.Join(j.Part(event.Part{Part: "display.pcf8574", State: "found"}), j.Tamper("opened")); err != nil {
+		t.Fatal(err)
+	}
+	if e := open(); len(out.events) != 2 || e.Type != event.TypeTamper || string(e.Payload) != `{"state":"opened"}` {
+		t.Errorf("%d events, %s %s", len(out.events), e.Type, e.Payload)
+	}
+}
