@@ -1,25 +1,36 @@
 #!/bin/sh
 # Builds the bench's kernel, a user-mode Linux, from the source that Debian
 # packages, and prints its path. It is built once for each version of the
-# package and of kernel.config, in some minutes, and kept in .cache/bench.
+# package and of kernel.config, in some minutes, and kept in .cache/bench with
+# what building modules for it takes (modules.sh).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-cache=$here/../../.cache/bench
+cache=$(cd "$here/../.." && pwd)/.cache/bench
 package=linux-source-6.1
 version=$(dpkg-query -W -f '${Version}' "$package")
-kernel=$cache/linux-$version-$(sha256sum <"$here/kernel.config" | cut -c 1-8)
+folder=$cache/linux-$version-$(cat "$here/kernel.config" "$here/kernel.sh" | sha256sum | cut -c 1-8)
 
-if [ ! -x "$kernel" ]; then
-	echo "Building $(basename "$kernel") (once)" >&2
+if [ ! -d "$folder" ]; then
+	echo "Building $(basename "$folder") (once)" >&2
 	mkdir -p "$cache"
 	work=$(mktemp -d "$cache/build-XXXXXX")
 	trap 'rm -rf "$work"' EXIT
-	tar -C "$work" --strip-components=1 -xf "/usr/src/$package.tar.xz"
-	build() { nice make -C "$work" ARCH=um "$@" >>"$work/log" 2>&1 || { tail -20 "$work/log" >&2; exit 1; }; }
+	tree=$work/kernel/build
+	mkdir -p "$tree"
+	tar -C "$tree" --strip-components=1 -xf "/usr/src/$package.tar.xz"
+	build() { nice make -C "$tree" ARCH=um "$@" >>"$work/log" 2>&1 || { tail -20 "$work/log" >&2; exit 1; }; }
 	build KCONFIG_ALLCONFIG="$here/kernel.config" allnoconfig
-	build -j "$(nproc)" linux
-	strip -o "$work/stripped" "$work/linux"
-	mv "$work/stripped" "$kernel"
+	for wanted in $(grep '^CONFIG' "$here/kernel.config"); do
+		grep -qxF "$wanted" "$tree/.config" || { echo "$wanted is not to be had" >&2; exit 1; }
+	done
+	build -j "$(nproc)" linux modules
+	strip -o "$work/kernel/linux" "$tree/linux"
+	# Of the tree, what modules are built with.
+	find "$tree" -mindepth 1 -maxdepth 1 ! -name Makefile ! -name Kbuild ! -name .config ! -name Module.symvers \
+		! -name arch ! -name include ! -name scripts -exec rm -r {} +
+	find "$tree/arch" -mindepth 1 -maxdepth 1 ! -name um ! -name x86 -exec rm -r {} +
+	find "$tree" -name '*.[aoS]' ! -path "$tree/scripts/*" -delete
+	mv "$work/kernel" "$folder"
 fi
-echo "$kernel"
+echo "$folder/linux"

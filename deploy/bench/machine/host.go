@@ -1,0 +1,126 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// machine is what a machine is booted from.
+type machine struct{ kernel, modules, root string }
+
+// task is what the machine does, and then it turns itself off. Host and guest
+// share a folder, the guest's /bench, in which the host leaves the task.
+type task struct {
+	Root    string   // of the host's, absolute
+	Command []string // run inside; its first is a path inside
+}
+
+// Names in the folder that is shared.
+const (
+	initName = "init" // this program
+	taskName = "task.json"
+	codeName = "code" // the command's exit code; not there when the machine died
+)
+
+// runProgram runs a static program of the host's inside, in the folder /bench.
+func (m machine) runProgram(ctx context.Context, program string, args []string) (code int, err error) {
+	shared, err := os.MkdirTemp("", "machine-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(shared)
+	if err := copyFile(program, filepath.Join(shared, "program"), 0o755); err != nil {
+		return 0, err
+	}
+	return m.boot(ctx, shared, append([]string{"/bench/program"}, args...))
+}
+
+// boot runs a command inside and gives its exit code. What the machine's
+// programs say goes to standard output. When ctx ends the machine is killed.
+func (m machine) boot(ctx context.Context, shared string, command []string) (code int, err error) {
+	root, err := filepath.Abs(m.root)
+	if err != nil {
+		return 0, err
+	}
+	text, err := json.Marshal(task{root, command})
+	if err != nil {
+		return 0, err
+	}
+	if err := os.WriteFile(filepath.Join(shared, taskName), text, 0o644); err != nil {
+		return 0, err
+	}
+	for _, name := range []string{"dev", "root", "modules"} {
+		if err := os.MkdirAll(filepath.Join(shared, name), 0o755); err != nil {
+			return 0, err
+		}
+	}
+	modules, err := filepath.Glob(filepath.Join(m.modules, "*.ko"))
+	if err != nil || len(modules) == 0 {
+		return 0, errors.Join(fmt.Errorf("no modules in %s", m.modules), err)
+	}
+	for _, module := range modules {
+		if err := copyFile(module, filepath.Join(shared, "modules", filepath.Base(module)), 0o644); err != nil {
+			return 0, err
+		}
+	}
+	if err := copyFile("/proc/self/exe", filepath.Join(shared, initName), 0o755); err != nil {
+		return 0, err
+	}
+
+	cmd := exec.CommandContext(ctx, m.kernel, "mem=512M", "quiet", "loglevel=3", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
+		"root=none", "rootfstype=hostfs", "rootflags="+shared, "rw", "init=/"+initName,
+		"softdog.soft_noboot=1") // a watchdog that fires is seen in the log
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "TMPDIR="+memoryFolder(shared), "HOME="+shared) // of the kernel's own files
+	// Each of the guest's processes is one of the host's, in this group.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	said, readErr := os.ReadFile(filepath.Join(shared, codeName))
+	if readErr != nil {
+		return 0, fmt.Errorf("the machine died: %w", errors.Join(err, readErr))
+	}
+	_, err = fmt.Sscan(string(said), &code)
+	return code, err
+}
+
+// memoryFolder is where the machine's memory, a file that is executed, may lie:
+// in memory, but where that folder lets nothing be executed, as in containers.
+func memoryFolder(otherwise string) string {
+	const folder = "/dev/shm"
+	var fs unix.Statfs_t
+	if err := unix.Statfs(folder, &fs); err != nil || fs.Type != unix.TMPFS_MAGIC || fs.Flags&unix.ST_NOEXEC != 0 {
+		return otherwise
+	}
+	return folder
+}
+
+func copyFile(from, to string, mode os.FileMode) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Builds the bench's own modules for the bench's kernel, and prints the folder
+# they are in. They are built in seconds, once for each version of theirs and
+# of the kernel.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+kernel=$(sh "$here/kernel.sh")
+tree=$(dirname "$kernel")
+folder=$tree/modules-$(cat "$here"/modules/* | sha256sum | cut -c 1-8)
+
+if [ ! -d "$folder" ]; then
+	work=$(mktemp -d "$tree/modules-work-XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	cp "$here"/modules/* "$work"
+	make -C "$tree/build" ARCH=um M="$work" modules >"$work/log" 2>&1 || { tail -40 "$work/log" >&2; exit 1; }
+	mkdir "$work/built"
+	mv "$work"/*.ko "$work/built"
+	mv "$work/built" "$folder"
+fi
+echo "$folder"

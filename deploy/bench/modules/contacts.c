@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A GPIO chip with the lines of a Raspberry Pi's, and what is wired to them.
+ *
+ * The kernel's gpio-sim knows a line's level from the pull that somebody set
+ * from outside, which a request with a pull overwrites: a key held down looks
+ * released to the next who asks. Here the lines have what lines have: an
+ * output or none, a pull-up or pull-down in the chip, contacts to other lines
+ * (the keys of a matrix), and something outside that drives them. What is
+ * joined by contacts has one level: that of an output, else of what drives it
+ * from outside, else of a pull, up before down, else the level it had.
+ *
+ * The far end is /dev/contacts. One program at a time may have it open. It
+ * reads every change of every line, in order, as struct change, beginning with
+ * the state of all; EOVERFLOW says that it was too slow and changes are lost.
+ * It writes one command at a time:
+ *
+ *	close A B	a contact between two lines closes
+ *	open A B	and opens
+ *	drive A 0|1	something outside, a switch or a short, drives a line
+ *	leave A		and leaves it
+ *
+ * Which lines are pulled up or down before anybody asks for them: BCM2835 ARM
+ * Peripherals, table 6-31. A line that is released becomes an input, as under
+ * the kernel's pinctrl-bcm2835, and keeps its pull.
+ */
+
+#include <linux/fs.h>
+#include <linux/gpio/driver.h>
+#include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/kfifo.h>
+#include <linux/ktime.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/poll.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#define LINES	54
+#define ALL	GENMASK_ULL(LINES - 1, 0)
+#define CHANGES	65536 /* that wait to be read */
+
+/* What the far end reads, in the machine's byte order. */
+struct change {
+	__u64 time; /* CLOCK_MONOTONIC, ns */
+	__u8 line;
+	__u8 level;
+	__u8 output; /* 1 while the line is an output */
+	__u8 conflict; /* 1 when outputs that are joined want different levels */
+	__u32 number; /* of changes since the far end was opened */
+};
+
+/* Sets of lines are bits of a number. */
+static DEFINE_RAW_SPINLOCK(lock);
+static u64 output, high; /* who drives, and to which level */
+static u64 pull_up, pull_down; /* pulls of the chip */
+static u64 outside, outside_high; /* what is driven from outside */
+static u64 joined[LINES]; /* by contacts that are closed */
+static u64 level;
+static u64 rising, falling, unmasked; /* who wants to know of which edge */
+
+static DECLARE_KFIFO_PTR(changes, struct change);
+static DECLARE_WAIT_QUEUE_HEAD(readers);
+static DEFINE_MUTEX(reading);
+static bool watched, overflow;
+static u32 number;
+
+static struct irq_domain *domain;
+
+/* With lock held. */
+static void note(unsigned int line, u64 conflict)
+{
+	struct change c = {
+		.time = ktime_get_ns(),
+		.line = line,
+		.level = !!(level & BIT_ULL(line)),
+		.output = !!(output & BIT_ULL(line)),
+		.conflict = !!(conflict & BIT_ULL(line)),
+		.number = number++,
+	};
+
+	if (watched && !kfifo_put(&changes, c))
+		overflow = true;
+}
+
+/* All lines that contacts join to one. With lock held. */
+static u64 net_of(unsigned int line)
+{
+	u64 net = BIT_ULL(line), todo = net;
+
+	while (todo) {
+		unsigned int next = __ffs64(todo);
+
+		todo &= ~BIT_ULL(next);
+		todo |= joined[next] & ~net;
+		net |= joined[next];
+	}
+	return net;
+}
+
+/*
+ * Finds the levels, notes the changes, and of the lines in changed that their
+ * direction changed, and tells who waits for an edge.
+ */
+static void settle(u64 changed, unsigned long flags)
+{
+	u64 before = level, left = ALL, conflict = 0, edges;
+	unsigned int line;
+
+	while (left) {
+		u64 net = net_of(__ffs64(left)), out = net & output;
+		bool to;
+
+		left &= ~net;
+		if (out) {
+			to = out & high;
+			if (to && (out & ~high))
+				conflict |= net;
+		} else if (net & outside) {
+			to = net & outside & outside_high;
+		} else if (net & pull_up) {
+			to = true;
+		} else if (net & pull_down) {
+			to = false;
+		} else {
+			to = net & level;
+		}
+		level = to ? level | net : level & ~net;
+	}
+	changed |= level ^ before;
+	for (edges = changed; edges; edges &= edges - 1)
+		note(__ffs64(edges), conflict);
+	edges = ((level & ~before & rising) | (~level & before & falling)) & unmasked;
+	raw_spin_unlock_irqrestore(&lock, flags);
+
+	if (changed)
+		wake_up_interruptible(&readers);
+	while (edges) {
+		line = __ffs64(edges);
+		edges &= edges - 1;
+		generic_handle_irq_safe(irq_find_mapping(domain, line));
+	}
+}
+
+static int contacts_get_direction(struct gpio_chip *gc, unsigned int line)
+{
+	return output & BIT_ULL(line) ? GPIO_LINE_DIRECTION_OUT : GPIO_LINE_DIRECTION_IN;
+}
+
+static int contacts_direction_input(struct gpio_chip *gc, unsigned int line)
+{
+	unsigned long flags;
+	u64 was;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	was = output;
+	output &= ~BIT_ULL(line);
+	settle(was ^ output, flags);
+	return 0;
+}
+
+static int contacts_direction_output(struct gpio_chip *gc, unsigned int line, int value)
+{
+	unsigned long flags;
+	u64 was;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	was = output;
+	output |= BIT_ULL(line);
+	high = value ? high | BIT_ULL(line) : high & ~BIT_ULL(line);
+	settle(was ^ output, flags);
+	return 0;
+}
+
+static void contacts_free(struct gpio_chip *gc, unsigned int line)
+{
+	contacts_direction_input(gc, line);
+}
+
+static int contacts_get(struct gpio_chip *gc, unsigned int line)
+{
+	return !!(READ_ONCE(level) & BIT_ULL(line));
+}
+
+static void contacts_set(struct gpio_chip *gc, unsigned int line, int value)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	high = value ? high | BIT_ULL(line) : high & ~BIT_ULL(line);
+	settle(0, flags);
+}
+
+static int contacts_set_config(struct gpio_chip *gc, unsigned int line, unsigned long config)
+{
+	unsigned long flags;
+	u64 to_up = 0, to_down = 0;
+
+	switch (pinconf_to_config_param(config)) {
+	case PIN_CONFIG_BIAS_PULL_UP:
+		to_up = BIT_ULL(line);
+		break;
+	case PIN_CONFIG_BIAS_PULL_DOWN:
+		to_down = BIT_ULL(line);
+		break;
+	case PIN_CONFIG_BIAS_DISABLE:
+		break;
+	default:
+		return -ENOTSUPP;
+	}
+	raw_spin_lock_irqsave(&lock, flags);
+	pull_up = (pull_up & ~BIT_ULL(line)) | to_up;
+	pull_down = (pull_down & ~BIT_ULL(line)) | to_down;
+	settle(0, flags);
+	return 0;
+}
+
+static int contacts_to_irq(struct gpio_chip *gc, unsigned int line)
+{
+	return irq_create_mapping(domain, line);
+}
+
+static struct gpio_chip chip = {
+	.label = "pinctrl-bcm2835",
+	.owner = THIS_MODULE,
+	.base = -1,
+	.ngpio = LINES,
+	.get_direction = contacts_get_direction,
+	.direction_input = contacts_direction_input,
+	.direction_output = contacts_direction_output,
+	.free = contacts_free,
+	.get = contacts_get,
+	.set = contacts_set,
+	.set_config = contacts_set_config,
+	.to_irq = contacts_to_irq,
+};
+
+static void contacts_mask(struct irq_data *d)
+{
+	unmasked &= ~BIT_ULL(d->hwirq);
+}
+
+static void contacts_unmask(struct irq_data *d)
+{
+	unmasked |= BIT_ULL(d->hwirq);
+}
+
+static int contacts_set_type(struct irq_data *d, unsigned int type)
+{
+	u64 line = BIT_ULL(d->hwirq);
+
+	if (type & ~IRQ_TYPE_EDGE_BOTH)
+		return -EINVAL;
+	rising = type & IRQ_TYPE_EDGE_RISING ? rising | line : rising & ~line;
+	falling = type & IRQ_TYPE_EDGE_FALLING ? falling | line : falling & ~line;
+	irqd_set_trigger_type(d, type);
+	return 0;
+}
+
+static struct irq_chip irqs = {
+	.name = "contacts",
+	.irq_mask = contacts_mask,
+	.irq_unmask = contacts_unmask,
+	.irq_set_type = contacts_set_type,
+};
+
+static int contacts_map(struct irq_domain *d, unsigned int irq, irq_hw_number_t line)
+{
+	irq_set_chip_and_handler(irq, &irqs, handle_simple_irq);
+	irq_modify_status(irq, IRQ_NOREQUEST | IRQ_NOAUTOEN, IRQ_NOPROBE);
+	return 0;
+}
+
+static const struct irq_domain_ops domain_ops = { .map = contacts_map };
+
+static int far_open(struct inode *inode, struct file *file)
+{
+	unsigned long flags;
+	unsigned int line;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	if (watched) {
+		raw_spin_unlock_irqrestore(&lock, flags);
+		return -EBUSY;
+	}
+	kfifo_reset(&changes);
+	watched = true;
+	overflow = false;
+	number = 0;
+	for (line = 0; line < LINES; line++)
+		note(line, 0);
+	raw_spin_unlock_irqrestore(&lock, flags);
+	return stream_open(inode, file);
+}
+
+static int far_release(struct inode *inode, struct file *file)
+{
+	WRITE_ONCE(watched, false);
+	return 0;
+}
+
+static ssize_t far_read(struct file *file, char __user *to, size_t size, loff_t *offset)
+{
+	unsigned int copied;
+	int err;
+
+	if (size < sizeof(struct change))
+		return -EINVAL;
+	if (kfifo_is_empty(&changes)) {
+		if (file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(readers, !kfifo_is_empty(&changes));
+		if (err)
+			return err;
+	}
+	if (READ_ONCE(overflow))
+		return -EOVERFLOW;
+	mutex_lock(&reading);
+	err = kfifo_to_user(&changes, to, size, &copied);
+	mutex_unlock(&reading);
+	return err ? err : copied;
+}
+
+static __poll_t far_poll(struct file *file, struct poll_table_struct *wait)
+{
+	poll_wait(file, &readers, wait);
+	return EPOLLOUT | EPOLLWRNORM | (kfifo_is_empty(&changes) ? 0 : EPOLLIN | EPOLLRDNORM);
+}
+
+static ssize_t far_write(struct file *file, const char __user *from, size_t size, loff_t *offset)
+{
+	char command[32];
+	unsigned long flags;
+	unsigned int a, b;
+
+	if (size >= sizeof(command))
+		return -EINVAL;
+	if (copy_from_user(command, from, size))
+		return -EFAULT;
+	command[size] = 0;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	if (sscanf(command, "close %u %u", &a, &b) == 2 && a < LINES && b < LINES && a != b) {
+		joined[a] |= BIT_ULL(b);
+		joined[b] |= BIT_ULL(a);
+	} else if (sscanf(command, "open %u %u", &a, &b) == 2 && a < LINES && b < LINES) {
+		joined[a] &= ~BIT_ULL(b);
+		joined[b] &= ~BIT_ULL(a);
+	} else if (sscanf(command, "drive %u %u", &a, &b) == 2 && a < LINES && b < 2) {
+		outside |= BIT_ULL(a);
+		outside_high = b ? outside_high | BIT_ULL(a) : outside_high & ~BIT_ULL(a);
+	} else if (sscanf(command, "leave %u", &a) == 1 && a < LINES) {
+		outside &= ~BIT_ULL(a);
+	} else {
+		raw_spin_unlock_irqrestore(&lock, flags);
+		return -EINVAL;
+	}
+	settle(0, flags);
+	return size;
+}
+
+static const struct file_operations far_ops = {
+	.owner = THIS_MODULE,
+	.open = far_open,
+	.release = far_release,
+	.read = far_read,
+	.write = far_write,
+	.poll = far_poll,
+	.llseek = no_llseek,
+};
+
+static struct miscdevice far_end = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "contacts",
+	.fops = &far_ops,
+	.mode = 0600,
+};
+
+static char names[LINES][8];
+static const char *name[LINES];
+static struct platform_device *board;
+
+static int __init contacts_init(void)
+{
+	unsigned int line;
+	int err;
+
+	for (line = 0; line < LINES; line++) {
+		snprintf(names[line], sizeof(names[line]), "GPIO%u", line);
+		name[line] = names[line];
+	}
+	pull_up = GENMASK_ULL(8, 0) | GENMASK_ULL(36, 34) | GENMASK_ULL(53, 46);
+	pull_down = GENMASK_ULL(27, 9) | GENMASK_ULL(33, 30) | GENMASK_ULL(43, 37);
+	level = pull_up;
+
+	err = kfifo_alloc(&changes, CHANGES, GFP_KERNEL);
+	if (err)
+		return err;
+	domain = irq_domain_add_linear(NULL, LINES, &domain_ops, NULL);
+	if (!domain) {
+		err = -ENOMEM;
+		goto free_changes;
+	}
+	board = platform_device_register_simple("contacts", PLATFORM_DEVID_NONE, NULL, 0);
+	if (IS_ERR(board)) {
+		err = PTR_ERR(board);
+		goto remove_domain;
+	}
+	chip.names = name;
+	chip.parent = &board->dev;
+	err = gpiochip_add_data(&chip, NULL);
+	if (err)
+		goto unregister_board;
+	err = misc_register(&far_end);
+	if (!err)
+		return 0;
+
+	gpiochip_remove(&chip);
+unregister_board:
+	platform_device_unregister(board);
+remove_domain:
+	irq_domain_remove(domain);
+free_changes:
+	kfifo_free(&changes);
+	return err;
+}
+module_init(contacts_init);
+
+MODULE_DESCRIPTION("Lines of a Raspberry Pi, and contacts between them");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Makes the root of the bench's machine from Debian's packages, and prints the
+# folder it is in: what a kiosk's programs need to run, and no more. There is
+# no shell and no init in it, nothing is configured, and nothing is written to
+# it. It is made in half a minute, once for each version of this script.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=$(cd "$here/../.." && pwd)/.cache/bench
+folder=$cache/root-$(sha256sum <"$here/root.sh" | cut -c 1-8)
+
+#   libc6          what kioskd's binding to PC/SC needs
+#   libpcsclite1   the PC/SC interface to card readers
+#   pcscd          the PC/SC service
+#   libccid        its driver for USB readers
+#   udev           tells pcscd of readers that come and go
+packages=libc6,libpcsclite1,pcscd,libccid,udev
+
+if [ ! -d "$folder" ]; then
+	echo "Making $(basename "$folder") (once)" >&2
+	mkdir -p "$cache"
+	work=$(mktemp -d "$cache/build-XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	mmdebstrap --variant=extract --include="$packages" bookworm "$work/root.tar" >"$work/log" 2>&1 ||
+		{ tail -20 "$work/log" >&2; exit 1; }
+	mkdir "$work/root"
+	# Devices are the kernel's to make; owners are whoever runs this.
+	tar -C "$work/root" --no-same-owner --exclude=./dev --exclude=./usr/share/doc --exclude=./usr/share/locale \
+		--exclude=./usr/share/man -xf "$work/root.tar"
+	for mount in bench dev proc run sys tmp; do
+		mkdir -p "$work/root/$mount"
+	done
+	mv "$work/root" "$folder"
+fi
+echo "$folder"
