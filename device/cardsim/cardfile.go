@@ -23,8 +23,9 @@ import (
 //	  "format": "smartkiosk-card/1",
 //	  "kind": "smartkort",                             (or another of kinds.go; PINs and keys go by its names)
 //	  "serial": "9578405000000001",
-//	  "updated": "2026-01-31T12:00:00Z",
+//	  "updated": "2026-01-31T12:00:00Z",               (left out: the card does not tell)
 //	  "mute": true,                                    (left out: false)
+//	  "inactive": true,                                (left out: false)
 //	  "pins": {"pin": {"value": "1234", "left": 3}, "puk": {"value": "12345678", "left": 3}},
 //	  "keys": {"authentication": {"private": "-----BEGIN PRIVATE KEY-----…", "certificate": "-----BEGIN CERTIFICATE-----…"},
 //	           "signature": {…}},                      (either may be left out)
@@ -34,8 +35,9 @@ type document struct {
 	Format      string                 `json:"format"`
 	Kind        string                 `json:"kind"`
 	Serial      string                 `json:"serial"`
-	Updated     time.Time              `json:"updated"`
+	Updated     time.Time              `json:"updated,omitzero"`
 	Mute        bool                   `json:"mute,omitempty"`
+	Inactive    bool                   `json:"inactive,omitempty"`
 	PINs        map[string]documentPIN `json:"pins"`
 	Keys        map[string]documentKey `json:"keys"`
 	Authorities []string               `json:"authorities"`
@@ -107,7 +109,7 @@ func Parse(b []byte) (*Card, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read serial: %w", err)
 	}
-	image := Image{Kind: d.Kind, Serial: serial, Updated: d.Updated, Mute: d.Mute,
+	image := Image{Kind: d.Kind, Serial: serial, Updated: d.Updated, Mute: d.Mute, Inactive: d.Inactive,
 		PINs: make(map[string]PIN), Keys: make(map[string]Key)}
 	for name, p := range d.PINs {
 		image.PINs[name] = PIN{Value: []byte(p.Value), Left: p.Left}
@@ -137,7 +139,7 @@ func Parse(b []byte) (*Card, error) {
 func (c *Card) Marshal() ([]byte, error) {
 	image := c.Image()
 	d := document{Format: documentFormat, Kind: image.Kind, Serial: hex.EncodeToString(image.Serial), Updated: image.Updated,
-		Mute: image.Mute, PINs: make(map[string]documentPIN), Keys: make(map[string]documentKey)}
+		Mute: image.Mute, Inactive: image.Inactive, PINs: make(map[string]documentPIN), Keys: make(map[string]documentKey)}
 	for name, p := range image.PINs {
 		d.PINs[name] = documentPIN{Value: string(p.Value), Left: p.Left}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"smartkiosk/device/cardsim"
+	"smartkiosk/device/cardsim/testpki"
 )
 
 // TestSaveKeepsState saves a card that has lived and loads it again.
@@ -133,4 +134,53 @@ func TestParseRefuses(t *testing.T) {
 	if err == nil || err.Error() != `cannot make card: key "authentication" is a *ecdsa.PrivateKey` {
 		t.Errorf("EC key: %v", err)
 	}
+}
+
+// TestInactiveCard takes no PIN, and says so to whoever asks for the tries.
+func TestInactiveCard(t *testing.T) {
+	image := newPKI(t).Cards["valid"].Image()
+	image.Inactive = true
+	card, err := cardsim.New(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := card.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if card, err = cardsim.Parse(file); err != nil {
+		t.Fatal(err)
+	}
+	card.PowerOn()
+	play(t, card, []step{
+		{"00 20 00 82", "6984", "ask for the tries"},
+		{"A0 20 00 82 08" + rightPIN, "6984", "verify"},
+		{"00 24 00 82 10" + rightPIN + newPIN, "6984", "change"},
+		{"00 2C 00 82 10" + rightPUK + newPIN, "6984", "unblock"},
+	})
+	if image := card.Image(); image.PINs["pin"].Left != testpki.Tries {
+		t.Errorf("%d tries left", image.PINs["pin"].Left)
+	}
+}
+
+// TestUndatedCard has no lastUpdate in its TokenInfo, also once it was saved.
+func TestUndatedCard(t *testing.T) {
+	image := newPKI(t).Cards["valid"].Image()
+	image.Updated = time.Time{}
+	card, err := cardsim.New(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := card.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if card, err = cardsim.Parse(file); err != nil {
+		t.Fatal(err)
+	}
+	card.PowerOn()
+	play(t, card, []step{
+		{"00 A4 08 0C 04 5015 5032", "9000", "SELECT TokenInfo"},
+		{"00 B0 00 00 02", "3050 9000", "its length, which is 19 bytes less"},
+	})
 }

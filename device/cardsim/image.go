@@ -16,8 +16,9 @@ import (
 type Image struct {
 	Kind        string         // Smartkort or another (kinds.go)
 	Serial      []byte         // the card's serial number, in TokenInfo
-	Updated     time.Time      // when the card's content was last changed, in TokenInfo; whole seconds
+	Updated     time.Time      // when the card's content was last changed, in TokenInfo; whole seconds; zero for a card that does not tell
 	Mute        bool           // gives no answer to reset, as a card put in the wrong way
+	Inactive    bool           // has yet to be activated by its holder: takes no PIN
 	PINs        map[string]PIN // by the kind's names: "pin" and "puk", for TwoPIN also "signature-pin"
 	Keys        map[string]Key // by the kind's names: "authentication" and "signature" above all; any may be missing
 	Authorities [][]byte       // DER certificates of the issuers, without a key

@@ -102,6 +102,11 @@ func (c *Card) pinNamed(name string) *pin {
 	return nil
 }
 
+// inactive is what a card answers to every command with a PIN until its holder
+// has activated it: that the PIN is not usable (ISO 7816-4 §5.6.3). How real
+// Smartkorts answer is not public.
+const inactive = apdu.ReferenceNotUsable
+
 // verify is VERIFY (ISO 7816-4 §11.5.6). Without data it tells the tries left
 // and spends none. The last wrong try answers 63C0; what comes from then on,
 // 6983 or 63C0 again, is the kind's.
@@ -112,6 +117,8 @@ func (c *Card) verify(cmd apdu.Command) ([]byte, apdu.Status) {
 		return nil, apdu.WrongP1P2
 	case p == nil:
 		return nil, apdu.ReferenceNotFound
+	case c.image.Inactive:
+		return nil, inactive
 	case len(cmd.Data) == 0 && p.verified:
 		return nil, apdu.OK
 	case len(cmd.Data) == 0 && p.left == 0:
@@ -134,6 +141,8 @@ func (c *Card) changeReferenceData(cmd apdu.Command) ([]byte, apdu.Status) {
 		return nil, apdu.WrongP1P2
 	case p == nil:
 		return nil, apdu.ReferenceNotFound
+	case c.image.Inactive:
+		return nil, inactive
 	case len(cmd.Data) != 2*p.layout.stored:
 		return nil, apdu.WrongLength
 	}
@@ -157,6 +166,9 @@ func (c *Card) resetRetryCounter(cmd apdu.Command) ([]byte, apdu.Status) {
 	}
 	if p == nil || p.layout.unblockedBy == "" {
 		return nil, apdu.ReferenceNotFound
+	}
+	if c.image.Inactive {
+		return nil, inactive
 	}
 	puk := c.pinNamed(p.layout.unblockedBy)
 	if len(cmd.Data) != puk.layout.stored+p.layout.stored {

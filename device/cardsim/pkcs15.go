@@ -169,7 +169,9 @@ func (l *layout) tokenInfo(image Image) []byte {
 					})
 				}
 			})
-			b.AddASN1(0xA5, func(b object) { b.AddASN1GeneralizedTime(image.Updated.UTC()) }) // lastUpdate
+			if !image.Updated.IsZero() {
+				b.AddASN1(0xA5, func(b object) { b.AddASN1GeneralizedTime(image.Updated.UTC()) }) // lastUpdate
+			}
 		})
 	})
 }

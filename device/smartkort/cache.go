@@ -10,14 +10,15 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 )
 
-// Bounds of a Cache: some 4 KB a card.
+// Bounds of a Cache: some 4 KB a card, 1 KB a kind.
 const (
 	maxEntries = 512
 	maxKinds   = 32
-	maxEntry   = 64 * 1024 // bytes of one card's entry
+	maxEntry   = 64 * 1024 // bytes of one entry
 )
 
 // Keep is where a Cache's entries lie while the program does not run.
@@ -30,15 +31,21 @@ type Keep interface {
 }
 
 // Cache remembers the directories and certificates of cards, so that a card
-// that comes again is asked only who it is. A card is known by the whole of
-// its TokenInfo, serial number and lastUpdate above all: one that was changed
-// since is a new one.
+// that comes again is asked only who it is; and what cards of one kind have in
+// common, so that one which is new is asked for its certificate and little
+// more.
 //
-// Certificates carry names. An entry therefore is sealed (AES-256-GCM) under a
-// key derived from the Cache's own secret and the card's TokenInfo, and named
-// by a hash that takes both: whoever has entries and secret can open an entry
-// only with the card at hand, and whoever has the entries alone, not at all;
-// nor do they say which cards were here.
+// A card is known by the whole of its TokenInfo, serial number and lastUpdate
+// above all: one that was changed since is a new one. A card with no
+// lastUpdate, as ISO 7816-15 allows, shows by its directory of PINs and the
+// beginning of its certificate, which are read again, that it was not changed.
+//
+// Certificates carry names. A card's entry therefore is sealed (AES-256-GCM)
+// under a key derived from the Cache's own secret and the card's TokenInfo,
+// and named by a hash that takes both: whoever has entries and secret can open
+// an entry only with the card at hand, and whoever has the entries alone, not
+// at all; nor do they say which cards were here. An entry of a kind, which has
+// nothing of any holder, is sealed under the secret alone.
 //
 // A remembered certificate is proven anew at each visit: the card must sign
 // with the key that the certificate has. When it does not, the entry is
@@ -49,8 +56,8 @@ type Cache struct {
 
 	mu      sync.Mutex
 	entries map[string]*list.Element
-	order   list.List                   // of entry, the one used last in front
-	kinds   map[[sha256.Size]byte]*kind // by the hash of the ATR
+	order   list.List         // of entry, the one used last in front
+	kinds   map[string][]byte // opened, by the entry's name
 }
 
 type entry struct {
@@ -62,26 +69,51 @@ type entry struct {
 // program. secret is 32 random bytes that last as long as keep, and do not lie
 // in it.
 func NewCache(secret []byte, keep Keep) (*Cache, error) {
-	c := &Cache{secret: secret, keep: keep, entries: map[string]*list.Element{}, kinds: map[[sha256.Size]byte]*kind{}}
+	c := &Cache{secret: secret, keep: keep, entries: map[string]*list.Element{}, kinds: map[string][]byte{}}
 	if keep == nil {
 		return c, nil
 	}
 	surplus := map[string][]byte{}
 	err := keep.Each(func(id string, sealed []byte) error {
-		if len(c.entries) == maxEntries || len(sealed) > maxEntry {
-			surplus[id] = nil
-			return nil
+		kind := strings.HasPrefix(id, kindPrefix)
+		full := !kind && len(c.entries) == maxEntries || kind && len(c.kinds) == maxKinds
+		plain, err := []byte(nil), error(nil)
+		if kind {
+			plain, err = c.unseal(id, kindKey, sealed)
 		}
-		c.entries[id] = c.order.PushFront(entry{id, bytes.Clone(sealed)})
+		switch {
+		case full || len(sealed) > maxEntry || err != nil:
+			surplus[id] = nil
+		case kind:
+			c.kinds[id] = plain
+		default:
+			c.entries[id] = c.order.PushFront(entry{id, bytes.Clone(sealed)})
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot load card cache: %w", err)
 	}
-	if len(surplus) > 0 {
-		keep.Put(surplus)
-	}
+	c.tell(surplus)
 	return c, nil
+}
+
+// tell has what changed be kept.
+func (c *Cache) tell(changes map[string][]byte) {
+	if c.keep != nil && len(changes) > 0 {
+		c.keep.Put(changes)
+	}
+}
+
+// What is sealed as a kind's: the context of its key, in the place of a card's
+// TokenInfo, and how its name begins.
+var kindKey = []byte("kind")
+
+const kindPrefix = "kind-"
+
+func (c *Cache) kindName(atr []byte) string {
+	id := c.derive("kind", atr)
+	return kindPrefix + hex.EncodeToString(id[:])
 }
 
 // derive gives 32 bytes for one purpose and one card.
@@ -105,6 +137,14 @@ func (c *Cache) aead(tokenInfo []byte) cipher.AEAD {
 	panic(err) // a key of 32 bytes is never refused
 }
 
+func (c *Cache) seal(id string, tokenInfo, plain []byte) []byte {
+	return c.aead(tokenInfo).Seal(nil, nil, plain, []byte(id))
+}
+
+func (c *Cache) unseal(id string, tokenInfo, sealed []byte) ([]byte, error) {
+	return c.aead(tokenInfo).Open(nil, nil, sealed, []byte(id))
+}
+
 // name gives the name of a card's entry.
 func (c *Cache) name(tokenInfo []byte) string {
 	id := c.derive("name", tokenInfo)
@@ -121,7 +161,7 @@ func (c *Cache) get(tokenInfo []byte) (files map[string][]byte) {
 	if sealed == nil {
 		return nil
 	}
-	plain, err := c.aead(tokenInfo).Open(nil, nil, sealed, []byte(id))
+	plain, err := c.unseal(id, tokenInfo, sealed)
 	if err == nil {
 		err = json.Unmarshal(plain, &files)
 	}
@@ -151,7 +191,7 @@ func (c *Cache) put(tokenInfo []byte, files map[string][]byte) {
 		return
 	}
 	id := c.name(tokenInfo)
-	sealed := c.aead(tokenInfo).Seal(nil, nil, plain, []byte(id))
+	sealed := c.seal(id, tokenInfo, plain)
 	changes := map[string][]byte{}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,9 +201,7 @@ func (c *Cache) put(tokenInfo []byte, files map[string][]byte) {
 	c.remove(id, changes)
 	c.entries[id] = c.order.PushFront(entry{id, sealed})
 	changes[id] = sealed
-	if c.keep != nil {
-		c.keep.Put(changes)
-	}
+	c.tell(changes)
 }
 
 func (c *Cache) drop(tokenInfo []byte) {
@@ -174,9 +212,7 @@ func (c *Cache) drop(tokenInfo []byte) {
 	defer c.mu.Unlock()
 	changes := map[string][]byte{}
 	c.remove(c.name(tokenInfo), changes)
-	if c.keep != nil && len(changes) > 0 {
-		c.keep.Put(changes)
-	}
+	c.tell(changes)
 }
 
 // remove takes an entry out, and says so in changes.
@@ -186,24 +222,4 @@ func (c *Cache) remove(id string, changes map[string][]byte) {
 		delete(c.entries, id)
 		changes[id] = nil
 	}
-}
-
-// kind gives what is known of the cards with an answer to reset.
-func (c *Cache) kind(atr []byte) (*kind, bool) {
-	if c == nil {
-		return nil, false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k, ok := c.kinds[sha256.Sum256(atr)]
-	return k, ok
-}
-
-func (c *Cache) learn(atr []byte, k *kind) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.kinds) >= maxKinds {
-		clear(c.kinds)
-	}
-	c.kinds[sha256.Sum256(atr)] = k
 }

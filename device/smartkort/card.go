@@ -11,7 +11,7 @@
 // A card is asked as little as can be: the directories that lead to a
 // certificate, that certificate to its own length, the PIN, the signature. A
 // Driver with a Cache asks a card that was here before only who it is, and one
-// of a kind that was here before not where its files are.
+// of a kind that was here before not where its keys and certificates are.
 //
 // # Plumbing
 //
@@ -67,12 +67,13 @@ type Card struct {
 	byName   bool   // it does not select the application by its path
 	class    []byte // the one in which the card took VERIFY, once it is known
 	odf      odf
-	guessed  bool // odf is what cards of this kind had so far
+	layout   *layout // what cards that look like this one have in common, while nothing speaks against it
 
 	token    TokenInfo
 	tokenRaw []byte
-	files    map[string][]byte // content read so far, or remembered, by Path.key
-	news     bool              // files has what the cache has not
+	files    map[string][]byte // content read in this visit, by Path.key
+	memory   map[string][]byte // content that is remembered, likewise
+	offered  bool              // AuthenticationCertificates was called
 	proven   bool              // a key of the card has signed
 
 	// Directories, read when first asked for.

@@ -3,7 +3,6 @@ package smartkort
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -12,8 +11,8 @@ import (
 
 // Certificate is a certificate of the card's holder and the key it is for.
 type Certificate struct {
-	ID    []byte // the same as the key's
-	Label string
+	ID    []byte // the same as the key's; nil where the card's directory was not read
+	Label string // likewise ""
 	DER   []byte
 	Key   Key
 }
@@ -37,7 +36,21 @@ func (c *Card) Certificates(ctx context.Context) ([]Certificate, error) {
 // card's directory says to be for other purposes, which are left unread. Where
 // no key is for authentication by the directory it reads them all, so that
 // they can be judged by what is in them.
+//
+// Of a card that is remembered, and of one of a known kind, it gives them
+// without having read the card's directories, and then without ID and label.
+// When none of them will do, it is to be called again: it then rests on
+// nothing that was not read from the card in this visit.
 func (c *Card) AuthenticationCertificates(ctx context.Context) ([]Certificate, error) {
+	if c.offered && (c.layout != nil || len(c.memory) > 0) {
+		if err := c.readAnew(ctx); err != nil {
+			return nil, fmt.Errorf("cannot read certificates: %w", err)
+		}
+	}
+	c.offered = true
+	if certs, err := c.expectedCertificates(ctx); len(certs) > 0 || err != nil {
+		return certs, err
+	}
 	certs, err := c.certificatesOf(ctx, func(k Key) bool { return k.Usage.Sign })
 	if err != nil || len(certs) > 0 {
 		return certs, err
@@ -67,15 +80,12 @@ func (c *Card) Authorities(ctx context.Context) ([]Certificate, error) {
 	})
 }
 
-// certificatesOf reads the certificates of the keys wanted. When the object
-// directory was taken from other cards of the kind and leads nowhere, it is
-// read.
+// certificatesOf reads the certificates of the keys wanted. When what is
+// remembered leads nowhere, all is read from the card itself.
 func (c *Card) certificatesOf(ctx context.Context, want func(Key) bool) ([]Certificate, error) {
 	certs, err := c.certificatesByDirectory(ctx, want)
-	if c.guessed && (isStatus(err) || errors.Is(err, ErrMalformed) || err == nil && len(certs) == 0) {
-		c.files = map[string][]byte{}
-		c.keysRead, c.pinsRead, c.certsRead = false, false, false
-		if err := c.readODF(ctx); err != nil {
+	if len(c.memory) > 0 && (misled(err) || err == nil && len(certs) == 0) {
+		if err := c.readAnew(ctx); err != nil {
 			return nil, fmt.Errorf("cannot read certificates: %w", err)
 		}
 		return c.certificatesByDirectory(ctx, want)

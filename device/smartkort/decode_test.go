@@ -123,8 +123,8 @@ func TestFileSize(t *testing.T) {
 func TestDecodeDIR(t *testing.T) {
 	got := decodeDIR(unhex(t, goldenDIR))
 	want := []application{
-		{how: "path in EF.DIR", path: standardPath},
-		{how: "AID in EF.DIR", aid: unhex(t, "A000000308000010")},
+		{How: "path in EF.DIR", Path: standardPath},
+		{How: "AID in EF.DIR", AID: unhex(t, "A000000308000010")},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
@@ -215,7 +215,7 @@ func FuzzObjects(f *testing.F) {
 			t.Fatalf("size %d", size)
 		}
 		for _, a := range decodeDIR(b) {
-			if len(a.aid) > 16 || len(a.path) > 16 || a.aid == nil && len(a.path) < 4 {
+			if len(a.AID) > 16 || len(a.Path) > 16 || a.AID == nil && len(a.Path) < 4 {
 				t.Fatalf("%+v", a)
 			}
 		}

@@ -28,7 +28,7 @@ type PINState struct {
 
 // Describe reads the whole card, for a technician; a visit needs less.
 func (c *Card) Describe(ctx context.Context) (Description, error) {
-	d := Description{ATR: c.line.ATR(), Profile: c.profile, Found: c.app.how}
+	d := Description{ATR: c.line.ATR(), Profile: c.profile, Found: c.app.How}
 	d.Token = c.token
 	pins, err := c.PINs(ctx)
 	if err != nil {

@@ -3,7 +3,6 @@ package smartkort
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,10 +22,10 @@ var (
 
 // application is where the card's application is, and by what it was found.
 type application struct {
-	how    string // for the technician
-	applet []byte // AID of an applet that holds it, selected before; nil for a card that is all one
-	aid    []byte // selected by name, if set
-	path   []byte // absolute, where known
+	How    string // for the technician
+	Applet []byte // AID of an applet that holds it, selected before; nil for a card that is all one
+	AID    []byte // selected by name, if set
+	Path   []byte // absolute, where known
 }
 
 // find goes through the ways to an application until one leads to an object
@@ -34,7 +33,7 @@ type application struct {
 // went before, then those of the standard, then applets of other names. A way
 // that the card refuses is left for the next; an error in transport ends it.
 func (c *Card) find(ctx context.Context) error {
-	if k, ok := c.cache.kind(c.line.ATR()); ok {
+	if k := c.cache.kind(c.line.ATR()); k != nil {
 		if found, err := c.tryKind(ctx, k); found || err != nil {
 			return err
 		}
@@ -71,17 +70,17 @@ func (c *Card) findIn(ctx context.Context, applet []byte, broken *error) (found 
 		within = ", in an applet"
 	}
 	try := func(a application) (bool, error) {
-		a.applet, a.how = applet, a.how+within
+		a.Applet, a.How = applet, a.How+within
 		return c.try(ctx, a, broken)
 	}
-	if found, err := try(application{how: "AID of the standard", aid: standardAID}); found || err != nil {
+	if found, err := try(application{How: "AID of the standard", AID: standardAID}); found || err != nil {
 		return found, err
 	}
 	listed, err := c.listed(ctx)
 	if err != nil {
 		return false, err
 	}
-	for _, a := range append(listed, application{how: "path 3F00/5015", path: standardPath}) {
+	for _, a := range append(listed, application{How: "path 3F00/5015", Path: standardPath}) {
 		if found, err := try(a); found || err != nil {
 			return found, err
 		}
@@ -94,7 +93,8 @@ func (c *Card) try(ctx context.Context, a application, broken *error) (found boo
 	if c.line.sent >= maxSearch {
 		return false, fmt.Errorf("%w: %d APDUs in search of an application", apdu.ErrEndless, c.line.sent)
 	}
-	c.app, c.at, c.files = a, elsewhere, map[string][]byte{}
+	c.app, c.at = a, elsewhere
+	c.forgetRead()
 	if err = c.enter(ctx); err == nil {
 		if err = c.readTokenInfo(ctx); err == nil {
 			err = c.look(ctx, nil)
@@ -113,20 +113,18 @@ func (c *Card) try(ctx context.Context, a application, broken *error) (found boo
 }
 
 // look takes in what there is in an application whose TokenInfo was read: what
-// is remembered of the card, else the object directory, which it may share
-// with other cards of its kind.
+// is remembered of the card, what cards of its kind k have in common, nil for
+// a kind unknown, and else the object directory.
 func (c *Card) look(ctx context.Context, k *kind) error {
 	c.profile = c.profiles.For(c.line.ATR(), &c.token)
-	c.recall()
-	if k != nil && k.looks == sha256.Sum256(c.token.looks) && c.files[odfPath.key()] == nil {
-		odf, err := decodeODF(k.odf)
-		c.odf, c.guessed = odf, err == nil
-		if err == nil {
-			c.files[odfPath.key()] = k.odf
-			return nil
-		}
+	c.memory = c.cache.get(c.tokenRaw)
+	if k != nil {
+		c.layout = k.layout(c.token.looks)
 	}
-	return c.readODF(ctx)
+	if err := c.readODF(ctx); err != nil {
+		return err
+	}
+	return c.recognise(ctx)
 }
 
 var odfPath = Path{File: fileODF}
@@ -134,6 +132,9 @@ var odfPath = Path{File: fileODF}
 // readODF reads the object directory, and learns from it what absolute paths
 // into the application begin with.
 func (c *Card) readODF(ctx context.Context) error {
+	if c.layout != nil && c.content(odfPath) == nil {
+		c.memory = map[string][]byte{odfPath.key(): c.layout.ODF}
+	}
 	file, err := c.readDirectory(ctx, odfPath)
 	if err != nil {
 		return err
@@ -141,9 +142,8 @@ func (c *Card) readODF(ctx context.Context) error {
 	if c.odf, err = decodeODF(file); err != nil {
 		return err
 	}
-	c.guessed = false
-	if c.app.path == nil {
-		c.app.path = c.odf.parent()
+	if c.app.Path == nil {
+		c.app.Path = c.odf.parent()
 	}
 	return nil
 }
@@ -154,10 +154,10 @@ func (c *Card) enter(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if c.app.aid != nil {
-		_, err = c.selectBy(ctx, byAID, c.app.aid)
+	if c.app.AID != nil {
+		_, err = c.selectBy(ctx, byAID, c.app.AID)
 	} else {
-		_, err = c.selectPath(ctx, fromMF, c.app.path[2:], masterFile)
+		_, err = c.selectPath(ctx, fromMF, c.app.Path[2:], masterFile)
 	}
 	if err == nil {
 		c.at = inApplication
@@ -190,7 +190,7 @@ func (c *Card) listed(ctx context.Context) ([]application, error) {
 func decodeDIR(file []byte) []application {
 	var apps []application
 	add := func(a application) {
-		if !slices.ContainsFunc(apps, func(b application) bool { return bytes.Equal(a.aid, b.aid) && bytes.Equal(a.path, b.path) }) {
+		if !slices.ContainsFunc(apps, func(b application) bool { return bytes.Equal(a.AID, b.AID) && bytes.Equal(a.Path, b.Path) }) {
 			apps = append(apps, a)
 		}
 	}
@@ -204,13 +204,13 @@ func decodeDIR(file []byte) []application {
 		path, _ := tlv.Find(o.Value, 0x51)
 		absolute := bytes.HasPrefix(path, masterFile) && len(path)%2 == 0 && len(path) <= 16
 		if absolute && len(path) > 2 {
-			add(application{how: "path in EF.DIR", path: bytes.Clone(path)})
+			add(application{How: "path in EF.DIR", Path: bytes.Clone(path)})
 		} else {
 			path = nil
 		}
 		aid, _ := tlv.Find(o.Value, 0x4F)
 		if len(aid) > 0 && len(aid) <= 16 && !bytes.Equal(aid, standardAID) {
-			add(application{how: "AID in EF.DIR", aid: bytes.Clone(aid), path: bytes.Clone(path)})
+			add(application{How: "AID in EF.DIR", AID: bytes.Clone(aid), Path: bytes.Clone(path)})
 		}
 	}
 	return apps

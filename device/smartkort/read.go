@@ -31,8 +31,15 @@ func (c *Card) readBlock(ctx context.Context, offset, n int) ([]byte, error) {
 }
 
 // readObject reads the one object that p points to, a certificate for
-// instance, to its own length and not further.
+// instance, to its own length and not further. Of a card without a date one
+// that is remembered is recognised by how it begins; else the error is
+// errChanged.
 func (c *Card) readObject(ctx context.Context, p Path) ([]byte, error) {
+	if remembered, ok := c.memory[p.key()]; ok && !c.dated() {
+		if err := c.beginsAs(ctx, p, remembered); err != nil {
+			return nil, err
+		}
+	}
 	return c.once(p, func() ([]byte, error) {
 		if _, err := c.selectFile(ctx, p); err != nil {
 			return nil, err
@@ -41,14 +48,18 @@ func (c *Card) readObject(ctx context.Context, p Path) ([]byte, error) {
 	})
 }
 
-// once gives what is at a path from what was read before, else reads it.
+// once gives what is at a path from what was read before, in this visit or an
+// earlier one, else reads it.
 func (c *Card) once(p Path, read func() ([]byte, error)) ([]byte, error) {
 	if b, ok := c.files[p.key()]; ok {
 		return b, nil
 	}
+	if b, ok := c.memory[p.key()]; ok {
+		return b, nil
+	}
 	b, err := read()
 	if err == nil {
-		c.files[p.key()], c.news = b, true
+		c.files[p.key()] = b
 	}
 	return b, err
 }

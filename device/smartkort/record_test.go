@@ -24,16 +24,24 @@ var record = flag.Bool("record", false, "write testdata/kinds anew, from the sof
 
 // aboutKinds heads each script.
 var aboutKinds = map[string]string{
-	"smartkort":    "A Smartkort: absolute paths into the application; VERIFY in class A0.",
-	cardsim.TwoPIN: "Two PINs; directories padded with FF; the RSA key, which comes in the directory\n# before the others, takes a whole block, chained as 255 + 1.",
-	cardsim.NoAID:  "No AID and no EF.DIR: found under 3F00/5015; relative paths, padded with 00; a\n# PIN for the whole card; the key takes the bare hash. Its answer to reset has\n# the Smartkort's form, so class A0 is tried first, and refused.",
-	cardsim.Applet: "Behind the AID of an applet, in which it is found by EF.DIR; PINs padded with 00\n# to 16 bytes.",
-	cardsim.T1:     "T=1 with extended length: no GET RESPONSE, no wrong Le; a PIN in BCD; RSA of\n# 3072 bits, whose signature comes in one piece, as the\n# rest of a certificate does.",
-	cardsim.Mixed:  "A Smartkort with a company's certificates before the qualified ones: all that\n# are for authentication are read, so that they can be chosen from.",
+	cardsim.Smartkort: "A Smartkort: absolute paths into the application; VERIFY in class A0.",
+	cardsim.TwoPIN:    "Two PINs; directories padded with FF; the RSA key, which comes in the directory\n# before the others, takes a whole block, chained as 255 + 1.",
+	cardsim.NoAID:     "No AID and no EF.DIR: found under 3F00/5015; relative paths, padded with 00; a\n# PIN for the whole card; the key takes the bare hash. Its answer to reset has\n# the Smartkort's form, so class A0 is tried first, and refused.",
+	cardsim.Applet:    "Behind the AID of an applet, in which it is found by EF.DIR; PINs padded with 00\n# to 16 bytes.",
+	cardsim.T1:        "T=1 with extended length: no GET RESPONSE, no wrong Le; a PIN in BCD; RSA of\n# 3072 bits, whose signature comes in one piece, as the\n# rest of a certificate does.",
+	cardsim.Mixed:     "A Smartkort with a company's certificates before the qualified ones: all that\n# are for authentication are read, so that they can be chosen from.",
 }
 
-// TestKindsByScript makes a first and a repeated visit at each kind of card by
-// the scripts in testdata/kinds, in which every command is explained.
+// aboutVisits heads the script of a visit, in the order of the visits.
+var aboutVisits = []struct{ suffix, about string }{
+	{"", ""},
+	{"-again", "# The card was here before.\n"},
+	{"-other", "# Another card of the kind was here before.\n"},
+}
+
+// TestKindsByScript makes a first and a repeated visit at each kind of card,
+// and one at another Smartkort then, by the scripts in testdata/kinds, in which
+// every command is explained.
 func TestKindsByScript(t *testing.T) {
 	if *record {
 		recordKinds(t)
@@ -41,10 +49,14 @@ func TestKindsByScript(t *testing.T) {
 	for kind := range aboutKinds {
 		t.Run(kind, func(t *testing.T) {
 			d := caching(t, nil)
-			first := playVisit(t, d, kind, apdutest.Load(t, filepath.Join("testdata/kinds", kind+".txt")))
-			again := playVisit(t, d, kind, apdutest.Load(t, filepath.Join("testdata/kinds", kind+"-again.txt")))
-			if !bytes.Equal(first, again) {
+			visit := func(suffix string) []byte {
+				return playVisit(t, d, kind, apdutest.Load(t, filepath.Join("testdata/kinds", kind+suffix+".txt")))
+			}
+			if first := visit(""); !bytes.Equal(first, visit("-again")) {
 				t.Error("another certificate the second time")
+			}
+			if kind == cardsim.Smartkort {
+				visit("-other")
 			}
 		})
 	}
@@ -82,23 +94,28 @@ func playVisit(t *testing.T, d smartkort.Driver, kind string, conn slot.Conn) []
 
 func recordKinds(t *testing.T) {
 	kinds := newKinds(t)
-	kinds["smartkort"] = testpki.Kind{Card: newPKI(t).Cards["valid"]}
+	p := newPKI(t)
+	kinds[cardsim.Smartkort] = testpki.Kind{Card: p.Cards["valid"]}
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		d := caching(t, nil)
-		for _, visit := range []string{"", "-again"} {
-			l := connect(t, kinds[kind].Card)
-			w := writer{kind: kind}
-			fmt.Fprintf(&w, "# %s\n", aboutKinds[kind])
-			if visit != "" {
-				fmt.Fprintf(&w, "# The card was here before.\n")
+		for _, visit := range aboutVisits {
+			card := kinds[kind].Card
+			if visit.suffix == "-other" {
+				if kind != cardsim.Smartkort {
+					continue
+				}
+				card = p.Cards["revoked"]
 			}
+			l := connect(t, card)
+			w := writer{kind: kind}
+			fmt.Fprintf(&w, "# %s\n%s", aboutKinds[kind], visit.about)
 			fmt.Fprintf(&w, "\natr % X\n", l.ATR())
 			l.after = func(_ int, command, response []byte) ([]byte, error) {
 				w.step(command, response)
 				return response, nil
 			}
 			playVisit(t, d, kind, l)
-			if err := os.WriteFile(filepath.Join("testdata/kinds", kind+visit+".txt"), []byte(w.String()), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join("testdata/kinds", kind+visit.suffix+".txt"), []byte(w.String()), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -136,7 +153,7 @@ func (w *writer) about(c apdu.Command) string {
 			return fmt.Sprintf("%d bytes more, from %d", c.Le, offset)
 		}
 		if c.Le < apdu.MaxShortLe {
-			return fmt.Sprintf("read %s, which had %d bytes on the card before", w.file, c.Le)
+			return fmt.Sprintf("read EF.TokenInfo, which had %d bytes on the card before", c.Le)
 		}
 		return "read " + w.file
 	case 0xC0:
@@ -169,7 +186,7 @@ func (w *writer) name(c apdu.Command) string {
 	id := fmt.Sprintf("%X", c.Data)
 	roles := map[string]string{
 		"3F00": "the MF", "2F00": "EF.DIR", "5031": "EF.OD", "5032": "EF.TokenInfo",
-		"5015": "the application by its path", "50155032": "application and EF.TokenInfo by path, as on cards of the kind before",
+		"5015": "the application by its path", "50155032": "application and EF.TokenInfo, where the card before had them",
 		"A000000063504B43532D3135": "the application by the AID of the standard", "F276A288BCFBA69D34F31001": "the applet",
 		"4401": "the PIN directory", "4402": "the private key directory", "4403": "the certificate directory",
 	}

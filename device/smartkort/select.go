@@ -115,12 +115,12 @@ func (c *Card) selectFile(ctx context.Context, p Path) (size int, err error) {
 	// Within the application an identifier is enough: fewer bytes, and the
 	// application stays the current one, so that it need not be selected
 	// again before VERIFY.
-	if under, ok := bytes.CutPrefix(file, c.app.path); ok && len(c.app.path) > 0 && len(under) == 2 {
+	if under, ok := bytes.CutPrefix(file, c.app.Path); ok && len(c.app.Path) > 0 && len(under) == 2 {
 		size, err = c.selectWithin(ctx, under)
-		if err == nil || !isStatus(err) || c.app.aid == nil {
+		if err == nil || !isStatus(err) || c.app.AID == nil {
 			return size, err
 		}
-		c.app.path = nil // not where its name leads
+		c.app.Path = nil // not where its name leads
 	}
 	if bytes.HasPrefix(file, masterFile) {
 		c.at = elsewhere

@@ -96,7 +96,7 @@ func (s *rsaSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts
 	}
 	signature, err := s.sign(r, data, s.public.Size())
 	if err != nil {
-		return nil, fmt.Errorf("cannot sign: %w", err)
+		return nil, s.refused(err)
 	}
 	if err := verify(signature); err != nil {
 		return nil, s.lied(signature, err)
@@ -127,7 +127,7 @@ func (s *ecSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 	field := (s.public.Curve.Params().BitSize + 7) / 8
 	answer, err := s.sign(r, digest[:min(len(digest), field)], apdu.MaxShortLe)
 	if err != nil {
-		return nil, fmt.Errorf("cannot sign: %w", err)
+		return nil, s.refused(err)
 	}
 	for _, signature := range [][]byte{answer, derOfRaw(answer, field)} {
 		if signature != nil && ecdsa.VerifyASN1(s.public, digest, signature) {
@@ -181,9 +181,18 @@ func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
 	return s.card.line.demand(s.ctx, cmd)
 }
 
+// refused is the error for a signature that was not made. When it was the card
+// that would not, what is remembered of it may be why.
+func (s *signer) refused(err error) error {
+	if isStatus(err) {
+		s.card.distrust()
+	}
+	return fmt.Errorf("cannot sign: %w", err)
+}
+
 // lied is the error for a signature that the certificate does not fit. What is
 // remembered of the card may be why.
 func (s *signer) lied(signature []byte, err error) error {
-	s.card.forget()
+	s.card.distrust()
 	return fmt.Errorf("cannot sign: the card's signature of %d bytes is wrong: %w", len(signature), err)
 }

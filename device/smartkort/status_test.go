@@ -78,3 +78,26 @@ func TestPINStatusByProfile(t *testing.T) {
 		}
 	}
 }
+
+// TestInactiveCard: a card that its holder has yet to activate is told from a
+// blocked one where the profile says how it answers, and else is an error. No
+// try is spent.
+func TestInactiveCard(t *testing.T) {
+	image := newPKI(t).Cards["valid"].Image()
+	image.Inactive = true
+	inactive := personalised(t, image)
+	for _, c := range []struct {
+		driver smartkort.Driver
+		want   error
+	}{
+		{withProfile(t, "[pin_status]\n\"6984\" = \"inactive\""), smartkort.ErrInactive},
+		{smartkort.Driver{}, apdu.ReferenceNotUsable},
+	} {
+		if _, err := tryVisit(t, c.driver, connect(t, inactive), testpki.PIN); !errors.Is(err, c.want) {
+			t.Errorf("%v, want %v", err, c.want)
+		}
+	}
+	if left := inactive.Image().PINs["pin"].Left; left != testpki.Tries {
+		t.Errorf("%d tries left", left)
+	}
+}

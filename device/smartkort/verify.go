@@ -164,7 +164,7 @@ func (c *Card) judge(sw apdu.Status, puk bool) error {
 // then: leaving the DF of a local PIN would forget it.
 func (c *Card) enterFor(ctx context.Context, p PIN) error {
 	global := !p.Local && p.Reference&0x80 == 0 // for the whole card (ISO 7816-4 §11.6.1)
-	if global || len(p.Path.File) == 0 || bytes.Equal(p.Path.File, c.app.path) {
+	if global || len(p.Path.File) == 0 || bytes.Equal(p.Path.File, c.app.Path) {
 		return c.enter(ctx)
 	}
 	if c.at == place(p.Path.File) {

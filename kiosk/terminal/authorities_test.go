@@ -49,3 +49,18 @@ func TestAuthoritiesOnTheCard(t *testing.T) {
 		})
 	}
 }
+
+// A card with a newer certificate than what is remembered of it is taken by
+// that one.
+func TestRememberedCertificateThatRanOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, _ *terminal.Terminal) {
+			r.card.once = [][]byte{r.pki.Holders["expired"].Authentication.Certificate.Raw}
+		})
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.expectScreen(kiosk.ScreenPIN)
+		r.typeKeys("1234#")
+		r.expectScreen(kiosk.ScreenGranted)
+		_ = r.end()
+	})
+}

@@ -1,9 +1,11 @@
 package terminal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/trust"
@@ -71,16 +73,12 @@ func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, er
 		return nil, err
 	}
 	o.card = card
-	certificates, err := card.Certificates(ctx)
-	if err != nil {
-		return nil, err
-	}
-	choice, err := o.choose(ctx, certificates)
+	certificates, choice, err := o.choose(ctx)
 	if refusal := (*trust.Refusal)(nil); errors.As(err, &refusal) {
 		o.terminal.Log.Info("card refused", "visit", e.Visit, "error", err)
 		return kiosk.CardRefused{Visit: e.Visit, Reason: refusal.Reason}, nil
 	} else if err != nil {
-		return nil, &CardError{kiosk.Internal, err}
+		return nil, err
 	}
 	status, err := card.PINStatus(ctx, choice.Index)
 	if err != nil {
@@ -90,19 +88,43 @@ func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, er
 	return kiosk.CardRead{Visit: e.Visit, Holder: choice.Holder, PIN: status}, nil
 }
 
-// choose picks the certificate. What more is on the card is read only where
-// that may help, for it takes seconds: the hub may know a CA that is newer
-// than what this kiosk was told.
-func (o *cardOwner) choose(ctx context.Context, certificates [][]byte) (trust.Choice, error) {
-	choice, err := o.terminal.Judge.Choose(certificates)
-	if refusal := (*trust.Refusal)(nil); !errors.As(err, &refusal) || refusal.Reason != kiosk.NotTrusted {
-		return choice, err
+// choose picks one of the card's certificates. What may take seconds is left
+// for when it may help: a card that no certificate speaks for by what is
+// remembered of it may have others by now, and the hub may know a CA that is
+// newer than what this kiosk was told.
+func (o *cardOwner) choose(ctx context.Context) (certificates [][]byte, choice trust.Choice, err error) {
+	if certificates, err = o.card.Certificates(ctx); err != nil {
+		return nil, choice, err
+	}
+	choice, err = o.judge(certificates)
+	if _, refused := errors.AsType[*trust.Refusal](err); !refused {
+		return certificates, choice, err
+	}
+	again, unread := o.card.Certificates(ctx)
+	if unread != nil {
+		return nil, choice, unread
+	}
+	if !slices.EqualFunc(certificates, again, bytes.Equal) {
+		certificates = again
+		choice, err = o.judge(certificates)
+	}
+	if refusal, refused := errors.AsType[*trust.Refusal](err); !refused || refusal.Reason != kiosk.NotTrusted {
+		return certificates, choice, err
 	}
 	authorities, unread := o.card.Authorities(ctx)
-	if unread != nil || len(authorities) == 0 {
-		return choice, err
+	if unread == nil && len(authorities) > 0 {
+		choice, err = o.judge(certificates, authorities...)
 	}
-	return o.terminal.Judge.Choose(certificates, authorities...)
+	return certificates, choice, err
+}
+
+// judge is the Judge's choice. Errors: *trust.Refusal, *CardError.
+func (o *cardOwner) judge(certificates [][]byte, authorities ...[]byte) (trust.Choice, error) {
+	choice, err := o.terminal.Judge.Choose(certificates, authorities...)
+	if _, refused := errors.AsType[*trust.Refusal](err); err != nil && !refused {
+		err = &CardError{kiosk.Internal, err}
+	}
+	return choice, err
 }
 
 var errNoCardHeld = errors.New("cannot use card: it has been let go of")

@@ -61,11 +61,18 @@ type fakeCard struct {
 	pad    chan padEntry // the reader's keys, nil for none
 	seen   []byte
 	certs  [][]byte
+	once   [][]byte // what is remembered of certs, given the first time; nil for nothing
 	cas    [][]byte
 	signer crypto.Signer
 }
 
-func (c *fakeCard) Certificates(context.Context) ([][]byte, error) { return c.certs, nil }
+func (c *fakeCard) Certificates(context.Context) ([][]byte, error) {
+	if remembered := c.once; remembered != nil {
+		c.once = nil
+		return remembered, nil
+	}
+	return c.certs, nil
+}
 
 func (c *fakeCard) Authorities(context.Context) ([][]byte, error) {
 	c.rig.note("authorities read")

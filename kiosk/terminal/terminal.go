@@ -46,7 +46,10 @@ type Slot interface {
 // Certificates gave. An error that is no *PINError and wraps no *CardError
 // means that the card cannot be read.
 type Card interface {
-	Certificates(ctx context.Context) ([][]byte, error) // DER
+	// Certificates gives those to authenticate with, DER. It may go by what
+	// is remembered of the card. When none of them will do it is asked again,
+	// and then goes by what is on the card.
+	Certificates(ctx context.Context) ([][]byte, error)
 	// Authorities gives the CA certificates on the card, DER. They are asked
 	// for when no certificate can be traced to an anchor without.
 	Authorities(ctx context.Context) ([][]byte, error)

@@ -68,7 +68,8 @@ type identityCard struct {
 	pin          smartkort.PIN // of the certificate that was asked for
 }
 
-// Certificates gives those to authenticate with; others are not read.
+// Certificates gives those to authenticate with; others are not read. The
+// second time it goes by nothing that is remembered.
 func (c *identityCard) Certificates(ctx context.Context) ([][]byte, error) {
 	certificates, err := c.card.AuthenticationCertificates(ctx)
 	if err != nil {
