@@ -5,7 +5,7 @@
 // packages. It is its own first program inside.
 //
 //	machine [-short] [-report FOLDER] -kernel FILE -modules FOLDER -root FOLDER -programs FOLDER
-//	machine -kernel FILE -modules FOLDER -root FOLDER -run PROGRAM [ARGUMENT …]
+//	machine -kernel FILE -modules FOLDER -root FOLDER PROGRAM [ARGUMENT …]
 //
 // The first runs the scenarios (see its package scenario), the second a static
 // program, as root, with the hardware's far ends in /dev and nothing else
@@ -43,15 +43,14 @@ func run(ctx context.Context) (code int, err error) {
 	flag.StringVar(&m.modules, "modules", "", "folder of modules, as modules.sh builds them")
 	flag.StringVar(&m.root, "root", "", "root folder, as root.sh makes it")
 	limit := flag.Duration("limit", 5*time.Minute, "how long the machine may run")
-	program := flag.String("run", "", "static program to run inside, with the arguments that follow")
 	flag.Parse()
 	if m.kernel == "" || m.modules == "" || m.root == "" {
 		return 0, errors.New("-kernel, -modules and -root must be given")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, *limit, fmt.Errorf("the machine ran longer than %v", *limit))
 	defer cancel()
-	if *program == "" {
-		return 0, errors.New("-run must be given")
+	if flag.NArg() == 0 {
+		return 0, errors.New("a program must be given")
 	}
-	return m.runProgram(ctx, *program, flag.Args())
+	return m.runProgram(ctx, flag.Arg(0), flag.Args()[1:])
 }
