@@ -1,5 +1,6 @@
 // Kioskctl is the technician's tool: it tells what is on a card, changes and
-// unblocks its PIN, has a card prove itself, and looks into a kiosk's outbox.
+// unblocks its PIN, has a card prove itself, looks into a kiosk's outbox, and
+// finds, shows and tries the parts of its front panel.
 package main
 
 import (
@@ -15,11 +16,12 @@ import (
 	"syscall"
 	"time"
 
+	"smartkiosk/device/board"
 	"smartkiosk/device/reader"
 	"smartkiosk/device/slot"
 )
 
-const help = `Kioskctl reads the card in a PC/SC reader, and a kiosk's outbox.
+const help = `Kioskctl looks after a kiosk: the card in its reader, its outbox, its panel.
 
 Usage:
 
@@ -46,7 +48,7 @@ Usage:
 DIR is a folder of card profiles (*.toml), which come before those compiled in.
 Without a card in the reader, all wait for one for 10 seconds.
 
-` + eventsHelp
+` + eventsHelp + "\n" + panelHelp
 
 // errUsage says that a command line makes no sense.
 var errUsage = errors.New(`see "kioskctl --help"`)
@@ -55,15 +57,18 @@ var errUsage = errors.New(`see "kioskctl --help"`)
 type program struct {
 	slot           slot.Slot
 	patience       time.Duration // for a card to be put in
+	machine        machine       // whose panel it is
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
 func main() {
+	board.Guard() // first of all: "panel test" may open a door's strike
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := program{
 		slot:     reader.New("", slog.New(slog.DiscardHandler)),
 		patience: 10 * time.Second,
+		machine:  thisMachine(),
 		stdin:    os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 	}
 	err := p.run(ctx, os.Args[1:])
@@ -98,6 +103,8 @@ func (p program) run(ctx context.Context, args []string) error {
 		return p.token(ctx, args)
 	case "events":
 		return p.events(ctx, args)
+	case "panel":
+		return p.panel(ctx, args)
 	}
 	return fmt.Errorf("unknown command %q; %w", command, errUsage)
 }

@@ -11,7 +11,7 @@ import (
 func List() ([]string, error) {
 	pcsc, err := scard.EstablishContext()
 	if err != nil {
-		return nil, fmt.Errorf("cannot list readers: no PC/SC service: %w", err)
+		return nil, fmt.Errorf("no PC/SC service answers (%w)", err)
 	}
 	defer pcsc.Release()
 	return new(Reader).readers(pcsc)

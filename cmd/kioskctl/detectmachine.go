@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"periph.io/x/conn/v3/driver/driverreg"
+	"periph.io/x/host/v3/gpioioctl"
+)
+
+type padFinding struct {
+	Name   string `json:"name"`
+	Device string `json:"device"`
+	Named  bool   `json:"named"` // has letters too, so that it is used by name only
+}
+
+type chipFinding struct {
+	Device string   `json:"device"` // /dev/gpiochip0
+	Label  string   `json:"label"`
+	Lines  int      `json:"lines"`
+	Held   []string `json:"held"` // lines that somebody has, and who
+}
+
+type pwmFinding struct {
+	Chip     string `json:"chip"` // /sys/class/pwm/pwmchip0
+	Channels int    `json:"channels"`
+}
+
+type watchdogFinding struct {
+	Device string `json:"device"` // /dev/watchdog0
+	Name   string `json:"name"`
+	Active bool   `json:"active"` // somebody has it
+}
+
+func (m machine) findReaders(f *findings) {
+	names, err := m.readers()
+	if err != nil {
+		f.hide(fmt.Errorf("card readers: %w: is pcscd installed? (sudo apt install pcscd)", err))
+	}
+	f.Readers = append([]string{}, names...)
+}
+
+func (m machine) findPads(f *findings) {
+	f.Pads = []padFinding{}
+	pads, err := m.pads()
+	if err != nil {
+		f.hide(fmt.Errorf("number pads: %w", err))
+	}
+	for _, p := range pads {
+		f.Pads = append(f.Pads, padFinding{Name: p.Name, Device: p.Path, Named: !p.Taken})
+	}
+}
+
+func (m machine) findChips(f *findings) {
+	f.GPIO = []chipFinding{}
+	devices, _ := filepath.Glob(m.path("dev/gpiochip*")) // the pattern is sound
+	for _, d := range devices {
+		if !m.allowed(f, "/dev/"+filepath.Base(d), "gpio") {
+			return
+		}
+	}
+	if len(devices) > 0 {
+		f.GPIO = append(f.GPIO, m.chips()...)
+	}
+}
+
+// chips asks the kernel for its lines and who holds them.
+func chips() []chipFinding {
+	if _, err := driverreg.Init(); err != nil { // of a driver that failed, not of these
+		return nil
+	}
+	var found []chipFinding
+	for _, c := range gpioioctl.Chips {
+		chip := chipFinding{Device: c.Path(), Label: c.Label(), Lines: c.LineCount(), Held: []string{}}
+		for _, l := range c.Lines() {
+			if l.Consumer() != "" {
+				chip.Held = append(chip.Held, fmt.Sprintf("%s by %s", orUnknown(l.Name()), l.Consumer()))
+			}
+		}
+		found = append(found, chip)
+	}
+	return found
+}
+
+func (m machine) findPWM(f *findings) {
+	f.PWM = []pwmFinding{}
+	chips, _ := filepath.Glob(m.path("sys/class/pwm/pwmchip*")) // the pattern is sound
+	for _, c := range chips {
+		name := filepath.Base(c)
+		n, err := strconv.Atoi(m.read(filepath.Join("sys/class/pwm", name, "npwm")))
+		if err == nil {
+			f.PWM = append(f.PWM, pwmFinding{"/sys/class/pwm/" + name, n})
+		}
+	}
+	if len(f.PWM) == 0 && m.isPi() {
+		f.advise("%s", m.enable("PWM, for a buzzer without a tone of its own", "dtoverlay=pwm,pin=18,func=2", "pwm"))
+	}
+}
+
+func (m machine) findWatchdogs(f *findings) {
+	f.Watchdogs = []watchdogFinding{}
+	dogs, _ := filepath.Glob(m.path("sys/class/watchdog/watchdog*")) // the pattern is sound
+	for _, d := range dogs {
+		name := filepath.Base(d)
+		f.Watchdogs = append(f.Watchdogs, watchdogFinding{
+			Device: "/dev/" + name, Name: m.read(filepath.Join("sys/class/watchdog", name, "identity")),
+			Active: m.read(filepath.Join("sys/class/watchdog", name, "state")) == "active",
+		})
+	}
+	if len(dogs) == 0 && m.isPi() {
+		f.advise("%s", m.enable("The hardware watchdog", "dtparam=watchdog=on", "watchdog=on"))
+	}
+}
+
+// model is what the device tree calls the machine.
+func (m machine) model() string { return m.read("proc/device-tree/model") }
+
+func (m machine) isPi() bool { return strings.HasPrefix(m.model(), "Raspberry Pi") }
+
+// bootFile is where this system has a file of the Pi's boot partition.
+func (m machine) bootFile(name string) string {
+	if _, err := os.Stat(m.path("boot/firmware", name)); errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(m.path("boot", name)); err == nil {
+			return "/boot/" + name
+		}
+	}
+	return "/boot/firmware/" + name
+}
+
+// enable says how something is switched on that was not found: by a line of
+// config.txt, or by a restart when one of the settings is already there.
+func (m machine) enable(what, line string, settings ...string) string {
+	file := m.bootFile("config.txt")
+	for text := range strings.Lines(m.read(file)) {
+		text, _, _ = strings.Cut(strings.TrimSpace(text), "#")
+		text = strings.TrimPrefix(strings.TrimPrefix(text, "dtparam="), "dtoverlay=")
+		for setting := range strings.SplitSeq(text, ",") {
+			if setting = strings.TrimSpace(setting); slices.Contains(settings, setting) {
+				return fmt.Sprintf("%s: %s has %s, but it is not there: restart; or the line is in a section for another model", what, file, setting)
+			}
+		}
+	}
+	return fmt.Sprintf("%s: not switched on: add the line %s to %s and restart", what, line, file)
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"smartkiosk/device/board"
+	"smartkiosk/device/keypad"
+)
+
+const (
+	startsWithin = 3 * time.Second  // a keypad that is opened says whether it is there
+	handsOff     = 2 * time.Second  // in which no key may come
+	nextKey      = 30 * time.Second // for whoever presses one after the other
+)
+
+// keypad takes the keypad, sees that no key comes by itself, and has every key
+// pressed.
+func (t *trial) keypad(ctx context.Context, part board.Keypad) {
+	k, err := part.Open()
+	if err != nil {
+		t.fail("%v", err)
+		return
+	}
+	defer k.Close()
+	timer := time.NewTimer(startsWithin)
+	defer timer.Stop()
+	select {
+	case e := <-k.Events():
+		if e.Kind == keypad.Lost {
+			t.fail("%v", e.Err)
+			return
+		}
+		t.note("taken: %s", e.Device)
+	case <-timer.C:
+		t.fail("it does not start")
+		return
+	case <-ctx.Done():
+		t.miss("stopped")
+		return
+	}
+	if t.untouched(ctx, k.Keys(), k.Events()) {
+		if missing := t.pressed(ctx, k.Keys(), k.Events(), keysOf(part)); len(missing) > 0 {
+			t.fail("no key %s: %s", spaced(missing), suspect(part, missing))
+		}
+	}
+}
+
+// keysOf gives the keys that must be on a keypad, as they are on it.
+func keysOf(part board.Keypad) string {
+	if m, ok := part.(*board.Matrix); ok {
+		return strings.ReplaceAll(strings.Join(m.Layout, ""), " ", "")
+	}
+	return "1234567890*#"
+}
+
+// untouched sees that no key comes while nobody presses one. It answers whether
+// it makes sense to go on.
+func (t *trial) untouched(ctx context.Context, keys <-chan rune, events <-chan keypad.Event) bool {
+	t.say("  Type no PIN: what is pressed is shown. Hands off for %v.", handsOff)
+	timer := time.NewTimer(handsOff)
+	defer timer.Stop()
+	for {
+		select {
+		case key := <-keys:
+			t.fail("%c came by itself: it is stuck, or wires touch", key)
+			return true
+		case e := <-events:
+			switch e.Kind {
+			case keypad.Lost:
+				t.fail("lost: %v", e.Err)
+				return false
+			case keypad.Stuck, keypad.Rejected:
+				t.fail("keys are down by themselves: stuck, wet, or wires touch")
+				return true
+			}
+		case <-timer.C:
+			return true
+		case <-ctx.Done():
+			t.miss("stopped")
+			return false
+		}
+	}
+}
+
+// pressed has every key pressed, one at a time. It gives those that did not come
+// though somebody was there to press them.
+func (t *trial) pressed(ctx context.Context, keys <-chan rune, events <-chan keypad.Event, all string) (missing []rune) {
+	missing = []rune(all)
+	together := 0
+	t.say("  Press every key, one at a time; [s] if one gives nothing. Missing: %s", spaced(missing))
+	timer := time.NewTimer(nextKey)
+	defer timer.Stop()
+	for len(missing) > 0 {
+		select {
+		case key := <-keys:
+			timer.Reset(nextKey)
+			missing = slices.DeleteFunc(missing, func(m rune) bool { return m == key })
+			t.say("  %c   missing: %s", key, spaced(missing))
+		case e := <-events:
+			switch e.Kind {
+			case keypad.Lost:
+				t.fail("lost: %v", e.Err)
+				return nil
+			case keypad.Stuck:
+				t.fail("a key is stuck: it was held for longer than a person does")
+			case keypad.Rejected:
+				together++
+				t.say("  Two keys at once. If you pressed one, two wires touch.")
+			}
+		case key, ok := <-t.keys:
+			if !ok || answer(key) == stop {
+				t.stopped = true
+				t.miss("stopped: not pressed: %s", spaced(missing))
+				return nil
+			}
+			if answer(key) == skip {
+				return missing
+			}
+		case <-timer.C:
+			return missing
+		case <-ctx.Done():
+			t.miss("stopped: not pressed: %s", spaced(missing))
+			return nil
+		}
+	}
+	t.note("every key was pressed")
+	if together > 0 {
+		t.note("two keys at once, %d times: if one was pressed each time, two wires touch", together)
+	}
+	return nil
+}
+
+// suspect says what to look at when keys are missing: a wire, if they are all
+// the keys of a row or column.
+func suspect(part board.Keypad, missing []rune) string {
+	m, ok := part.(*board.Matrix)
+	if !ok {
+		return "the pad is worn, or has no such key"
+	}
+	gone := func(keys string) bool {
+		some := false
+		for _, key := range keys {
+			if key != ' ' && !slices.Contains(missing, key) {
+				return false
+			}
+			some = some || key != ' '
+		}
+		return some
+	}
+	var wires []string
+	for i, name := range m.Rows {
+		if gone(m.Layout[i]) {
+			wires = append(wires, fmt.Sprintf("row %d (%s)", i+1, name))
+		}
+	}
+	for i, name := range m.Columns {
+		column := ""
+		for _, row := range m.Layout {
+			column += string([]rune(row)[i])
+		}
+		if gone(column) {
+			wires = append(wires, fmt.Sprintf("column %d (%s)", i+1, name))
+		}
+	}
+	if len(wires) == 0 {
+		return "the keys themselves are worn"
+	}
+	return "look at the wire of " + strings.Join(wires, ", ")
+}
+
+func spaced(keys []rune) string {
+	if len(keys) == 0 {
+		return "none"
+	}
+	return strings.Trim(fmt.Sprintf("%c", keys), "[]")
+}

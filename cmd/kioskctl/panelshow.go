@@ -1,0 +1,265 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"periph.io/x/conn/v3/i2c"
+
+	"smartkiosk/device/board"
+	"smartkiosk/device/i2cbus"
+)
+
+// errPart says that a configured part is not as it should be, which is printed.
+var errPart = errors.New("not every part is as it should be")
+
+// panelReport is what "kioskctl panel --json" prints.
+type panelReport struct {
+	File   string       `json:"file"`
+	Name   string       `json:"name"`
+	Kioskd bool         `json:"kioskd_runs"`
+	Parts  []partReport `json:"parts"`
+}
+
+type partReport struct {
+	Section string `json:"section"`
+	About   string `json:"about"` // how it is wired
+	State   string `json:"state"`
+	Why     string `json:"why"` // of the state, and what helps
+}
+
+// The states of a part.
+const (
+	there  = "there"  // it answers, or Linux knows it
+	inUse  = "in use" // its lines are kioskd's
+	unseen = "unseen" // nothing is wrong so far; it cannot be asked
+	fault  = "fault"  // it is missing, or cannot be used
+)
+
+func (p program) panelShow(args []string) error {
+	flags := newPanelFlags("panel")
+	if err := parse(flags.FlagSet, args); err != nil {
+		return err
+	}
+	w, err := flags.load()
+	if err != nil {
+		return err
+	}
+	report := panelReport{File: w.file, Name: w.Name, Kioskd: w.kioskdRuns()}
+	faults := false
+	for _, part := range w.Parts() {
+		state, why := p.machine.look(part)
+		faults = faults || state == fault
+		report.Parts = append(report.Parts, partReport{Section: part.Section(), About: about(part), State: state, Why: why})
+	}
+	if *flags.json {
+		err = p.printJSON(report)
+	} else {
+		_, err = fmt.Fprint(p.stdout, report)
+	}
+	if err == nil && faults {
+		err = errPart
+	}
+	return err
+}
+
+// String is the report in words.
+func (r panelReport) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-16s %s\n%-16s %s\n", "Panel", r.Name, "", r.File)
+	kioskd := "does not run"
+	if r.Kioskd {
+		kioskd = "runs"
+	}
+	fmt.Fprintf(&b, "%-16s %s\n", "kioskd", kioskd)
+	for _, p := range r.Parts {
+		fmt.Fprintf(&b, "%-16s %s\n%-16s %s: %s\n", p.Section, p.About, "", p.State, p.Why)
+	}
+	return b.String()
+}
+
+// look tells the state of a part without taking it, and why it is that.
+func (m machine) look(part board.Part) (state, why string) {
+	switch d := part.(type) {
+	case *board.PCF8574:
+		return m.lookAtAddress(d.Bus, d.Address)
+	case *board.SSD1306:
+		return m.lookAtAddress(d.Bus, d.Address)
+	case *board.SH1106:
+		return m.lookAtAddress(d.Bus, d.Address)
+	case *board.SerLCD:
+		return m.lookAtPort(d.Port)
+	case *board.LK204:
+		return m.lookAtPort(d.Port)
+	case *board.DMD110:
+		return m.lookAtPort(d.Port)
+	case *board.USB:
+		return m.lookForPad(d)
+	case *board.Piezo:
+		if m.read(filepath.Join(d.Chip, "npwm")) == "" {
+			return fault, fmt.Sprintf("there is no %s: on a Pi, config.txt needs dtoverlay=pwm,pin=18,func=2 or the like", d.Chip)
+		}
+		return unseen, d.Chip + " is there"
+	case *board.Watchdog:
+		return m.lookForWatchdog(d)
+	}
+	return lookAtLines(part)
+}
+
+func (m machine) lookAtAddress(device string, address int) (state, why string) {
+	bus, err := m.openBus(device)
+	if err != nil {
+		return fault, err.Error()
+	}
+	defer bus.Close()
+	if err := i2cbus.Ask(bus, uint16(address)); errors.Is(err, i2cbus.ErrStuck) {
+		return fault, fmt.Sprintf("%s: %v", device, err)
+	} else if err != nil {
+		return fault, fmt.Sprintf("nothing answers at %#x of %s%s", address, device, others(bus))
+	}
+	return there, fmt.Sprintf("%#x answers", address)
+}
+
+// others tells which addresses of displays answer instead.
+func others(bus i2c.Bus) string {
+	var found []string
+	for _, from := range []uint16{0x20, 0x38} {
+		for a := from; a < from+8; a++ {
+			if i2cbus.Ask(bus, a) == nil {
+				found = append(found, fmt.Sprintf("%#x", a))
+			}
+		}
+	}
+	if len(found) == 0 {
+		return ": is it plugged in, and are SDA and SCL swapped?"
+	}
+	return ", but at " + strings.Join(found, ", ") + ": is the address right?"
+}
+
+func (m machine) lookAtPort(port string) (state, why string) {
+	switch err := m.access(m.path(port)); {
+	case errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(port, "/dev/serial/"):
+		return fault, fmt.Sprintf("there is no %s: is its adapter plugged in?", port)
+	case errors.Is(err, fs.ErrNotExist):
+		return fault, fmt.Sprintf("there is no %s: on a Pi, config.txt needs enable_uart=1", port)
+	case errors.Is(err, fs.ErrPermission):
+		return fault, fmt.Sprintf("%s: permission denied: is this user in the group dialout?", port)
+	case err != nil:
+		return fault, fmt.Sprintf("%s: %v", port, err)
+	}
+	return unseen, port + " is there"
+}
+
+func (m machine) lookForPad(u *board.USB) (state, why string) {
+	pads, err := m.pads()
+	for _, p := range pads {
+		if u.Match != "" && strings.Contains(p.Name, u.Match) || u.Match == "" && p.Taken {
+			return there, fmt.Sprintf("%q (%s)", p.Name, p.Path)
+		}
+	}
+	switch {
+	case err != nil:
+		return fault, err.Error()
+	case len(pads) > 0:
+		return fault, fmt.Sprintf("%q has digits, but match does not name it", pads[0].Name)
+	}
+	return fault, "no number pad is plugged in"
+}
+
+func (m machine) lookForWatchdog(d *board.Watchdog) (state, why string) {
+	name := filepath.Base(d.Device)
+	if name == "watchdog" { // the first one's older name
+		name = "watchdog0"
+	}
+	folder := filepath.Join("sys/class/watchdog", name)
+	if _, err := os.Stat(m.path(folder)); err != nil {
+		return fault, fmt.Sprintf("there is no %s: on a Pi, config.txt needs dtparam=watchdog=on", d.Device)
+	}
+	running := "not running"
+	if m.read(filepath.Join(folder, "state")) == "active" {
+		running = "running: kioskd has it, or systemd (RuntimeWatchdogSec=)"
+	}
+	return there, fmt.Sprintf("%s, %s", orUnknown(m.read(filepath.Join(folder, "identity"))), running)
+}
+
+// lookAtLines tells who has a part's lines. What is wired to them cannot be
+// asked.
+func lookAtLines(part board.Part) (state, why string) {
+	holders := make(map[string][]string)
+	for _, name := range lines(part) {
+		by, err := board.Held(name)
+		if err != nil {
+			return fault, err.Error()
+		}
+		if by != "" {
+			holders[by] = append(holders[by], name)
+		}
+	}
+	state, why = unseen, "its lines are free"
+	for _, by := range slices.Sorted(maps.Keys(holders)) {
+		state, why = inUse, fmt.Sprintf("%s held by %s", strings.Join(holders[by], ", "), by)
+		if !ours(by) {
+			return fault, why + ", not by kioskd: take it from there, or use another line"
+		}
+	}
+	return state, why
+}
+
+// ours tells whether a holder of lines is kioskd or the guardian of its strike.
+func ours(holder string) bool {
+	name, _, _ := strings.Cut(holder, "@")
+	return name == "kioskd" || name == "strike-guardian"
+}
+
+// lines are the GPIO lines of a part.
+func lines(part board.Part) []string {
+	var names []string
+	for _, w := range part.Wires() {
+		switch w.Line {
+		case "", board.Ground, board.Volts3V3, board.Volts5:
+		default:
+			names = append(names, w.Line)
+		}
+	}
+	return names
+}
+
+// about tells how a part is wired.
+func about(part board.Part) string {
+	i2c := func(o board.OLED) string { return fmt.Sprintf("128×64 dots, %#x of %s", o.Address, o.Bus) }
+	serial := func(s board.Serial, rows, columns int) string {
+		return fmt.Sprintf("%d×%d letters, %s at %d baud", rows, columns, s.Port, s.Baud)
+	}
+	switch d := part.(type) {
+	case *board.USB:
+		if d.Match != "" {
+			return fmt.Sprintf("whose name contains %q", d.Match)
+		}
+		return "any number pad"
+	case *board.HD44780:
+		return fmt.Sprintf("%d×%d letters, %s", d.Rows, d.Columns, strings.Join(lines(part), " "))
+	case *board.PCF8574:
+		return fmt.Sprintf("%d×%d letters, %#x of %s", d.Rows, d.Columns, d.Address, d.Bus)
+	case *board.SSD1306:
+		return i2c(d.OLED)
+	case *board.SH1106:
+		return i2c(d.OLED)
+	case *board.SerLCD:
+		return serial(d.Serial, d.Rows, d.Columns)
+	case *board.LK204:
+		return serial(d.Serial, 4, 20)
+	case *board.DMD110:
+		return serial(d.Serial, 2, 20)
+	case *board.Piezo:
+		return fmt.Sprintf("channel %d of %s, %s", d.Channel, d.Chip, d.Pin)
+	case *board.Watchdog:
+		return fmt.Sprintf("%s, %v", d.Device, d.Timeout)
+	}
+	return strings.Join(lines(part), " ")
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"smartkiosk/device/board"
+)
+
+// errNotRight says that a part was not found right, which is printed.
+var errNotRight = errors.New("not every part was found right")
+
+// testReport is what "kioskctl panel test --json" prints, for the record.
+type testReport struct {
+	File    string        `json:"file"`
+	Name    string        `json:"name"`
+	Machine string        `json:"machine"`
+	Begun   time.Time     `json:"begun"`
+	Ended   time.Time     `json:"ended"`
+	Right   bool          `json:"right"` // every part was
+	Parts   []*partResult `json:"parts"`
+}
+
+// partResult is what trying a part came to. It holds no key that was pressed.
+type partResult struct {
+	Section string   `json:"section"`
+	About   string   `json:"about"`
+	Result  string   `json:"result"`
+	Notes   []string `json:"notes"`
+}
+
+// What trying a part comes to.
+const (
+	right   = "right"
+	wrong   = "wrong"
+	untried = "not tested"
+)
+
+func (r *partResult) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+// fail notes what is wrong; nothing makes it right again.
+func (r *partResult) fail(format string, args ...any) {
+	r.Result = wrong
+	r.note(format, args...)
+}
+
+// miss notes what was not tried.
+func (r *partResult) miss(format string, args ...any) {
+	if r.Result == right {
+		r.Result = untried
+	}
+	r.note(format, args...)
+}
+
+// trial is the test of one part.
+type trial struct {
+	person
+	*partResult
+	machine machine
+	stopped bool
+}
+
+func (p program) panelTest(ctx context.Context, args []string) error {
+	flags := newPanelFlags("panel test")
+	names, err := parseNames(flags.FlagSet, args)
+	if err != nil {
+		return err
+	}
+	w, err := flags.load()
+	if err != nil {
+		return err
+	}
+	parts, err := w.parts(names)
+	if err != nil {
+		return err
+	}
+	if w.kioskdRuns() {
+		return errors.New("kioskd runs, and has the panel: stop it first (sudo systemctl stop kioskd), and start it after the test")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	who, done, err := p.person(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	report := testReport{File: w.file, Name: w.Name, Machine: p.machine.model(), Begun: p.machine.now().UTC(), Right: true}
+	stopped := false
+	for _, part := range parts {
+		t := &trial{person: who, machine: p.machine, partResult: &partResult{Section: part.Section(), About: about(part), Result: right, Notes: []string{}}}
+		if stopped || ctx.Err() != nil {
+			t.miss("the test was stopped before")
+		} else {
+			t.say("%s: %s", part.Section(), t.About)
+			t.run(ctx, part)
+			t.say("  %s", t.Result)
+			if t.Result != right {
+				t.say("  %s", strings.Join(t.Notes, "\n  "))
+			}
+		}
+		stopped = stopped || t.stopped
+		report.Right = report.Right && t.Result == right
+		report.Parts = append(report.Parts, t.partResult)
+	}
+	report.Ended = p.machine.now().UTC()
+	if *flags.json {
+		err = p.printJSON(report)
+	} else {
+		_, err = fmt.Fprint(p.stdout, report)
+	}
+	if err == nil && !report.Right {
+		err = errNotRight
+	}
+	return err
+}
+
+// parseNames reads the flags of a command, and the names between and after them.
+func parseNames(flags *flag.FlagSet, args []string) (names []string, err error) {
+	flags.SetOutput(io.Discard)
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, fmt.Errorf("%s: %v; %w", flags.Name(), err, errUsage)
+		}
+		if flags.NArg() == 0 {
+			return names, nil
+		}
+		names, args = append(names, flags.Arg(0)), flags.Args()[1:]
+	}
+}
+
+// run tries a part by what it is, if there is nothing to be seen against it.
+func (t *trial) run(ctx context.Context, part board.Part) {
+	switch state, why := t.machine.look(part); state {
+	case fault:
+		t.fail("%s", why)
+		return
+	case inUse:
+		t.fail("%s: stop it first (sudo systemctl stop kioskd)", why)
+		return
+	case there:
+		t.note("%s", why)
+	}
+	switch d := part.(type) {
+	case board.Keypad:
+		t.keypad(ctx, d)
+	case board.Display:
+		t.display(ctx, d)
+	case board.Sounder:
+		t.buzzer(ctx, d)
+	case *board.Lamps:
+		t.lamps(ctx, d)
+	case *board.Strike:
+		t.strike(ctx, d)
+	case *board.Tamper:
+		t.tamper(ctx, d)
+	case *board.Watchdog:
+		t.note("not started: it would restart the machine")
+	}
+}
+
+// confirm asks whether something is as it should be, after doing it and again
+// as often as is wished, and notes the answer: what was seen, or what else may
+// help.
+func (t *trial) confirm(ctx context.Context, do func() error, question, seen, help string) {
+	for {
+		if err := do(); err != nil {
+			t.fail("%v", err)
+			return
+		}
+		switch t.ask(ctx, question, yes, no, again) {
+		case again:
+			continue
+		case yes:
+			t.note("%s", seen)
+		case no:
+			t.fail("not so: %s; %s", seen, help)
+		case skip:
+			t.miss("no answer: %s", seen)
+		case stop:
+			t.stopped = true
+			t.miss("stopped: %s", seen)
+		}
+		return
+	}
+}
+
+// String is the report in words.
+func (r testReport) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-16s %s\n%-16s %s\n", "Panel", r.Name, "", r.File)
+	if r.Machine != "" {
+		fmt.Fprintf(&b, "%-16s %s\n", "Machine", r.Machine)
+	}
+	fmt.Fprintf(&b, "%-16s %s\n", "Tested", r.Begun.Format(time.RFC3339))
+	for _, p := range r.Parts {
+		fmt.Fprintf(&b, "%-16s %s\n", p.Section, p.Result)
+		for _, n := range p.Notes {
+			fmt.Fprintf(&b, "%-16s %s\n", "", n)
+		}
+	}
+	return b.String()
+}
