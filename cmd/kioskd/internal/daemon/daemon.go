@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"smartkiosk/cmd/kioskd/internal/config"
+	"smartkiosk/cmd/kioskd/internal/frontpanel"
 	"smartkiosk/device/slot"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/hubapi"
@@ -39,6 +40,9 @@ type Daemon struct {
 	room    chan bool   // for visits, as it changes
 	sockets []socket    // where the outbox is served
 	proxy   *proxy      // nil without scproxy
+
+	front    *frontpanel.Panel // nil for a panel that is not made of parts
+	watchdog watchdog
 }
 
 // Open reads the kiosk's keys and trust domains and opens its outbox. Texts
@@ -127,6 +131,7 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
 		Now:    clocks.Now, Log: log,
 	}
+	d.attach(p)
 	return d, nil
 }
 
@@ -151,6 +156,12 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	}
 	beside.Go(func() { d.alone.keeper.Run(background) })
 	beside.Go(func() { d.watchClock(background) })
+	if d.front != nil {
+		beside.Go(func() { d.reportParts(background) })
+	}
+	// Ending may take longer than the watchdog waits.
+	defer context.AfterFunc(ctx, d.watchdog.close)()
+	defer d.watchdog.close()
 	d.log.Info("ready")
 	err := d.terminal.Run(ctx)
 	stop()

@@ -25,6 +25,9 @@ func (d *Daemon) tend(ctx context.Context) {
 			d.log.Error("cannot look after the outbox", "err", err)
 		}
 		worry = err
+		if err == nil {
+			d.watchdog.alive(outboxOpen)
+		}
 		if now != level {
 			d.levelIs(ctx, now, now == store.Full || level == store.Full)
 			level = now
@@ -63,7 +66,7 @@ func (d *Daemon) compact() {
 		return
 	}
 	began := time.Now()
-	switch err := d.store.Compact(idle); {
+	switch err := d.store.Compact(working{idle, &d.watchdog}); {
 	case err == nil:
 		d.log.Info("outbox compacted", "took", time.Since(began).Round(time.Millisecond))
 	case errors.Is(err, context.Canceled), errors.Is(err, store.ErrFull):
