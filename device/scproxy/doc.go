@@ -18,10 +18,11 @@
 //
 // Status S is 302 for a card, 303 for none (another of those programs says 301)
 // and 304 for one that does not answer. What waits behind 61xx is fetched here,
-// and a command refused with 6Cxx is sent again, as apdu.Exchange does. A card
-// that does not answer gives errordetail -3 after the responses that came.
-// Unit and meaning of timeout are not known; each request ends within
-// maxRequest whatever it says.
+// and a command refused with 6Cxx is sent again, as apdu.Exchange does; of a
+// command that brings data and asks for some, T=0 carries no Le. A card that does
+// not answer gives errordetail -3 after the responses that came. Unit and
+// meaning of timeout are not known; each request ends within maxRequest whatever
+// it says.
 //
 // The first command of a session claims the card, and no other session, nor
 // anybody else on this machine, has it until the session ends: by disconnect,
@@ -35,7 +36,7 @@
 //	FF FF 01 04 | ref (4) | length of cmd | length of PIN | cmd | scrambled PIN | rest
 //
 // with pin[i] ^= data[i] ^ data[i+length]; what the card gets is cmd | PIN |
-// rest. In the clear it stands in the one buffer that goes to the card, which
+// rest. A ref is good for one packet, and for two minutes. In the clear it stands in the one buffer that goes to the card, which
 // is wiped, like the ref's data and the request's body, when it is not needed
 // any more. It is never logged and never a string. (The buffers of TLS and of
 // the network have the scrambled PIN and the data; that is the protocol's

@@ -99,7 +99,7 @@ func login(t testing.TB, p page) {
 		t.Fatalf("read: %v, %d", responses, detail)
 	}
 	info := "3031300d060960864801650304020105000420" + strings.Repeat("ab", 32)
-	responses, _ = p.transmit(p.verify("1234"), "002241B6 06 800102 840101", "002A9E9A33"+info)
+	responses, _ = p.transmit(p.verify("1234"), "002241B6 06 800102 840101", "002A9E9A33"+info+"00") // with Le, which T=0 has not
 	if len(responses) != 3 || responses[0] != "9000" || responses[1] != "9000" || len(responses[2]) != 2*(256+2) {
 		t.Fatalf("sign: %v", responses)
 	}

@@ -33,7 +33,7 @@ type packet struct {
 
 var (
 	errPacket     = errors.New("malformed PIN packet")
-	errUnknownRef = errors.New("unknown ref in PIN packet")
+	errUnknownRef = errors.New("unknown ref in PIN packet, or one used before")
 )
 
 // parsePacket parts a PIN packet. Beyond its form it checks that the command
@@ -78,8 +78,8 @@ func (p packet) command() apdu.Command {
 	return apdu.Command{CLA: p.cmd[0], INS: p.cmd[1], P1: p.cmd[2], P2: p.cmd[3]}
 }
 
-// refs are the scrambling data given out. Each is wiped after refLife at the
-// latest.
+// refs are the scrambling data given out. Each is wiped when the one PIN that
+// it is for has come, and after refLife at the latest.
 type refs struct {
 	mu   sync.Mutex
 	held []*ref // oldest first
@@ -108,12 +108,15 @@ func (r *refs) issue() (number uint32, data [scrambleSize]byte) {
 	return made.number, made.data
 }
 
-// unscramble gives the command of a packet as unscramble of packet does.
+// unscramble gives the command of a packet as unscramble of packet does. The
+// ref is of no use then, so that a packet that was seen on its way cannot be
+// sent once more.
 func (r *refs) unscramble(p packet) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, h := range r.held {
+	for i, h := range r.held {
 		if h.number == p.ref {
+			defer r.wipe(i)
 			return p.unscramble(&h.data), nil
 		}
 	}

@@ -64,8 +64,8 @@ func TestParsePacketRefuses(t *testing.T) {
 	}
 }
 
-// TestRefsAreForgotten: a ref is good for a while, and the oldest goes when
-// there are too many; what goes is wiped.
+// TestRefsAreForgotten: a ref is good once, and for a while, and the oldest
+// goes when there are too many; what goes is wiped.
 func TestRefsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r refs
@@ -77,30 +77,39 @@ func TestRefsAreForgotten(t *testing.T) {
 			p.ref = number
 			return p
 		}
-		first, _ := r.issue()
-		held := r.held[0]
-		if _, err := r.unscramble(packetOf(first)); err != nil {
-			t.Error(err)
+		gone := func(why string, number uint32, held *ref) {
+			t.Helper()
+			if _, err := r.unscramble(packetOf(number)); !errors.Is(err, errUnknownRef) {
+				t.Errorf("%s: %v", why, err)
+			}
+			if held.data != [scrambleSize]byte{} {
+				t.Errorf("%s: its data is not wiped", why)
+			}
 		}
+		used, data := r.issue()
+		held := r.held[0]
+		command, err := r.unscramble(packetOf(used))
+		if err != nil || command[5] != 0x31^data[0]^data[4] {
+			t.Errorf("%X, %v", command, err)
+		}
+		gone("used before", used, held)
+		oldest, _ := r.issue()
+		held = r.held[0]
 		for range maxRefs {
 			r.issue()
 		}
-		if _, err := r.unscramble(packetOf(first)); !errors.Is(err, errUnknownRef) {
-			t.Errorf("the oldest of too many: %v", err)
-		}
-		if held.data != [scrambleSize]byte{} {
-			t.Error("its data is not wiped")
-		}
-		last, _ := r.issue()
+		gone("the oldest of too many", oldest, held)
+		r.dropAll()
+		young, _ := r.issue()
+		old, _ := r.issue()
+		held = r.held[1]
 		time.Sleep(refLife - time.Second)
-		if _, err := r.unscramble(packetOf(last)); err != nil {
+		if _, err := r.unscramble(packetOf(young)); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if _, err := r.unscramble(packetOf(last)); !errors.Is(err, errUnknownRef) || len(r.held) != 0 {
-			t.Errorf("after its life: %v, %d held", err, len(r.held))
-		}
+		gone("after its life", old, held)
 		r.issue()
 		r.dropAll()
 		if len(r.held) != 0 {

@@ -247,6 +247,16 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", c.name, status, answer, c.status)
 		}
 	}
+	once := p.verify("1234")
+	if responses, _ := p.transmit(once); responses[0] != "9000" {
+		t.Errorf("the right PIN: %v", responses)
+	}
+	for name, body := range map[string]string{"a PIN sent again": p.body(once), "a ref used twice": p.body(twice(p.verify("0000"))...)} {
+		if status, answer := p.post(origin, apduPath(readerName), body); status != 400 {
+			t.Errorf("%s: %d %s", name, status, answer)
+		}
+	}
+	p.post(origin, "/scard/disconnect/", `{"session":"s1"}`)
 	if responses, _ := p.transmit("00200082"); responses[0] != "63c3" {
 		t.Errorf("a try was spent: %v", responses)
 	}
@@ -263,6 +273,8 @@ func TestRefuses(t *testing.T) {
 		t.Errorf("length not said: %d", w.Code)
 	}
 }
+
+func twice(apdu string) []string { return []string{apdu, apdu} }
 
 // TestPINIsWiped: when a request has been answered, neither the buffer that
 // went to the card nor the command it was made of holds the PIN.

@@ -78,6 +78,9 @@ func (s *sessions) open(ctx context.Context, o owner) (slot.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if atr, err := apdu.ParseATR(conn.ATR()); err != nil || !atr.OffersT1() {
+		conn = t0{conn}
+	}
 	opened := &session{owner: o, conn: conn}
 	opened.janitor = time.AfterFunc(idle, func() { s.sweep(opened, "idle") })
 	opened.janitor.Stop() // until the first commands are through
@@ -87,6 +90,13 @@ func (s *sessions) open(ctx context.Context, o owner) (slot.Conn, error) {
 	s.current = opened
 	s.log.Info("scproxy session opened", "origin", o.origin)
 	return conn, nil
+}
+
+// t0 is a card that knows no other transmission protocol than T=0.
+type t0 struct{ slot.Conn }
+
+func (c t0) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	return c.Conn.Transmit(ctx, apdu.T0(command))
 }
 
 // awaitRemoval ends a session when its card is pulled: the claim on the slot
