@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"smartkiosk/device/board"
 )
 
 const usage = `kioskd drives a card terminal.
@@ -25,6 +27,7 @@ const usage = `kioskd drives a card terminal.
 `
 
 func main() {
+	board.Guard() // first: this process may be the one that holds the door's line
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {

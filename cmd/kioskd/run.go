@@ -34,15 +34,26 @@ func runKiosk(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := panel.New()
-	d, err := daemon.Open(c, reader.New(c.Reader.Match, log), daemon.WebPanel{Panel: p, Texts: texts}, texts, log)
+	front, err := openFront(c.Panel, texts, log)
 	if err != nil {
 		return err
 	}
-	err = withPage(ctx, c.Panel.Listen, panelPage(p), log, func(ctx context.Context, url string) error {
-		log.Info("panel", "url", url)
-		return d.Run(ctx, version())
-	})
+	defer front.close()
+	d, err := daemon.Open(c, reader.New(c.Reader.Match, log), front.Panel, texts, log)
+	if err != nil {
+		return err
+	}
+	if front.watchdog != nil {
+		d.OpenWatchdog(front.watchdog)
+	}
+	if front.web == nil {
+		err = d.Run(ctx, version())
+	} else {
+		err = withPage(ctx, c.Panel.Listen, panelPage(front.web), log, func(ctx context.Context, url string) error {
+			log.Info("panel", "url", url)
+			return d.Run(ctx, version())
+		})
+	}
 	return errors.Join(err, d.Close())
 }
 

@@ -83,9 +83,9 @@ func (p *Panel) Show(f Frame) {
 	p.wake()
 }
 
-// Cue makes a sound. The page knows key, refused, attention, granted and
-// denied; it is silent at any other name. It never waits: a page that is not
-// there, or slow, misses it.
+// Cue makes a sound. The page knows key, refused, attention, granted, denied and
+// out-of-service; it is silent at any other name. It never waits: a page that is
+// not there, or slow, misses it.
 func (p *Panel) Cue(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -200,7 +200,7 @@ class KioskPanel extends HTMLElement {
 }
 
 // Sounds: notes in Hz, one after the other.
-const melodies = { key: [1200], refused: [240], attention: [520, 660], granted: [660, 880], denied: [330, 220] };
+const melodies = { key: [1200], refused: [240], attention: [520, 660], granted: [660, 880], denied: [330, 220], "out-of-service": [220, 220, 220] };
 const note = 0.14; // seconds from one note to the next
 let audio;
 

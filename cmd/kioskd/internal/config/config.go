@@ -59,9 +59,11 @@ type Reader struct {
 	PKCS11   string `toml:"pkcs11"`   // library of the cards' vendor, in place of our driver; "" for none. Needs the build tag pkcs11
 }
 
-// Panel says where the front panel is.
+// Panel says what the front panel is: parts that are wired to the machine, a
+// web page, or both, which then show and take the same.
 type Panel struct {
-	Listen string `toml:"listen"` // loopback address of the web panel
+	Board  string `toml:"board"`  // file that lists the parts (see device/board); "" for none
+	Listen string `toml:"listen"` // loopback address of the web panel; "" for none
 }
 
 // Outbox says how much the kiosk keeps.
@@ -106,7 +108,7 @@ func Load(path string) (*Config, error) {
 			*p = filepath.Join(folder, *p)
 		}
 	}
-	for _, p := range []*string{&c.Reader.Profiles, &c.Reader.PKCS11} {
+	for _, p := range []*string{&c.Reader.Profiles, &c.Reader.PKCS11, &c.Panel.Board} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}
@@ -152,7 +154,13 @@ func (c *Config) check() error {
 			return fmt.Errorf("feed.required has %q, which is no name of a consumer", name)
 		}
 	}
-	return CheckLoopback(c.Panel.Listen)
+	if c.Panel.Listen != "" {
+		return CheckLoopback(c.Panel.Listen)
+	}
+	if c.Panel.Board == "" {
+		return errors.New("[panel] is empty: write board, the file of what is wired to this machine, or listen, the address of a web panel, or both")
+	}
+	return nil
 }
 
 // Bounds of outbox.max_mb: the least that an outbox works in, and what a
@@ -163,7 +171,7 @@ const (
 )
 
 // optional are the keys that may be left empty.
-var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
+var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "panel.board", "panel.listen", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
 
 // missing gives the first key that must have a value and has none.
 func missing(prefix string, v reflect.Value) string {

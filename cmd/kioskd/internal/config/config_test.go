@@ -57,6 +57,9 @@ func TestLoad(t *testing.T) {
 	if _, c, err := load(t, good+"[reader]\npkcs11 = \"/usr/lib/module.so\"\n"); err != nil || c.Reader.PKCS11 != "/usr/lib/module.so" {
 		t.Errorf("module %s, %v", c.Reader.PKCS11, err)
 	}
+	if dir, c, err := load(t, strings.Replace(good, `listen = "127.0.0.1:8080"`, `board = "board.toml"`, 1)); err != nil || c.Panel.Board != filepath.Join(dir, "board.toml") || c.Panel.Listen != "" {
+		t.Errorf("a panel of parts: %+v, %v", c, err)
+	}
 	if c.Hub.Key != "/etc/keys/kiosk.key" {
 		t.Errorf("an absolute path is %s", c.Hub.Key)
 	}
@@ -79,6 +82,7 @@ func TestLoadRefuses(t *testing.T) {
 		{`127.0.0.1:8080`, `0.0.0.0:8080`, "not a loopback address"},
 		{`127.0.0.1:8080`, `kiosk.example:8080`, "not a loopback address"},
 		{`127.0.0.1:8080`, `8080`, "not host:port"},
+		{`listen = "127.0.0.1:8080"`, ``, "[panel] is empty: write board"},
 	} {
 		text := strings.Replace(good, tt.old, tt.new, 1)
 		if text == good {

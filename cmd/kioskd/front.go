@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"smartkiosk/cmd/kioskd/internal/config"
+	"smartkiosk/cmd/kioskd/internal/daemon"
+	"smartkiosk/cmd/kioskd/internal/frontpanel"
+	"smartkiosk/device/board"
+	"smartkiosk/device/panel"
+	"smartkiosk/kiosk/screen"
+	"smartkiosk/kiosk/terminal"
+)
+
+// front is the front panel that a configuration asks for.
+type front struct {
+	terminal.Panel
+	web      *panel.Panel    // nil for none
+	watchdog *board.Watchdog // nil for none
+	close    func()
+}
+
+// openFront gives a panel of parts, a web page, or both in one.
+func openFront(c config.Panel, texts *screen.Catalogue, log *slog.Logger) (*front, error) {
+	f := &front{close: func() {}}
+	if c.Listen != "" {
+		f.web = panel.New()
+		f.Panel = daemon.WebPanel{Panel: f.web, Texts: texts}
+	}
+	if c.Board == "" {
+		return f, nil
+	}
+	b, err := board.Load(c.Board)
+	if err != nil {
+		return nil, err
+	}
+	if f.web == nil && (len(b.Displays()) == 0 || len(b.Keypads()) == 0) {
+		return nil, fmt.Errorf("cannot use board %s: a visit needs a display and a keypad, of which it has %d and %d: add what is missing, or panel.listen for a web panel", c.Board, len(b.Displays()), len(b.Keypads()))
+	}
+	log.Info("panel", "board", b.Name, "file", c.Board)
+	parts := frontpanel.Open(b, texts, f.Panel, log)
+	f.Panel, f.watchdog, f.close = parts, b.Watchdog, parts.Close
+	return f, nil
+}
