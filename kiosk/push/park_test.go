@@ -39,6 +39,31 @@ func TestPoisonIsParked(t *testing.T) {
 	})
 }
 
+// TestRetiredKey: events that the hub cannot open any more are passed over if
+// it has them from before, and parked, each by itself, if it has not.
+func TestRetiredKey(t *testing.T) {
+	for name, tt := range map[string]struct {
+		has    uint64 // the hub, from before
+		parked int
+	}{
+		"none":         {0, 5},
+		"some":         {3, 2},
+		"all of them":  {5, 0},
+		"and the next": {6, 0},
+		"all there is": {8, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q, h := newMemory(8, 10), newHub(t)
+			h.last, h.poison, h.through = tt.has, 1, 5
+			run(t, q, h.send, func(p *Pusher) { p.Park = q.park })
+			pass(10 * time.Minute)
+			if q.acked != 8 || h.last != 8 || len(q.parked) != tt.parked {
+				t.Errorf("%s: acknowledged %d, hub has %d of 8, parked %q", name, q.acked, h.last, q.parked)
+			}
+		})
+	}
+}
+
 // TestHubAtFaultParksNothing: one that refuses every event, or the stand-in,
 // or has nothing behind the refused one.
 func TestHubAtFaultParksNothing(t *testing.T) {

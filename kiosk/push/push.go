@@ -30,6 +30,8 @@ type Queue interface {
 	Pending(after uint64, limit int) ([]Record, error)
 	// Ack says that all records through a sequence number are the hub's.
 	Ack(through uint64) error
+	// Sequence gives the number of the newest record.
+	Sequence() uint64
 	// Changed gives a channel that is closed when a record is added.
 	Changed() <-chan struct{}
 }
@@ -91,8 +93,8 @@ func (p *Pusher) Run(ctx context.Context) error {
 		changed := p.Queue.Changed() // before the look at what there is
 		progress, err := p.push(ctx)
 		if refusal, ok := errors.AsType[*refusal](err); ok && p.Park != nil && ctx.Err() == nil {
-			var parked bool
-			if parked, err = p.refusedAgain(ctx, refusal); parked {
+			var further bool
+			if further, err = p.refusedAgain(ctx, refusal); further && err == nil {
 				continue
 			}
 		}

@@ -71,6 +71,12 @@ func (m *memory) Ack(through uint64) error {
 	return nil
 }
 
+func (m *memory) Sequence() uint64 {
+	turn.Lock()
+	defer turn.Unlock()
+	return uint64(len(m.records))
+}
+
 func (m *memory) Changed() <-chan struct{} {
 	turn.Lock()
 	defer turn.Unlock()
@@ -85,7 +91,8 @@ type hub struct {
 	after  func() error // as fail, once the events are taken
 	poison uint64       // refused for good
 
-	poisonAll bool // and all after it
+	poisonAll bool   // and all after it
+	through   uint64 // and those after it to this one
 	batches   [][]json.RawMessage
 	times     []time.Duration // since the start
 	start     time.Time
@@ -111,7 +118,7 @@ func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
 		if err := json.Unmarshal(b, &e); err != nil {
 			h.t.Error(err)
 		}
-		if h.poison != 0 && !e.StandIn && (e.Sequence == h.poison || h.poisonAll && e.Sequence > h.poison) {
+		if h.poison != 0 && !e.StandIn && (e.Sequence == h.poison || e.Sequence > h.poison && (h.poisonAll || e.Sequence <= h.through)) {
 			return 0, fmt.Errorf("cannot send: %w", &hubapi.Problem{Type: hubapi.KindEvent, Status: 422, Title: "bad seal", Event: &i})
 		}
 		if e.Sequence > h.last+1 {
