@@ -170,21 +170,22 @@ func TestPulledAtEachCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flow := range []struct {
-		name string
-		card *cardsim.Card
-		pins []string
-		here bool // was here before
+		name   string
+		card   *cardsim.Card
+		pins   []string
+		before *cardsim.Card // was here, nil for none
 	}{
-		{"first visit", pki.Cards["valid"], []string{testpki.PIN}, false},
-		{"repeated visit", pki.Cards["valid"], []string{testpki.PIN}, true},
-		{"wrong PIN, then the right one", pki.Cards["valid"], []string{"0000", testpki.PIN}, true},
-		{"two PINs", kinds[cardsim.TwoPIN].Card, []string{testpki.PIN}, false},
-		{"T=1", kinds[cardsim.T1].Card, []string{testpki.LongPIN}, false},
-		{"behind an applet", kinds[cardsim.Applet].Card, []string{testpki.PIN}, false},
+		{"first visit", pki.Cards["valid"], []string{testpki.PIN}, nil},
+		{"repeated visit", pki.Cards["valid"], []string{testpki.PIN}, pki.Cards["valid"]},
+		{"wrong PIN, then the right one", pki.Cards["valid"], []string{"0000", testpki.PIN}, pki.Cards["valid"]},
+		{"first visit of another card of the kind", pki.Cards["valid"], []string{testpki.PIN}, pki.Cards["revoked"]},
+		{"two PINs", kinds[cardsim.TwoPIN].Card, []string{testpki.PIN}, nil},
+		{"T=1", kinds[cardsim.T1].Card, []string{testpki.LongPIN}, nil},
+		{"behind an applet", kinds[cardsim.Applet].Card, []string{testpki.PIN}, nil},
 	} {
 		t.Run(flow.name, func(t *testing.T) {
 			for at, whole := 1, false; !whole; at++ {
-				synctest.Test(t, func(t *testing.T) { whole = pulledAt(t, domains, flow.card, at, flow.here, flow.pins) })
+				synctest.Test(t, func(t *testing.T) { whole = pulledAt(t, domains, flow.card, at, flow.before, flow.pins) })
 				if at > 64 {
 					t.Fatal("the visit does not end")
 				}
@@ -195,7 +196,7 @@ func TestPulledAtEachCommand(t *testing.T) {
 
 // pulledAt makes one visit. It tells whether the visit was over before the
 // card was to be pulled.
-func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, here bool, pins []string) (whole bool) {
+func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, before *cardsim.Card, pins []string) (whole bool) {
 	b := &bench{Slot: cardsim.NewSlot("slot"), keys: make(chan rune), domains: domains}
 	cache, err := smartkort.NewCache(make([]byte, 32), nil)
 	if err != nil {
@@ -216,8 +217,8 @@ func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, 
 			t.Error(err)
 		}
 	}()
-	if here {
-		b.visit(card, 0, pins[len(pins)-1])
+	if before != nil {
+		b.visit(before, 0, pins[len(pins)-1])
 		if len(b.records) != 1 || b.records[0].Outcome != kiosk.Granted {
 			t.Fatalf("the visit before: %+v\n%s", b.records, &b.log)
 		}
