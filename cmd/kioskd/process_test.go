@@ -63,6 +63,16 @@ func must(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
+// fails runs one of our programs, which must fail, and gives what it printed.
+func fails(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(program(t, name), args...).CombinedOutput()
+	if err == nil {
+		t.Fatalf("%s %v does not fail:\n%s", name, args, out)
+	}
+	return string(out)
+}
+
 // process is one of our programs at work.
 type process struct {
 	t    testing.TB

@@ -22,6 +22,7 @@ const usage = `kioskhub is the backend of card terminals.
   kioskhub serve               serve from a hub's folder
   kioskhub kiosk add ID        make a kiosk's bundle: certificate, keys, trust, kioskd.toml
   kioskhub consumer add NAME   make a bundle for a backend that pulls the feed
+  kioskhub seal rotate         have kiosks seal events to a new key; list shows all, retire deletes an old one
   kioskhub feed tail NAME      print a consumer's feed as JSON lines, and acknowledge it
   kioskhub rules check FILE    say in words what a rules file does
   kioskhub explain TOKEN.json  judge one Web eID token, and say why
@@ -91,6 +92,9 @@ func (m *Main) ParseFlags(args []string) error {
 		{"serve", m.parseServe},
 		{"kiosk add", m.parseKioskAdd},
 		{"consumer add", m.parseConsumerAdd},
+		{"seal list", m.parseSealList},
+		{"seal rotate", m.parseSealRotate},
+		{"seal retire", m.parseSealRetire},
 		{"feed tail", m.parseFeedTail},
 		{"rules check", m.parseRulesCheck},
 		{"explain", m.parseExplain},

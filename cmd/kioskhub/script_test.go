@@ -74,6 +74,13 @@ func TestScripts(t *testing.T) {
 				ts.Defer(func() { ln.Close() })
 				ts.Setenv("ADDR", ln.Addr().String())
 			},
+			// newest VAR puts the first key that seal list printed into $VAR.
+			"newest": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(ts.Exec("kioskhub", "seal", "list", "--dir", "hub"))
+				_, keys, _ := strings.Cut(ts.ReadFile("stdout"), "\n")
+				id, _, _ := strings.Cut(keys, " ")
+				ts.Setenv(args[0], id)
+			},
 			// mode FILE MODE fails unless the file has these permissions.
 			"mode": func(ts *testscript.TestScript, _ bool, args []string) {
 				info, err := os.Stat(ts.MkAbs(args[0]))

@@ -34,8 +34,18 @@ type Key struct {
 // algorithm is that of all events' seals.
 const algorithm = string(jose.ECDH_ES_A256KW)
 
-// generate makes a private key.
+// generate makes a private key. Its KeyID does not begin as a flag of a command
+// line does.
 func generate(made time.Time) (Key, error) {
+	for {
+		k, err := generateAny(made)
+		if err != nil || k.KeyID[0] != '-' {
+			return k, err
+		}
+	}
+}
+
+func generateAny(made time.Time) (Key, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return Key{}, fmt.Errorf("cannot make a sealing key: %w", err)

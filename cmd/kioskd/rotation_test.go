@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"smartkiosk/device/cardsim/pcsctest"
+	"smartkiosk/kiosk/event"
+)
+
+// TestSealingKeyRotation: the hub's sealing key is replaced while events sealed
+// to the old one are queued, and again under a running hub; the kiosk follows,
+// over its own restart too, and the feed is exact.
+func TestSealingKeyRotation(t *testing.T) {
+	pcsctest.Start(t)
+	s := newSite(t)
+	s.hubSettings("ask_every = \"15m\"", "ask_every = \"1s\"")
+	first := s.sealingKeys()[0]
+	p := newPerson(t, s.panel)
+	denied := func(card string) {
+		t.Helper()
+		remove := s.insert(card)
+		p.sees("denied")
+		remove()
+		p.sees("welcome")
+	}
+
+	// The hub is away, and its key is replaced meanwhile.
+	kiosk := s.startKiosk(p)
+	p.sees("welcome")
+	denied("expired")
+	must(t, "kioskhub", "seal", "rotate", "--dir", s.path("hub"))
+	second := s.sealingKeys()[0]
+	denied("expired")
+	theHub := s.startHub()
+	kiosk.await("key=" + second)
+	denied("expired")
+
+	// Under a running hub.
+	must(t, "kioskhub", "seal", "rotate", "--dir", s.path("hub"))
+	third := s.sealingKeys()[0]
+	theHub.await("newest=" + third)
+	kiosk.await("key=" + third)
+	s.events(4)
+	theHub.signal(syscall.SIGKILL)
+
+	// What the kiosk has kept it goes on with: without its records too.
+	kiosk.signal(syscall.SIGKILL)
+	if err := os.Remove(s.bundle("state/records.db")); err != nil {
+		t.Fatal(err)
+	}
+	kiosk = s.startKiosk(p)
+	p.sees("welcome")
+	denied("expired")
+	if got, want := s.sealedTo(), []string{first, first, first, second, third, third}; !slices.Equal(got, want) {
+		t.Errorf("events are sealed to %q, want %q", got, want)
+	}
+
+	// The hub's file opens all of them. Keys of which nothing waits any more are
+	// no loss but to who looks back.
+	verify := []string{"events", "verify", "--from", s.bundle("state/kioskd.sock"), "--seal", s.path("hub/seal.jwk"), "--certificate", s.bundle("kiosk.pem")}
+	if out := must(t, "kioskctl", verify...); !strings.HasPrefix(out, "6 events, ") {
+		t.Errorf("kioskctl events verify says %q", out)
+	}
+	for _, old := range []string{first, second} {
+		must(t, "kioskhub", "seal", "retire", "--dir", s.path("hub"), "--yes", old)
+	}
+	if out := fails(t, "kioskctl", verify...); !strings.Contains(out, "event 4: cannot open event: event is sealed to a key that is not at hand\n") || strings.Contains(out, "event 5:") {
+		t.Errorf("with two keys retired: %q", out)
+	}
+	theHub = s.startHub()
+	events := s.events(6)
+	if len(events) != 2 || events[0].kind != event.TypeStarted || events[1].kind != event.TypeVisit {
+		t.Errorf("after the restart the feed has %v", events)
+	}
+	kiosk.stop()
+	theHub.stop()
+}
+
+// hubSettings changes hub.toml.
+func (s *site) hubSettings(old, new string) {
+	s.t.Helper()
+	path := s.path("hub/hub.toml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !strings.Contains(string(text), old) {
+		s.t.Fatalf("hub.toml has no %s", old)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, new, 1)), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// sealingKeys are the hub's, newest first.
+func (s *site) sealingKeys() (ids []string) {
+	s.t.Helper()
+	lines := strings.Split(must(s.t, "kioskhub", "seal", "list", "--dir", s.path("hub")), "\n")
+	for _, line := range lines[1 : len(lines)-1] {
+		id, _, _ := strings.Cut(line, " ")
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// sealedTo gives for each event that the running kiosk keeps the key that it is
+// sealed to.
+func (s *site) sealedTo() (ids []string) {
+	s.t.Helper()
+	var events []struct{ Data string }
+	text := must(s.t, "kioskctl", "events", "export", "--from", s.bundle("state/kioskd.sock"))
+	if err := json.Unmarshal([]byte(text), &events); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, e := range events {
+		head, _, _ := strings.Cut(e.Data, ".")
+		plain, err := base64.RawURLEncoding.DecodeString(head)
+		var jwe struct{ Kid string }
+		if err == nil {
+			err = json.Unmarshal(plain, &jwe)
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		ids = append(ids, jwe.Kid)
+	}
+	return ids
+}
