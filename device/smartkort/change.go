@@ -88,7 +88,7 @@ func (c *Card) unblock(ctx context.Context, p PIN, puk, new []byte) error {
 // pukFor gives the PUK of a PIN: the one that it names, else the card's only
 // one.
 func (c *Card) pukFor(ctx context.Context, p PIN) (PIN, error) {
-	pins, err := c.authObjects(ctx)
+	pins, err := c.PINs(ctx)
 	if err != nil {
 		return PIN{}, err
 	}

@@ -30,8 +30,9 @@ type application struct {
 
 // find goes through the ways to an application until one leads to an object
 // directory that can be read: the way that cards with this answer to reset
-// went before, then those of the standard, then applets of other names. A way
-// that the card refuses is left for the next; an error in transport ends it.
+// went before, then those of the standard, then applets of other names, then
+// what its profile has in a directory's place. A way that the card refuses is
+// left for the next; an error in transport ends it.
 func (c *Card) find(ctx context.Context) error {
 	if k := c.cache.kind(c.line.ATR()); k != nil {
 		if found, err := c.tryKind(ctx, k); found || err != nil {
@@ -55,6 +56,9 @@ func (c *Card) find(ctx context.Context) error {
 		if found, err := c.findIn(ctx, aid, &broken); found || err != nil {
 			return err
 		}
+	}
+	if found, err := c.findByProfile(ctx); found || err != nil {
+		return err
 	}
 	if broken != nil {
 		return broken

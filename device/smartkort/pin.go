@@ -29,11 +29,11 @@ type PIN struct {
 }
 
 // PINs gives the PINs and PUKs that the card describes; of one that describes
-// none, that of its profile.
+// none, those of its profile.
 func (c *Card) PINs(ctx context.Context) ([]PIN, error) {
 	pins, err := c.authObjects(ctx)
-	if err == nil && len(pins) == 0 && c.profile.PIN != nil {
-		pins = []PIN{c.profile.PIN.pin()}
+	if err == nil && len(pins) == 0 {
+		pins = c.profile.pins()
 	}
 	return pins, err
 }
@@ -54,9 +54,9 @@ const (
 )
 
 // pinFor gives the PIN that guards a key: the one that the key names, else the
-// holder's only one, else the profile's.
+// holder's only one.
 func (c *Card) pinFor(ctx context.Context, k Key) (PIN, error) {
-	pins, err := c.authObjects(ctx)
+	pins, err := c.PINs(ctx)
 	if err != nil {
 		return PIN{}, err
 	}
@@ -69,11 +69,8 @@ func (c *Card) pinFor(ctx context.Context, k Key) (PIN, error) {
 			own = append(own, p)
 		}
 	}
-	switch {
-	case len(own) == 1:
+	if len(own) == 1 {
 		return own[0], nil
-	case len(pins) == 0 && c.profile.PIN != nil:
-		return c.profile.PIN.pin(), nil
 	}
 	return PIN{}, ErrNoPIN
 }

@@ -23,7 +23,9 @@ type Profile struct {
 	Application Application `toml:"application"`
 	Transport   Transport   `toml:"transport"`
 	Verify      Verify      `toml:"verify"`
-	PIN         *PINForm    `toml:"pin"` // used where the card describes none
+	PIN         *PINForm    `toml:"pin"` // used where the card describes no PIN
+	PUK         *PINForm    `toml:"puk"` // likewise
+	Keys        []KeyForm   `toml:"key"` // of a card that does not describe itself by ISO 7816-15
 	Change      PINRecipe   `toml:"change"`
 	Unblock     PINRecipe   `toml:"unblock"`
 	Sign        []Signing   `toml:"sign"`
@@ -48,6 +50,11 @@ type Match struct {
 // standard.
 type Application struct {
 	Applets []string `toml:"applets"` // AIDs, hexadecimal, of applets that hold one
+
+	// Of a card that does not describe itself: where its PIN and keys are, by
+	// one of these, hexadecimal; the MF when neither is stated.
+	AID  string `toml:"aid"`
+	Path string `toml:"path"` // from 3F00 on
 }
 
 // Transport is how long commands travel. What is not stated is taken from the
@@ -73,6 +80,16 @@ type PINForm struct {
 	Max       int    `toml:"max"`       // digits
 	Stored    int    `toml:"stored"`    // bytes that VERIFY sends
 	Pad       byte   `toml:"pad"`
+}
+
+// KeyForm is a key that the card itself does not describe, and the certificate
+// that belongs to it.
+type KeyForm struct {
+	Label       string `toml:"label"`
+	Kind        string `toml:"kind"`        // rsa or ec
+	Use         string `toml:"use"`         // authentication or signature
+	Reference   byte   `toml:"reference"`   // in MSE SET (84)
+	Certificate string `toml:"certificate"` // path of its file from 3F00 on, hexadecimal
 }
 
 // PINRecipe is how a PIN is changed or unblocked.
@@ -141,13 +158,19 @@ func (p *Profile) check() error {
 	if !slices.Contains([]string{recipeReset, recipeVerifyPUK, recipeUnknown}, p.Unblock.Recipe) {
 		return fmt.Errorf("unblock.recipe %q is not one", p.Unblock.Recipe)
 	}
-	if f := p.PIN; f != nil {
+	for name, f := range map[string]*PINForm{"pin": p.PIN, "puk": p.PUK} {
+		if f == nil {
+			continue
+		}
 		if _, ok := encodings[f.Encoding]; !ok {
-			return fmt.Errorf("pin.encoding %q is not ascii, bcd or utf8", f.Encoding)
+			return fmt.Errorf("%s.encoding %q is not ascii, bcd or utf8", name, f.Encoding)
 		}
 		if f.Min < 1 || f.Max < f.Min || f.Stored < 1 || f.Stored > apdu.MaxShortData/2 || f.Max > f.pin().capacity() {
-			return fmt.Errorf("pin: %d to %d digits do not fit in %d bytes", f.Min, f.Max, f.Stored)
+			return fmt.Errorf("%s: %d to %d digits do not fit in %d bytes", name, f.Min, f.Max, f.Stored)
 		}
+	}
+	if err := p.checkKeys(); err != nil {
+		return err
 	}
 	for i, s := range p.Sign {
 		if s.Key != "rsa" && s.Key != "ec" {

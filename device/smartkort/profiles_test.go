@@ -23,6 +23,8 @@ recipe = "%UNBLOCK%"
 classes = [0x00]
 `
 
+const pinSection = "[pin]\nreference = 0x82\nencoding = \"ascii\"\nmin = 4\nmax = 4\nstored = 8\npad = 0xFF\n"
+
 // withProfile is a driver with one profile more: the standard's recipes for
 // the Smartkort and cards that look like it, and what more says.
 func withProfile(t testing.TB, more string) smartkort.Driver {
@@ -119,6 +121,14 @@ func TestBadProfiles(t *testing.T) {
 		{"unknown unblock recipe", "reset-retry-counter", "hope", "unblock.recipe"},
 		{"AID too short", "[verify]", "[application]\napplets = [\"A000\"]\n[verify]", "application.applets"},
 		{"PIN that does not fit", "[verify]", "[pin]\nencoding = \"ascii\"\nmin = 4\nmax = 12\nstored = 8\n[verify]", "12 digits do not fit"},
+		{"AID that is none", "[verify]", "[application]\naid = \"A0\"\n[verify]", "application.aid"},
+		{"path that is none", "[verify]", "[application]\npath = \"5015\"\n[verify]", "application.path"},
+		{"AID and path", "[verify]", "[application]\naid = \"A000000063\"\npath = \"3F005015\"\n[verify]", "where one is needed"},
+		{"key of another kind", "[verify]", pinSection + "[[key]]\nkind = \"dsa\"\n[verify]", "key 1: kind"},
+		{"key for nothing", "[verify]", pinSection + "[[key]]\nkind = \"rsa\"\n[verify]", "key 1: use"},
+		{"key without a certificate", "[verify]", pinSection + "[[key]]\nkind = \"rsa\"\nuse = \"signature\"\n[verify]", "key 1: certificate"},
+		{"key without a PIN", "[verify]", "[[key]]\nkind = \"rsa\"\nuse = \"signature\"\ncertificate = \"3F004501\"\n[verify]", "needs pin"},
+		{"PUK that does not fit", "[verify]", "[puk]\nencoding = \"ascii\"\nmin = 8\nmax = 12\nstored = 8\n[verify]", "puk: 8 to 12"},
 		{"PIN in EBCDIC", "[verify]", "[pin]\nencoding = \"ebcdic\"\nmin = 4\nmax = 4\nstored = 8\n[verify]", "pin.encoding"},
 		{"signing recipe", "[verify]", "[[sign]]\nkey = \"rsa\"\nrecipe = \"magic\"\n[verify]", "sign 1: recipe"},
 		{"block for a curve", "[verify]", "[[sign]]\nkey = \"ec\"\nrecipe = \"block\"\n[verify]", "sign 1: recipe"},
