@@ -5,50 +5,52 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // object is a JSON object read strictly: its names are told apart by case and
 // occur once, which encoding/json does not see to when it fills a struct. Were
 // it looser, two readers of one signed text could see two events.
 type object struct {
-	names  []string // in their order
-	values map[string]json.RawMessage
+	names  []string          // in their order
+	values map[string][]byte // as they stand in the text
 }
 
+// readObject takes a text apart in one pass. What it gives is part of the text.
 func readObject(text []byte) (object, error) {
-	o := object{values: map[string]json.RawMessage{}}
+	o := object{values: map[string][]byte{}}
 	if !utf8.Valid(text) {
 		return o, errors.New("not UTF-8")
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	// Within values names may occur again: what reads those sees to it.
+	d := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return o, errors.New("no JSON object")
 	}
-	for d.More() {
-		t, err := d.Token()
+	for d.PeekKind() != '}' {
+		t, err := d.ReadToken()
 		if err != nil {
 			return o, errors.New("malformed JSON")
 		}
-		name, ok := t.(string)
-		if !ok {
-			return o, errors.New("malformed JSON")
-		}
+		name := t.String()
 		if _, twice := o.values[name]; twice {
 			return o, fmt.Errorf("member %q occurs twice", name)
 		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
+		value, err := d.ReadValue()
+		if err != nil {
 			return o, errors.New("malformed JSON")
 		}
+		end := d.InputOffset()
 		o.names = append(o.names, name)
-		o.values[name] = value
+		o.values[name] = text[end-int64(len(value)) : end]
 	}
-	if _, err := d.Token(); err != nil {
+	if _, err := d.ReadToken(); err != nil {
 		return o, errors.New("malformed JSON")
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if len(bytes.Trim(text[d.InputOffset():], " \t\r\n")) > 0 {
 		return o, errors.New("more after the JSON object")
 	}
 	return o, nil
@@ -56,14 +58,29 @@ func readObject(text []byte) (object, error) {
 
 // read decodes one member, which must be there and of into's type.
 func (o object) read(name string, into any) error {
+	if text, ok := into.(*string); ok {
+		b, err := o.text(name)
+		*text = string(b)
+		return err
+	}
+	return o.decode(name, into)
+}
+
+// text gives a member that must be a string; it may be part of the object's text.
+func (o object) text(name string) ([]byte, error) {
+	// One without escapes is what stands there.
+	if value := o.values[name]; len(value) > 0 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], nil
+	}
+	var text string
+	err := o.decode(name, &text)
+	return []byte(text), err
+}
+
+func (o object) decode(name string, into any) error {
 	value, ok := o.values[name]
 	if !ok {
 		return fmt.Errorf("%s is missing", name)
-	}
-	// A string without escapes is what stands there; data is long.
-	if text, ok := into.(*string); ok && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
-		*text = string(value[1 : len(value)-1])
-		return nil
 	}
 	if bytes.Equal(value, []byte("null")) || json.Unmarshal(value, into) != nil {
 		return fmt.Errorf("%s is of the wrong type", name)
@@ -73,19 +90,24 @@ func (o object) read(name string, into any) error {
 
 // is tells whether a member is exactly this string.
 func (o object) is(name, want string) bool {
-	var got string
-	return o.read(name, &got) == nil && got == want
+	got, err := o.text(name)
+	return err == nil && string(got) == want
+}
+
+// only tells whether there are no members but these.
+func (o object) only(names ...string) bool {
+	return !slices.ContainsFunc(o.names, func(name string) bool { return !slices.Contains(names, name) })
 }
 
 // without gives the object's text without some members, in their order.
 func (o object) without(names []string) json.RawMessage {
-	omit := map[string]bool{}
-	for _, n := range names {
-		omit[n] = true
+	size := len("{}")
+	for name, value := range o.values {
+		size += len(name) + len(value) + len(`"":,`)
 	}
-	b := []byte{'{'}
+	b := append(make([]byte, 0, size), '{')
 	for _, n := range o.names {
-		if omit[n] {
+		if slices.Contains(names, n) {
 			continue
 		}
 		if len(b) > 1 {

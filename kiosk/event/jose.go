@@ -1,0 +1,178 @@
+package event
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"math/big"
+
+	josecipher "github.com/go-jose/go-jose/v4/cipher"
+)
+
+// go-jose reads a JWE or a JWS more than once, and anything that JOSE knows. A hub
+// opens many events at a time, all of one form, so that form is opened here: the
+// same checks, and each part decoded once.
+
+// compact is a compact serialisation taken apart (RFC 7515 §3.1, RFC 7516 §3.1).
+type compact struct {
+	head   object   // the protected header
+	parts  [][]byte // all of them, decoded
+	signed int      // bytes of the text before the last part and its dot
+}
+
+// base64url is the one canonical form: with loose bits the same signature would
+// have many links.
+var base64url = base64.RawURLEncoding.Strict()
+
+// readCompact takes apart a compact serialisation of so many parts.
+func readCompact(text []byte, parts int) (compact, error) {
+	c := compact{signed: bytes.LastIndexByte(text, '.')}
+	if bytes.Count(text, []byte{'.'}) != parts-1 {
+		return c, fmt.Errorf("%w: compact serialisation has not %d parts", ErrMalformed, parts)
+	}
+	for part := range bytes.SplitSeq(text, []byte{'.'}) {
+		b := make([]byte, base64url.DecodedLen(len(part)))
+		// Line breaks, which it leaves out, are in nothing that it gives.
+		n, err := base64url.Decode(b, part)
+		if err != nil || base64url.EncodedLen(n) != len(part) {
+			return c, fmt.Errorf("%w: compact serialisation is not base64url", ErrMalformed)
+		}
+		c.parts = append(c.parts, b)
+	}
+	var err error
+	if c.head, err = readObject(c.parts[0]); err != nil {
+		return c, fmt.Errorf("%w: protected header: %w", ErrMalformed, err)
+	}
+	return c, nil
+}
+
+// unseal decrypts the JWE and gives the JWS in it.
+func (o *Opener) unseal(jwe []byte) ([]byte, error) {
+	c, err := readCompact(jwe, 5)
+	if err != nil {
+		return nil, err
+	}
+	if !c.head.is("alg", string(keyAlgorithm)) || !c.head.is("enc", string(encryption)) || !c.head.is("cty", sealedType) ||
+		!c.head.only("alg", "enc", "cty", "kid", "epk") {
+		return nil, ErrAlgorithm
+	}
+	var kid string
+	if c.head.read("kid", &kid) != nil || o.keys[kid] == nil {
+		return nil, ErrHubKey
+	}
+	ephemeral, err := readEphemeral(c.head)
+	if err != nil {
+		return nil, ErrSeal
+	}
+	jws, err := c.decrypt(o.keys[kid], ephemeral, jwe[:bytes.IndexByte(jwe, '.')])
+	if err != nil {
+		return nil, ErrSeal
+	}
+	return jws, nil
+}
+
+// readEphemeral reads the sender's key (RFC 7518 §4.6.1.1), a public P-256 key as
+// a JWK with nothing else in it (§6.2.1). That it is on the curve is checked.
+func readEphemeral(head object) (*ecdh.PublicKey, error) {
+	epk, err := readObject(head.values["epk"])
+	if err != nil {
+		return nil, err
+	}
+	point := []byte{4} // uncompressed (SEC 1 §2.3.3)
+	for _, name := range []string{"x", "y"} {
+		var text string
+		if err := epk.read(name, &text); err != nil {
+			return nil, err
+		}
+		coordinate, err := base64url.DecodeString(text)
+		if err != nil || len(coordinate) != 32 {
+			return nil, errNotP256
+		}
+		point = append(point, coordinate...)
+	}
+	if !epk.is("kty", "EC") || !epk.is("crv", "P-256") || !epk.only("kty", "crv", "x", "y") {
+		return nil, errNotP256
+	}
+	return ecdh.P256().NewPublicKey(point)
+}
+
+// decrypt is RFC 7516 §5.2 for ECDH-ES+A256KW and A256GCM.
+func (c compact) decrypt(key *ecdh.PrivateKey, ephemeral *ecdh.PublicKey, protected []byte) ([]byte, error) {
+	const keySize, ivSize, tagSize = 32, 12, 16
+	wrapped, iv, text, tag := c.parts[1], c.parts[2], c.parts[3], c.parts[4]
+	if len(wrapped) != keySize+8 || len(iv) != ivSize || len(tag) != tagSize {
+		return nil, ErrSeal
+	}
+	secret, err := key.ECDH(ephemeral)
+	if err != nil {
+		return nil, err
+	}
+	wrapping, err := aes.NewCipher(deriveKey(secret))
+	if err != nil {
+		return nil, err
+	}
+	contentKey, err := josecipher.KeyUnwrap(wrapping, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(contentKey)
+	if err != nil {
+		return nil, err
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
+	text = append(text, tag...)
+	return gcm.Open(text[:0], iv, text, protected)
+}
+
+// deriveKey makes the key that wraps the content's of the agreed secret: Concat
+// KDF (RFC 7518 §4.6.2) with one round of SHA-256, for a key of 256 bits, neither
+// party named.
+func deriveKey(secret []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, 1)
+	b = append(b, secret...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(keyAlgorithm)))
+	b = append(b, keyAlgorithm...)
+	b = binary.BigEndian.AppendUint32(b, 0) // PartyUInfo
+	b = binary.BigEndian.AppendUint32(b, 0) // PartyVInfo
+	b = binary.BigEndian.AppendUint32(b, 256)
+	sum := sha256.Sum256(b)
+	return sum[:]
+}
+
+// verify checks the JWS (RFC 7515 §5.2, ES256: RFC 7518 §3.4) and gives the text
+// that was signed.
+func verify(jws []byte, device []crypto.PublicKey) ([]byte, error) {
+	c, err := readCompact(jws, 3)
+	if err != nil {
+		return nil, err
+	}
+	if !c.head.is("alg", string(signAlgorithm)) || !c.head.is("typ", signedType) || !c.head.only("alg", "typ", "kid") {
+		return nil, ErrAlgorithm
+	}
+	signature := c.parts[2]
+	if len(signature) != 64 {
+		return nil, ErrSignature
+	}
+	sum := sha256.Sum256(jws[:c.signed])
+	for _, key := range device {
+		if id, err := KeyID(key); err != nil || !c.head.is("kid", id) {
+			continue
+		}
+		r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
+		if !ecdsa.Verify(key.(*ecdsa.PublicKey), sum[:], r, s) {
+			return nil, ErrSignature
+		}
+		return c.parts[1], nil
+	}
+	return nil, ErrDeviceKey
+}
