@@ -70,7 +70,7 @@ func (c claims) device(pi Pi, p Part, s interface{ device() (string, uint16) }) 
 		return fmt.Errorf("%s is taken by %s: two parts cannot share it", what, by)
 	}
 	c[what] = "[" + p.Section() + "]"
-	lines := pi.busLines(file)
+	lines := pi.DeviceLines(file)
 	for _, line := range slices.Sorted(maps.Keys(lines)) {
 		if by, ok := c[line]; ok && by != file {
 			return fmt.Errorf("%s needs %s as its %s, which is taken by %s: give that another line", file, line, lines[line], by)

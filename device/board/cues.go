@@ -40,7 +40,7 @@ func (a *Active) Wires() []Wire {
 	return []Wire{
 		{Terminal: "GND", Line: Ground},
 		{Terminal: "VCC", Line: Volts5},
-		{Terminal: "IN", Line: a.Pin, Note: "of a module; a bare buzzer needs a transistor: NPN, 1 kΩ to its base" + lowTrigger(a.ActiveLow)},
+		{Terminal: "IN", Line: a.Pin, Note: "of a module that is on at " + level(a.ActiveLow) + " level; a bare buzzer needs a transistor"},
 	}
 }
 
@@ -88,7 +88,7 @@ func (p *Piezo) check(pi Pi) error {
 func (p *Piezo) Wires() []Wire {
 	return []Wire{
 		{Terminal: "−", Line: Ground},
-		{Terminal: "+", Line: p.Pin, Note: "through 220 Ω"},
+		{Terminal: "+", Line: p.Pin, Via: "220 Ω"},
 	}
 }
 
@@ -131,15 +131,15 @@ func (l *Lamps) check(Pi) error {
 
 // Wires implements Part.
 func (l *Lamps) Wires() []Wire {
-	wires := []Wire{{Terminal: "cathodes", Line: Ground, Note: "of LEDs; lamps that draw more than 8 mA need a transistor each"}}
+	wires := []Wire{{Terminal: "cathodes", Line: Ground, Note: "lamps that draw more than 8 mA need a transistor each"}}
 	end := "anode"
 	if l.ActiveLow {
-		wires = []Wire{{Terminal: "anodes", Line: Volts3V3, Note: "of LEDs; lamps that draw more than 8 mA need a transistor each"}}
+		wires = []Wire{{Terminal: "anodes", Line: Volts3V3, Note: "lamps that draw more than 8 mA need a transistor each"}}
 		end = "cathode"
 	}
 	for _, lamp := range []struct{ colour, line string }{{"green", l.Green}, {"yellow", l.Yellow}, {"red", l.Red}} {
 		if lamp.line != "" {
-			wires = append(wires, Wire{Terminal: lamp.colour + " " + end, Line: lamp.line, Note: "through 330 Ω"})
+			wires = append(wires, Wire{Terminal: lamp.colour + " " + end, Line: lamp.line, Via: "330 Ω"})
 		}
 	}
 	return wires
@@ -211,9 +211,10 @@ func (w *Watchdog) check(pi Pi) error {
 // Wires implements Part.
 func (*Watchdog) Wires() []Wire { return nil }
 
-func lowTrigger(activeLow bool) string {
+// level is that at which something is on.
+func level(activeLow bool) string {
 	if activeLow {
-		return "; a module that is on at low level"
+		return "low"
 	}
-	return "; a module that is on at high level"
+	return "high"
 }

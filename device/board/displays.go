@@ -107,7 +107,7 @@ func (d *HD44780) Wires() []Wire {
 	wires := []Wire{
 		{Terminal: "1 VSS", Line: Ground},
 		{Terminal: "2 VDD", Line: Volts5},
-		{Terminal: "3 V0", Line: Ground, Note: "contrast: from the middle of a trimmer of 10 kΩ between VDD and VSS"},
+		{Terminal: "3 V0", Line: Ground, Via: "trimmer", Note: "contrast: the middle of a trimmer of 10 kΩ between VDD and VSS"},
 		{Terminal: "4 RS", Line: d.RS},
 		{Terminal: "5 R/W", Line: Ground, Note: "never leave it open: the module would drive 5 V into the Pi"},
 		{Terminal: "6 E", Line: d.E},
@@ -116,7 +116,7 @@ func (d *HD44780) Wires() []Wire {
 		wires = append(wires, Wire{Terminal: fmt.Sprintf("%d D%d", 11+i, 4+i), Line: name})
 	}
 	return append(wires,
-		Wire{Terminal: "15 A", Line: Volts5, Note: "backlight; through 100 Ω, where the module has no resistor"},
+		Wire{Terminal: "15 A", Line: Volts5, Via: "100 Ω", Note: "backlight; many modules have the resistor"},
 		Wire{Terminal: "16 K", Line: Ground})
 }
 
@@ -171,13 +171,13 @@ func (d *PCF8574) device() (string, uint16) { return d.Bus, uint16(d.Address) }
 
 // Wires implements Part.
 func (d *PCF8574) Wires() []Wire {
-	const shifter = "through a level shifter: the backpack pulls it to 5 V, of which the Pi bears 3.3 V"
+	const why = "the backpack pulls it to 5 V, and the Pi bears 3.3 V"
 	return []Wire{
 		{Terminal: "GND", Line: Ground},
 		{Terminal: "VCC", Line: Volts5},
-		{Terminal: "SDA", Device: d.Bus, Function: "SDA", Note: shifter},
-		{Terminal: "SCL", Device: d.Bus, Function: "SCL", Note: shifter},
-		{Terminal: "shifter LV", Line: Volts3V3, Note: "the level shifter's other three: HV to 5 V, GND to GND"},
+		{Terminal: "SDA", Device: d.Bus, Function: "SDA", Via: "level shifter", Note: why},
+		{Terminal: "SCL", Device: d.Bus, Function: "SCL", Via: "level shifter", Note: why},
+		{Terminal: "shifter LV", Line: Volts3V3, Note: "its HV to 5V, its GND to GND"},
 	}
 }
 

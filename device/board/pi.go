@@ -48,9 +48,9 @@ const (
 	Volts5   = "5V"
 )
 
-// header is what is at each pin, from pin 1 (raspberrypi.com/documentation,
+// Header is what is at each pin of the header, from pin 1 (raspberrypi.com/documentation,
 // "GPIO and the 40-pin header").
-var header = [40]string{
+var Header = [40]string{
 	Volts3V3, Volts5,
 	"GPIO2", Volts5,
 	"GPIO3", Ground,
@@ -74,7 +74,7 @@ var header = [40]string{
 }
 
 // pinOf is a line's place in the header, from 1, or 0.
-func pinOf(line string) int { return slices.Index(header[:], line) + 1 }
+func pinOf(line string) int { return slices.Index(Header[:], line) + 1 }
 
 // checkLine tells whether a line is there for parts to be wired to.
 func (p Pi) checkLine(line string) error {
@@ -104,9 +104,9 @@ const i2cBus = "/dev/i2c-1"
 // first is depends on what has Bluetooth.
 var serialPorts = []string{"/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0"}
 
-// busLines are the lines of the header that a device file takes, with their
+// DeviceLines are the lines of the header that a device file takes, with their
 // functions.
-func (p Pi) busLines(device string) map[string]string {
+func (p Pi) DeviceLines(device string) map[string]string {
 	switch {
 	case p == "":
 		return nil
@@ -124,6 +124,10 @@ func (p Pi) busLines(device string) map[string]string {
 var pwmChannels = map[string]struct{ channel, function int }{
 	"GPIO12": {0, 4}, "GPIO13": {1, 4}, "GPIO18": {0, 2}, "GPIO19": {1, 2},
 }
+
+// PWMFunction is what the overlay pwm of the firmware wants to be told, as func,
+// to bring a channel out at a line; 0 for a line without.
+func PWMFunction(line string) int { return pwmChannels[line].function }
 
 // longestWatchdog is what the Pi's own can count: 20 bits of 1/65536 s
 // (drivers/watchdog/bcm2835_wdt.c).

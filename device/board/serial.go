@@ -37,11 +37,11 @@ func (s *Serial) check(Pi) error {
 func (s *Serial) device() (string, uint16) { return s.Port, 0 }
 
 // wires are those to a port of the header, or to an adapter's plug.
-func (s *Serial) wires(terminal, header, adapter string, power ...Wire) []Wire {
+func (s *Serial) wires(terminal, via, header, adapter string, power ...Wire) []Wire {
 	if !slices.Contains(serialPorts, s.Port) {
 		return []Wire{{Terminal: "USB plug", Device: s.Port, Note: adapter}}
 	}
-	return append(power, Wire{Terminal: terminal, Device: s.Port, Function: "TXD", Note: header})
+	return append(power, Wire{Terminal: terminal, Device: s.Port, Function: "TXD", Via: via, Note: header})
 }
 
 // SerLCD is [display.serlcd]: SparkFun's SerLCD with the OpenLCD firmware.
@@ -71,7 +71,7 @@ func (d *SerLCD) check(pi Pi) error {
 
 // Wires implements Part.
 func (d *SerLCD) Wires() []Wire {
-	return d.wires("RX", "", "by an adapter with levels of 3.3 V",
+	return d.wires("RX", "", "", "by an adapter with levels of 3.3 V",
 		Wire{Terminal: "GND", Line: Ground}, Wire{Terminal: "RAW", Line: Volts5})
 }
 
@@ -91,7 +91,7 @@ func (d *LK204) Open() (display.Device, error) {
 
 // Wires implements Part.
 func (d *LK204) Wires() []Wire {
-	return d.wires("Rx", "the module's jumpers set to TTL", "by an adapter with levels as the module's jumpers say",
+	return d.wires("Rx", "", "the module's jumpers set to TTL", "by an adapter with levels as the module's jumpers say",
 		Wire{Terminal: "GND", Line: Ground}, Wire{Terminal: "Vcc", Line: Volts5})
 }
 
@@ -112,7 +112,7 @@ func (d *DMD110) Open() (display.Device, error) {
 
 // Wires implements Part.
 func (d *DMD110) Wires() []Wire {
-	return d.wires("RXD", "through a MAX3232 module (T1IN here, T1OUT to the display): the display's levels are those of RS-232", "by an RS-232 adapter; the display has a supply of its own",
-		Wire{Terminal: "GND", Line: Ground, Note: "that of the MAX3232 module too; the display has a supply of its own"},
+	return d.wires("RXD", "MAX3232", "T1IN of the module here, its T1OUT to the display, whose levels are those of RS-232", "by an RS-232 adapter; the display has a supply of its own",
+		Wire{Terminal: "GND", Line: Ground, Note: "and GND of the MAX3232 module; the display has a supply of its own"},
 		Wire{Terminal: "MAX3232 VCC", Line: Volts3V3})
 }

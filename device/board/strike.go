@@ -63,14 +63,14 @@ func (s *Strike) check(pi Pi) error {
 
 // Wires implements Part.
 func (s *Strike) Wires() []Wire {
-	pull := Wire{Terminal: "IN", Line: s.Pin, Note: "of a relay module that is on at high level; 10 kΩ from here to GND keep it shut while nobody drives it"}
+	to := Ground
 	if s.ActiveLow {
-		pull.Note = "of a relay module that is on at low level; 10 kΩ from here to 3V3 keep it shut while nobody drives it"
+		to = Volts3V3
 	}
 	return []Wire{
 		{Terminal: "GND", Line: Ground},
 		{Terminal: "VCC", Line: Volts5},
-		pull,
+		{Terminal: "IN", Line: s.Pin, Note: "of a relay module that is on at " + level(s.ActiveLow) + " level; 10 kΩ from here to " + to + " keep it shut while nobody drives it"},
 		{Terminal: "COM, NO", Device: "the strike's own circuit", Note: "with a diode (1N4007) across the strike's coil"},
 	}
 }

@@ -6,7 +6,8 @@ type Wire struct {
 	Line     string // what it goes to: a line, Ground, Volts3V3 or Volts5
 	Device   string // instead of Line: the device file of its bus or port, or another thing
 	Function string // of the bus that it is: SDA, SCL, TXD
-	Note     string // what else is needed between the two
+	Via      string // what is between the two, in a word or two
+	Note     string // what else is to be known
 }
 
 func (w Wire) power() bool {
@@ -16,7 +17,7 @@ func (w Wire) power() bool {
 // LineOn is the line that a wire goes to on a Pi, that of its bus too; "" if
 // it is none of the header's.
 func (w Wire) LineOn(p Pi) string {
-	for line, function := range p.busLines(w.Device) {
+	for line, function := range p.DeviceLines(w.Device) {
 		if function == w.Function {
 			return line
 		}

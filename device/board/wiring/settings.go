@@ -1,0 +1,63 @@
+package wiring
+
+import (
+	"fmt"
+
+	"smartkiosk/device/board"
+)
+
+// setting is something that the machine must be told.
+type setting struct{ where, what, why string }
+
+const (
+	configTxt = "config.txt"
+	kernel    = "cmdline.txt"
+)
+
+// settings are what a Pi needs for the parts of a board.
+func settings(b *board.Board) []setting {
+	var all []setting
+	i2c, fast, uart := false, true, false
+	for _, c := range Of(b) {
+		for _, w := range c.Wires {
+			i2c = i2c || w.Function == "SDA"
+			uart = uart || w.Function == "TXD"
+		}
+		if _, backpack := c.Part.(*board.PCF8574); backpack {
+			fast = false // NXP PCF8574 datasheet: 100 kHz at most
+		}
+	}
+	if i2c {
+		all = append(all, setting{configTxt, "dtparam=i2c_arm=on", "the I²C bus of the header"})
+		if fast {
+			all = append(all, setting{configTxt, "dtparam=i2c_arm_baudrate=400000", "a whole picture in 25 ms, not in 100"})
+		}
+		all = append(all, setting{"/etc/modules-load.d/i2c.conf", "i2c-dev", "its device file"})
+	}
+	if uart {
+		all = append(all,
+			setting{configTxt, "enable_uart=1", "the serial port of the header"},
+			setting{configTxt, "dtoverlay=disable-bt", "gives it the port with a clock of its own, which Bluetooth has otherwise"},
+			setting{kernel, "no console=serial0,115200", "nothing else may write to it; disable serial-getty@ttyAMA0.service too"})
+	}
+	if p := b.Buzzer.Piezo; p != nil {
+		all = append(all,
+			setting{configTxt, fmt.Sprintf("dtoverlay=pwm,pin=%d,func=%d", gpioNumber(p.Pin), board.PWMFunction(p.Pin)), "the sounder's wave"},
+			setting{configTxt, "dtparam=audio=off", "the headphones' socket wants the same"})
+	}
+	if b.Strike != nil {
+		all = append(all, setting{configTxt, "dtparam=strict_gpiod", "a line that its program lets go of becomes an input, and the door shuts"})
+	}
+	if b.Watchdog != nil {
+		all = append(all, setting{"/etc/systemd/system.conf", "RuntimeWatchdogSec=off", "one program at a time has the watchdog: kioskd"},
+			setting{"/etc/udev/rules.d/70-watchdog.rules", `KERNEL=="watchdog", GROUP="gpio", MODE="0660"`, "which is root's otherwise"})
+	}
+	return all
+}
+
+func gpioNumber(line string) (n int) {
+	if _, err := fmt.Sscanf(line, "GPIO%d", &n); err != nil {
+		return -1
+	}
+	return n
+}
