@@ -60,7 +60,7 @@ func describe(p board.Part) described {
 	case *board.Watchdog:
 		return described{"watchdog", "watchdog", nil}
 	}
-	return described{p.Section(), p.Section(), nil}
+	return described{}
 }
 
 func oled(chip string, o board.OLED) described {
