@@ -1,0 +1,44 @@
+package usbreader
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// speedFull is the USB speed of 12 Mbit/s in the kernel's terms (enum
+// usb_device_speed).
+const speedFull = 2
+
+// errNoPort says that the virtual host controller has nowhere to plug in.
+var errNoPort = errors.New("no free port")
+
+// freePort finds a free port for a device of less than SuperSpeed in what
+// vhci_hcd says of its ports (drivers/usb/usbip/vhci_sysfs.c): a line each, with
+// hub, port, status, speed and more, behind a line of headings.
+func freePort(status []byte) (int, error) {
+	const (
+		highSpeed = "hs" // the hub of all that is slower than SuperSpeed
+		free      = "004"
+	)
+	for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 3 || fields[0] != highSpeed || fields[2] != free {
+			continue
+		}
+		if port, err := strconv.Atoi(fields[1]); err == nil && port >= 0 {
+			return port, nil
+		}
+	}
+	return 0, errNoPort
+}
+
+// attachment is what is written to plug a device in: port, descriptor of the
+// connected socket, the device's number at its own host, speed.
+func attachment(port, socket int) string {
+	const device = 1<<16 | 1
+	return fmt.Sprintf("%d %d %d %d", port, socket, device, speedFull)
+}
