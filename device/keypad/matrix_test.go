@@ -2,6 +2,7 @@ package keypad
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"smartkiosk/device/keypad/keypadsim"
 	"smartkiosk/device/line"
 )
 
@@ -17,17 +19,39 @@ const (
 	breath = 200 * time.Millisecond // and how long it takes to the next key
 )
 
+// newContacts makes contacts between lines ROW0, COL0 and so on.
+func newContacts(rows, cols int) *keypadsim.Contacts {
+	names := func(kind string, n int) (names []string) {
+		for i := range n {
+			names = append(names, fmt.Sprintf("%s%d", kind, i))
+		}
+		return names
+	}
+	return keypadsim.New(names("ROW", rows), names("COL", cols))
+}
+
+func matrixOf(c *keypadsim.Contacts, l Layout) Matrix {
+	m := Matrix{Layout: l}
+	for _, w := range c.Rows {
+		m.Rows = append(m.Rows, w)
+	}
+	for _, w := range c.Cols {
+		m.Cols = append(m.Cols, w)
+	}
+	return m
+}
+
 // inBubble runs a test in virtual time on an open 4×4 pad.
-func inBubble(t *testing.T, f func(t *testing.T, c *contacts, k *Keypad)) {
+func inBubble(t *testing.T, f func(t *testing.T, c *keypadsim.Contacts, k *Keypad)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContacts(4, 4)
-		k := openContacts(t, c, c.matrix(Layout4x4))
+		k := openContacts(t, c, matrixOf(c, Layout4x4))
 		defer closeContacts(t, c, k)
 		f(t, c, k)
 	})
 }
 
-func openContacts(t interface{ Fatal(...any) }, c *contacts, m Matrix) *Keypad {
+func openContacts(t interface{ Fatal(...any) }, c *keypadsim.Contacts, m Matrix) *Keypad {
 	k, err := OpenMatrix(m)
 	if err != nil {
 		t.Fatal(err)
@@ -39,19 +63,19 @@ func openContacts(t interface{ Fatal(...any) }, c *contacts, m Matrix) *Keypad {
 	return k
 }
 
-func closeContacts(t *testing.T, c *contacts, k *Keypad) {
+func closeContacts(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 	t.Helper()
 	began := time.Now()
 	k.Close()
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("Close took %v", took)
 	}
-	for _, w := range append(c.rows, c.cols...) {
-		if w.released == 0 {
-			t.Errorf("%s is not given back", w.name)
+	for _, w := range append(c.Rows, c.Cols...) {
+		if !w.Released() {
+			t.Errorf("%s is not given back", w.Name())
 		}
 	}
-	for _, fault := range c.faultsSeen() {
+	for _, fault := range c.Faults() {
 		t.Error(fault)
 	}
 }
@@ -61,10 +85,10 @@ func key(r rune) int {
 	return strings.IndexRune(strings.Join(Layout4x4, ""), r)
 }
 
-func tap(c *contacts, r rune) {
-	c.set(key(r), true)
+func tap(c *keypadsim.Contacts, r rune) {
+	c.Set(key(r), true)
 	time.Sleep(hold)
-	c.set(key(r), false)
+	c.Set(key(r), false)
 	time.Sleep(breath)
 }
 
@@ -107,7 +131,7 @@ func wantKinds(t *testing.T, k *Keypad, want ...Kind) []Event {
 }
 
 func TestEveryKey(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		for _, r := range "1234567890*#L" {
 			tap(c, r)
 			if got := taken(k); got != string(r) {
@@ -115,9 +139,9 @@ func TestEveryKey(t *testing.T) {
 			}
 		}
 		for _, n := range []int{7, 11, 15} { // B, C, D: nothing
-			c.set(n, true)
+			c.Set(n, true)
 			time.Sleep(hold)
-			c.set(n, false)
+			c.Set(n, false)
 			time.Sleep(breath)
 		}
 		if got := taken(k); got != "" {
@@ -130,19 +154,19 @@ func TestEveryKey(t *testing.T) {
 func TestThreeByFourAndPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContacts(4, 3)
-		for _, w := range c.cols {
-			w.deaf = true
+		for _, w := range c.Cols {
+			w.Deaf = true
 		}
-		m := c.matrix(Layout3x4)
+		m := matrixOf(c, Layout3x4)
 		if _, err := OpenMatrix(m); err == nil || !strings.Contains(err.Error(), "cannot use pin COL0: no interrupts") {
 			t.Errorf("lines without edges: %v", err)
 		}
 		m.Poll = 20 * time.Millisecond
 		k := openContacts(t, c, m)
 		for n := range 12 {
-			c.set(n, true)
+			c.Set(n, true)
 			time.Sleep(hold)
-			c.set(n, false)
+			c.Set(n, false)
 			time.Sleep(breath)
 		}
 		if got := taken(k); got != "123456789*0#" {
@@ -155,15 +179,15 @@ func TestThreeByFourAndPolling(t *testing.T) {
 // Fingers press one key after another; the contacts bounce at random. What
 // comes out is what was meant, in order.
 func TestTypingWithBounce(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { // Deadline is not for bubbles
 			var want strings.Builder
 			move := func(n int, to bool) {
 				for end := time.Now().Add(time.Duration(rapid.Int64Range(0, int64(bounce)).Draw(rt, "bounce"))); time.Now().Before(end); {
-					c.set(n, rapid.Bool().Draw(rt, "contact"))
+					c.Set(n, rapid.Bool().Draw(rt, "contact"))
 					time.Sleep(time.Duration(rapid.IntRange(50, 3000).Draw(rt, "µs")) * time.Microsecond)
 				}
-				c.set(n, to)
+				c.Set(n, to)
 			}
 			for _, r := range rapid.SliceOfN(rapid.SampledFrom([]rune("1234567890*#L")), 1, 8).Draw(rt, "keys") {
 				want.WriteRune(r)
@@ -182,16 +206,14 @@ func TestTypingWithBounce(t *testing.T) {
 // Whatever is done to the contacts, a key comes out only when its own contact
 // is closed and no other that is not stuck: never a ghost, never one of two.
 func TestNothingButWhatWasMeant(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { // Deadline is not for bubbles
 			for range rapid.IntRange(1, 30).Draw(rt, "steps") {
 				before := time.Now()
-				c.set(rapid.IntRange(0, 15).Draw(rt, "key"), rapid.Bool().Draw(rt, "closed"))
+				c.Set(rapid.IntRange(0, 15).Draw(rt, "key"), rapid.Bool().Draw(rt, "closed"))
 				down := ""
-				for at, closed := range c.closed {
-					if closed {
-						down += string(Layout4x4[at[0]][at[1]])
-					}
+				for _, n := range c.Closed() {
+					down += string(Layout4x4[n/4][n%4])
 				}
 				time.Sleep(time.Duration(rapid.IntRange(1, 120).Draw(rt, "ms")) * time.Millisecond)
 				if got := taken(k); got != "" && got != down {
@@ -199,7 +221,7 @@ func TestNothingButWhatWasMeant(t *testing.T) {
 				}
 			}
 			for n := range 16 {
-				c.set(n, false)
+				c.Set(n, false)
 			}
 			time.Sleep(breath)
 			taken(k)
@@ -213,26 +235,26 @@ func TestNothingButWhatWasMeant(t *testing.T) {
 }
 
 func TestTwoKeys(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
-		c.set(key('1'), true)
-		c.set(key('2'), true)
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
+		c.Set(key('1'), true)
+		c.Set(key('2'), true)
 		time.Sleep(hold)
-		c.set(key('1'), false)
+		c.Set(key('1'), false)
 		time.Sleep(hold)
 		if got := taken(k); got != "" {
 			t.Errorf("two at once give %q", got)
 		}
-		c.set(key('2'), false)
+		c.Set(key('2'), false)
 		time.Sleep(breath)
 		wantKinds(t, k, Rejected)[0].mustNotTell(t)
 
-		c.set(key('7'), true)
+		c.Set(key('7'), true)
 		time.Sleep(hold)
-		c.set(key('8'), true) // before 7 is let go
+		c.Set(key('8'), true) // before 7 is let go
 		time.Sleep(hold)
-		c.set(key('7'), false)
+		c.Set(key('7'), false)
 		time.Sleep(hold)
-		c.set(key('8'), false)
+		c.Set(key('8'), false)
 		time.Sleep(breath)
 		tap(c, '9')
 		if got := taken(k); got != "79" {
@@ -251,11 +273,11 @@ func (e Event) mustNotTell(t *testing.T) {
 }
 
 func TestGhost(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		// 1 and 2 of the first row are stuck; pressing 4 lets current reach
 		// 5 as well.
-		c.set(key('1'), true)
-		c.set(key('2'), true)
+		c.Set(key('1'), true)
+		c.Set(key('2'), true)
 		time.Sleep(DefaultStuckAfter + time.Second)
 		wantKinds(t, k, Rejected, Stuck)
 		tap(c, '4')
@@ -308,8 +330,8 @@ func TestGhostAlone(t *testing.T) {
 }
 
 func TestStuckKey(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
-		c.set(key('3'), true)
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
+		c.Set(key('3'), true)
 		time.Sleep(DefaultStuckAfter - time.Second)
 		if got := taken(k); got != "3" {
 			t.Errorf("3 gives %q", got)
@@ -328,7 +350,7 @@ func TestStuckKey(t *testing.T) {
 		if got := taken(k); got != "56" {
 			t.Errorf("with 3 out, 5 and 6 give %q", got)
 		}
-		c.set(key('3'), false)
+		c.Set(key('3'), false)
 		time.Sleep(breath)
 		wantKinds(t, k, Freed)
 		tap(c, '3')
@@ -339,8 +361,8 @@ func TestStuckKey(t *testing.T) {
 }
 
 func TestStuckLine(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
-		c.ground(c.cols[1], true)
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
+		c.Ground(c.Cols[1], true)
 		time.Sleep(DefaultStuckAfter + time.Second)
 		events := told(k)
 		last := events[len(events)-1]
@@ -352,7 +374,7 @@ func TestStuckLine(t *testing.T) {
 		if got := taken(k); got != "19" {
 			t.Errorf("keys of the other columns give %q", got)
 		}
-		c.ground(c.cols[1], false)
+		c.Ground(c.Cols[1], false)
 		time.Sleep(breath)
 		tap(c, '5')
 		if got := taken(k); got != "5" {
@@ -365,10 +387,10 @@ func TestStuckLine(t *testing.T) {
 func TestDownWhenOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContacts(4, 4)
-		c.set(key('8'), true)
-		k := openContacts(t, c, c.matrix(Layout4x4))
+		c.Set(key('8'), true)
+		k := openContacts(t, c, matrixOf(c, Layout4x4))
 		time.Sleep(hold)
-		c.set(key('8'), false)
+		c.Set(key('8'), false)
 		time.Sleep(breath)
 		tap(c, '8')
 		if got := taken(k); got != "8" {
@@ -381,42 +403,35 @@ func TestDownWhenOpened(t *testing.T) {
 // No key is down: the rows stay as they are, nothing is scanned, and what is
 // read in an hour is one level per column and second.
 func TestIdleCostsNothing(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		time.Sleep(breath)
 		synctest.Wait()
-		c.mu.Lock()
-		before := c.reads
-		c.mu.Unlock()
+		before := c.Reads()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if n := c.reads - before; n > 4*3600 {
+		if n := c.Reads() - before; n > 4*3600 {
 			t.Errorf("%d levels were read in an idle hour", n)
 		}
-		for _, w := range c.rows {
-			if !w.output {
-				t.Errorf("%s does not drive", w.name)
+		for _, w := range c.Rows {
+			if !w.Output() {
+				t.Errorf("%s does not drive", w.Name())
 			}
 		}
 	})
 }
 
 func TestLostAndFound(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
-		c.lose(true)
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
+		c.Lose(true)
 		time.Sleep(10 * time.Second)
 		events := wantKinds(t, k, Lost)
 		if err := events[0].Err; !errors.Is(err, line.ErrLost) {
 			t.Errorf("error %v", err)
 		}
-		c.mu.Lock()
-		n := c.cols[0].waits
-		c.mu.Unlock()
-		if n > 20 {
+		if n := c.Cols[0].Waits(); n > 20 {
 			t.Errorf("a lost line was waited for %d times", n)
 		}
-		c.lose(false)
+		c.Lose(false)
 		time.Sleep(lookAgain + time.Second)
 		wantKinds(t, k, Found)
 		tap(c, '1')
@@ -427,14 +442,14 @@ func TestLostAndFound(t *testing.T) {
 }
 
 func TestNobodyReads(t *testing.T) {
-	inBubble(t, func(t *testing.T, c *contacts, k *Keypad) {
+	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		for range keyBuffer + 3 {
 			tap(c, '1')
-			c.set(key('1'), true)
-			c.set(key('2'), true)
+			c.Set(key('1'), true)
+			c.Set(key('2'), true)
 			time.Sleep(hold)
-			c.set(key('1'), false)
-			c.set(key('2'), false)
+			c.Set(key('1'), false)
+			c.Set(key('2'), false)
 			time.Sleep(breath)
 		}
 		if got := len(taken(k)); got != keyBuffer {
@@ -449,35 +464,35 @@ func TestNobodyReads(t *testing.T) {
 func TestOpenMatrixErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		change func(m *Matrix, c *contacts)
+		change func(m *Matrix, c *keypadsim.Contacts)
 		want   string
 		is     error
 	}{
-		{"a pin in use", func(m *Matrix, c *contacts) { c.cols[2].taken = true },
+		{"a pin in use", func(m *Matrix, c *keypadsim.Contacts) { c.Cols[2].Taken = true },
 			"cannot open keypad: cannot use pin COL2: held by another program: line in use", line.ErrInUse},
-		{"a row in use", func(m *Matrix, c *contacts) { c.rows[0].taken = true },
+		{"a row in use", func(m *Matrix, c *keypadsim.Contacts) { c.Rows[0].Taken = true },
 			"cannot open keypad: cannot use pin ROW0: held by another program: line in use", line.ErrInUse},
-		{"a chip that is gone", func(m *Matrix, c *contacts) { c.lose(true) },
+		{"a chip that is gone", func(m *Matrix, c *keypadsim.Contacts) { c.Lose(true) },
 			"cannot open keypad: cannot use pin COL0: its chip is gone: line lost", line.ErrLost},
-		{"a pin twice", func(m *Matrix, c *contacts) { m.Rows[1] = m.Cols[1] },
+		{"a pin twice", func(m *Matrix, c *keypadsim.Contacts) { m.Rows[1] = m.Cols[1] },
 			"cannot open keypad: cannot use pin COL1: it is already used as COL1", nil},
-		{"no pins", func(m *Matrix, c *contacts) { m.Rows = nil },
+		{"no pins", func(m *Matrix, c *keypadsim.Contacts) { m.Rows = nil },
 			"cannot open keypad: 0 rows of 4 keys: want 1 to 32 keys", nil},
-		{"a row too few", func(m *Matrix, c *contacts) { m.Layout = Layout4x4[:3] },
+		{"a row too few", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout4x4[:3] },
 			"cannot open keypad: cannot read key map: 3 rows for 4 row pins", nil},
-		{"a column too few", func(m *Matrix, c *contacts) { m.Layout = Layout3x4 },
+		{"a column too few", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout3x4 },
 			"cannot open keypad: cannot read key map: row 1 has 3 keys for 4 column pins", nil},
-		{"a letter", func(m *Matrix, c *contacts) { m.Layout = Layout{"123A", "456B", "789C", "*0#D"} },
+		{"a letter", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout{"123A", "456B", "789C", "*0#D"} },
 			"cannot open keypad: cannot read key map: row 1: 'A': a key is one of 0 to 9, *, # and L", nil},
-		{"a digit twice", func(m *Matrix, c *contacts) { m.Layout = Layout{"1231", "456 ", "789 ", "*0# "} },
+		{"a digit twice", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout{"1231", "456 ", "789 ", "*0# "} },
 			"cannot open keypad: cannot read key map: 1 is there 2 times", nil},
-		{"digits missing", func(m *Matrix, c *contacts) { m.Layout = Layout{"123 ", "45  ", "789 ", "*0  "} },
+		{"digits missing", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout{"123 ", "45  ", "789 ", "*0  "} },
 			"cannot open keypad: cannot read key map: no key for 6 #", nil},
-		{"a negative time", func(m *Matrix, c *contacts) { m.Poll = -1 },
+		{"a negative time", func(m *Matrix, c *keypadsim.Contacts) { m.Poll = -1 },
 			"cannot open keypad: a time is negative", nil},
 	} {
 		c := newContacts(4, 4)
-		m := c.matrix(Layout4x4)
+		m := matrixOf(c, Layout4x4)
 		tt.change(&m, c)
 		k, err := OpenMatrix(m)
 		if err == nil {
