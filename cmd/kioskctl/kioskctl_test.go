@@ -18,12 +18,17 @@ import (
 	"smartkiosk/device/cardsim"
 	"smartkiosk/device/cardsim/pcsctest"
 	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/device/cue"
 	"smartkiosk/device/reader"
 	"smartkiosk/kiosk/trust"
 	"smartkiosk/kiosk/webeid"
 )
 
-func TestMain(m *testing.M) { pcsctest.Main(m) }
+// The test binary is also the guardian of a strike.
+func TestMain(m *testing.M) {
+	cue.Guard(openFIFOPin)
+	pcsctest.Main(m)
+}
 
 const origin = "https://hub.example:8443"
 

@@ -41,6 +41,7 @@ func newPanelBench(t *testing.T, m machine, wiring string) *panelBench {
 		t.Fatal(err)
 	}
 	stdin, keys := io.Pipe()
+	t.Cleanup(func() { keys.Close() })
 	b := &panelBench{file: file, keys: keys, done: make(chan error, 1)}
 	b.shown.changed.L = &b.shown.mu
 	b.program = program{machine: m, stdin: stdin, stdout: &b.stdout, stderr: &b.shown}
@@ -84,7 +85,6 @@ func (b *panelBench) end(t *testing.T, want error, report string) {
 	if err := <-b.done; !errors.Is(err, want) {
 		t.Errorf("%v, want %v", err, want)
 	}
-	b.keys.Close()
 	if _, got, _ := strings.Cut(b.stdout.String(), "Z\n"); got != report {
 		t.Errorf("report:\n%s\nwant:\n%s", got, report)
 	}

@@ -13,40 +13,70 @@ import (
 
 const (
 	startsWithin = 3 * time.Second  // a keypad that is opened says whether it is there
-	handsOff     = 2 * time.Second  // in which no key may come
+	handsOff     = 2 * time.Second  // in which no key may be down
+	stuckSoon    = time.Second      // for how long one is, that is down by itself
 	nextKey      = 30 * time.Second // for whoever presses one after the other
 )
 
-// keypad takes the keypad, sees that no key comes by itself, and has every key
-// pressed.
+// keypad takes the keypad, sees that no key is down by itself, and has every
+// key pressed.
 func (t *trial) keypad(ctx context.Context, part board.Keypad) {
-	k, err := part.Open()
-	if err != nil {
-		t.fail("%v", err)
+	k := t.take(ctx, impatient(part))
+	if k == nil {
+		return
+	}
+	goOn := t.untouched(ctx, k)
+	k.Close()
+	if !goOn {
+		return
+	}
+	if k = t.take(ctx, part); k == nil {
 		return
 	}
 	defer k.Close()
+	if missing := t.pressed(ctx, k, keysOf(part)); len(missing) > 0 {
+		t.fail("no key %s: %s", spaced(missing), suspect(part, missing))
+	}
+}
+
+// impatient is the keypad with keys that are stuck after a moment.
+func impatient(part board.Keypad) board.Keypad {
+	switch d := part.(type) {
+	case *board.Matrix:
+		quick := *d
+		quick.StuckAfter.Duration = stuckSoon
+		return &quick
+	case *board.USB:
+		quick := *d
+		quick.StuckAfter.Duration = stuckSoon
+		return &quick
+	}
+	return part
+}
+
+// take opens the keypad; nil, and why noted, if it is not there. A number pad
+// is grabbed by that.
+func (t *trial) take(ctx context.Context, part board.Keypad) *keypad.Keypad {
+	k, err := part.Open()
+	if err != nil {
+		t.fail("%v", err)
+		return nil
+	}
 	timer := time.NewTimer(startsWithin)
 	defer timer.Stop()
 	select {
 	case e := <-k.Events():
-		if e.Kind == keypad.Lost {
-			t.fail("%v", e.Err)
-			return
+		if e.Kind == keypad.Found {
+			return k
 		}
-		t.note("taken: %s", e.Device)
+		t.fail("%v", e.Err)
 	case <-timer.C:
 		t.fail("it does not start")
-		return
 	case <-ctx.Done():
 		t.miss("stopped")
-		return
 	}
-	if t.untouched(ctx, k.Keys(), k.Events()) {
-		if missing := t.pressed(ctx, k.Keys(), k.Events(), keysOf(part)); len(missing) > 0 {
-			t.fail("no key %s: %s", spaced(missing), suspect(part, missing))
-		}
-	}
+	k.Close()
+	return nil
 }
 
 // keysOf gives the keys that must be on a keypad, as they are on it.
@@ -57,27 +87,31 @@ func keysOf(part board.Keypad) string {
 	return "1234567890*#"
 }
 
-// untouched sees that no key comes while nobody presses one. It answers whether
-// it makes sense to go on.
-func (t *trial) untouched(ctx context.Context, keys <-chan rune, events <-chan keypad.Event) bool {
+// untouched sees that no key is down, or comes, while nobody presses one. It
+// answers whether it makes sense to go on.
+func (t *trial) untouched(ctx context.Context, k *keypad.Keypad) bool {
 	t.say("  Type no PIN: what is pressed is shown. Hands off for %v.", handsOff)
 	timer := time.NewTimer(handsOff)
 	defer timer.Stop()
 	for {
 		select {
-		case key := <-keys:
-			t.fail("%c came by itself: it is stuck, or wires touch", key)
+		case key := <-k.Keys():
+			t.fail("%c came by itself: wet, or wires touch", key)
 			return true
-		case e := <-events:
-			switch e.Kind {
-			case keypad.Lost:
+		case e := <-k.Events():
+			switch {
+			case e.Kind == keypad.Lost:
 				t.fail("lost: %v", e.Err)
 				return false
-			case keypad.Stuck, keypad.Rejected:
-				t.fail("keys are down by themselves: stuck, wet, or wires touch")
+			case e.Kind == keypad.Stuck && e.Err != nil:
+				t.fail("%v", e.Err)
+				return true
+			case e.Kind == keypad.Stuck || e.Kind == keypad.Rejected:
+				t.fail("keys are down that nobody presses: stuck, wet, or wires touch")
 				return true
 			}
 		case <-timer.C:
+			t.note("no key is down by itself")
 			return true
 		case <-ctx.Done():
 			t.miss("stopped")
@@ -88,7 +122,7 @@ func (t *trial) untouched(ctx context.Context, keys <-chan rune, events <-chan k
 
 // pressed has every key pressed, one at a time. It gives those that did not come
 // though somebody was there to press them.
-func (t *trial) pressed(ctx context.Context, keys <-chan rune, events <-chan keypad.Event, all string) (missing []rune) {
+func (t *trial) pressed(ctx context.Context, k *keypad.Keypad, all string) (missing []rune) {
 	missing = []rune(all)
 	together := 0
 	t.say("  Press every key, one at a time; [s] if one gives nothing. Missing: %s", spaced(missing))
@@ -96,11 +130,11 @@ func (t *trial) pressed(ctx context.Context, keys <-chan rune, events <-chan key
 	defer timer.Stop()
 	for len(missing) > 0 {
 		select {
-		case key := <-keys:
+		case key := <-k.Keys():
 			timer.Reset(nextKey)
 			missing = slices.DeleteFunc(missing, func(m rune) bool { return m == key })
 			t.say("  %c   missing: %s", key, spaced(missing))
-		case e := <-events:
+		case e := <-k.Events():
 			switch e.Kind {
 			case keypad.Lost:
 				t.fail("lost: %v", e.Err)
