@@ -5,8 +5,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -20,105 +20,54 @@ import (
 	"smartkiosk/device/board"
 	"smartkiosk/device/display/displaysim"
 	"smartkiosk/device/keypad"
+	"smartkiosk/device/keypad/keypadsim"
 )
-
-// contacts is a keypad on lines: a key pulls its column low while its row is
-// driven low.
-type contacts struct {
-	mu   sync.Mutex
-	low  map[string]bool      // rows driven low
-	down map[string][2]string // row and column of the keys that are down
-}
-
-type row struct {
-	gpiotest.Pin
-	of *contacts
-}
-
-func (r *row) Out(l gpio.Level) error { return r.set(l == gpio.Low) }
-
-func (r *row) In(gpio.Pull, gpio.Edge) error { return r.set(false) }
-
-func (r *row) set(low bool) error {
-	r.of.mu.Lock()
-	defer r.of.mu.Unlock()
-	r.of.low[r.N] = low
-	return nil
-}
-
-type column struct {
-	gpiotest.Pin
-	of *contacts
-}
-
-func (c *column) Read() gpio.Level {
-	c.of.mu.Lock()
-	defer c.of.mu.Unlock()
-	for _, at := range c.of.down {
-		if at[1] == c.N && c.of.low[at[0]] {
-			return gpio.Low
-		}
-	}
-	return gpio.High
-}
 
 const padWiring = `
 [keypad.matrix]
 rows = ["KR1", "KR2", "KR3", "KR4"]
 columns = ["KC1", "KC2", "KC3"]
 layout = ["123", "456", "789", "*0#"]
-poll = "5ms"
 `
 
-var padRows = []string{"123", "456", "789", "*0#"}
+// pad is a keypad on lines, with the keys of padWiring.
+type pad struct{ *keypadsim.Contacts }
 
-func newContacts(t *testing.T) *contacts {
-	c := &contacts{low: map[string]bool{}, down: map[string][2]string{}}
-	for _, name := range []string{"KR1", "KR2", "KR3", "KR4"} {
-		register(t, &row{gpiotest.Pin{N: name}, c})
+func newPad(t *testing.T) pad {
+	p := pad{keypadsim.New([]string{"KR1", "KR2", "KR3", "KR4"}, []string{"KC1", "KC2", "KC3"})}
+	for _, w := range slices.Concat(p.Rows, p.Cols) {
+		register(t, w)
 	}
-	for _, name := range []string{"KC1", "KC2", "KC3"} {
-		register(t, &column{gpiotest.Pin{N: name}, c})
-	}
-	return c
-}
-
-func (c *contacts) hold(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for r, keys := range padRows {
-		if i := strings.Index(keys, key); i >= 0 {
-			c.down[key] = [2]string{"KR" + string(rune('1'+r)), "KC" + string(rune('1'+i))}
+	t.Cleanup(func() {
+		for _, fault := range p.Faults() {
+			t.Error(fault)
 		}
-	}
+	})
+	return p
 }
 
-func (c *contacts) release(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.down, key)
-}
+func (p pad) hold(key rune, down bool) { p.Set(strings.IndexRune("123456789*0#", key), down) }
 
 // press is a key as a person presses it, in a synctest bubble.
-func (c *contacts) press(key string) {
+func (p pad) press(key rune) {
 	time.Sleep(100 * time.Millisecond) // nobody is quicker than the first scan
-	c.hold(key)
+	p.hold(key, true)
 	time.Sleep(100 * time.Millisecond)
-	c.release(key)
+	p.hold(key, false)
 }
 
 func TestTryKeypad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newContacts(t)
+		c := newPad(t)
 		b := newPanelBench(t, fakeMachine(t, nil), padWiring)
 		b.test(t.Context())
 		b.expect(t, "keypad.matrix: KR1 KR2 KR3 KR4 KC1 KC2 KC3\n  Type no PIN: what is pressed is shown. Hands off for 2s.\n")
 		b.expect(t, "Press every key, one at a time; [s] if one gives nothing. Missing: 1 2 3 4 5 6 7 8 9 * 0 #\n")
 		for _, key := range "1234567890*" {
-			c.press(string(key))
+			c.press(key)
 			b.expect(t, "  "+string(key)+"   missing: ")
 		}
-		c.press("#")
+		c.press('#')
 		b.expect(t, "  #   missing: none\n  right\n")
 		b.end(t, nil, `keypad.matrix    right
                  no key is down by itself
@@ -130,12 +79,12 @@ func TestTryKeypad(t *testing.T) {
 // TestTryKeypadWithACutWire: the keys that are missing tell the wire.
 func TestTryKeypadWithACutWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newContacts(t)
+		c := newPad(t)
 		b := newPanelBench(t, fakeMachine(t, nil), padWiring)
 		b.test(t.Context())
 		b.expect(t, "Missing: ")
 		for _, key := range "134679*#" { // not the middle column
-			c.press(string(key))
+			c.press(key)
 			b.expect(t, "  "+string(key)+"   missing: ")
 		}
 		b.press(t, "s")
@@ -149,15 +98,15 @@ func TestTryKeypadWithACutWire(t *testing.T) {
 // TestTryKeypadThatIsStuck: a key is down that nobody presses.
 func TestTryKeypadThatIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newContacts(t)
-		c.hold("5")
+		c := newPad(t)
+		c.hold('5', true)
 		b := newPanelBench(t, fakeMachine(t, nil), padWiring)
 		b.test(t.Context())
 		b.expect(t, "Missing: ")
 		time.Sleep(100 * time.Millisecond)
-		c.hold("6") // and another beside it
+		c.hold('6', true) // and another beside it
 		b.expect(t, "Two keys at once. If you pressed one, two wires touch.\n")
-		c.release("6")
+		c.hold('6', false)
 		time.Sleep(100 * time.Millisecond)
 		b.press(t, "q")
 		b.end(t, errNotRight, `keypad.matrix    wrong
@@ -170,9 +119,9 @@ func TestTryKeypadThatIsStuck(t *testing.T) {
 // TestTryKeypadWithAShortCircuit: a column that lies at a row.
 func TestTryKeypadWithAShortCircuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newContacts(t)
+		c := newPad(t)
 		for _, key := range "369#" {
-			c.hold(string(key))
+			c.hold(key, true)
 		}
 		b := newPanelBench(t, fakeMachine(t, nil), padWiring)
 		b.test(t.Context())
@@ -187,7 +136,7 @@ func TestTryKeypadWithAShortCircuit(t *testing.T) {
 
 func TestTryKeypadWithNobodyThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		newContacts(t)
+		newPad(t)
 		b := newPanelBench(t, fakeMachine(t, nil), padWiring)
 		b.test(t.Context())
 		b.end(t, errNotRight, `keypad.matrix    wrong
