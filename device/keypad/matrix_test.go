@@ -468,9 +468,9 @@ func TestOpenMatrixErrors(t *testing.T) {
 		want   string
 		is     error
 	}{
-		{"a pin in use", func(m *Matrix, c *keypadsim.Contacts) { c.Cols[2].Taken = true },
+		{"a pin in use", func(m *Matrix, c *keypadsim.Contacts) { c.Cols[2].Take(true) },
 			"cannot open keypad: cannot use pin COL2: held by another program: line in use", line.ErrInUse},
-		{"a row in use", func(m *Matrix, c *keypadsim.Contacts) { c.Rows[0].Taken = true },
+		{"a row in use", func(m *Matrix, c *keypadsim.Contacts) { c.Rows[0].Take(true) },
 			"cannot open keypad: cannot use pin ROW0: held by another program: line in use", line.ErrInUse},
 		{"a chip that is gone", func(m *Matrix, c *keypadsim.Contacts) { c.Lose(true) },
 			"cannot open keypad: cannot use pin COL0: its chip is gone: line lost", line.ErrLost},

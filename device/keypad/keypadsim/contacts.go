@@ -27,13 +27,12 @@ type Contacts struct {
 	reads    int
 }
 
-// Wire is one GPIO line with a key matrix at its end. What is exported of it is
-// set before it is used.
+// Wire is one GPIO line with a key matrix at its end.
 type Wire struct {
-	Taken bool // by another program
-	Deaf  bool // cannot do edges
+	Deaf bool // cannot do edges; set before it is used
 
 	of       *Contacts
+	taken    bool // by another program
 	name     string
 	output   bool
 	level    gpio.Level // that is driven, as an output
@@ -183,6 +182,13 @@ func (c *Contacts) Closed() (keys []int) {
 	return keys
 }
 
+// Take has another program hold the line, or let go of it.
+func (w *Wire) Take(taken bool) {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	w.taken = taken
+}
+
 // Waits counts how often an edge was waited for.
 func (w *Wire) Waits() int {
 	w.of.mu.Lock()
@@ -208,7 +214,7 @@ func (w *Wire) usable() error {
 	switch {
 	case w.lost:
 		return fmt.Errorf("line_config ioctl: %w", syscall.ENODEV)
-	case w.Taken:
+	case w.taken:
 		return fmt.Errorf("line_request ioctl: %w", syscall.EBUSY)
 	}
 	return nil
