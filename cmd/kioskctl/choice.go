@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"smartkiosk/device/smartkort"
@@ -64,7 +66,7 @@ func (r *cardReport) advise(at time.Time) {
 		case *p.Tries == 0 && p.Unblocks:
 			say("%q is blocked: the PIN can never be unblocked again, the holder needs a new card", p.Label)
 		case *p.Tries == 0:
-			say("%q is blocked: the holder unblocks it with the PUK, at the card's issuer or with \"kioskctl pin unblock\"", p.Label)
+			say("%q is blocked: the holder unblocks it with the PUK, at the card's issuer or with \"kioskctl card pin unblock\"", p.Label)
 		}
 	}
 	usable := 0
@@ -84,7 +86,33 @@ func (r *cardReport) advise(at time.Time) {
 	if usable == 0 {
 		say("no certificate is for authentication: the holder cannot log in with this card")
 	}
-	if r.Choice != nil && r.Choice.ID == "" {
-		say("no kiosk with these trust domains takes this card")
+}
+
+// conclude says in a sentence what to make of it all.
+func (r *cardReport) conclude() {
+	switch {
+	case r.Choice == nil && len(r.Advice) == 0:
+		r.Verdict = "nothing wrong that the card shows; --trust FILE tells whether a kiosk takes it"
+	case r.Choice == nil:
+		r.Verdict = "something is wrong"
+	case r.Choice.ID == "":
+		r.Verdict = "no kiosk with these trust domains takes this card"
+	default:
+		r.Verdict = r.outcome()
 	}
+}
+
+// outcome says what comes of the certificate that is chosen.
+func (r *cardReport) outcome() string {
+	i := slices.IndexFunc(r.Certificates, func(c certificateReport) bool { return c.ID == r.Choice.ID })
+	chosen := r.Certificates[i]
+	would := fmt.Sprintf("a kiosk with these trust domains would use certificate %q (ID %s) of %s", chosen.Label, chosen.ID, chosen.Subject)
+	if why, refused := strings.CutPrefix(chosen.Verdict, "refused: "); refused {
+		return would + ", but refuse it: " + why
+	}
+	k := slices.IndexFunc(r.Keys, func(k keyReport) bool { return k.ID == chosen.ID })
+	if p := r.pin(r.Keys[k]); p != nil && (p.Inactive || p.Tries != nil && *p.Tries == 0) {
+		return fmt.Sprintf("%s, but %q is %s", would, p.Label, p.state())
+	}
+	return "in order: " + would
 }

@@ -31,14 +31,15 @@ func TestChoiceExplained(t *testing.T) {
 		return p.Cards[name]
 	}
 	for _, c := range []struct {
-		card, id, why, verdict, advice string
+		card, id, why, first, advice, verdict string // first: of the first certificate
 	}{
-		{"valid", "45", "domains (buypass-test)", "accepted by domain buypass-test", ""},
-		{cardsim.Mixed, "45", "domains (buypass-test)", "refused: ", ""},
-		{"expired", "", "expired", "refused: expired", "ran out on"},
-		{"revoked", "45", "domains", "refused: revoked", ""},
-		{"sign-only", "", "purpose", "refused: purpose", "no certificate is for authentication"},
-		{"foreign", "", "no certificate would do", "refused: ", "no kiosk with these trust domains"},
+		{"valid", "45", "domains (buypass-test)", "accepted by domain buypass-test", "", `in order: a kiosk with these trust domains would use certificate "Authentication" (ID 45)`},
+		{cardsim.Mixed, "45", "domains (buypass-test)", "refused: ", "", "in order: "},
+		{"expired", "", "expired", "refused: expired", "ran out on", "no kiosk with these trust domains takes this card"},
+		{"revoked", "45", "domains", "refused: revoked", "", "but refuse it: revoked"},
+		{"blocked", "45", "domains", "accepted by domain buypass-test", "is blocked", `but "PIN" is blocked`},
+		{"sign-only", "", "purpose", "refused: purpose", "no certificate is for authentication", "no kiosk with these trust domains takes this card"},
+		{"foreign", "", "no certificate would do", "refused: ", "", "no kiosk with these trust domains"},
 	} {
 		b := newBench(card(c.card), "")
 		if err := b.run(t.Context(), []string{"card", "--json", "--trust", filepath.Join(dir, "trust.toml")}); err != nil {
@@ -51,8 +52,8 @@ func TestChoiceExplained(t *testing.T) {
 		if r.Choice == nil || r.Choice.ID != c.id || !strings.Contains(r.Choice.Why, c.why) {
 			t.Errorf("%s: %+v", c.card, r.Choice)
 		}
-		if !strings.Contains(r.Certificates[0].Verdict, c.verdict) || !strings.Contains(strings.Join(r.Advice, "\n"), c.advice) {
-			t.Errorf("%s: %q, advice %q", c.card, r.Certificates[0].Verdict, r.Advice)
+		if !strings.Contains(r.Certificates[0].Verdict, c.first) || !strings.Contains(strings.Join(r.Advice, "\n"), c.advice) || !strings.Contains(r.Verdict, c.verdict) {
+			t.Errorf("%s: %s; advice %q; first certificate %s", c.card, r.Verdict, r.Advice, r.Certificates[0].Verdict)
 		}
 	}
 	b := newBench(kinds[cardsim.Mixed].Card, testpki.PIN)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"smartkiosk/device/slot"
 	"smartkiosk/device/smartkort"
@@ -11,29 +12,24 @@ import (
 
 var errMute = errors.New("the card gives no answer: is it in the right way round?")
 
-// open waits for a card, saying so, and opens it by the profiles of a folder,
-// if there is one. The reader's name comes with it.
-func (p program) open(ctx context.Context, profiles string) (card *smartkort.Card, reader string, err error) {
-	known, err := loadProfiles(profiles)
-	if err != nil {
-		return nil, "", err
-	}
+// open waits for a card, saying so, and opens it. What was put in, and where,
+// comes with it, also when it cannot be opened.
+func (p program) open(ctx context.Context, known *smartkort.Profiles) (card *smartkort.Card, in slot.Event, err error) {
 	waiting, stop := context.WithTimeout(ctx, p.patience)
 	defer stop()
-	inserted, err := p.await(waiting)
-	if err != nil {
-		return nil, "", err
+	if in, err = p.await(waiting); err != nil {
+		return nil, in, err
 	}
 	conn, err := p.slot.Connect(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, in, err
 	}
 	card, err = smartkort.Driver{Profiles: known}.Open(ctx, conn)
 	if err != nil {
 		conn.Close()
-		return nil, "", err
+		return nil, in, err
 	}
-	return card, inserted.Reader, nil
+	return card, in, nil
 }
 
 // await waits until there is a card.
@@ -50,7 +46,7 @@ func (p program) await(ctx context.Context) (slot.Event, error) {
 			fmt.Fprintln(p.stderr, "Put the card in.")
 		case slot.NoReader:
 			why = fmt.Errorf("no reader: %w", e.Err)
-			fmt.Fprintf(p.stderr, "Waiting for a reader: %v.\n", e.Err)
+			fmt.Fprintf(p.stderr, "Waiting for a reader: %s\n", strings.TrimRight(e.Err.Error(), ".")+".")
 		}
 	}
 	return slot.Event{}, why

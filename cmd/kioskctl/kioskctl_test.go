@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -176,7 +175,7 @@ func TestNoCard(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range []string{
-		"", "eject", "card extra", "card --pin 1", "token", "token --origin " + origin + " --nonce x", "token --pin-file - --nonce x --origin o extra",
+		"", "eject", "card extra", "card --pin 1", "token", "token --origin " + origin, "token --pin-file - --nonce x --origin o extra",
 	} {
 		b := newBench(nil, "")
 		if err := b.run(t.Context(), strings.Fields(args)); !errors.Is(err, errUsage) {
@@ -186,48 +185,5 @@ func TestUsage(t *testing.T) {
 	b := newBench(nil, "")
 	if err := b.run(t.Context(), []string{"--help"}); err != nil || !strings.Contains(b.stdout.String(), "kioskctl token") {
 		t.Errorf("help: %v", err)
-	}
-}
-
-func TestCardInWords(t *testing.T) {
-	p := newPKI(t)
-	b := newBench(p.Cards["blocked"], "")
-	if err := b.run(t.Context(), []string{"card"}); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		"by profile buypass (Buypass Smartkort); application found by AID of the standard\n",
-		"             not public: how to change the PIN",
-		`PIN          "PIN", reference 82, 4 digits: blocked`,
-		`PUK          "PUK", reference 83, 8 digits: 3 tries left`,
-		`Certificate  "Authentication" (ID 45): `,
-		"             for digitalSignature, keyEncipherment\n",
-		"             key RSA 2048 bits, reference 1\n",
-		`Key          "Signature" (ID 46), RSA 2048 bits, reference 2, signs documents, guarded by PIN 01`,
-		`Authority    "Authority": `,
-		`Advice       "PIN" is blocked: the holder unblocks it with the PUK`,
-		"             for nonRepudiation\n",
-	} {
-		if !strings.Contains(b.stdout.String(), want) {
-			t.Errorf("no %q in:\n%s", want, b.stdout.String())
-		}
-	}
-}
-
-func TestCardJSON(t *testing.T) {
-	p := newPKI(t)
-	b := newBench(p.Cards["valid"], "")
-	if err := b.run(t.Context(), []string{"card", "--json"}); err != nil {
-		t.Fatal(err)
-	}
-	var r cardReport
-	if err := json.Unmarshal(b.stdout.Bytes(), &r); err != nil {
-		t.Fatal(err)
-	}
-	if r.Reader != "Software slot" || len(r.PINs) != 2 || r.PINs[0].Tries == nil || *r.PINs[0].Tries != 3 || len(r.Certificates) != 2 {
-		t.Errorf("%+v", r)
-	}
-	if c := r.Certificates[0]; c.ID != "45" || c.Usage[0] != "digitalSignature" || c.Key != "RSA 2048 bits" || c.NotAfter.Before(time.Now()) {
-		t.Errorf("%+v", c)
 	}
 }

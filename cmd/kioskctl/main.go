@@ -26,24 +26,24 @@ const help = `Kioskctl looks after a kiosk: the card in its reader, its outbox, 
 Usage:
 
     kioskctl card [--json] [--trust FILE] [--profiles DIR]
-        Tell what is on the card: how it is spoken to and what is not known of
-        its kind, its PINs and the tries they have left, its keys and
-        certificates, what is wrong and what helps. With the trust domains of
-        FILE (trust.toml) also which certificate a kiosk would use, and why.
-        Needs no PIN and spends no try.
+        Tell what is on the card: what is wrong and what helps, its PINs and
+        the tries they have left, its keys and certificates, how it is spoken
+        to and what is not known of its kind. With the trust domains of FILE
+        (trust.toml) also which certificate a kiosk would use, and why. Needs
+        no PIN and spends no try.
 
-    kioskctl pin change [--pin LABEL] [--profiles DIR]
-    kioskctl pin unblock [--pin LABEL] [--profiles DIR]
+    kioskctl card pin change [--pin LABEL] [--profiles DIR]
+    kioskctl card pin unblock [--pin LABEL] [--profiles DIR]
         Replace the card's PIN by a new one, by the PIN that it has or by the
         PUK. Asks for each without showing what is typed; reads one a line
         when standard input is no terminal: PIN or PUK, new PIN, new PIN. LABEL
         says which PIN, where the card has several.
 
-    kioskctl token --origin ORIGIN --nonce NONCE --pin-file FILE
+    kioskctl token --origin ORIGIN --nonce NONCE [--pin-file FILE]
             [--trust FILE] [--profiles DIR]
         Have the card sign, and print a Web eID authentication token (JSON).
         ORIGIN is that of the server that gave NONCE, https://HOST[:PORT].
-        The PIN is the first line of FILE; - is standard input.
+        Asks for the PIN as above, or takes the first line of FILE.
 
 DIR is a folder of card profiles (*.toml), which come before those compiled in.
 Without a card in the reader, all wait for one for 10 seconds.
@@ -97,8 +97,6 @@ func (p program) run(ctx context.Context, args []string) error {
 	switch command {
 	case "card":
 		return p.card(ctx, args)
-	case "pin":
-		return p.pin(ctx, args)
 	case "token":
 		return p.token(ctx, args)
 	case "events":

@@ -14,16 +14,20 @@ import (
 // pin changes a PIN, or unblocks it with the PUK.
 func (p program) pin(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] != "change" && args[0] != "unblock" {
-		return fmt.Errorf("pin: change or unblock? %w", errUsage)
+		return fmt.Errorf("card pin: change or unblock? %w", errUsage)
 	}
 	action, args := args[0], args[1:]
-	flags := flag.NewFlagSet("pin "+action, flag.ContinueOnError)
+	flags := flag.NewFlagSet("card pin "+action, flag.ContinueOnError)
 	label := flags.String("pin", "", "")
 	profiles := flags.String("profiles", "", "")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	card, _, err := p.open(ctx, *profiles)
+	known, err := loadProfiles(*profiles)
+	if err != nil {
+		return err
+	}
+	card, _, err := p.open(ctx, known)
 	if err != nil {
 		return fmt.Errorf("cannot %s PIN: %w", action, err)
 	}
@@ -36,7 +40,7 @@ func (p program) pin(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("cannot %s PIN: %w", action, err)
 	}
-	what, do := "PIN", card.ChangePIN
+	what, do := fmt.Sprintf("PIN %q as it is now", pin.Label), card.ChangePIN
 	if action == "unblock" {
 		what, do = "PUK", card.UnblockPIN
 	}
@@ -50,13 +54,12 @@ func (p program) pin(ctx context.Context, args []string) error {
 // replacePIN asks for what allows it and for the new PIN, and has the card
 // take it.
 func (p program) replacePIN(ctx context.Context, pin smartkort.PIN, what string, do func(ctx context.Context, pin smartkort.PIN, by, new []byte) error) error {
-	by, err := p.ask(ctx, fmt.Sprintf("%s now", what))
+	by, err := p.ask(ctx, what)
 	defer clear(by)
 	if err != nil {
 		return err
 	}
-	digits := fmt.Sprintf("%d to %d digits", pin.MinLength, pin.MaxLength)
-	new, err := p.ask(ctx, fmt.Sprintf("New PIN %q, %s", pin.Label, digits))
+	new, err := p.ask(ctx, fmt.Sprintf("New PIN %q, %s", pin.Label, digits(pin.MinLength, pin.MaxLength)))
 	defer clear(new)
 	if err != nil {
 		return err
@@ -89,7 +92,10 @@ func choosePIN(pins []smartkort.PIN, label string) (smartkort.PIN, error) {
 			found = append(found, p)
 		}
 	}
-	if len(found) != 1 {
+	switch {
+	case len(labels) == 0:
+		return smartkort.PIN{}, errors.New("the card describes none")
+	case len(found) != 1:
 		return smartkort.PIN{}, fmt.Errorf("which one? The card has %s; say it by --pin", strings.Join(labels, ", "))
 	}
 	return found[0], nil

@@ -29,16 +29,16 @@ func TestPINCommands(t *testing.T) {
 		pin, value                    string
 		left                          int
 	}{
-		{"changed", cardsim.T1, "pin change", "123456\n864213\n864213\n", "", "pin", "864213", 3},
-		{"wrong PIN", cardsim.T1, "pin change", "000000\n111111\n111111\n", "wrong PIN, 2 tries left", "pin", "864213", 2},
-		{"typed differently", cardsim.T1, "pin change", "864213\n111111\n111112\n", "not typed the same twice", "pin", "864213", 2},
-		{"too short", cardsim.T1, "pin change", "864213\n1111\n1111\n", "6 to 6 digits", "pin", "864213", 2},
-		{"wrong PUK", cardsim.T1, "pin unblock", "00000000\n123456\n123456\n", "wrong PUK, 2 tries left", "pin", "864213", 2},
-		{"unblocked", cardsim.T1, "pin unblock", "12345678\n123456\n123456\n", "", "pin", "123456", 3},
-		{"which of two", cardsim.TwoPIN, "pin change", "1234\n8642\n8642\n", `which one? The card has "Signature PIN", "PIN"`, "pin", "1234", 3},
-		{"the other of two", cardsim.TwoPIN, "pin change --pin PIN", "1234\n8642\n8642\n", "", "pin", "8642", 3},
-		{"nothing typed", cardsim.TwoPIN, "pin change --pin PIN", "", "has no PIN", "pin", "8642", 3},
-		{"not public", cardsim.Mixed, "pin change", "1234\n8642\n8642\n", "is not public (profile buypass). The holder does it on the issuer's own page", "pin", "1234", 3},
+		{"changed", cardsim.T1, "card pin change", "123456\n864213\n864213\n", "", "pin", "864213", 3},
+		{"wrong PIN", cardsim.T1, "card pin change", "000000\n111111\n111111\n", "wrong PIN, 2 tries left", "pin", "864213", 2},
+		{"typed differently", cardsim.T1, "card pin change", "864213\n111111\n111112\n", "not typed the same twice", "pin", "864213", 2},
+		{"too short", cardsim.T1, "card pin change", "864213\n1111\n1111\n", "it takes 6 digits", "pin", "864213", 2},
+		{"wrong PUK", cardsim.T1, "card pin unblock", "00000000\n123456\n123456\n", "wrong PUK, 2 tries left", "pin", "864213", 2},
+		{"unblocked", cardsim.T1, "card pin unblock", "12345678\n123456\n123456\n", "", "pin", "123456", 3},
+		{"which of two", cardsim.TwoPIN, "card pin change", "1234\n8642\n8642\n", `which one? The card has "Signature PIN", "PIN"`, "pin", "1234", 3},
+		{"the other of two", cardsim.TwoPIN, "card pin change --pin PIN", "1234\n8642\n8642\n", "", "pin", "8642", 3},
+		{"nothing typed", cardsim.TwoPIN, "card pin change --pin PIN", "", "has no PIN", "pin", "8642", 3},
+		{"not public", cardsim.Mixed, "card pin change", "1234\n8642\n8642\n", "is not public (profile buypass). The holder does it on the issuer's own page", "pin", "1234", 3},
 	} {
 		b := newBench(kinds[c.kind].Card, c.stdin)
 		// --pin takes one word here.
@@ -56,7 +56,7 @@ func TestPINCommands(t *testing.T) {
 			}
 		}
 	}
-	for _, args := range []string{"pin", "pin reset", "pin change 1234"} {
+	for _, args := range []string{"pin", "card pin", "card pin reset", "card pin change 1234"} {
 		b := newBench(nil, "")
 		if err := b.run(t.Context(), strings.Fields(args)); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v", args, err)
@@ -69,7 +69,7 @@ func TestPINCommands(t *testing.T) {
 func TestPINByOwnProfile(t *testing.T) {
 	p := newPKI(t)
 	b := newBench(p.Cards["valid"], "1234\n8642\n8642\n")
-	if err := b.run(t.Context(), []string{"pin", "change", "--profiles", "testdata/profiles"}); err != nil {
+	if err := b.run(t.Context(), []string{"card", "pin", "change", "--profiles", "testdata/profiles"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := p.Cards["valid"].Image().PINs["pin"].Value; string(got) != "8642" {

@@ -7,42 +7,29 @@ import (
 	"time"
 )
 
-// print writes the report in words.
+// print writes the report in words, what matters most first.
 func (r cardReport) print(w io.Writer) error {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-13s"+format+"\n", append([]any{name}, args...)...)
 	}
 	line("Reader", "%s", r.Reader)
-	line("Card", "%s, made by %s, serial number %s", orUnknown(r.Label), orUnknown(r.Manufacturer), orUnknown(r.Serial))
-	if r.LastUpdate != "" {
-		line("", "last changed %s", r.LastUpdate)
+	if r.Application != "" {
+		line("Card", "%s, made by %s, serial number %s", orUnknown(r.Label), orUnknown(r.Manufacturer), orUnknown(r.Serial))
+		line("", "last changed %s", orUnknown(readable(r.LastUpdate)))
 	}
-	line("ATR", "%s", r.ATR)
-	line("", "offers %s; historical bytes %s", protocols(r.Protocols), orUnknown(r.Historical))
-	line("Spoken to", "by profile %s (%s); application found by %s", r.Profile, r.About, r.Application)
-	for _, what := range r.NotPublic {
-		line("", "not public: %s", what)
+	line("Verdict", "%s", r.Verdict)
+	for _, a := range r.Advice {
+		line("Advice", "%s", a)
 	}
 	for _, p := range r.PINs {
-		kind := "PIN"
-		if p.Unblocks {
-			kind = "PUK"
-		}
-		digits := fmt.Sprintf("%d to %d digits", p.MinLength, p.MaxLength)
-		if p.MinLength == p.MaxLength {
-			digits = fmt.Sprintf("%d digits", p.MinLength)
-		}
-		line(kind, "%q, reference %s, %s: %s", p.Label, p.Reference, digits, p.state())
+		p.print(line)
 	}
 	for _, k := range r.Keys {
-		line("Key", "%q (ID %s), %s, reference %d, %s", k.Label, k.ID, k.size(), k.Reference, k.use())
+		line("Key", "%q (ID %s), %s, reference %02X, %s", k.Label, orUnknown(k.ID), k.size(), k.Reference, k.use(r.pin(k)))
 	}
 	for _, c := range r.Certificates {
 		c.print(line)
-	}
-	if len(r.Certificates) == 0 {
-		line("Certificates", "none that belongs to a key of the card")
 	}
 	for _, a := range r.Authorities {
 		line("Authority", "%q: %s", a.Label, a.Subject)
@@ -50,11 +37,47 @@ func (r cardReport) print(w io.Writer) error {
 	if r.Choice != nil {
 		line("Chosen", "%s: %s", orNone(r.Choice.ID), r.Choice.Why)
 	}
-	for _, a := range r.Advice {
-		line("Advice", "%s", a)
+	line("ATR", "%s", r.ATR)
+	line("", "offers %s, %.4g clocks a bit at the fastest; historical bytes %s", protocols(r.Protocols), r.ClocksPerBit, orUnknown(r.Historical))
+	if len(r.Abilities) > 0 {
+		line("", "says that it can do %s", strings.Join(r.Abilities, " and "))
+	}
+	if r.Application != "" {
+		line("Spoken to", "by profile %s (%s); application found by %s", r.Profile, r.About, r.Application)
+	} else {
+		line("Spoken to", "by profile %s (%s); no application found", r.Profile, r.About)
+	}
+	for _, what := range r.NotPublic {
+		line("Not public", "%s", what)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// readable gives a GeneralizedTime as people write times, what is none as it
+// is.
+func readable(generalized string) string {
+	t, err := time.Parse("20060102150405Z0700", generalized)
+	if err != nil {
+		return generalized
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func (p pinReport) print(line func(name, format string, args ...any)) {
+	kind := "PIN"
+	if p.Unblocks {
+		kind = "PUK"
+	}
+	line(kind, "%q, reference %s, %s: %s", p.Label, strings.ToUpper(p.Reference), digits(p.MinLength, p.MaxLength), p.state())
+}
+
+// digits says how long a PIN is.
+func digits(least, most int) string {
+	if least == most {
+		return fmt.Sprintf("%d digits", least)
+	}
+	return fmt.Sprintf("%d to %d digits", least, most)
 }
 
 func (c certificateReport) print(line func(name, format string, args ...any)) {
@@ -66,7 +89,7 @@ func (c certificateReport) print(line func(name, format string, args ...any)) {
 	line("", "issued by %s", c.Issuer)
 	line("", "valid from %s until %s", c.NotBefore.Format(time.RFC3339), c.NotAfter.Format(time.RFC3339))
 	line("", "for %s", orUnknown(strings.Join(c.Usage, ", ")))
-	line("", "key %s, reference %d", c.Key, c.KeyReference)
+	line("", "key %s, reference %02X", c.Key, c.KeyReference)
 	if c.Verdict != "" {
 		line("", "%s", c.Verdict)
 	}
@@ -79,7 +102,8 @@ func (k keyReport) size() string {
 	return fmt.Sprintf("%s %d bits", k.Kind, k.Bits)
 }
 
-func (k keyReport) use() string {
+// use says what a key is for, and by which PIN, nil for none known.
+func (k keyReport) use(pin *pinReport) string {
 	var uses []string
 	if k.Signs {
 		uses = append(uses, "authenticates")
@@ -87,11 +111,14 @@ func (k keyReport) use() string {
 	if k.Binds {
 		uses = append(uses, "signs documents")
 	}
-	if k.PIN != "" {
-		uses = append(uses, "guarded by PIN "+k.PIN)
+	if pin != nil {
+		uses = append(uses, fmt.Sprintf("guarded by %q", pin.Label))
 	}
-	if k.Consent > 0 {
-		uses = append(uses, fmt.Sprintf("PIN anew after %d signatures", k.Consent))
+	switch {
+	case k.Consent == 1:
+		uses = append(uses, "which is asked for each signature")
+	case k.Consent > 1:
+		uses = append(uses, fmt.Sprintf("which is asked for every %d signatures", k.Consent))
 	}
 	return orUnknown(strings.Join(uses, ", "))
 }

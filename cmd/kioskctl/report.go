@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
@@ -12,24 +14,27 @@ import (
 
 // cardReport is what "kioskctl card --json" prints. Bytes are hexadecimal.
 type cardReport struct {
+	Verdict      string              `json:"verdict"` // in a sentence
+	Advice       []string            `json:"advice"`  // what is wrong, and what helps
 	Reader       string              `json:"reader"`
 	ATR          string              `json:"atr"`
-	Protocols    []int               `json:"protocols"`  // T=0, T=1
-	Historical   string              `json:"historical"` // bytes of the ATR
-	Profile      string              `json:"profile"`    // how the driver speaks to it
-	About        string              `json:"about"`      // the profile in words
-	NotPublic    []string            `json:"not_public"` // what nobody knows of this kind of card
+	Protocols    []int               `json:"protocols"`      // T=0, T=1
+	ClocksPerBit float64             `json:"clocks_per_bit"` // at the fastest, as the ATR has it
+	Historical   string              `json:"historical"`     // bytes of the ATR
+	Abilities    []string            `json:"abilities"`      // as the ATR has them
+	Profile      string              `json:"profile"`        // how the driver speaks to it
+	About        string              `json:"about"`          // the profile in words
+	NotPublic    []string            `json:"not_public"`     // what nobody knows of this kind of card
 	Application  string              `json:"application"`
 	Label        string              `json:"label,omitempty"`
 	Manufacturer string              `json:"manufacturer,omitempty"`
 	Serial       string              `json:"serial,omitempty"`
-	LastUpdate   string              `json:"last_update,omitempty"`
+	LastUpdate   string              `json:"last_update,omitempty"` // as the card has it
 	PINs         []pinReport         `json:"pins"`
 	Keys         []keyReport         `json:"keys"`
 	Certificates []certificateReport `json:"certificates"`
 	Authorities  []authorityReport   `json:"authorities"`
 	Choice       *choiceReport       `json:"choice,omitempty"` // with --trust
-	Advice       []string            `json:"advice"`           // what is wrong, and what helps
 }
 
 type pinReport struct {
@@ -85,15 +90,13 @@ type choiceReport struct {
 
 func newReport(reader string, d smartkort.Description) cardReport {
 	r := cardReport{
-		Reader: reader, ATR: hex.EncodeToString(d.ATR), Profile: d.Profile.Name, About: d.Profile.About,
+		Reader: reader, ATR: hex.EncodeToString(d.ATR), Abilities: []string{}, Profile: d.Profile.Name, About: d.Profile.About,
 		NotPublic: append([]string{}, d.Profile.NotPublic...), Application: d.Found,
 		Label: d.Token.Label, Manufacturer: d.Token.Manufacturer,
 		Serial: hex.EncodeToString(d.Token.Serial), LastUpdate: d.Token.LastUpdate,
 		PINs: []pinReport{}, Keys: []keyReport{}, Certificates: []certificateReport{}, Authorities: []authorityReport{}, Advice: []string{},
 	}
-	if atr, err := apdu.ParseATR(d.ATR); err == nil {
-		r.Protocols, r.Historical = atr.Protocols, hex.EncodeToString(atr.Historical)
-	}
+	r.readATR(d.ATR)
 	for _, p := range d.PINs {
 		report := pinReport{
 			ID: hex.EncodeToString(p.ID), Label: p.Label, Reference: hex.EncodeToString([]byte{p.Reference}), Unblocks: p.Unblocking,
@@ -123,13 +126,44 @@ func newReport(reader string, d smartkort.Description) cardReport {
 	return r
 }
 
-func newCertificateReport(c smartkort.Certificate) certificateReport {
-	key := c.Key.Kind()
-	if c.Key.Bits > 0 {
-		key = fmt.Sprintf("%s %d bits", key, c.Key.Bits)
+// readATR decodes the answer to reset.
+func (r *cardReport) readATR(b []byte) {
+	atr, err := apdu.ParseATR(b)
+	if err != nil {
+		return
 	}
+	r.Protocols, r.Historical = atr.Protocols, hex.EncodeToString(atr.Historical)
+	r.ClocksPerBit = float64(atr.F) / float64(atr.D)
+	if atr.Chaining {
+		r.Abilities = append(r.Abilities, "command chaining")
+	}
+	if atr.Extended {
+		r.Abilities = append(r.Abilities, "extended length")
+	}
+}
+
+// pin gives the PIN that guards a key: the one that it names, else the holder's
+// only one; nil when it is not known.
+func (r *cardReport) pin(k keyReport) *pinReport {
+	var own []*pinReport
+	for i := range r.PINs {
+		p := &r.PINs[i]
+		if k.PIN != "" && k.PIN == p.ID {
+			return p
+		}
+		if !p.Unblocks {
+			own = append(own, p)
+		}
+	}
+	if len(own) == 1 {
+		return own[0]
+	}
+	return nil
+}
+
+func newCertificateReport(c smartkort.Certificate) certificateReport {
 	r := certificateReport{
-		ID: hex.EncodeToString(c.ID), Label: c.Label, Usage: []string{}, Key: key, KeyReference: c.Key.Reference,
+		ID: hex.EncodeToString(c.ID), Label: c.Label, Usage: []string{}, Key: c.Key.Kind(), KeyReference: c.Key.Reference,
 		Bytes: len(c.DER), SHA256: fingerprint(c.DER),
 	}
 	parsed, err := x509.ParseCertificate(c.DER)
@@ -139,6 +173,12 @@ func newCertificateReport(c smartkort.Certificate) certificateReport {
 	}
 	r.Subject, r.Issuer = parsed.Subject.CommonName, parsed.Issuer.CommonName
 	r.NotBefore, r.NotAfter = parsed.NotBefore, parsed.NotAfter
+	switch public := parsed.PublicKey.(type) {
+	case *rsa.PublicKey:
+		r.Key = fmt.Sprintf("RSA %d bits", public.N.BitLen())
+	case *ecdsa.PublicKey:
+		r.Key = "EC " + public.Params().Name
+	}
 	for _, u := range []struct {
 		bit  x509.KeyUsage
 		name string

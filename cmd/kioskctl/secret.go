@@ -57,12 +57,12 @@ func (p program) readPIN(ctx context.Context, path string) ([]byte, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot read PIN: %w", err)
 	}
 	defer f.Close()
 	pin, err := readSecret(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("cannot read PIN from %s: %w", path, err)
 	}
 	return pin, nil
 }

@@ -17,26 +17,30 @@ func (p program) token(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("token", flag.ContinueOnError)
 	origin := flags.String("origin", "", "")
 	nonce := flags.String("nonce", "", "")
-	pinFile := flags.String("pin-file", "", "")
+	pinFile := flags.String("pin-file", "-", "")
 	trusted := flags.String("trust", "", "")
 	profiles := flags.String("profiles", "", "")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	if *origin == "" || *nonce == "" || *pinFile == "" {
-		return fmt.Errorf("token: --origin, --nonce and --pin-file are needed; %w", errUsage)
+	if *origin == "" || *nonce == "" {
+		return fmt.Errorf("token: --origin and --nonce are needed; %w", errUsage)
 	}
 	domains, err := loadDomains(*trusted)
 	if err != nil {
 		return err
 	}
+	known, err := loadProfiles(*profiles)
+	if err != nil {
+		return err
+	}
 	pin, err := p.readPIN(ctx, *pinFile)
 	if err != nil {
-		return fmt.Errorf("cannot read PIN: %w", err)
+		return err
 	}
 	defer clear(pin)
 
-	card, _, err := p.open(ctx, *profiles)
+	card, _, err := p.open(ctx, known)
 	if err != nil {
 		return fmt.Errorf("cannot make token: %w", err)
 	}

@@ -11,6 +11,11 @@ type ATR struct {
 	Protocols  []int  // those offered, in the card's order: 0, 1, …; 15 says nothing of a protocol and is left out
 	Historical []byte // historical bytes, at most 15 (ISO 7816-4 §12.1.1)
 
+	// The fastest that the card offers: F clocks of the reader for D bits
+	// (TA1, ISO 7816-3 §8.3); 372 and 1 where it offers no more than it began
+	// with, or what is reserved.
+	F, D int
+
 	// Card capabilities, where the historical bytes hold them in
 	// COMPACT-TLV (ISO 7816-4 §12.1.1.9, third software function table).
 	Told     bool // whether they do
@@ -27,7 +32,7 @@ func ParseATR(b []byte) (ATR, error) {
 	if len(b) < 2 || len(b) > 33 {
 		return bad()
 	}
-	var a ATR
+	a := ATR{F: 372, D: 1}
 	const interfaceBytes = 3 // TA, TB, TC before each TD
 	historical := int(b[1] & 0x0F)
 	i := 1
@@ -35,6 +40,9 @@ func ParseATR(b []byte) (ATR, error) {
 		y := b[i] >> 4 // which of TA, TB, TC and TD follow T0 or TD
 		if t := int(b[i] & 0x0F); i > 1 && t != 15 && !slices.Contains(a.Protocols, t) {
 			a.Protocols = append(a.Protocols, t)
+		}
+		if i == 1 && y&1 != 0 && len(b) > 2 {
+			a.readSpeed(b[2])
 		}
 		i++
 		for bit := range interfaceBytes {
@@ -56,6 +64,18 @@ func ParseATR(b []byte) (ATR, error) {
 	a.Historical = b[i : i+historical]
 	a.readCapabilities()
 	return a, nil
+}
+
+// Table 7 and table 8 of ISO 7816-3, 0 for what is reserved.
+var (
+	clockRates = [16]int{372, 372, 558, 744, 1116, 1488, 1860, 0, 0, 512, 768, 1024, 1536, 2048, 0, 0}
+	bitRates   = [16]int{0, 1, 2, 4, 8, 16, 32, 64, 12, 20, 0, 0, 0, 0, 0, 0}
+)
+
+func (a *ATR) readSpeed(ta1 byte) {
+	if f, d := clockRates[ta1>>4], bitRates[ta1&0x0F]; f != 0 && d != 0 {
+		a.F, a.D = f, d
+	}
 }
 
 // OffersT1 tells whether the card offers transmission protocol T=1.

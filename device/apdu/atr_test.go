@@ -39,6 +39,18 @@ func TestParseATR(t *testing.T) {
 	}
 }
 
+// TestSpeed: TA1 says how fast a card may be spoken to.
+func TestSpeed(t *testing.T) {
+	for atr, want := range map[string][2]int{
+		"3B9F96400A8031E06B0420050210555555555555": {512, 32},
+		"3B02 8031": {372, 1}, "3B12 18 8031": {372, 12}, "3B12 95 8031": {512, 16}, "3B12 77 8031": {372, 1}, "3B12 10 8031": {372, 1},
+	} {
+		if a, err := apdu.ParseATR(unhex(t, atr)); err != nil || a.F != want[0] || a.D != want[1] {
+			t.Errorf("%s: %d/%d, %v", atr, a.F, a.D, err)
+		}
+	}
+}
+
 func TestBadATRs(t *testing.T) {
 	for name, in := range map[string]string{
 		"nothing": "", "TS alone": "3B", "cut inside the interface bytes": "3BF8", "cut inside the historical bytes": "3B6F0000803 1",

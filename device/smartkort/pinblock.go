@@ -19,7 +19,10 @@ func (p PIN) capacity() int {
 
 // block makes of the digits what VERIFY sends.
 func (p PIN) block(digits []byte) ([]byte, error) {
-	if len(digits) < max(p.MinLength, 1) || len(digits) > min(p.MaxLength, p.capacity()) {
+	if n := len(digits); n < max(p.MinLength, 1) || n > min(p.MaxLength, p.capacity()) {
+		if p.MinLength == p.MaxLength {
+			return nil, fmt.Errorf("%w: it takes %d digits", ErrPINForm, p.MinLength)
+		}
 		return nil, fmt.Errorf("%w: it takes %d to %d digits", ErrPINForm, p.MinLength, p.MaxLength)
 	}
 	for _, d := range digits {
