@@ -39,7 +39,8 @@ func work() (code int, err error) {
 	if err := errors.Join(mountAll(t.Root), loopbackUp(), loadModules("/bench/modules"), os.Chdir("/bench")); err != nil {
 		return 0, fmt.Errorf("cannot set machine up: %w", err)
 	}
-	cmd := exec.Command(t.Command[0], t.Command[1:]...)
+	cmd := exec.Command(t.Path)
+	cmd.Args = t.Command
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "LANG=C.UTF-8"}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); cmd.ProcessState == nil {

@@ -20,11 +20,19 @@ import (
 // machine is what a machine is booted from.
 type machine struct{ kernel, modules, root string }
 
+// bench is what the scenarios are played with.
+type bench struct {
+	programs, boards string // folders
+	report           string // where it is left
+	short            bool
+}
+
 // task is what the machine does, and then it turns itself off. Host and guest
 // share a folder, the guest's /bench, in which the host leaves the task.
 type task struct {
 	Root    string   // of the host's, absolute
-	Command []string // run inside; its first is a path inside
+	Path    string   // inside: what is run
+	Command []string // its arguments, beginning with its name
 }
 
 // Names in the folder that is shared.
@@ -32,6 +40,10 @@ const (
 	initName = "init" // this program
 	taskName = "task.json"
 	codeName = "code" // the command's exit code; not there when the machine died
+
+	programsName = "programs"
+	boardsName   = "boards"
+	reportName   = "report"
 )
 
 // runProgram runs a static program of the host's inside, in the folder /bench.
@@ -44,17 +56,46 @@ func (m machine) runProgram(ctx context.Context, program string, args []string) 
 	if err := copyFile(program, filepath.Join(shared, "program"), 0o755); err != nil {
 		return 0, err
 	}
-	return m.boot(ctx, shared, append([]string{"/bench/program"}, args...))
+	return m.boot(ctx, shared, task{Path: "/bench/program", Command: append([]string{program}, args...)})
 }
 
-// boot runs a command inside and gives its exit code. What the machine's
-// programs say goes to standard output. When ctx ends the machine is killed.
-func (m machine) boot(ctx context.Context, shared string, command []string) (code int, err error) {
-	root, err := filepath.Abs(m.root)
+// runBench plays the scenarios inside.
+func (m machine) runBench(ctx context.Context, b bench) (code int, err error) {
+	shared, err := os.MkdirTemp("", "machine-")
 	if err != nil {
 		return 0, err
 	}
-	text, err := json.Marshal(task{root, command})
+	defer os.RemoveAll(shared)
+	for from, to := range map[string]string{b.programs: programsName, b.boards: boardsName} {
+		if err := os.CopyFS(filepath.Join(shared, to), os.DirFS(from)); err != nil {
+			return 0, err
+		}
+	}
+	if out, err := exec.CommandContext(ctx, filepath.Join(b.programs, "smartkortsim"), "pki", filepath.Join(shared, "pki")).CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("cannot make test PKI: %w: %s", err, out)
+	}
+	report := filepath.Join(shared, reportName)
+	if err := os.Mkdir(report, 0o755); err != nil {
+		return 0, err
+	}
+	command := []string{playerName}
+	if b.short {
+		command = append(command, "short")
+	}
+	code, err = m.boot(ctx, shared, task{Path: "/bench/" + initName, Command: command})
+	if err := os.RemoveAll(b.report); err != nil {
+		return 0, err
+	}
+	return code, errors.Join(err, os.CopyFS(b.report, os.DirFS(report)))
+}
+
+// boot does a task inside and gives its exit code. What the machine's
+// programs say goes to standard output. When ctx ends the machine is killed.
+func (m machine) boot(ctx context.Context, shared string, t task) (code int, err error) {
+	if t.Root, err = filepath.Abs(m.root); err != nil {
+		return 0, err
+	}
+	text, err := json.Marshal(t)
 	if err != nil {
 		return 0, err
 	}
@@ -79,7 +120,7 @@ func (m machine) boot(ctx context.Context, shared string, command []string) (cod
 		return 0, err
 	}
 
-	cmd := exec.CommandContext(ctx, m.kernel, "mem=512M", "quiet", "loglevel=3", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
+	cmd := exec.CommandContext(ctx, m.kernel, "mem=3G", "quiet", "loglevel=3", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
 		"root=none", "rootfstype=hostfs", "rootflags="+shared, "rw", "init=/"+initName,
 		"softdog.soft_noboot=1") // a watchdog that fires is seen in the log
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

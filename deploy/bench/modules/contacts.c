@@ -12,7 +12,9 @@
  *
  * The far end is /dev/contacts. One program at a time may have it open. It
  * reads every change of every line, in order, as struct change, beginning with
- * the state of all; EOVERFLOW says that it was too slow and changes are lost.
+ * the state of all; EOVERFLOW says that it was too slow and changes are lost. A
+ * reader is woken some ms after a change, for many at once: a display's lines
+ * change a thousand times for each picture.
  * It writes one command at a time:
  *
  *	close A B	a contact between two lines closes
@@ -27,6 +29,7 @@
 
 #include <linux/fs.h>
 #include <linux/gpio/driver.h>
+#include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
@@ -43,6 +46,7 @@
 #define LINES	54
 #define ALL	GENMASK_ULL(LINES - 1, 0)
 #define CHANGES	65536 /* that wait to be read */
+#define PAUSE	(5 * NSEC_PER_MSEC) /* before a reader is woken */
 
 /* What the far end reads, in the machine's byte order. */
 struct change {
@@ -65,6 +69,7 @@ static u64 rising, falling, unmasked; /* who wants to know of which edge */
 
 static DECLARE_KFIFO_PTR(changes, struct change);
 static DECLARE_WAIT_QUEUE_HEAD(readers);
+static struct hrtimer waker;
 static DEFINE_MUTEX(reading);
 static bool watched, overflow;
 static u32 number;
@@ -85,6 +90,12 @@ static void note(unsigned int line, u64 conflict)
 
 	if (watched && !kfifo_put(&changes, c))
 		overflow = true;
+}
+
+static enum hrtimer_restart wake(struct hrtimer *timer)
+{
+	wake_up_interruptible(&readers);
+	return HRTIMER_NORESTART;
 }
 
 /* All lines that contacts join to one. With lock held. */
@@ -137,8 +148,8 @@ static void settle(u64 changed, unsigned long flags)
 	edges = ((level & ~before & rising) | (~level & before & falling)) & unmasked;
 	raw_spin_unlock_irqrestore(&lock, flags);
 
-	if (changed)
-		wake_up_interruptible(&readers);
+	if (changed && !hrtimer_active(&waker))
+		hrtimer_start(&waker, ns_to_ktime(PAUSE), HRTIMER_MODE_REL);
 	while (edges) {
 		line = __ffs64(edges);
 		edges &= edges - 1;
@@ -397,6 +408,8 @@ static int __init contacts_init(void)
 	pull_down = GENMASK_ULL(27, 9) | GENMASK_ULL(33, 30) | GENMASK_ULL(43, 37);
 	level = pull_up;
 
+	hrtimer_init(&waker, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	waker.function = wake;
 	err = kfifo_alloc(&changes, CHANGES, GFP_KERNEL);
 	if (err)
 		return err;

@@ -1,0 +1,93 @@
+//go:build linux
+
+package hardware
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Keys is a pad that somebody types on.
+type Keys interface {
+	// Press presses a key and lets it go, as fast as a quick finger.
+	Press(key rune) error
+}
+
+// How long a finger presses a key, and is on its way to the next.
+const (
+	pressed  = 120 * time.Millisecond
+	released = 60 * time.Millisecond
+)
+
+// bounces of a contact that closes or opens, and how long each lasts.
+const (
+	bounces = 2
+	bounce  = time.Millisecond
+)
+
+// Matrix is a pad of bare contacts between lines.
+type Matrix struct {
+	lines      *Lines
+	rows, cols []int
+	layout     []string
+}
+
+// WireMatrix wires a pad's contacts, with the key map that it is used by.
+func (l *Lines) WireMatrix(rows, cols []int, layout []string) *Matrix {
+	return &Matrix{l, rows, cols, layout}
+}
+
+// Press implements [Keys].
+func (m *Matrix) Press(key rune) error {
+	if err := m.Hold(key); err != nil {
+		return err
+	}
+	time.Sleep(pressed)
+	if err := m.Let(key); err != nil {
+		return err
+	}
+	time.Sleep(released)
+	return nil
+}
+
+// Hold presses a key until Let.
+func (m *Matrix) Hold(key rune) error { return m.move(key, m.lines.Join, m.lines.Part) }
+
+// Let lets a key go.
+func (m *Matrix) Let(key rune) error { return m.move(key, m.lines.Part, m.lines.Join) }
+
+// move makes a contact reach a state, with bounces back to the other.
+func (m *Matrix) move(key rune, to, back func(row, col int) error) error {
+	row, col, err := m.find(key)
+	if err != nil {
+		return err
+	}
+	for range bounces {
+		if err := to(row, col); err != nil {
+			return err
+		}
+		time.Sleep(bounce)
+		if err := back(row, col); err != nil {
+			return err
+		}
+		time.Sleep(bounce)
+	}
+	return to(row, col)
+}
+
+// find gives the lines of a key.
+func (m *Matrix) find(key rune) (row, col int, err error) {
+	for i, keys := range m.layout {
+		if j := strings.IndexRune(keys, key); j >= 0 {
+			return m.rows[i], m.cols[j], nil
+		}
+	}
+	return 0, 0, fmt.Errorf("the pad has no key %c", key)
+}
+
+// Row gives the line of a row of keys, from 0 at the top.
+func (m *Matrix) Row(row int) int { return m.rows[row] }
+
+// Col gives the line of a column of keys, from 0 at the left.
+func (m *Matrix) Col(col int) int { return m.cols[col] }

@@ -1,0 +1,119 @@
+//go:build linux
+
+package hardware
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Requests of /dev/uinput (include/uapi/linux/uinput.h), and what events are
+// made of (include/uapi/linux/input-event-codes.h).
+const (
+	uiDevCreate  = 0x5501
+	uiDevDestroy = 0x5502
+	uiDevSetup   = 0x405c5503
+	uiSetEvBit   = 0x40045564
+	uiSetKeyBit  = 0x40045565
+
+	evSyn, evKey = 0, 1
+	busUSB       = 3
+)
+
+// codes are the keys of a number pad: KEY_KP0 to KEY_KP9, KEY_KPENTER as #,
+// KEY_BACKSPACE as * and KEY_KPSLASH as L.
+var codes = map[rune]uint16{
+	'0': 82, '1': 79, '2': 80, '3': 81, '4': 75, '5': 76, '6': 77, '7': 71, '8': 72, '9': 73, '#': 96, '*': 14, 'L': 98,
+}
+
+// alsoThere are other keys that number pads have: KEY_NUMLOCK, KEY_KPASTERISK,
+// KEY_KPMINUS, KEY_KPPLUS and KEY_KPDOT.
+var alsoThere = []uint16{69, 55, 74, 78, 83}
+
+// NumberPad is a USB number pad, as the kernel's input layer sees one.
+type NumberPad struct {
+	name   string
+	device *os.File // nil while it is unplugged
+}
+
+// PlugNumberPad plugs one in.
+func PlugNumberPad(name string) (*NumberPad, error) {
+	p := &NumberPad{name: name}
+	return p, p.Plug()
+}
+
+// Plug plugs it in.
+func (p *NumberPad) Plug() error {
+	device, err := os.OpenFile("/dev/uinput", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	fd := int(device.Fd())
+	err = unix.IoctlSetInt(fd, uiSetEvBit, evKey)
+	for _, code := range codes {
+		err = errors.Join(err, unix.IoctlSetInt(fd, uiSetKeyBit, int(code)))
+	}
+	for _, code := range alsoThere {
+		err = errors.Join(err, unix.IoctlSetInt(fd, uiSetKeyBit, int(code)))
+	}
+	// struct uinput_setup: struct input_id (4 × 16 bits), char name[80], u32.
+	var setup [92]byte
+	setup[0] = busUSB
+	copy(setup[8:87], p.name)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uiDevSetup, uintptr(unsafe.Pointer(&setup))); errno != 0 {
+		err = errors.Join(err, errno)
+	}
+	if err := errors.Join(err, unix.IoctlSetInt(fd, uiDevCreate, 0)); err != nil {
+		return fmt.Errorf("cannot plug in number pad: %w", errors.Join(err, device.Close()))
+	}
+	p.device = device
+	return nil
+}
+
+// Pull pulls it out.
+func (p *NumberPad) Pull() error {
+	err := errors.Join(unix.IoctlSetInt(int(p.device.Fd()), uiDevDestroy, 0), p.device.Close())
+	p.device = nil
+	return err
+}
+
+// Press implements [Keys].
+func (p *NumberPad) Press(key rune) error {
+	code, ok := codes[key]
+	if !ok {
+		return fmt.Errorf("the number pad has no key %c", key)
+	}
+	if err := p.send(code, 1); err != nil {
+		return err
+	}
+	time.Sleep(pressed)
+	if err := p.send(code, 0); err != nil {
+		return err
+	}
+	time.Sleep(released)
+	return nil
+}
+
+// send tells that a key went down (1) or up (0): struct input_event twice, each
+// a time that the kernel sets, type, code and value.
+func (p *NumberPad) send(code uint16, value uint32) error {
+	const timeSize = 16
+	var events []byte
+	for _, e := range []struct {
+		kind, code uint16
+		value      uint32
+	}{{evKey, code, value}, {evSyn, 0, 0}} {
+		events = append(events, make([]byte, timeSize)...)
+		events = binary.NativeEndian.AppendUint16(events, e.kind)
+		events = binary.NativeEndian.AppendUint16(events, e.code)
+		events = binary.NativeEndian.AppendUint32(events, e.value)
+	}
+	_, err := p.device.Write(events)
+	return err
+}

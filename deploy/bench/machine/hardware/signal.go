@@ -1,0 +1,62 @@
+//go:build linux
+
+package hardware
+
+import (
+	"sync"
+	"time"
+)
+
+// Signal is what a line switches: a lamp, a buzzer, a strike.
+type Signal struct {
+	mu      sync.Mutex
+	on      bool
+	times   []Interval
+	changed chan struct{}
+}
+
+// Interval is a time for which a signal was on, by CLOCK_MONOTONIC.
+type Interval struct{ From, To time.Duration }
+
+// WireSignal wires one that is on while its line is high, or low.
+func (l *Lines) WireSignal(line int, activeLow bool) *Signal {
+	s := &Signal{changed: make(chan struct{})}
+	l.Watch(func(c Change) { s.set(c.High != activeLow, c.Time) }, line)
+	return s
+}
+
+func (s *Signal) set(on bool, at time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if on == s.on {
+		return
+	}
+	if s.on = on; on {
+		s.times = append(s.times, Interval{From: at})
+	} else {
+		s.times[len(s.times)-1].To = at
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// On tells whether it is on.
+func (s *Signal) On() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.on
+}
+
+// Times lists when it was on; To is 0 while it is.
+func (s *Signal) Times() []Interval {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Interval(nil), s.times...)
+}
+
+// Changed is closed when it has changed since the call.
+func (s *Signal) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}

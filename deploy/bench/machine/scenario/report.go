@@ -1,0 +1,67 @@
+//go:build linux
+
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Report is what is written down: a text, and pictures of what displays showed.
+type Report struct {
+	folder   string
+	text     io.Writer
+	file     *os.File
+	began    time.Time
+	pictures int
+	err      error
+}
+
+// NewReport begins a report in a folder, and prints it too.
+func NewReport(folder string) (*Report, error) {
+	file, err := os.Create(filepath.Join(folder, "report.txt"))
+	if err != nil {
+		return nil, err
+	}
+	return &Report{folder: folder, text: io.MultiWriter(file, os.Stdout), file: file, began: time.Now()}, nil
+}
+
+// heading begins a part of it.
+func (r *Report) heading(format string, args ...any) {
+	r.write("\n" + fmt.Sprintf(format, args...) + "\n")
+}
+
+// line says what somebody did, saw or read, with the seconds since the
+// beginning.
+func (r *Report) line(who, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.write(fmt.Sprintf("%7.2f  %-10s  %s\n", time.Since(r.began).Seconds(), who, strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", 21))))
+}
+
+func (r *Report) write(text string) {
+	_, err := io.WriteString(r.text, text)
+	r.err = errors.Join(r.err, err)
+}
+
+// picture keeps a picture, and gives its file's name.
+func (r *Report) picture(kiosk string, picture image.Image) string {
+	r.pictures++
+	name := fmt.Sprintf("%s-%02d.png", kiosk, r.pictures)
+	file, err := os.Create(filepath.Join(r.folder, name))
+	if err != nil {
+		r.err = errors.Join(r.err, err)
+		return name
+	}
+	r.err = errors.Join(r.err, png.Encode(file, picture), file.Close())
+	return name
+}
+
+// Close ends it. Its error is what could not be written.
+func (r *Report) Close() error { return errors.Join(r.err, r.file.Close()) }
