@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"smartkiosk/device/smartkort"
+	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/trust"
 )
 
@@ -65,8 +66,10 @@ func (r *cardReport) advise(at time.Time) {
 			say("%q has one try left: the holder should be sure of it before typing it again", p.Label)
 		case *p.Tries == 0 && p.Unblocks:
 			say("%q is blocked: the PIN can never be unblocked again, the holder needs a new card", p.Label)
-		case *p.Tries == 0:
+		case *p.Tries == 0 && r.Unblocks:
 			say("%q is blocked: the holder unblocks it with the PUK, at the card's issuer or with \"kioskctl card pin unblock\"", p.Label)
+		case *p.Tries == 0:
+			say("%q is blocked: the holder unblocks it with the PUK, at the card's issuer, for how is not public", p.Label)
 		}
 	}
 	usable := 0
@@ -76,6 +79,8 @@ func (r *cardReport) advise(at time.Time) {
 			say("certificate %q cannot be read: the holder should show the card to its issuer", c.Label)
 		case at.After(c.NotAfter):
 			say("certificate %q ran out on %s: the holder needs a new card", c.Label, c.NotAfter.Format(time.DateOnly))
+		case strings.HasPrefix(c.Verdict, "refused: "+string(kiosk.Revoked)):
+			say("certificate %q is revoked: the holder needs a new card", c.Label)
 		case at.Before(c.NotBefore):
 			say("certificate %q is not valid before %s: is this machine's clock right?", c.Label, c.NotBefore.Format(time.DateOnly))
 		}

@@ -36,8 +36,8 @@ func TestChoiceExplained(t *testing.T) {
 		{"valid", "45", "domains (buypass-test)", "accepted by domain buypass-test", "", `in order: a kiosk with these trust domains would use certificate "Authentication" (ID 45)`},
 		{cardsim.Mixed, "45", "domains (buypass-test)", "refused: ", "", "in order: "},
 		{"expired", "", "expired", "refused: expired", "ran out on", "no kiosk with these trust domains takes this card"},
-		{"revoked", "45", "domains", "refused: revoked", "", "but refuse it: revoked"},
-		{"blocked", "45", "domains", "accepted by domain buypass-test", "is blocked", `but "PIN" is blocked`},
+		{"revoked", "45", "domains", "refused: revoked", "is revoked: the holder needs a new card", "but refuse it: revoked"},
+		{"blocked", "45", "domains", "accepted by domain buypass-test", "at the card's issuer, for how is not public", `but "PIN" is blocked`},
 		{"sign-only", "", "purpose", "refused: purpose", "no certificate is for authentication", "no kiosk with these trust domains takes this card"},
 		{"foreign", "", "no certificate would do", "refused: ", "", "no kiosk with these trust domains"},
 	} {

@@ -25,6 +25,7 @@ type cardReport struct {
 	Profile      string              `json:"profile"`        // how the driver speaks to it
 	About        string              `json:"about"`          // the profile in words
 	NotPublic    []string            `json:"not_public"`     // what nobody knows of this kind of card
+	Unblocks     bool                `json:"unblocks"`       // kioskctl can unblock its PIN
 	Application  string              `json:"application"`
 	Label        string              `json:"label,omitempty"`
 	Manufacturer string              `json:"manufacturer,omitempty"`
@@ -92,7 +93,8 @@ func newReport(reader string, d smartkort.Description) cardReport {
 	r := cardReport{
 		Reader: reader, ATR: hex.EncodeToString(d.ATR), Abilities: []string{}, Profile: d.Profile.Name, About: d.Profile.About,
 		NotPublic: append([]string{}, d.Profile.NotPublic...), Application: d.Found,
-		Label: d.Token.Label, Manufacturer: d.Token.Manufacturer,
+		Unblocks: len(d.Profile.Unblock.Classes) > 0,
+		Label:    d.Token.Label, Manufacturer: d.Token.Manufacturer,
 		Serial: hex.EncodeToString(d.Token.Serial), LastUpdate: d.Token.LastUpdate,
 		PINs: []pinReport{}, Keys: []keyReport{}, Certificates: []certificateReport{}, Authorities: []authorityReport{}, Advice: []string{},
 	}
