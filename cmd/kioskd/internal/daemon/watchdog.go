@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"smartkiosk/device/board"
-	"smartkiosk/device/cue"
 )
 
 // What must go on for the machine not to be restarted: visits are served, and
@@ -22,7 +21,13 @@ type watchdog struct {
 	log *slog.Logger
 
 	mu  sync.Mutex
-	dog *cue.Watchdog
+	dog dog
+}
+
+// dog is a cue.Watchdog.
+type dog interface {
+	Alive(part string) error
+	Close() error
 }
 
 // OpenWatchdog, before Run, has the machine restarted when visits or outbox
@@ -34,6 +39,14 @@ func (d *Daemon) OpenWatchdog(section *board.Watchdog) {
 		return
 	}
 	d.log.Info("watchdog", "timeout", dog.Timeout, "restarted", dog.Restarted)
+	if !dog.Disarms {
+		d.log.Warn("a kioskd that is stopped must be started again at once, or the machine restarts: its watchdog cannot be stopped", "within", dog.Timeout)
+	}
+	d.feed(dog)
+}
+
+// feed has a watchdog hear of the visits and the outbox.
+func (d *Daemon) feed(dog dog) {
 	d.watchdog.log, d.watchdog.dog = d.log, dog
 	d.terminal.Alive = func() { d.watchdog.alive(visitsGoOn) }
 }
@@ -56,9 +69,6 @@ func (w *watchdog) close() {
 	defer w.mu.Unlock()
 	if w.dog == nil {
 		return
-	}
-	if !w.dog.Disarms {
-		w.log.Warn("the machine restarts unless the kiosk does: its watchdog cannot be stopped", "within", w.dog.Timeout)
 	}
 	if err := w.dog.Close(); err != nil {
 		w.log.Error("the machine may restart", "err", err)

@@ -53,6 +53,7 @@ type part struct {
 	section string
 	need    kiosk.Part // "" for a part that a visit can do without
 	condition
+	warned time.Time // of a failure, whether the part is lost by it or not
 }
 
 // change is news of a part: a report, or else how it is.
@@ -115,6 +116,7 @@ func (h *health) run(ctx context.Context) {
 			if c.report != nil {
 				h.report(c.part, *c.report)
 			} else {
+				h.warn(c.part, c.err)
 				c.part.condition.is(c.err, time.Now())
 			}
 		case states <- next:
@@ -131,6 +133,17 @@ func (h *health) run(ctx context.Context) {
 				h.is(p, state, before)
 			}
 		}
+	}
+}
+
+// warnEvery bounds how often it is told of a part that fails for a moment.
+const warnEvery = time.Minute
+
+// warn tells of a part that worked and fails, which may soon be over.
+func (h *health) warn(p *part, err error) {
+	if err != nil && p.err == nil && p.told == Found && time.Since(p.warned) >= warnEvery {
+		p.warned = time.Now()
+		h.log.Warn("a part of the panel fails", "part", p.section, "err", err)
 	}
 }
 

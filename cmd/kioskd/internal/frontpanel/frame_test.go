@@ -1,0 +1,37 @@
+package frontpanel
+
+import (
+	"strings"
+	"testing"
+
+	"smartkiosk/device/board"
+	"smartkiosk/device/display"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/screen"
+)
+
+// Each section's screens are laid out for what it shows.
+func TestFrames(t *testing.T) {
+	texts, err := screen.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		section board.Display
+		rows    string
+		layout  display.Layout
+	}{
+		{&board.PCF8574{Rows: 4, Columns: 20}, "Sett inn kortet|Brikken først og|opp.|Trykk * for English", display.Plain},
+		{&board.HD44780{Rows: 2, Columns: 16}, "Sett inn kortet|* English", display.Plain},
+		{&board.SerLCD{Rows: 2, Columns: 16}, "Sett inn kortet|* English", display.Plain},
+		{&board.DMD110{}, "Sett inn kortet|* English", display.Plain},
+		{&board.LK204{}, "Sett inn kortet|Brikken først og|opp.|Trykk * for English", display.Plain},
+		{&board.SSD1306{}, "Sett inn kortet|Brikken først og opp.|Trykk * for English||", display.Heading},
+		{&board.SH1106{OLED: board.OLED{Text: "large"}}, "Sett inn kortet|* English", display.Large},
+	} {
+		f := frame(texts, kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"}, tt.section.Form())
+		if got := strings.Join(f.Rows, "|"); got != tt.rows || f.Layout != tt.layout {
+			t.Errorf("%s: %q in layout %d, want %q in %d", tt.section.Section(), got, f.Layout, tt.rows, tt.layout)
+		}
+	}
+}
