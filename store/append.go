@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // request is one Append that waits for its commit.
@@ -124,7 +123,7 @@ func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) er
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
-	err := s.update(last.sequence, func(tx *bolt.Tx) error {
+	err := s.update(last, func(tx *bolt.Tx) error {
 		if err := deleteRange(tx, last.first, next.first-1); err != nil {
 			return err
 		}
@@ -155,33 +154,34 @@ func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) er
 	return nil
 }
 
-// update is bolt's, and sees to what a failed commit left. What is on disk then
-// is not known (the sync may have failed after the write), but nobody was told
-// of more than last: the next update begins by doing away with the rest. f must
-// write the tail.
-func (s *Store) update(last uint64, f func(tx *bolt.Tx) error) error {
-	if s.broken != nil {
-		return s.broken
-	}
-	err := s.db.Update(func(tx *bolt.Tx) error {
+// update is the database's, and sees to what a failed commit left. What is on
+// disk then is not known (the sync may have failed after the write), but
+// nobody was told of more than last: the next update begins by doing away with
+// the rest. f must write the tail.
+func (s *Store) update(last tail, f func(tx *bolt.Tx) error) error {
+	err := s.database.update(func(tx *bolt.Tx) error {
 		if s.touched.Add(1) > releaseAfter {
 			s.touched.Store(0)
 			release(s.db, tx.Size())
 		}
 		if s.doubt {
-			if err := deleteRange(tx, last+1, math.MaxUint64); err != nil {
+			there, err := readTail(tx)
+			if err != nil {
+				return err
+			}
+			if last.newer(there) {
+				return s.breaks(errors.New("the disk has lost what it had taken"))
+			}
+			if err := deleteRange(tx, last.sequence+1, math.MaxUint64); err != nil {
 				return err
 			}
 		}
 		return f(tx)
 	})
-	switch {
-	case errors.Is(err, bolterrors.ErrMaxSizeReached):
-		return ErrFull // found before anything is written
-	case err != nil:
+	if s.failed {
 		s.doubt = true
-		return err
+	} else if err == nil {
+		s.doubt = false
 	}
-	s.doubt = false
-	return nil
+	return err
 }

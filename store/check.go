@@ -21,7 +21,10 @@ func check(path string) error {
 	if err != nil {
 		return err
 	}
-	roots := im.roots()
+	roots, err := im.roots()
+	if err != nil {
+		return err
+	}
 	if len(roots) == 0 {
 		return fmt.Errorf("%w: no meta page is valid", ErrDamaged)
 	}

@@ -83,7 +83,11 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 // file; what does not can be salvaged or not, but does no harm.
 func FuzzCheck(f *testing.F) {
 	file, _ := history(f, 3)
-	end := (image{file: bytes.NewReader(file), pages: 2}).roots()[0].end
+	roots, err := image{file: bytes.NewReader(file), pages: 2}.roots()
+	if err != nil {
+		f.Fatal(err)
+	}
+	end := roots[0].end
 	file = file[:end*pageSize] // less for the fuzzer to waste its time on
 	for page := range end {
 		f.Add(uint16(page*pageSize), []byte{1, 2, 3, 4})

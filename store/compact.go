@@ -16,8 +16,8 @@ const compactFrom = 8 << 20
 // Sparse tells whether Compact pays: the larger part of the file is free, and
 // it is worth a commit.
 func (s *Store) Sparse() bool {
-	used, free := s.pages()
-	return free > used && free >= compactFrom
+	used, free, err := s.pages()
+	return err == nil && free > used && free >= compactFrom
 }
 
 // Compact writes the outbox anew, in a file without free pages, which takes
@@ -43,7 +43,10 @@ func (s *Store) compact(ctx context.Context) error {
 	if err := s.flush(s.keep); err != nil {
 		return err
 	}
-	used, _ := s.pages()
+	used, _, err := s.pages()
+	if err != nil {
+		return err
+	}
 	if disk, err := s.disk(); err != nil || disk-s.headroom < used {
 		return errors.Join(ErrFull, err)
 	}
@@ -60,8 +63,7 @@ func (s *Store) compact(ctx context.Context) error {
 	if err := install(s.path+".new", s.path); err != nil {
 		// Which of the two has the name now is not known, nor whether it
 		// still has it after a cut.
-		s.broken = fmt.Errorf("cannot tell which file is the outbox: %w", err)
-		return errors.Join(s.broken, fresh.Close())
+		return errors.Join(s.breaks(fmt.Errorf("cannot tell which file is the outbox: %w", err)), fresh.Close())
 	}
 	old := s.db
 	s.db = fresh
@@ -77,7 +79,7 @@ func (s *Store) copyTo(ctx context.Context, fresh *bolt.DB) error {
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
-	return s.db.View(func(from *bolt.Tx) error {
+	return s.view(func(from *bolt.Tx) error {
 		for next := last.first; next <= last.sequence; {
 			if err := ctx.Err(); err != nil {
 				return err

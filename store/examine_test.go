@@ -64,22 +64,39 @@ func TestExamine(t *testing.T) {
 	if _, err := Examine(damaged, nil); !errors.Is(err, ErrNoTrace) {
 		t.Errorf("examined garbage: %v", err)
 	}
+}
 
-	// What cannot be salvaged is begun anew, where somebody else knows that
-	// it stood.
-	aside, err := Begin(damaged, noon, 40, func(seq uint64) ([]byte, []byte, error) { return replaceText(seq, Range{}, nil) })
-	if err != nil || aside != damaged+".damaged-20261122T120000Z" {
-		t.Fatalf("set aside as %s, %v", aside, err)
+// TestBegin: what cannot be salvaged, or is gone, is begun anew behind the
+// numbers that may have been given.
+func TestBegin(t *testing.T) {
+	path := outbox(t)
+	if err := os.WriteFile(path, bytes.Repeat([]byte("garbage!"), 4096), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	first := func(seq uint64) ([]byte, []byte, error) { return replaceText(seq, Range{}, nil) }
-	if aside, err := Begin(damaged, noon, 40, first); err != nil || aside != damaged+".damaged-20261122T120000Z-2" {
-		t.Fatalf("set aside again as %s, %v", aside, err)
+	for _, want := range []string{path + ".damaged-20261122T120000Z", path + ".damaged-20261122T120000Z-2", ""} {
+		if aside, err := Begin(path, noon, Range{41, 1043}, replaceText); err != nil || aside != want {
+			t.Fatalf("set aside as %s, %v, want %s", aside, err, want)
+		}
+		s := openWith(t, path, Options{})
+		expectPosition(t, s, Position{First: 41, Acked: 40, Last: 1043})
+		if records := pending(t, s, 0, 2000); len(records) != 1003 || string(records[1002].Data) != "lost 1043" {
+			t.Errorf("begun with %d records", len(records))
+		}
+		if seq := add(t, s, "a"); seq != 1044 {
+			t.Errorf("appended as %d", seq)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if want == path+".damaged-20261122T120000Z-2" {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	fresh := openWith(t, damaged, Options{})
-	if records := pending(t, fresh, 0, 9); len(records) != 1 || string(records[0].Data) != "lost 41" {
-		t.Errorf("begun with %v", records)
-	}
-	if seq := add(t, fresh, "a"); seq != 42 {
-		t.Errorf("appended as %d", seq)
+	for _, none := range []Range{{}, {0, 3}, {4, 3}} {
+		if _, err := Begin(path, noon, none, replaceText); err == nil {
+			t.Errorf("begun with %v lost", none)
+		}
 	}
 }

@@ -7,6 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// settle puts all that the kernel keeps of a file on the disk, and has it read
+// from there from now on: what is found in it then is what a power cut leaves.
+// The file must not be mapped.
+func settle(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // only what a failed sync left needs it
+	return nil
+}
+
 // forgetMost is the largest file that forget drops, in bytes: reading more
 // than that again costs more than it spares.
 const forgetMost = 4 << 20

@@ -47,11 +47,12 @@ type root struct {
 }
 
 // roots gives what the valid ones of the two meta pages say, the newest first.
-func (im image) roots() []root {
-	var found []root
+// It tells of a page that the disk does not give, which bbolt could not bear.
+func (im image) roots() (found []root, failed error) {
 	for id := range min(im.pages, 2) {
 		b := make([]byte, pageHead+metaChecksum+8)
 		if _, err := im.file.ReadAt(b, int64(id*pageSize)); err != nil {
+			failed = unreadable(id, err)
 			continue
 		}
 		m := b[pageHead:]
@@ -66,7 +67,7 @@ func (im image) roots() []root {
 	if len(found) == 2 && found[1].txid > found[0].txid {
 		found[0], found[1] = found[1], found[0]
 	}
-	return found
+	return found, failed
 }
 
 // page is one page, with those that it flows over into.
@@ -83,7 +84,7 @@ func (im image) page(id uint64) (page, error) {
 	}
 	head := make([]byte, pageHead)
 	if _, err := im.file.ReadAt(head, int64(id*pageSize)); err != nil {
-		return page{}, fmt.Errorf("cannot read page %d: %w", id, err)
+		return page{}, unreadable(id, err)
 	}
 	p := page{id: id, flags: order.Uint16(head[8:]), count: int(order.Uint16(head[10:]))}
 	overflow := uint64(order.Uint32(head[12:]))
@@ -93,9 +94,15 @@ func (im image) page(id uint64) (page, error) {
 	}
 	p.body = make([]byte, (overflow+1)*pageSize)
 	if _, err := im.file.ReadAt(p.body, int64(id*pageSize)); err != nil {
-		return page{}, fmt.Errorf("cannot read page %d: %w", id, err)
+		return page{}, unreadable(id, err)
 	}
 	return p, nil
+}
+
+// unreadable is of a page that the disk does not give: no better than one with
+// something else in it.
+func unreadable(id uint64, err error) error {
+	return fmt.Errorf("%w: cannot read page %d: %w", ErrDamaged, id, err)
 }
 
 // size is the number of pages that p takes.

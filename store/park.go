@@ -35,7 +35,7 @@ func (s *Store) park(seq uint64, standIn func(prev, link []byte) ([]byte, error)
 	case seq <= acked || seq > last.sequence:
 		return errors.New("it is not pending")
 	}
-	return s.update(last.sequence, func(tx *bolt.Tx) error {
+	return s.update(last, func(tx *bolt.Tx) error {
 		aside := tx.Bucket(parkedBucket)
 		if aside.Get(parkedKey(seq)) != nil {
 			return errors.New("it was parked before")

@@ -53,13 +53,6 @@ func (s *Store) Records(after uint64, limit int) ([]Record, error) {
 	return records, nil
 }
 
-// view is bolt's, while nobody exchanges the file.
-func (s *Store) view(f func(tx *bolt.Tx) error) error {
-	s.file.RLock()
-	defer s.file.RUnlock()
-	return s.db.View(f)
-}
-
 // Ack says that all records through a sequence number were handed over:
 // Pending gives them no more, and but for the newest Keep they are deleted. It
 // fails when it is told of a record that there is not. After a crash the last

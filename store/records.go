@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -20,9 +21,9 @@ import (
 //
 // A value is kept as digest (SHA-256 over bucket, key and value) | value.
 type Records struct {
-	path string
+	database
 	lock *os.File
-	db   *bolt.DB
+	put  sync.Mutex // held by who updates the database
 }
 
 const (
@@ -38,11 +39,9 @@ var recordsBucket = []byte("records") // bucket NUL key → digest | value
 // ErrInUse, within a second, when another process has it open, and with
 // ErrDamaged when it is not whole: then see SetAside.
 func OpenRecords(path string) (*Records, error) {
-	r := &Records{path: path}
+	r := &Records{database: database{path: path, maxSize: maxRecordsSize, check: checkRecords}}
 	if err := r.open(); err != nil {
-		if r.db != nil {
-			_ = r.db.Close()
-		}
+		_ = r.database.close()
 		if r.lock != nil {
 			_ = r.lock.Close()
 		}
@@ -63,12 +62,7 @@ func (r *Records) open() (err error) {
 	case err != nil:
 		return err
 	}
-	if err := checkRecords(r.path); err != nil {
-		return err
-	}
-	forget(r.path)
-	r.db, err = openBolt(r.path, maxRecordsSize)
-	return err
+	return r.database.open()
 }
 
 func fillRecords(db *bolt.DB) error {
@@ -90,7 +84,10 @@ func checkRecords(path string) error {
 	if err != nil {
 		return err
 	}
-	roots := im.roots()
+	roots, err := im.roots()
+	if err != nil {
+		return err
+	}
 	if len(roots) == 0 || roots[0].end > im.pages || roots[0].free != noFreelist {
 		return fmt.Errorf("%w: it does not begin as it should, or is cut short", ErrDamaged)
 	}
@@ -124,7 +121,7 @@ func SetAside(path string, at time.Time) (aside string, err error) {
 
 // Get gives the value of a key in a bucket, nil if there is none.
 func (r *Records) Get(bucket, key string) (value []byte, err error) {
-	err = r.db.View(func(tx *bolt.Tx) error {
+	err = r.view(func(tx *bolt.Tx) error {
 		k := recordKey(bucket, key)
 		v := tx.Bucket(recordsBucket).Get(k)
 		if v == nil {
@@ -143,7 +140,7 @@ func (r *Records) Get(bucket, key string) (value []byte, err error) {
 // Each calls f with the keys of a bucket, ascending, and their values, which
 // are f's for the call alone. f must not use r.
 func (r *Records) Each(bucket string, f func(key string, value []byte) error) error {
-	return r.db.View(func(tx *bolt.Tx) error {
+	return r.view(func(tx *bolt.Tx) error {
 		prefix := recordKey(bucket, "")
 		c := tx.Bucket(recordsBucket).Cursor()
 		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
@@ -162,7 +159,9 @@ func (r *Records) Each(bucket string, f func(key string, value []byte) error) er
 // Put writes values of a bucket, all or none, and returns when they are on
 // disk. A nil value deletes its key. Names of buckets have no NUL.
 func (r *Records) Put(bucket string, values map[string][]byte) error {
-	err := r.db.Update(func(tx *bolt.Tx) error {
+	r.put.Lock()
+	defer r.put.Unlock()
+	err := r.update(func(tx *bolt.Tx) error {
 		b := tx.Bucket(recordsBucket)
 		for key, value := range values {
 			k := recordKey(bucket, key)
@@ -189,7 +188,7 @@ func (r *Records) Put(bucket string, values map[string][]byte) error {
 
 // Close lets the file go.
 func (r *Records) Close() error {
-	if err := errors.Join(r.db.Close(), r.lock.Close()); err != nil {
+	if err := errors.Join(r.database.close(), r.lock.Close()); err != nil {
 		return fmt.Errorf("cannot close records %s: %w", r.path, err)
 	}
 	return nil

@@ -70,7 +70,13 @@ func (s *Store) room() (int64, error) {
 		if closed {
 			return 0, ErrClosed
 		}
-		used, free := s.pages()
+		if err := s.ready(); err != nil {
+			return 0, err
+		}
+		used, free, err := s.pages()
+		if err != nil {
+			return 0, err
+		}
 		disk, err := s.disk()
 		if err != nil {
 			return 0, err
@@ -87,14 +93,14 @@ func (s *Store) room() (int64, error) {
 
 // pages gives the bytes of the pages that hold something, and of those that
 // did and are free for use again.
-func (s *Store) pages() (used, free int64) {
-	_ = s.view(func(tx *bolt.Tx) error {
+func (s *Store) pages() (used, free int64, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
 		stats := s.db.Stats()
 		free = int64(stats.FreePageN+stats.PendingPageN) * pageSize
 		used = tx.Size() - free
 		return nil
 	})
-	return used, free
+	return used, free, err
 }
 
 // diskFree gives the bytes that may be written to the disk of a file.

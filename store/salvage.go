@@ -53,29 +53,18 @@ func Salvage(path string, at time.Time, replace func(seq uint64, lost Range, pre
 	return s, nil
 }
 
-// Begin sets a file aside of which nothing can be salvaged, and puts an
-// outbox in its place that goes on after a sequence number: one that somebody
-// else knows of, such as the last that was acknowledged. What the file held
-// beyond that is lost: first makes the record after it, as Salvage's replace
-// does.
-func Begin(path string, at time.Time, after uint64, first func(seq uint64) (record, link []byte, err error)) (aside string, err error) {
-	aside, err = exchange(path, at, func(_ image, db *bolt.DB) error {
-		if err := migrate(db, migrations); err != nil {
-			return err
-		}
-		record, link, err := first(after + 1)
-		if err != nil {
-			return err
-		}
-		if len(link) != LinkSize {
-			return fmt.Errorf("link of %d bytes", len(link))
-		}
-		return db.Update(func(tx *bolt.Tx) error {
-			return errors.Join(
-				putEntry(tx, after+1, encodeEntry(after+1, link, record)),
-				writeTail(tx, tail{sequence: after + 1, link: link, first: after + 1, acked: after}),
-			)
-		})
+// Begin sets a file aside of which nothing can be salvaged, if there is one,
+// and puts an outbox in its place that goes on after the numbers that are lost:
+// from the one after the last that somebody else has, to one that was never
+// exceeded. Replace makes the record in the place of each, as Salvage's does.
+func Begin(path string, at time.Time, lost Range, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (aside string, err error) {
+	if lost.From == 0 || lost.From > lost.Through {
+		return "", fmt.Errorf("cannot begin outbox %s anew: %d to %d is no range", path, lost.From, lost.Through)
+	}
+	aside, err = exchange(path, at, func(im image, db *bolt.DB) error {
+		nothing := findings{tail: tail{first: lost.From, acked: lost.From - 1, sequence: lost.Through}}
+		_, err := nothing.write(im, db, replace)
+		return err
 	})
 	if err != nil {
 		return "", fmt.Errorf("cannot begin outbox %s anew: %w", path, err)
@@ -84,21 +73,25 @@ func Begin(path string, at time.Time, after uint64, first func(seq uint64) (reco
 }
 
 // exchange puts a new file, filled by fill, in the place of a damaged one, and
-// gives the name that this has then. If it fails nothing is changed.
+// gives the name that this has then, "" if there is none. If it fails nothing
+// is changed.
 func exchange(path string, at time.Time, fill func(damaged image, db *bolt.DB) error) (aside string, err error) {
 	lock, err := lockFile(path+".lock", lockWait)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	var im image
 	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	im, err := newImage(f)
-	if err != nil {
-		return "", err
+	gone := errors.Is(err, fs.ErrNotExist)
+	if !gone {
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		if im, err = newImage(f); err != nil {
+			return "", err
+		}
 	}
 	db, err := openFresh(path+".new", 0)
 	if err != nil {
@@ -113,6 +106,9 @@ func exchange(path string, at time.Time, fill func(damaged image, db *bolt.DB) e
 	}
 	// A second name first, then the old name to the new file: at no moment
 	// is there no file, for which Open would make an empty one.
+	if gone {
+		return "", install(path+".new", path)
+	}
 	if aside, err = secondName(path, path+".damaged-"+at.UTC().Format("20060102T150405Z")); err != nil {
 		return "", err
 	}
@@ -165,14 +161,16 @@ func (im image) scan() findings {
 // inUse tells which pages the newest root leads to, as far as can be seen.
 func (im image) inUse() []bool {
 	w := walker{image: im, end: im.pages, seen: make([]bool, im.pages)}
-	for _, root := range im.roots()[:min(1, len(im.roots()))] {
-		_ = w.tree(root.page, nil, nil, func(e element) error {
-			if e.bucket {
-				_ = w.bucket(e, func(element) error { return nil })
-			}
-			return nil
-		})
+	roots, _ := im.roots()
+	if len(roots) == 0 {
+		return w.seen
 	}
+	_ = w.tree(roots[0].page, nil, nil, func(e element) error {
+		if e.bucket {
+			_ = w.bucket(e, func(element) error { return nil })
+		}
+		return nil
+	})
 	return w.seen
 }
 

@@ -34,6 +34,10 @@ var (
 	ErrSchema  = errors.New("file is of a version that this program does not know")
 	ErrDamaged = errors.New("file is damaged")
 	ErrClosed  = errors.New("outbox is closed")
+
+	// ErrBroken is of an open outbox: its disk failed in such a way that it
+	// must be closed and opened anew, which tells whether it is damaged.
+	ErrBroken = errors.New("outbox must be opened anew")
 )
 
 const (
@@ -75,8 +79,7 @@ type Options struct {
 
 // Store is an open outbox. Its methods may be called from any goroutine.
 type Store struct {
-	path     string
-	maxSize  int
+	database
 	limit    int64 // of used bytes, beyond which nothing is appended
 	headroom int64
 	keep     uint64
@@ -84,11 +87,9 @@ type Store struct {
 	disk     func() (free int64, err error) // of the disk
 
 	lock *os.File
-	file sync.RWMutex // held for writing while db is exchanged, which needs commit too
-	db   *bolt.DB
 
 	queue  queue
-	commit sync.Mutex // held by who writes to db
+	commit sync.Mutex // held by who updates the database
 
 	mu      sync.Mutex // guards what is below
 	last    tail       // as on disk
@@ -101,9 +102,8 @@ type Store struct {
 	touched atomic.Int32 // pages that may be in memory, see releaseAfter
 
 	// Guarded by commit.
-	doubt  bool  // after a failed commit: records after last may be on disk that nobody was told are
-	full   bool  // the level was Full when it was last looked at
-	broken error // why nothing can be written any more, until the outbox is opened anew
+	doubt bool // after a failed commit: records after last may be on disk that nobody was told are
+	full  bool // the level was Full when it was last looked at
 }
 
 // Open opens the outbox at path, or makes an empty one. It fails with
@@ -121,15 +121,14 @@ func Open(path string, o Options) (*Store, error) {
 		o.Headroom = DefaultHeadroom
 	}
 	s := &Store{
-		path: path, maxSize: int(o.MaxSize), limit: o.MaxSize / 4 * 3, headroom: o.Headroom,
+		database: database{path: path, maxSize: int(o.MaxSize), check: check},
+		limit:    o.MaxSize / 4 * 3, headroom: o.Headroom,
 		keep: uint64(max(o.Keep, 0)), required: slices.Clone(o.Required),
 		disk:    func() (int64, error) { return diskFree(path) },
 		changed: make(chan struct{}),
 	}
 	if err := s.open(); err != nil {
-		if s.db != nil {
-			_ = s.db.Close()
-		}
+		_ = s.database.close()
 		if s.lock != nil {
 			_ = s.lock.Close()
 		}
@@ -150,17 +149,13 @@ func (s *Store) open() (err error) {
 	case err != nil:
 		return err
 	}
-	if err := check(s.path); err != nil {
-		return err
-	}
-	forget(s.path)
-	if s.db, err = openBolt(s.path, s.maxSize); err != nil {
+	if err := s.database.open(); err != nil {
 		return err
 	}
 	if err := migrate(s.db, migrations); err != nil {
 		return err
 	}
-	return s.db.View(func(tx *bolt.Tx) error {
+	return s.view(func(tx *bolt.Tx) error {
 		if s.last, err = readTail(tx); err != nil {
 			return err
 		}
@@ -200,8 +195,11 @@ func (s *Store) Close() error {
 	if closed {
 		return nil
 	}
-	err := s.flush(s.keep)
-	err = errors.Join(err, s.db.Close(), s.lock.Close())
+	var err error
+	if s.broken.Load() == nil {
+		err = s.flush(s.keep)
+	}
+	err = errors.Join(err, s.database.close(), s.lock.Close())
 	if err != nil {
 		return fmt.Errorf("cannot close outbox %s: %w", s.path, err)
 	}

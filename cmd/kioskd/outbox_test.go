@@ -198,7 +198,8 @@ func TestDamagedOutbox(t *testing.T) {
 		}
 	}
 
-	// Nothing is left of the file: the hub says where to go on.
+	// Nothing is left of the file: the hub says from where on, the records how
+	// far it may have come.
 	k.stop()
 	if err := os.WriteFile(s.outbox(), make([]byte, 64<<10), 0o600); err != nil {
 		t.Fatal(err)
@@ -206,20 +207,52 @@ func TestDamagedOutbox(t *testing.T) {
 	k = spawn(t, "kioskd", "run", "--config", s.config)
 	k.await("outbox begun anew")
 	k.await("msg=ready")
-	events = s.events(15)
-	if len(events) != 2 || events[0].kind != event.TypeLost || string(events[0].data) != `{"from":14}` || events[1].kind != event.TypeStarted {
-		t.Errorf("after the outbox was lost: %v", events)
-	}
-	k.stop()
+	s.wantLost(14, 140, 14)
+	h.stop()
 
-	// And while it does not, nothing is promised.
-	h.signal(syscall.SIGKILL)
-	if err := os.WriteFile(s.outbox(), nil, 0o600); err != nil {
+	// It goes while the kiosk is at work, and no hub is there to be asked.
+	if err := os.Truncate(s.outbox(), 0); err != nil {
+		t.Fatal(err)
+	}
+	<-k.done
+	if said := k.output(); k.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(said, "outbox must be opened anew") {
+		t.Errorf("kioskd ended with %v, saying\n%s", k.cmd.ProcessState, said)
+	}
+	if err := os.Remove(s.outbox()); err != nil {
 		t.Fatal(err)
 	}
 	k = spawn(t, "kioskd", "run", "--config", s.config)
-	k.await("the hub does not say where to go on")
+	k.await("outbox begun anew")
+	k.await("msg=ready")
+	h = s.startHub()
+	s.wantLost(142, 268, 14) // 14 to 141 are the hub's
+	k.stop()
+
+	// Without anything that says where it stood, nothing is promised.
+	h.signal(syscall.SIGKILL)
+	for _, name := range []string{"outbox.db", "records.db"} {
+		if err := os.WriteFile(s.bundle("state/"+name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k = spawn(t, "kioskd", "run", "--config", s.config)
+	k.await("neither the records nor the hub say where to go on")
 	<-k.done
+}
+
+// wantLost pulls the events that a kiosk has lost, through the one of its next
+// start: each says through which, and from which number on.
+func (s *site) wantLost(first, through, from uint64) {
+	s.t.Helper()
+	events := s.events(through + 1)
+	if events[0].sequence != first || events[len(events)-1].kind != event.TypeStarted {
+		s.t.Errorf("from event %d to a %s", events[0].sequence, events[len(events)-1].kind)
+	}
+	for _, e := range events[:len(events)-1] {
+		if want := fmt.Sprintf(`{"from":%d,"through":%d}`, from, through); e.kind != event.TypeLost || string(e.data) != want {
+			s.t.Errorf("event %d is %s %s, want %s", e.sequence, e.kind, e.data, want)
+		}
+	}
 }
 
 // TestFullOutbox: a kiosk that could not record a visit begins none, says so

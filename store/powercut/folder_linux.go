@@ -62,7 +62,8 @@ type rootNode struct {
 	log *Log
 	err error // of a mark that could not be read
 
-	files int // so many were made
+	files  int // so many were made
+	faults []Fault
 }
 
 var (
@@ -88,6 +89,13 @@ func (r *rootNode) Create(ctx context.Context, name string, _, _ uint32, out *fu
 		node := r.NewInode(ctx, &marksNode{root: r}, fs.StableAttr{Mode: syscall.S_IFREG})
 		return node, nil, fuse.FOPEN_DIRECT_IO, 0
 	}
+	if name == faultsName {
+		node := r.NewInode(ctx, &faultsNode{root: r}, fs.StableAttr{Mode: syscall.S_IFREG})
+		return node, nil, fuse.FOPEN_DIRECT_IO, 0
+	}
+	if errno := r.refuses(Change, 0, 0, 0); errno != 0 {
+		return nil, nil, 0, errno
+	}
 	r.files++
 	r.log.add(operation{Kind: link, File: r.files, Name: name})
 	node := &fileNode{root: r, number: r.files}
@@ -103,6 +111,9 @@ func (r *rootNode) Link(_ context.Context, target fs.InodeEmbedder, name string,
 	if !ok {
 		return nil, syscall.EINVAL
 	}
+	if errno := r.refuses(Change, 0, 0, 0); errno != 0 {
+		return nil, errno
+	}
 	r.log.add(operation{Kind: link, File: file.number, Name: name})
 	file.attributes(&out.Attr)
 	return file.EmbeddedInode(), 0
@@ -112,6 +123,9 @@ func (r *rootNode) Link(_ context.Context, target fs.InodeEmbedder, name string,
 func (r *rootNode) Unlink(_ context.Context, name string) syscall.Errno {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if errno := r.refuses(Change, 0, 0, 0); errno != 0 {
+		return errno
+	}
 	r.log.add(operation{Kind: unlink, Name: name})
 	return 0
 }
@@ -123,6 +137,9 @@ func (r *rootNode) Rename(_ context.Context, name string, _ fs.InodeEmbedder, ne
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if errno := r.refuses(Change, 0, 0, 0); errno != 0 {
+		return errno
+	}
 	r.log.add(operation{Kind: rename, Name: name, NewName: newName})
 	return 0
 }
@@ -173,7 +190,14 @@ var (
 )
 
 // Open implements fs.NodeOpener.
-func (f *fileNode) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
+func (f *fileNode) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	f.root.mu.Lock()
+	defer f.root.mu.Unlock()
+	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		if errno := f.root.refuses(Change, 0, 0, 0); errno != 0 {
+			return nil, 0, errno
+		}
+	}
 	return nil, fuse.FOPEN_KEEP_CACHE, 0
 }
 
@@ -181,6 +205,9 @@ func (f *fileNode) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall
 func (f *fileNode) Read(_ context.Context, _ fs.FileHandle, dest []byte, at int64) (fuse.ReadResult, syscall.Errno) {
 	f.root.mu.Lock()
 	defer f.root.mu.Unlock()
+	if errno := f.root.refuses(Read, f.number, at, int64(len(dest))); errno != 0 {
+		return nil, errno
+	}
 	from := min(at, int64(len(f.data)))
 	return fuse.ReadResultData(dest[:copy(dest, f.data[from:])]), 0
 }
@@ -189,6 +216,9 @@ func (f *fileNode) Read(_ context.Context, _ fs.FileHandle, dest []byte, at int6
 func (f *fileNode) Write(_ context.Context, _ fs.FileHandle, data []byte, at int64) (uint32, syscall.Errno) {
 	f.root.mu.Lock()
 	defer f.root.mu.Unlock()
+	if errno := f.root.refuses(Write, f.number, at, int64(len(data))); errno != 0 {
+		return 0, errno
+	}
 	op := operation{Kind: write, File: f.number, At: at, Data: append([]byte(nil), data...)}
 	f.data = op.apply(f.data)
 	f.root.log.add(op)
@@ -214,6 +244,9 @@ func (f *fileNode) Setattr(_ context.Context, _ fs.FileHandle, in *fuse.SetAttrI
 	f.root.mu.Lock()
 	defer f.root.mu.Unlock()
 	if size, ok := in.GetSize(); ok {
+		if errno := f.root.refuses(Write, f.number, int64(size), 1); errno != 0 {
+			return errno
+		}
 		op := operation{Kind: truncate, File: f.number, At: int64(size)}
 		f.data = op.apply(f.data)
 		f.root.log.add(op)
@@ -226,6 +259,11 @@ func (f *fileNode) Setattr(_ context.Context, _ fs.FileHandle, in *fuse.SetAttrI
 func (f *fileNode) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
 	f.root.mu.Lock()
 	defer f.root.mu.Unlock()
+	if errno := f.root.refuses(Sync, f.number, 0, 0); errno != 0 {
+		f.root.log.add(operation{Kind: failSync, File: f.number})
+		f.data = f.root.log.safe(f.number)
+		return errno
+	}
 	f.root.log.add(operation{Kind: syncFile, File: f.number})
 	return 0
 }

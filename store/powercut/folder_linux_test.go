@@ -22,14 +22,18 @@ const cutsInTest = 50
 
 // The environment makes the test binary the writer.
 const (
-	writerName = "SMARTKIOSK_POWERCUT_WRITER" // "sync" or "no sync"
+	writerName = "SMARTKIOSK_POWERCUT_WRITER" // "sync", "no sync" or one of faultyWork
 	folderName = "SMARTKIOSK_POWERCUT_FOLDER"
 	seedName   = "SMARTKIOSK_POWERCUT_SEED"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(writerName) != "" {
-		if err := beWriter(); err != nil {
+	if name := os.Getenv(writerName); name != "" {
+		be := beWriter
+		if work := faultyWork[name]; work != nil {
+			be = func() error { return work(os.Getenv(folderName)) }
+		}
+		if err := be(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -77,16 +81,19 @@ func beWriter() error {
 func record(t *testing.T, manner string, seed uint64) *Log {
 	t.Helper()
 	folder := t.TempDir()
-	log, err := Record(folder, func() error {
-		cmd := exec.Command("/proc/self/exe")
-		cmd.Env = append(os.Environ(), writerName+"="+manner, folderName+"="+folder, fmt.Sprintf("%s=%d", seedName, seed))
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		return cmd.Run()
-	})
+	log, err := Record(folder, func() error { return runWriter(folder, manner, seed) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return log
+}
+
+// runWriter runs a writer to its end.
+func runWriter(folder, manner string, seed uint64) error {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), writerName+"="+manner, folderName+"="+folder, fmt.Sprintf("%s=%d", seedName, seed))
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
 }
 
 func oldOutboxes(t *testing.T) []Old {

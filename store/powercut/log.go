@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Log is the Recording of a folder. Of what was not synced, a cut
@@ -38,6 +39,7 @@ const (
 	unlink
 	rename
 	syncFolder
+	failSync // of a file: what was written to it since the last is lost
 )
 
 // sector is what a disk writes whole or not at all, in bytes.
@@ -105,6 +107,16 @@ func (l *Log) Cut(n int, random *rand.Rand, f func(folder string) error) error {
 	return f(folder)
 }
 
+// safe gives what the disk itself has of a file whose last sync failed.
+func (l *Log) safe(file int) []byte {
+	d := disk{names: map[string]int{}, files: map[int][]byte{}}
+	for _, op := range l.operations {
+		d.do(op)
+	}
+	d.settle(func(p operation) bool { return p.File == file })
+	return d.files[file]
+}
+
 // disk is what is safe of a folder, and what is not yet.
 type disk struct {
 	names   map[string]int
@@ -117,6 +129,8 @@ func (d *disk) do(op operation) {
 	case op.Mark != nil:
 	case op.Kind == syncFile:
 		d.settle(func(p operation) bool { return !p.ofFolder() && p.File == op.File })
+	case op.Kind == failSync:
+		d.pending = slices.DeleteFunc(d.pending, func(p operation) bool { return p.Kind == write && p.File == op.File })
 	case op.Kind == syncFolder:
 		d.settle(operation.ofFolder)
 	default:

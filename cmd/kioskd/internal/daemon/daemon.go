@@ -28,7 +28,7 @@ import (
 type Daemon struct {
 	terminal *terminal.Terminal
 	journal  *journal.Journal
-	store    *store.Store
+	store    *markedOutbox
 	records  *store.Records
 	cards    *cardRecords
 	client   *hubapi.Client
@@ -86,7 +86,7 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	client.Heard = now.Told
 	outbox, err := openOutbox(filepath.Join(c.State, "outbox.db"), store.Options{
 		MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required,
-	}, events, client.SendEvents, log)
+	}, records, events, client.SendEvents, log)
 	if err != nil {
 		return nil, errors.Join(err, records.Close())
 	}
@@ -136,7 +136,8 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 }
 
 // Run serves visits and pushes events until ctx ends. When it returns, every
-// outcome is in the outbox.
+// outcome is in the outbox. It fails with store.ErrBroken when outbox or
+// records must be opened anew: then so must the Daemon.
 func (d *Daemon) Run(ctx context.Context, version string) error {
 	if level, err := d.store.Level(); err == nil {
 		d.scarce.Store(level != store.Roomy)
@@ -144,10 +145,12 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	if err := d.journal.Started(version); err != nil {
 		return err
 	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	background, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	beside.Go(func() { d.push(background) })
-	beside.Go(func() { d.tend(background) })
+	beside.Go(func() { d.tend(background, end) })
 	for _, s := range d.sockets {
 		beside.Go(func() { s.serve(background, d.log) })
 	}
@@ -166,6 +169,9 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	err := d.terminal.Run(ctx)
 	stop()
 	beside.Wait()
+	if cause := context.Cause(ctx); errors.Is(cause, store.ErrBroken) {
+		return errors.Join(cause, err)
+	}
 	return err
 }
 

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -19,47 +21,77 @@ const askWait = 10 * time.Second
 
 // openOutbox opens the outbox for j, whose events it keeps. From a damaged one
 // all that can be read goes into a new file, with an event in the place of
-// each that cannot. When not even the place can be read where it stood, the
-// hub is asked which event it has last; without an answer there is no outbox.
-func openOutbox(path string, o store.Options, j *journal.Journal, send func(context.Context, []json.RawMessage) (uint64, error), log *slog.Logger) (*store.Store, error) {
+// each that cannot. When nothing is left, not even the place where it stood,
+// see beginOutbox.
+func openOutbox(path string, o store.Options, records *store.Records, j *journal.Journal, send func(context.Context, []json.RawMessage) (uint64, error), log *slog.Logger) (*markedOutbox, error) {
 	// A long outbox takes memory to be looked through, and none thereafter.
 	defer debug.FreeOSMemory()
-	outbox, err := store.Open(path, o)
-	if !errors.Is(err, store.ErrDamaged) {
-		return outbox, err
+	known, err := readMark(records)
+	if err != nil {
+		return nil, err
 	}
-	log.Error("outbox is damaged", "err", err)
+	begin := func() error { return beginOutbox(path, known, j, send, log) }
+	if _, err := os.Stat(path); known != (mark{}) && errors.Is(err, fs.ErrNotExist) {
+		log.Error("outbox is gone")
+		if err := begin(); err != nil {
+			return nil, err
+		}
+	}
+	outbox, err := store.Open(path, o)
+	if errors.Is(err, store.ErrDamaged) {
+		log.Error("outbox is damaged", "err", err)
+		if err = salvageOutbox(path, j, log); errors.Is(err, store.ErrNoTrace) {
+			err = begin()
+		}
+		if err != nil {
+			return nil, err
+		}
+		outbox, err = store.Open(path, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &markedOutbox{Store: outbox, records: records, mark: known}, nil
+}
+
+func salvageOutbox(path string, j *journal.Journal, log *slog.Logger) error {
 	salvaged, err := store.Salvage(path, j.Clocks.Now(), func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
 		return j.Lost(seq, lost.From, lost.Through, prev)
 	})
-	switch {
-	case errors.Is(err, store.ErrNoTrace):
-		if err := beginOutbox(path, j, send, log); err != nil {
-			return nil, err
-		}
-	case err != nil:
-		return nil, err
-	default:
+	if err == nil {
 		log.Warn("outbox salvaged", "kept", salvaged.Kept, "lost", salvaged.Lost, "aside", salvaged.Aside)
 	}
-	return store.Open(path, o)
+	return err
 }
 
-// beginOutbox goes on after the last event that the hub has.
-func beginOutbox(path string, j *journal.Journal, send func(context.Context, []json.RawMessage) (uint64, error), log *slog.Logger) error {
+// beginOutbox goes on where no number is given twice, with an event in the
+// place of each that is or may be lost. The hub is asked which event it has
+// last. If it does not answer, those through the mark's Acked are its for sure;
+// of the others it keeps what it has. Through the mark's end all may be lost;
+// without a mark only the hub knows, and nobody how many it never got.
+func beginOutbox(path string, known mark, j *journal.Journal, send func(context.Context, []json.RawMessage) (uint64, error), log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), askWait)
 	defer cancel()
 	last, err := send(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("nothing can be salvaged of the outbox, and the hub does not say where to go on: %w", err)
+	switch {
+	case err == nil:
+	case known == mark{}:
+		return fmt.Errorf("nothing can be salvaged of the outbox, and neither the records nor the hub say where to go on: %w", err)
+	default:
+		log.Warn("the hub does not say where to go on, so the records do", "err", err)
+		last = known.Acked
 	}
-	aside, err := store.Begin(path, j.Clocks.Now(), last, func(seq uint64) (record, link []byte, err error) {
-		return j.Lost(seq, seq, 0, nil)
+	lost, through := store.Range{From: last + 1, Through: last + 1}, uint64(0)
+	if known.Through > last {
+		lost.Through, through = known.Through, known.Through
+	}
+	aside, err := store.Begin(path, j.Clocks.Now(), lost, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
+		return j.Lost(seq, lost.From, through, prev)
 	})
 	if err != nil {
 		return err
 	}
-	log.Warn("outbox begun anew: what the hub did not have is lost", "after", last, "aside", aside)
+	log.Warn("outbox begun anew: what the hub did not have is lost", "after", last, "through", through, "aside", aside)
 	return nil
 }
 

@@ -14,8 +14,8 @@ const tendEvery = 5 * time.Second
 
 // tend tells the visits and the hub how near the outbox is to its end, and
 // compacts it between visits when that pays. It writes nothing while nothing
-// changes.
-func (d *Daemon) tend(ctx context.Context) {
+// changes. When the outbox or the records must be opened anew it calls end.
+func (d *Daemon) tend(ctx context.Context, end context.CancelCauseFunc) {
 	level := store.Roomy
 	var worry error
 	for {
@@ -25,6 +25,10 @@ func (d *Daemon) tend(ctx context.Context) {
 			d.log.Error("cannot look after the outbox", "err", err)
 		}
 		worry = err
+		if errors.Is(err, store.ErrBroken) {
+			end(err)
+			return
+		}
 		if err == nil {
 			d.watchdog.alive(outboxOpen)
 		}
