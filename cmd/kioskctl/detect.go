@@ -35,8 +35,21 @@ type findings struct {
 	Board     string            `json:"board"`  // a wiring file
 }
 
-// hide notes what could not be looked at.
-func (f *findings) hide(err error) { f.Hidden = append(f.Hidden, err.Error()) }
+// The kinds of things that are looked for, as they are called in print.
+const (
+	i2cBuses    = "I²C"
+	serialPorts = "Serial port"
+	cardReaders = "Card reader"
+	numberPads  = "Number pad"
+	gpioChips   = "GPIO"
+	pwmChips    = "PWM"
+	watchdogs   = "Watchdog"
+)
+
+// hide notes what of a kind could not be looked at.
+func (f *findings) hide(kind string, err error) {
+	f.Hidden = append(f.Hidden, fmt.Sprintf("%s: %v", kind, err))
+}
 
 func (f *findings) advise(format string, args ...any) {
 	f.Advice = append(f.Advice, fmt.Sprintf(format, args...))
@@ -70,12 +83,12 @@ func (m machine) path(elements ...string) string {
 }
 
 // allowed notes in f when a device may not be used, with the group that may.
-func (m machine) allowed(f *findings, device, group string) bool {
+func (m machine) allowed(f *findings, kind, device, group string) bool {
 	err := m.access(m.path(device))
 	if errors.Is(err, fs.ErrPermission) {
-		f.hide(fmt.Errorf("%s: permission denied: is this user in the group %s? (sudo usermod -aG %s USER, then log in anew)", device, group, group))
+		f.hide(kind, fmt.Errorf("%s: permission denied: is this user in the group %s? (sudo usermod -aG %s USER, then log in anew)", device, group, group))
 	} else if err != nil {
-		f.hide(fmt.Errorf("%s: %w", device, err))
+		f.hide(kind, fmt.Errorf("%s: %w", device, err))
 	}
 	return err == nil
 }

@@ -259,12 +259,13 @@ func TestDetectHidden(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for _, want := range []string{
-		"Not seen     /dev/i2c-1: permission denied: is this user in the group i2c? (sudo usermod -aG i2c USER, then log in anew)\n",
-		"Not seen     /dev/ttyS0: permission denied: is this user in the group dialout? ",
-		"Not seen     /dev/ttyUSB0: permission denied: is this user in the group dialout? ",
-		"Not seen     /dev/gpiochip0: permission denied: is this user in the group gpio? ",
-		"Not seen     number pads: cannot look into /dev/input/event0\n",
-		"Not seen     card readers: no PC/SC service answers: is pcscd installed? (sudo apt install pcscd)\n",
+		"Not seen     I²C: /dev/i2c-1: permission denied: is this user in the group i2c? (sudo usermod -aG i2c USER, then log in anew)\n",
+		"Not seen     Serial port: /dev/serial0: permission denied: is this user in the group dialout? ",
+		"Not seen     Serial port: /dev/serial/by-id/usb-FTDI_A1-port0: permission denied: is this user in the group dialout? ",
+		"Not seen     GPIO: /dev/gpiochip0: permission denied: is this user in the group gpio? ",
+		"Not seen     Number pad: cannot look into /dev/input/event0\n",
+		"Not seen     Card reader: no PC/SC service answers: is pcscd installed (sudo apt install pcscd), and may this user use it?\n",
+		"I²C          none that may be looked at\n",
 		"\n[watchdog]\n",
 	} {
 		if !strings.Contains(out, want) {
@@ -283,8 +284,8 @@ func TestDetectBusInTheWay(t *testing.T) {
 		want string
 		exit error
 	}{
-		"stuck":      {fakeBus{t: t, stuck: true}, nil, "Not seen     /dev/i2c-1: cannot ask address 0x8: the bus is stuck: is SDA or SCL shorted", errHidden},
-		"fails":      {nil, errors.New("out of order"), "Not seen     /dev/i2c-1: out of order\n", errHidden},
+		"stuck":      {fakeBus{t: t, stuck: true}, nil, "Not seen     I²C: /dev/i2c-1: cannot ask address 0x8: the bus is stuck: is SDA or SCL shorted", errHidden},
+		"fails":      {nil, errors.New("out of order"), "Not seen     I²C: /dev/i2c-1: out of order\n", errHidden},
 		"SMBus only": {nil, i2cbus.ErrNotI2C, "I²C          none found\n", nil},
 		"empty":      {fakeBus{t: t}, nil, "I²C          /dev/i2c-1 (bcm2835 (i2c@7e804000)): nothing answers\n", nil},
 	} {
@@ -308,6 +309,17 @@ func TestDetectConsole(t *testing.T) {
 	out, err := detect(t, m)
 	if err != nil || !strings.Contains(out, "10 (RXD); the kernel writes its messages there\n") ||
 		!strings.Contains(out, "remove console=serial0,115200 from /boot/firmware/cmdline.txt and restart\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestDetectPortByItsName: udev's name counts, whatever is behind it.
+func TestDetectPortByItsName(t *testing.T) {
+	m := fakeMachine(t, map[string]string{"dev/serial0": "-> /dev/pts/3", "dev/ttyACM0": "", "dev/ttyS0": ""})
+	m.access = func(string) error { return nil }
+	out, err := detect(t, m)
+	if err != nil || !strings.Contains(out, "Serial port  /dev/serial0 (/dev/pts/3): the header's pins") || !strings.Contains(out, "Serial port  /dev/ttyACM0 (/dev/ttyACM0): on the board\n") ||
+		strings.Contains(out, "ttyS0") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

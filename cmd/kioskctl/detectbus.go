@@ -33,17 +33,17 @@ func (m machine) findBuses(ctx context.Context, f *findings) error {
 	f.I2C = []busFinding{}
 	adapters, err := i2cbus.Adapters(m.root)
 	if err != nil {
-		f.hide(fmt.Errorf("I²C buses: %w", err))
+		f.hide(i2cBuses, err)
 	}
 	for _, a := range adapters {
 		if a.Screen {
 			continue
 		}
 		if a.Device == "" {
-			f.hide(fmt.Errorf("I²C bus %d (%s): the module i2c-dev is not loaded (sudo modprobe i2c-dev; the line i2c-dev in /etc/modules does it at every start)", a.Number, a.Name))
+			f.hide(i2cBuses, fmt.Errorf("bus %d (%s): the module i2c-dev is not loaded (sudo modprobe i2c-dev; the line i2c-dev in /etc/modules does it at every start)", a.Number, a.Name))
 			continue
 		}
-		if !m.allowed(f, a.Device, "i2c") {
+		if !m.allowed(f, i2cBuses, a.Device, "i2c") {
 			continue
 		}
 		found, err := m.scan(ctx, a)
@@ -54,7 +54,7 @@ func (m machine) findBuses(ctx context.Context, f *findings) error {
 			continue
 		}
 		if err != nil {
-			f.hide(fmt.Errorf("%s: %w", a.Device, err))
+			f.hide(i2cBuses, fmt.Errorf("%s: %w", a.Device, err))
 			continue
 		}
 		f.I2C = append(f.I2C, found)

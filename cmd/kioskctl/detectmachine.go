@@ -40,7 +40,7 @@ type watchdogFinding struct {
 func (m machine) findReaders(f *findings) {
 	names, err := m.readers()
 	if err != nil {
-		f.hide(fmt.Errorf("card readers: %w: is pcscd installed? (sudo apt install pcscd)", err))
+		f.hide(cardReaders, fmt.Errorf("%w: is pcscd installed (sudo apt install pcscd), and may this user use it?", err))
 	}
 	f.Readers = append([]string{}, names...)
 }
@@ -49,7 +49,7 @@ func (m machine) findPads(f *findings) {
 	f.Pads = []padFinding{}
 	pads, err := m.pads()
 	if err != nil {
-		f.hide(fmt.Errorf("number pads: %w", err))
+		f.hide(numberPads, err)
 	}
 	for _, p := range pads {
 		f.Pads = append(f.Pads, padFinding{Name: p.Name, Device: p.Path, Named: !p.Taken})
@@ -60,7 +60,7 @@ func (m machine) findChips(f *findings) {
 	f.GPIO = []chipFinding{}
 	devices, _ := filepath.Glob(m.path("dev/gpiochip*")) // the pattern is sound
 	for _, d := range devices {
-		if !m.allowed(f, "/dev/"+filepath.Base(d), "gpio") {
+		if !m.allowed(f, gpioChips, "/dev/"+filepath.Base(d), "gpio") {
 			return
 		}
 	}

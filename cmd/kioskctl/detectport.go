@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,21 +22,14 @@ func (m machine) findPorts(f *findings) {
 	f.Serial = []portFinding{}
 	consoles := strings.Fields(m.read("sys/class/tty/console/active"))
 	names := m.portNames()
-	for _, pattern := range []string{"ttyAMA*", "ttyS*", "ttyUSB*", "ttyACM*"} {
-		paths, _ := filepath.Glob(m.path("dev", pattern)) // the patterns are sound
-		for _, path := range paths {
-			tty := filepath.Base(path)
-			device, ok := names[tty]
-			if !ok {
-				device = "/dev/" + tty
-				if pattern == "ttyS*" {
-					continue // every kernel has some; on a Pi the one that is there has another name
-				}
-			}
-			port := portFinding{Device: device, TTY: "/dev/" + tty, Name: m.portName(device, tty), Console: slices.Contains(consoles, tty)}
-			port.Free = !port.Console && device != "/dev/serial1" && m.allowed(f, port.TTY, "dialout")
-			f.Serial = append(f.Serial, port)
+	for _, tty := range m.ttys(names) {
+		device, ok := names[tty]
+		if !ok {
+			device = "/dev/" + tty
 		}
+		port := portFinding{Device: device, TTY: "/dev/" + tty, Name: m.portName(device, tty), Console: slices.Contains(consoles, tty)}
+		port.Free = !port.Console && device != "/dev/serial1" && m.allowed(f, serialPorts, device, "dialout")
+		f.Serial = append(f.Serial, port)
 	}
 	if !m.isPi() {
 		return
@@ -48,6 +42,23 @@ func (m machine) findPorts(f *findings) {
 			f.advise("The kernel writes to the header's serial port: for a display there remove console=serial0,115200 from %s and restart", m.bootFile("cmdline.txt"))
 		}
 	}
+}
+
+// ttys lists the terminals that are serial ports: those of the board and of USB
+// adapters, and whatever has a name of a port. Of the others that are called
+// ttyS every kernel has some, with nothing behind them.
+func (m machine) ttys(names map[string]string) []string {
+	found := slices.Collect(maps.Keys(names))
+	for _, pattern := range []string{"ttyAMA*", "ttyUSB*", "ttyACM*"} {
+		paths, _ := filepath.Glob(m.path("dev", pattern)) // the patterns are sound
+		for _, path := range paths {
+			if tty := filepath.Base(path); names[tty] == "" {
+				found = append(found, tty)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 // portNames gives, by tty, the lasting names that udev made.
@@ -64,14 +75,20 @@ func (m machine) portNames() map[string]string {
 	return names
 }
 
-// aliases gives what symbolic links point to, base names by base names.
+// aliases gives what symbolic links to devices point to, without /dev/, by
+// their base names.
 func (m machine) aliases(pattern string) map[string]string {
 	links, _ := filepath.Glob(m.path(pattern)) // the patterns are sound
 	found := make(map[string]string)
 	for _, link := range links {
-		if to, err := os.Readlink(link); err == nil {
-			found[filepath.Base(link)] = filepath.Base(to)
+		to, err := os.Readlink(link)
+		if err != nil {
+			continue
 		}
+		if !filepath.IsAbs(to) {
+			to = strings.TrimPrefix(filepath.Join(filepath.Dir(link), to), m.path("dev")+"/")
+		}
+		found[filepath.Base(link)] = strings.TrimPrefix(to, "/dev/")
 	}
 	return found
 }

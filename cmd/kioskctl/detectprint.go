@@ -14,17 +14,21 @@ func (f findings) print(w io.Writer) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-13s"+format+"\n", append([]any{name}, args...)...)
 	}
-	none := func(name string, found int) {
-		if found == 0 {
-			line(name, "none found")
+	none := func(kind string, found int) {
+		hidden := slices.ContainsFunc(f.Hidden, func(h string) bool { return strings.HasPrefix(h, kind+": ") })
+		switch {
+		case found == 0 && hidden:
+			line(kind, "none that may be looked at")
+		case found == 0:
+			line(kind, "none found")
 		}
 	}
 	if f.Machine != "" {
 		line("Machine", "%s", f.Machine)
 	}
-	none("I²C", len(f.I2C))
+	none(i2cBuses, len(f.I2C))
 	for _, bus := range f.I2C {
-		line("I²C", "%s (%s): %s", bus.Device, orUnknown(bus.Name), answers(len(bus.Parts)))
+		line(i2cBuses, "%s (%s): %s", bus.Device, orUnknown(bus.Name), answers(len(bus.Parts)))
 		for _, p := range bus.Parts {
 			line("", "%s: %s", p.Address, p.About)
 		}
@@ -32,37 +36,37 @@ func (f findings) print(w io.Writer) error {
 			line("", "%s: held by the kernel's driver %s, not asked", address, bus.Held[address])
 		}
 	}
-	none("Serial port", len(f.Serial))
+	none(serialPorts, len(f.Serial))
 	for _, p := range f.Serial {
-		line("Serial port", "%s (%s): %s%s", p.Device, p.TTY, p.Name, p.taken())
+		line(serialPorts, "%s (%s): %s%s", p.Device, p.TTY, p.Name, p.taken())
 	}
-	none("Card reader", len(f.Readers))
+	none(cardReaders, len(f.Readers))
 	for _, r := range f.Readers {
-		line("Card reader", "%s", r)
+		line(cardReaders, "%s", r)
 	}
-	none("Number pad", len(f.Pads))
+	none(numberPads, len(f.Pads))
 	for _, p := range f.Pads {
 		how := "used without being named"
 		if p.Named {
 			how = "has letters too: used only if it is named"
 		}
-		line("Number pad", "%q (%s): %s", p.Name, p.Device, how)
+		line(numberPads, "%q (%s): %s", p.Name, p.Device, how)
 	}
-	none("GPIO", len(f.GPIO))
+	none(gpioChips, len(f.GPIO))
 	for _, c := range f.GPIO {
-		line("GPIO", "%s (%s): %d lines, %s", c.Device, c.Label, c.Lines, heldLines(c.Held))
+		line(gpioChips, "%s (%s): %d lines, %s", c.Device, c.Label, c.Lines, heldLines(c.Held))
 	}
-	none("PWM", len(f.PWM))
+	none(pwmChips, len(f.PWM))
 	for _, c := range f.PWM {
-		line("PWM", "%s: channels 0 to %d", c.Chip, c.Channels-1)
+		line(pwmChips, "%s: channels 0 to %d", c.Chip, c.Channels-1)
 	}
-	none("Watchdog", len(f.Watchdogs))
+	none(watchdogs, len(f.Watchdogs))
 	for _, d := range f.Watchdogs {
 		state := "free"
 		if d.Active {
 			state = "running: kioskd has it, or systemd (RuntimeWatchdogSec=)"
 		}
-		line("Watchdog", "%s (%s): %s", d.Device, orUnknown(d.Name), state)
+		line(watchdogs, "%s (%s): %s", d.Device, orUnknown(d.Name), state)
 	}
 	for _, h := range f.Hidden {
 		line("Not seen", "%s", h)

@@ -38,6 +38,9 @@ const panelHelp = `    kioskctl panel [--board FILE | --config FILE] [--json]
 
 FILE of --board is a wiring file (deploy/boards has some), that of --config a
 kioskd.toml, which names one: ` + defaultConfig + ` unless said.
+
+Exit status of all commands: 0 done; 1 not done, or something was found wrong,
+which is printed; 2 the command line makes no sense.
 `
 
 // defaultConfig is where an installed kioskd has its configuration.

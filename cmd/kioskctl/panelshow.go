@@ -181,11 +181,14 @@ func (m machine) lookForWatchdog(d *board.Watchdog) (state, why string) {
 	if _, err := os.Stat(m.path(folder)); err != nil {
 		return fault, fmt.Sprintf("there is no %s: on a Pi, config.txt needs dtparam=watchdog=on", d.Device)
 	}
-	running := "not running"
-	if m.read(filepath.Join(folder, "state")) == "active" {
-		running = "running: kioskd has it, or systemd (RuntimeWatchdogSec=)"
+	identity := orUnknown(m.read(filepath.Join(folder, "identity")))
+	switch m.read(filepath.Join(folder, "state")) {
+	case "active":
+		return there, identity + ", running: kioskd has it, or systemd (RuntimeWatchdogSec=)"
+	case "inactive":
+		return there, identity + ", not running"
 	}
-	return there, fmt.Sprintf("%s, %s", orUnknown(m.read(filepath.Join(folder, "identity"))), running)
+	return there, d.Device + "; this kernel does not tell more" // made without CONFIG_WATCHDOG_SYSFS
 }
 
 // lookAtLines tells who has a part's lines. What is wired to them cannot be
