@@ -1,15 +1,15 @@
 #!/bin/sh
 # Builds the bench's kernel, a user-mode Linux, from the source that Debian
 # packages, and prints its path. It is built once for each version of the
-# package and of kernel.config, in some minutes, and kept in .cache/bench with
-# what building modules for it takes (modules.sh).
+# package, kernel.config and kernel.patch, in some minutes, and kept in
+# .cache/bench with what building modules for it takes (modules.sh).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=$(cd "$here/../.." && pwd)/.cache/bench
 package=linux-source-6.1
 version=$(dpkg-query -W -f '${Version}' "$package")
-folder=$cache/linux-$version-$(cat "$here/kernel.config" "$here/kernel.sh" | sha256sum | cut -c 1-8)
+folder=$cache/linux-$version-$(cat "$here"/kernel.* | sha256sum | cut -c 1-8)
 
 if [ ! -d "$folder" ]; then
 	echo "Building $(basename "$folder") (once)" >&2
@@ -20,6 +20,7 @@ if [ ! -d "$folder" ]; then
 	mkdir -p "$tree"
 	tar -C "$tree" --strip-components=1 -xf "/usr/src/$package.tar.xz"
 	build() { nice make -C "$tree" ARCH=um "$@" >>"$work/log" 2>&1 || { tail -20 "$work/log" >&2; exit 1; }; }
+	patch -s -d "$tree" -p 1 <"$here/kernel.patch"
 	build KCONFIG_ALLCONFIG="$here/kernel.config" allnoconfig
 	for wanted in $(grep '^CONFIG' "$here/kernel.config"); do
 		grep -qxF "$wanted" "$tree/.config" || { echo "$wanted is not to be had" >&2; exit 1; }
