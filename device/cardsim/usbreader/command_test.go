@@ -156,6 +156,7 @@ func TestComingsAndGoings(t *testing.T) {
 	}
 
 	r.Insert(card(t, "valid")) // another in its place
+	event(gone)
 	event(present)
 	h.powerOn()
 	h.expect("0020008308 3132333435363738", "9000")

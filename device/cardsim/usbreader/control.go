@@ -89,7 +89,7 @@ func (s *session) order(q setup) bool {
 	case q.kind == toDevice && q.request == setConfiguration && q.value <= 1:
 		s.configured = byte(q.value)
 		s.halted = [len(s.halted)]bool{}
-		s.moved = s.reader.iccStatus() != iccAbsent
+		s.reader.beginMoves()
 		return true
 	case q.kind == toInterface && q.request == setInterface:
 		return s.configured != 0 && q.value == 0 && q.index == 0

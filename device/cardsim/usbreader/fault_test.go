@@ -92,8 +92,8 @@ func TestFaults(t *testing.T) {
 		run("pulled", usbreader.Pull, func(t *testing.T, l *line, err error) {
 			fails(t, err, "bError FE")
 			status(t, l, 2)
-			if got := l.event(); string(got) != "\x50\x02" {
-				t.Errorf("the host is told %X", got)
+			if in, out := l.event(), l.event(); string(in) != "\x50\x03" || string(out) != "\x50\x02" {
+				t.Errorf("the host is told %X, %X", in, out)
 			}
 		})
 		run("silent", usbreader.Silence, func(t *testing.T, l *line, err error) {

@@ -32,12 +32,13 @@ type Config struct {
 // goroutines, and whether it is plugged in or not.
 type Reader struct {
 	config  Config
-	changed chan struct{} // the slot's content did, since the last look
+	changed chan struct{} // a card came or went, since the last look
 
 	mu      sync.Mutex
 	plugged bool
 	card    *cardsim.Card // in the slot; nil for none
 	contact *contact      // with the card under power; nil without
+	moves   []bool        // what the host was not told yet: a card has gone, one has come
 }
 
 // New makes a reader with nothing in it, plugged in nowhere.
@@ -45,7 +46,8 @@ func New(c Config) *Reader {
 	return &Reader{config: c, changed: make(chan struct{}, 1)}
 }
 
-// Insert puts a card in. One that is in already is pulled first.
+// Insert puts a card in. One that is in already is pulled first, faster than a
+// hand does: a host that had taken the power from it cannot tell the two apart.
 func (r *Reader) Insert(card *cardsim.Card) { r.put(card) }
 
 // Remove pulls the card, if there is one, whatever is under way: an exchange
@@ -56,6 +58,13 @@ func (r *Reader) put(card *cardsim.Card) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.powerOff()
+	if r.card != nil {
+		r.moves = append(r.moves, false)
+	}
+	if card != nil {
+		r.moves = append(r.moves, true)
+	}
+	r.moves = r.moves[max(0, len(r.moves)-2):] // what came to nothing in between is not worth telling
 	r.card = card
 	select {
 	case r.changed <- struct{}{}:

@@ -20,7 +20,6 @@ type session struct {
 	answers      inlet
 	events       inlet
 	halted       [eventsIn + 1]bool // endpoints, by number
-	moved        bool               // the slot's content did, and the host was not told yet
 	stalled      bool               // the reader's firmware hangs
 	busy         *job               // nil while the slot waits for a command
 	done         chan result
@@ -93,7 +92,6 @@ func (s *session) run(ctx context.Context, requests <-chan usbip.Request, failed
 		case r := <-s.done:
 			err = s.finish(r)
 		case <-s.reader.changed:
-			s.moved = true
 		case err := <-failed:
 			return err, false
 		case <-ctx.Done():
@@ -149,14 +147,17 @@ func (s *session) send() error {
 			return err
 		}
 	}
-	if s.moved && !s.stalled && len(s.events.waiting) > 0 {
-		s.moved = false
-		if err := s.events.send(slotChange(s.reader.iccStatus() != iccAbsent)); err != nil {
+	for len(s.events.waiting) > 0 && !s.stalled {
+		present, moved := s.reader.nextMove()
+		if !moved {
+			break
+		}
+		if err := s.events.send(slotChange(present)); err != nil {
 			return err
 		}
-	}
-	if b := s.events.next(); b != nil {
-		return s.write(b)
+		if err := s.write(s.events.next()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

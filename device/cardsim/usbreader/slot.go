@@ -20,6 +20,27 @@ func (r *Reader) iccStatus() iccState {
 	return iccActive
 }
 
+// beginMoves forgets what the host was not told, but for a card that is in.
+func (r *Reader) beginMoves() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.moves = nil; r.card != nil {
+		r.moves = []bool{true}
+	}
+}
+
+// nextMove gives what the host is to be told next, if there is anything: that a
+// card has come, or gone.
+func (r *Reader) nextMove() (present, moved bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.moves) == 0 {
+		return false, false
+	}
+	present, r.moves = r.moves[0], r.moves[1:]
+	return present, true
+}
+
 // touching gives the card that is under power, nil for none.
 func (r *Reader) touching() *contact {
 	r.mu.Lock()

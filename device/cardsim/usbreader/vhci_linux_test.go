@@ -218,14 +218,21 @@ func TestCards(t *testing.T) {
 	})
 }
 
+// TestSwapped has another card in the place of one that is in use, without the
+// slot ever seen empty.
 func TestSwapped(t *testing.T) {
 	b := newBench(t, usbreader.Config{Model: usbreader.Twin})
 	b.usb.Insert(card(t, "valid"))
 	b.await(slot.Present)
+	conn := b.connect()
+	defer conn.Close()
 	b.usb.Insert(card(t, "t1"))
 	b.await(slot.Empty)
 	if e := b.await(slot.Present); e.ATR[1] != 0x89 {
 		t.Errorf("%X", e.ATR)
+	}
+	if answer, err := conn.Transmit(t.Context(), []byte{0x00, 0x20, 0x00, 0x82}); err == nil {
+		t.Errorf("the other card answers %X", answer)
 	}
 }
 
