@@ -87,7 +87,11 @@ func (c *Card) learn() {
 		k.Layouts = before.Layouts
 	}
 	if c.layout == nil {
-		k.Layouts = append(k.without(c.token.looks), c.ownLayout())
+		own := c.ownLayout()
+		if before := k.layout(c.token.looks); before != nil {
+			own.adopt(*before)
+		}
+		k.Layouts = append(k.without(c.token.looks), own)
 		k.Layouts = k.Layouts[max(0, len(k.Layouts)-maxLayouts):]
 	}
 	c.cache.putKind(c.line.ATR(), k)

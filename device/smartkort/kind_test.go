@@ -65,11 +65,12 @@ func edit(b []byte, change string) []byte {
 	return bytes.ReplaceAll(b, from, to)
 }
 
-// reissued is a card with another certificate for authentication over its key.
+// reissued is a card with another certificate for authentication over its key,
+// of another make, and another first byte of its serial number.
 func reissued(t *testing.T, p *testpki.PKI, name string, serial byte) *cardsim.Card {
 	t.Helper()
 	image := p.Cards[name].Image()
-	image.Serial[len(image.Serial)-1] ^= serial
+	image.Serial = append([]byte{serial}, image.Serial[1:]...)
 	template := testpki.Authentication(p.Holders[name].Person, now.Add(-time.Hour), now.AddDate(1, 0, 0))
 	template.Policies = template.Policies[:1]
 	key := image.Keys["authentication"]
@@ -130,7 +131,7 @@ func TestKindThatDiffers(t *testing.T) {
 		files map[string]string
 	}{
 		"another PIN":                   {p.Cards["revoked"], map[string]string{filePINs: "0C0350494E=0C0350494D"}},
-		"a certificate of another make": {reissued(t, p, "revoked", 0), nil},
+		"a certificate of another make": {reissued(t, p, "revoked", 0x95), nil},
 		"no certificate at that place":  {p.Cards["revoked"], nil},
 	} {
 		e := &edited{line: connect(t, c.card), files: c.files}
@@ -148,6 +149,20 @@ func TestKindThatDiffers(t *testing.T) {
 		}
 		if !e.has(fileKeys) || !e.has(fileCertificates) || e.typed != 1 {
 			t.Errorf("%s: selected %v, %d PINs", name, e.selected, e.typed)
+		}
+	}
+}
+
+// TestKindOfTwoIssuers: cards of one kind with certificates of several makes,
+// as there are while an issuer changes its CA, are all known again.
+func TestKindOfTwoIssuers(t *testing.T) {
+	p := newPKI(t)
+	d := knowing(t, p)
+	visitWith(t, d, connect(t, reissued(t, p, "revoked", 1)), testpki.PIN)
+	for _, card := range []*cardsim.Card{p.Cards["revoked"], reissued(t, p, "revoked", 2), reissued(t, p, "valid", 3)} {
+		e := &edited{line: connect(t, card)}
+		if _, err := tryVisitBy(t, d, e); err != nil || e.has(fileKeys) {
+			t.Errorf("%v, selected %v", err, e.selected)
 		}
 	}
 }
@@ -173,7 +188,7 @@ func TestKindOfTwoPINs(t *testing.T) {
 	d := caching(t, nil)
 	visitWith(t, d, connect(t, k.Card), testpki.PIN)
 	image := k.Card.Image()
-	image.Serial[0] ^= 1
+	image.Serial = append([]byte{0x01}, image.Serial[1:]...)
 	e := &edited{line: connect(t, personalised(t, image))}
 	if _, err := tryVisitBy(t, d, e); err != nil || !e.has("4401") || !e.has("4402") {
 		t.Errorf("selected %v, %v", e.selected, err)
@@ -251,7 +266,7 @@ func TestUndatedCard(t *testing.T) {
 	}{
 		"unchanged":              {undated(t, p.Cards["valid"]), nil, 12, true},
 		"with a new PIN":         {undated(t, p.Cards["valid"]), map[string]string{filePINs: "0C0350494E=0C0350494D"}, 31, false},
-		"with a new certificate": {undated(t, reissued(t, p, "valid", 0)), nil, 31, false},
+		"with a new certificate": {undated(t, reissued(t, p, "valid", 0x95)), nil, 31, false},
 	} {
 		d := caching(t, disk{})
 		for range 2 {

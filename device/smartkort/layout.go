@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
+	"reflect"
+	"slices"
 )
 
 // layout is what cards of one make have in common: where their directories
@@ -21,8 +23,8 @@ import (
 //     the byte; with more than one PIN of the holder in it nothing is taken
 //     from here, for only the card's own directory of keys says which guards
 //     which;
-//   - each certificate is read from the card itself, and is of the same make:
-//     issuer, key, purposes, policies.
+//   - each certificate is read from the card itself, and is of a make that was
+//     seen before in its place: issuer, key, purposes, policies.
 //
 // What is left open is that the key of this reference is the certificate's,
 // which the signature proves. It costs no try of any PIN.
@@ -35,9 +37,9 @@ type layout struct {
 
 // expected is a certificate to authenticate with.
 type expected struct {
-	Path Path
-	Make []byte
-	Key  struct { // see Key
+	Path  Path
+	Makes [][]byte // those seen, the newest last: issuers come and go
+	Key   struct { // see Key
 		Reference, Bits, UserConsent int
 		Path                         Path
 		Usage                        Usage
@@ -56,6 +58,30 @@ func (e expected) key() Key {
 	}
 }
 
+func (e expected) seen(made []byte) bool {
+	return slices.ContainsFunc(e.Makes, func(m []byte) bool { return bytes.Equal(m, made) })
+}
+
+// maxMakes is how many makes are remembered of one place.
+const maxMakes = 4
+
+// adopt takes over what another layout has seen, where that is the same but for
+// the makes of certificates.
+func (l *layout) adopt(other layout) {
+	same := bytes.Equal(l.ODF, other.ODF) && bytes.Equal(l.PINs, other.PINs) &&
+		slices.EqualFunc(l.Authentication, other.Authentication, func(a, b expected) bool {
+			return reflect.DeepEqual(a.Path, b.Path) && reflect.DeepEqual(a.Key, b.Key)
+		})
+	if !same {
+		return
+	}
+	for i := range l.Authentication {
+		e := &l.Authentication[i]
+		others := slices.DeleteFunc(other.Authentication[i].Makes, e.seen)
+		e.Makes = append(others[max(0, len(others)+len(e.Makes)-maxMakes):], e.Makes...)
+	}
+}
+
 // ownLayout gives the card's own, with no certificates where others could not
 // be told to be of their make.
 func (c *Card) ownLayout() layout {
@@ -69,10 +95,11 @@ func (c *Card) ownLayout() layout {
 		if !ok || o.authority || !key.Usage.Sign {
 			continue
 		}
-		e := expected{Path: o.path, Make: makeOf(c.content(o.path))}
-		if e.Make == nil || o.direct != nil {
+		made := makeOf(c.content(o.path))
+		if made == nil || o.direct != nil {
 			return l
 		}
+		e := expected{Path: o.path, Makes: [][]byte{made}}
 		e.Key.Reference, e.Key.Path, e.Key.Bits, e.Key.Usage = key.Reference, key.Path, key.Bits, key.Usage
 		e.Key.AuthID, e.Key.UserConsent, e.Key.Algorithms, e.Key.Kind = key.AuthID, key.UserConsent, key.algorithms, key.kind
 		list = append(list, e)
@@ -104,7 +131,7 @@ func (c *Card) readExpected(ctx context.Context) ([]Certificate, error) {
 	var certs []Certificate
 	for _, e := range c.layout.Authentication {
 		der, err := c.readObject(ctx, e.Path)
-		if err != nil || !bytes.Equal(makeOf(der), e.Make) {
+		if err != nil || !e.seen(makeOf(der)) {
 			return nil, err
 		}
 		certs = append(certs, Certificate{DER: der, Key: e.key()})
