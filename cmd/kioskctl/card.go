@@ -59,6 +59,7 @@ func (p program) report(ctx context.Context, known *smartkort.Profiles, domains 
 		return unreadable(in, known, err), err
 	}
 	defer card.Close()
+	fmt.Fprintln(p.stderr, "Reading the card, which may take ten seconds.")
 	description, err := card.Describe(ctx)
 	if err != nil {
 		return unreadable(in, known, err), err
