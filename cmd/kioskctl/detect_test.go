@@ -133,7 +133,7 @@ func zero2W(t *testing.T) machine {
 	}
 	m.readers = func() ([]string, error) { return []string{"Gemalto PC Twin Reader 00 00"}, nil }
 	m.chips = func() []chipFinding {
-		return []chipFinding{{Device: "/dev/gpiochip0", Label: "pinctrl-bcm2835", Lines: 54, Held: []string{"GPIO4 by onewire@0"}}}
+		return []chipFinding{{Device: "/dev/gpiochip0", Label: "pinctrl-bcm2835", Lines: 54, Held: map[string][]string{"leds": {"GPIO4"}, "kioskd@7": {"GPIO5", "GPIO6"}}}}
 	}
 	return m
 }
@@ -162,7 +162,7 @@ Serial port  /dev/serial/by-id/usb-FTDI_A1-port0 (/dev/ttyUSB0): FTDI FT232R USB
 Card reader  Gemalto PC Twin Reader 00 00
 Number pad   "Logitech K120" (/dev/input/event0): has letters too: used only if it is named
 Number pad   "SIGMACHIP \"Pad\"" (/dev/input/event1): used without being named
-GPIO         /dev/gpiochip0 (pinctrl-bcm2835): 54 lines, held: GPIO4 by onewire@0
+GPIO         /dev/gpiochip0 (pinctrl-bcm2835): 54 lines, held: GPIO5, GPIO6 by kioskd@7; GPIO4 by leds
 PWM          /sys/class/pwm/pwmchip0: channels 0 to 1
 Watchdog     /dev/watchdog0 (Broadcom BCM2835 Watchdog timer): free
 

@@ -20,10 +20,10 @@ type padFinding struct {
 }
 
 type chipFinding struct {
-	Device string   `json:"device"` // /dev/gpiochip0
-	Label  string   `json:"label"`
-	Lines  int      `json:"lines"`
-	Held   []string `json:"held"` // lines that somebody has, and who
+	Device string              `json:"device"` // /dev/gpiochip0
+	Label  string              `json:"label"`
+	Lines  int                 `json:"lines"`
+	Held   map[string][]string `json:"held"` // lines that somebody has, by who has them
 }
 
 type pwmFinding struct {
@@ -76,10 +76,14 @@ func chips() []chipFinding {
 	}
 	var found []chipFinding
 	for _, c := range gpioioctl.Chips {
-		chip := chipFinding{Device: c.Path(), Label: c.Label(), Lines: c.LineCount(), Held: []string{}}
+		chip := chipFinding{Device: c.Path(), Label: c.Label(), Lines: c.LineCount(), Held: make(map[string][]string)}
 		for _, l := range c.Lines() {
-			if l.Consumer() != "" {
-				chip.Held = append(chip.Held, fmt.Sprintf("%s by %s", orUnknown(l.Name()), l.Consumer()))
+			if by := l.Consumer(); by != "" {
+				name := l.Name()
+				if name == "" {
+					name = fmt.Sprintf("line %d", l.Number())
+				}
+				chip.Held[by] = append(chip.Held[by], name)
 			}
 		}
 		found = append(found, chip)

@@ -97,9 +97,13 @@ func (p portFinding) taken() string {
 	return ""
 }
 
-func heldLines(held []string) string {
+func heldLines(held map[string][]string) string {
 	if len(held) == 0 {
 		return "all free"
 	}
-	return "held: " + strings.Join(held, ", ")
+	var who []string
+	for _, by := range slices.Sorted(maps.Keys(held)) {
+		who = append(who, fmt.Sprintf("%s by %s", strings.Join(held[by], ", "), by))
+	}
+	return "held: " + strings.Join(who, "; ")
 }

@@ -189,7 +189,7 @@ func TestPanel(t *testing.T) {
 	err := b.run(t.Context(), []string{"panel", "--board", b.file})
 	want := `Panel            Bench
                  ` + b.file + `
-kioskd           does not run
+kioskd           runs
 keypad.matrix    KR1 KR2 KR3 KR4 KC1 KC2 KC3
                  in use: KR1, KR2 held by kioskd@7
 keypad.usb       whose name contains "Pad"

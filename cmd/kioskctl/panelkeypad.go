@@ -173,7 +173,7 @@ func (t *trial) pressed(ctx context.Context, k *keypad.Keypad, all string) (miss
 func suspect(part board.Keypad, missing []rune) string {
 	m, ok := part.(*board.Matrix)
 	if !ok {
-		return "the pad is worn, or has no such key"
+		return "try again; if they stay missing they are worn, or the pad has none"
 	}
 	gone := func(keys string) bool {
 		some := false
@@ -201,7 +201,7 @@ func suspect(part board.Keypad, missing []rune) string {
 		}
 	}
 	if len(wires) == 0 {
-		return "the keys themselves are worn"
+		return "try again; if they stay missing they are worn"
 	}
 	return "look at the wire of " + strings.Join(wires, ", ")
 }

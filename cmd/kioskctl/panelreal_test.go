@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -106,24 +107,34 @@ func TestStrikeStaysShut(t *testing.T) {
 	}
 }
 
-// TestTryStrikeLeft: the door is shut when the test is left in its
-// second, before its time.
+// TestTryStrikeLeft: the door is shut when the test is left in its second, by
+// a key or by Ctrl-C.
 func TestTryStrikeLeft(t *testing.T) {
-	name, levels := strikeLine(t)
-	b := newPanelBench(t, fakeMachine(t, nil), "[strike]\npin = \""+name+"\"\nopen = \"3s\"\nmax = \"10s\"\n")
-	b.test(t.Context())
-	b.answer(t, "All right?", "y")
-	b.answer(t, "Did it click", "q")
-	b.end(t, errNotRight, "strike           not tested\n                 stopped: it opens and shuts\n")
-	if _, err := levels.WriteString("."); err != nil {
-		t.Fatal(err)
-	}
-	last, l := "", ""
-	for l != "." {
-		last, l = l, level(t, levels)
-	}
-	if last != "0" {
-		t.Errorf("left at %s", last)
+	for name, leave := range map[string]func(b *panelBench, interrupt func()){
+		"stopped":     func(b *panelBench, _ func()) { b.press(t, "q") },
+		"interrupted": func(_ *panelBench, interrupt func()) { interrupt() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			pin, levels := strikeLine(t)
+			ctx, interrupt := context.WithCancel(t.Context())
+			b := newPanelBench(t, fakeMachine(t, nil), "[strike]\npin = \""+pin+"\"\nopen = \"3s\"\nmax = \"10s\"\n")
+			b.test(ctx)
+			b.answer(t, "All right?", "y")
+			b.expect(t, "Did it click")
+			leave(b, interrupt)
+			b.end(t, errNotRight, "strike           not tested\n                 stopped: it opens and shuts\n")
+			interrupt()
+			if _, err := levels.WriteString("."); err != nil {
+				t.Fatal(err)
+			}
+			var seen string
+			for !strings.HasSuffix(seen, ".") {
+				seen += level(t, levels)
+			}
+			if !strings.HasSuffix(seen, "0.") || !strings.Contains(seen, "1") {
+				t.Errorf("its line was %s", seen)
+			}
+		})
 	}
 }
 

@@ -56,6 +56,7 @@ func (p program) panelShow(args []string) error {
 	for _, part := range w.Parts() {
 		state, why := p.machine.look(part)
 		faults = faults || state == fault
+		report.Kioskd = report.Kioskd || state == inUse // another's socket may be elsewhere
 		report.Parts = append(report.Parts, partReport{Section: part.Section(), About: about(part), State: state, Why: why})
 	}
 	if *flags.json {

@@ -149,7 +149,7 @@ func TestTryKeypadWithNobodyThere(t *testing.T) {
 func TestSuspect(t *testing.T) {
 	m := &board.Matrix{Rows: []string{"R1", "R2", "R3", "R4"}, Columns: []string{"C1", "C2", "C3", "C4"}, Layout: keypad.Layout4x4}
 	for missing, want := range map[string]string{
-		"5":    "the keys themselves are worn",
+		"5":    "try again; if they stay missing they are worn",
 		"456":  "look at the wire of row 2 (R2)",
 		"L":    "look at the wire of column 4 (C4)",
 		"369#": "look at the wire of column 3 (C3)",
