@@ -37,8 +37,8 @@ func readEvents(r *http.Request) ([]json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	var batch []json.RawMessage
-	if err := json.Unmarshal(body, &batch); err != nil || batch == nil {
+	batch, err := splitArray(body)
+	if err != nil {
 		return nil, malformed("the body is no JSON array of events")
 	}
 	if len(batch) > hubapi.MaxEvents {

@@ -95,6 +95,9 @@ func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, t *trouble) 
 	place := about.Sequence.Stream
 	events := readMessage(msg.Data())
 	for i, text := range events {
+		if !h.concerns(text) {
+			continue
+		}
 		reviewing, cancel := context.WithTimeout(ctx, reviewTime)
 		err := h.reviewOne(reviewing, strings.TrimPrefix(msg.Subject(), eventsSubject), text)
 		cancel()
@@ -110,6 +113,16 @@ func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, t *trouble) 
 		}
 	}
 	return nil
+}
+
+// concerns tells whether there may be anything to do about an event. Most of a
+// long backlog is passed over here.
+func (h *Hub) concerns(text []byte) bool {
+	of := members(text, "type", "data")
+	if string(of[0]) != `"`+event.TypeVisit+`"` {
+		return false
+	}
+	return h.known != nil || string(members(of[1], "offline")[0]) != "false"
 }
 
 // reviewTries is how often a hub looks at an event that cannot be judged, not

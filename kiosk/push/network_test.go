@@ -13,11 +13,14 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
@@ -170,6 +173,26 @@ func startHub(t testing.TB) (dir, url string) {
 	return dir, url
 }
 
+// newJournal writes into an outbox as k1 does.
+func newJournal(t testing.TB, hubFolder string, credentials *hubapi.Credentials, outbox *store.Store) *journal.Journal {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(hubFolder, "kiosks", "k1", "hub-seal.jwk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seal jose.JSONWebKey
+	if err := json.Unmarshal(text, &seal); err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := event.NewSealer("k1", credentials.Key, &seal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &journal.Journal{Sealer: sealer, Outbox: outbox, Clocks: journal.Clocks{
+		Now: time.Now, BootID: "boot", Uptime: func() time.Duration { return 0 }, Trusted: func() bool { return true },
+	}}
+}
+
 // TestNetwork: whatever the network does to the connections, the feed has each
 // event once, in order, as it was written. go test -run Network ./kiosk/push
 // -network.events 10000 is the long run.
@@ -197,19 +220,12 @@ func TestNetwork(t *testing.T) {
 		Certificates: []tls.Certificate{config.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: config.Clients,
 	}, network)
 
-	seal := config.Seal.Keys()[0].Public()
-	sealer, err := event.NewSealer("k1", credentials.Key, &seal.JSONWebKey)
-	if err != nil {
-		t.Fatal(err)
-	}
 	outbox, err := store.Open(filepath.Join(t.TempDir(), "outbox.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer outbox.Close()
-	j := journal.Journal{Sealer: sealer, Outbox: outbox, Clocks: journal.Clocks{
-		Now: time.Now, BootID: "boot", Uptime: func() time.Duration { return 0 }, Trusted: func() bool { return true },
-	}}
+	j := newJournal(t, dir, credentials, outbox)
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
