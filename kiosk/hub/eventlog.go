@@ -68,19 +68,21 @@ func (h *Hub) find(ctx context.Context, kioskID string, sequence uint64, last st
 }
 
 // publish stores events behind the kiosk's message at place, each message on
-// disk before the next. It stops with errOvertaken when there is a later one.
-func (h *Hub) publish(ctx context.Context, kioskID string, place uint64, events []event.Opened) error {
+// disk before the next, and gives the last of them. It stops with errOvertaken
+// when there is a later message.
+func (h *Hub) publish(ctx context.Context, kioskID string, place uint64, events []event.Opened) (last stored, err error) {
 	for len(events) > 0 {
 		text, n, err := makeMessage(events)
 		if err != nil {
-			return err
+			return stored{}, err
 		}
 		if place, err = h.publishOne(ctx, eventsSubject+kioskID, place, text); err != nil {
-			return err
+			return stored{}, err
 		}
+		last = stored{place: place, sequence: events[n-1].Sequence, link: events[n-1].Link}
 		events = events[n:]
 	}
-	return nil
+	return last, nil
 }
 
 func (h *Hub) publishOne(ctx context.Context, subject string, place uint64, text []byte) (uint64, error) {

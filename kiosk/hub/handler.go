@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -36,8 +35,8 @@ func (h *Hub) Handler() http.Handler {
 		mux.Handle(method+" "+path, h.answer(op, roles...))
 		allowed[path] = append(allowed[path], method)
 	}
-	on("POST", "/v1/challenges", h.challenge, hubapi.RoleKiosk)
-	on("POST", "/v1/authentications", h.authenticate, hubapi.RoleKiosk)
+	on("POST", "/v1/challenges", h.forPerson(h.challenge), hubapi.RoleKiosk)
+	on("POST", "/v1/authentications", h.forPerson(h.authenticate), hubapi.RoleKiosk)
 	on("POST", "/v1/events", h.takeEvents, hubapi.RoleKiosk)
 	on("GET", "/v1/kiosk", h.ordersAnswer, hubapi.RoleKiosk)
 	on("GET", "/v1/known", h.knownAnswer, hubapi.RoleKiosk)
@@ -74,6 +73,14 @@ func (h *Hub) answer(op operation, roles ...hubapi.Role) http.Handler {
 	})
 }
 
+// forPerson gives an operation on whose answer a person waits.
+func (h *Hub) forPerson(op operation) operation {
+	return func(w http.ResponseWriter, r *http.Request, c caller) error {
+		defer h.turns.person()()
+		return op(w, r, c)
+	}
+}
+
 // identify reads who calls and checks the role. The certificate was verified
 // in the handshake.
 func identify(r *http.Request, roles []hubapi.Role) (caller, error) {
@@ -94,8 +101,9 @@ func identify(r *http.Request, roles []hubapi.Role) (caller, error) {
 	return c, nil
 }
 
-// readBody reads a request's body of one media type.
-func readBody(r *http.Request, media string, max int64) ([]byte, error) {
+// unpacked gives a request's body of one media type, at most so many bytes of it:
+// who reads on has an *http.MaxBytesError.
+func unpacked(r *http.Request, media string, max int64) (io.Reader, error) {
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != media {
 		return nil, problem(http.StatusUnsupportedMediaType, hubapi.KindMedia, "wrong media type", "the body must be "+media)
 	}
@@ -111,16 +119,23 @@ func readBody(r *http.Request, media string, max int64) ([]byte, error) {
 	default:
 		return nil, problem(http.StatusUnsupportedMediaType, hubapi.KindMedia, "wrong media type", "the body may be packed by gzip, not otherwise")
 	}
-	var body bytes.Buffer
-	// A batch is packed to three quarters, and is not to be copied as it grows.
-	body.Grow(int(min(max, r.ContentLength*3/2)) + bytes.MinRead)
-	if _, err := body.ReadFrom(http.MaxBytesReader(nil, io.NopCloser(text), max)); err != nil {
+	return http.MaxBytesReader(nil, io.NopCloser(text), max), nil
+}
+
+// readBody reads a request's body of one media type.
+func readBody(r *http.Request, media string, max int64) ([]byte, error) {
+	text, err := unpacked(r, media, max)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(text)
+	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tooLarge("the body is too large")
 		}
 		return nil, malformed("the body cannot be read to its end")
 	}
-	return body.Bytes(), nil
+	return body, nil
 }
 
 // readJSON reads a request's body, a JSON object with exactly these members:

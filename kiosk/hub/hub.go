@@ -33,6 +33,8 @@ type Hub struct {
 	cursors    jetstream.KeyValue
 	known      jetstream.KeyValue // nil unless offline rules ask for it
 	events     jetstream.Stream
+	turns      precedence
+	lasts      sync.Map // kiosk's id → stored: its last event when this hub last looked
 	now        func() time.Time
 	rand       io.Reader
 

@@ -2,25 +2,28 @@ package hub
 
 import (
 	"context"
-	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"runtime"
-	"sync"
-	"sync/atomic"
 
 	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hubapi"
 )
 
 func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error {
-	batch, err := readEvents(r)
+	body, err := unpacked(r, hubapi.MediaEvents, hubapi.MaxEventsBody)
 	if err != nil {
 		return err
 	}
-	events, refusal := h.openEvents(batch, c)
+	opening := h.startOpening(c.cert.PublicKey)
+	err = readEvents(body, opening.add)
+	opened, failure := opening.finish()
+	if err != nil {
+		return err
+	}
+	events, refusal := chainOf(c.Name, opened, failure)
 	// What comes before a refused event is good and is kept.
 	acknowledged, err := h.keep(r.Context(), c.Name, events)
 	if err != nil {
@@ -32,72 +35,42 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	return writeJSON(w, http.StatusOK, hubapi.Acknowledgement{Acknowledged: acknowledged})
 }
 
-func readEvents(r *http.Request) ([]json.RawMessage, error) {
-	body, err := readBody(r, hubapi.MediaEvents, hubapi.MaxEventsBody)
-	if err != nil {
-		return nil, err
+// readEvents reads a batch to its end and gives each of its events to add.
+func readEvents(body io.Reader, add func(json.RawMessage)) error {
+	n := 0
+	err := eachOfArray(body, func(text json.RawMessage) error {
+		if n++; n > hubapi.MaxEvents {
+			return tooLarge(fmt.Sprintf("more than %d events in a batch", hubapi.MaxEvents))
+		}
+		add(text)
+		return nil
+	})
+	if _, refused := errors.AsType[*hubapi.Problem](err); err == nil || refused {
+		return err
 	}
-	batch, err := splitArray(body)
-	if err != nil {
-		return nil, malformed("the body is no JSON array of events")
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return tooLarge("the body is too large")
 	}
-	if len(batch) > hubapi.MaxEvents {
-		return nil, tooLarge(fmt.Sprintf("more than %d events in a batch", hubapi.MaxEvents))
-	}
-	return batch, nil
+	return malformed("the body is no JSON array of events")
 }
 
-// openEvents opens the events of a kiosk's batch up to the first that is not
-// as it must be, of which the refusal tells (nil when all are). Those returned
+// chainOf gives the events of a kiosk's batch up to the first that is not as it
+// must be, of which the refusal tells (nil when all are): the one after those that
+// were opened, if failure says that it was not, or one of them. Those returned
 // are the kiosk's own and one chain.
-func (h *Hub) openEvents(batch []json.RawMessage, c caller) (events []event.Opened, refusal *hubapi.Problem) {
-	opened, failure := h.openAll(batch, c.cert.PublicKey)
+func chainOf(kioskID string, opened []event.Opened, failure error) (events []event.Opened, refusal *hubapi.Problem) {
 	for i, e := range opened {
-		if e.Kiosk != c.Name {
-			return events, refusedEvent(i, errors.New("the event is another kiosk's"))
+		if e.Kiosk != kioskID {
+			return opened[:i], refusedEvent(i, errors.New("the event is another kiosk's"))
 		}
 		if i > 0 {
-			before := events[i-1]
-			if p := misplaced(i, e, before.Sequence, before.Link); p != nil {
-				return events, p
+			if p := misplaced(i, e, opened[i-1].Sequence, opened[i-1].Link); p != nil {
+				return opened[:i], p
 			}
 		}
-		events = append(events, e)
 	}
 	if failure != nil {
-		return events, refusedEvent(len(events), failure)
-	}
-	return events, nil
-}
-
-// openAll opens the events before the first that does not open, and says why
-// that does not. Most of what an event costs is its cryptography, so that all
-// processors take part.
-func (h *Hub) openAll(batch []json.RawMessage, device crypto.PublicKey) ([]event.Opened, error) {
-	opener := h.opener()
-	opened, failures := make([]event.Opened, len(batch)), make([]error, len(batch))
-	var next atomic.Int64
-	var failed atomic.Bool
-	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(batch)) {
-		workers.Go(func() {
-			for !failed.Load() {
-				i := int(next.Add(1)) - 1
-				if i >= len(batch) {
-					return
-				}
-				if opened[i], failures[i] = opener.Open(batch[i], device); failures[i] != nil {
-					failed.Store(true)
-				}
-			}
-		})
-	}
-	workers.Wait()
-	// They are begun in their order, so that all before a failure are opened.
-	for i, err := range failures {
-		if err != nil {
-			return opened[:i], err
-		}
+		return opened, refusedEvent(len(opened), failure)
 	}
 	return opened, nil
 }
@@ -107,6 +80,13 @@ func (h *Hub) openAll(batch []json.RawMessage, device crypto.PublicKey) ([]event
 // may do the same at once: each message of events is stored only if the last one of the
 // kiosk is still the one that was looked at.
 func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (acknowledged uint64, err error) {
+	// To read the last one again after a backlog is to read half a megabyte.
+	if last, ok := h.lasts.Load(kioskID); ok && len(events) > 0 {
+		if err := h.keepAfter(ctx, kioskID, last.(stored), events); err == nil {
+			return events[len(events)-1].Sequence, nil
+		}
+		// It may not be the last any more.
+	}
 	for {
 		last, err := h.lastOf(ctx, kioskID)
 		if err != nil {
@@ -115,28 +95,37 @@ func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (
 		if len(events) == 0 {
 			return last.sequence, nil
 		}
-		fresh, lost, err := h.join(ctx, kioskID, last, events)
-		if err != nil {
-			return 0, err
-		}
-		if lost != nil {
-			last.place, err = h.publishKept(ctx, kioskID, last.place, *lost)
-		}
-		if err == nil {
-			err = h.publish(ctx, kioskID, last.place, fresh)
-		}
+		err = h.keepAfter(ctx, kioskID, last, events)
 		if errors.Is(err, errOvertaken) {
 			continue // somebody stored some of these; see which
 		}
 		if err != nil {
 			return 0, err
 		}
-		acknowledged = events[len(events)-1].Sequence
-		if len(fresh) > 0 {
-			h.log.Info("events stored", "kiosk", kioskID, "events", len(fresh), "sequence", acknowledged)
-		}
-		return acknowledged, nil
+		return events[len(events)-1].Sequence, nil
 	}
+}
+
+// keepAfter is keep where last is the kiosk's last one. It fails with errOvertaken
+// when it is not.
+func (h *Hub) keepAfter(ctx context.Context, kioskID string, last stored, events []event.Opened) error {
+	fresh, lost, err := h.join(ctx, kioskID, last, events)
+	if err != nil {
+		return err
+	}
+	if lost != nil {
+		if last, err = h.publishKept(ctx, kioskID, last.place, *lost); err != nil {
+			return err
+		}
+	}
+	if len(fresh) > 0 {
+		if last, err = h.publish(ctx, kioskID, last.place, fresh); err != nil {
+			return err
+		}
+		h.log.Info("events stored", "kiosk", kioskID, "events", len(fresh), "sequence", last.sequence)
+	}
+	h.lasts.Store(kioskID, last)
+	return nil
 }
 
 // misplaced says why e, at place i of a batch, does not follow the event of

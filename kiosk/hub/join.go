@@ -68,22 +68,22 @@ func (h *Hub) same(ctx context.Context, kioskID string, last stored, e event.Ope
 
 // publishKept writes down, behind the kiosk's message at place, that the kiosk
 // has lost its last event and says so in this one.
-func (h *Hub) publishKept(ctx context.Context, kioskID string, place uint64, lost event.Opened) (uint64, error) {
+func (h *Hub) publishKept(ctx context.Context, kioskID string, place uint64, lost event.Opened) (stored, error) {
 	var said event.Lost
 	_ = json.Unmarshal(lost.Payload, &said) // what cannot be read was not said; Kept has all of it
 	id, err := event.NewID(h.now(), h.rand)
 	if err != nil {
-		return 0, err
+		return stored{}, err
 	}
 	text, err := event.ByTheHub(id, event.TypeKept, h.now(), event.Kept{
 		Kiosk: kioskID, Sequence: lost.Sequence, From: said.From, Through: said.Through, Lost: lost.JWS,
 	})
 	if err != nil {
-		return 0, err
+		return stored{}, err
 	}
 	if place, err = h.publishOne(ctx, eventsSubject+kioskID, place, text); err != nil {
-		return 0, err
+		return stored{}, err
 	}
 	h.log.Warn("kiosk lost events that are kept here", "kiosk", kioskID, "sequence", lost.Sequence, "from", said.From, "through", said.Through)
-	return place, nil
+	return stored{place: place, sequence: lost.Sequence, kept: true}, nil
 }

@@ -9,42 +9,41 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A backlog's JSON is taken apart in one pass, and what is taken out of it stays
-// part of its text: encoding/json reads each text twice, and is slower each time.
+// A backlog's JSON is taken apart in one pass: encoding/json reads each text twice,
+// and is slower each time. Names within events, and UTF-8, are looked at when the
+// events are opened.
+var loosely = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// newDecoder reads a text whose names, and whose UTF-8, are another's to check.
-func newDecoder(text []byte) *jsontext.Decoder {
-	return jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-}
-
-// splitArray gives the values of a JSON array.
-func splitArray(text []byte) (values []json.RawMessage, err error) {
-	d := newDecoder(text)
+// eachOfArray reads a JSON array, which must be all there is, and gives each of
+// its values to f.
+func eachOfArray(text io.Reader, f func(json.RawMessage) error) error {
+	d := jsontext.NewDecoder(text, loosely...)
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '[' {
-		return nil, errors.New("no JSON array")
+		return errors.Join(errors.New("no JSON array"), err)
 	}
 	for d.PeekKind() != ']' {
 		value, err := d.ReadValue()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		end := d.InputOffset()
-		values = append(values, text[end-int64(len(value)):end])
+		if err := f(bytes.Clone(value)); err != nil {
+			return err
+		}
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := d.ReadToken(); err != io.EOF {
-		return nil, errors.New("more after the JSON array")
+		return errors.Join(errors.New("more after the JSON array"), err)
 	}
-	return values, nil
+	return nil
 }
 
 // members gives the values of these members of a JSON object, nil for one that is
-// not there. What is not an object has none.
+// not there, which are part of its text. What is not an object has none.
 func members(text []byte, names ...string) [][]byte {
 	values := make([][]byte, len(names))
-	d := newDecoder(text)
+	d := jsontext.NewDecoder(bytes.NewBuffer(text), loosely...)
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return values
 	}

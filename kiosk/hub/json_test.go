@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 var arrays = []string{
@@ -12,11 +13,15 @@ var arrays = []string{
 	`[1]]`, `[1] x`, "[\"\xff\"]", `["\ud800"]`, `["\x"]`, `[01]`, `[{"a"}]`, `[{1:2}]`, "[1]\x00", "[\"\n\"]", `[tru]`, "\ufeff[]",
 }
 
-// sameArray holds splitArray against encoding/json, which also takes null for an
+// sameArray holds eachOfArray against encoding/json, which also takes null for an
 // array.
 func sameArray(t *testing.T, text []byte) {
 	t.Helper()
-	got, err := splitArray(text)
+	var got []json.RawMessage
+	err := eachOfArray(iotest.HalfReader(bytes.NewReader(text)), func(value json.RawMessage) error {
+		got = append(got, value)
+		return nil
+	})
 	var want []json.RawMessage
 	wantErr := json.Unmarshal(text, &want)
 	if wantErr == nil && want == nil {
@@ -35,13 +40,13 @@ func sameArray(t *testing.T, text []byte) {
 	}
 }
 
-func TestSplitArray(t *testing.T) {
+func TestEachOfArray(t *testing.T) {
 	for _, text := range arrays {
 		sameArray(t, []byte(text))
 	}
 }
 
-func FuzzSplitArray(f *testing.F) {
+func FuzzEachOfArray(f *testing.F) {
 	for _, text := range arrays {
 		f.Add([]byte(text))
 	}

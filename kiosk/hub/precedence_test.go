@@ -1,0 +1,113 @@
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/hubapi"
+)
+
+// While a person waits, one event of all backlogs is opened at a time; otherwise
+// as many as there are processors.
+func TestPersonsGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		processors := runtime.GOMAXPROCS(4)
+		defer runtime.GOMAXPROCS(processors)
+		var turns precedence
+		var opening, opened atomic.Int32
+		for range 100 {
+			go func() {
+				turns.begin()
+				opening.Add(1)
+				time.Sleep(time.Millisecond) // the bubble's
+				opening.Add(-1)
+				opened.Add(1)
+				turns.end()
+			}()
+		}
+		at := func(when string, want, done int32) {
+			t.Helper()
+			synctest.Wait()
+			if opening.Load() != want || opened.Load() != done {
+				t.Errorf("%s: %d are opened at once, want %d; %d are done, want %d", when, opening.Load(), want, opened.Load(), done)
+			}
+		}
+		half := func() { time.Sleep(500 * time.Microsecond) }
+		half()
+		at("without a person", 4, 0)
+		first, second := turns.person(), turns.person()
+		at("a person comes", 4, 0)
+		half()
+		at("those under way are done", 1, 4)
+		time.Sleep(time.Millisecond)
+		at("a person waits", 1, 5)
+		first()
+		at("one of two is served", 1, 5)
+		second()
+		at("both are", 4, 5)
+		time.Sleep(24 * time.Millisecond)
+		at("in the end", 0, 100)
+	})
+}
+
+// Whoever waits for a challenge or for a verdict waits as a person.
+func TestWhoWaitsIsAPerson(t *testing.T) {
+	b := newBed(t)
+	h := b.open()
+	var seen []int
+	look := func() { seen = append(seen, h.turns.persons) }
+	h.rand = lookingReader{h.rand, look}
+	h.validator = lookingValidator(look)
+	der, _ := b.issue(hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"})
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func(path, body string) (answer struct{ Nonce, Verdict string }) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}, VerifiedChains: [][]*x509.Certificate{{cert}}}
+		w := httptest.NewRecorder()
+		h.Handler().ServeHTTP(w, r)
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+			t.Fatalf("%s: %s", path, w.Body)
+		}
+		return answer
+	}
+	nonce := call("/v1/challenges", "").Nonce
+	verdict := call("/v1/authentications", fmt.Sprintf(`{"visit":"v","nonce":%q,"token":{}}`, nonce)).Verdict
+	if verdict == "" || !slices.Equal(seen, []int{1, 1}) || h.turns.persons != 0 {
+		t.Errorf("%v persons waited, and %d thereafter; the verdict is %q", seen, h.turns.persons, verdict)
+	}
+}
+
+type lookingReader struct {
+	io.Reader
+	look func()
+}
+
+func (r lookingReader) Read(b []byte) (int, error) {
+	r.look()
+	return r.Reader.Read(b)
+}
+
+type lookingValidator func()
+
+func (look lookingValidator) Validate(context.Context, []byte, string, time.Time) (kiosk.Holder, error) {
+	look()
+	return kiosk.Holder{ID: "x"}, nil
+}
