@@ -52,8 +52,10 @@ type Header struct {
 
 // Link gives the link that the event after jws carries as Prev: the SHA-256
 // of the compact serialisation.
-func Link(jws string) []byte {
-	sum := sha256.Sum256([]byte(jws))
+func Link(jws string) []byte { return link([]byte(jws)) }
+
+func link(jws []byte) []byte {
+	sum := sha256.Sum256(jws)
 	return sum[:]
 }
 
@@ -134,6 +136,12 @@ func (h Header) attributes() attributes {
 		UptimeMS:     strconv.FormatInt(h.Uptime.Milliseconds(), 10),
 		ClockTrusted: h.ClockTrusted,
 	}
+}
+
+// same tells whether two headers have the same attributes.
+func (h Header) same(o Header) bool {
+	return h.ID == o.ID && h.Kiosk == o.Kiosk && h.Type == o.Type && h.Time.Equal(o.Time) && h.Sequence == o.Sequence &&
+		h.BootID == o.BootID && h.Uptime == o.Uptime && h.ClockTrusted == o.ClockTrusted
 }
 
 // headerNames are the members of a signed object that are not payload.

@@ -38,7 +38,8 @@ func readCompact(text []byte, parts int) (compact, error) {
 		return c, fmt.Errorf("%w: compact serialisation has not %d parts", ErrMalformed, parts)
 	}
 	for part := range bytes.SplitSeq(text, []byte{'.'}) {
-		b := make([]byte, base64url.DecodedLen(len(part)))
+		size := base64url.DecodedLen(len(part))
+		b := make([]byte, size, size+tagSize) // see decrypt
 		// Line breaks, which it leaves out, are in nothing that it gives.
 		n, err := base64url.Decode(b, part)
 		if err != nil || base64url.EncodedLen(n) != len(part) {
@@ -103,9 +104,11 @@ func readEphemeral(head object) (*ecdh.PublicKey, error) {
 	return ecdh.P256().NewPublicKey(point)
 }
 
+// Sizes in bytes for A256KW and A256GCM (RFC 7518 §4.4, §5.3).
+const keySize, ivSize, tagSize = 32, 12, 16
+
 // decrypt is RFC 7516 §5.2 for ECDH-ES+A256KW and A256GCM.
 func (c compact) decrypt(key *ecdh.PrivateKey, ephemeral *ecdh.PublicKey, protected []byte) ([]byte, error) {
-	const keySize, ivSize, tagSize = 32, 12, 16
 	wrapped, iv, text, tag := c.parts[1], c.parts[2], c.parts[3], c.parts[4]
 	if len(wrapped) != keySize+8 || len(iv) != ivSize || len(tag) != tagSize {
 		return nil, ErrSeal

@@ -4,7 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"encoding/base64"
+	"crypto/sha256"
 	"errors"
 
 	"github.com/go-jose/go-jose/v4"
@@ -28,12 +28,15 @@ var errNotP256 = errors.New("key is not ECDSA P-256")
 // KeyID gives the identifier of a P-256 public key: its RFC 7638 thumbprint
 // with SHA-256, in base64url.
 func KeyID(public crypto.PublicKey) (string, error) {
-	if k, ok := public.(*ecdsa.PublicKey); !ok || k == nil || k.Curve != elliptic.P256() {
+	k, ok := public.(*ecdsa.PublicKey)
+	if !ok || k == nil || k.Curve != elliptic.P256() {
 		return "", errNotP256
 	}
-	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
+	point, err := k.Bytes() // uncompressed (SEC 1 §2.3.3)
 	if err != nil {
 		return "", errNotP256
 	}
-	return base64.RawURLEncoding.EncodeToString(sum), nil
+	x, y := base64url.EncodeToString(point[1:33]), base64url.EncodeToString(point[33:])
+	sum := sha256.Sum256([]byte(`{"crv":"P-256","kty":"EC","x":"` + x + `","y":"` + y + `"}`))
+	return base64url.EncodeToString(sum[:]), nil
 }

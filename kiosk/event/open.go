@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -120,10 +121,13 @@ func (o *Opener) open(cloudEvent []byte, device []crypto.PublicKey) (Opened, err
 	if err := h.check(); err != nil {
 		return Opened{}, fmt.Errorf("%w: signed text: %w", ErrMalformed, err)
 	}
-	if _, there := outer.values["prev"]; there || h.attributes() != attributes.attributes() {
+	if _, there := outer.values["prev"]; there || !h.same(attributes) {
 		return Opened{}, ErrMismatch
 	}
-	e := Opened{Header: h, Payload: signed.without(headerNames), JWS: string(jws)}
+	e := Opened{Header: h, Payload: signed.without(headerNames), JWS: string(jws), Link: link(jws)}
+	if !standsIn(e.Type) {
+		return e, nil
+	}
 	if e.Link, err = LinkAfter(e.Type, e.JWS, e.Payload); err != nil {
 		return Opened{}, fmt.Errorf("%w: signed text: %w", ErrMalformed, err)
 	}
@@ -132,14 +136,17 @@ func (o *Opener) open(cloudEvent []byte, device []crypto.PublicKey) (Opened, err
 
 // Plain gives the event as a CloudEvent for the feed, without a line break: the
 // payload in the clear, the JWS beside it as the extension attribute jws.
-func (e Opened) Plain() ([]byte, error) {
+func (e Opened) Plain() ([]byte, error) { return e.AppendPlain(nil) }
+
+// AppendPlain is Plain behind b.
+func (e Opened) AppendPlain(b []byte) ([]byte, error) {
 	head, err := json.Marshal(plain{SpecVersion: "1.0", attributes: e.attributes(), DataContentType: "application/json"})
 	if err != nil {
 		return nil, errors.New("cannot encode event in plain")
 	}
 	// A JWS is base64url and dots, and the payload was read as JSON: neither is
 	// looked through again.
-	b := make([]byte, 0, len(head)+len(e.JWS)+len(e.Payload)+len(`,"jws":"","data":`))
+	b = slices.Grow(b, len(head)+len(e.JWS)+len(e.Payload)+len(`,"jws":"","data":`))
 	b = append(b, head[:len(head)-1]...)
 	b = append(append(append(b, `,"jws":"`...), e.JWS...), `","data":`...)
 	if bytes.IndexByte(e.Payload, '\n') < 0 {

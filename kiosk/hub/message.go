@@ -24,17 +24,17 @@ const maxMessage = 512 << 10
 func makeMessage(events []event.Opened) (text []byte, n int, err error) {
 	text = []byte{'['}
 	for _, e := range events {
-		plain, err := e.Plain()
-		if err != nil {
-			return nil, 0, err
-		}
+		whole := len(text)
 		if n > 0 {
-			if len(text)+len(separator)+len(plain)+len("]") > maxMessage {
-				break
-			}
 			text = append(text, separator...)
 		}
-		text = append(text, plain...)
+		if text, err = e.AppendPlain(text); err != nil {
+			return nil, 0, err
+		}
+		if n > 0 && len(text)+len("]") > maxMessage {
+			text = text[:whole]
+			break
+		}
 		n++
 	}
 	if n == 1 {
