@@ -21,11 +21,15 @@ func (r *Reader) Attach() (unplug func() error, err error) {
 		return nil, fmt.Errorf("cannot attach reader: %w", err)
 	}
 	defer theirs.Close()
+	if err := r.plug(); err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("cannot attach reader: %w", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served, result := make(chan struct{}), error(nil)
 	go func() {
 		defer close(served)
-		result = r.Serve(ctx, ours)
+		result = r.serve(ctx, ours)
 	}()
 	unplug = func() error {
 		cancel()

@@ -23,8 +23,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestPINBlock holds the ways to write a PIN to their bytes (CCID
-// §6.1.11.1 to §6.1.11.3).
+// TestPINBlock holds the ways to write a PIN to their bytes (CCID §6.1.11).
 func TestPINBlock(t *testing.T) {
 	for name, c := range map[string]struct {
 		format, field, extra string

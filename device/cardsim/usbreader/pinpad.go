@@ -22,7 +22,7 @@ type Keypad func(ctx context.Context) (digits []byte, err error)
 // defaultPatience is the reader's own time-out, where the host names none.
 const defaultPatience = 30 * time.Second
 
-// pinEntry is a PIN verification data structure (CCID §6.1.11.2).
+// pinEntry is a PIN verification data structure (CCID §6.1.11).
 type pinEntry struct {
 	patience time.Duration
 	encoding byte // of digits: binary, BCD or ASCII

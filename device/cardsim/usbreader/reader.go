@@ -86,23 +86,33 @@ func (r *Reader) powerOff() {
 // card then has no power. It closes conn. It fails when the reader is plugged
 // in already and when what comes is not USB/IP.
 func (r *Reader) Serve(ctx context.Context, conn net.Conn) error {
-	defer conn.Close()
-	if !r.plug() {
-		return errors.New("cannot serve reader: it is plugged in already")
+	if err := r.plug(); err != nil {
+		conn.Close()
+		return fmt.Errorf("cannot serve reader: %w", err)
 	}
+	return r.serve(ctx, conn)
+}
+
+var errPlugged = errors.New("it is plugged in already")
+
+func (r *Reader) plug() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.plugged {
+		return errPlugged
+	}
+	r.plugged = true
+	return nil
+}
+
+// serve is Serve once the reader is plugged in.
+func (r *Reader) serve(ctx context.Context, conn net.Conn) error {
+	defer conn.Close()
 	defer r.unplug()
 	if err := serve(ctx, r, conn); err != nil {
 		return fmt.Errorf("cannot serve reader: %w", err)
 	}
 	return nil
-}
-
-func (r *Reader) plug() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	was := r.plugged
-	r.plugged = true
-	return !was
 }
 
 func (r *Reader) unplug() {
