@@ -33,11 +33,11 @@ const activeLow = " active-low"
 
 // Guard is cue.Guard for the lines of this package. It must be the first thing
 // that main does in every program that opens a Strike.
-func Guard() {
-	cue.Guard(func(name string) (cue.Output, error) {
-		name, low := strings.CutSuffix(name, activeLow)
-		return output(name, low)
-	})
+func Guard() { cue.Guard(strikeLine) }
+
+func strikeLine(name string) (cue.Output, error) {
+	name, low := strings.CutSuffix(name, activeLow)
+	return output(name, low)
 }
 
 func (s *Strike) check(pi Pi) error {
