@@ -80,20 +80,6 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// drained tells when an outbox is empty.
-type drained struct {
-	*store.Store
-	empty func()
-}
-
-func (d drained) Ack(through uint64) error {
-	err := d.Store.Ack(through)
-	if d.Len() == 0 {
-		d.empty()
-	}
-	return err
-}
-
 // BenchmarkJetStreamPublish is what JetStream takes for a record of a visit's
 // size that is on disk when it is acknowledged: what stands beside the outbox.
 func BenchmarkJetStreamPublish(b *testing.B) {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -140,8 +141,8 @@ func serveTLS(t *testing.T, config *tls.Config, h http.Handler) (url string) {
 	return "https://" + l.Addr().String()
 }
 
-// startHub makes a hub, durable as any, with a kiosk and a consumer.
-func startHub(t testing.TB) (dir, url string) {
+// makeHub makes the folder of a hub with a kiosk and a consumer.
+func makeHub(t testing.TB) (dir, url string) {
 	t.Helper()
 	pki, err := testpki.New(time.Now())
 	if err != nil {
@@ -152,25 +153,48 @@ func startHub(t testing.TB) (dir, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer l.Close()
 	url = "https://" + l.Addr().String()
 	if err := errors.Join(pki.Write(trust), hub.Init(dir, hub.InitOptions{Listen: l.Addr().String(), URL: url, Trust: trust})); err != nil {
 		t.Fatal(err)
 	}
 	_, kioskErr := hub.AddKiosk(dir, "k1")
 	_, consumerErr := hub.AddConsumer(dir, "backend")
-	config, configErr := hub.Load(dir)
-	if err := errors.Join(kioskErr, consumerErr, configErr); err != nil {
+	if err := errors.Join(kioskErr, consumerErr); err != nil {
+		t.Fatal(err)
+	}
+	return dir, url
+}
+
+// startHub makes a hub, durable as any, and serves it.
+func startHub(t testing.TB) (dir, url string) {
+	t.Helper()
+	dir, url = makeHub(t)
+	l, err := net.Listen("tcp", strings.TrimPrefix(url, "https://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveHub(t, dir, l)
+	return dir, url
+}
+
+// serveHub serves the hub in a folder until the test ends, or until it is stopped.
+func serveHub(t testing.TB, dir string, l net.Listener) (stop func()) {
+	t.Helper()
+	config, err := hub.Load(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
 	h, err := hub.Open(t.Context(), config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, end := context.WithCancel(context.Background())
 	served := make(chan error)
 	go func() { served <- h.Serve(ctx, l) }()
-	t.Cleanup(func() { stop(); <-served; h.Close() })
-	return dir, url
+	stop = sync.OnceFunc(func() { end(); <-served; h.Close() })
+	t.Cleanup(stop)
+	return stop
 }
 
 // newJournal writes into an outbox as k1 does.
@@ -191,6 +215,20 @@ func newJournal(t testing.TB, hubFolder string, credentials *hubapi.Credentials,
 	return &journal.Journal{Sealer: sealer, Outbox: outbox, Clocks: journal.Clocks{
 		Now: time.Now, BootID: "boot", Uptime: func() time.Duration { return 0 }, Trusted: func() bool { return true },
 	}}
+}
+
+// drained tells when an outbox is empty.
+type drained struct {
+	*store.Store
+	empty func()
+}
+
+func (d drained) Ack(through uint64) error {
+	err := d.Store.Ack(through)
+	if d.Len() == 0 {
+		d.empty()
+	}
+	return err
 }
 
 // TestNetwork: whatever the network does to the connections, the feed has each

@@ -28,6 +28,8 @@ type Queue interface {
 	// Pending gives up to limit records after a sequence number, in order,
 	// that were not acknowledged.
 	Pending(after uint64, limit int) ([]Record, error)
+	// Records is Pending with those that were acknowledged and are kept.
+	Records(after uint64, limit int) ([]Record, error)
 	// Ack says that all records through a sequence number are the hub's.
 	Ack(through uint64) error
 	// Sequence gives the number of the newest record.
@@ -44,11 +46,13 @@ const (
 	maxEvents = 500 // in one batch
 
 	// Bytes of events in one batch, or one event if that is larger. Batches
-	// begin small, double while they arrive and are halved when they do not,
-	// so that a slow line carries them within sendTimeout.
+	// begin small, double while they arrive at once and are halved when they
+	// do not within batchTime: so long at most does a slow line, or a hub with
+	// much to do, let the person wait who comes while one is under way.
 	firstBatch = 64 << 10
 	minBatch   = 16 << 10
 	maxBatch   = 2 << 20
+	batchTime  = time.Second
 
 	minEvent = 1 << 10 // a batch of so many bytes holds no more events; they are not read for nothing
 
@@ -78,6 +82,7 @@ type Pusher struct {
 	bytes   int // of the next batch
 	wait    *backoff.ExponentialBackOff
 	worry   string // what was logged last, "" when all is well
+	said    uint64 // the event of which sayBefore was tried last
 	refused struct {
 		sequence uint64
 		times    int
@@ -142,16 +147,17 @@ func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
 		batch = append(batch, r.Data)
 	}
 
-	sending, cancel := context.WithTimeout(ctx, sendTimeout)
-	acknowledged, err := p.Send(sending, batch)
-	cancel()
-	if err != nil {
-		p.bytes = max(p.bytes/2, minBatch)
+	acknowledged, err := p.send(ctx, batch)
+	switch {
+	case err != nil:
 		acknowledged, err = refused(first, len(batch), err)
-	} else {
-		p.bytes = min(p.bytes*2, maxBatch)
-		if acknowledged < first {
-			err = fmt.Errorf("hub acknowledged event %d, but was sent %d and on", acknowledged, first)
+	case acknowledged < first:
+		err = fmt.Errorf("hub acknowledged event %d, but was sent %d and on", acknowledged, first)
+	}
+	if isConflict(err) && p.said != first {
+		p.said = first
+		if err := p.sayBefore(ctx, first); err == nil {
+			return true, nil
 		}
 	}
 	if err != nil {
@@ -161,6 +167,21 @@ func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
 		return false, err
 	}
 	return true, nil
+}
+
+// send hands a batch to the hub, and finds out how large the next may be.
+func (p *Pusher) send(ctx context.Context, batch []json.RawMessage) (acknowledged uint64, err error) {
+	sending, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	began := time.Now()
+	acknowledged, err = p.Send(sending, batch)
+	switch took := time.Since(began); {
+	case err != nil, took > batchTime:
+		p.bytes = max(p.bytes/2, minBatch)
+	case took < batchTime/2:
+		p.bytes = min(p.bytes*2, maxBatch)
+	}
+	return acknowledged, err
 }
 
 // pause is how long to wait after a failure.

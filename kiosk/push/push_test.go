@@ -52,12 +52,16 @@ func (m *memory) add(size int) {
 }
 
 func (m *memory) Pending(after uint64, limit int) ([]Record, error) {
+	return m.Records(max(after, m.acked), limit)
+}
+
+func (m *memory) Records(after uint64, limit int) ([]Record, error) {
 	turn.Lock()
 	defer turn.Unlock()
 	if m.broken != nil {
 		return nil, m.broken
 	}
-	r := m.records[max(after, m.acked):]
+	r := m.records[after:]
 	return r[:min(limit, len(r))], nil
 }
 
@@ -390,6 +394,31 @@ func TestSlowLine(t *testing.T) {
 		pass(20 * time.Minute)
 		if q.acked != 200 {
 			t.Errorf("acknowledged %d of 200", q.acked)
+		}
+	})
+}
+
+// TestBatchesAreShort: on a line that would carry large batches, but takes long
+// for them, they become no larger than it carries in a second or so. A person's
+// request shares that line.
+func TestBatchesAreShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const bytesPerSecond = 200_000
+		q, h := newMemory(2000, 1000), newHub(t)
+		var longest time.Duration
+		run(t, q, func(ctx context.Context, batch []json.RawMessage) (uint64, error) {
+			size := 0
+			for _, e := range batch {
+				size += len(e)
+			}
+			took := time.Duration(size) * time.Second / bytesPerSecond
+			longest = max(longest, took)
+			<-time.After(took)
+			return h.send(ctx, batch)
+		})
+		pass(15 * time.Second)
+		if q.acked != 2000 || longest > batchTime || longest < batchTime/2 {
+			t.Errorf("acknowledged %d of 2000; the longest batch took %v", q.acked, longest)
 		}
 	})
 }
