@@ -143,13 +143,7 @@ func TestUnreadableCard(t *testing.T) {
 // TestInactiveCardInWords: where the profile says how an inactive card answers,
 // the technician is told what its holder has to do.
 func TestInactiveCardInWords(t *testing.T) {
-	image := newPKI(t).Cards["valid"].Image()
-	image.Inactive = true
-	card, err := cardsim.New(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := newBench(card, "")
+	b := newBench(newPKI(t).Cards["inactive"], "")
 	if err := b.run(t.Context(), []string{"card", "--profiles", "testdata/profiles"}); err != nil {
 		t.Fatal(err)
 	}

@@ -138,17 +138,12 @@ func TestParseRefuses(t *testing.T) {
 
 // TestInactiveCard takes no PIN, and says so to whoever asks for the tries.
 func TestInactiveCard(t *testing.T) {
-	image := newPKI(t).Cards["valid"].Image()
-	image.Inactive = true
-	card, err := cardsim.New(image)
+	file, err := newPKI(t).Cards["inactive"].Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := card.Marshal()
+	card, err := cardsim.Parse(file)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if card, err = cardsim.Parse(file); err != nil {
 		t.Fatal(err)
 	}
 	card.PowerOn()

@@ -83,9 +83,7 @@ func TestPINStatusByProfile(t *testing.T) {
 // blocked one where the profile says how it answers, and else is an error. No
 // try is spent.
 func TestInactiveCard(t *testing.T) {
-	image := newPKI(t).Cards["valid"].Image()
-	image.Inactive = true
-	inactive := personalised(t, image)
+	inactive := newPKI(t).Cards["inactive"]
 	for _, c := range []struct {
 		driver smartkort.Driver
 		want   error

@@ -14,6 +14,7 @@ type role struct {
 	foreign  bool // issued by a CA that nobody here trusts, under the policies of Buypass
 	hsm      bool // the policy of keys that are not on a card
 	signOnly bool // only the signature key and certificate
+	inactive bool // not activated by its holder yet
 	mute     bool // no answer to reset
 }
 
@@ -33,6 +34,8 @@ var cast = []role{
 		given: "Sigrid", surname: "Skylund", number: "900000006", hsm: true},
 	{card: "sign-only", about: "signature key and certificate only",
 		given: "Erling", surname: "Signaas", number: "900000007", signOnly: true},
+	{card: "inactive", about: "not activated by its holder yet",
+		given: "Oddny", surname: "Ventestad", number: "900000009", inactive: true},
 	{card: "mute", about: "gives no answer to reset, as a card put in the wrong way",
 		given: "Tyra", surname: "Tausnes", number: "900000008", mute: true},
 }

@@ -45,7 +45,7 @@ type PKI struct {
 	CRL []byte // PersonCA's, DER, valid for 30 days
 
 	// Cards and their Holders go by name: valid, expired, revoked, blocked,
-	// foreign, hsm, sign-only, mute.
+	// foreign, hsm, sign-only, inactive, mute.
 	Cards   map[string]*cardsim.Card
 	Holders map[string]Holder
 
@@ -184,10 +184,11 @@ func (p *PKI) personalise(r role, h Holder) (*cardsim.Card, error) {
 		ca = p.ForeignCA
 	}
 	image := cardsim.Image{
-		Kind:    cardsim.Smartkort,
-		Serial:  serial,
-		Updated: h.Signature.Certificate.NotBefore,
-		Mute:    r.mute,
+		Kind:     cardsim.Smartkort,
+		Serial:   serial,
+		Updated:  h.Signature.Certificate.NotBefore,
+		Mute:     r.mute,
+		Inactive: r.inactive,
 		PINs: map[string]cardsim.PIN{
 			"pin": {Value: []byte(PIN), Left: Tries},
 			"puk": {Value: []byte(PUK), Left: Tries},

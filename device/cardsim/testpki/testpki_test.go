@@ -133,10 +133,11 @@ func TestCards(t *testing.T) {
 		"foreign":   {policy: "2.16.578.1.26.1.3.1", left: 3, authentication: "x509: certificate signed by unknown authority", signature: "x509: certificate signed by unknown authority"},
 		"hsm":       {policy: "2.16.578.1.26.1.3.6", left: 3},
 		"sign-only": {policy: "2.16.578.1.26.1.3.1", left: 3, authentication: "none"},
+		"inactive":  {policy: "2.16.578.1.26.1.3.1", left: 3},
 		"mute":      {policy: "2.16.578.1.26.1.3.1", left: 3},
 	} {
 		holder, image := p.Holders[name], p.Cards[name].Image()
-		if (image.Mute != (name == "mute")) || image.PINs["pin"].Left != want.left || string(image.PINs["pin"].Value) != testpki.PIN ||
+		if image.Mute != (name == "mute") || image.Inactive != (name == "inactive") || image.PINs["pin"].Left != want.left || string(image.PINs["pin"].Value) != testpki.PIN ||
 			image.PINs["puk"].Left != 3 || string(image.PINs["puk"].Value) != testpki.PUK {
 			t.Errorf("%s: mute %v, PINs %v", name, image.Mute, image.PINs)
 		}
@@ -174,7 +175,7 @@ func TestCards(t *testing.T) {
 			}
 		}
 	}
-	if len(p.Cards) != 8 || len(p.Holders) != 8 {
+	if len(p.Cards) != 9 || len(p.Holders) != 9 {
 		t.Errorf("%d cards, %d holders", len(p.Cards), len(p.Holders))
 	}
 }
