@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,6 +63,15 @@ func TestChoiceExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	validate(t, p, b.stdout.Bytes())
+	// A kiosk that has not heard of the issuer learns of it from the card.
+	older := filepath.Join(dir, "older.toml")
+	if err := os.WriteFile(older, []byte("[[domain]]\nname = \"older\"\nanchors = [\"root.pem\"]\npolicies = [\"2.16.578.1.26.1.3.1\"]\nsubject = \"buypass\"\nrevocation = \"none\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b = newBench(kinds[cardsim.Mixed].Card, testpki.PIN)
+	if err := b.run(t.Context(), append(tokenArgs("-"), "--trust", older)); err != nil {
+		t.Error(err)
+	}
 	b = newBench(kinds[cardsim.Mixed].Card, "")
 	if err := b.run(t.Context(), []string{"card", "--trust", filepath.Join(dir, "none.toml")}); err == nil {
 		t.Error("a trust configuration that is not there")

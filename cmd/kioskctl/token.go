@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"flag"
 	"fmt"
 	"time"
 
 	"smartkiosk/device/smartkort"
+	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/trust"
 	"smartkiosk/kiosk/webeid"
 )
@@ -59,6 +61,9 @@ func sign(ctx context.Context, card *smartkort.Card, domains *trust.Domains, pin
 		return nil, err
 	}
 	cert, err := authentication(certs, domains)
+	if refusal, ok := errors.AsType[*trust.Refusal](err); ok && refusal.Reason == kiosk.NotTrusted {
+		cert, err = authentication(certs, domains, authorities(ctx, card)...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -72,10 +77,20 @@ func sign(ctx context.Context, card *smartkort.Card, domains *trust.Domains, pin
 	return webeid.Sign(signer, cert.DER, origin, nonce)
 }
 
+// authorities gives the CA certificates on the card, none where they cannot be
+// read.
+func authorities(ctx context.Context, card *smartkort.Card) (der [][]byte) {
+	found, _ := card.Authorities(ctx)
+	for _, a := range found {
+		der = append(der, a.DER)
+	}
+	return der
+}
+
 // authentication gives the certificate that a kiosk with these trust domains
 // would use; without, the first with the digitalSignature bit. One for
 // signatures that bind (nonRepudiation only) never proves presence.
-func authentication(certs []smartkort.Certificate, domains *trust.Domains) (smartkort.Certificate, error) {
+func authentication(certs []smartkort.Certificate, domains *trust.Domains, authorities ...[]byte) (smartkort.Certificate, error) {
 	var der [][]byte
 	for _, c := range certs {
 		parsed, err := x509.ParseCertificate(c.DER)
@@ -87,7 +102,7 @@ func authentication(certs []smartkort.Certificate, domains *trust.Domains) (smar
 	if domains == nil {
 		return smartkort.Certificate{}, fmt.Errorf("none of the card's %d certificates is for authentication", len(certs))
 	}
-	choice, err := domains.Choose(der, time.Now())
+	choice, err := domains.Choose(der, time.Now(), authorities...)
 	if err != nil {
 		return smartkort.Certificate{}, err
 	}
