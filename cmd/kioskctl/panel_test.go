@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"periph.io/x/conn/v3/gpio/gpiotest"
 	"periph.io/x/conn/v3/i2c"
 
+	"smartkiosk/device/board"
 	"smartkiosk/device/keypad"
 )
 
@@ -239,6 +241,41 @@ func TestPanelOnNothing(t *testing.T) {
 		if !found {
 			t.Errorf("%s: no %q in %+v", section, want, r.Parts)
 		}
+	}
+}
+
+// TestPanelStates: what a part may meet besides.
+func TestPanelStates(t *testing.T) {
+	m := zero2W(t)
+	m.openBus = func(string) (i2c.BusCloser, error) { return fakeBus{t: t, stuck: true}, nil }
+	m.access = func(path string) error {
+		if strings.HasSuffix(path, "ttyUSB9") {
+			return fs.ErrPermission
+		}
+		return fs.ErrNotExist
+	}
+	m.pads = func() ([]keypad.Pad, error) { return nil, errors.New("cannot look into /dev/input/event0") }
+	if err := os.WriteFile(m.path("sys/class/watchdog/watchdog0/state"), []byte("active\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		part        board.Part
+		state, want string
+	}{
+		{&board.PCF8574{Bus: "/dev/i2c-1", Address: 0x27}, fault, "/dev/i2c-1: the bus is stuck: is SDA or SCL shorted"},
+		{&board.LK204{Serial: board.Serial{Port: "/dev/serial/by-id/x"}}, fault, "is its adapter plugged in?"},
+		{&board.SerLCD{Serial: board.Serial{Port: "/dev/ttyUSB9"}}, fault, "is this user in the group dialout?"},
+		{&board.USB{}, fault, "cannot look into /dev/input/event0"},
+		{&board.Watchdog{Device: "/dev/watchdog0"}, there, "Broadcom BCM2835 Watchdog timer, running: kioskd has it, or systemd"},
+		{&board.Watchdog{Device: "/dev/watchdog1"}, fault, "there is no /dev/watchdog1"},
+	} {
+		if state, why := m.look(c.part); state != c.state || !strings.Contains(why, c.want) {
+			t.Errorf("%s: %s: %s, want %s: %s", c.part.Section(), state, why, c.state, c.want)
+		}
+	}
+	m.openBus = func(string) (i2c.BusCloser, error) { return fakeBus{t: t}, nil }
+	if _, why := m.look(&board.SH1106{OLED: board.OLED{Bus: "/dev/i2c-1", Address: 0x3c}}); !strings.Contains(why, "nothing answers at 0x3c of /dev/i2c-1: is it plugged in, and are SDA and SCL swapped?") {
+		t.Error(why)
 	}
 }
 

@@ -33,8 +33,24 @@ type person struct {
 
 func (p person) say(format string, args ...any) { fmt.Fprintf(p.out, format+"\n", args...) }
 
+// forget drops what was pressed before it was asked for: a second y would open
+// the door.
+func (p person) forget() {
+	for {
+		select {
+		case _, ok := <-p.keys:
+			if !ok {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
 // ask waits for one of the keys wanted, or s or q.
 func (p person) ask(ctx context.Context, question string, wanted ...answer) answer {
+	p.forget()
 	keys := ""
 	for _, w := range wanted {
 		keys += string(rune(w)) + " "
@@ -67,7 +83,7 @@ func (p person) ask(ctx context.Context, question string, wanted ...answer) answ
 
 // person gives whoever is at standard input. done must be called at last: at a
 // terminal, keys are had without Enter and not shown until then.
-func (p program) person(ctx context.Context) (who person, done func(), err error) {
+func (p program) person() (who person, done func(), err error) {
 	done = func() {}
 	if f, ok := p.stdin.(*os.File); ok {
 		if old, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
@@ -80,7 +96,7 @@ func (p program) person(ctx context.Context) (who person, done func(), err error
 			done = func() { _ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETSF, old) }
 		}
 	}
-	keys := make(chan byte)
+	keys := make(chan byte, 16)
 	go func() {
 		defer close(keys)
 		for {
@@ -90,8 +106,7 @@ func (p program) person(ctx context.Context) (who person, done func(), err error
 			}
 			select {
 			case keys <- key[0]:
-			case <-ctx.Done():
-				return
+			default: // somebody leans on the keyboard
 			}
 		}
 	}()

@@ -103,6 +103,7 @@ func (t *trial) tamper(ctx context.Context, part *board.Tamper) {
 		if !ok {
 			return
 		}
+		t.forget()
 		if state == cue.Unopened {
 			t.say("  It says closed. Open the housing, or let go of its switch. [s q]")
 		} else {

@@ -120,11 +120,12 @@ func (t *trial) untouched(ctx context.Context, k *keypad.Keypad) bool {
 	}
 }
 
-// pressed has every key pressed, one at a time. It gives those that did not come
-// though somebody was there to press them.
+// pressed has every key pressed, one at a time. It gives those that did not
+// come, unless the test was stopped.
 func (t *trial) pressed(ctx context.Context, k *keypad.Keypad, all string) (missing []rune) {
 	missing = []rune(all)
 	together := 0
+	t.forget()
 	t.say("  Press every key, one at a time; [s] if one gives nothing. Missing: %s", spaced(missing))
 	timer := time.NewTimer(nextKey)
 	defer timer.Stop()

@@ -84,9 +84,7 @@ func (p program) panelTest(ctx context.Context, args []string) error {
 	if w.kioskdRuns() {
 		return errors.New("kioskd runs, and has the panel: stop it first (sudo systemctl stop kioskd), and start it after the test")
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	who, done, err := p.person(ctx)
+	who, done, err := p.person()
 	if err != nil {
 		return err
 	}

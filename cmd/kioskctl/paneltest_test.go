@@ -5,9 +5,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,6 +64,7 @@ func TestTryKeypad(t *testing.T) {
 		b := newPanelBench(t, fakeMachine(t, nil), padWiring)
 		b.test(t.Context())
 		b.expect(t, "keypad.matrix: KR1 KR2 KR3 KR4 KC1 KC2 KC3\n  Type no PIN: what is pressed is shown. Hands off for 2s.\n")
+		b.press(t, "s") // before it is asked for: it does not count
 		b.expect(t, "Press every key, one at a time; [s] if one gives nothing. Missing: 1 2 3 4 5 6 7 8 9 * 0 #\n")
 		for _, key := range "1234567890*" {
 			c.press(key)
@@ -131,6 +134,22 @@ func TestTryKeypadWithAShortCircuit(t *testing.T) {
                  every key of column KC3 is down: look for a short circuit
                  stopped: not pressed: 1 2 3 4 5 6 7 8 9 * 0 #
 `)
+	})
+}
+
+func TestTryKeypadThatGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPad(t)
+		b := newPanelBench(t, fakeMachine(t, nil), padWiring)
+		b.test(t.Context())
+		b.expect(t, "Missing: ")
+		c.press('1')
+		b.expect(t, "  1   missing: ")
+		c.Lose(true)
+		b.expect(t, "  wrong\n  no key is down by itself\n  lost: ")
+		if err := <-b.done; !errors.Is(err, errNotRight) {
+			t.Error(err)
+		}
 	})
 }
 
@@ -341,6 +360,31 @@ func TestTryLampsAndBuzzer(t *testing.T) {
 			t.Errorf("%s", b.stdout.String())
 		}
 	})
+}
+
+// deadPin is a line that cannot be switched.
+type deadPin struct{ gpiotest.Pin }
+
+func (*deadPin) Out(gpio.Level) error { return syscall.ENODEV }
+
+func TestTryWhatCannotBeOpened(t *testing.T) {
+	register(t, &deadPin{gpiotest.Pin{N: "LG"}}, &deadPin{gpiotest.Pin{N: "BZ"}}, &gpiotest.Pin{N: "TA"})
+	m := fakeMachine(t, map[string]string{"sys/class/pwm/pwmchip0/npwm": "2"})
+	for wiring, want := range map[string]string{
+		"[lamps]\ngreen = \"LG\"\n":                             "cannot use pin LG: its chip is gone: line lost",
+		"[buzzer.active]\npin = \"BZ\"\n":                       "cannot open buzzer: cannot use pin BZ: its chip is gone: line lost",
+		"[tamper]\npin = \"TA\"\n":                              "cannot open tamper switch: cannot use pin TA", // no edges
+		"[display.lk204]\nport = \"/dev/null\"\nbaud = 19200\n": "cannot open serial port /dev/null",
+		"[keypad.usb]\n":                                        "no number pad is plugged in",
+	} {
+		m := m
+		m.access = func(string) error { return nil }
+		b := newPanelBench(t, m, wiring)
+		b.test(t.Context())
+		if err := <-b.done; !errors.Is(err, errNotRight) || !strings.Contains(b.stdout.String(), "wrong\n                 "+want) {
+			t.Errorf("%s: %v\n%s", wiring, err, b.stdout.String())
+		}
+	}
 }
 
 // TestTryInterrupted: Ctrl-C leaves all off, and what was found is reported.
