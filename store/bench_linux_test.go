@@ -3,10 +3,8 @@ package store
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -18,32 +16,8 @@ func sealBench(uint64, []byte) ([]byte, []byte, error) {
 	return benchRecord, make([]byte, LinkSize), nil
 }
 
-// BenchmarkAppend is a visit in steady state: a durable append, acknowledged
-// before the next, with as many kept as kioskd keeps.
-func BenchmarkAppend(b *testing.B) {
-	s, err := Open(outbox(b), Options{Keep: 64})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	for range 64 {
-		add(b, s, strings.Repeat("x", len(benchRecord)))
-	}
-	m := measure(b)
-	for b.Loop() {
-		m.lap()
-		seq, err := s.Append(sealBench)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := s.Ack(seq); err != nil {
-			b.Fatal(err)
-		}
-	}
-	m.report()
-}
-
-// BenchmarkAppendBacklog appends while nobody acknowledges.
+// BenchmarkAppendBacklog appends while nobody acknowledges. For a visit in
+// steady state see package sidebyside.
 func BenchmarkAppendBacklog(b *testing.B) {
 	s := open(b, outbox(b))
 	m := measure(b)
@@ -67,27 +41,6 @@ func BenchmarkAppendParallel(b *testing.B) {
 			}
 		}
 	})
-}
-
-// BenchmarkFdatasync is the floor: the same bytes written over themselves and
-// synced once, with no promise beyond that.
-func BenchmarkFdatasync(b *testing.B) {
-	f, err := os.Create(filepath.Join(b.TempDir(), "bare"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	m := measure(b)
-	for b.Loop() {
-		m.lap()
-		if _, err := f.WriteAt(benchRecord, 0); err != nil {
-			b.Fatal(err)
-		}
-		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
-			b.Fatal(err)
-		}
-	}
-	m.report()
 }
 
 // measurement is of what a mean time does not show.

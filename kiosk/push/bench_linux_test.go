@@ -6,15 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sys/unix"
 
 	"smartkiosk/kiosk"
@@ -78,41 +74,4 @@ func processorTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// BenchmarkJetStreamPublish is what JetStream takes for a record of a visit's
-// size that is on disk when it is acknowledged: what stands beside the outbox.
-func BenchmarkJetStreamPublish(b *testing.B) {
-	ns, err := server.NewServer(&server.Options{
-		DontListen: true, JetStream: true, StoreDir: b.TempDir(), SyncAlways: true, NoLog: true, NoSigs: true,
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ns.Start()
-	defer ns.Shutdown()
-	conn, err := nats.Connect("", nats.InProcessServer(ns))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := js.CreateStream(b.Context(), jetstream.StreamConfig{Name: "s", Subjects: []string{"s"}, Storage: jetstream.FileStorage}); err != nil {
-		b.Fatal(err)
-	}
-	record := make([]byte, 6500)
-	var laps []time.Duration
-	for b.Loop() {
-		began := time.Now()
-		if _, err := js.Publish(b.Context(), "s", record); err != nil {
-			b.Fatal(err)
-		}
-		laps = append(laps, time.Since(began))
-	}
-	slices.Sort(laps)
-	b.ReportMetric(float64(laps[len(laps)/2].Nanoseconds()), "p50-ns")
-	b.ReportMetric(float64(laps[len(laps)*99/100].Nanoseconds()), "p99-ns")
 }
