@@ -16,42 +16,10 @@ import (
 	"time"
 
 	"periph.io/x/conn/v3/i2c"
-	"periph.io/x/conn/v3/physic"
-	"pgregory.net/rapid"
 
 	"smartkiosk/device/board"
-	"smartkiosk/device/i2cbus"
 	"smartkiosk/device/keypad"
 )
-
-// fakeBus has parts that can be read, each giving one byte again and again or
-// its bytes in turn. Nothing may be written to them.
-type fakeBus struct {
-	t     *testing.T
-	parts map[uint16][]byte
-	stuck bool
-}
-
-func (b fakeBus) String() string                  { return "fake" }
-func (b fakeBus) SetSpeed(physic.Frequency) error { return nil }
-func (b fakeBus) Close() error                    { return nil }
-
-func (b fakeBus) Tx(address uint16, w, r []byte) error {
-	if len(w) > 0 {
-		b.t.Errorf("wrote %x to %#x", w, address)
-	}
-	answer, ok := b.parts[address]
-	switch {
-	case b.stuck:
-		return i2cbus.ErrStuck
-	case !ok:
-		return i2cbus.ErrNoAnswer
-	}
-	for i := range r {
-		r[i] = answer[i%len(answer)]
-	}
-	return nil
-}
 
 // tree makes files and, of those that begin with "-> ", symbolic links.
 func tree(t *testing.T, files map[string]string) string {
@@ -277,30 +245,6 @@ func TestDetectHidden(t *testing.T) {
 	}
 }
 
-func TestDetectBusInTheWay(t *testing.T) {
-	for name, c := range map[string]struct {
-		bus  i2c.BusCloser
-		err  error
-		want string
-		exit error
-	}{
-		"stuck":      {fakeBus{t: t, stuck: true}, nil, "Not seen     I²C: /dev/i2c-1: cannot ask address 0x8: the bus is stuck: is SDA or SCL shorted", errHidden},
-		"fails":      {nil, errors.New("out of order"), "Not seen     I²C: /dev/i2c-1: out of order\n", errHidden},
-		"SMBus only": {nil, i2cbus.ErrNotI2C, "I²C          none found\n", nil},
-		"empty":      {fakeBus{t: t}, nil, "I²C          /dev/i2c-1 (bcm2835 (i2c@7e804000)): nothing answers\n", nil},
-	} {
-		m := zero2W(t)
-		m.openBus = func(string) (i2c.BusCloser, error) { return c.bus, c.err }
-		if out, err := detect(t, m); !strings.Contains(out, c.want) || !errors.Is(err, c.exit) {
-			t.Errorf("%s: %v\n%s", name, err, out)
-		}
-	}
-	m := fakeMachine(t, map[string]string{"sys/bus/i2c/devices/i2c-1/name": "bcm2835\n"})
-	if out, err := detect(t, m); !errors.Is(err, errHidden) || !strings.Contains(out, "sudo modprobe i2c-dev") {
-		t.Errorf("without i2c-dev: %v\n%s", err, out)
-	}
-}
-
 func TestDetectConsole(t *testing.T) {
 	m := zero2W(t)
 	if err := os.WriteFile(m.path("sys/class/tty/console/active"), []byte("tty1 ttyS0\n"), 0o644); err != nil {
@@ -331,78 +275,4 @@ func TestDetectInterrupted(t *testing.T) {
 	if _, err := m.detect(ctx); err == nil {
 		t.Error("went on")
 	}
-}
-
-func TestGuess(t *testing.T) {
-	for address, c := range map[uint16]struct {
-		read           []byte
-		about, section string
-	}{
-		0x20: {[]byte{0xf7}, "PCF8574,", "display.pcf8574"},
-		0x3f: {[]byte{0xff}, "PCF8574A,", "display.pcf8574"},
-		0x38: {[]byte{0x18, 0x80, 0, 0}, "sensor with registers", ""},
-		0x3c: {[]byte{0x43}, "SSD1306", "display.ssd1306"},
-		0x3d: {[]byte{0x00}, "tells which of neither", "display.ssd1306"},
-		0x28: {nil, "Matrix Orbital", ""},
-		0x72: {nil, "SerLCD", ""},
-		0x48: {nil, "no part of a panel", ""},
-	} {
-		g := guess(fakeBus{t: t, parts: map[uint16][]byte{address: c.read}}, address)
-		if !strings.Contains(g.About, c.about) || g.Section != c.section {
-			t.Errorf("%#x: %+v", address, g)
-		}
-	}
-}
-
-// TestProposals: whatever is found, what is proposed is accepted, also with
-// each of its comments' sections taken in.
-func TestProposals(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		f := findings{Machine: rapid.SampledFrom([]string{"", "Raspberry Pi Zero 2 W Rev 1.0", "Raspberry Pi 3 Model B Plus Rev 1.3",
-			"Raspberry Pi 3 Model B Rev 1.2", "Raspberry Pi 4 Model B Rev 1.4", "Raspberry Pi 5 Model B Rev 1.0", "A \"board\"\\\x01\xff"}).Draw(t, "machine")}
-		for range rapid.IntRange(0, 2).Draw(t, "buses") {
-			bus := busFinding{Device: fmt.Sprintf("/dev/i2c-%d", rapid.IntRange(0, 2).Draw(t, "bus"))}
-			for range rapid.IntRange(0, 3).Draw(t, "parts") {
-				address := uint16(rapid.IntRange(0x08, 0x77).Draw(t, "address"))
-				part := guess(fakeBus{parts: map[uint16][]byte{address: {rapid.Byte().Draw(t, "read")}}}, address)
-				part.Address = fmt.Sprintf("%#02x", address)
-				bus.Parts = append(bus.Parts, part)
-			}
-			f.I2C = append(f.I2C, bus)
-		}
-		for range rapid.IntRange(0, 2).Draw(t, "ports") {
-			f.Serial = append(f.Serial, portFinding{Device: "/dev/serial/by-id/" + rapid.StringMatching(`[A-Za-z0-9_-]{1,20}`).Draw(t, "port"), Free: rapid.Bool().Draw(t, "free")})
-		}
-		for range rapid.IntRange(0, 2).Draw(t, "pads") {
-			f.Pads = append(f.Pads, padFinding{Name: rapid.String().Draw(t, "pad"), Named: rapid.Bool().Draw(t, "named")})
-		}
-		if rapid.Bool().Draw(t, "GPIO") {
-			f.GPIO = []chipFinding{{}}
-		}
-		for range rapid.IntRange(0, 2).Draw(t, "watchdogs") {
-			f.Watchdogs = append(f.Watchdogs, watchdogFinding{Device: "/dev/watchdog0", Active: rapid.Bool().Draw(t, "active")})
-		}
-		text := propose(f)
-		if text == "" {
-			return
-		}
-		if _, err := board.Parse(text); err != nil {
-			t.Fatalf("%v\n%s", err, text)
-		}
-		head, _, _ := strings.Cut(text, "\n\n")
-		for section := range strings.SplitSeq(text, "\n\n") {
-			var taken []string
-			for line := range strings.Lines(section) {
-				if !strings.HasPrefix(line, "# ") {
-					taken = append(taken, strings.TrimPrefix(line, "#"))
-				}
-			}
-			if section == head {
-				continue
-			}
-			if _, err := board.Parse(head + "\n" + strings.Join(taken, "")); err != nil {
-				t.Fatalf("%v\n%s", err, strings.Join(taken, ""))
-			}
-		}
-	})
 }
