@@ -19,6 +19,7 @@ const (
 	maxFile    = 16 * 1024 // bytes of one file: 64 blocks of 256
 	maxObjects = 64        // objects of one directory
 	maxCerts   = 16        // certificates read from one card
+	maxUnasked = maxRSA    // bytes of one answer, where fewer were asked for
 
 	// maxAnswer is the longest that a card may take for one command. Making
 	// an RSA signature takes old cards about a second.
@@ -39,6 +40,7 @@ type line struct {
 	t0       bool // the card knows no other transmission protocol
 	extended bool // it takes extended length; if not, long commands are chained
 	sent     int
+	due      int // bytes that GET RESPONSE may bring for the command at hand
 }
 
 func newLine(conn slot.Conn, p *Profile) *line {
@@ -67,6 +69,7 @@ func (l *line) exchange(ctx context.Context, cmd apdu.Command) (apdu.Response, e
 	if l.extended {
 		exchange = apdu.Exchange
 	}
+	l.due = max(cmd.Le, maxUnasked)
 	r, err := exchange(ctx, l, cmd)
 	if err == nil && (r.SW == apdu.SecureMessagingMissing || r.SW == apdu.SecureMessagingWrong) {
 		return r, fmt.Errorf("%w: %v", ErrSecureMessaging, r.SW)
@@ -98,6 +101,11 @@ func (l *line) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	timed, stop := context.WithTimeoutCause(ctx, maxAnswer, ErrTimeout)
 	defer stop()
 	response, err := l.Conn.Transmit(timed, command)
+	if len(command) > 1 && command[1] == insGetResponse {
+		if l.due -= len(response) - 2; l.due < 0 {
+			return nil, fmt.Errorf("%w: more bytes than were asked for", apdu.ErrEndless)
+		}
+	}
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {
 		return nil, fmt.Errorf("%w within %v", context.Cause(timed), maxAnswer)
 	}

@@ -147,12 +147,15 @@ func (c *Card) readObjectsAt(ctx context.Context, p Path) ([]byte, error) {
 }
 
 // objectsEnd finds where the last whole object ends, and whether nothing but
-// padding follows it.
+// padding follows it. It gives up a directory of too many objects, so that the
+// rest of it is not read.
 func objectsEnd(file []byte) (end int, whole bool, err error) {
 	rest := tlv.SkipPadding(file)
-	for len(rest) > 0 {
+	for objects := 1; len(rest) > 0; objects++ {
 		n, err := tlv.Size(rest)
 		switch {
+		case objects > maxObjects:
+			return 0, false, fmt.Errorf("%w: directory of over %d objects", ErrMalformed, maxObjects)
 		case errors.Is(err, tlv.ErrTruncated):
 			return end, false, nil
 		case err != nil:

@@ -19,6 +19,7 @@ const (
 	insResetCounter = 0x2C
 	insInternalAuth = 0x88
 	insSelect       = 0xA4
+	insGetResponse  = 0xC0
 	insReadBinary   = 0xB0
 	insReadRecord   = 0xB2
 )
