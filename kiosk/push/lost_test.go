@@ -220,3 +220,28 @@ func TestLostAfterTheHubHadIt(t *testing.T) {
 		})
 	}
 }
+
+// TestBegunAnewBehindTheHub: nothing is left of the outbox, and the kiosk goes on by
+// what it remembers elsewhere: an event that the hub has for sure, and a number that
+// none of its events had yet. What lies between is the hub's, as far as it has it.
+func TestBegunAnewBehindTheHub(t *testing.T) {
+	k := newDamagedKiosk(t)
+	k.visits(7)
+	k.hubGets(6)
+	if err := errors.Join(k.outbox.Close(), os.WriteFile(k.path, make([]byte, 64<<10), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := store.Begin(k.path, time.Now(), store.Range{From: 4, Through: 8}, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
+		return k.journal.Lost(seq, lost.From, lost.Through, prev)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.open()
+	k.visits(10)
+	k.push()
+	const want = "v1 v2 v3 v4 v5 v6 kept 6 of 4-8 lost of 4-8 lost of 4-8 v9 v10"
+	if got := strings.Join(k.feed(), " "); got != want {
+		t.Errorf("the feed has %s, want %s", got, want)
+	}
+}

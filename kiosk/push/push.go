@@ -54,7 +54,7 @@ const (
 	maxBatch   = 2 << 20
 	batchTime  = time.Second
 
-	minEvent = 1 << 10 // a batch of so many bytes holds no more events; they are not read for nothing
+	readEvents = 16 // read from the outbox at once
 
 	sendTimeout = 30 * time.Second
 
@@ -133,20 +133,10 @@ func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
 	if p.Busy != nil && p.Busy() {
 		limit = minBatch
 	}
-	records, err := p.Queue.Pending(0, min(maxEvents, limit/minEvent))
-	if err != nil || len(records) == 0 {
+	first, batch, err := p.read(limit)
+	if err != nil || len(batch) == 0 {
 		return false, err
 	}
-	first := records[0].Sequence
-	var batch []json.RawMessage
-	size := 0
-	for _, r := range records {
-		if size += len(r.Data); size > limit && len(batch) > 0 {
-			break
-		}
-		batch = append(batch, r.Data)
-	}
-
 	acknowledged, err := p.send(ctx, batch)
 	switch {
 	case err != nil:
@@ -167,6 +157,34 @@ func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
 		return false, err
 	}
 	return true, nil
+}
+
+// read gives the events that are pending, and the first's number: as many as go
+// into a batch of so many bytes, or one if that is larger.
+func (p *Pusher) read(limit int) (first uint64, batch []json.RawMessage, err error) {
+	var last uint64
+	for size := 0; ; {
+		// A few at a time: nobody knows how large they are.
+		records, err := p.Queue.Pending(last, min(maxEvents-len(batch), readEvents))
+		switch {
+		case err != nil && len(batch) == 0:
+			return 0, nil, err
+		case err != nil || len(records) == 0:
+			return first, batch, nil // those before a damaged one are good
+		}
+		for _, r := range records {
+			if size += len(r.Data); size > limit && len(batch) > 0 {
+				return first, batch, nil
+			}
+			if len(batch) == 0 {
+				first = r.Sequence
+			}
+			batch, last = append(batch, r.Data), r.Sequence
+		}
+		if len(batch) == maxEvents {
+			return first, batch, nil
+		}
+	}
 }
 
 // send hands a batch to the hub, and finds out how large the next may be.
