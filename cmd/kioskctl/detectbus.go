@@ -109,7 +109,10 @@ func guess(bus i2c.Bus, address uint16) addressFinding {
 
 func guessOLED(bus i2c.Bus, address uint16) addressFinding {
 	chip, err := oled.Identify(bus, address)
+	var status [1]byte
 	switch {
+	case err != nil && bus.Tx(address, nil, status[:]) == nil && status[0]&^0x4f != 0:
+		return guessBackpack(bus, address, "PCF8574A") // bits that no OLED's status has
 	case err != nil:
 		return addressFinding{
 			About: "OLED, SSD1306 or SH1106: its status tells which of neither", Section: "display.ssd1306",
