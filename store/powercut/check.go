@@ -20,11 +20,13 @@ type Checker struct {
 // Check opens each outbox that there must be. It fails unless all records are
 // there whose Append returned, and none that was not asked for, each once, in
 // its place and unaltered, but for those that were acknowledged and need not be
-// kept; and unless another can be appended.
+// kept; and unless another can be appended. The device's own records must be
+// as after a whole number of their writes, those that returned among them.
 func (c Checker) Check(folder string, p Promises) error {
 	var err error
 	for box, promise := range p.boxes {
-		if boxErr := c.box(boxPath(folder, box), box, *promise); boxErr != nil {
+		path := boxPath(folder, box)
+		if boxErr := errors.Join(c.box(path, box, *promise), c.records(path, box, *promise)); boxErr != nil {
 			err = errors.Join(err, fmt.Errorf("outbox %d: %w", box, boxErr))
 		}
 	}

@@ -1,6 +1,7 @@
 package powercut
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -24,10 +25,14 @@ func written(t *testing.T) (folder string, p *promise) {
 			t.Fatal(err)
 		}
 	}
+	w := Writer{Folder: folder, Mark: func(Mark) error { return nil }}
+	if err := w.keeps(boxPath(folder, box2), box2, 0); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return folder, &promise{old: -1, there: true, appended: 5, tried: 5, parked: map[uint64]bool{}}
+	return folder, &promise{old: -1, there: true, appended: 5, tried: 5, parked: map[uint64]bool{}, records: true, kept: 6, keeping: 6}
 }
 
 // TestCheckNotices: each promise that can be broken.
@@ -52,7 +57,7 @@ func TestCheckNotices(t *testing.T) {
 		{name: "not tried", say: func(p *promise) { p.tried = 4 }, want: "newest record is 5, not 5 to 4"},
 		{name: "lost at the end", say: func(p *promise) { p.appended, p.tried = 6, 6 }, want: "newest record is 5, not 6 to 6"},
 		{name: "gone", change: os.Remove, want: "it is gone"},
-		{name: "never made", change: os.Remove, say: func(p *promise) { *p = promise{old: -1} }},
+		{name: "never made", change: func(path string) error { return errors.Join(os.Remove(path), os.Remove(recordsPath(path))) }, say: func(p *promise) { *p = promise{old: -1} }},
 		{name: "made, but empty", change: func(path string) error {
 			if err := os.Remove(path); err != nil {
 				return err
@@ -88,6 +93,28 @@ func TestCheckNotices(t *testing.T) {
 				return err
 			}),
 			say: func(p *promise) { p.appended, p.tried = 6, 6 }, want: "record 6 is not what was appended, or stands in for that",
+		},
+		{
+			name: "records gone", change: func(path string) error { return os.Remove(recordsPath(path)) },
+			want: "its records are gone",
+		},
+		{name: "records old", say: func(p *promise) { p.kept, p.keeping = 7, 7 }, want: "its records are of write 6, not 7 to 7"},
+		{name: "records ahead", say: func(p *promise) { p.kept, p.keeping = 4, 5 }, want: "its records are of write 6, not 4 to 5"},
+		{
+			name: "records in part",
+			change: func(path string) error {
+				r, err := store.OpenRecords(recordsPath(path))
+				if err != nil {
+					return err
+				}
+				defer r.Close()
+				return r.Put(keptBucket, map[string][]byte{keptNumber: []byte("7")})
+			},
+			say: func(p *promise) { p.keeping = 7 }, want: "its records are not as write 7 left them",
+		},
+		{
+			name: "records damaged", change: func(path string) error { return os.Truncate(recordsPath(path), 8192) },
+			want: store.ErrDamaged.Error(),
 		},
 	} {
 		folder, p := written(t)

@@ -24,11 +24,14 @@ const (
 	Damage   Point = "damage" // done to a closed outbox, for Salvage
 	Salvage  Point = "salvage"
 	Close    Point = "close"
-	Remove   Point = "remove" // an outbox that is no longer needed
+
+	OpenRecords Point = "open-records" // the device's, which are made if there are none
+	Keep        Point = "keep"         // a write of theirs
+	Remove      Point = "remove"       // an outbox that is no longer needed
 )
 
 // points are those that a writer passes, sooner or later.
-var points = []Point{Place, Create, Migrate, Open, Append, Ack, Advance, Compact, Park, Close, Damage, Salvage, Remove}
+var points = []Point{Place, Create, Migrate, Open, Append, Ack, Advance, Compact, Park, Close, Damage, Salvage, OpenRecords, Keep, Remove}
 
 // Mark says, in the disk's log, what the writer is about to do or has done.
 type Mark struct {
@@ -36,7 +39,8 @@ type Mark struct {
 	Point Point
 	End   bool // it is done
 	// Number is with Append's end and with Park the sequence number, with Ack
-	// and Advance through which, with Place which of the old outboxes, from 0.
+	// and Advance through which, with Place which of the old outboxes, from 0,
+	// with Keep of the write.
 	Number uint64
 }
 
@@ -78,6 +82,9 @@ type promise struct {
 	advanced uint64          // through here the consumer may have them
 	parked   map[uint64]bool // records for which another stands in: false while it may
 	damaged  bool            // it may have to be salvaged
+	records  bool            // the device's records must be there
+	kept     uint64          // the newest write of theirs that must be there
+	keeping  uint64          // the newest that may be
 }
 
 func (p *Promises) add(m Mark) {
@@ -111,6 +118,12 @@ func (p *Promises) add(m Mark) {
 		}
 	case m.Point == Salvage && m.End:
 		b.damaged = false
+	case m.Point == OpenRecords && m.End:
+		b.records = true
+	case m.Point == Keep && m.End:
+		b.kept = m.Number
+	case m.Point == Keep:
+		b.keeping = m.Number
 	case m.Point == Remove:
 		delete(p.boxes, m.Box)
 	}

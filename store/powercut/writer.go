@@ -13,7 +13,7 @@ import (
 
 // Writer makes outboxes in a folder, one after the other, and does with each
 // what a kiosk would: appends from several goroutines, acknowledges, serves a
-// consumer, compacts, closes, opens again. Every other one it makes of the
+// consumer, keeps records of its own, compacts, closes, opens again. Every other one it makes of the
 // file of an older program, and every third it has to salvage.
 type Writer struct {
 	Folder string
@@ -84,6 +84,13 @@ func (w *Writer) session(box int, path string, opening Point, records int, rando
 	}
 	failed := make(chan error)
 	go func() {
+		before := uint64(0)
+		if opening == Open {
+			before = keepsOfSession
+		}
+		failed <- w.keeps(path, box, before)
+	}()
+	go func() {
 		failed <- w.do(Mark{Box: box, Point: Compact}, func() error { return s.Compact(context.Background()) })
 	}()
 	writers, patient := 1+random.IntN(4), random.IntN(2) == 0
@@ -98,7 +105,7 @@ func (w *Writer) session(box int, path string, opening Point, records int, rando
 		behind := uint64(1 + random.IntN(10))
 		go func() { failed <- w.appends(s, box, n, every, behind) }()
 	}
-	for range writers + 1 {
+	for range writers + 2 {
 		err = errors.Join(err, <-failed)
 	}
 	if last := s.Sequence(); err == nil { // nobody acknowledges the last

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -23,7 +24,7 @@ const (
 )
 
 // boot has the guest write, and leaves a recording in a folder.
-func boot(kernel, old, folder string, seed uint64, records int, manner string) error {
+func boot(ctx context.Context, kernel, old, folder string, seed uint64, records int, manner string) error {
 	root := filepath.Join(folder, "root")
 	for _, name := range []string{"dev", "tmp", guestOld, guestMount} {
 		if err := os.MkdirAll(filepath.Join(root, name), 0o700); err != nil {
@@ -53,12 +54,15 @@ func boot(kernel, old, folder string, seed uint64, records int, manner string) e
 		return err
 	}
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, kernel, "mem=256M", "quiet", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
 		"root=none", "rootfstype=hostfs", "rootflags="+root, "rw", "devtmpfs.mount=1", "init=/"+guestProgram,
 		"ubd0="+written, "ubd1="+log, "--", fmt.Sprint(seed), fmt.Sprint(records), manner)
 	cmd.Env = append(os.Environ(), "TMPDIR="+folder) // for the guest's memory
+	// The kernel is several processes, which go together.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	said, err := cmd.CombinedOutput()
 	result, _ := os.ReadFile(filepath.Join(root, guestResult))
 	if string(result) != "done" {

@@ -10,14 +10,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"smartkiosk/store/powercut"
@@ -40,7 +43,9 @@ func main() {
 	}
 	inside, code, err := powercut.OwnMounts()
 	if inside {
-		err = run()
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = run(ctx)
+		stop()
 		code = 0
 	}
 	if err != nil {
@@ -50,7 +55,7 @@ func main() {
 	os.Exit(code)
 }
 
-func run() error {
+func run(ctx context.Context) error {
 	kernel := flag.String("kernel", "", "user-mode Linux, as kernel.sh builds it")
 	cuts := flag.Int("cuts", 1000, "how often the power is cut")
 	seed := flag.Uint64("seed", 0, "what the writer and the cuts follow from, 0 for a new one")
@@ -72,10 +77,10 @@ func run() error {
 		return err
 	}
 	if *replay != "" {
-		report, err := b.try(*replay, powercut.Options{Seed: *seed, Cuts: cutsOfRecording, Only: *only})
+		report, err := b.try(ctx, *replay, powercut.Options{Seed: *seed, Cuts: cutsOfRecording, Only: *only})
 		return b.judge(report, err, *replay, *seed)
 	}
-	return b.run(*seed, *cuts)
+	return b.run(ctx, *seed, *cuts)
 }
 
 // bench makes recordings and cuts.
@@ -86,7 +91,7 @@ type bench struct {
 
 // run makes the cuts, on several recordings at once as a cut mostly waits for
 // the kernel, and then the control: the same writer without sync.
-func (b bench) run(seed uint64, cuts int) error {
+func (b bench) run(ctx context.Context, seed uint64, cuts int) error {
 	fmt.Printf("%d cuts, seed %d\n", cuts, seed)
 	start := time.Now()
 	recordings := (cuts + cutsOfRecording - 1) / cutsOfRecording
@@ -97,7 +102,7 @@ func (b bench) run(seed uint64, cuts int) error {
 		slots <- struct{}{}
 		all.Go(func() {
 			n := min(cutsOfRecording, cuts-i*cutsOfRecording)
-			errs[i] = b.cutNew(seed+uint64(i), n)
+			errs[i] = b.cutNew(ctx, seed+uint64(i), n)
 			<-slots
 		})
 	}
@@ -107,16 +112,20 @@ func (b bench) run(seed uint64, cuts int) error {
 	}
 	took := time.Since(start)
 	fmt.Printf("after all %d cuts every promise was kept; %.0f cuts a minute (%.1f s)\n", cuts, float64(cuts)/took.Minutes(), took.Seconds())
-	return b.control(seed + uint64(recordings))
+	return b.control(ctx, seed+uint64(recordings))
 }
 
-// cutNew makes cuts on a new recording.
-func (b bench) cutNew(seed uint64, cuts int) error {
-	folder, err := b.record(seed, withSync)
+// cutNew makes cuts on a new recording, which stays only if a cut showed
+// something.
+func (b bench) cutNew(ctx context.Context, seed uint64, cuts int) error {
+	folder, err := b.record(ctx, seed, withSync)
 	if err != nil {
 		return err
 	}
-	report, err := b.try(folder, powercut.Options{Seed: seed, Cuts: cuts})
+	report, err := b.try(ctx, folder, powercut.Options{Seed: seed, Cuts: cuts})
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), os.RemoveAll(folder))
+	}
 	if err := b.judge(report, err, folder, seed); err != nil {
 		return err
 	}
@@ -124,14 +133,14 @@ func (b bench) cutNew(seed uint64, cuts int) error {
 }
 
 // control fails unless a writer that does not sync is caught.
-func (b bench) control(seed uint64) error {
-	folder, err := b.record(seed, withoutSync)
+func (b bench) control(ctx context.Context, seed uint64) error {
+	folder, err := b.record(ctx, seed, withoutSync)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	report, err := b.try(folder, powercut.Options{Seed: seed, Cuts: cutsOfControl})
-	if err != nil {
+	report, err := b.try(ctx, folder, powercut.Options{Seed: seed, Cuts: cutsOfControl})
+	if err = errors.Join(err, ctx.Err()); err != nil {
 		return fmt.Errorf("cannot judge by control: %w", err)
 	}
 	fmt.Printf("control without sync: %d of %d cuts caught\n", len(report.Bad), report.Cuts)
@@ -141,20 +150,20 @@ func (b bench) control(seed uint64) error {
 	return nil
 }
 
-func (b bench) record(seed uint64, manner string) (folder string, err error) {
+func (b bench) record(ctx context.Context, seed uint64, manner string) (folder string, err error) {
 	if err := os.MkdirAll(b.work, 0o700); err != nil {
 		return "", err
 	}
 	if folder, err = os.MkdirTemp(b.work, fmt.Sprintf("recording-%d-", seed)); err != nil {
 		return "", err
 	}
-	if err := boot(b.kernel, oldOutboxes, folder, seed, records, manner); err != nil {
+	if err := boot(ctx, b.kernel, oldOutboxes, folder, seed, records, manner); err != nil {
 		return "", errors.Join(err, os.RemoveAll(folder))
 	}
 	return folder, nil
 }
 
-func (b bench) try(folder string, o powercut.Options) (powercut.Report, error) {
+func (b bench) try(ctx context.Context, folder string, o powercut.Options) (powercut.Report, error) {
 	var l blockLog
 	var err error
 	if l.safe, err = os.ReadFile(filepath.Join(folder, diskName)); err != nil {
@@ -178,7 +187,13 @@ func (b bench) try(folder string, o powercut.Options) (powercut.Report, error) {
 		return powercut.Report{}, err
 	}
 	defer l.disk.close()
-	return powercut.Try(&l, o, powercut.Checker{Seed: o.Seed, Old: b.old}.Check)
+	checker := powercut.Checker{Seed: o.Seed, Old: b.old}
+	return powercut.Try(&l, o, func(folder string, p powercut.Promises) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return checker.Check(folder, p)
+	})
 }
 
 // judge says what a recording showed.
