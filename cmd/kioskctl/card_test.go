@@ -140,16 +140,23 @@ func TestUnreadableCard(t *testing.T) {
 	}
 }
 
-// TestInactiveCardInWords: where the profile says how an inactive card answers,
-// the technician is told what its holder has to do.
+// TestInactiveCardInWords: the technician is told what its holder has to do,
+// where the profile says how an inactive card answers, and what may be so where
+// it does not.
 func TestInactiveCardInWords(t *testing.T) {
-	b := newBench(newPKI(t).Cards["inactive"], "")
-	if err := b.run(t.Context(), []string{"card", "--profiles", "testdata/profiles"}); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{`4 digits: not active`, "Advice       \"PIN\" is not active: the holder activates the card"} {
-		if !strings.Contains(b.stdout.String(), want) {
-			t.Errorf("no %q in:\n%s", want, b.stdout.String())
+	for args, wants := range map[string][]string{
+		"card --profiles testdata/profiles": {"4 digits: not active\n", "Advice       \"PIN\" is not active: the holder activates the card"},
+		"card": {"the card does not tell the tries left, but answers SW 6984 (reference data not usable)\n",
+			"Advice       \"PIN\" cannot be used as it is: if the card is new"},
+	} {
+		b := newBench(newPKI(t).Cards["inactive"], "")
+		if err := b.run(t.Context(), strings.Fields(args)); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range wants {
+			if !strings.Contains(b.stdout.String(), want) {
+				t.Errorf("%s: no %q in:\n%s", args, want, b.stdout.String())
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"smartkiosk/device/apdu"
 	"smartkiosk/device/smartkort"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/trust"
@@ -61,6 +62,8 @@ func (r *cardReport) advise(at time.Time) {
 		switch {
 		case p.Inactive:
 			say("%q is not active: the holder activates the card, on its issuer's own page, and chooses a PIN there", p.Label)
+		case p.Tries == nil && p.Answer == apdu.ReferenceNotUsable.String() && !p.Unblocks:
+			say("%q cannot be used as it is: if the card is new, its holder activates it first, on its issuer's own page", p.Label)
 		case p.Tries == nil || *p.Tries > 1:
 		case *p.Tries == 1 && !p.Unblocks:
 			say("%q has one try left: the holder should be sure of it before typing it again", p.Label)
@@ -118,6 +121,9 @@ func (r *cardReport) outcome() string {
 	k := slices.IndexFunc(r.Keys, func(k keyReport) bool { return k.ID == chosen.ID })
 	if p := r.pin(r.Keys[k]); p != nil && (p.Inactive || p.Tries != nil && *p.Tries == 0) {
 		return fmt.Sprintf("%s, but %q is %s", would, p.Label, p.state())
+	}
+	if len(r.Advice) > 0 {
+		return would + ", but something is wrong"
 	}
 	return "in order: " + would
 }

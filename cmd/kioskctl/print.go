@@ -128,7 +128,7 @@ func (p pinReport) state() string {
 	case p.Inactive:
 		return "not active"
 	case p.Tries == nil:
-		return "the card does not tell the tries left"
+		return "the card does not tell the tries left, but answers " + p.Answer
 	case *p.Tries == 0:
 		return "blocked"
 	case *p.Tries == 1:

@@ -48,6 +48,7 @@ type pinReport struct {
 	Stored    int    `json:"stored_length"` // bytes in a command
 	Inactive  bool   `json:"inactive"`      // the holder must activate the card first
 	Tries     *int   `json:"tries"`         // left; null when the card does not tell
+	Answer    string `json:"answer"`        // of the card, asked for the tries: its status
 }
 
 type keyReport struct {
@@ -102,7 +103,7 @@ func newReport(reader string, d smartkort.Description) cardReport {
 	for _, p := range d.PINs {
 		report := pinReport{
 			ID: hex.EncodeToString(p.ID), Label: p.Label, Reference: hex.EncodeToString([]byte{p.Reference}), Unblocks: p.Unblocking,
-			MinLength: p.MinLength, MaxLength: p.MaxLength, Stored: p.StoredLength, Inactive: p.Inactive,
+			MinLength: p.MinLength, MaxLength: p.MaxLength, Stored: p.StoredLength, Inactive: p.Inactive, Answer: p.Answer.String(),
 		}
 		if p.Known {
 			report.Tries = &p.Tries

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"smartkiosk/device/apdu"
 )
 
 // Description is all that a card tells of itself without a PIN.
@@ -23,7 +25,8 @@ type PINState struct {
 	PIN
 	Tries    int // left
 	Known    bool
-	Inactive bool // the holder must activate the card first
+	Inactive bool        // the holder must activate the card first
+	Answer   apdu.Status // of the card, asked for the tries
 }
 
 // Describe reads the whole card, for a technician; a visit needs less.
@@ -35,12 +38,12 @@ func (c *Card) Describe(ctx context.Context) (Description, error) {
 		return d, fmt.Errorf("cannot describe card: %w", err)
 	}
 	for _, p := range pins {
-		tries, known, err := c.tries(ctx, p)
-		inactive := errors.Is(err, ErrInactive)
-		if err != nil && !inactive {
-			return d, fmt.Errorf("cannot describe card: %w", err)
+		sw, err := c.askTries(ctx, p)
+		if err != nil {
+			return d, fmt.Errorf("cannot describe card: cannot ask for PIN tries: %w", err)
 		}
-		d.PINs = append(d.PINs, PINState{PIN: p, Tries: tries, Known: known, Inactive: inactive})
+		tries, known, err := c.triesOf(sw)
+		d.PINs = append(d.PINs, PINState{PIN: p, Tries: tries, Known: known, Inactive: errors.Is(err, ErrInactive), Answer: sw})
 	}
 	if d.Keys, err = c.privateKeys(ctx); err != nil {
 		return d, fmt.Errorf("cannot describe card: %w", err)

@@ -54,14 +54,25 @@ func (c *Card) PINTries(ctx context.Context, cert Certificate) (tries int, known
 }
 
 func (c *Card) tries(ctx context.Context, pin PIN) (tries int, known bool, err error) {
-	if err := c.enterFor(ctx, pin); err != nil {
-		return 0, false, fmt.Errorf("cannot ask for PIN tries: %w", err)
-	}
-	r, err := c.command(ctx, apdu.Command{INS: insVerify, P2: pin.Reference})
+	sw, err := c.askTries(ctx, pin)
 	if err != nil {
 		return 0, false, fmt.Errorf("cannot ask for PIN tries: %w", err)
 	}
-	err = c.judge(r.SW, false)
+	return c.triesOf(sw)
+}
+
+// askTries gives what the card answers to the question.
+func (c *Card) askTries(ctx context.Context, pin PIN) (apdu.Status, error) {
+	if err := c.enterFor(ctx, pin); err != nil {
+		return 0, err
+	}
+	r, err := c.command(ctx, apdu.Command{INS: insVerify, P2: pin.Reference})
+	return r.SW, err
+}
+
+// triesOf says what it means. The error can be ErrInactive.
+func (c *Card) triesOf(sw apdu.Status) (tries int, known bool, err error) {
+	err = c.judge(sw, false)
 	if wrong := (*PINError)(nil); errors.As(err, &wrong) {
 		return max(wrong.Tries, 0), wrong.Tries >= 0, nil
 	}
