@@ -73,7 +73,7 @@ func (s *Store) compact(ctx context.Context) error {
 // copyTo writes all that s holds into an empty database, in commits of some
 // records each.
 func (s *Store) copyTo(ctx context.Context, fresh *bolt.DB) error {
-	if err := migrate(fresh, migrations); err != nil {
+	if err := migrate(fresh, migrations, 0); err != nil {
 		return err
 	}
 	s.mu.Lock()

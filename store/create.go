@@ -64,7 +64,7 @@ func openFresh(path string, maxSize int) (*bolt.DB, error) {
 	return openBolt(path, maxSize)
 }
 
-func fill(db *bolt.DB) error { return migrate(db, migrations) }
+func fill(db *bolt.DB) error { return migrate(db, migrations, 0) }
 
 // install renames a synced file and syncs its folder, without which the new
 // name may be lost.

@@ -158,16 +158,16 @@ func TestMigration(t *testing.T) {
 	steps := append(migrations[:len(migrations):len(migrations)],
 		func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("next")); return err },
 		func(tx *bolt.Tx) error { return wrong })
-	if err := migrate(db, steps); !errors.Is(err, wrong) {
+	if err := migrate(db, steps, 0); !errors.Is(err, wrong) {
 		t.Fatal(err)
 	}
-	if err := migrate(db, steps[:len(migrations)+1]); err != nil {
+	if err := migrate(db, steps[:len(migrations)+1], 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := migrate(db, steps[:len(migrations)+1]); err != nil { // nothing is done twice
+	if err := migrate(db, steps[:len(migrations)+1], 0); err != nil { // nothing is done twice
 		t.Fatal(err)
 	}
-	if err := migrate(db, migrations); !errors.Is(err, ErrSchema) {
+	if err := migrate(db, migrations, 0); !errors.Is(err, ErrSchema) {
 		t.Errorf("an older program on a newer file: %v", err)
 	}
 }

@@ -33,7 +33,17 @@ const (
 	maxRecordsSize = 256 << 20
 )
 
-var recordsBucket = []byte("records") // bucket NUL key → digest | value
+// At the top of the file stand buckets:
+//
+//	"records" → bucket NUL key → digest | value
+//	"meta"    → see schemaKey
+var recordsBucket = []byte("records")
+
+// recordsMigrations are as migrations. Format 1 had no number.
+var recordsMigrations = []func(tx *bolt.Tx) error{
+	func(tx *bolt.Tx) error { _, err := tx.CreateBucket(recordsBucket); return err },
+	func(tx *bolt.Tx) error { _, err := tx.CreateBucket(metaBucket); return err },
+}
 
 // OpenRecords opens the file at path, or makes an empty one. It fails with
 // ErrInUse, within a second, when another process has it open, and with
@@ -62,15 +72,13 @@ func (r *Records) open() (err error) {
 	case err != nil:
 		return err
 	}
-	return r.database.open()
+	if err := r.database.open(); err != nil {
+		return err
+	}
+	return fillRecords(r.db)
 }
 
-func fillRecords(db *bolt.DB) error {
-	return db.Update(func(tx *bolt.Tx) error {
-		_, err := tx.CreateBucket(recordsBucket)
-		return err
-	})
-}
+func fillRecords(db *bolt.DB) error { return migrate(db, recordsMigrations, 1) }
 
 // checkRecords tells whether a file can be given to bbolt and holds what it
 // was given. It reads all of the file that is in use.
@@ -94,20 +102,30 @@ func checkRecords(path string) error {
 	w := walker{image: im, end: roots[0].end, seen: make([]bool, roots[0].end)}
 	found := false
 	err = w.tree(roots[0].page, nil, nil, func(e element) error {
-		if !e.bucket || !bytes.Equal(e.key, recordsBucket) || found {
-			return fmt.Errorf("%w: it is no file of records", ErrSchema)
+		switch {
+		case e.bucket && bytes.Equal(e.key, metaBucket):
+			return w.bucket(e, func(e element) (err error) {
+				if bytes.Equal(e.key, schemaKey) {
+					_, err = decodeSchema(e.value)
+				}
+				return err
+			})
+		case e.bucket && bytes.Equal(e.key, recordsBucket):
+			found = true
+			return w.bucket(e, func(e element) error {
+				_, err := decodeValue(e.key, e.value)
+				return err
+			})
 		}
-		found = true
-		return w.bucket(e, func(e element) error {
-			_, err := decodeValue(e.key, e.value)
-			return err
-		})
+		return errNoRecords
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("%w: it is no file of records", ErrSchema)
+		err = errNoRecords
 	}
 	return err
 }
+
+var errNoRecords = fmt.Errorf("%w: it is no file of records", ErrSchema)
 
 // SetAside moves a damaged file out of the way, under a name with the date,
 // and gives that name. What it held is lost to the device.

@@ -249,7 +249,7 @@ const salvageBatch = 500
 
 // write fills an empty file with what was found, and with replacements.
 func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byte) ([]byte, []byte, error)) (s Salvaged, err error) {
-	if err := migrate(db, migrations); err != nil {
+	if err := migrate(db, migrations, 0); err != nil {
 		return s, err
 	}
 	newest, lost := f.newest(), f.lost()

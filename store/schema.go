@@ -64,16 +64,21 @@ var migrations = []func(tx *bolt.Tx) error{
 	},
 }
 
-// migrate brings a file to the newest format, in one commit or not at all.
-func migrate(db *bolt.DB, steps []func(tx *bolt.Tx) error) error {
+// migrate brings a file to the newest format, in one commit or not at all. One
+// without a number is of the format unnumbered; 0: of no format.
+func migrate(db *bolt.DB, steps []func(tx *bolt.Tx) error, unnumbered uint64) error {
 	var have uint64
 	err := db.View(func(tx *bolt.Tx) error {
 		if k, _ := tx.Cursor().First(); k == nil {
 			return nil
 		}
 		meta := tx.Bucket(metaBucket)
-		if meta == nil {
+		if meta == nil && unnumbered == 0 {
 			return fmt.Errorf("%w: it is no outbox", ErrSchema)
+		}
+		if meta == nil {
+			have = unnumbered
+			return nil
 		}
 		var err error
 		have, err = decodeSchema(meta.Get(schemaKey))

@@ -152,7 +152,7 @@ func (s *Store) open() (err error) {
 	if err := s.database.open(); err != nil {
 		return err
 	}
-	if err := migrate(s.db, migrations); err != nil {
+	if err := migrate(s.db, migrations, 0); err != nil {
 		return err
 	}
 	return s.view(func(tx *bolt.Tx) error {
