@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,13 +20,6 @@ import (
 
 // machine is what a machine is booted from.
 type machine struct{ kernel, modules, root string }
-
-// bench is what the scenarios are played with.
-type bench struct {
-	programs, boards string // folders
-	report           string // where it is left
-	short            bool
-}
 
 // task is what the machine does, and then it turns itself off. Host and guest
 // share a folder, the guest's /bench, in which the host leaves the task.
@@ -40,10 +34,6 @@ const (
 	initName = "init" // this program
 	taskName = "task.json"
 	codeName = "code" // the command's exit code; not there when the machine died
-
-	programsName = "programs"
-	boardsName   = "boards"
-	reportName   = "report"
 )
 
 // runProgram runs a static program of the host's inside, in the folder /bench.
@@ -56,42 +46,15 @@ func (m machine) runProgram(ctx context.Context, program string, args []string) 
 	if err := copyFile(program, filepath.Join(shared, "program"), 0o755); err != nil {
 		return 0, err
 	}
-	return m.boot(ctx, shared, task{Path: "/bench/program", Command: append([]string{program}, args...)})
+	return m.boot(ctx, shared, task{Path: "/bench/program", Command: append([]string{program}, args...)}, func(_ int, line string) {
+		fmt.Println(line)
+	})
 }
 
-// runBench plays the scenarios inside.
-func (m machine) runBench(ctx context.Context, b bench) (code int, err error) {
-	shared, err := os.MkdirTemp("", "machine-")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(shared)
-	for from, to := range map[string]string{b.programs: programsName, b.boards: boardsName} {
-		if err := os.CopyFS(filepath.Join(shared, to), os.DirFS(from)); err != nil {
-			return 0, err
-		}
-	}
-	if out, err := exec.CommandContext(ctx, filepath.Join(b.programs, "smartkortsim"), "pki", filepath.Join(shared, "pki")).CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("cannot make test PKI: %w: %s", err, out)
-	}
-	report := filepath.Join(shared, reportName)
-	if err := os.Mkdir(report, 0o755); err != nil {
-		return 0, err
-	}
-	command := []string{playerName}
-	if b.short {
-		command = append(command, "short")
-	}
-	code, err = m.boot(ctx, shared, task{Path: "/bench/" + initName, Command: command})
-	if err := os.RemoveAll(b.report); err != nil {
-		return 0, err
-	}
-	return code, errors.Join(err, os.CopyFS(b.report, os.DirFS(report)))
-}
-
-// boot does a task inside and gives its exit code. What the machine's
-// programs say goes to standard output. When ctx ends the machine is killed.
-func (m machine) boot(ctx context.Context, shared string, t task) (code int, err error) {
+// boot does a task inside and gives its exit code. heard gets each line that
+// the machine's programs say, and the group of processes that the machine
+// consists of. When ctx ends the machine is killed.
+func (m machine) boot(ctx context.Context, shared string, t task, heard func(group int, line string)) (code int, err error) {
 	if t.Root, err = filepath.Abs(m.root); err != nil {
 		return 0, err
 	}
@@ -123,7 +86,7 @@ func (m machine) boot(ctx context.Context, shared string, t task) (code int, err
 	cmd := exec.CommandContext(ctx, m.kernel, "mem=3G", "quiet", "loglevel=3", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
 		"root=none", "rootfstype=hostfs", "rootflags="+shared, "rw", "init=/"+initName,
 		"softdog.soft_noboot=1") // a watchdog that fires is seen in the log
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = &lines{heard: func(line string) { heard(cmd.Process.Pid, line) }}, os.Stderr
 	cmd.Env = append(os.Environ(), "TMPDIR="+memoryFolder(shared), "HOME="+shared) // of the kernel's own files
 	// Each of the guest's processes is one of the host's, in this group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -139,6 +102,27 @@ func (m machine) boot(ctx context.Context, shared string, t task) (code int, err
 	}
 	_, err = fmt.Sscan(string(said), &code)
 	return code, err
+}
+
+// lines parts what it is written into lines, but for what the kernel says when
+// it is turned off.
+type lines struct {
+	heard func(line string)
+	left  string // of a line whose end has not come
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.left += string(b)
+	for {
+		line, rest, whole := strings.Cut(l.left, "\n")
+		if !whole {
+			return len(b), nil
+		}
+		l.left = rest
+		if line = strings.TrimSuffix(line, "\r"); line != "" && line != "reboot: System halted" {
+			l.heard(line)
+		}
+	}
 }
 
 // memoryFolder is where the machine's memory, a file that is executed, may lie:

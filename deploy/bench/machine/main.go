@@ -4,7 +4,7 @@
 // hardware of a kiosk, played by programs of ours, on a root of Debian's
 // packages. It is its own first program inside.
 //
-//	machine [-short] -kernel FILE -modules FOLDER -root FOLDER -programs FOLDER -boards FOLDER -report FOLDER
+//	machine [-short] [-only BUILD] -kernel FILE -modules FOLDER -root FOLDER -programs FOLDER -boards FOLDER -report FOLDER
 //	machine -kernel FILE -modules FOLDER -root FOLDER PROGRAM [ARGUMENT …]
 //
 // The first plays the scenarios of package scenario with the release build of
@@ -30,7 +30,7 @@ func main() {
 		beInit()
 	}
 	if os.Args[0] == playerName {
-		play(os.Args[1:])
+		play(os.Args[1])
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code, err := run(ctx)
@@ -46,9 +46,9 @@ func main() {
 // scenarios, inside.
 const playerName = "play-scenarios"
 
-// play plays the scenarios, inside, and ends.
-func play(args []string) {
-	if err := scenario.Run("/bench/"+reportName, len(args) > 0); err != nil {
+// play plays the scenarios of one build, inside, and ends.
+func play(build string) {
+	if err := scenario.Run(build, "/bench/"+reportName); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
@@ -60,17 +60,18 @@ func run(ctx context.Context) (code int, err error) {
 	flag.StringVar(&m.kernel, "kernel", "", "user-mode Linux, as kernel.sh builds it")
 	flag.StringVar(&m.modules, "modules", "", "folder of modules, as modules.sh builds them")
 	flag.StringVar(&m.root, "root", "", "root folder, as root.sh makes it")
-	limit := flag.Duration("limit", 5*time.Minute, "how long the machine may run")
+	limit := flag.Duration("limit", 5*time.Minute, "how long all may take")
 	var b bench
 	flag.StringVar(&b.programs, "programs", "bin", "folder of our programs")
 	flag.StringVar(&b.boards, "boards", "deploy/boards", "folder of board files")
-	flag.StringVar(&b.report, "report", "", "folder for the report")
+	flag.StringVar(&b.report, "report", "", "folder for the report, which is made anew")
 	flag.BoolVar(&b.short, "short", false, "play one visit only")
+	flag.StringVar(&b.only, "only", "", "play one build only, by its name in the report")
 	flag.Parse()
 	if m.kernel == "" || m.modules == "" || m.root == "" {
 		return 0, errors.New("-kernel, -modules and -root must be given")
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, *limit, fmt.Errorf("the machine ran longer than %v", *limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, *limit, fmt.Errorf("it took longer than %v", *limit))
 	defer cancel()
 	if flag.NArg() > 0 {
 		return m.runProgram(ctx, flag.Arg(0), flag.Args()[1:])
@@ -78,5 +79,5 @@ func run(ctx context.Context) (code int, err error) {
 	if b.report == "" {
 		return 0, errors.New("-report or a program must be given")
 	}
-	return m.runBench(ctx, b)
+	return 0, b.run(ctx, m)
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -45,11 +47,11 @@ type NumberPad struct {
 // PlugNumberPad plugs one in.
 func PlugNumberPad(name string) (*NumberPad, error) {
 	p := &NumberPad{name: name}
-	return p, p.Plug()
+	return p, p.Put()
 }
 
-// Plug plugs it in.
-func (p *NumberPad) Plug() error {
+// Put plugs it in.
+func (p *NumberPad) Put() error {
 	device, err := os.OpenFile("/dev/uinput", os.O_WRONLY, 0)
 	if err != nil {
 		return err
@@ -76,11 +78,43 @@ func (p *NumberPad) Plug() error {
 	return nil
 }
 
-// Pull pulls it out.
+// Pull pulls it out, if it is in.
 func (p *NumberPad) Pull() error {
+	if p.device == nil {
+		return nil
+	}
 	err := errors.Join(unix.IoctlSetInt(int(p.device.Fd()), uiDevDestroy, 0), p.device.Close())
 	p.device = nil
 	return err
+}
+
+// Listen opens the pad's event device as any program may. What it gives tells
+// how many bytes of events came since, and closes the device.
+func (p *NumberPad) Listen() (heard func() (bytes int, err error), err error) {
+	names, err := filepath.Glob("/sys/class/input/event*/device/name")
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range names {
+		name, err := os.ReadFile(path)
+		if err != nil || strings.TrimSpace(string(name)) != p.name {
+			continue
+		}
+		device := "/dev/input/" + strings.Split(path, "/")[4]
+		fd, err := unix.Open(device, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, fmt.Errorf("cannot listen to %s: %w", device, err)
+		}
+		return func() (int, error) {
+			defer unix.Close(fd)
+			n, err := unix.Read(fd, make([]byte, 4096))
+			if errors.Is(err, unix.EAGAIN) {
+				return 0, nil
+			}
+			return n, err
+		}, nil
+	}
+	return nil, fmt.Errorf("%s has no event device", p.name)
 }
 
 // Press implements [Keys].

@@ -19,7 +19,7 @@ type SerialPort struct {
 	name   string
 	module *displaysim.Serial
 
-	far, near *os.File // its ends while it is plugged in
+	far, near *os.File // its ends, nil while it is pulled
 }
 
 // PlugSerial makes a port with a module at it.
@@ -73,9 +73,13 @@ func (p *SerialPort) Put() error {
 	return nil
 }
 
-// Pull pulls it out, with the module's power.
+// Pull pulls it out, if it is in, with the module's power.
 func (p *SerialPort) Pull() error {
+	if p.far == nil {
+		return nil
+	}
 	err := errors.Join(os.Remove(p.name), p.near.Close(), p.far.Close())
+	p.far, p.near = nil, nil
 	p.do(p.module.PowerCycle)
 	return err
 }

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"smartkiosk/device/board"
@@ -31,9 +31,9 @@ type kiosk struct {
 	daemon   *process
 	read     int // how much of the daemon's log the technician has read
 	reader   *usbreader.Reader
-	fault    usbreader.Fault // strikes at the command numbered faultAt
-	faultAt  int
+	pullAt   atomic.Pointer[func(usbreader.Command) bool] // at which command the card is pulled; nil for none
 	unplug   func() error
+	openings int      // of the strike
 	outcomes []string // that the feed is to have
 }
 
@@ -64,51 +64,20 @@ func openKiosk(id, boardFile string, s *site, r *Report) (k *kiosk, err error) {
 	return k, nil
 }
 
-// strike is the fault that is arranged for a command.
+// strike pulls the card at the command that was chosen.
 func (k *kiosk) strike(c usbreader.Command) usbreader.Fault {
-	if c.Number == k.faultAt {
-		return k.fault
+	if chosen := k.pullAt.Load(); chosen != nil && (*chosen)(c) {
+		k.pullAt.Store(nil)
+		return usbreader.Pull
 	}
 	return usbreader.None
 }
 
-// plugsReader plugs the reader in.
-func (k *kiosk) plugsReader() {
-	var err error
-	k.unplug, err = k.reader.Attach()
-	k.must(err)
-	k.report.line("technician", "plugs the reader in")
-}
-
-// unplugsReader pulls its plug.
-func (k *kiosk) unplugsReader() {
-	k.must(k.unplug())
-	k.report.line("technician", "unplugs the reader")
-}
-
-// starts starts kioskd.
-func (k *kiosk) starts() {
-	var err error
-	k.daemon, err = start(programs+"/kioskd", "run", "--config", k.config)
-	k.must(err)
-	k.read = 0
-	k.report.line("technician", "starts kioskd")
-	_, err = k.daemon.await(0, "msg=ready")
-	k.must(err)
-}
-
-// stops ends kioskd as systemd does.
-func (k *kiosk) stops() {
-	k.must(k.daemon.stop())
-	k.report.line("technician", "stops kioskd")
-}
-
-// killsKioskd ends it as the kernel does when it is out of memory.
-func (k *kiosk) killsKioskd() time.Time {
-	at := time.Now()
-	k.must(k.daemon.kill(syscall.SIGKILL))
-	k.report.line("technician", "kills kioskd (-9)")
-	return at
+// isToPullAt makes the person pull the card when the card has been sent a
+// command that is chosen.
+func (k *kiosk) isToPullAt(what string, chosen func(usbreader.Command) bool) {
+	k.pullAt.Store(&chosen)
+	k.report.line("person", "is to pull the card %s", what)
 }
 
 // inserts puts a card into the reader.
@@ -166,19 +135,26 @@ func (k *kiosk) presses(key rune) {
 	k.report.line("person", "presses %c", key)
 }
 
+// stillFor is how long a display shows the same before a person has read it:
+// longer than writing the slowest takes.
+const stillFor = 150 * time.Millisecond
+
 // sees waits until the display shows some texts, and keeps a picture of it.
 func (k *kiosk) sees(texts ...string) {
 	limit := time.After(patience)
+	still := time.After(stillFor)
 	for {
 		changed := k.Display.Changed()
 		text := strings.Join(k.Display.Text(), "\n")
-		if containsAll(text, texts) {
-			name := k.report.picture(k.id, k.Display.Picture())
-			k.report.line("person", "sees (%s)\n%s", name, framed(text))
-			return
-		}
+		shown := containsAll(text, texts)
 		select {
 		case <-changed:
+			still = time.After(stillFor)
+		case <-still:
+			if shown {
+				k.report.line("person", "sees (%s)\n%s", k.report.picture(k.id, k.Display.Picture()), framed(text))
+				return
+			}
 		case <-limit:
 			k.must(fmt.Errorf("the person does not see %q, but\n%s\nkioskd said:\n%s", texts, framed(text), k.daemon.output(0)))
 		}
@@ -189,30 +165,32 @@ func framed(text string) string {
 	return "|" + strings.ReplaceAll(text, "\n", "|\n|") + "|"
 }
 
-// reads waits for a line of kioskd's log that has some texts, after those
-// read before.
-func (k *kiosk) reads(texts ...string) {
-	line, err := k.daemon.await(k.read, texts...)
-	k.must(err)
-	k.read += strings.Index(k.daemon.output(k.read), line) + len(line)
-	_, line, _ = strings.Cut(line, " ") // the time, which the report has
-	k.report.line("technician", "reads %s", line)
-}
+// longestOpening is the boards' limit. Nothing shorter is held against a
+// machine whose host has much else to do.
+const longestOpening = 10 * time.Second
 
 // opens waits until the strike has opened once more, and is shut again, and
 // checks for how long it was.
-func (k *kiosk) opens(opening int, want time.Duration) {
-	k.waits("the strike to open", k.Strike, func() bool { return len(k.Strike.Times()) >= opening })
+func (k *kiosk) opens() {
+	k.openings++
+	k.waits("the strike to open", k.Strike, func() bool { return len(k.Strike.Times()) >= k.openings })
 	k.waits("the strike to shut", k.Strike, func() bool { return !k.Strike.On() })
-	times := k.Strike.Times()
-	if len(times) != opening {
-		k.must(fmt.Errorf("the strike opened %d times, not %d", len(times), opening))
-	}
-	took := times[opening-1].To - times[opening-1].From
+	took := k.lastOpening()
 	k.report.line("door", "was open for %.2f s", took.Seconds())
-	if took < want-100*time.Millisecond || took > want+time.Second {
-		k.must(fmt.Errorf("the strike was open for %v, not %v", took, want))
+	if took < opening-100*time.Millisecond || took > longestOpening {
+		k.must(fmt.Errorf("the strike was open for %v, not %v", took, opening))
 	}
+}
+
+// lastOpening is how long the strike was open, when it was opened as often as
+// it should.
+func (k *kiosk) lastOpening() time.Duration {
+	times := k.Strike.Times()
+	if len(times) != k.openings {
+		k.must(fmt.Errorf("the strike opened %d times, not %d", len(times), k.openings))
+	}
+	last := times[len(times)-1]
+	return last.To - last.From
 }
 
 // waits waits until a signal has come to something.
@@ -234,6 +212,18 @@ func (k *kiosk) waits(what string, s *hardware.Signal, done func() bool) {
 // tells says what the feed is to have of the visit that was.
 func (k *kiosk) tells(outcome string) {
 	k.outcomes = append(k.outcomes, outcome)
+}
+
+// visits is a person who is let in, of whom nothing special is to be told.
+func (k *kiosk) visits() {
+	k.inserts("valid")
+	k.sees("Tast PIN-koden")
+	k.types("1234")
+	k.sees("Velkommen")
+	k.opens()
+	k.takesCard()
+	k.sees("Sett inn kortet")
+	k.tells("granted")
 }
 
 // checksFeed waits until the backend has all that was told, and no more.

@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds every wait for a program or a display.
-const patience = 60 * time.Second
+const patience = 30 * time.Second
 
 // process is a program at work, and what it says.
 type process struct {
@@ -61,13 +61,6 @@ func (p *process) output(from int) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.said.String()[from:]
-}
-
-// length is how much it has said.
-func (p *process) length() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.said.Len()
 }
 
 // await waits for a line that contains all of some texts, after the first from

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,21 +16,23 @@ import (
 // Report is what is written down: a text, and pictures of what displays showed.
 type Report struct {
 	folder   string
-	text     io.Writer
 	file     *os.File
 	began    time.Time
 	pictures int
 	err      error
 }
 
-// NewReport begins a report in a folder, and prints it too.
-func NewReport(folder string) (*Report, error) {
-	file, err := os.Create(filepath.Join(folder, "report.txt"))
+// NewReport begins a report in a folder.
+func NewReport(folder, name string) (*Report, error) {
+	file, err := os.Create(filepath.Join(folder, name+".txt"))
 	if err != nil {
 		return nil, err
 	}
-	return &Report{folder: folder, text: io.MultiWriter(file, os.Stdout), file: file, began: time.Now()}, nil
+	return &Report{folder: folder, file: file, began: time.Now()}, nil
 }
+
+// say tells whoever waits for the report.
+func (r *Report) say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
 // heading begins a part of it.
 func (r *Report) heading(format string, args ...any) {
@@ -46,7 +47,7 @@ func (r *Report) line(who, format string, args ...any) {
 }
 
 func (r *Report) write(text string) {
-	_, err := io.WriteString(r.text, text)
+	_, err := r.file.WriteString(text)
 	r.err = errors.Join(r.err, err)
 }
 

@@ -9,6 +9,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -20,51 +21,64 @@ type play struct {
 
 // build is a kiosk as one builds it, and what is played at it, in order.
 type build struct {
-	id, board string
-	plays     []play
+	name, board string
+	plays       []play
 }
 
-// Run plays all scenarios, or the short one, and reports them in a folder. Its
+// Names lists the builds, or the one of the short run. Each is played in a
+// machine of its own.
+func Names(short bool) []string {
+	if short {
+		return []string{shortly.name}
+	}
+	var names []string
+	for _, b := range all {
+		names = append(names, b.name)
+	}
+	return names
+}
+
+// Run plays what is to be played at a build, and reports it in a folder. Its
 // error is what went otherwise than it should.
-func Run(folder string, short bool) (err error) {
-	r, err := NewReport(folder)
+func Run(name, folder string) (err error) {
+	r, err := NewReport(folder, name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	builds := all
-	if short {
-		builds = shortly
+	for _, b := range append(all, shortly, dev) {
+		if b.name == name {
+			return b.run(r)
+		}
 	}
+	return fmt.Errorf("there is no build %q", name)
+}
+
+// run plays a build's scenarios. After one that failed the rest are not played:
+// the kiosk is not where they begin.
+func (b build) run(r *Report) error {
+	r.heading("%s: %s", b.name, filepath.Base(b.board))
 	s, err := openSite()
 	if err != nil {
 		return fmt.Errorf("cannot set up hub and services: %w", err)
 	}
 	r.line("technician", "starts udev, pcscd, a hub, and a backend that pulls its feed")
-	for _, b := range builds {
-		err = errors.Join(err, b.run(s, r))
-	}
-	return errors.Join(err, s.close())
-}
-
-// run plays a build's scenarios. After one that failed the rest are not played:
-// the kiosk is not where they begin.
-func (b build) run(s *site, r *Report) error {
-	r.heading("%s: %s", b.id, b.board)
-	k, err := openKiosk(b.id, b.board, s, r)
+	k, err := openKiosk(b.name, b.board, s, r)
 	if err != nil {
-		return fmt.Errorf("%s: %w", b.id, err)
+		return err
 	}
 	for _, p := range b.plays {
-		r.heading("%s, %s", b.id, p.name)
+		r.heading("%s, %s", b.name, p.name)
 		began := time.Now()
 		if err := perform(p, k); err != nil {
 			r.line("FAILED", "%v", err)
-			return fmt.Errorf("%s, %s: %w", b.id, p.name, err)
+			r.say("%s, %s: FAILED: %v", b.name, p.name, err)
+			return fmt.Errorf("%s, %s failed", b.name, p.name)
 		}
 		r.line("passed", "in %.1f s", time.Since(began).Seconds())
+		r.say("%s, %s: passed in %.1f s", b.name, p.name, time.Since(began).Seconds())
 	}
-	return k.Close()
+	return errors.Join(k.Close(), s.stopHub())
 }
 
 // perform turns what a kiosk's methods panic with into an error, and looks

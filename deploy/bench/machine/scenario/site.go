@@ -25,6 +25,8 @@ const (
 // that pulls its feed.
 type site struct {
 	pcscd, hub, feed *process
+
+	pulled string // from feeds that have ended
 }
 
 // openSite starts it.
@@ -49,15 +51,26 @@ func openSite() (*site, error) {
 	if err := s.startPCSC(); err != nil {
 		return nil, err
 	}
-	var err error
+	return s, s.startHub()
+}
+
+// startHub starts the hub, and the backend that pulls its feed.
+func (s *site) startHub() (err error) {
 	if s.hub, err = start(programs+"/kioskhub", "serve", "--dir", hubDir); err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := s.hub.await(0, "hub ready"); err != nil {
-		return nil, err
+		return err
 	}
 	s.feed, err = start(programs+"/kioskhub", "feed", "tail", "--dir", hubDir, "backend")
-	return s, err
+	return err
+}
+
+// stopHub ends both. What the backend had by then is kept.
+func (s *site) stopHub() error {
+	err := errors.Join(s.feed.stop(), s.hub.stop())
+	s.pulled += s.feed.output(0)
+	return err
 }
 
 // startPCSC starts the PC/SC service and waits until it can be used.
@@ -88,11 +101,6 @@ func (s *site) addKiosk(id, board string) (config string, err error) {
 	return config, os.WriteFile(config, []byte(changed), 0o600)
 }
 
-// close ends it.
-func (s *site) close() error {
-	return errors.Join(s.feed.stop(), s.hub.stop())
-}
-
 // pulled is an event as the backend has it.
 type pulled struct {
 	Source   string `json:"source"`
@@ -114,7 +122,7 @@ func (s *site) events(kiosk string, visits int) ([]pulled, error) {
 		s.feed.mu.Lock()
 		said, changed := s.feed.said.String(), s.feed.changed
 		s.feed.mu.Unlock()
-		all, err := eventsOf(said, kiosk)
+		all, err := eventsOf(s.pulled+said, kiosk)
 		if err != nil {
 			return nil, err
 		}

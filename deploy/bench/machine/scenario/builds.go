@@ -1,0 +1,72 @@
+//go:build linux
+
+package scenario
+
+// Where the machine has deploy/boards and the bench's own board files.
+const (
+	boards    = "/bench/boards/"
+	ownBoards = "/bench/own-boards/"
+)
+
+// shortly is the short run: one visit.
+var shortly = build{"short", boards + "zero2w-keypad-lcd.toml", []play{{"a kiosk that starts", begin}, {"a visit", granted}, {"the end", end}}}
+
+var dev = build{"dev", boards + "zero2w-keypad-lcd.toml", []play{
+	{"a kiosk that starts", begin},
+	{"pcscd that is killed", service},
+	{"a hub that is away", withoutHub},
+	{"a housing that is opened", housing},
+	{"a kiosk that is killed", killed},
+	{"a kiosk that hangs", hung},
+	{"the end", end},
+}}
+
+// all is what is played, so shared out that it takes two processors as long.
+var all = []build{
+	{"zero2w-cards", boards + "zero2w-keypad-lcd.toml", []play{
+		{"a kiosk that starts", begin},
+		{"a visit", granted},
+		{"a wrong PIN", wrongPIN},
+		{"another language", otherLanguage},
+		{"a card of T=1", blockCard},
+		{"a mute card", muteCard},
+		{"a card that is pulled", pulledCards},
+		{"a reader that is unplugged", reader},
+		{"pcscd that is killed", service},
+		{"a hub that is away", withoutHub},
+		{"the end", end},
+	}},
+	{"zero2w-panel", boards + "zero2w-keypad-lcd.toml", []play{
+		{"a kiosk that starts", begin},
+		{"nobody there", idle},
+		{"a bus that dies", deadBus},
+		{"a display that is pulled", pulledDisplay},
+		{"a keypad line that sticks", stuckColumn},
+		{"a key that sticks", stuckKey},
+		{"a housing that is opened", housing},
+		{"a kiosk that is killed", killed},
+		{"a kiosk that hangs", hung},
+		{"the end", end},
+	}},
+	{"pi4", boards + "pi4-usbpad-oled.toml", []play{
+		{"a kiosk that starts with nothing", bare},
+		{"nobody there", idle},
+		{"a number pad", numberPad},
+		{"a bus that dies", deadBus},
+		{"a kiosk that is killed", killed},
+		{"the end", end},
+	}},
+	{"pi3", boards + "pi3-keypad-customerdisplay.toml", []play{
+		{"a kiosk that starts", begin},
+		{"a visit", granted},
+		{"nobody there", idle},
+		{"a display that is pulled", pulledDisplay},
+		{"the end", end},
+	}},
+	{"gpio-lcd", ownBoards + "keypad-gpiolcd.toml", []play{
+		{"a kiosk that starts", begin},
+		{"a visit", granted},
+		{"nobody there", idle},
+		{"the end", end},
+	}},
+}

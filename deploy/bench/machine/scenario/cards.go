@@ -1,0 +1,106 @@
+//go:build linux
+
+package scenario
+
+import (
+	"fmt"
+	"strings"
+
+	"smartkiosk/device/cardsim/usbreader"
+)
+
+// muteCard is a card the wrong way round.
+func muteCard(k *kiosk) {
+	k.inserts("mute")
+	k.sees("Snu kortet")
+	k.reads("visit ended", "reason=card-mute")
+	k.takesCard()
+	k.sees("Sett inn kortet")
+	k.tells("failed card-mute")
+}
+
+// Instructions of ISO 7816-4 and -8 that a visit has.
+const (
+	insVerify = 0x20
+	insSign   = 0x2a // PERFORM SECURITY OPERATION
+)
+
+// pulledCards is a card that is pulled at each step of a visit. While a command
+// is under way either the reader tells of it first or the lack of an answer.
+func pulledCards(k *kiosk) {
+	pulled := func() {
+		if strings.Contains(k.reads("visit ended", "reason=card-"), "reason=card-unreadable") {
+			k.tells("failed card-unreadable")
+		} else {
+			k.tells("cancelled card-removed")
+		}
+		k.sees("Sett inn kortet")
+	}
+	for _, at := range []struct {
+		card    string // one that the kiosk knows, and one of which it reads all
+		command int
+	}{{"valid", 1}, {"valid", 3}, {"two-pin", 4}, {"two-pin", 12}} {
+		k.isToPullAt(fmt.Sprintf("while it is read, at command %d", at.command), func(c usbreader.Command) bool { return c.Number == at.command })
+		k.inserts(at.card)
+		pulled()
+	}
+
+	k.inserts("valid")
+	k.sees("Tast PIN-koden")
+	k.takesCard()
+	pulled()
+
+	for _, at := range []struct {
+		what string
+		ins  byte
+	}{{"while its PIN is checked", insVerify}, {"while it signs", insSign}} {
+		k.inserts("valid")
+		k.sees("Tast PIN-koden")
+		k.isToPullAt(at.what, func(c usbreader.Command) bool { return c.INS == at.ins })
+		k.types("1234")
+		pulled()
+	}
+
+	k.inserts("valid")
+	k.sees("Tast PIN-koden")
+	k.types("1234")
+	k.sees("Velkommen")
+	k.takesCard() // at once
+	k.opens()
+	k.sees("Sett inn kortet")
+	k.tells("granted")
+	k.checksFeed()
+}
+
+// reader is a reader that is unplugged and plugged in.
+func reader(k *kiosk) {
+	k.unplugsReader()
+	k.sees("Ute av drift")
+	k.reads("reader gone")
+	k.plugsReader()
+	k.sees("Sett inn kortet")
+	k.reads("reader found")
+
+	k.inserts("valid")
+	k.sees("Tast PIN-koden")
+	k.unplugsReader()
+	k.reads("visit ended", "reason=reader-lost")
+	k.tells("failed reader-lost")
+	k.sees("Ute av drift")
+	k.takesCard()
+	k.plugsReader()
+	k.sees("Sett inn kortet")
+	k.reads("reader found")
+	k.visits()
+}
+
+// service is the PC/SC service that is killed.
+func service(k *kiosk) {
+	k.killsPCSC()
+	k.sees("Ute av drift")
+	k.reads("no PC/SC service")
+	k.startsPCSC()
+	k.sees("Sett inn kortet")
+	k.reads("reader found")
+	k.visits()
+}
