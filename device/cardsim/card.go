@@ -7,9 +7,9 @@
 // one card.
 //
 // A Card can be put into a Slot, in process, into a virtual PC/SC reader with
-// ServeVPCD, or into a USB reader in software (package usbreader). It stands in for hardware in tests, in the demo and on a
-// technician's bench; its keys lie in the clear in its file, so it proves
-// nobody's identity.
+// ServeVPCD, or into a USB reader in software (package usbreader). It stands in
+// for hardware in tests, in the demo and on a technician's bench; its keys lie
+// in the clear in its file, so it proves nobody's identity.
 package cardsim
 
 import (

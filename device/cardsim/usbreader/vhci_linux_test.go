@@ -2,7 +2,10 @@
 
 // What a kernel with vhci_hcd, udev, libusb, libccid and pcscd make of the
 // reader, and device/reader and device/smartkort of them. It needs root and
-// nobody else's readers: deploy/bench/machine runs it.
+// nobody else's readers, as it has in deploy/bench/machine:
+//
+//	go test -c -tags vhci -o bin/usbreader.test ./device/cardsim/usbreader
+//	machine … bin/usbreader.test -test.v -test.run VHCI
 package usbreader_test
 
 import (
@@ -170,7 +173,7 @@ func (b *bench) sign(name, pin string) error {
 	return sign(b.t.Context(), conn, pin)
 }
 
-func TestListed(t *testing.T) {
+func TestVHCIListed(t *testing.T) {
 	for want, model := range map[string]usbreader.Model{
 		"Gemalto PC Twin Reader (software) 00 00":        usbreader.Twin,
 		"SCM Microsystems Inc. SPR 532 (software) 00 00": usbreader.SPR532,
@@ -195,8 +198,8 @@ func models(t *testing.T, test func(*testing.T, usbreader.Model)) {
 	}
 }
 
-// TestCards has each kind of card come and go.
-func TestCards(t *testing.T) {
+// TestVHCICards has each kind of card come and go.
+func TestVHCICards(t *testing.T) {
 	models(t, func(t *testing.T, model usbreader.Model) {
 		b := newBench(t, usbreader.Config{Model: model})
 		b.await(slot.Empty)
@@ -218,9 +221,9 @@ func TestCards(t *testing.T) {
 	})
 }
 
-// TestSwapped has another card in the place of one that is in use, without the
+// TestVHCISwapped has another card in the place of one that is in use, without the
 // slot ever seen empty.
-func TestSwapped(t *testing.T) {
+func TestVHCISwapped(t *testing.T) {
 	b := newBench(t, usbreader.Config{Model: usbreader.Twin})
 	b.usb.Insert(card(t, "valid"))
 	b.await(slot.Present)
@@ -236,7 +239,7 @@ func TestSwapped(t *testing.T) {
 	}
 }
 
-func TestRealSign(t *testing.T) {
+func TestVHCISigns(t *testing.T) {
 	models(t, func(t *testing.T, model usbreader.Model) {
 		b := newBench(t, usbreader.Config{Model: model})
 		for _, c := range pins {
@@ -257,8 +260,8 @@ var pins = []struct{ card, pin, wrong string }{
 	{"t1", testpki.LongPIN, "654321"},
 }
 
-// TestPulledAtEach pulls a card at each of its commands.
-func TestPulledAtEach(t *testing.T) {
+// TestVHCIPulled pulls a card at each of its commands.
+func TestVHCIPulled(t *testing.T) {
 	for _, c := range pins {
 		t.Run(c.card, func(t *testing.T) {
 			n, last := 0, 0
@@ -284,7 +287,7 @@ func TestPulledAtEach(t *testing.T) {
 	}
 }
 
-func TestUnplugged(t *testing.T) {
+func TestVHCIUnplugged(t *testing.T) {
 	b := newBench(t, usbreader.Config{Model: usbreader.Twin, Strike: at(insVerify, usbreader.Unplug)})
 	if err := b.sign("valid", testpki.PIN); !errors.Is(err, slot.ErrNoCard) {
 		t.Error(err)
@@ -299,8 +302,8 @@ func TestUnplugged(t *testing.T) {
 	t.Logf("plugged in again with a card in it: seen after %v", time.Since(start))
 }
 
-// TestLineFaults: what a card and its line do wrong, and the driver rights.
-func TestLineFaults(t *testing.T) {
+// TestVHCILine: what a card and its line do wrong, and the driver rights.
+func TestVHCILine(t *testing.T) {
 	for _, c := range []struct {
 		name, card, pin string
 		fault           usbreader.Fault
@@ -325,7 +328,7 @@ func TestLineFaults(t *testing.T) {
 	}
 }
 
-func TestRealStall(t *testing.T) {
+func TestVHCIStall(t *testing.T) {
 	b := newBench(t, usbreader.Config{Model: usbreader.Twin, Strike: at(insVerify, usbreader.Stall)})
 	start := time.Now()
 	err := b.sign("valid", testpki.PIN)
@@ -339,8 +342,8 @@ func TestRealStall(t *testing.T) {
 	b.await(slot.Present)
 }
 
-// TestRealPINPad types the PIN on the reader's keys.
-func TestRealPINPad(t *testing.T) {
+// TestVHCIPINPad types the PIN on the reader's keys.
+func TestVHCIPINPad(t *testing.T) {
 	var keypad usbreader.Keypad
 	b := newBench(t, usbreader.Config{Model: usbreader.SPR532, Keypad: func(ctx context.Context) ([]byte, error) { return keypad(ctx) }})
 	for _, c := range pins {
