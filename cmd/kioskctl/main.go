@@ -48,7 +48,7 @@ Usage:
 DIR is a folder of card profiles (*.toml), which come before those compiled in.
 Without a card in the reader, all wait for one for 10 seconds.
 
-` + eventsHelp + "\n" + panelHelp
+` + eventsHelp + keyHelp + "\n" + panelHelp
 
 // errUsage says that a command line makes no sense.
 var errUsage = errors.New(`see "kioskctl --help"`)
@@ -99,6 +99,8 @@ func (p program) run(ctx context.Context, args []string) error {
 		return p.card(ctx, args)
 	case "token":
 		return p.token(ctx, args)
+	case "key":
+		return p.key(args)
 	case "events":
 		return p.events(ctx, args)
 	case "panel":

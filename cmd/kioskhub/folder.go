@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"smartkiosk/kiosk/hub"
@@ -40,16 +42,26 @@ func (m *Main) init(dir string, o hub.InitOptions) error {
 }
 
 func (m *Main) parseKioskAdd(name string, args []string) error {
-	return m.parseAdd(name, "ID", args, hub.AddKiosk)
+	fs := m.flags(name, " ID")
+	request := fs.String("csr", "", "the kiosk has its own key: certificate request (PEM) in this `file`, by kioskctl key create")
+	return m.parseAdd(fs, "ID", args, func(dir, id string) (string, error) {
+		if *request == "" {
+			return hub.AddKiosk(dir, id)
+		}
+		text, err := os.ReadFile(*request)
+		if err != nil {
+			return "", fmt.Errorf("cannot read certificate request: %w", err)
+		}
+		return hub.AddKioskOf(dir, id, text)
+	})
 }
 
 func (m *Main) parseConsumerAdd(name string, args []string) error {
-	return m.parseAdd(name, "NAME", args, hub.AddConsumer)
+	return m.parseAdd(m.flags(name, " NAME"), "NAME", args, hub.AddConsumer)
 }
 
 // parseAdd is of the commands that make a bundle and print where.
-func (m *Main) parseAdd(name, what string, args []string, add func(dir, name string) (bundle string, err error)) error {
-	fs := m.flags(name, " "+what)
+func (m *Main) parseAdd(fs *flag.FlagSet, what string, args []string, add func(dir, name string) (bundle string, err error)) error {
 	dir := dirFlag(fs)
 	rest, err := arguments(fs, args, what)
 	if err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -80,6 +82,12 @@ func TestScripts(t *testing.T) {
 				_, keys, _ := strings.Cut(ts.ReadFile("stdout"), "\n")
 				id, _, _ := strings.Cut(keys, " ")
 				ts.Setenv(args[0], id)
+			},
+			// forge FROM TO changes the name in a certificate request.
+			"forge": func(ts *testscript.TestScript, _ bool, args []string) {
+				block, _ := pem.Decode([]byte(ts.ReadFile(args[0])))
+				block.Bytes = bytes.Replace(block.Bytes, []byte("k1"), []byte("k4"), 1)
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(block), 0o600))
 			},
 			// mode FILE MODE fails unless the file has these permissions.
 			"mode": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"crypto"
 	"errors"
 	"fmt"
 	"os"
@@ -16,12 +17,27 @@ import (
 // dir/kiosks/ID, ready to be carried to the kiosk and started from. It holds the
 // kiosk's certificate and key, the hub's CA and public keys, the trust domains as they are now, and kioskd.toml.
 func AddKiosk(dir, id string) (bundle string, err error) {
+	return addKiosk(dir, id, nil)
+}
+
+// AddKioskOf makes the bundle of a kiosk that has made its key itself, from its
+// certificate request (PEM, RFC 2986): as AddKiosk, without a key. Of the
+// request only the key counts.
+func AddKioskOf(dir, id string, request []byte) (bundle string, err error) {
+	public, err := readRequest(request)
+	if err != nil {
+		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
+	}
+	return addKiosk(dir, id, public)
+}
+
+func addKiosk(dir, id string, public crypto.PublicKey) (bundle string, err error) {
 	// A kiosk without trust domains could let nobody in.
 	trusted := filepath.Join(dir, trustDir, trustFile)
 	if _, err := trust.Load(trusted); err != nil {
 		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
 	}
-	bundle, err = addClient(dir, kiosksDir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: id}, func(to string, s settings) error {
+	bundle, err = addClient(dir, kiosksDir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: id}, public, func(to string, s settings) error {
 		keys, err := sealkey.ReadPrivate(filepath.Join(dir, sealFile))
 		if err != nil {
 			return err
@@ -50,16 +66,17 @@ func AddKiosk(dir, id string) (bundle string, err error) {
 // and returns where: dir/consumers/NAME, with its certificate and key,
 // and the hub's CA.
 func AddConsumer(dir, name string) (bundle string, err error) {
-	bundle, err = addClient(dir, consumersDir, hubapi.Identity{Role: hubapi.RoleConsumer, Name: name}, nil)
+	bundle, err = addClient(dir, consumersDir, hubapi.Identity{Role: hubapi.RoleConsumer, Name: name}, nil, nil)
 	if err != nil {
 		return "", fmt.Errorf("cannot add consumer %s: %w", name, err)
 	}
 	return bundle, nil
 }
 
-// addClient makes dir/sub/NAME as a whole or not at all; more adds what the
-// role needs beyond a certificate.
-func addClient(dir, sub string, id hubapi.Identity, more func(to string, s settings) error) (string, error) {
+// addClient makes dir/sub/NAME as a whole or not at all: with a key, unless the
+// client has one and this is its public half. more adds what the role needs
+// beyond a certificate.
+func addClient(dir, sub string, id hubapi.Identity, public crypto.PublicKey, more func(to string, s settings) error) (string, error) {
 	if !hubapi.ValidName(id.Name) {
 		return "", errors.New("a name is 1 to 63 lower-case letters, digits and hyphens")
 	}
@@ -76,7 +93,7 @@ func addClient(dir, sub string, id hubapi.Identity, more func(to string, s setti
 		return "", err
 	}
 	defer os.RemoveAll(temp)
-	if err := writeClient(dir, temp, id, time.Now()); err != nil {
+	if err := writeClient(dir, temp, id, public, time.Now()); err != nil {
 		return "", err
 	}
 	if more != nil {
@@ -87,23 +104,28 @@ func addClient(dir, sub string, id hubapi.Identity, more func(to string, s setti
 	return final, os.Rename(temp, final)
 }
 
-func writeClient(dir, to string, id hubapi.Identity, now time.Time) error {
+func writeClient(dir, to string, id hubapi.Identity, public crypto.PublicKey, now time.Time) error {
 	ca, err := readAuthority(dir)
 	if err != nil {
 		return err
 	}
-	key, err := newKey()
-	if err != nil {
-		return err
+	if public == nil {
+		key, err := newKey()
+		if err != nil {
+			return err
+		}
+		if err := writeKey(filepath.Join(to, string(id.Role)+".key"), key); err != nil {
+			return err
+		}
+		public = key.Public()
 	}
-	cert, err := ca.client(key.Public(), now, id)
+	cert, err := ca.client(public, now, id)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
 		writeCertificate(filepath.Join(to, bundleCAFile), ca.cert.Raw),
 		writeCertificate(filepath.Join(to, string(id.Role)+".pem"), cert),
-		writeKey(filepath.Join(to, string(id.Role)+".key"), key),
 	)
 }
 

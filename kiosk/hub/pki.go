@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hubapi"
 )
 
@@ -104,6 +106,26 @@ func (a *authority) issue(template *x509.Certificate, key crypto.PublicKey, now 
 		return nil, fmt.Errorf("cannot issue a certificate: %w", err)
 	}
 	return der, nil
+}
+
+// readRequest gives the key of a certificate request, which must be signed with
+// it and such as events can be signed with.
+func readRequest(text []byte) (crypto.PublicKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE REQUEST" {
+		return nil, errors.New("cannot read certificate request: it is not PEM")
+	}
+	request, err := x509.ParseCertificateRequest(block.Bytes)
+	if err == nil {
+		err = request.CheckSignature()
+	}
+	if err == nil {
+		_, err = event.KeyID(request.PublicKey)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read certificate request: %w", err)
+	}
+	return request.PublicKey, nil
 }
 
 // readAuthority reads the CA in a hub's folder.

@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -16,8 +18,60 @@ type Credentials struct {
 }
 
 // LoadCredentials reads PEM files: the hub's CA, the client's certificate and
-// its private key.
+// its private key, which nobody else may be able to read.
 func LoadCredentials(caFile, certFile, keyFile string) (*Credentials, error) {
+	text, err := ReadKeyFile(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ParseKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read key %s: %w", keyFile, err)
+	}
+	return NewCredentials(caFile, certFile, key)
+}
+
+// ReadKeyFile reads a file that nobody but its owner may be able to read.
+func ReadKeyFile(path string) (text []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read key: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read key: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("cannot read key: others can read %s (mode %04o): chmod 600 it, and make a new key if somebody may have", path, mode)
+	}
+	text = make([]byte, info.Size())
+	if _, err := f.ReadAt(text, 0); err != nil {
+		return nil, fmt.Errorf("cannot read key %s: %w", path, err)
+	}
+	return text, nil
+}
+
+// ParseKey reads a private key in PEM: PKCS #8, or SEC 1.
+func ParseKey(text []byte) (crypto.Signer, error) {
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return nil, errors.New("it holds no private key in PEM")
+		}
+		if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
+			return key, nil
+		}
+		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if signer, ok := key.(crypto.Signer); err == nil && ok {
+			return signer, nil
+		}
+	}
+}
+
+// NewCredentials reads PEM files, the hub's CA and the client's certificate,
+// whose private key is wherever key keeps it.
+func NewCredentials(caFile, certFile string, key crypto.Signer) (*Credentials, error) {
 	ca, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the hub's CA: %w", err)
@@ -26,17 +80,16 @@ func LoadCredentials(caFile, certFile, keyFile string) (*Credentials, error) {
 	if !roots.AppendCertsFromPEM(ca) {
 		return nil, fmt.Errorf("cannot read the hub's CA: no PEM certificate in %s", caFile)
 	}
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	chain, leaf, err := readChain(certFile)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the certificate %s and its key: %w", certFile, err)
+		return nil, fmt.Errorf("cannot read the certificate %s: %w", certFile, err)
 	}
-	id, err := IdentityOf(pair.Leaf)
+	id, err := IdentityOf(leaf)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use %s: %w", certFile, err)
 	}
-	key, ok := pair.PrivateKey.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("cannot sign with the key in %s", keyFile)
+	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(leaf.PublicKey) {
+		return nil, fmt.Errorf("cannot use %s: the private key is not this certificate's", certFile)
 	}
 	return &Credentials{
 		Identity: id,
@@ -44,7 +97,29 @@ func LoadCredentials(caFile, certFile, keyFile string) (*Credentials, error) {
 		TLS: &tls.Config{
 			MinVersion:   tls.VersionTLS13,
 			RootCAs:      roots,
-			Certificates: []tls.Certificate{pair},
+			Certificates: []tls.Certificate{{Certificate: chain, PrivateKey: key, Leaf: leaf}},
 		},
 	}, nil
+}
+
+// readChain reads a certificate, and those above it that may follow.
+func readChain(path string) (chain [][]byte, leaf *x509.Certificate, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		if block.Type == "CERTIFICATE" {
+			chain = append(chain, block.Bytes)
+		}
+	}
+	if len(chain) == 0 {
+		return nil, nil, errors.New("there is none in PEM")
+	}
+	leaf, err = x509.ParseCertificate(chain[0])
+	return chain, leaf, err
 }

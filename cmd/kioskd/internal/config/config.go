@@ -39,7 +39,8 @@ type Hub struct {
 	URL         string `toml:"url"`         // https://host[:port]; tokens are made for it
 	CA          string `toml:"ca"`          // PEM: who vouches for the hub
 	Certificate string `toml:"certificate"` // PEM: the kiosk's
-	Key         string `toml:"key"`         // PEM: the device key, P-256
+	Key         string `toml:"key"`         // PEM: the device key, P-256, or the file of one in a TPM
+	TPM         string `toml:"tpm"`         // its device; /dev/tpmrm0 unless said
 	Seal        string `toml:"seal"`        // JWK: what events are sealed to
 	Sign        string `toml:"sign"`        // JWK: whose signature the hub's orders have
 }
@@ -91,7 +92,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read configuration: %w", err)
 	}
-	c := &Config{Language: "nb", Outbox: Outbox{Keep: 64, MaxMB: 1024}}
+	c := &Config{Language: "nb", Hub: Hub{TPM: "/dev/tpmrm0"}, Outbox: Outbox{Keep: 64, MaxMB: 1024}}
 	d := toml.NewDecoder(strings.NewReader(string(data))).DisallowUnknownFields()
 	if err := d.Decode(c); err != nil {
 		return nil, fmt.Errorf("cannot read configuration %s: %w", path, explain(err))
@@ -103,7 +104,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find folder of %s: %w", path, err)
 	}
-	for _, p := range []*string{&c.State, &c.Hub.CA, &c.Hub.Certificate, &c.Hub.Key, &c.Hub.Seal, &c.Hub.Sign, &c.Trust.Domains} {
+	for _, p := range []*string{&c.State, &c.Hub.CA, &c.Hub.Certificate, &c.Hub.Key, &c.Hub.TPM, &c.Hub.Seal, &c.Hub.Sign, &c.Trust.Domains} {
 		if !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}

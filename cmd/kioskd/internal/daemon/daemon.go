@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ type Daemon struct {
 	records  *store.Records
 	cards    *cardRecords
 	client   *hubapi.Client
+	device   io.Closer // of the device key; nil until Open is done
 	alone    *alone
 	log      *slog.Logger
 
@@ -51,13 +53,19 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	if !texts.Has(c.Language) {
 		return nil, fmt.Errorf("language %q has no texts", c.Language)
 	}
-	credentials, err := hubapi.LoadCredentials(c.Hub.CA, c.Hub.Certificate, c.Hub.Key)
+	credentials, device, err := openCredentials(c)
 	if err != nil {
 		return nil, err
 	}
-	if who := (hubapi.Identity{Role: hubapi.RoleKiosk, Name: c.ID}); credentials.Identity != who {
-		return nil, fmt.Errorf("certificate %s is for %s, not for %s", c.Hub.Certificate, credentials.Identity, who)
+	d, err := open(c, credentials, s, p, texts, log)
+	if err != nil {
+		return nil, errors.Join(err, device.Close())
 	}
+	d.device = device
+	return d, nil
+}
+
+func open(c *config.Config, credentials *hubapi.Credentials, s slot.Slot, p terminal.Panel, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
 	clocks, err := machineClocks()
 	if err != nil {
 		return nil, err
@@ -187,5 +195,9 @@ func (d *Daemon) Close() error {
 	if d.proxy != nil {
 		_ = d.proxy.listener.Close() // after Run it is
 	}
-	return errors.Join(d.records.Close(), d.store.Close())
+	err := errors.Join(d.records.Close(), d.store.Close())
+	if d.device != nil {
+		err = errors.Join(err, d.device.Close())
+	}
+	return err
 }

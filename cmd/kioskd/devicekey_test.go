@@ -1,0 +1,84 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"smartkiosk/device/cardsim/pcsctest"
+	"smartkiosk/device/tpmkey/swtpm"
+	"smartkiosk/kiosk/event"
+)
+
+// TestKeyInTPM: a kiosk whose key never was outside its TPM is known to the hub
+// by it and signs its events with it. With the TPM gone nobody is turned away
+// unrecorded; with it back the kiosk serves again by itself.
+func TestKeyInTPM(t *testing.T) {
+	pcsctest.Start(t)
+	s := newSite(t)
+	tpm := swtpm.Start(t)
+	file, csr := s.path("tpm.key"), s.path("k2.csr")
+	request := must(t, "kioskctl", "key", "create", "--tpm", file, "--device", tpm.Path)
+	if err := os.WriteFile(csr, []byte(request), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "kioskhub", "kiosk", "add", "--dir", s.path("hub"), "--csr", csr, "k2")
+	s.config = s.path("hub/kiosks/k2/kioskd.toml")
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer("127.0.0.1:8080", s.panel, `key = "kiosk.key"`, `key = "`+file+`"`+"\ntpm = \""+tpm.Path+`"`).Replace(string(text))
+	if err := os.WriteFile(s.config, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	theHub := s.startHub()
+	p := newPerson(t, s.panel)
+	kiosk := s.startKiosk(p)
+	p.sees("welcome")
+	s.events(1)
+	tpm.Restart() // what was loaded is gone
+	remove := s.insert("expired")
+	p.sees("denied")
+	remove()
+	p.sees("welcome")
+	tpm.Stop()
+	remove = s.insert("expired")
+	p.sees("out-of-service")
+	kiosk.await("cannot sign with the TPM at " + tpm.Path + ": there is none")
+	remove()
+	tpm.Restart()
+	p.sees("welcome")
+	remove = s.insert("expired")
+	p.sees("denied")
+	remove()
+	p.sees("welcome")
+	events := s.events(3)
+	for _, e := range events[len(events)-2:] {
+		if e.kind != event.TypeVisit || !strings.Contains(string(e.data), `"outcome":"denied"`) {
+			t.Errorf("event %d is %s %s", e.sequence, e.kind, e.data)
+		}
+	}
+	kiosk.stop()
+	theHub.stop()
+
+	if out := fails(t, "kioskctl", "key", "create", "--tpm", file, "--device", tpm.Path); !strings.Contains(out, "file exists") {
+		t.Errorf("a key is written over: %s", out)
+	}
+	none := s.path("none.key")
+	if out := fails(t, "kioskctl", "key", "create", "--tpm", none, "--device", none); !strings.Contains(out, "cannot make a key in the TPM at "+none) {
+		t.Errorf("without a TPM: %s", out)
+	}
+	if out := fails(t, "kioskctl", "key", "create"); !strings.Contains(out, "--tpm is missing") {
+		t.Errorf("without a file: %s", out)
+	}
+
+	// A key that others can read is not used, wherever it is.
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out := fails(t, "kioskd", "run", "--config", s.config); !strings.Contains(out, "cannot read key: others can read "+file+" (mode 0644): chmod 600 it") {
+		t.Errorf("it says %s", out)
+	}
+}
