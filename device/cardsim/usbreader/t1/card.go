@@ -22,6 +22,7 @@ type Card struct {
 	response []byte // what is still to be sent
 	chaining bool   // the last block sent was an I-block with more to follow
 	last     []byte // the last block sent
+	answered []byte // the last I-block sent
 
 	extension byte   // WTX to ask for before the next command is carried out
 	waiting   []byte // the command that waits for the reader to grant it
@@ -61,7 +62,7 @@ func (c *Card) Exchange(b []byte) []byte {
 
 // complain asks for the last block once more (rule 7.1).
 func (c *Card) complain(problem byte) []byte {
-	return Block{PCB: Ready(c.expected, problem)}.Bytes()
+	return c.say(Block{PCB: Ready(c.expected, problem)})
 }
 
 // take takes an I-block: a piece of a command, or the end of it.
@@ -91,7 +92,7 @@ func (c *Card) carryOut(nad byte, command []byte) []byte {
 	c.response = c.apdu(command)
 	clear(command) // it may hold a PIN
 	if c.response == nil {
-		c.last = nil
+		c.last, c.answered = nil, nil
 		return nil
 	}
 	return c.sendNext(nad)
@@ -105,13 +106,17 @@ func (c *Card) sendNext(nad byte) []byte {
 	c.chaining = len(c.response) > 0
 	pcb := Information(c.sending, c.chaining)
 	c.sending ^= 1
-	return c.say(Block{NAD: nad, PCB: pcb, Information: piece})
+	c.answered = c.say(Block{NAD: nad, PCB: pcb, Information: piece})
+	return c.answered
 }
 
 // goOn answers an R-block: the reader wants the next piece of a chain (rule 5),
-// or once more what was sent last (rule 7).
+// or once more an I-block or what else was sent last (rule 7).
 func (c *Card) goOn(nad, wanted byte) []byte {
-	if c.chaining && wanted == c.sending {
+	switch {
+	case wanted != c.sending && c.answered != nil:
+		return c.answered
+	case c.chaining:
 		return c.sendNext(nad)
 	}
 	return c.last

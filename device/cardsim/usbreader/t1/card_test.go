@@ -84,6 +84,17 @@ func TestScenarios(t *testing.T) {
 			"00 81 00 81", "00 90 00 90",
 			"00 40 01 BB FA", "00 00 04 AABB9000 85",
 		}},
+		"a complaint that came damaged": {2, []string{
+			"00 00 01 AA AB", "00 00 03 AA9000 39",
+			"00 40 01 BB FB", "00 91 00 91",
+			"00 91 00 91", "00 91 00 91",
+			"00 40 01 BB FA", "00 40 03 BB9000 68",
+		}},
+		"a question for an answer, itself damaged": {1, []string{
+			"00 00 01 AA AB", "00 00 03 AA9000 39",
+			"00 81 00 80", "00 91 00 91",
+			"00 81 00 81", "00 00 03 AA9000 39",
+		}},
 		"waiting time extension": {1, []string{
 			"WTX 5", "",
 			"00 00 01 AA AB", "00 C3 01 05 C7",
@@ -92,7 +103,7 @@ func TestScenarios(t *testing.T) {
 		"a request for time that came damaged": {1, []string{
 			"WTX 5", "",
 			"00 00 01 AA AB", "00 C3 01 05 C7",
-			"00 91 00 91", "00 C3 01 05 C7",
+			"00 81 00 81", "00 C3 01 05 C7",
 			"00 E3 01 05 E7", "00 00 03 AA9000 39",
 		}},
 		"a chain broken off by the reader": {1, []string{
