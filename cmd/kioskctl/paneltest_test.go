@@ -85,14 +85,16 @@ type deadPin struct{ gpiotest.Pin }
 func (*deadPin) Out(gpio.Level) error { return syscall.ENODEV }
 
 func TestTryWhatCannotBeOpened(t *testing.T) {
-	register(t, &deadPin{gpiotest.Pin{N: "LG"}}, &deadPin{gpiotest.Pin{N: "BZ"}}, &gpiotest.Pin{N: "TA"})
+	register(t, &deadPin{gpiotest.Pin{N: "LG"}}, &deadPin{gpiotest.Pin{N: "BZ"}}, &gpiotest.Pin{N: "TA"}, &heldPin{gpiotest.Pin{N: "LR"}, "kioskd@7"})
 	m := fakeMachine(t, map[string]string{"sys/class/pwm/pwmchip0/npwm": "2"})
 	for wiring, want := range map[string]string{
-		"[lamps]\ngreen = \"LG\"\n":                             "cannot use pin LG: its chip is gone: line lost",
-		"[buzzer.active]\npin = \"BZ\"\n":                       "cannot open buzzer: cannot use pin BZ: its chip is gone: line lost",
-		"[tamper]\npin = \"TA\"\n":                              "cannot open tamper switch: cannot use pin TA", // no edges
-		"[display.lk204]\nport = \"/dev/null\"\nbaud = 19200\n": "cannot open serial port /dev/null",
-		"[keypad.usb]\n":                                        "no number pad is plugged in",
+		"[lamps]\ngreen = \"LG\"\n":                                   "cannot use pin LG: its chip is gone: line lost",
+		"[buzzer.active]\npin = \"BZ\"\n":                             "cannot open buzzer: cannot use pin BZ: its chip is gone: line lost",
+		"[tamper]\npin = \"TA\"\n":                                    "cannot open tamper switch: cannot use pin TA", // no edges
+		"[display.lk204]\nport = \"/dev/null\"\nbaud = 19200\n":       "cannot open serial port /dev/null",
+		"[keypad.usb]\n":                                              "no number pad is plugged in",
+		"[lamps]\nred = \"LR\"\n":                                     "LR held by kioskd@7: stop it first (sudo systemctl stop kioskd)\n",
+		"[watchdog]\ndevice = \"/dev/watchdog\"\ntimeout = \"15s\"\n": "there is no /dev/watchdog: on a Pi, config.txt needs dtparam=watchdog=on\n",
 	} {
 		m := m
 		m.access = func(string) error { return nil }
