@@ -47,9 +47,9 @@ type Keep interface {
 // at all; nor do they say which cards were here. An entry of a kind, which has
 // nothing of any holder, is sealed under the secret alone.
 //
-// A remembered certificate is proven anew at each visit: the card must sign
-// with the key that the certificate has. When it does not, the entry is
-// dropped.
+// A remembered certificate is proven anew at each visit, which says more than a
+// hash of it would: the card must sign with the key that the certificate has.
+// When it does not, the entry is dropped.
 type Cache struct {
 	secret []byte
 	keep   Keep // nil for none
