@@ -27,7 +27,9 @@ import (
 //     seen before in its place: issuer, key, purposes, policies.
 //
 // What is left open is that the key of this reference is the certificate's,
-// which the signature proves. It costs no try of any PIN.
+// which the signature proves. It costs no try of any PIN: a card that has its
+// keys the other way round signs with the wrong one once, the signature goes
+// nowhere, and the kind is forgotten.
 type layout struct {
 	Looks          []byte // digest of TokenInfo.looks
 	ODF            []byte // EF.OD
