@@ -39,8 +39,8 @@ const (
 // ownBoards is the folder of the bench's own board files.
 const ownBoards = "deploy/bench/machine/boards"
 
-// run plays each build in a machine of its own, as many at a time as there are
-// processors, and leaves one report of all.
+// run plays each build in a machine of its own, two at a time for each
+// processor, as they mostly wait, and leaves one report of all.
 func (b bench) run(ctx context.Context, m machine) error {
 	began := time.Now()
 	if err := os.RemoveAll(b.report); err != nil {
@@ -54,7 +54,7 @@ func (b bench) run(ctx context.Context, m machine) error {
 		names = []string{b.only}
 	}
 	errs := make([]error, len(names))
-	free := make(chan struct{}, runtime.NumCPU())
+	free := make(chan struct{}, 2*runtime.NumCPU())
 	var all sync.WaitGroup
 	for i, name := range names {
 		all.Go(func() {

@@ -10,15 +10,30 @@ import (
 
 // Keys is a pad that somebody types on.
 type Keys interface {
-	// Press presses a key and lets it go, as fast as a quick finger.
-	Press(key rune) error
+	// Hold presses a key until Let.
+	Hold(key rune) error
+	// Let lets it go.
+	Let(key rune) error
 }
 
-// How long a finger presses a key, and is on its way to the next.
+// How long a quick finger presses a key, and is on its way to the next.
 const (
 	pressed  = 120 * time.Millisecond
 	released = 60 * time.Millisecond
 )
+
+// Press presses a key and lets it go.
+func Press(k Keys, key rune) error {
+	if err := k.Hold(key); err != nil {
+		return err
+	}
+	time.Sleep(pressed)
+	if err := k.Let(key); err != nil {
+		return err
+	}
+	time.Sleep(released)
+	return nil
+}
 
 // bounces of a contact that closes or opens, and how long each lasts.
 const (
@@ -38,23 +53,10 @@ func (l *Lines) WireMatrix(rows, cols []int, layout []string) *Matrix {
 	return &Matrix{l, rows, cols, layout}
 }
 
-// Press implements [Keys].
-func (m *Matrix) Press(key rune) error {
-	if err := m.Hold(key); err != nil {
-		return err
-	}
-	time.Sleep(pressed)
-	if err := m.Let(key); err != nil {
-		return err
-	}
-	time.Sleep(released)
-	return nil
-}
-
-// Hold presses a key until Let.
+// Hold implements [Keys].
 func (m *Matrix) Hold(key rune) error { return m.move(key, m.lines.Join, m.lines.Part) }
 
-// Let lets a key go.
+// Let implements [Keys].
 func (m *Matrix) Let(key rune) error { return m.move(key, m.lines.Part, m.lines.Join) }
 
 // move makes a contact reach a state, with bounces back to the other.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -117,26 +116,19 @@ func (p *NumberPad) Listen() (heard func() (bytes int, err error), err error) {
 	return nil, fmt.Errorf("%s has no event device", p.name)
 }
 
-// Press implements [Keys].
-func (p *NumberPad) Press(key rune) error {
+// Hold implements [Keys].
+func (p *NumberPad) Hold(key rune) error { return p.send(key, 1) }
+
+// Let implements [Keys].
+func (p *NumberPad) Let(key rune) error { return p.send(key, 0) }
+
+// send tells that a key went down (1) or up (0): struct input_event twice, each
+// a time that the kernel sets, type, code and value.
+func (p *NumberPad) send(key rune, value uint32) error {
 	code, ok := codes[key]
 	if !ok {
 		return fmt.Errorf("the number pad has no key %c", key)
 	}
-	if err := p.send(code, 1); err != nil {
-		return err
-	}
-	time.Sleep(pressed)
-	if err := p.send(code, 0); err != nil {
-		return err
-	}
-	time.Sleep(released)
-	return nil
-}
-
-// send tells that a key went down (1) or up (0): struct input_event twice, each
-// a time that the kernel sets, type, code and value.
-func (p *NumberPad) send(code uint16, value uint32) error {
 	const timeSize = 16
 	var events []byte
 	for _, e := range []struct {

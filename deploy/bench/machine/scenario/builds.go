@@ -11,16 +11,6 @@ const (
 // shortly is the short run: one visit.
 var shortly = build{"short", boards + "zero2w-keypad-lcd.toml", []play{{"a kiosk that starts", begin}, {"a visit", granted}, {"the end", end}}}
 
-var dev = build{"dev", boards + "zero2w-keypad-lcd.toml", []play{
-	{"a kiosk that starts", begin},
-	{"pcscd that is killed", service},
-	{"a hub that is away", withoutHub},
-	{"a housing that is opened", housing},
-	{"a kiosk that is killed", killed},
-	{"a kiosk that hangs", hung},
-	{"the end", end},
-}}
-
 // all is what is played, so shared out that it takes two processors as long.
 var all = []build{
 	{"zero2w-cards", boards + "zero2w-keypad-lcd.toml", []play{

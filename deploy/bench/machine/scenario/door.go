@@ -19,8 +19,8 @@ func killed(k *kiosk) {
 	k.sees("Velkommen")
 	k.openings++
 	k.waits("the strike to open", k.Strike, k.Strike.On)
-	k.must(k.daemon.kill(syscall.SIGKILL))
 	at := time.Now()
+	k.must(k.daemon.kill(syscall.SIGKILL))
 	k.report.line("technician", "kills kioskd (-9) while the door is open")
 	k.waits("the strike to shut", k.Strike, func() bool { return !k.Strike.On() })
 	took := time.Since(at)
@@ -30,13 +30,11 @@ func killed(k *kiosk) {
 	}
 	k.tells("granted")
 
-	// The card is still in: a visit begins, and is given up.
-	k.starts()
-	k.sees("Tast PIN-koden")
 	k.takesCard()
+	k.starts()
 	k.sees("Sett inn kortet")
-	k.tells("cancelled card-removed")
 	k.checksFeed()
+	k.visits()
 }
 
 // hung is a kiosk that hangs while the door is open.

@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds every wait for a program or a display.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // process is a program at work, and what it says.
 type process struct {

@@ -46,7 +46,7 @@ func Run(name, folder string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	for _, b := range append(all, shortly, dev) {
+	for _, b := range append(all, shortly) {
 		if b.name == name {
 			return b.run(r)
 		}
