@@ -109,6 +109,9 @@ func (s *step) gone() {
 // serveAgain ends being out of service, if nothing is left to be so for.
 func (s *step) serveAgain() {
 	if s.state == outOfService && s.hasReader && !s.unfit() && !s.stopped {
+		if !s.cardIn {
+			s.language = s.config.Languages[0] // whoever chose another is gone
+		}
 		s.rest()
 	}
 }
