@@ -10,6 +10,9 @@
 // does unless told otherwise (i2c-tools, tools/i2cdetect.c and its manual).
 // Addresses that a driver of the kernel holds are not asked.
 //
+// Proven on a model of a bus, and on an adapter of user-mode Linux whose parts a
+// program plays; never on hardware.
+//
 // Sources: NXP UM10204, table 3 (reserved addresses); System Management Bus 2.0
 // §5.5.1 (quick command); Linux Documentation/i2c/dev-interface.rst and
 // fault-codes.rst, include/uapi/linux/i2c.h and i2c-dev.h.
