@@ -73,7 +73,10 @@ func (d *database) update(f func(tx *bolt.Tx) error) (err error) {
 	}
 	defer func() {
 		if d.stuck.Load() {
-			err = d.breaks(errors.Join(errFault, err))
+			if err == nil { // somebody else's panic
+				err = errFault
+			}
+			err = d.breaks(err)
 		}
 	}()
 	err = guard(func() error {
@@ -91,6 +94,9 @@ func (d *database) update(f func(tx *bolt.Tx) error) (err error) {
 		d.stuck.Store(false)
 		return err
 	})
+	if errors.Is(err, errFault) { // perhaps when it began
+		d.stuck.Store(true)
+	}
 	if errors.Is(err, bolterrors.ErrMaxSizeReached) {
 		return ErrFull // found before anything is written
 	}
