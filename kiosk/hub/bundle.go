@@ -155,7 +155,7 @@ language = "nb"
 url = %q
 ca = "hub-ca.pem"
 certificate = "kiosk.pem"
-key = "kiosk.key"
+key = "kiosk.key" # the device key, or the file of one in a TPM: kioskctl key create
 seal = "hub-seal.jwk" # events are sealed to it
 sign = "hub-sign.jwk" # the hub's orders are signed with it
 

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package swtpm gives tests a TPM 2.0 of their own: Debian's swtpm, a real one
 // but for the chip. No program imports it.
 package swtpm
@@ -10,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -76,6 +79,7 @@ func (p *TPM) Restart() {
 	p.cmd = exec.Command("swtpm", "socket", "--tpm2", "--tpmstate", "dir="+p.state,
 		"--server", "type=unixio,path="+p.Path, "--ctrl", "type=unixio,fd=3", "--flags", "not-need-init,startup-clear")
 	p.cmd.ExtraFiles = []*os.File{f}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stdout, p.cmd.Stderr = p.t.Output(), p.t.Output()
 	err = p.cmd.Start()
 	if err := errors.Join(err, f.Close()); err != nil { // now none but swtpm listens there
