@@ -3,15 +3,17 @@
 # packages, and prints its path. It is built once for each version of the
 # package, kernel.config and kernel.patch, in some minutes, and kept in
 # .cache/bench with what building modules for it takes (modules.sh).
+# "kernel.sh cached" fails when it is not built, and builds nothing.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=$(cd "$here/../.." && pwd)/.cache/bench
 package=linux-source-6.1
 version=$(dpkg-query -W -f '${Version}' "$package")
-folder=$cache/linux-$version-$(cat "$here"/kernel.* | sha256sum | cut -c 1-8)
+folder=$cache/linux-$version-$(cat "$here/kernel.config" "$here/kernel.patch" | sha256sum | cut -c 1-8)
 
 if [ ! -d "$folder" ]; then
+	[ "${1:-}" != cached ] || exit 1
 	echo "Building $(basename "$folder") (once)" >&2
 	mkdir -p "$cache"
 	work=$(mktemp -d "$cache/build-XXXXXX")

@@ -1,15 +1,16 @@
 #!/bin/sh
 # Builds the bench's own modules for the bench's kernel, and prints the folder
 # they are in. They are built in seconds, once for each version of theirs and
-# of the kernel.
+# of the kernel. "modules.sh cached" fails when they are not.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-kernel=$(sh "$here/kernel.sh")
+kernel=$(sh "$here/kernel.sh" "$@")
 tree=$(dirname "$kernel")
 folder=$tree/modules-$(cat "$here"/modules/* | sha256sum | cut -c 1-8)
 
 if [ ! -d "$folder" ]; then
+	[ "${1:-}" != cached ] || exit 1
 	work=$(mktemp -d "$tree/modules-work-XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	cp "$here"/modules/* "$work"

@@ -3,6 +3,7 @@
 # folder it is in: what a kiosk's programs need to run, and no more. There is
 # no shell and no init in it, nothing is configured, and nothing is written to
 # it. It is made in half a minute, once for each version of this script.
+# "root.sh cached" fails when it is not.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,6 +18,7 @@ folder=$cache/root-$(sha256sum <"$here/root.sh" | cut -c 1-8)
 packages=libc6,libpcsclite1,pcscd,libccid,udev
 
 if [ ! -d "$folder" ]; then
+	[ "${1:-}" != cached ] || exit 1
 	echo "Making $(basename "$folder") (once)" >&2
 	mkdir -p "$cache"
 	work=$(mktemp -d "$cache/build-XXXXXX")

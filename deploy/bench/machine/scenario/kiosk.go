@@ -98,40 +98,40 @@ func (k *kiosk) takesCard() {
 // each digit, and presses again when there is none.
 func (k *kiosk) types(pin string) {
 	for i, digit := range pin {
-		k.pressesUntil(digit, func(last string) bool { return strings.Count(last, "*") == i+1 })
+		k.pressesUntil(digit, func(rows []string) bool { return strings.Count(rows[len(rows)-1], "*") == i+1 })
 	}
-	k.pressesUntil('#', func(last string) bool { return !strings.Contains(last, "*") })
+	asking := k.Display.Text()[0]
+	k.pressesUntil('#', func(rows []string) bool { return rows[0] != asking })
 	k.report.line("person", "types %d digits and #", len(pin))
 }
 
 // attention is how long a person looks for what a key does.
 const attention = 3 * time.Second
 
-// pressesUntil presses a key until the display's last row is as it should. A
+// pressesUntil presses a key until the display's rows are as they should. A
 // key that does nothing is pressed again, and held: on a host with much else to
 // do a kiosk may not get to see a quick finger.
-func (k *kiosk) pressesUntil(key rune, done func(last string) bool) {
+func (k *kiosk) pressesUntil(key rune, done func(rows []string) bool) {
 	k.must(hardware.Press(k.Keys, key))
-	if k.showsLast(done) {
+	if k.shows(done) {
 		return
 	}
 	k.report.line("person", "presses a key again, and holds it")
 	k.must(k.Keys.Hold(key))
-	shown := k.showsLast(done)
+	shown := k.shows(done)
 	k.must(k.Keys.Let(key))
 	if !shown {
 		k.must(fmt.Errorf("keys do nothing; the display shows\n%s\nkioskd said:\n%s", framed(strings.Join(k.Display.Text(), "\n")), k.daemon.output(0)))
 	}
 }
 
-// showsLast tells whether the display's last row comes to be as it should while
-// a person looks.
-func (k *kiosk) showsLast(done func(last string) bool) bool {
+// shows tells whether the display's rows come to be as they should while a
+// person looks.
+func (k *kiosk) shows(done func(rows []string) bool) bool {
 	limit := time.After(attention)
 	for {
 		changed := k.Display.Changed()
-		text := k.Display.Text()
-		if done(text[len(text)-1]) {
+		if done(k.Display.Text()) {
 			return true
 		}
 		select {
