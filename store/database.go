@@ -71,32 +71,29 @@ func (d *database) update(f func(tx *bolt.Tx) error) (err error) {
 	if err := d.ready(); err != nil {
 		return err
 	}
+	panicked := true
 	defer func() {
-		if d.stuck.Load() {
-			if err == nil { // somebody else's panic
+		if panicked {
+			if err == nil { // and not for the file's sake
 				err = errFault
 			}
+			d.stuck.Store(true)
 			err = d.breaks(err)
 		}
 	}()
 	err = guard(func() error {
 		tx, err := d.db.Begin(true)
-		if err != nil {
-			return err
+		if err == nil {
+			if err = f(tx); err != nil {
+				err = errors.Join(err, tx.Rollback())
+			} else {
+				err = tx.Commit()
+				d.failed = err != nil && !errors.Is(err, bolterrors.ErrMaxSizeReached)
+			}
 		}
-		d.stuck.Store(true)
-		if err = f(tx); err != nil {
-			err = errors.Join(err, tx.Rollback())
-		} else {
-			err = tx.Commit()
-			d.failed = err != nil && !errors.Is(err, bolterrors.ErrMaxSizeReached)
-		}
-		d.stuck.Store(false)
+		panicked = false
 		return err
 	})
-	if errors.Is(err, errFault) { // perhaps when it began
-		d.stuck.Store(true)
-	}
 	if errors.Is(err, bolterrors.ErrMaxSizeReached) {
 		return ErrFull // found before anything is written
 	}
