@@ -82,15 +82,16 @@ func (t *Tamper) run(ctx context.Context) {
 		}
 	}
 	for ctx.Err() == nil {
-		state := t.steady(ctx)
-		// Read cannot fail, and says low on a line that is lost: closed. So
-		// what it says counts only when a wait works too.
-		_, err := line.Wait(ctx, t.pin, tamperEvery)
-		if err == nil {
-			if t.steady(ctx) == state {
+		var err error
+		if t.state() == told {
+			_, err = line.Wait(ctx, t.pin, tamperWait)
+		} else {
+			state := t.steady(ctx)
+			// Read cannot fail, and says low on a line that is lost: closed.
+			// So what it says counts only when a wait works too.
+			if _, err = line.Wait(ctx, t.pin, tamperEvery); err == nil && t.steady(ctx) == state {
 				tell(state)
 			}
-			_, err = line.Wait(ctx, t.pin, tamperWait)
 		}
 		if err != nil {
 			tell(Unknown)
@@ -100,17 +101,22 @@ func (t *Tamper) run(ctx context.Context) {
 	}
 }
 
-// steady waits until the level was the same in some looks in a row.
+// steady waits until the state was the same in some looks in a row.
 func (t *Tamper) steady(ctx context.Context) TamperState {
-	level, same := t.pin.Read(), 1
+	state, same := t.state(), 1
 	for same < tamperLooks && pause(ctx, tamperEvery) {
-		if now := t.pin.Read(); now == level {
+		if now := t.state(); now == state {
 			same++
 		} else {
-			level, same = now, 1
+			state, same = now, 1
 		}
 	}
-	if level == gpio.Low {
+	return state
+}
+
+// state is what the level says at the moment.
+func (t *Tamper) state() TamperState {
+	if t.pin.Read() == gpio.Low {
 		return Unopened
 	}
 	return Opened

@@ -31,7 +31,7 @@ type machine struct {
 
 const layout = "123L456 789 *0# " // of the board, without its line breaks
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t testing.TB) *machine {
 	m := &machine{
 		keys:     keypadsim.New([]string{"GPIO5", "GPIO6", "GPIO13", "GPIO19"}, []string{"GPIO12", "GPIO16", "GPIO20", "GPIO21"}),
 		lamps:    map[string]*watched{"green": newWatched("GPIO17"), "yellow": newWatched("GPIO27"), "red": newWatched("GPIO22")},
@@ -55,7 +55,7 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-func register(t *testing.T, pin gpio.PinIO) {
+func register(t testing.TB, pin gpio.PinIO) {
 	t.Helper()
 	if err := gpioreg.Register(pin); err != nil {
 		t.Fatal(err)
