@@ -26,6 +26,7 @@ var all = []build{
 		{"a hub that is away", withoutHub},
 		{"the end", end},
 	}},
+	otherReaders,
 	{"zero2w-panel", boards + "zero2w-keypad-lcd.toml", []play{
 		{"a kiosk that starts", begin},
 		{"nobody there", idle},
