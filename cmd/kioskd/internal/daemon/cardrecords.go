@@ -14,18 +14,18 @@ import (
 	"smartkiosk/store"
 )
 
-// openRecords opens what the kiosk keeps for itself. Damaged records are set
-// aside: none of them is anybody's only copy.
+// openRecords opens what the kiosk keeps for itself. Records that are damaged, or
+// a newer program's, are set aside: none of them is anybody's only copy.
 func openRecords(path string, now time.Time, log *slog.Logger) (*store.Records, error) {
 	records, err := store.OpenRecords(path)
-	if !errors.Is(err, store.ErrDamaged) {
+	if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, store.ErrSchema) {
 		return records, err
 	}
 	aside, e := store.SetAside(path, now)
 	if e != nil {
 		return nil, errors.Join(err, e)
 	}
-	log.Warn("records were damaged, beginning anew", "error", err, "aside", aside)
+	log.Warn("records are of no use, beginning anew", "error", err, "aside", aside)
 	return store.OpenRecords(path)
 }
 

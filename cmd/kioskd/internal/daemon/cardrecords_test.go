@@ -12,6 +12,7 @@ import (
 	"smartkiosk/device/cardsim"
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/device/smartkort"
+	"smartkiosk/store"
 )
 
 // signOnce makes a visit at the card in a slot.
@@ -111,19 +112,33 @@ func TestCardRecords(t *testing.T) {
 
 // TestDamagedRecords are set aside.
 func TestDamagedRecords(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "records.db")
-	if err := os.WriteFile(path, []byte("not a database"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	records, err := openRecords(path, time.Now(), slog.New(slog.DiscardHandler))
+	other := filepath.Join(t.TempDir(), "outbox.db")
+	outbox, err := store.Open(other, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer records.Close()
-	if err := records.Put("cards", map[string][]byte{"a": {1}}); err != nil {
-		t.Error(err)
+	if err := outbox.Close(); err != nil {
+		t.Fatal(err)
 	}
-	if aside, err := filepath.Glob(path + ".damaged-*"); err != nil || len(aside) != 1 {
-		t.Errorf("%q, %v", aside, err)
+	foreign, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range [][]byte{[]byte("not a database"), foreign} {
+		path := filepath.Join(t.TempDir(), "records.db")
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		records, err := openRecords(path, time.Now(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer records.Close()
+		if err := records.Put("cards", map[string][]byte{"a": {1}}); err != nil {
+			t.Error(err)
+		}
+		if aside, err := filepath.Glob(path + ".damaged-*"); err != nil || len(aside) != 1 {
+			t.Errorf("%q, %v", aside, err)
+		}
 	}
 }
