@@ -39,12 +39,7 @@ type damagedKiosk struct {
 func newDamagedKiosk(t *testing.T) *damagedKiosk {
 	dir, url := makeHub(t)
 	k := &damagedKiosk{t: t, dir: dir, url: url, path: filepath.Join(t.TempDir(), "outbox.db")}
-	bundle := filepath.Join(dir, "kiosks", "k1")
-	var err error
-	k.credentials, err = hubapi.LoadCredentials(filepath.Join(bundle, "hub-ca.pem"), filepath.Join(bundle, "kiosk.pem"), filepath.Join(bundle, "kiosk.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	k.credentials = kioskCredentials(t, filepath.Join(dir, "kiosks", "k1"))
 	k.client = hubapi.NewClient(url, k.credentials.TLS)
 	k.restartHub()
 	k.open()

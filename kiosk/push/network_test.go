@@ -141,13 +141,21 @@ func serveTLS(t *testing.T, config *tls.Config, h http.Handler) (url string) {
 	return "https://" + l.Addr().String()
 }
 
-// makeHub makes the folder of a hub with a kiosk and a consumer.
-func makeHub(t testing.TB) (dir, url string) {
+// testCards are made once.
+var testCards = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(time.Now()) })
+
+func cards(t testing.TB) *testpki.PKI {
 	t.Helper()
-	pki, err := testpki.New(time.Now())
+	pki, err := testCards()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return pki
+}
+
+// makeHub makes the folder of a hub with a kiosk and a consumer.
+func makeHub(t testing.TB) (dir, url string) {
+	t.Helper()
 	dir, trust := filepath.Join(t.TempDir(), "hub"), filepath.Join(t.TempDir(), "pki")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -155,7 +163,7 @@ func makeHub(t testing.TB) (dir, url string) {
 	}
 	defer l.Close()
 	url = "https://" + l.Addr().String()
-	if err := errors.Join(pki.Write(trust), hub.Init(dir, hub.InitOptions{Listen: l.Addr().String(), URL: url, Trust: trust})); err != nil {
+	if err := errors.Join(cards(t).Write(trust), hub.Init(dir, hub.InitOptions{Listen: l.Addr().String(), URL: url, Trust: trust})); err != nil {
 		t.Fatal(err)
 	}
 	_, kioskErr := hub.AddKiosk(dir, "k1")
@@ -195,6 +203,16 @@ func serveHub(t testing.TB, dir string, l net.Listener) (stop func()) {
 	stop = sync.OnceFunc(func() { end(); <-served; h.Close() })
 	t.Cleanup(stop)
 	return stop
+}
+
+// kioskCredentials reads what a hub gave a kiosk.
+func kioskCredentials(t testing.TB, bundle string) *hubapi.Credentials {
+	t.Helper()
+	c, err := hubapi.LoadCredentials(filepath.Join(bundle, "hub-ca.pem"), filepath.Join(bundle, "kiosk.pem"), filepath.Join(bundle, "kiosk.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // newJournal writes into an outbox as k1 does.
@@ -241,11 +259,7 @@ func TestNetwork(t *testing.T) {
 	}
 	t.Logf("-network.seed %d", seed)
 	dir, hubURL := startHub(t)
-	bundle := filepath.Join(dir, "kiosks", "k1")
-	credentials, err := hubapi.LoadCredentials(filepath.Join(bundle, "hub-ca.pem"), filepath.Join(bundle, "kiosk.pem"), filepath.Join(bundle, "kiosk.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	credentials := kioskCredentials(t, filepath.Join(dir, "kiosks", "k1"))
 	config, err := hub.Load(dir)
 	if err != nil {
 		t.Fatal(err)
