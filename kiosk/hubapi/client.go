@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"smartkiosk/kiosk"
 )
 
@@ -29,6 +27,13 @@ type Client struct {
 
 	base string
 	http *http.Client
+	line line
+}
+
+// content is a request's body; the zero one is none.
+type content struct {
+	media, encoding string
+	body            []byte
 }
 
 // NewClient returns a client of the hub at base (https://host:port), with the
@@ -81,11 +86,11 @@ func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []
 // to which the hub has them on disk. Sending events again is safe. With an
 // error nothing is said of what the hub has, save by the Problem.
 func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (acknowledged uint64, err error) {
-	packed, err := pack(events)
+	body, encoding, err := c.line.encode(events)
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
-	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", MediaEvents, packed, http.StatusOK)
+	answer, _, err := c.do(c.line.watch(ctx, len(body)), http.MethodPost, "/v1/events", content{MediaEvents, encoding, body}, http.StatusOK)
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
@@ -104,7 +109,7 @@ func (c *Client) Feed(ctx context.Context, consumer string, max int, wait time.D
 		"max":  {strconv.Itoa(max)},
 		"wait": {strconv.Itoa(int(wait / time.Second))},
 	}
-	body, header, err := c.do(ctx, http.MethodGet, feedPath(consumer)+"?"+query.Encode(), "", nil, http.StatusOK)
+	body, header, err := c.do(ctx, http.MethodGet, feedPath(consumer)+"?"+query.Encode(), content{}, http.StatusOK)
 	if err != nil {
 		return nil, "", fmt.Errorf("cannot pull the feed: %w", err)
 	}
@@ -127,16 +132,15 @@ func feedPath(consumer string) string { return "/v1/feed/" + url.PathEscape(cons
 
 // json posts in and decodes the answer into out; nil stands for no body.
 func (c *Client) json(ctx context.Context, path string, in any, want int, out any) error {
-	var body []byte
-	var media string
+	var body content
 	if in != nil {
-		var err error
-		if body, err = json.Marshal(in); err != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
 			return err
 		}
-		media = "application/json"
+		body = content{media: "application/json", body: text}
 	}
-	answer, _, err := c.do(ctx, http.MethodPost, path, media, body, want)
+	answer, _, err := c.do(ctx, http.MethodPost, path, body, want)
 	if err != nil || out == nil {
 		return err
 	}
@@ -146,16 +150,16 @@ func (c *Client) json(ctx context.Context, path string, in any, want int, out an
 	return nil
 }
 
-func (c *Client) do(ctx context.Context, method, path, media string, body []byte, want int) ([]byte, http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+func (c *Client) do(ctx context.Context, method, path string, send content, want int) ([]byte, http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(send.body))
 	if err != nil {
 		return nil, nil, err
 	}
-	if media != "" {
-		req.Header.Set("Content-Type", media)
+	if send.media != "" {
+		req.Header.Set("Content-Type", send.media)
 	}
-	if media == MediaEvents {
-		req.Header.Set("Content-Encoding", "gzip")
+	if send.encoding != "" {
+		req.Header.Set("Content-Encoding", send.encoding)
 	}
 	resp, err := c.send(req)
 	if err != nil {
@@ -173,26 +177,4 @@ func (c *Client) do(ctx context.Context, method, path, media string, body []byte
 		return nil, nil, readProblem(resp, answer)
 	}
 	return answer, resp.Header, nil
-}
-
-// pack compresses a batch of events (RFC 1952) as they are: a hub reads each
-// anyway. What is sealed is base64, of which Huffman's code takes a quarter
-// away; there is nothing more to find.
-func pack(events []json.RawMessage) ([]byte, error) {
-	var packed bytes.Buffer
-	w, err := gzip.NewWriterLevel(&packed, gzip.HuffmanOnly)
-	if err != nil {
-		return nil, err
-	}
-	// Close says what went wrong before it.
-	_, _ = io.WriteString(w, "[")
-	for i, e := range events {
-		if i > 0 {
-			_, _ = io.WriteString(w, ",")
-		}
-		_, _ = w.Write(e)
-	}
-	_, _ = io.WriteString(w, "]")
-	err = w.Close()
-	return packed.Bytes(), err
 }
