@@ -53,6 +53,10 @@ func (b *buzzer) playOn(ctx context.Context, section board.Sounder, part *part) 
 		return nil
 	}
 	defer sounder.Close()
+	select {
+	case <-b.cues: // of before
+	default:
+	}
 	for {
 		select {
 		case c := <-b.cues:
@@ -87,11 +91,17 @@ func (l *lamps) run(ctx context.Context, section *board.Lamps, part *part) {
 }
 
 // replace puts a value into a channel that holds one, in place of an older one.
-// One goroutine at a time may call it for a channel.
+// It never waits.
 func replace[T any](to chan T, value T) {
-	select {
-	case <-to:
-	default:
+	for {
+		select {
+		case to <- value:
+			return
+		default:
+		}
+		select {
+		case <-to:
+		default:
+		}
 	}
-	to <- value
 }

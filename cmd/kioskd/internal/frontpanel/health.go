@@ -159,8 +159,11 @@ func (h *health) untilDue() time.Duration {
 
 // is tells who must know that a part is lost or found.
 func (h *health) is(p *part, now, before State) {
+	if p.need != "" {
+		h.tellNeed(p.need)
+	}
 	switch {
-	case now == Lost && p.need != "":
+	case now == Lost && p.need != "" && h.told[p.need] == Lost:
 		h.log.Error("out of service: a part of the panel is lost; look at its plugs, wires and supply", "part", p.section, "err", p.err)
 	case now == Lost:
 		h.log.Error("a part of the panel is lost; look at its plugs, wires and supply", "part", p.section, "err", p.err)
@@ -171,9 +174,6 @@ func (h *health) is(p *part, now, before State) {
 		h.file(Report{Section: p.section, State: Lost, Problem: p.err.Error()})
 	} else if before == Lost { // at the start it is no news
 		h.file(Report{Section: p.section, State: Found})
-	}
-	if p.need != "" {
-		h.tellNeed(p.need)
 	}
 }
 

@@ -73,7 +73,7 @@ func Open(b *board.Board, texts *screen.Catalogue, beside terminal.Panel, log *s
 		// Who is told to come in must be able to: no service without it.
 		p.door = newDoor(b.Strike.OpenFor.Duration)
 		part := p.health.part(b.Strike.Section(), kiosk.Door)
-		p.work.Go(func() { p.door.run(ctx, b.Strike, part) })
+		p.work.Go(func() { p.door.run(ctx, func() (strike, error) { return b.Strike.Open() }, part) })
 	}
 	if b.Tamper != nil {
 		part := p.health.part(b.Tamper.Section(), "")
