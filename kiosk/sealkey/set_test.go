@@ -87,7 +87,8 @@ func TestRotateAtOnce(t *testing.T) {
 	}
 }
 
-// A hub that runs takes up what changes, and says what it cannot use, once.
+// What changes in a hub's file is taken up and told once, as is what is of no
+// use.
 func TestWatched(t *testing.T) {
 	path, first := newSet(t)
 	before, err := os.ReadFile(path)
@@ -98,38 +99,45 @@ func TestWatched(t *testing.T) {
 	if err != nil || w.Keys()[0].KeyID != first.KeyID {
 		t.Fatal(err)
 	}
-	write := func(text []byte) {
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
+	step := func(name string, change error, want Key, says string) {
+		t.Helper()
+		if change != nil {
+			t.Fatal(change)
+		}
+		var told strings.Builder
+		for range 3 {
+			w.reload(slog.New(slog.NewTextHandler(&told, nil)))
+		}
+		if got := w.Keys()[0].KeyID; got != want.KeyID || says != "" && strings.Count(told.String(), says) != 1 || says == "" && told.Len() > 0 {
+			t.Errorf("%s: the newest is %s, want %s; logged %q, want %q once", name, got, want.KeyID, told.String(), says)
 		}
 	}
-	mode := func(m os.FileMode) {
-		if err := os.Chmod(path, m); err != nil {
-			t.Fatal(err)
-		}
+	step("nothing", nil, first, "")
+	second, err := Rotate(path, noon)
+	step("rotate", err, second, "sealing keys changed")
+	step("break", os.WriteFile(path, before[:20], 0o600), second, "sealing keys not changed")
+	step("go back", os.WriteFile(path, before, 0o600), first, "the newest sealing key is gone")
+	step("open to others", os.Chmod(path, 0o640), first, "(mode 0640): chmod 600 it")
+	step("close again", os.Chmod(path, 0o600), first, "")
+	step("remove", os.Remove(path), first, "sealing keys not changed")
+}
+
+// A hub that runs looks by itself, until it ends.
+func TestWatchedRuns(t *testing.T) {
+	path, _ := newSet(t)
+	w, err := Watch(path)
+	if err != nil {
+		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var told strings.Builder
 		ctx, stop := context.WithCancel(t.Context())
-		go w.Run(ctx, time.Second, slog.New(slog.NewTextHandler(&told, nil)))
-		step := func(name string, change func(), want func() Key, says string) {
-			t.Helper()
-			told.Reset()
-			change()
-			<-time.After(10 * time.Second)
-			synctest.Wait()
-			said := told.String()
-			if got := w.Keys()[0].KeyID; got != want().KeyID || says != "" && strings.Count(said, says) != 1 || says == "" && said != "" {
-				t.Errorf("%s: the newest is %s, want %s; logged %q, want %q once", name, got, want().KeyID, said, says)
-			}
-		}
-		var second Key
-		step("rotate", func() { second = rotate(t, path, noon) }, func() Key { return second }, "sealing keys changed")
-		step("break", func() { write(before[:20]) }, func() Key { return second }, "sealing keys not changed")
-		step("restore", func() { write(before) }, func() Key { return first }, "the newest sealing key is gone")
-		step("open to others", func() { mode(0o640) }, func() Key { return first }, "(mode 0640): chmod 600 it")
-		step("again as it was", func() { mode(0o600) }, func() Key { return first }, "")
-		stop()
+		go w.Run(ctx, time.Second, slog.New(slog.DiscardHandler))
+		second := rotate(t, path, noon)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
+		stop()
+		if got := w.Keys()[0].KeyID; got != second.KeyID {
+			t.Errorf("the newest is %s, want %s", got, second.KeyID)
+		}
 	})
 }
