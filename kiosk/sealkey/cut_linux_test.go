@@ -21,7 +21,7 @@ const (
 	pointHub   powercut.Point = "rotate"
 	pointKiosk powercut.Point = "follow"
 
-	rotations = 20
+	rotations = 10
 	kept      = 3 // keys; older ones are retired
 )
 
