@@ -29,9 +29,7 @@ func (d *Daemon) tend(ctx context.Context, end context.CancelCauseFunc) {
 			end(err)
 			return
 		}
-		if err == nil {
-			d.watchdog.alive(outboxOpen)
-		}
+		d.watchdog.alive(outboxOpen) // one that fails does not hang
 		if now != level {
 			d.levelIs(ctx, now, now == store.Full || level == store.Full)
 			level = now

@@ -9,7 +9,7 @@ import (
 )
 
 // What must go on for the machine not to be restarted: visits are served, and
-// the outbox takes what happens.
+// the outbox answers, which it does after whatever is being written to it.
 const (
 	visitsGoOn = "visits"
 	outboxOpen = "outbox"

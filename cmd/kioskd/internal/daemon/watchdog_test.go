@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"smartkiosk/device/board"
 	"smartkiosk/kiosk/terminal"
+	"smartkiosk/store"
 )
 
 // fedDog notes who said to be alive.
@@ -67,3 +69,30 @@ func TestNoWatchdog(t *testing.T) {
 		t.Errorf("logged %s", &log)
 	}
 }
+
+// Looking after the outbox feeds the dog.
+func TestOutboxFeedsWatchdog(t *testing.T) {
+	outbox, err := store.Open(filepath.Join(t.TempDir(), "outbox.db"), store.Options{MaxSize: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.DiscardHandler), store: &markedOutbox{Store: outbox}, visits: newVisits(nil)}
+	fed := make(chan string)
+	d.feed(dogFunc(func(part string) error { fed <- part; return nil }))
+	ctx, stop := context.WithCancelCause(t.Context())
+	done := make(chan struct{})
+	go func() { d.tend(ctx, stop); close(done) }()
+	if part := <-fed; part != outboxOpen {
+		t.Errorf("fed by %q", part)
+	}
+	stop(nil)
+	<-done
+	if err := outbox.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+type dogFunc func(part string) error
+
+func (f dogFunc) Alive(part string) error { return f(part) }
+func (f dogFunc) Close() error            { return nil }
