@@ -38,7 +38,7 @@ func settings(b *board.Board) []setting {
 		all = append(all,
 			setting{configTxt, "enable_uart=1", "the serial port of the header"},
 			setting{configTxt, "dtoverlay=disable-bt", "gives it the port with a clock of its own, which Bluetooth has otherwise"},
-			setting{kernel, "no console=serial0,115200", "nothing else may write to it; disable serial-getty@ttyAMA0.service too"})
+			setting{kernel, "console=serial0,115200", "to be taken out: nothing else may write to the port; disable serial-getty@ttyAMA0.service too"})
 	}
 	if p := b.Buzzer.Piezo; p != nil {
 		all = append(all,
