@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -89,24 +90,23 @@ func (m *Main) parseSealRetire(name string, args []string) error {
 }
 
 func (m *Main) retireSeal(dir, id string, yes bool) error {
-	if yes {
-		if err := hub.RetireSealingKey(dir, id); err != nil {
-			return err
-		}
-		fmt.Fprintln(m.stdout, "deleted. Copies of seal.jwk still have it.")
-		return nil
-	}
 	keys, err := hub.SealingKeys(dir)
 	if err != nil {
 		return err
 	}
-	for _, k := range keys {
-		if k.ID == id {
-			m.warn(k)
-			return errors.New("nothing was deleted: --yes is missing")
-		}
+	i := slices.IndexFunc(keys, func(k hub.SealingKey) bool { return k.ID == id })
+	if i < 0 {
+		return fmt.Errorf("there is no sealing key %s", id)
 	}
-	return fmt.Errorf("there is no sealing key %s", id)
+	m.warn(keys[i])
+	if !yes {
+		return errors.New("nothing was deleted: --yes is missing")
+	}
+	if err := hub.RetireSealingKey(dir, id); err != nil {
+		return err
+	}
+	fmt.Fprintln(m.stdout, "It is deleted. Copies of seal.jwk still have it.")
+	return nil
 }
 
 // warn says what only a key opens.
