@@ -72,11 +72,17 @@ func TestNoWatchdog(t *testing.T) {
 
 // Looking after the outbox feeds the dog.
 func TestOutboxFeedsWatchdog(t *testing.T) {
-	outbox, err := store.Open(filepath.Join(t.TempDir(), "outbox.db"), store.Options{MaxSize: 64 << 20})
+	dir := t.TempDir()
+	records, err := openRecords(filepath.Join(dir, "records.db"), time.Now(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.DiscardHandler), store: &markedOutbox{Store: outbox}, visits: newVisits(nil)}
+	defer records.Close()
+	outbox, err := store.Open(filepath.Join(dir, "outbox.db"), store.Options{MaxSize: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.DiscardHandler), store: &markedOutbox{Store: outbox, records: records}, visits: newVisits(nil)}
 	fed := make(chan string)
 	d.feed(dogFunc(func(part string) error { fed <- part; return nil }))
 	ctx, stop := context.WithCancelCause(t.Context())
