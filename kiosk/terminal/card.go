@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/trust"
@@ -52,6 +53,9 @@ func (o *cardOwner) run() {
 // answer gives what came of an effect, an error as CardFailed.
 func (o *cardOwner) answer(job cardJob, visit string, work func() (kiosk.Event, error)) {
 	e, err := work()
+	if errors.Is(err, ErrNoCard) {
+		awaitSlot(job.ctx)
+	}
 	if err != nil {
 		reason := kiosk.CardUnreadable
 		if failed := (*CardError)(nil); errors.As(err, &failed) {
@@ -63,6 +67,19 @@ func (o *cardOwner) answer(job cardJob, visit string, work func() (kiosk.Event, 
 		e = kiosk.CardFailed{Visit: visit, Reason: reason}
 	}
 	o.terminal.answers.put(e)
+}
+
+// slotTells is within what time the slot tells of a card, or a reader, that a
+// command did not find any more.
+const slotTells = 2 * time.Second
+
+// awaitSlot lets the slot end the visit, so that a card that was pulled in the
+// middle of a command is one that was pulled.
+func awaitSlot(visit context.Context) {
+	select {
+	case <-visit.Done():
+	case <-time.After(slotTells):
+	}
 }
 
 // read opens the card and finds the certificate to authenticate with.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/terminal"
@@ -49,7 +50,10 @@ func TestPINPad(t *testing.T) {
 	})
 }
 
-// A visit that ends on the reader, or while it asks, ends as it should.
+var errGone = fmt.Errorf("cannot verify: %w", terminal.ErrNoCard)
+
+// A visit that ends on the reader, or while it asks, ends as it should. A card
+// that is gone is judged by what the slot says of it, which comes later.
 func TestPINPadEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		end    func(*rig)
@@ -61,7 +65,19 @@ func TestPINPadEnds(t *testing.T) {
 		"nobody types":    {func(r *rig) { r.onPad(padEntry{err: terminal.ErrPadTimeout}) }, kiosk.ScreenTimedOut, kiosk.PINTimeout},
 		"it never ends":   {func(r *rig) { r.pass(kiosk.DefaultTiming.PadEntry) }, kiosk.ScreenTimedOut, kiosk.PINTimeout},
 		"it breaks":       {func(r *rig) { r.onPad(padEntry{err: errDisk}) }, kiosk.ScreenFailed, kiosk.CardUnreadable},
-		"pulled":          {func(r *rig) { r.slotIs(terminal.Empty) }, kiosk.ScreenWelcome, kiosk.CardRemoved},
+		"it breaks, as it was pulled": {func(r *rig) {
+			r.onPad(padEntry{err: errGone})
+			r.slotIs(terminal.Empty)
+		}, kiosk.ScreenWelcome, kiosk.CardRemoved},
+		"it breaks, as it was unplugged": {func(r *rig) {
+			r.onPad(padEntry{err: errGone})
+			r.slotIs(terminal.NoReader)
+		}, kiosk.ScreenOutOfService, kiosk.ReaderLost},
+		"it breaks, and the slot sees nothing": {func(r *rig) {
+			r.onPad(padEntry{err: errGone})
+			r.pass(2 * time.Second)
+		}, kiosk.ScreenFailed, kiosk.CardUnreadable},
+		"pulled": {func(r *rig) { r.slotIs(terminal.Empty) }, kiosk.ScreenWelcome, kiosk.CardRemoved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -43,8 +43,8 @@ type Slot interface {
 }
 
 // Card is an identity card. Certificates are named by their place in what
-// Certificates gave. An error that is no *PINError and wraps no *CardError
-// means that the card cannot be read.
+// Certificates gave. An error that is no *PINError and wraps neither a
+// *CardError nor ErrNoCard means that the card cannot be read.
 type Card interface {
 	// Certificates gives those to authenticate with, DER. It may go by what
 	// is remembered of the card. When none of them will do it is asked again,
@@ -78,6 +78,10 @@ var (
 	ErrPadTimeout   = errors.New("the holder typed nothing on the reader")
 	ErrPadLength    = errors.New("the holder typed too few or too many digits on the reader")
 )
+
+// ErrNoCard says that the card is not there any more, or its reader: the slot
+// tells which.
+var ErrNoCard = errors.New("no card")
 
 // CardError says why a card is of no use, where more is known than that.
 type CardError struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 
 	"smartkiosk/cmd/kioskd/internal/config"
 	"smartkiosk/device/slot"
@@ -149,6 +150,8 @@ func pinError(err error, status func(tries int) kiosk.PINStatus) error {
 // cardError says what the terminal cannot know of the driver's errors.
 func cardError(err error) error {
 	switch {
+	case errors.Is(err, slot.ErrNoCard):
+		return fmt.Errorf("%w: %w", terminal.ErrNoCard, err)
 	case errors.Is(err, smartkort.ErrUnknownCard), errors.Is(err, smartkort.ErrSecureMessaging):
 		return &terminal.CardError{Reason: kiosk.CardUnknown, Err: err}
 	case errors.Is(err, smartkort.ErrInactive):
