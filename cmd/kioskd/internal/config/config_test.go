@@ -42,6 +42,9 @@ func TestLoad(t *testing.T) {
 	if c.Language != "nb" {
 		t.Errorf("the default language is %q", c.Language)
 	}
+	if c.Hub.TPM != "/dev/tpmrm0" {
+		t.Errorf("the default TPM is %q", c.Hub.TPM)
+	}
 	if want := filepath.Join(dir, "trust/trust.toml"); c.Trust.Domains != want {
 		t.Errorf("a relative path is %s, want %s", c.Trust.Domains, want)
 	}
