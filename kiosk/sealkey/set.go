@@ -3,7 +3,7 @@ package sealkey
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"slices"
 	"time"
 )
@@ -13,11 +13,11 @@ type set struct {
 	Keys []Key `json:"keys"` // newest first
 }
 
-// Init writes a hub's file with one key, made now. It refuses to if there is
-// a file already.
+// Init writes a hub's file with one key, made now. Keys that are there already,
+// of an attempt that was cut short, it leaves alone.
 func Init(path string, now time.Time) error {
-	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("cannot make sealing keys: there is %s already", path)
+	if _, err := ReadPrivate(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	k, err := generate(now)
 	if err != nil {

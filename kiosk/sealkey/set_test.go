@@ -65,8 +65,8 @@ func TestRotateAndRetire(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file is %s, %v", info.Mode(), err)
 	}
-	if err := Init(path, noon); err == nil || len(read(t, path)) != 2 {
-		t.Errorf("made anew over it: %v", err)
+	if err := Init(path, noon); err != nil || len(read(t, path)) != 2 {
+		t.Errorf("made again: %v", err)
 	}
 }
 
