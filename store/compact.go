@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -56,7 +57,7 @@ func (s *Store) compact(ctx context.Context) error {
 	}
 	if err := errors.Join(s.copyTo(ctx, fresh), fresh.Sync(), ctx.Err()); err != nil {
 		_ = fresh.Close()
-		return err
+		return errors.Join(err, os.Remove(s.path+".new"))
 	}
 	s.file.Lock()
 	defer s.file.Unlock()

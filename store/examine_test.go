@@ -70,12 +70,17 @@ func TestExamine(t *testing.T) {
 // numbers that may have been given.
 func TestBegin(t *testing.T) {
 	path := outbox(t)
-	if err := os.WriteFile(path, bytes.Repeat([]byte("garbage!"), 4096), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for _, want := range []string{path + ".damaged-20261122T120000Z", path + ".damaged-20261122T120000Z-2", ""} {
-		if aside, err := Begin(path, noon, Range{41, 1043}, replaceText); err != nil || aside != want {
-			t.Fatalf("set aside as %s, %v, want %s", aside, err, want)
+		err := os.WriteFile(path, bytes.Repeat([]byte("garbage!"), 4096), 0o600)
+		if want == "" {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun, err := Begin(path, noon, Range{41, 1043}, replaceText)
+		if err != nil || begun.Aside != want || begun.Kept != 0 || !slices.Equal(begun.Lost, []Range{{41, 1043}}) {
+			t.Fatalf("begun with %+v, %v, want %s", begun, err, want)
 		}
 		s := openWith(t, path, Options{})
 		expectPosition(t, s, Position{First: 41, Acked: 40, Last: 1043})
@@ -87,11 +92,6 @@ func TestBegin(t *testing.T) {
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
-		}
-		if want == path+".damaged-20261122T120000Z-2" {
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
 		}
 	}
 	for _, none := range []Range{{}, {0, 3}, {4, 3}} {

@@ -192,6 +192,9 @@ func TestCompact(t *testing.T) {
 	if err := s.Compact(given); !errors.Is(err, context.Canceled) {
 		t.Errorf("a compaction that was given up: %v", err)
 	}
+	if _, err := os.Stat(path + ".new"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what it wrote takes room: %v", err)
+	}
 	if err := s.Compact(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,7 @@ package store
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -32,15 +29,22 @@ var ErrNoTrace = fmt.Errorf("%w: nothing says where it stood", ErrDamaged)
 // It is told the whole range that was lost there. The record after a replaced
 // one links to what was lost.
 //
+// Numbers through given may have been given to records (0: nobody knows). They
+// are looked at only where the damage took what says which record was the
+// newest: then all of them that are not found are lost.
+//
 // Records that were acknowledged last may be pending again. When not even
 // the place where the outbox stood can be found, Salvage changes nothing and
 // fails with ErrNoTrace; see Begin.
-func Salvage(path string, at time.Time, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
+func Salvage(path string, at time.Time, given uint64, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
 	var s Salvaged
 	aside, err := exchange(path, at, func(im image, db *bolt.DB) error {
 		found := im.scan()
 		if found.tail.first == 0 {
 			return ErrNoTrace
+		}
+		if !found.sure {
+			found.given = given
 		}
 		var err error
 		s, err = found.write(im, db, replace)
@@ -53,78 +57,27 @@ func Salvage(path string, at time.Time, replace func(seq uint64, lost Range, pre
 	return s, nil
 }
 
-// Begin sets a file aside of which nothing can be salvaged, if there is one,
-// and puts an outbox in its place that goes on after the numbers that are lost:
-// from the one after the last that somebody else has, to one that was never
-// exceeded. Replace makes the record in the place of each, as Salvage's does.
-func Begin(path string, at time.Time, lost Range, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (aside string, err error) {
-	if lost.From == 0 || lost.From > lost.Through {
-		return "", fmt.Errorf("cannot begin outbox %s anew: %d to %d is no range", path, lost.From, lost.Through)
+// Begin is Salvage where nothing in the file says where the outbox stood, or
+// where there is no file, but somebody else says which numbers may be pending:
+// from the one after the last that is known to be acknowledged, to one that
+// was never exceeded.
+func Begin(path string, at time.Time, pending Range, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
+	if pending.From == 0 || pending.From > pending.Through {
+		return Salvaged{}, fmt.Errorf("cannot begin outbox %s anew: %d to %d is no range", path, pending.From, pending.Through)
 	}
-	aside, err = exchange(path, at, func(im image, db *bolt.DB) error {
-		nothing := findings{tail: tail{first: lost.From, acked: lost.From - 1, sequence: lost.Through}}
-		_, err := nothing.write(im, db, replace)
+	var s Salvaged
+	aside, err := exchange(path, at, func(im image, db *bolt.DB) error {
+		found := im.scan()
+		found.tail = tail{first: pending.From, acked: pending.From - 1, sequence: pending.Through}
+		var err error
+		s, err = found.write(im, db, replace)
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("cannot begin outbox %s anew: %w", path, err)
+		return Salvaged{}, fmt.Errorf("cannot begin outbox %s anew: %w", path, err)
 	}
-	return aside, nil
-}
-
-// exchange puts a new file, filled by fill, in the place of a damaged one, and
-// gives the name that this has then, "" if there is none. If it fails nothing
-// is changed.
-func exchange(path string, at time.Time, fill func(damaged image, db *bolt.DB) error) (aside string, err error) {
-	lock, err := lockFile(path+".lock", lockWait)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	var im image
-	f, err := os.Open(path)
-	gone := errors.Is(err, fs.ErrNotExist)
-	if !gone {
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		if im, err = newImage(f); err != nil {
-			return "", err
-		}
-	}
-	db, err := openFresh(path+".new", 0)
-	if err != nil {
-		return "", err
-	}
-	err = fill(im, db)
-	if err == nil {
-		err = db.Sync()
-	}
-	if err := errors.Join(err, db.Close()); err != nil {
-		return "", err
-	}
-	// A second name first, then the old name to the new file: at no moment
-	// is there no file, for which Open would make an empty one.
-	if gone {
-		return "", install(path+".new", path)
-	}
-	if aside, err = secondName(path, path+".damaged-"+at.UTC().Format("20060102T150405Z")); err != nil {
-		return "", err
-	}
-	return aside, install(path+".new", path)
-}
-
-// secondName links a file to a name, or to one with a number behind it: a
-// machine without a clock can come by the same date again.
-func secondName(path, name string) (string, error) {
-	for n, aside := 2, name; ; n++ {
-		err := os.Link(path, aside)
-		if !errors.Is(err, fs.ErrExist) || n > 1000 {
-			return aside, err
-		}
-		aside = fmt.Sprintf("%s-%d", name, n)
-	}
+	s.Aside = aside
+	return s, nil
 }
 
 // place is where in the file an entry is.
@@ -138,7 +91,9 @@ type place struct {
 type findings struct {
 	entries map[uint64]place
 	parked  map[uint64]place
-	tail    tail // the newest there is
+	tail    tail   // the newest there is
+	sure    bool   // the newest root leads to a tail: there was no newer one
+	given   uint64 // numbers through here may have been given, if not 0
 }
 
 // scan looks at every page, whether anything leads to it or not. Entries and
@@ -147,7 +102,8 @@ type findings struct {
 // something leads is taken.
 func (im image) scan() findings {
 	f := findings{entries: map[uint64]place{}, parked: map[uint64]place{}}
-	inUse := im.inUse()
+	inUse, sure := im.inUse()
+	f.sure = sure
 	for _, want := range []bool{true, false} {
 		for id := range im.pages {
 			if inUse[id] == want {
@@ -158,20 +114,27 @@ func (im image) scan() findings {
 	return f
 }
 
-// inUse tells which pages the newest root leads to, as far as can be seen.
-func (im image) inUse() []bool {
+// inUse tells which pages the newest root leads to, as far as can be seen, and
+// whether the tail is there.
+func (im image) inUse() (pages []bool, tail bool) {
 	w := walker{image: im, end: im.pages, seen: make([]bool, im.pages)}
 	roots, _ := im.roots()
 	if len(roots) == 0 {
-		return w.seen
+		return w.seen, false
 	}
 	_ = w.tree(roots[0].page, nil, nil, func(e element) error {
 		if e.bucket {
-			_ = w.bucket(e, func(element) error { return nil })
+			_ = w.bucket(e, func(inner element) error {
+				if bytes.Equal(e.key, metaBucket) && bytes.Equal(inner.key, tailKey) {
+					_, err := decodeTail(inner.value)
+					tail = err == nil
+				}
+				return nil
+			})
 		}
 		return nil
 	})
-	return w.seen
+	return w.seen, tail
 }
 
 func (f *findings) look(im image, id uint64) {
@@ -219,10 +182,10 @@ func (f *findings) note(in map[uint64]place, seq uint64, entry []byte, at place)
 	}
 }
 
-// newest is the last record that there was: a commit whose tail was lost may
-// have left it.
+// newest is the last record that there was, or may have been: a commit whose
+// tail was lost may have left it.
 func (f findings) newest() uint64 {
-	newest := f.tail.sequence
+	newest := max(f.tail.sequence, f.given)
 	for seq := range f.entries {
 		newest = max(newest, seq)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,7 +54,7 @@ func recoverFile(t testing.TB, file []byte) (s *Store, salvaged Salvaged) {
 	}
 	s, err := Open(path, Options{})
 	if errors.Is(err, ErrDamaged) {
-		if salvaged, err = Salvage(path, noon, replaceText); err != nil {
+		if salvaged, err = Salvage(path, noon, 0, replaceText); err != nil {
 			t.Fatal(err)
 		}
 		aside, err := os.ReadFile(salvaged.Aside)
@@ -146,10 +147,16 @@ func overwrite(file []byte, at int, fill string) {
 	}
 }
 
-// TestCutShort: a file of which the end is gone.
+// TestCutShort: a file of which the end is gone, and with it perhaps what says
+// which record was the newest. None that was is forgotten, and no number is
+// given twice.
 func TestCutShort(t *testing.T) {
 	file, records := history(t, 20)
-	for n := 4 * pageSize; n < len(file); n += pageSize + 512 {
+	newest := records[len(records)-1].Sequence
+	given := newest + 5
+	pendingThen := Range{From: records[0].Sequence, Through: given}
+	exact, beyond, kept := 0, 0, 0
+	for n := 0; n < len(file); n += pageSize + 512 {
 		path := outbox(t)
 		if err := os.WriteFile(path, file[:n], 0o600); err != nil {
 			t.Fatal(err)
@@ -163,26 +170,37 @@ func TestCutShort(t *testing.T) {
 		if !errors.Is(err, ErrDamaged) {
 			t.Fatalf("cut to %d bytes: %v", n, err)
 		}
-		salvaged, err := Salvage(path, noon, replaceText)
-		if errors.Is(err, ErrDamaged) {
-			continue // the tail was in what is gone
+		salvaged, err := Salvage(path, noon, given, replaceText)
+		if errors.Is(err, ErrNoTrace) {
+			salvaged, err = Begin(path, noon, pendingThen, replaceText)
+			kept += salvaged.Kept
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		s = open(t, path)
-		if s.Sequence() < salvagedUpTo(salvaged) {
+		switch s.Sequence() {
+		case newest:
+			exact++
+		case given:
+			beyond++
+		default:
 			t.Errorf("cut to %d bytes: newest is %d, lost %v", n, s.Sequence(), salvaged.Lost)
+		}
+		got, lost := map[uint64]string{}, numbers(salvaged.Lost)
+		for _, r := range pending(t, s, 0, 100) {
+			got[r.Sequence] = string(r.Data)
+		}
+		for _, r := range records {
+			if got[r.Sequence] != string(r.Data) && !slices.Contains(lost, r.Sequence) {
+				t.Errorf("cut to %d bytes: record %d is %.40q", n, r.Sequence, got[r.Sequence])
+			}
 		}
 		_ = s.Close()
 	}
-}
-
-func salvagedUpTo(s Salvaged) uint64 {
-	if len(s.Lost) == 0 {
-		return 0
+	if exact > 0 || beyond < 20 || kept < 100 {
+		t.Errorf("%d times it was clear which was the newest, %d times not; %d records were kept without a trace", exact, beyond, kept)
 	}
-	return s.Lost[len(s.Lost)-1].Through
 }
 
 // numbers are the sequence numbers in ranges.
@@ -201,7 +219,7 @@ func TestNothingToSalvage(t *testing.T) {
 	if err := os.WriteFile(path, garbage, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Salvage(path, noon, replaceText); !errors.Is(err, ErrDamaged) {
+	if _, err := Salvage(path, noon, 0, replaceText); !errors.Is(err, ErrDamaged) {
 		t.Errorf("salvaged garbage: %v", err)
 	}
 	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, garbage) {
@@ -209,10 +227,32 @@ func TestNothingToSalvage(t *testing.T) {
 	}
 }
 
+// TestAsideIsBounded: of many damaged files the last are kept, and the one of
+// this time, also when the clock is wrong.
+func TestAsideIsBounded(t *testing.T) {
+	path := outbox(t)
+	for _, day := range []int{20, 21, 22, 23, 1} {
+		if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Begin(path, time.Date(2026, 11, day, 0, 0, 0, 0, time.UTC), Range{1, 1}, replaceText); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := filepath.Glob(path + ".damaged-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{path + ".damaged-20261101T000000Z", path + ".damaged-20261122T000000Z", path + ".damaged-20261123T000000Z"}
+	if slices.Sort(names); !slices.Equal(names, want) {
+		t.Errorf("set aside are %q", names)
+	}
+}
+
 func TestSalvageInUse(t *testing.T) {
 	path := outbox(t)
 	open(t, path)
-	if _, err := Salvage(path, noon, replaceText); !errors.Is(err, ErrInUse) {
+	if _, err := Salvage(path, noon, 0, replaceText); !errors.Is(err, ErrInUse) {
 		t.Errorf("salvaged an outbox in use: %v", err)
 	}
 }
@@ -224,7 +264,7 @@ func TestSalvageOfTheWhole(t *testing.T) {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	salvaged, err := Salvage(path, noon, replaceText)
+	salvaged, err := Salvage(path, noon, 0, replaceText)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +290,7 @@ func TestReplacementKnowsThePlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []byte
-		salvaged, err := Salvage(path, noon.Add(time.Duration(i)*time.Second), func(seq uint64, lost Range, prev []byte) ([]byte, []byte, error) {
+		salvaged, err := Salvage(path, noon.Add(time.Duration(i)*time.Second), 0, func(seq uint64, lost Range, prev []byte) ([]byte, []byte, error) {
 			got = prev
 			return replaceText(seq, lost, prev)
 		})

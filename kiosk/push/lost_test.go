@@ -132,7 +132,7 @@ func (k *damagedKiosk) lose(from, through uint64) {
 	if _, err := store.Open(k.path, store.Options{}); !errors.Is(err, store.ErrDamaged) {
 		k.t.Fatalf("the damage is not seen: %v", err)
 	}
-	s, err := store.Salvage(k.path, time.Now(), func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
+	s, err := store.Salvage(k.path, time.Now(), 0, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
 		return k.journal.Lost(seq, lost.From, lost.Through, prev)
 	})
 	if err != nil || !slices.Equal(s.Lost, []store.Range{{From: from, Through: through}}) {

@@ -23,7 +23,7 @@ func damage(path string) error {
 // salvage salvages an outbox of which no record is lost. It is always the same
 // time, as it is on a device without a clock that starts again after a cut.
 func salvage(path string) error {
-	_, err := store.Salvage(path, time.Unix(0, 0), func(seq uint64, _ store.Range, _ []byte) (record, link []byte, err error) {
+	_, err := store.Salvage(path, time.Unix(0, 0), 0, func(seq uint64, _ store.Range, _ []byte) (record, link []byte, err error) {
 		return nil, nil, fmt.Errorf("record %d was lost", seq)
 	})
 	return err

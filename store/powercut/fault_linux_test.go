@@ -149,7 +149,7 @@ func unreadable(folder string) error {
 		return fmt.Errorf("opened anew: %v", err)
 	}
 	lost := []byte("lost")
-	salvaged, err := store.Salvage(path, time.Unix(0, 0), func(uint64, store.Range, []byte) (record, link []byte, err error) {
+	salvaged, err := store.Salvage(path, time.Unix(0, 0), 0, func(uint64, store.Range, []byte) (record, link []byte, err error) {
 		return lost, make([]byte, store.LinkSize), nil
 	})
 	if err != nil || !slices.Equal(salvaged.Lost, []store.Range{{From: 10, Through: 10}}) {

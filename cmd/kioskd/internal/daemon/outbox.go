@@ -21,8 +21,9 @@ const askWait = 10 * time.Second
 
 // openOutbox opens the outbox for j, whose events it keeps. From a damaged one
 // all that can be read goes into a new file, with an event in the place of
-// each that cannot. When nothing is left, not even the place where it stood,
-// see beginOutbox.
+// each that cannot: through the mark, where the damage took what says which
+// was the last. When nothing is left, not even the place where it stood, see
+// beginOutbox.
 func openOutbox(path string, o store.Options, records *store.Records, j *journal.Journal, send func(context.Context, []json.RawMessage) (uint64, error), log *slog.Logger) (*markedOutbox, error) {
 	// A long outbox takes memory to be looked through, and none thereafter.
 	defer debug.FreeOSMemory()
@@ -40,7 +41,7 @@ func openOutbox(path string, o store.Options, records *store.Records, j *journal
 	outbox, err := store.Open(path, o)
 	if errors.Is(err, store.ErrDamaged) {
 		log.Error("outbox is damaged", "err", err)
-		if err = salvageOutbox(path, j, log); errors.Is(err, store.ErrNoTrace) {
+		if err = salvageOutbox(path, known, j, log); errors.Is(err, store.ErrNoTrace) {
 			err = begin()
 		}
 		if err != nil {
@@ -54,8 +55,8 @@ func openOutbox(path string, o store.Options, records *store.Records, j *journal
 	return &markedOutbox{Store: outbox, records: records, mark: known}, nil
 }
 
-func salvageOutbox(path string, j *journal.Journal, log *slog.Logger) error {
-	salvaged, err := store.Salvage(path, j.Clocks.Now(), func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
+func salvageOutbox(path string, known mark, j *journal.Journal, log *slog.Logger) error {
+	salvaged, err := store.Salvage(path, j.Clocks.Now(), known.Through, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
 		return j.Lost(seq, lost.From, lost.Through, prev)
 	})
 	if err == nil {
@@ -64,11 +65,12 @@ func salvageOutbox(path string, j *journal.Journal, log *slog.Logger) error {
 	return err
 }
 
-// beginOutbox goes on where no number is given twice, with an event in the
-// place of each that is or may be lost. The hub is asked which event it has
-// last. If it does not answer, those through the mark's Acked are its for sure;
-// of the others it keeps what it has. Through the mark's end all may be lost;
-// without a mark only the hub knows, and nobody how many it never got.
+// beginOutbox goes on where no number is given twice, with what can be read of
+// the events that may wait, and an event in the place of each that cannot. The
+// hub is asked which event it has last. If it does not answer, those through
+// the mark's Acked are its for sure; of the others it keeps what it has. The
+// last is at most the mark's; without a mark only the hub knows where it stood,
+// and nobody how many events it never got.
 func beginOutbox(path string, known mark, j *journal.Journal, send func(context.Context, []json.RawMessage) (uint64, error), log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), askWait)
 	defer cancel()
@@ -81,17 +83,17 @@ func beginOutbox(path string, known mark, j *journal.Journal, send func(context.
 		log.Warn("the hub does not say where to go on, so the records do", "err", err)
 		last = known.Acked
 	}
-	lost, through := store.Range{From: last + 1, Through: last + 1}, uint64(0)
+	pending, most := store.Range{From: last + 1, Through: last + 1}, uint64(0)
 	if known.Through > last {
-		lost.Through, through = known.Through, known.Through
+		pending.Through, most = known.Through, known.Through
 	}
-	aside, err := store.Begin(path, j.Clocks.Now(), lost, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
-		return j.Lost(seq, lost.From, through, prev)
+	begun, err := store.Begin(path, j.Clocks.Now(), pending, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
+		return j.Lost(seq, lost.From, min(lost.Through, most), prev)
 	})
 	if err != nil {
 		return err
 	}
-	log.Warn("outbox begun anew: what the hub did not have is lost", "after", last, "through", through, "aside", aside)
+	log.Warn("outbox begun anew", "after", last, "kept", begun.Kept, "lost", begun.Lost, "aside", begun.Aside)
 	return nil
 }
 
