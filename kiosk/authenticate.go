@@ -145,16 +145,19 @@ func (s *step) cardRead(e CardRead) {
 		s.finish(Denied, Blocked)
 		return
 	}
+	if s.cannotType() {
+		s.finish(Failed, KeypadLost)
+		return
+	}
 	s.do(GetChallenge{s.id}, Sound{CueAttention})
 	s.askPIN()
 }
 
+// cannotType tells whether the PIN is to be typed on a keypad that is lost.
+func (s *step) cannotType() bool { return s.isLost(Keypad) && !s.pinStatus.OnReader }
+
 // askPIN has the person type, on the panel or on the reader.
 func (s *step) askPIN() {
-	if s.isLost(Keypad) && !s.pinStatus.OnReader {
-		s.finish(Failed, KeypadLost)
-		return
-	}
 	if s.pinStatus.OnReader {
 		s.askHubAgain()
 		s.do(VerifyOnPad{s.id})
@@ -178,6 +181,10 @@ func (s *step) pinRejected(status PINStatus) {
 	s.pinStatus.Tries, s.pinStatus.TriesKnown = status.Tries, status.TriesKnown
 	if s.pinStatus.blocked() {
 		s.finish(Denied, Blocked)
+		return
+	}
+	if s.cannotType() {
+		s.finish(Failed, KeypadLost)
 		return
 	}
 	s.wrongPIN = true

@@ -18,10 +18,12 @@ const (
 func settings(b *board.Board) []setting {
 	var all []setting
 	i2c, fast, uart := false, true, false
+	used := map[string]bool{}
 	for _, c := range Of(b) {
 		for _, w := range c.Wires {
 			i2c = i2c || w.Function == "SDA"
 			uart = uart || w.Function == "TXD"
+			used[w.Line] = w.Function == ""
 		}
 		if _, backpack := c.Part.(*board.PCF8574); backpack {
 			fast = false // NXP PCF8574 datasheet: 100 kHz at most
@@ -39,6 +41,15 @@ func settings(b *board.Board) []setting {
 			setting{configTxt, "enable_uart=1", "the serial port of the header"},
 			setting{configTxt, "dtoverlay=disable-bt", "gives it the port with a clock of its own, which Bluetooth has otherwise"},
 			setting{kernel, "console=serial0,115200", "to be taken out: nothing else may write to the port; disable serial-getty@ttyAMA0.service too"})
+	}
+	for _, line := range []string{"GPIO7", "GPIO8", "GPIO9", "GPIO10", "GPIO11"} {
+		if used[line] {
+			all = append(all, setting{configTxt, "dtparam=spi=off", line + " is one of its lines"})
+			break
+		}
+	}
+	if used["GPIO14"] || used["GPIO15"] {
+		all = append(all, setting{configTxt, "enable_uart=0", "the serial port's lines are used"})
 	}
 	if p := b.Buzzer.Piezo; p != nil {
 		all = append(all,

@@ -137,6 +137,9 @@ timeout = "15s"
 				t.Fatal(err)
 			}
 		}
+		if !bytes.Contains(text, []byte("dtparam=spi=off")) {
+			t.Error("nothing is said of SPI, whose lines are used")
+		}
 		for _, c := range Of(b) {
 			said := describe(c.Part)
 			if said.title == "" || !bytes.Contains(picture, []byte(said.title)) {
