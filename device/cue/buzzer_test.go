@@ -2,10 +2,13 @@ package cue
 
 import (
 	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,7 +115,8 @@ func TestBuzzerErrors(t *testing.T) {
 	b.Close()
 }
 
-// kernelPWM holds what is written to the rules of drivers/pwm/sysfs.c.
+// kernelPWM holds what is written to the rules of drivers/pwm/sysfs.c and
+// pwm_apply_state in core.c.
 type kernelPWM struct {
 	t       *testing.T
 	chip    string
@@ -133,13 +137,12 @@ func (k *kernelPWM) write(path, text string) error {
 	if err != nil {
 		return err
 	}
-	k.values[filepath.Base(name)] = value
-	if k.values["duty_cycle"] > k.values["period"] {
-		k.t.Errorf("duty cycle over period after %v", k.written)
+	next := maps.Clone(k.values)
+	next[filepath.Base(name)] = value
+	if next["period"] == 0 || next["duty_cycle"] > next["period"] {
+		return &fs.PathError{Op: "write", Path: path, Err: syscall.EINVAL}
 	}
-	if k.values["enable"] == 1 && k.values["period"] == 0 {
-		k.t.Errorf("enabled without a period after %v", k.written)
-	}
+	k.values = next
 	return nil
 }
 

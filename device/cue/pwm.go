@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/physic"
@@ -39,7 +40,9 @@ func openPWM(chip string, channel int, write func(path, text string) error) (PWM
 }
 
 // PWM implements PWM. The order matters: the kernel refuses a duty cycle longer
-// than the period, and a period shorter than the duty cycle (both in ns).
+// than the period, and a period shorter than the duty cycle (both in ns). While
+// a channel has no period it refuses all but that (pwm_apply_state in
+// drivers/pwm/core.c); then there is no duty cycle to be taken back either.
 func (p pwmChannel) PWM(duty gpio.Duty, f physic.Frequency) error {
 	if !duty.Valid() || f <= 0 {
 		return fmt.Errorf("cannot use PWM: %v at %v is no wave", duty, f)
@@ -48,8 +51,10 @@ func (p pwmChannel) PWM(duty gpio.Duty, f physic.Frequency) error {
 	if duty == 0 {
 		enable = "0"
 	}
+	if err := p.write(filepath.Join(p.dir, "duty_cycle"), "0"); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return fmt.Errorf("cannot use PWM: %w", err)
+	}
 	settings := [][2]string{
-		{"duty_cycle", "0"},
 		{"period", strconv.FormatInt(period, 10)},
 		{"duty_cycle", strconv.FormatInt(period*int64(duty)/int64(gpio.DutyMax), 10)},
 		{"enable", enable},
