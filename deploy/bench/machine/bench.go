@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"smartkiosk/deploy/bench/machine/scenario"
 )
 
@@ -88,6 +90,9 @@ func (b bench) play(ctx context.Context, m machine, name string) error {
 	if out, err := pki.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot make test PKI: %w: %s", err, out)
 	}
+	if err := tellWakeCost(filepath.Join(shared, scenario.WakeCost)); err != nil {
+		return err
+	}
 	report := filepath.Join(shared, reportName)
 	if err := os.Mkdir(report, 0o755); err != nil {
 		return err
@@ -154,4 +159,30 @@ func tellTime(path string, group int) error {
 	}
 	const tick = int64(time.Second / 100)
 	return os.WriteFile(path, fmt.Appendln(nil, ticks*tick), 0o644)
+}
+
+// wakeCost is measured once, before any machine runs.
+var wakeCost = sync.OnceValues(func() (time.Duration, error) {
+	used := func() (time.Duration, error) {
+		var u unix.Rusage
+		err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
+	}
+	before, err := used()
+	if err != nil {
+		return 0, err
+	}
+	times := scenario.Wake()
+	after, err := used()
+	return (after - before) / time.Duration(times), err
+})
+
+// tellWakeCost writes down what it costs this machine to wait and wake, in
+// nanoseconds.
+func tellWakeCost(path string) error {
+	cost, err := wakeCost()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, fmt.Appendln(nil, cost.Nanoseconds()), 0o644)
 }

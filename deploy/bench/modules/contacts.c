@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A GPIO chip with the lines of a Raspberry Pi's, and what is wired to them.
+ * A GPIO chip with the lines of a Raspberry Pi's, two channels of PWM, and what
+ * is wired to them.
  *
  * The kernel's gpio-sim knows a line's level from the pull that somebody set
  * from outside, which a request with a pull overwrites: a key held down looks
@@ -15,7 +16,8 @@
  * the state of all; EOVERFLOW says that it was too slow and changes are lost. A
  * reader is woken some ms after a change, for many at once: a display's lines
  * change a thousand times for each picture.
- * It writes one command at a time:
+ * The channels of PWM are lines after the others, high while they are enabled
+ * with a duty cycle above zero. It writes one command at a time:
  *
  *	close A B	a contact between two lines closes
  *	open A B	and opens
@@ -39,12 +41,14 @@
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/poll.h>
+#include <linux/pwm.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #define LINES	54
 #define ALL	GENMASK_ULL(LINES - 1, 0)
+#define TONES	2 /* channels of PWM */
 #define CHANGES	65536 /* that wait to be read */
 #define PAUSE	(5 * NSEC_PER_MSEC) /* before a reader is woken */
 
@@ -55,7 +59,7 @@ struct change {
 	__u8 level;
 	__u8 output; /* 1 while the line is an output */
 	__u8 conflict; /* 1 when outputs that are joined want different levels */
-	__u32 number; /* of changes since the far end was opened */
+	__u32 period; /* of a channel of PWM, ns */
 };
 
 /* Sets of lines are bits of a number. */
@@ -72,9 +76,15 @@ static DECLARE_WAIT_QUEUE_HEAD(readers);
 static struct hrtimer waker;
 static DEFINE_MUTEX(reading);
 static bool watched, overflow;
-static u32 number;
 
 static struct irq_domain *domain;
+
+/* With lock held. */
+static void tell(struct change c)
+{
+	if (watched && !kfifo_put(&changes, c))
+		overflow = true;
+}
 
 /* With lock held. */
 static void note(unsigned int line, u64 conflict)
@@ -85,17 +95,21 @@ static void note(unsigned int line, u64 conflict)
 		.level = !!(level & BIT_ULL(line)),
 		.output = !!(output & BIT_ULL(line)),
 		.conflict = !!(conflict & BIT_ULL(line)),
-		.number = number++,
 	};
 
-	if (watched && !kfifo_put(&changes, c))
-		overflow = true;
+	tell(c);
 }
 
 static enum hrtimer_restart wake(struct hrtimer *timer)
 {
 	wake_up_interruptible(&readers);
 	return HRTIMER_NORESTART;
+}
+
+static void wake_soon(void)
+{
+	if (!hrtimer_active(&waker))
+		hrtimer_start(&waker, ns_to_ktime(PAUSE), HRTIMER_MODE_REL);
 }
 
 /* All lines that contacts join to one. With lock held. */
@@ -148,8 +162,8 @@ static void settle(u64 changed, unsigned long flags)
 	edges = ((level & ~before & rising) | (~level & before & falling)) & unmasked;
 	raw_spin_unlock_irqrestore(&lock, flags);
 
-	if (changed && !hrtimer_active(&waker))
-		hrtimer_start(&waker, ns_to_ktime(PAUSE), HRTIMER_MODE_REL);
+	if (changed)
+		wake_soon();
 	while (edges) {
 		line = __ffs64(edges);
 		edges &= edges - 1;
@@ -288,6 +302,34 @@ static int contacts_map(struct irq_domain *d, unsigned int irq, irq_hw_number_t 
 
 static const struct irq_domain_ops domain_ops = { .map = contacts_map };
 
+static int tones_apply(struct pwm_chip *pc, struct pwm_device *pwm, const struct pwm_state *state)
+{
+	struct change c = {
+		.time = ktime_get_ns(),
+		.line = LINES + pwm->hwpwm,
+		.level = state->enabled && state->duty_cycle,
+		.output = state->enabled,
+		.period = state->period,
+	};
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	tell(c);
+	raw_spin_unlock_irqrestore(&lock, flags);
+	wake_soon();
+	return 0;
+}
+
+static const struct pwm_ops tone_ops = {
+	.owner = THIS_MODULE,
+	.apply = tones_apply,
+};
+
+static struct pwm_chip tones = {
+	.ops = &tone_ops,
+	.npwm = TONES,
+};
+
 static int far_open(struct inode *inode, struct file *file)
 {
 	unsigned long flags;
@@ -301,7 +343,6 @@ static int far_open(struct inode *inode, struct file *file)
 	kfifo_reset(&changes);
 	watched = true;
 	overflow = false;
-	number = 0;
 	for (line = 0; line < LINES; line++)
 		note(line, 0);
 	raw_spin_unlock_irqrestore(&lock, flags);
@@ -428,10 +469,16 @@ static int __init contacts_init(void)
 	err = gpiochip_add_data(&chip, NULL);
 	if (err)
 		goto unregister_board;
+	tones.dev = &board->dev;
+	err = pwmchip_add(&tones);
+	if (err)
+		goto remove_chip;
 	err = misc_register(&far_end);
 	if (!err)
 		return 0;
 
+	pwmchip_remove(&tones);
+remove_chip:
 	gpiochip_remove(&chip);
 unregister_board:
 	platform_device_unregister(board);
@@ -443,5 +490,5 @@ free_changes:
 }
 module_init(contacts_init);
 
-MODULE_DESCRIPTION("Lines of a Raspberry Pi, and contacts between them");
+MODULE_DESCRIPTION("Lines and PWM of a Raspberry Pi, and contacts between lines");
 MODULE_LICENSE("GPL");

@@ -17,10 +17,14 @@ import (
 // Change is a change of a GPIO line, as modules/contacts.c tells of it.
 type Change struct {
 	Time   time.Duration // of CLOCK_MONOTONIC
-	Line   int           // n of GPIOn
-	High   bool          // its level
+	Line   int           // n of GPIOn, or FirstTone + n for channel n of PWM
+	High   bool          // its level; that something is heard
 	Output bool          // whether it is an output
+	Period time.Duration // of the tone
 }
+
+// FirstTone is the number of channel 0 of PWM.
+const FirstTone = 54
 
 // Lines are the machine's GPIO lines, seen from outside.
 type Lines struct {
@@ -64,6 +68,7 @@ func (l *Lines) read() {
 			c := Change{
 				Time: time.Duration(binary.NativeEndian.Uint64(b)),
 				Line: int(b[8]), High: b[9] != 0, Output: b[10] != 0,
+				Period: time.Duration(binary.NativeEndian.Uint32(b[12:])),
 			}
 			if b[11] != 0 {
 				l.failure = errors.Join(l.failure, fmt.Errorf("GPIO%d is an output joined to another of another level", c.Line))

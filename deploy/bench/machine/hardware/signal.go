@@ -16,25 +16,33 @@ type Signal struct {
 }
 
 // Interval is a time for which a signal was on, by CLOCK_MONOTONIC.
-type Interval struct{ From, To time.Duration }
+type Interval struct {
+	From, To time.Duration
+	Hertz    int // of a tone whose pitch is known; 0 otherwise
+}
 
 // WireSignal wires one that is on while its line is high, or low.
 func (l *Lines) WireSignal(line int, activeLow bool) *Signal {
 	s := &Signal{changed: make(chan struct{})}
-	l.Watch(func(c Change) { s.set(c.High != activeLow, c.Time) }, line)
+	l.Watch(func(c Change) { s.set(c.High != activeLow, c) }, line)
 	return s
 }
 
-func (s *Signal) set(on bool, at time.Duration) {
+func (s *Signal) set(on bool, c Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if on == s.on {
+	hertz := 0
+	if on && c.Period > 0 {
+		hertz = int(time.Second / c.Period)
+	}
+	if on == s.on && (!on || hertz == s.times[len(s.times)-1].Hertz) {
 		return
 	}
+	if s.on {
+		s.times[len(s.times)-1].To = c.Time
+	}
 	if s.on = on; on {
-		s.times = append(s.times, Interval{From: at})
-	} else {
-		s.times[len(s.times)-1].To = at
+		s.times = append(s.times, Interval{From: c.Time, Hertz: hertz})
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})

@@ -166,6 +166,9 @@ func (w *Wired) wireCues(b *board.Board) error {
 	if a := b.Buzzer.Active; a != nil {
 		errs = append(errs, wire(&w.Buzzer, a.Pin, a.ActiveLow))
 	}
+	if p := b.Buzzer.Piezo; p != nil {
+		w.Buzzer = w.Lines.WireSignal(FirstTone+p.Channel, false)
+	}
 	if l := b.Lamps; l != nil {
 		errs = append(errs, wire(&w.Green, l.Green, l.ActiveLow), wire(&w.Yellow, l.Yellow, l.ActiveLow), wire(&w.Red, l.Red, l.ActiveLow))
 	}

@@ -79,9 +79,9 @@ func (p *process) await(from int, texts ...string) (line string, err error) {
 		select {
 		case <-changed:
 		case <-p.done:
-			return "", fmt.Errorf("%s ended without saying %q; it said:\n%s", p.name, texts, said)
+			return "", fmt.Errorf("%s ended without saying %q", p.name, texts)
 		case <-limit:
-			return "", fmt.Errorf("%s does not say %q; it said:\n%s", p.name, texts, said)
+			return "", fmt.Errorf("%s does not say %q", p.name, texts)
 		}
 	}
 }

@@ -72,6 +72,9 @@ func (b build) run(r *Report) error {
 		began := time.Now()
 		if err := perform(p, k); err != nil {
 			r.line("FAILED", "%v", err)
+			if k.daemon != nil {
+				r.line("kioskd", "said\n%s", k.daemon.output(0))
+			}
 			r.say("%s, %s: FAILED: %v", b.name, p.name, err)
 			return fmt.Errorf("%s, %s failed", b.name, p.name)
 		}
