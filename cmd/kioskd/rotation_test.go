@@ -82,6 +82,35 @@ func TestSealingKeyRotation(t *testing.T) {
 	theHub.stop()
 }
 
+// TestRetiredTooSoon: what waits under a key that the hub does not have any more
+// is in the feed by name only, and nothing else is held up.
+func TestRetiredTooSoon(t *testing.T) {
+	s := newSite(t)
+	s.hubSettings("ask_every = \"15m\"", "ask_every = \"1s\"")
+	start := func() *process {
+		k := spawn(t, "kioskd", "run", "--config", s.config)
+		k.await("msg=ready")
+		return k
+	}
+	start().stop()
+	kiosk := start()
+	first := s.sealingKeys()[0]
+	must(t, "kioskhub", "seal", "rotate", "--dir", s.path("hub"))
+	must(t, "kioskhub", "seal", "retire", "--dir", s.path("hub"), "--yes", first)
+	s.startHub()
+	kiosk.await("key=" + s.sealingKeys()[0])
+	kiosk.stop()
+	kiosk = start()
+	var kinds []string
+	for _, e := range s.events(3) {
+		kinds = append(kinds, e.kind)
+	}
+	if want := []string{event.TypeParked, event.TypeParked, event.TypeStarted}; !slices.Equal(kinds, want) {
+		t.Errorf("the feed has %q, want %q", kinds, want)
+	}
+	kiosk.stop()
+}
+
 // hubSettings changes hub.toml.
 func (s *site) hubSettings(old, new string) {
 	s.t.Helper()
