@@ -21,8 +21,12 @@ const (
 var errSilent = errors.New("it has not answered yet")
 
 // condition tells of a part that comes and goes when it has really come or
-// gone. It is pure: time comes in.
+// gone. It is pure: time comes in. The zero condition has heard of nothing and
+// gives no grace.
 type condition struct {
+	grace time.Duration // how long it may fail before it is lost
+
+	heard  bool
 	err    error     // why it fails at the moment; nil if it works
 	told   State     // Found, Lost, or "" before the first of them
 	due    time.Time // when err's side is to be told; zero: it is told, or is no news
@@ -32,19 +36,19 @@ type condition struct {
 
 // newCondition is that of a part that is looked for from now on.
 func newCondition(now time.Time) condition {
-	return condition{err: errSilent, due: now.Add(grace)}
+	return condition{grace: grace, heard: true, err: errSilent, due: now.Add(grace)}
 }
 
 // is takes how the part is: nil if it works, or why it does not.
 func (c *condition) is(err error, now time.Time) {
-	failed := c.err != nil
-	c.err = err
+	failed, first := c.err != nil, !c.heard
+	c.err, c.heard = err, true
 	switch {
 	case err == nil && c.told == Found, err != nil && c.told == Lost:
 		c.due = time.Time{}
-	case err != nil && !failed:
-		c.due = now.Add(grace)
-	case err == nil && failed:
+	case err != nil && (!failed || first):
+		c.due = now.Add(c.grace)
+	case err == nil && (failed || first):
 		c.due = now.Add(c.settles())
 	}
 }
@@ -54,6 +58,14 @@ func (c *condition) settles() time.Duration {
 		return 0
 	}
 	return min(settle<<min(c.losses-1, 20), slowest)
+}
+
+// in is how long from now there may be something to be told.
+func (c *condition) in(now time.Time) time.Duration {
+	if c.due.IsZero() {
+		return time.Hour
+	}
+	return max(c.due.Sub(now), 0)
 }
 
 // look gives what is to be told now, or "".

@@ -150,9 +150,7 @@ func (h *health) warn(p *part, err error) {
 func (h *health) untilDue() time.Duration {
 	d := time.Hour
 	for _, p := range h.parts {
-		if !p.due.IsZero() {
-			d = min(d, max(time.Until(p.due), 0))
-		}
+		d = min(d, p.in(time.Now()))
 	}
 	return d
 }

@@ -219,6 +219,20 @@ func TestHousing(t *testing.T) {
 		m.housing.set(false)
 		pass(2 * time.Second)
 		expect(t, "reports", reports(p), "tamper unopened")
+
+		// Its wire is loose: it is told of, and then no more.
+		for range 1000 {
+			m.housing.set(true)
+			pass(100 * time.Millisecond)
+			m.housing.set(false)
+			pass(100 * time.Millisecond)
+		}
+		if n := strings.Count(reports(p), "tamper"); n < 1 || n > 9 {
+			t.Errorf("told %d times", n)
+		}
+		if n := strings.Count(log.String(), "the housing is"); n > 12 {
+			t.Errorf("logged %d times", n)
+		}
 	})
 }
 
