@@ -29,6 +29,7 @@ var all = []build{
 	otherReaders,
 	{"zero2w-panel", boards + "zero2w-keypad-lcd.toml", []play{
 		{"a kiosk that starts", begin},
+		{"a technician who looks", looking},
 		{"nobody there", idle},
 		{"a bus that dies", deadBus},
 		{"a display that is pulled", pulledDisplay},
@@ -37,10 +38,13 @@ var all = []build{
 		{"a housing that is opened", housing},
 		{"a kiosk that is killed", killed},
 		{"a kiosk that hangs", hung},
+		{"a guardian that is killed", guardianKilled},
+		{"a kiosk and its guardian that are killed", bothKilled},
 		{"the end", end},
 	}},
 	{"pi4", boards + "pi4-usbpad-oled.toml", []play{
 		{"a kiosk that starts with nothing", bare},
+		{"a technician who looks", looking},
 		{"nobody there", idle},
 		{"a number pad", numberPad},
 		{"a bus that dies", deadBus},
@@ -50,14 +54,14 @@ var all = []build{
 	{"pi3", boards + "pi3-keypad-customerdisplay.toml", []play{
 		{"a kiosk that starts", begin},
 		{"a visit", granted},
-		{"nobody there", idle},
+		{"a technician who looks", looking},
 		{"a display that is pulled", pulledDisplay},
+		{"a kiosk that hangs for good", hungForGood},
 		{"the end", end},
 	}},
 	{"gpio-lcd", ownBoards + "keypad-gpiolcd.toml", []play{
 		{"a kiosk that starts", begin},
 		{"a visit", granted},
-		{"nobody there", idle},
 		{"the end", end},
 	}},
 }
