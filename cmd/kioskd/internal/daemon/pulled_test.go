@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -246,8 +247,10 @@ func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, 
 			t.Errorf("pulled at %d: a command with a PIN is still there: %X", at, command)
 		}
 	}
+	// A visit's id may have any digits by chance.
+	log := regexp.MustCompile(`visit=\S+`).ReplaceAllString(b.log.String(), "")
 	for _, word := range append(slices.Clone(pins), "Somebody", "UN:NO") {
-		if strings.Contains(b.log.String(), word) {
+		if strings.Contains(log, word) {
 			t.Errorf("pulled at %d: %q was logged", at, word)
 		}
 	}
