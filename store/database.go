@@ -41,13 +41,17 @@ func (d *database) open() error {
 		return err
 	}
 	forget(d.path)
-	return guard(func() error {
+	err := guard(func() error {
 		db, err := openBolt(d.path, d.maxSize)
 		if err == nil {
 			d.db = db
 		}
 		return err
 	})
+	if errors.Is(err, errFault) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
 }
 
 // view is bbolt's.
@@ -113,9 +117,9 @@ func (d *database) ready() error {
 	}
 	d.file.Lock()
 	defer d.file.Unlock()
-	_ = d.db.Close() // closed by the try before, perhaps
+	_ = d.db.Close() // the try before may have
 	switch err := d.open(); {
-	case errors.Is(err, ErrDamaged), errors.Is(err, errFault):
+	case errors.Is(err, ErrDamaged):
 		return d.breaks(err)
 	case err != nil:
 		return fmt.Errorf("cannot open it anew after a write that failed: %w", err)

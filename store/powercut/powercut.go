@@ -10,6 +10,8 @@
 // the letter of POSIX only. The other is a real ext4 on a virtual disk of a
 // real kernel (deploy/bench).
 //
+// A Folder can also be told to refuse accesses, as a failing disk does.
+//
 // It is for tests: no program imports it.
 package powercut
 
