@@ -1,6 +1,7 @@
 package terminal_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,22 +43,23 @@ func (p stuckPanel) Sound(kiosk.Cue) { <-p.free }
 // hangs.
 func TestAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		alive, free := 0, make(chan struct{})
+		var alive atomic.Int32
+		free := make(chan struct{})
 		r := start(t, func(_ *rig, term *terminal.Terminal) {
 			term.Panel = stuckPanel{term.Panel, free}
-			term.Alive = func() { alive++ }
+			term.Alive = func() { alive.Add(1) }
 		})
 		for range 3 {
-			before := alive
+			before := alive.Load()
 			r.pass(terminal.AliveEvery)
-			if alive <= before {
+			if alive.Load() <= before {
 				t.Error("not alive at rest")
 			}
 		}
 		r.slotIs(terminal.Empty, terminal.CardPresent) // asks for the PIN, with a sound
-		before := alive
+		before := alive.Load()
 		r.pass(time.Minute)
-		if alive != before {
+		if alive.Load() != before {
 			t.Error("alive, and it hangs")
 		}
 		close(free)
