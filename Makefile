@@ -14,6 +14,8 @@ TEST := pcscd="the PC/SC service, a real one" \
 	opensc-pkcs11="a PKCS 11 module for real cards" \
 	softhsm2="a PKCS 11 token in software" \
 	openssl="judges our signatures and certificates" \
+	swtpm="a TPM in software" \
+	tpm2-openssl="judges our use of a TPM" \
 	chromium="the browser that drives the panel" \
 	util-linux="namespaces, so that tests have a pcscd of their own" \
 	iproute2="the loopback device inside them" \
@@ -22,7 +24,7 @@ TEST := pcscd="the PC/SC service, a real one" \
 PROGRAMS := kioskd kioskctl kioskhub smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build bench fuzz powercut network vet need-build need-test clean
+.PHONY: demo test build bench bench-hw fuzz powercut network vet need-build need-test clean
 
 demo: build
 	@bin/kioskd demo $(DEMO)
@@ -53,11 +55,13 @@ fuzz: need-test
 
 # Cuts the power N times under a writer of the outbox: see deploy/bench. SEED
 # makes the same run again; REPLAY, SEED and CUT one cut of a recording.
-POWERCUT := linux-source-6.1="the kernel in which the writer runs" \
+KERNEL := linux-source-6.1="the kernel of the benches" \
 	bc="builds the kernel" \
 	bison="builds the kernel" \
 	flex="builds the kernel" \
-	xz-utils="unpacks the kernel" \
+	patch="patches the kernel" \
+	xz-utils="unpacks the kernel"
+POWERCUT := $(KERNEL) \
 	e2fsprogs="makes the disk"
 N := 1000
 powercut: need-build
@@ -65,6 +69,17 @@ powercut: need-build
 	@CGO_ENABLED=0 go build -o bin/powercut ./deploy/bench/powercut
 	@kernel=$$(sh deploy/bench/kernel.sh) && sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && \
 		$$sudo bin/powercut -kernel "$$kernel" -cuts $(N) $(SEED:%=-seed %) $(REPLAY:%=-replay %) $(CUT:%=-cut %)
+
+# Plays what a kiosk may live through on the release build, in a machine with a
+# kiosk's hardware made of programs: see deploy/bench. ONLY names one of its
+# builds, SHORT=1 plays one visit.
+MACHINE := $(KERNEL) \
+	mmdebstrap="makes the machine's root of packages"
+BENCH_PARTS = -kernel "$$(sh deploy/bench/kernel.sh $(1))" -modules "$$(sh deploy/bench/modules.sh $(1))" -root "$$(sh deploy/bench/root.sh $(1))"
+bench-hw: build
+	$(NEED) $(MACHINE)
+	@CGO_ENABLED=0 go build -o bin/ ./deploy/bench/machine
+	@bin/machine $(call BENCH_PARTS) -report bin/bench-hw $(if $(SHORT),-short) $(ONLY:%=-only %)
 
 # Hands N events over connections that are cut, stalled, repeated and reordered.
 network: need-build
