@@ -26,7 +26,12 @@ const (
 
 // encode gives a batch as a request's body, and its Content-Encoding.
 func (l *line) encode(events []json.RawMessage) (body []byte, encoding string, err error) {
+	size := len("[]")
+	for _, e := range events {
+		size += len(e) + len(",")
+	}
 	var array bytes.Buffer
+	array.Grow(size)
 	array.WriteByte('[')
 	for i, e := range events {
 		if i > 0 {
