@@ -8,7 +8,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"smartkiosk/kiosk/event/scan"
 )
 
 // object is a JSON object read strictly: its names are told apart by case and
@@ -25,35 +25,15 @@ func readObject(text []byte) (object, error) {
 	if !utf8.Valid(text) {
 		return o, errors.New("not UTF-8")
 	}
-	// Within values names may occur again: what reads those sees to it.
-	d := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
-	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
-		return o, errors.New("no JSON object")
-	}
-	for d.PeekKind() != '}' {
-		t, err := d.ReadToken()
-		if err != nil {
-			return o, errors.New("malformed JSON")
-		}
-		name := t.String()
+	err := scan.Object(text, func(name string, value []byte) error {
 		if _, twice := o.values[name]; twice {
-			return o, fmt.Errorf("member %q occurs twice", name)
+			return fmt.Errorf("member %q occurs twice", name)
 		}
-		value, err := d.ReadValue()
-		if err != nil {
-			return o, errors.New("malformed JSON")
-		}
-		end := d.InputOffset()
 		o.names = append(o.names, name)
-		o.values[name] = text[end-int64(len(value)) : end]
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return o, errors.New("malformed JSON")
-	}
-	if len(bytes.Trim(text[d.InputOffset():], " \t\r\n")) > 0 {
-		return o, errors.New("more after the JSON object")
-	}
-	return o, nil
+		o.values[name] = value
+		return nil
+	})
+	return o, err
 }
 
 // read decodes one member, which must be there and of into's type.

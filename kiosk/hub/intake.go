@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/event/scan"
 	"smartkiosk/kiosk/hubapi"
 )
 
@@ -38,7 +39,7 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 // readEvents reads a batch to its end and gives each of its events to add.
 func readEvents(body io.Reader, add func(json.RawMessage)) error {
 	n := 0
-	err := eachOfArray(body, func(text json.RawMessage) error {
+	err := scan.Array(body, func(text []byte) error {
 		if n++; n > hubapi.MaxEvents {
 			return tooLarge(fmt.Sprintf("more than %d events in a batch", hubapi.MaxEvents))
 		}
