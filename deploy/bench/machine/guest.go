@@ -36,7 +36,7 @@ func work() (code int, err error) {
 	if err := json.Unmarshal(text, &t); err != nil {
 		return 0, err
 	}
-	if err := errors.Join(mountAll(t.Root), loopbackUp(), loadModules("/bench/modules"), os.Chdir("/bench")); err != nil {
+	if err := errors.Join(mountAll(t), loopbackUp(), loadModules("/bench/modules"), os.Chdir("/bench")); err != nil {
 		return 0, fmt.Errorf("cannot set machine up: %w", err)
 	}
 	cmd := exec.Command(t.Path)
@@ -52,23 +52,29 @@ func work() (code int, err error) {
 	return code, nil
 }
 
+// mount is one call of mount(2).
+type mount struct {
+	source, target, kind string
+	flags                uintptr
+	data                 string
+}
+
 // mountAll puts the machine's folders together in Debian's root, which is
 // shared and only read, and makes that the root.
-func mountAll(root string) error {
-	for _, m := range []struct {
-		source, target, kind string
-		flags                uintptr
-		data                 string
-	}{
-		{"none", "/root", "hostfs", unix.MS_RDONLY, root},
+func mountAll(t task) error {
+	mounts := []mount{
+		{"none", "/root", "hostfs", unix.MS_RDONLY, t.Root},
 		{"/", "/root/bench", "", unix.MS_BIND, ""},
 		{"proc", "/root/proc", "proc", 0, ""},
 		{"sys", "/root/sys", "sysfs", 0, ""},
 		{"dev", "/root/dev", "devtmpfs", 0, ""},
 		{"run", "/root/run", "tmpfs", 0, "mode=0755"},
 		{"tmp", "/root/tmp", "tmpfs", 0, ""},
-		{"config", "/root/sys/kernel/config", "configfs", 0, ""},
-	} {
+	}
+	for name, folder := range t.Folders {
+		mounts = append(mounts, mount{"none", "/root/bench/" + name, "hostfs", unix.MS_RDONLY, folder})
+	}
+	for _, m := range mounts {
 		if err := unix.Mount(m.source, m.target, m.kind, m.flags, m.data); err != nil {
 			return fmt.Errorf("cannot mount %s: %w", m.target, err)
 		}

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,9 +26,10 @@ type machine struct{ kernel, modules, root string }
 // task is what the machine does, and then it turns itself off. Host and guest
 // share a folder, the guest's /bench, in which the host leaves the task.
 type task struct {
-	Root    string   // of the host's, absolute
-	Path    string   // inside: what is run
-	Command []string // its arguments, beginning with its name
+	Root    string            // of the host's, absolute
+	Folders map[string]string // of the host's, absolute, by their names in the shared one; only read
+	Path    string            // inside: what is run
+	Command []string          // its arguments, beginning with its name
 }
 
 // Names in the folder that is shared.
@@ -46,15 +49,12 @@ func (m machine) runProgram(ctx context.Context, program string, args []string) 
 	if err := copyFile(program, filepath.Join(shared, "program"), 0o755); err != nil {
 		return 0, err
 	}
-	return m.boot(ctx, shared, task{Path: "/bench/program", Command: append([]string{program}, args...)}, func(_ int, line string) {
-		fmt.Println(line)
-	})
+	return m.boot(ctx, shared, task{Path: "/bench/program", Command: append([]string{program}, args...)}, os.Stdout)
 }
 
-// boot does a task inside and gives its exit code. heard gets each line that
-// the machine's programs say, and the group of processes that the machine
-// consists of. When ctx ends the machine is killed.
-func (m machine) boot(ctx context.Context, shared string, t task, heard func(group int, line string)) (code int, err error) {
+// boot does a task inside and gives its exit code. What the machine's programs
+// say goes to output. When ctx ends the machine is killed.
+func (m machine) boot(ctx context.Context, shared string, t task, output io.Writer) (code int, err error) {
 	if t.Root, err = filepath.Abs(m.root); err != nil {
 		return 0, err
 	}
@@ -65,7 +65,7 @@ func (m machine) boot(ctx context.Context, shared string, t task, heard func(gro
 	if err := os.WriteFile(filepath.Join(shared, taskName), text, 0o644); err != nil {
 		return 0, err
 	}
-	for _, name := range []string{"dev", "root", "modules"} {
+	for _, name := range slices.Concat([]string{"dev", "root", "modules"}, slices.Collect(maps.Keys(t.Folders))) {
 		if err := os.MkdirAll(filepath.Join(shared, name), 0o755); err != nil {
 			return 0, err
 		}
@@ -83,10 +83,10 @@ func (m machine) boot(ctx context.Context, shared string, t task, heard func(gro
 		return 0, err
 	}
 
-	cmd := exec.CommandContext(ctx, m.kernel, "mem=3G", "quiet", "loglevel=3", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
+	cmd := exec.CommandContext(ctx, m.kernel, "mem=3G", "quiet", "loglevel=2", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
 		"root=none", "rootfstype=hostfs", "rootflags="+shared, "rw", "init=/"+initName,
 		"softdog.soft_noboot=1") // a watchdog that fires is seen in the log
-	cmd.Stdout, cmd.Stderr = &lines{heard: func(line string) { heard(cmd.Process.Pid, line) }}, os.Stderr
+	cmd.Stdout, cmd.Stderr = &lines{to: output}, os.Stderr
 	cmd.Env = append(os.Environ(), "TMPDIR="+memoryFolder(shared), "HOME="+shared) // of the kernel's own files
 	// Each of the guest's processes is one of the host's, in this group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -104,11 +104,11 @@ func (m machine) boot(ctx context.Context, shared string, t task, heard func(gro
 	return code, err
 }
 
-// lines parts what it is written into lines, but for what the kernel says when
-// it is turned off.
+// lines passes whole lines on, so that those of several machines do not mix,
+// but for what the kernel says when it is turned off.
 type lines struct {
-	heard func(line string)
-	left  string // of a line whose end has not come
+	to   io.Writer
+	left string // of a line whose end has not come
 }
 
 func (l *lines) Write(b []byte) (int, error) {
@@ -120,7 +120,9 @@ func (l *lines) Write(b []byte) (int, error) {
 		}
 		l.left = rest
 		if line = strings.TrimSuffix(line, "\r"); line != "" && line != "reboot: System halted" {
-			l.heard(line)
+			if _, err := io.WriteString(l.to, line+"\n"); err != nil {
+				return 0, err
+			}
 		}
 	}
 }
