@@ -167,5 +167,6 @@ offline = "trusted" # or "never": whether the kiosk may decide when no hub answe
 match = "" # a part of the card reader's name; "" takes any
 
 [panel]
-listen = "127.0.0.1:8080"
+listen = "127.0.0.1:8080" # the panel as a web page, for this machine alone
+# board = "board.toml"    # a panel of keypad, display and door: what is wired to what
 `
