@@ -44,10 +44,11 @@ vet: need-build
 	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/kioskd/internal/daemon
 
 # Side by side in one run, because machines are noisy; the table goes to bench.json too.
-BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$|AppendBacklog|Fdatasync|JetStreamPublish|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh
+BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$|AppendBacklog|Fdatasync|JetStreamPublish|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle
 bench: need-test
 	@set -o pipefail; go test -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
-		./device/smartkort ./cmd/kioskctl ./store ./cmd/kioskd ./kiosk/push ./kiosk/webeid ./kiosk/trust ./device/display | go run ./deploy/benchtable
+		./device/smartkort ./cmd/kioskctl ./store ./cmd/kioskd ./kiosk/push ./kiosk/webeid ./kiosk/trust ./device/display \
+		./cmd/kioskd/internal/frontpanel | go run ./deploy/benchtable
 
 # Every fuzz target there is, TIME each.
 fuzz: need-test
