@@ -16,7 +16,7 @@ import (
 // within. NATS servers take 1 MiB unless told otherwise, and what is read back
 // comes as base64, which must not be larger either. An event in plain is always
 // smaller: of event.MaxSize bytes sealed at most 48 KiB are the JWS, and 36 KiB
-// the payload, of which JSON's escapes make six times as much.
+// the payload.
 const maxMessage = 512 << 10
 
 // makeMessage gives the message of as many events, from the first on, as it may

@@ -66,17 +66,15 @@ func TestBatchIsOneMessage(t *testing.T) {
 	b.holds(places("k1", 1, 222)...)
 }
 
-// The largest event that a kiosk may send fits into a message, though all of
-// its payload be such as JSON writes in six letters.
+// The largest event that a kiosk may send fits into a message, with the next or
+// without.
 func TestLargestEventIsAMessage(t *testing.T) {
-	token, err := json.Marshal(strings.Repeat("<", 100))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := event.Opened{Payload: json.RawMessage(`{"a":"` + strings.Repeat("<", event.MaxSize*9/16) + `"}`), JWS: strings.Repeat("a", event.MaxSize*3/4)}
-	text, n, err := makeMessage([]event.Opened{e, {Payload: token}})
-	if err != nil || n == 0 || len(text) > maxMessage {
-		t.Errorf("%d events of %d bytes, %v", n, len(text), err)
+	e := event.Opened{Payload: json.RawMessage(`{"a":"` + strings.Repeat("a", event.MaxSize*9/16) + `"}`), JWS: strings.Repeat("a", event.MaxSize*3/4)}
+	for _, events := range [][]event.Opened{{e}, slices.Repeat([]event.Opened{e}, 20)} {
+		text, n, err := makeMessage(events)
+		if err != nil || n == 0 || n == 20 || len(text) > maxMessage || len(readMessage(text)) != n {
+			t.Errorf("%d events of %d bytes, %v", n, len(text), err)
+		}
 	}
 }
 
