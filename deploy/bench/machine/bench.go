@@ -133,4 +133,4 @@ func (b bench) join(names []string) (path string, err error) {
 }
 
 // wakeCost is measured once, before any machine runs.
-var wakeCost = sync.OnceValues(scenario.WakeCost)
+var wakeCost = sync.OnceValues(func() (time.Duration, error) { return scenario.WakeCost(2 * time.Second) })

@@ -19,8 +19,8 @@
  * The channels of PWM are lines after the others, high while they are enabled
  * with a duty cycle above zero. It writes one command at a time:
  *
- *	close A B	a contact between two lines closes
- *	open A B	and opens
+ *	press A B	a contact between two lines closes, after it bounced
+ *	release A B	and opens, after it bounced
  *	drive A 0|1	something outside, a switch or a short, drives a line
  *	leave A		and leaves it
  *
@@ -51,6 +51,8 @@
 #define TONES	2 /* channels of PWM */
 #define CHANGES	65536 /* that wait to be read */
 #define PAUSE	(5 * NSEC_PER_MSEC) /* before a reader is woken */
+#define BOUNCES	4 /* of a contact that moves, an even number */
+#define BOUNCE	(700 * NSEC_PER_USEC) /* from one to the next */
 
 /* What the far end reads, in the machine's byte order. */
 struct change {
@@ -169,6 +171,56 @@ static void settle(u64 changed, unsigned long flags)
 		edges &= edges - 1;
 		generic_handle_irq_safe(irq_find_mapping(domain, line));
 	}
+}
+
+/*
+ * The contact that moves. It bounces by a timer: a program that did it could be
+ * kept from going on in the middle.
+ */
+static struct {
+	struct hrtimer timer;
+	unsigned int a, b;
+	bool close;
+	unsigned int left;
+} moving;
+
+/* With lock held. */
+static void join(unsigned int a, unsigned int b, bool close)
+{
+	joined[a] = close ? joined[a] | BIT_ULL(b) : joined[a] & ~BIT_ULL(b);
+	joined[b] = close ? joined[b] | BIT_ULL(a) : joined[b] & ~BIT_ULL(a);
+}
+
+static enum hrtimer_restart bounce(struct hrtimer *timer)
+{
+	unsigned long flags;
+	bool more;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	more = --moving.left;
+	join(moving.a, moving.b, moving.left % 2 ? !moving.close : moving.close);
+	settle(0, flags);
+	if (!more)
+		return HRTIMER_NORESTART;
+	hrtimer_forward_now(timer, ns_to_ktime(BOUNCE));
+	return HRTIMER_RESTART;
+}
+
+static void move(unsigned int a, unsigned int b, bool close)
+{
+	unsigned long flags;
+
+	hrtimer_cancel(&moving.timer);
+	raw_spin_lock_irqsave(&lock, flags);
+	if (moving.left)
+		join(moving.a, moving.b, moving.close);
+	moving.a = a;
+	moving.b = b;
+	moving.close = close;
+	moving.left = BOUNCES;
+	join(a, b, close);
+	settle(0, flags);
+	hrtimer_start(&moving.timer, ns_to_ktime(BOUNCE), HRTIMER_MODE_REL);
 }
 
 static int contacts_get_direction(struct gpio_chip *gc, unsigned int line)
@@ -395,14 +447,16 @@ static ssize_t far_write(struct file *file, const char __user *from, size_t size
 		return -EFAULT;
 	command[size] = 0;
 
+	if (sscanf(command, "press %u %u", &a, &b) == 2 && a < LINES && b < LINES && a != b) {
+		move(a, b, true);
+		return size;
+	}
+	if (sscanf(command, "release %u %u", &a, &b) == 2 && a < LINES && b < LINES && a != b) {
+		move(a, b, false);
+		return size;
+	}
 	raw_spin_lock_irqsave(&lock, flags);
-	if (sscanf(command, "close %u %u", &a, &b) == 2 && a < LINES && b < LINES && a != b) {
-		joined[a] |= BIT_ULL(b);
-		joined[b] |= BIT_ULL(a);
-	} else if (sscanf(command, "open %u %u", &a, &b) == 2 && a < LINES && b < LINES) {
-		joined[a] &= ~BIT_ULL(b);
-		joined[b] &= ~BIT_ULL(a);
-	} else if (sscanf(command, "drive %u %u", &a, &b) == 2 && a < LINES && b < 2) {
+	if (sscanf(command, "drive %u %u", &a, &b) == 2 && a < LINES && b < 2) {
 		outside |= BIT_ULL(a);
 		outside_high = b ? outside_high | BIT_ULL(a) : outside_high & ~BIT_ULL(a);
 	} else if (sscanf(command, "leave %u", &a) == 1 && a < LINES) {
@@ -451,6 +505,8 @@ static int __init contacts_init(void)
 
 	hrtimer_init(&waker, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	waker.function = wake;
+	hrtimer_init(&moving.timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	moving.timer.function = bounce;
 	err = kfifo_alloc(&changes, CHANGES, GFP_KERNEL);
 	if (err)
 		return err;

@@ -35,12 +35,6 @@ func Press(k Keys, key rune) error {
 	return nil
 }
 
-// bounces of a contact that closes or opens, and how long each lasts.
-const (
-	bounces = 2
-	bounce  = time.Millisecond
-)
-
 // Matrix is a pad of bare contacts between lines.
 type Matrix struct {
 	lines      *Lines
@@ -54,28 +48,17 @@ func (l *Lines) WireMatrix(rows, cols []int, layout []string) *Matrix {
 }
 
 // Hold implements [Keys].
-func (m *Matrix) Hold(key rune) error { return m.move(key, m.lines.Join, m.lines.Part) }
+func (m *Matrix) Hold(key rune) error { return m.move(key, m.lines.Press) }
 
 // Let implements [Keys].
-func (m *Matrix) Let(key rune) error { return m.move(key, m.lines.Part, m.lines.Join) }
+func (m *Matrix) Let(key rune) error { return m.move(key, m.lines.Release) }
 
-// move makes a contact reach a state, with bounces back to the other.
-func (m *Matrix) move(key rune, to, back func(row, col int) error) error {
+func (m *Matrix) move(key rune, contact func(row, col int) error) error {
 	row, col, err := m.find(key)
 	if err != nil {
 		return err
 	}
-	for range bounces {
-		if err := to(row, col); err != nil {
-			return err
-		}
-		time.Sleep(bounce)
-		if err := back(row, col); err != nil {
-			return err
-		}
-		time.Sleep(bounce)
-	}
-	return to(row, col)
+	return contact(row, col)
 }
 
 // find gives the lines of a key.

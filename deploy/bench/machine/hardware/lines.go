@@ -101,11 +101,11 @@ func (l *Lines) Watch(f func(Change), lines ...int) {
 	})
 }
 
-// Join closes a contact between two lines.
-func (l *Lines) Join(a, b int) error { return l.tell("close %d %d", a, b) }
+// Press closes a contact between two lines, which bounces for some ms.
+func (l *Lines) Press(a, b int) error { return l.tell("press %d %d", a, b) }
 
-// Part opens it.
-func (l *Lines) Part(a, b int) error { return l.tell("open %d %d", a, b) }
+// Release opens it.
+func (l *Lines) Release(a, b int) error { return l.tell("release %d %d", a, b) }
 
 // Drive has something outside drive a line, as a switch to ground does.
 func (l *Lines) Drive(line int, high bool) error {
