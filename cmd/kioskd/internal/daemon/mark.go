@@ -20,7 +20,7 @@ const (
 	markBucket, markKey = "outbox", "mark"
 
 	// markStep is how many numbers a mark is ahead of the last event when it
-	// is written. That spares the disk a write for each, and is the most by
+	// is written, at most: one that is further ahead tells of an old copy. That spares the disk a write for each, and is the most by
 	// which more events are said to be lost than were.
 	markStep = 128
 )
@@ -48,9 +48,9 @@ type markedOutbox struct {
 
 // Append is the outbox's, which also fails when the mark cannot be written.
 func (o *markedOutbox) Append(seal func(seq uint64, prev []byte) (record, link []byte, err error)) (uint64, error) {
-	acked := o.Position().Acked
+	p := o.Position()
 	return o.Store.Append(func(seq uint64, prev []byte) (record, link []byte, err error) {
-		if err := o.advance(seq, seq-1+markStep, acked); err != nil {
+		if err := o.advance(seq, max(seq, p.Last+markStep), p.Acked); err != nil {
 			return nil, nil, err
 		}
 		return seal(seq, prev)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"smartkiosk/kiosk/event"
 	"smartkiosk/store"
 )
 
@@ -65,6 +67,43 @@ func TestMark(t *testing.T) {
 	var why error
 	if d.tend(t.Context(), func(err error) { why = err }); !errors.Is(why, store.ErrBroken) {
 		t.Errorf("the kiosk ends with %v", why)
+	}
+}
+
+// TestOldCopy: an outbox that is put back to an older state gives no number
+// twice, and says what it has not.
+func TestOldCopy(t *testing.T) {
+	state := t.TempDir()
+	path := filepath.Join(state, "outbox.db")
+	d := newTended(t, state, store.Options{})
+	d.fill(10, 2000)
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.fill(3*markStep, 2000)
+	if err := d.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	away := func(context.Context, []json.RawMessage) (uint64, error) { return 0, errors.New("away") }
+	outbox, err := openOutbox(path, store.Options{}, d.records, d.journal, away, d.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outbox.Close()
+	if p := outbox.Position(); p != (store.Position{First: 1, Acked: 0, Last: 4 * markStep}) {
+		t.Errorf("it stands at %+v", p)
+	}
+	records, err := outbox.Records(9, 2)
+	if err != nil || len(records) != 2 || len(records[0].Data) != 2000 {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	e, err := d.opener.Open(records[1].Data, d.device.Public())
+	if err != nil || e.Type != event.TypeLost || string(e.Payload) != fmt.Sprintf(`{"from":11,"through":%d}`, 4*markStep) {
+		t.Errorf("event 11 is %s %s, %v", e.Type, e.Payload, err)
 	}
 }
 

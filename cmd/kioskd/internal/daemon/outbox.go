@@ -22,8 +22,8 @@ const askWait = 10 * time.Second
 // openOutbox opens the outbox for j, whose events it keeps. From a damaged one
 // all that can be read goes into a new file, with an event in the place of
 // each that cannot: through the mark, where the damage took what says which
-// was the last. When nothing is left, not even the place where it stood, see
-// beginOutbox.
+// was the last. When nothing is left, not even the place where it stood, or
+// somebody put an old copy there, see beginOutbox.
 func openOutbox(path string, o store.Options, records *store.Records, j *journal.Journal, send func(context.Context, []json.RawMessage) (uint64, error), log *slog.Logger) (*markedOutbox, error) {
 	// A long outbox takes memory to be looked through, and none thereafter.
 	defer debug.FreeOSMemory()
@@ -45,6 +45,13 @@ func openOutbox(path string, o store.Options, records *store.Records, j *journal
 			err = begin()
 		}
 		if err != nil {
+			return nil, err
+		}
+		outbox, err = store.Open(path, o)
+	}
+	if err == nil && outbox.Sequence()+markStep < known.Through {
+		log.Error("outbox is an old copy", "newest", outbox.Sequence(), "mark", known.Through)
+		if err := errors.Join(outbox.Close(), begin()); err != nil {
 			return nil, err
 		}
 		outbox, err = store.Open(path, o)
