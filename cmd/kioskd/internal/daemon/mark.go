@@ -19,9 +19,10 @@ type mark struct {
 const (
 	markBucket, markKey = "outbox", "mark"
 
-	// markStep is how many numbers a mark is ahead of the last event when it
-	// is written, at most: one that is further ahead tells of an old copy. That spares the disk a write for each, and is the most by
-	// which more events are said to be lost than were.
+	// markStep is how many numbers, at most, a mark is ahead of the last event
+	// when it is written. That spares the disk a write for each, and bounds how
+	// many more events are said to be lost than were. A mark that is further
+	// ahead tells of an old copy.
 	markStep = 128
 )
 
