@@ -3,6 +3,7 @@ package hd44780
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
@@ -24,6 +25,13 @@ type GPIO struct {
 	levels map[gpio.PinOut]gpio.Level
 }
 
+// owners has the GPIO that was made last for each pin. One whose user does not
+// wait for it any more (display.Keeper) may still be at work: were two at it,
+// the module would lose count of its nibbles, which nobody notices.
+var owners sync.Map
+
+var errTakenOver = errors.New("another driver has taken the pin over")
+
 // pulse is how long E is high and low again: 450 and 550 ns at 2.7 V (datasheet,
 // "AC characteristics", write operation).
 const pulse = time.Microsecond
@@ -40,8 +48,14 @@ func NewGPIO(pins Pins, wait func(time.Duration)) (*GPIO, error) {
 		}
 		seen[p.Name()] = true
 	}
-	return &GPIO{pins, wait, map[gpio.PinOut]gpio.Level{}}, nil
+	g := &GPIO{pins, wait, map[gpio.PinOut]gpio.Level{}}
+	for _, p := range g.all() {
+		owners.Store(p, g)
+	}
+	return g, nil
 }
+
+func (g *GPIO) all() []gpio.PinOut { return append([]gpio.PinOut{g.pins.RS, g.pins.E}, g.pins.D[:]...) }
 
 // Pause waits: for the microseconds of an instruction by looking at the clock,
 // because a sleep takes some 60 µs longer than it was asked to, and otherwise
@@ -102,6 +116,9 @@ func (g *GPIO) set(pin gpio.PinOut, level gpio.Level) error {
 	if was, known := g.levels[pin]; known && was == level {
 		return nil
 	}
+	if owner, _ := owners.Load(pin); owner != g {
+		return fmt.Errorf("cannot set pin %s: %w", pin.Name(), errTakenOver)
+	}
 	if err := pin.Out(level); err != nil {
 		return fmt.Errorf("cannot set pin %s: %w", pin.Name(), err)
 	}
@@ -123,11 +140,13 @@ func (g *GPIO) Backlight(bool) error { return nil }
 // Check cannot ask.
 func (g *GPIO) Check() error { return display.ErrBlind }
 
-// Close lets go of the pins.
+// Close lets go of the pins, but of those that another has taken over.
 func (g *GPIO) Close() error {
 	var errs []error
-	for _, p := range append([]gpio.PinOut{g.pins.RS, g.pins.E}, g.pins.D[:]...) {
-		errs = append(errs, p.Halt())
+	for _, p := range g.all() {
+		if owners.CompareAndDelete(p, g) {
+			errs = append(errs, p.Halt())
+		}
 	}
 	return errors.Join(errs...)
 }

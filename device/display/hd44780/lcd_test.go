@@ -120,3 +120,37 @@ func TestRefreshTime(t *testing.T) {
 		t.Error(lcd.Faults)
 	}
 }
+
+// A driver that nobody waits for any more does not touch the pins that another
+// one has: not by what it still writes, nor when it is closed.
+func TestGPIOTakenOver(t *testing.T) {
+	clock := &displaysim.Clock{}
+	wires := &displaysim.Wires{LCD: displaysim.NewHD44780(2, 16, clock)}
+	pins := hd44780.Pins{RS: wires.Pin("RS"), E: wires.Pin("E")}
+	for i, name := range []string{"D4", "D5", "D6", "D7"} {
+		pins.D[i] = wires.Pin(name)
+	}
+	var buses [2]*hd44780.GPIO
+	for i := range buses {
+		var err error
+		if buses[i], err = hd44780.NewGPIO(pins, clock.Wait); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late, inUse := buses[0], buses[1]
+	if err := late.Byte(true, 'x'); err == nil {
+		t.Error("the late one writes")
+	}
+	if err := late.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := inUse.Byte(true, 'x'); err != nil {
+		t.Error(err)
+	}
+	if err := inUse.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := inUse.Byte(true, 'x'); err == nil {
+		t.Error("one that is closed writes")
+	}
+}
