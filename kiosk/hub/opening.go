@@ -30,9 +30,13 @@ type openingEvent struct {
 	err    error
 }
 
+// readAhead is how many events may wait to be opened, so that neither who reads
+// them nor who opens them waits for the other at each.
+const readAhead = 64
+
 func (h *Hub) startOpening(device crypto.PublicKey) *opening {
 	const most = 1 << 62
-	o := &opening{opener: h.opener(), device: device, turns: &h.turns, queue: make(chan *openingEvent)}
+	o := &opening{opener: h.opener(), device: device, turns: &h.turns, queue: make(chan *openingEvent, readAhead)}
 	o.failed.Store(most)
 	for range runtime.GOMAXPROCS(0) {
 		o.workers.Go(o.work)
