@@ -26,7 +26,7 @@
 //	the guardian hangs                   the kiosk, at the next command          test, SIGSTOP
 //	systemd stops the service            guardian: SIGTERM (KillMode=            test, SIGTERM
 //	                                     control-group, the default)
-//	both are killed at once (-9): OOM    the kernel, where it makes a released   not shown
+//	both are killed at once (-9): OOM    the kernel, where it makes a released   deploy/bench
 //	killer, systemctl kill -s KILL       line an input, and a pull-down resistor
 //	guardian hangs and kiosk is dead     nobody in software                      not shown
 //	the kernel hangs or panics           the hardware watchdog: reset makes the  not shown
@@ -48,8 +48,8 @@
 // module with a one-shot timer, or a controller of the door that takes a pulse.
 //
 // The tests' line is a FIFO that two processes see, and it keeps its level when
-// its holder dies: the worse of the two kernels. Nothing here was run on
-// simulated pins or on a door.
+// its holder dies: the worse of the two kernels. The line of deploy/bench becomes
+// an input, the better one. Nothing here was run on a door.
 //
 // # The others
 //
@@ -69,10 +69,12 @@
 // # Parts, and what each was proven on
 //
 //	part                          proven on
-//	lamps, active buzzer          gpiotest pins; never simulated pins or hardware
+//	lamps, active buzzer          gpiotest pins; lines of a kernel (deploy/bench)
 //	piezo on a line with PWM      gpiotest pin
-//	piezo on Linux's PWM          files, and a model of the kernel's rules for them
-//	strike                        processes that are killed and stopped, on a FIFO for a line; guard in virtual time
-//	tamper switch                 a gpiotest pin with a switch, and lost, in virtual time
-//	watchdog                      a model of the device in virtual time; a plain file for what the kernel refuses
+//	piezo on Linux's PWM          files, and a model of the kernel's rules for them; PWM of a kernel (deploy/bench)
+//	strike                        processes that are killed and stopped, on a FIFO and on a line of a kernel (deploy/bench); guard in virtual time
+//	tamper switch                 a gpiotest pin with a switch, and lost, in virtual time; a line of a kernel (deploy/bench)
+//	watchdog                      a model of the device in virtual time; a plain file for what the kernel refuses; softdog (deploy/bench)
+//
+// None was proven on hardware.
 package cue

@@ -30,16 +30,17 @@
 // None of these was proven on hardware. "Playback" is a golden sequence of
 // bytes, from the data sheet's own example where it has one; "simulated" is the
 // part as displaysim plays it; "pty" is a pseudo-terminal behind
-// github.com/tarm/serial.
+// github.com/tarm/serial; "kernel" is the simulated part behind the lines, the I²C
+// bus or the terminal of a kernel, with a whole kiosk before it (deploy/bench).
 //
 //	part                        package     letters                   notices a loss of power   proven on
-//	HD44780 16x2, 20x4, GPIO    hd44780     ROM, CGRAM                no: written anew each min playback, simulated pins
-//	the same behind a PCF8574   hd44780     ROM, CGRAM                reads R/W and E back      playback, simulated I²C
-//	SSD1306 128x64              oled        own fonts, images, QR     reads the status          playback, simulated I²C
+//	HD44780 16x2, 20x4, GPIO    hd44780     ROM, CGRAM                no: written anew each min playback, simulated pins, kernel
+//	the same behind a PCF8574   hd44780     ROM, CGRAM                reads R/W and E back      playback, simulated I²C, kernel
+//	SSD1306 128x64              oled        own fonts, images, QR     reads the status          playback, simulated I²C, kernel
 //	SH1106 128x64               oled        own fonts, images, QR     reads the status          simulated I²C
 //	SerLCD 16x2, 20x4           serialtext  ASCII, 8 taught letters   no: written anew each min playback, simulated, pty
 //	Matrix Orbital LK204-7T     serialtext  ASCII, 8 taught letters   no: written anew each min playback, simulated, pty
-//	Epson DM-D110, ESC/POS      serialtext  code page 865             no: written anew each min playback, simulated, pty
+//	Epson DM-D110, ESC/POS      serialtext  code page 865             no: written anew each min playback, simulated, pty, kernel
 //
 // A panel of SSD1306 or SH1106 that does not answer reads is written anew each
 // minute, too.

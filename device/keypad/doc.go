@@ -46,9 +46,11 @@
 // # Parts, and what each was proven on
 //
 //	part                              proven on
-//	3×4 and 4×4 matrix, edges         a model of the contacts and their currents, in virtual time; never simulated pins or hardware
-//	matrix on lines without edges     the same
-//	USB number pad, event stream      bytes of a struct input_event printed by C; a FIFO in place of the device; never uinput or hardware
-//	USB number pad, coming and going  inotify on a real folder; stand-ins for the devices
-//	EVIOCGRAB and the other requests  their numbers against <linux/input.h>; the test with the build tag uinput does the rest where /dev/uinput is
+//	3×4 and 4×4 matrix, edges         a model of the contacts and their currents, in virtual time; contacts between lines of a kernel (deploy/bench)
+//	matrix on lines without edges     the model
+//	USB number pad, event stream      bytes of a struct input_event printed by C; a FIFO in place of the device; uinput (deploy/bench)
+//	USB number pad, coming and going  inotify on a real folder; stand-ins for the devices; uinput (deploy/bench)
+//	EVIOCGRAB and the other requests  their numbers against <linux/input.h>; uinput (deploy/bench, and the test with the build tag uinput)
+//
+// None was proven on hardware.
 package keypad
