@@ -31,7 +31,7 @@ type Frame struct {
 // Frame gives a screen's words. A language that the catalogue has not is
 // answered with one that it has.
 func (c *Catalogue) Frame(s kiosk.Screen) Frame {
-	l, t := c.language(s.Language), c.words(s)
+	l, t := c.language(s.Language), c.words(s, Hash)
 	next := c.language(c.Next(l.Tag))
 	name := shorten(printable(s.Name), maxName)
 	f := Frame{

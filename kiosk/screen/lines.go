@@ -1,17 +1,27 @@
 package screen
 
 import (
+	"cmp"
 	"strings"
+	"unicode/utf8"
 
 	"smartkiosk/kiosk"
 )
 
-// Form is the size of a display in letters.
+// Form is the size of a display in letters, and what its texts call the key
+// that ends a PIN.
 type Form struct {
-	Heading int // letters in the first row
-	Columns int // letters in each row after it
-	Rows    int // rows, the first included
+	Heading int    // letters in the first row
+	Columns int    // letters in each row after it
+	Rows    int    // rows, the first included
+	OK      string // what is printed on that key: Hash unless said
 }
+
+// What is printed on the key that ends a PIN.
+const (
+	Hash  = "#"     // on pads like a telephone's
+	Enter = "Enter" // on a computer's number pad, which has no #
+)
 
 // The forms that every text is proven to fit.
 var (
@@ -24,14 +34,15 @@ var (
 
 // Lines lays a screen out for a display of rows: f.Rows strings, the first of
 // at most f.Heading letters and the others of at most f.Columns, none padded.
-// Typed PIN digits are asterisks in the last row.
+// Typed PIN digits are asterisks in the last row, with the key that ends them.
 func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
-	t := c.words(s)
+	ok := cmp.Or(f.OK, Hash)
+	t := c.words(s, ok)
 	rows := append(make([]string, 0, f.Rows), cut(t.Heading, f.Heading))
 	entry := ""
 	room := f.Rows - 1
 	if s.TakesPIN() {
-		entry = strings.Repeat("*", min(max(s.Typed, 0), f.Columns))
+		entry = entryRow(s.Typed, "OK: "+ok, f.Columns)
 		if f.Rows > 2 {
 			room--
 		}
@@ -42,16 +53,55 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 		}
 		return append(rows, entry)
 	}
-	body := wrap(fillName(t.Text, s.Name, f.Columns), f.Columns)
-	if hint := wrap(t.Hint, f.Columns); t.Hint != "" && len(body)+len(hint) <= room {
-		body = append(body, hint...)
-	}
-	rows = append(rows, body[:min(len(body), room)]...)
+	rows = append(rows, body(fillName(t.Text, s.Name, f.Columns), t.Hint, f.Columns, room)...)
 	for len(rows) < f.Rows {
 		rows = append(rows, "")
 	}
 	if entry != "" {
 		rows[f.Rows-1] = entry
+	}
+	return rows
+}
+
+// entryRow shows typed digits, and on the right, where it has room, what ends
+// them. It is empty as long as there are none.
+func entryRow(typed int, end string, columns int) string {
+	stars := strings.Repeat("*", min(max(typed, 0), columns))
+	if gap := columns - len(stars) - len(end); stars != "" && gap > 0 {
+		return stars + strings.Repeat(" ", gap) + end
+	}
+	return stars
+}
+
+// body lays a text and its hint out in at most room rows: both if they fit,
+// and by sentences if they fit so.
+func body(t, hint string, columns, room int) []string {
+	if hint != "" {
+		last := wrap(hint, columns)
+		for _, rows := range [][]string{sentences(t, columns), wrap(t, columns)} {
+			if len(rows)+len(last) <= room {
+				return append(rows, last...)
+			}
+		}
+	}
+	if rows := sentences(t, columns); len(rows) <= room {
+		return rows
+	}
+	rows := wrap(t, columns)
+	return rows[:min(len(rows), room)]
+}
+
+// sentences wraps a text so that a sentence for which a row has no room left
+// begins in the next: one is read faster whole.
+func sentences(t string, columns int) []string {
+	var rows []string
+	for sentence := range strings.SplitAfterSeq(t, ". ") {
+		first := wrap(sentence, columns)
+		if n := len(rows); n > 0 && len(first) == 1 && letters(rows[n-1])+1+letters(first[0]) <= columns {
+			rows[n-1] += " " + first[0]
+			continue
+		}
+		rows = append(rows, first...)
 	}
 	return rows
 }
@@ -71,7 +121,7 @@ func wrap(t string, columns int) []string {
 		switch {
 		case row == "":
 			row = word
-		case len([]rune(row))+1+len([]rune(word)) <= columns:
+		case letters(row)+1+letters(word) <= columns:
 			row += " " + word
 		default:
 			rows = append(rows, row)
@@ -80,6 +130,8 @@ func wrap(t string, columns int) []string {
 	}
 	return append(rows, row)
 }
+
+func letters(t string) int { return utf8.RuneCountInString(t) }
 
 func cut(t string, letters int) string {
 	if r := []rune(t); len(r) > letters {

@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -98,15 +99,22 @@ func situations(t *testing.T) []kiosk.Screen {
 	return all
 }
 
-// TestEveryScreenFits goes through every screen, language and form, and looks
-// that no word of the catalogue is cut off.
+// TestEveryScreenFits goes through every screen, language, form and keypad, and
+// looks that no word of the catalogue is cut off.
 func TestEveryScreenFits(t *testing.T) {
 	c := catalogue(t)
 	for _, l := range c.languages {
 		for _, s := range situations(t) {
 			s.Language = l.Tag
-			words := c.words(s)
-			for name, form := range map[string]Form{"16x2": Text16x2, "20x4": Text20x4, "128x64": Graphic128x64} {
+			for name, form := range map[string]Form{
+				"16x2": Text16x2, "20x4": Text20x4, "128x64": Graphic128x64,
+				"16x2, number pad": padded(Text16x2), "20x4, number pad": padded(Text20x4), "128x64, number pad": padded(Graphic128x64),
+			} {
+				ok := cmp.Or(form.OK, "#")
+				words := c.words(s, ok)
+				if form.OK == Enter && strings.Contains(words.Short+words.Text+words.Hint, "#") {
+					t.Errorf("%s %s: a number pad has no #: %q", l.Tag, situationOf(s), words)
+				}
 				rows := c.Lines(s, form)
 				checkRows(t, rows, form)
 				want := words.Heading + " " + words.Text
@@ -121,20 +129,27 @@ func TestEveryScreenFits(t *testing.T) {
 				if !strings.HasPrefix(got, want) {
 					t.Errorf("%s %s on %s: shows %q, want %q", l.Tag, situationOf(s), name, rows, want)
 				}
-				if stars := strings.Repeat("*", s.Typed); rows[form.Rows-1] != stars && s.Typed > 0 {
-					t.Errorf("%s %s on %s: last row %q, want %q", l.Tag, situationOf(s), name, rows[form.Rows-1], stars)
+				entry := fmt.Sprintf("%s%*s", strings.Repeat("*", s.Typed), form.Columns-s.Typed, "OK: "+ok)
+				if s.Typed > 0 && rows[form.Rows-1] != entry {
+					t.Errorf("%s %s on %s: last row %q, want %q", l.Tag, situationOf(s), name, rows[form.Rows-1], entry)
 				}
 			}
 			f := c.Frame(s)
 			if f.Heading == "" || f.Text == "" || f.Tone == "" || f.Lang != l.Tag || f.Name != string(s.ID) {
 				t.Errorf("%s %s: incomplete frame %+v", l.Tag, situationOf(s), f)
 			}
-			all := f.Heading + f.Text + f.Hint + f.EntryLabel + strings.ReplaceAll(words.Short, "{name}", "")
+			all := f.Heading + f.Text + f.Hint + f.EntryLabel + strings.ReplaceAll(c.words(s, Hash).Short, "{name}", "")
 			if strings.Contains(all, "{") {
 				t.Errorf("%s %s: a placeholder is left in %q", l.Tag, situationOf(s), all)
 			}
 		}
 	}
+}
+
+// padded is a form beside a number pad.
+func padded(f Form) Form {
+	f.OK = Enter
+	return f
 }
 
 func checkRows(t interface{ Errorf(string, ...any) }, rows []string, form Form) {
@@ -172,7 +187,7 @@ func TestAnyScreenFits(t *testing.T) {
 			Name:       rapid.String().Draw(t, "name"),
 			Offline:    rapid.Bool().Draw(t, "offline"),
 		}
-		for _, form := range []Form{Text16x2, Text20x4, Graphic128x64} {
+		for _, form := range []Form{Text16x2, Text20x4, Graphic128x64, padded(Text16x2)} {
 			checkRows(t, c.Lines(s, form), form)
 		}
 		f := c.Frame(s)
@@ -241,6 +256,39 @@ func TestEveryReasonIsGrouped(t *testing.T) {
 	}
 	if len(told) > 10 {
 		t.Errorf("%d ways to be denied: a few are enough", len(told))
+	}
+}
+
+// TestBody: a sentence begins a row when there is room for it to do so, and the
+// hint goes before that.
+func TestBody(t *testing.T) {
+	for _, tt := range []struct {
+		text, hint    string
+		columns, room int
+		want          string
+	}{
+		{"One moment. Leave it in.", "", 20, 3, "One moment.|Leave it in."},
+		{"One moment. Wait.", "", 20, 3, "One moment. Wait."},
+		{"One moment. Leave it in.", "", 20, 1, "One moment. Leave it"},
+		{"Aaaa bbbb cccc. Dddd eeee ffff gggg. H i.", "Go.", 20, 3, "Aaaa bbbb cccc. Dddd|eeee ffff gggg. H i.|Go."},
+		{"Aaaa bbbb cccc. Dddd eeee ffff gggg. H i.", "Go.", 20, 4, "Aaaa bbbb cccc.|Dddd eeee ffff gggg.|H i.|Go."},
+		{"Gone for good. Ask somebody else.", "Now go away from here.", 20, 3, "Gone for good.|Ask somebody else."},
+		{"No. Æsj. 1", "", 8, 2, "No. Æsj.|1"},
+	} {
+		if got := strings.Join(body(tt.text, tt.hint, tt.columns, tt.room), "|"); got != tt.want {
+			t.Errorf("%q in %d rows: %q, want %q", tt.text, tt.room, got, tt.want)
+		}
+	}
+}
+
+// TestEntryRow: the digits go before what ends them.
+func TestEntryRow(t *testing.T) {
+	for typed, want := range map[int]string{
+		-1: "", 0: "", 1: "*         OK: #", 9: "********* OK: #", 10: "**********", 15: "***************", 99: "***************",
+	} {
+		if got := entryRow(typed, "OK: #", 15); got != want {
+			t.Errorf("%d digits: %q, want %q", typed, got, want)
+		}
 	}
 }
 

@@ -12,14 +12,16 @@ import (
 // name 64.
 const maxName = 64
 
-// words fills a situation's texts in for one screen, all but {name}, which
-// depends on the room there is.
-func (c *Catalogue) words(s kiosk.Screen) text {
+// words fills a situation's texts in for one screen and a panel whose key that
+// ends a PIN has ok printed on it: all but {name}, which depends on the room
+// there is.
+func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 	l := c.language(s.Language)
 	t := l.Screens[situationOf(s)]
 	fill := strings.NewReplacer(
 		"{tries}", strconv.Itoa(s.Tries),
 		"{language}", c.language(c.Next(l.Tag)).Name,
+		"{ok}", ok,
 	).Replace
 	return text{fill(t.Heading), fill(t.Short), fill(t.Text), fill(t.Hint)}
 }

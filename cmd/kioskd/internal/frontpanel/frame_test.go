@@ -29,9 +29,32 @@ func TestFrames(t *testing.T) {
 		{&board.SSD1306{}, "Sett inn kortet|Brikken først og opp.|Trykk * for English||", display.Heading},
 		{&board.SH1106{OLED: board.OLED{Text: "large"}}, "Sett inn kortet|* English", display.Large},
 	} {
-		f := frame(texts, kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"}, tt.section.Form())
+		f := frame(texts, kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"}, tt.section.Form(), screen.Hash)
 		if got := strings.Join(f.Rows, "|"); got != tt.rows || f.Layout != tt.layout {
 			t.Errorf("%s: %q in layout %d, want %q in %d", tt.section.Section(), got, f.Layout, tt.rows, tt.layout)
+		}
+	}
+}
+
+// Who types on a number pad is told of Enter: it has no #.
+func TestOKKey(t *testing.T) {
+	texts, err := screen.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		keypads []board.Keypad
+		rows    string
+	}{
+		{nil, "Tast PIN-koden|Avslutt: #"},
+		{[]board.Keypad{&board.Matrix{}}, "Tast PIN-koden|Avslutt: #"},
+		{[]board.Keypad{&board.USB{}}, "Tast PIN-koden|Avslutt: Enter"},
+		{[]board.Keypad{&board.USB{}, &board.Matrix{}}, "Tast PIN-koden|Avslutt: #"},
+	} {
+		asks := kiosk.Screen{ID: kiosk.ScreenPIN, Language: "nb"}
+		f := frame(texts, asks, board.Form{Rows: 2, Columns: 16}, okKey(tt.keypads))
+		if got := strings.Join(f.Rows, "|"); got != tt.rows {
+			t.Errorf("%d keypads: %q, want %q", len(tt.keypads), got, tt.rows)
 		}
 	}
 }

@@ -8,7 +8,21 @@ import (
 	"smartkiosk/device/board"
 	"smartkiosk/device/keypad"
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/screen"
 )
+
+// okKey is what is printed on the key that ends a PIN: a board that has number
+// pads and nothing else has no #.
+func okKey(keypads []board.Keypad) string {
+	ok := screen.Hash
+	for _, k := range keypads {
+		if _, pad := k.(*board.USB); !pad {
+			return screen.Hash
+		}
+		ok = screen.Enter
+	}
+	return ok
+}
 
 // take hands keys on. What nobody takes is dropped: it was typed at a program
 // that has stopped.

@@ -28,6 +28,7 @@ const keyBuffer = 16
 // Panel is a front panel. It is a terminal.Panel.
 type Panel struct {
 	texts    *screen.Catalogue
+	ok       string         // what is printed on the key that ends a PIN
 	beside   terminal.Panel // nil for none
 	displays []shown
 	buzzer   *buzzer // nil for none
@@ -50,7 +51,7 @@ type shown struct {
 // What another panel, nil for none, shows and takes is the same.
 func Open(b *board.Board, texts *screen.Catalogue, beside terminal.Panel, log *slog.Logger) *Panel {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Panel{texts: texts, beside: beside, keys: make(chan rune, keyBuffer), health: newHealth(log), stop: stop}
+	p := &Panel{texts: texts, ok: okKey(b.Keypads()), beside: beside, keys: make(chan rune, keyBuffer), health: newHealth(log), stop: stop}
 	for _, d := range b.Displays() {
 		part := p.health.part(d.Section(), kiosk.Display)
 		p.displays = append(p.displays, shown{display.Keep(d.Open, part.is), d.Form()})
@@ -109,7 +110,7 @@ func (p *Panel) Reports() <-chan Report { return p.health.reports }
 // Show implements terminal.Panel.
 func (p *Panel) Show(s kiosk.Screen) {
 	for _, d := range p.displays {
-		d.keeper.Show(frame(p.texts, s, d.form))
+		d.keeper.Show(frame(p.texts, s, d.form, p.ok))
 	}
 	if p.lamps != nil {
 		p.lamps.show(p.texts.Frame(s).Tone)
@@ -142,8 +143,9 @@ func (p *Panel) OpenDoor() {
 // Keys implements terminal.Panel: those of all keypads.
 func (p *Panel) Keys() <-chan rune { return p.keys }
 
-// frame lays a screen out for a display.
-func frame(texts *screen.Catalogue, s kiosk.Screen, f board.Form) display.Frame {
+// frame lays a screen out for a display beside a keypad whose key that ends a
+// PIN has ok printed on it.
+func frame(texts *screen.Catalogue, s kiosk.Screen, f board.Form, ok string) display.Frame {
 	form := screen.Form{Heading: f.Columns, Columns: f.Columns, Rows: f.Rows}
 	switch f.Layout {
 	case display.Heading:
@@ -151,6 +153,7 @@ func frame(texts *screen.Catalogue, s kiosk.Screen, f board.Form) display.Frame 
 	case display.Large:
 		form = screen.Text16x2
 	}
+	form.OK = ok
 	return display.Frame{Rows: texts.Lines(s, form), Layout: f.Layout}
 }
 
