@@ -70,7 +70,7 @@ func (s *step) askHubAgain() {
 // verify hands the PIN over to the effect, which wipes it.
 func (s *step) verify() {
 	s.askHubAgain()
-	s.do(VerifyPIN{s.id, s.pin})
+	s.do(VerifyPIN{s.id, s.pin}, Sound{CueKey}) // who cannot see waits for what comes next
 	s.pin = PIN{}
 	s.enter(verifying, s.config.Timing.Verifying)
 }
