@@ -199,18 +199,25 @@ class KioskPanel extends HTMLElement {
   }
 }
 
-// Sounds: notes in Hz, one after the other.
-const melodies = { key: [1200], refused: [240], attention: [520, 660], granted: [660, 880], denied: [330, 220], "out-of-service": [220, 220, 220] };
-const note = 0.14; // seconds from one note to the next
+// Sounds: notes in Hz and seconds, one after the other. Rhythm alone tells them
+// apart, for who hears no pitch.
+const melodies = {
+  key: [[1200, 0.02]],
+  refused: [[240, 0.25]],
+  attention: [[520, 0.1], [660, 0.1]],
+  granted: [[660, 0.08], [780, 0.08], [1050, 0.4]],
+  denied: [[330, 0.4], [220, 0.6]],
+  "out-of-service": [[220, 0.25], [220, 0.25], [220, 0.25], [220, 0.25]],
+};
+const rest = 0.06; // seconds from one note to the next
 let audio;
 
 function sound(name) {
   // A browser lets a page make no sound before somebody has touched it.
   if (!melodies[name] || !navigator.userActivation?.hasBeenActive) return;
   audio ??= new AudioContext();
-  const lasts = name === "key" ? 0.02 : 0.1;
-  melodies[name].forEach((hertz, i) => {
-    const from = audio.currentTime + i * note;
+  let from = audio.currentTime;
+  for (const [hertz, lasts] of melodies[name]) {
     const tone = new OscillatorNode(audio, { frequency: hertz });
     const volume = new GainNode(audio, { gain: 0 });
     volume.gain.setTargetAtTime(0.07, from, 0.008);
@@ -218,7 +225,8 @@ function sound(name) {
     tone.connect(volume).connect(audio.destination);
     tone.start(from);
     tone.stop(from + lasts + 0.2);
-  });
+    from += lasts + rest;
+  }
 }
 
 customElements.define("kiosk-panel", KioskPanel);

@@ -12,11 +12,12 @@ import (
 )
 
 // tunes are what each cue sounds like: pitch, and for how long. Rhythm alone
-// tells them apart, for a buzzer with one tone and for who hears no pitch:
-// granted is two short and a long one and rises, denied two long ones and falls.
+// tells them apart, for a buzzer with one tone and for who hears no pitch: a
+// key is a tick, one refused a hum, attention two short ones; granted is two
+// short and a long one and rises, denied two long ones and falls.
 var tunes = map[kiosk.Cue][]cue.Note{
 	kiosk.CueKey:          {tone(1200, 25)},
-	kiosk.CueRefused:      {tone(240, 60), rest(40), tone(240, 60)},
+	kiosk.CueRefused:      {tone(240, 250)},
 	kiosk.CueAttention:    {tone(520, 120), rest(60), tone(660, 120)},
 	kiosk.CueGranted:      {tone(660, 90), rest(50), tone(780, 90), rest(50), tone(1050, 450)},
 	kiosk.CueDenied:       {tone(330, 450), rest(150), tone(220, 700)},

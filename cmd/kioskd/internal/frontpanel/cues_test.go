@@ -1,0 +1,32 @@
+package frontpanel
+
+import (
+	"testing"
+	"time"
+)
+
+// Who cannot see, and hears a buzzer of one tone, tells the cues apart by how
+// many tones there are and which of them are long.
+func TestRhythms(t *testing.T) {
+	heard := map[string]string{}
+	for cue, tune := range tunes {
+		rhythm := ""
+		for _, note := range tune {
+			switch {
+			case note.Pitch == 0:
+			case note.For < 50*time.Millisecond:
+				rhythm += "'"
+			case note.For <= 150*time.Millisecond:
+				rhythm += "."
+			case note.For >= 250*time.Millisecond:
+				rhythm += "-"
+			default:
+				t.Errorf("%s: a note of %v is neither short nor long", cue, note.For)
+			}
+		}
+		if other, taken := heard[rhythm]; taken || rhythm == "" {
+			t.Errorf("%s sounds %q, as %q", cue, rhythm, other)
+		}
+		heard[rhythm] = string(cue)
+	}
+}
