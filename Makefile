@@ -40,14 +40,16 @@ vet: need-build
 	@test -z "$$(gofmt -l cmd device kiosk store deploy)" || { gofmt -d cmd device kiosk store deploy; exit 1; }
 	@go vet ./...
 	@go vet -tags pkcs11 ./device/pkcs11card ./cmd/kioskd/...
+	@go vet -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader
 	@go tool staticcheck ./...
 	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/kioskd/internal/daemon
+	@go tool staticcheck -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader
 
 # Side by side in one run, because machines are noisy; the table goes to bench.json too.
-BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|Append$$|AppendBacklog|Fdatasync|JetStreamPublish|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle
+BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|AppendBacklog|SideBySide|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle
 bench: need-test
-	@set -o pipefail; go test -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
-		./device/smartkort ./cmd/kioskctl ./store ./cmd/kioskd ./kiosk/push ./kiosk/webeid ./kiosk/trust ./device/display \
+	@set -o pipefail; go test -tags sidebyside -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
+		./device/smartkort ./cmd/kioskctl ./store ./store/sidebyside ./cmd/kioskd ./kiosk/push ./kiosk/webeid ./kiosk/trust ./device/display \
 		./cmd/kioskd/internal/frontpanel | go run ./deploy/benchtable
 
 # Every fuzz target there is, TIME each.
