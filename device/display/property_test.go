@@ -231,7 +231,8 @@ func TestPictureAndQR(t *testing.T) {
 			t.Fatal(err)
 		}
 		blank := seen(glass)
-		for _, link := range []string{"https://kiosk.example/k1", "https://kiosk.example/" + strings.Repeat("k", 90)} {
+		for _, length := range []int{24, 32, 53, 54, 90, 120, 160, 195, 230} { // of two dots a module, and of one
+			link := "https://kiosk.example/" + strings.Repeat("k", length-22)
 			code, err := oled.QR(link)
 			if err != nil {
 				t.Fatal(err)
@@ -252,6 +253,9 @@ func TestPictureAndQR(t *testing.T) {
 						t.Fatalf("%s: dot %d,%d is %v, want %v", panel, x, y, !lit, lit)
 					}
 				}
+			}
+			if read, err := readQR(glass.Dots()); err != nil || read != link {
+				t.Errorf("%s: a QR code of %d bytes reads %q, %v", panel, length, read, err)
 			}
 			if *pictures != "" {
 				write(t, fmt.Sprintf("%s/qr-%d-%d.png", *pictures, chip, len(link)), glass.Picture())
