@@ -7,8 +7,9 @@
 // are one hub: what must happen once happens by compare-and-set there.
 //
 //	stream smartkiosk-events           one subject per kiosk, smartkiosk.events.<id>, with its events
-//	                                   as consumers get them; smartkiosk.reviews.<id> has what this hub
-//	                                   thinks of them
+//	                                   as consumers get them, and where its chain goes on behind
+//	                                   events that it has lost itself; smartkiosk.reviews.<id> has
+//	                                   what this hub thinks of them
 //	bucket smartkiosk-challenges       nonce → whose, until when, whether spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream
 //	bucket smartkiosk-known            kiosk and pseudonym → the day of whom the hub let in there,
