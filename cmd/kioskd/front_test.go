@@ -126,6 +126,20 @@ func TestBoard(t *testing.T) {
 	p.sees("welcome")
 	k.stop()
 	second.shows(t, "Ute av drift")
+
+	// One that cannot even start does not leave people before a dark display.
+	second.far.Close()
+	if err := os.Remove(port); err != nil {
+		t.Fatal(err)
+	}
+	third := plug(t, port)
+	if err := os.Remove(s.path("hub/kiosks/k1/kiosk.key")); err != nil {
+		t.Fatal(err)
+	}
+	if said := fails(t, "kioskd", "run", "--config", s.config); !strings.Contains(said, "kiosk.key") {
+		t.Errorf("it said %s", said)
+	}
+	third.shows(t, "Ute av drift")
 }
 
 // A board of which no visit can be had is refused, with what is missing.

@@ -15,6 +15,7 @@ import (
 	"smartkiosk/cmd/kioskd/internal/daemon"
 	"smartkiosk/device/panel"
 	"smartkiosk/device/reader"
+	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/screen"
 )
 
@@ -39,6 +40,8 @@ func runKiosk(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	defer front.close()
+	// Until it serves, and when it cannot, people are told so.
+	front.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: c.Language})
 	d, err := daemon.Open(c, reader.New(c.Reader.Match, log), front.Panel, texts, log)
 	if err != nil {
 		return err
