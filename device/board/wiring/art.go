@@ -17,9 +17,9 @@ func (d *drawing) art(p board.Part) {
 		d.keys([]string{"789", "456", "123", "*0#"}, "#2b2b2b")
 		d.add(`</g>`)
 	case *board.HD44780, *board.PCF8574, *board.SerLCD, *board.LK204:
-		d.glass("#1f4fa8", "#dfe9ff", "Sett inn kortet", "Brikken først", "og opp.")
+		d.glass("#1f4fa8", "#dfe9ff", "Sett inn kortet", "Brikken fram", "og opp.")
 	case *board.SSD1306, *board.SH1106:
-		d.glass("#000", "#fff", "Sett inn kortet", "Brikken først", "og opp.")
+		d.glass("#000", "#fff", "Sett inn kortet", "Brikken fram", "og opp.")
 	case *board.DMD110:
 		d.add(`<rect x="-4" y="14" width="8" height="22" fill="#777"/><rect x="-22" y="34" width="44" height="6" rx="3" fill="#777"/>`)
 		d.add(`<g transform="translate(0 -12)">`)
