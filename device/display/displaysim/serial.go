@@ -28,10 +28,16 @@ type Serial struct {
 	pending  []byte // after the prefix
 	take     func(s *Serial, b byte)
 	letter   func(s *Serial, code byte) rune
+	keeps    bool // the letters that it was taught, without power
 }
 
-// NewSerLCD is SparkFun's SerLCD with the OpenLCD firmware.
-func NewSerLCD(rows, cols int) *Serial { return newSerial(rows, cols, takeSerLCD, lcdLetter) }
+// NewSerLCD is SparkFun's SerLCD with the OpenLCD firmware. Its EEPROM keeps the
+// letters that it was taught.
+func NewSerLCD(rows, cols int) *Serial {
+	s := newSerial(rows, cols, takeSerLCD, lcdLetter)
+	s.keeps = true
+	return s
+}
 
 // NewLK204 is Matrix Orbital's LK204-7T.
 func NewLK204() *Serial { return newSerial(4, 20, takeLK204, lcdLetter) }
@@ -49,7 +55,9 @@ func newSerial(rows, cols int, take func(*Serial, byte), letter func(*Serial, by
 func (s *Serial) PowerCycle() {
 	s.cells = []byte(fmt.Sprintf("%-*s", s.Rows*s.Cols, "HELLO"))
 	s.row, s.col, s.on, s.cursor, s.prefix, s.pending = 0, 0, true, false, 0, nil
-	s.glyphs = [8][8]byte{}
+	if !s.keeps {
+		s.glyphs = [8][8]byte{}
+	}
 }
 
 // Write implements io.Writer.

@@ -23,6 +23,8 @@ func (dmd110) size() (rows, cols int) { return 2, 20 }
 // specification does not say which bit is the uppermost dot.
 func (dmd110) encoder() *display.Encoder { return display.NewEncoder(cp865, 0) }
 
+func (dmd110) remembers() bool { return false }
+
 func cp865(r rune) (byte, bool) {
 	if r < ' ' || r == 0x7f || r == '\u00a0' { // the last is shown as a block by some
 		return 0, false

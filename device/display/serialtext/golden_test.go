@@ -125,6 +125,54 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// taught counts how often a module is taught å.
+type taught struct {
+	record
+	times int
+}
+
+func (p *taught) Write(message []byte) (int, error) {
+	p.times += bytes.Count(message, []byte{0x7c, 0x1b, 0x04, 0x0a, 0x0e, 0x01, 0x0f, 0x11, 0x0f, 0x00})
+	p.messages = nil
+	return p.record.Write(message)
+}
+
+// TestLettersWear: a module that writes each letter that it is taught to its
+// EEPROM is not taught å anew in each minute of the months that a screen stands.
+func TestLettersWear(t *testing.T) {
+	port := &taught{}
+	part, err := serialtext.NewSerLCD(port, 2, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := display.NewText(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string, err error, want int) {
+		t.Helper()
+		if err != nil || port.times != want {
+			t.Errorf("%s: %v, taught %d times, want %d", when, err, port.times, want)
+		}
+		port.times = 0
+	}
+	check("the first frame", text.Show(display.Frame{Rows: []string{"å"}}), 1)
+	check("a minute later, as it may not have listened", text.Refresh(), 1)
+	const month = 30 * 24 * 60
+	for range month {
+		if err := text.Refresh(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("a month later", nil, 14)
+	port.gone = errors.New("input/output error")
+	if text.Show(display.Frame{Rows: []string{"å", "é"}}) == nil {
+		t.Error("a port that is gone takes a frame")
+	}
+	port.gone, port.times = nil, 0
+	check("after a frame that got lost", text.Refresh(), 1)
+}
+
 func TestBadInput(t *testing.T) {
 	if _, err := serialtext.NewSerLCD(nil, 4, 16); err == nil || err.Error() != "a SerLCD has 2 rows of 16 or 4 of 20 letters, not 4 of 16" {
 		t.Error(err)

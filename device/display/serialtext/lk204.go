@@ -36,6 +36,8 @@ func (d *lk204) size() (rows, cols int) { return 4, 20 }
 
 func (d *lk204) encoder() *ours.Encoder { return ours.NewEncoder(lkASCII, ours.Slots) }
 
+func (d *lk204) remembers() bool { return false }
+
 // lkASCII is the part of ASCII that the manual's character table has.
 func lkASCII(r rune) (byte, bool) {
 	return byte(r), r >= ' ' && r < '~' && r != '\\'

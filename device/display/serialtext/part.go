@@ -14,6 +14,7 @@ type Part struct {
 	encoder *display.Encoder
 	shown   []byte // per cell; nil after Start
 	mode    mode
+	starts  int // since a letter was last taught in vain
 }
 
 // mode is what a module shows beside its letters.
@@ -27,6 +28,7 @@ type dialect interface {
 	fmt.Stringer
 	size() (rows, cols int)
 	encoder() *display.Encoder
+	remembers() bool     // keeps letters in a memory that wears, without power too
 	start(*bytes.Buffer) // from any state to modes known and nothing shown
 	teach(*bytes.Buffer, display.Load)
 	move(b *bytes.Buffer, row, col int)
@@ -44,9 +46,15 @@ func (p *Part) String() string { return p.dialect.String() }
 // Size gives rows and columns.
 func (p *Part) Size() (rows, cols int) { return p.dialect.size() }
 
-// Start resets the module as far as it can be.
+// Start resets the module as far as it can be. One that remembers its letters
+// is taught them anew at the second start, the fourth, the eighth and so on:
+// one that did not listen, or another that was put in its place, is mended,
+// and a start each minute wears nothing out.
 func (p *Part) Start() error {
-	p.shown, p.mode, p.encoder = nil, mode{}, p.dialect.encoder()
+	p.shown, p.mode = nil, mode{}
+	if p.starts++; !p.dialect.remembers() || p.starts&(p.starts-1) == 0 {
+		p.encoder = p.dialect.encoder()
+	}
 	var b bytes.Buffer
 	p.dialect.start(&b)
 	return p.write(b.Bytes())
@@ -82,6 +90,7 @@ func (p *Part) Draw(c display.Content) error {
 		p.dialect.move(&b, c.Cursor.Row, c.Cursor.Col)
 	}
 	if err := p.write(b.Bytes()); err != nil {
+		p.starts = 0 // nobody knows which letters it was taught
 		return err
 	}
 	p.shown, p.mode = codes, m

@@ -13,8 +13,8 @@ import (
 // 4 of 20. It leaves the factory with 9600 baud.
 //
 // A taught letter is also written to the module's EEPROM, which bears some
-// 100000 writes: the slots keep their letters, so that a kiosk's few letters
-// are taught once each time the port is opened.
+// 100000 writes: the slots keep their letters, and are seldom taught them anew
+// (see Start).
 func NewSerLCD(port Port, rows, cols int) (*Part, error) {
 	if !(rows == 2 && cols == 16 || rows == 4 && cols == 20) {
 		return nil, fmt.Errorf("a SerLCD has 2 rows of 16 or 4 of 20 letters, not %d of %d", rows, cols)
@@ -46,6 +46,8 @@ func (d *serLCD) String() string         { return fmt.Sprintf("SerLCD %dx%d", d.
 func (d *serLCD) size() (rows, cols int) { return d.rows, d.cols }
 
 func (d *serLCD) encoder() *display.Encoder { return display.NewEncoder(serASCII, display.Slots) }
+
+func (d *serLCD) remembers() bool { return true }
 
 // serASCII leaves out the sign that begins a setting and, as the HD44780's
 // A00 does, backslash and tilde.
