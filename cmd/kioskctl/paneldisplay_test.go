@@ -60,7 +60,7 @@ func TestTryDisplay(t *testing.T) {
 		}
 		b.end(t, nil, `display.pcf8574  right
                  0x27 answers
-                 asked, it answers as it should
+                 it cannot be asked what it shows
                  ÆØÅ æøå are seen
                  áčđŋšŧž are seen, or letters that look alike
                  every place of the glass shows

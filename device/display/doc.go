@@ -43,5 +43,5 @@
 //	Epson DM-D110, ESC/POS      serialtext  code page 865             no: written anew each min playback, simulated, pty, kernel
 //
 // A panel of SSD1306 or SH1106 that does not answer reads is written anew each
-// minute, too.
+// minute, too, and so is the HD44780 behind a PCF8574, which alone answers.
 package display

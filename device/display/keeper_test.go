@@ -236,7 +236,8 @@ func TestKeeperStops(t *testing.T) {
 }
 
 // TestUnplugged pulls a backpack in the midst of a visit, takes its power while
-// nothing is shown, and looks at what a person sees.
+// nothing is shown, upsets the controller behind it, and looks at what a person
+// sees.
 func TestUnplugged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := &displaysim.Clock{}
@@ -278,6 +279,11 @@ func TestUnplugged(t *testing.T) {
 		see("reset", "")
 		time.Sleep(7 * time.Second)
 		see("reset, and found out", "Velkommen, Bjørg")
+
+		bus.Between(lcd.PowerCycle) // the expander stays as it was
+		see("upset", "")
+		time.Sleep(time.Minute + 5*time.Second)
+		see("upset, and written anew", "Velkommen, Bjørg")
 		k.Close()
 		want(t, "told", told, []string{
 			"<nil>",

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"periph.io/x/conn/v3/i2c"
+
+	"smartkiosk/device/display"
 )
 
 // The expander's pins on the common backpacks (LCM1602, "I2C LCD" by YwRobot).
@@ -120,7 +122,8 @@ func (b *Backpack) Backlight(on bool) error {
 // Check reads the pins back. An expander that lost its power in between has
 // all of them high (datasheet, section 8.2.1), which R/W and E never are after
 // a write. The others say nothing sure: the transistor of the light, for one,
-// pulls its pin low.
+// pulls its pin low. The controller behind it cannot be asked, as nothing reads
+// its bytes: a spark of the door's coil upsets it and not the expander.
 func (b *Backpack) Check() error {
 	var pins [1]byte
 	if err := b.bus.Tx(b.address, nil, pins[:]); err != nil {
@@ -129,7 +132,7 @@ func (b *Backpack) Check() error {
 	if pins[0]&(pinRW|pinE) != 0 {
 		return fmt.Errorf("%s has lost its state: R/W or E is high, pins are %08b", b, pins[0])
 	}
-	return nil
+	return fmt.Errorf("%s answers for itself alone: %w", b, display.ErrBlind)
 }
 
 // Close closes the I²C bus.
