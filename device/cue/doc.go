@@ -57,6 +57,10 @@
 // started again; opening them switches them off. A watchdog is pinged by no
 // ticker but by the last part of a program that has said it did its work.
 //
+// A voice has no port here yet, and needs none: it would take what a Buzzer
+// takes, the name of a cue in place of its notes, at the place where kioskd
+// hands cues to the buzzer (cmd/kioskd/internal/frontpanel).
+//
 // # Sources
 //
 //   - lines: Documentation/userspace-api/gpio/chardev.rst
