@@ -36,6 +36,7 @@ func (t *trial) keypad(ctx context.Context, part board.Keypad) {
 	defer k.Close()
 	if _, ok := part.(*board.USB); ok {
 		t.note("ours alone while it is used: its keys go nowhere else")
+		t.say("  Enter is #.")
 	}
 	if missing := t.pressed(ctx, k, keysOf(part)); len(missing) > 0 {
 		t.fail("no key %s: %s", spaced(missing), suspect(part, missing))

@@ -1,6 +1,7 @@
 package display_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,10 @@ func BenchmarkKeyToDisplay(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			w, text, layout := open()
 			pin := func(typed int) display.Frame {
-				rows := []string{"Tast PIN-koden", "Avslutt med #. Rett", "med *.", strings.Repeat("*", typed)}
+				rows := []string{"Tast PIN-koden", "Avslutt med #.", "Rett med *.", ""}
+				if typed > 0 {
+					rows[3] = fmt.Sprintf("%-15sOK: #", strings.Repeat("*", typed))
+				}
 				if text.Rows() == 2 {
 					rows = []string{rows[0], rows[3]}
 				}
