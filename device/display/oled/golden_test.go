@@ -91,6 +91,49 @@ func TestPlayback(t *testing.T) {
 	}
 }
 
+// TestPlaybackSH1106: its own commands (table 1), and the glass's first column,
+// which is the memory's third.
+func TestPlaybackSH1106(t *testing.T) {
+	bus := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{{Addr: 0x3d, W: []byte{
+		0x00,
+		0xae,       // Display OFF, without which the DC-DC is not to be switched
+		0xa8, 0x3f, // Multiplex Ratio: 64 rows
+		0xd3, 0x00, // Display Offset
+		0x40,       // Display Start Line
+		0xa1,       // Segment Re-map: from the right
+		0xc8,       // Common Output Scan Direction: from below
+		0xda, 0x12, // Common Pads: alternative
+		0x81, 0x80, // Contrast, as at reset
+		0xa4,       // Entire Display OFF
+		0xa6,       // Normal Display
+		0xd5, 0x80, // Clock
+		0xad, 0x8b, // DC-DC ON
+	}}}}
+	for n := range byte(8) {
+		w := append([]byte{0x80, 0xb0 | n, 0x80, 0x02, 0x80, 0x10, 0x40}, make([]byte, 128)...) // page, column
+		bus.Ops = append(bus.Ops, i2ctest.IO{Addr: 0x3d, W: w})
+	}
+	bus.Ops = append(bus.Ops,
+		i2ctest.IO{Addr: 0x3d, W: []byte{0x00, 0xaf}}, // Display ON
+		i2ctest.IO{Addr: 0x3d, R: []byte{0x08}},       // status: on
+		i2ctest.IO{Addr: 0x3d, R: []byte{0x48}},       // off, as after a loss of power
+	)
+	panel, err := oled.New(bus, 0x3d, oled.SH1106)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := display.NewText(panel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := text.Check(); err == nil || err.Error() != "SH1106(0x3d) has lost its state: switched on true, but its status says false" {
+		t.Errorf("a panel that lost its power: %v", err)
+	}
+	if err := bus.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestUnreadable: a module that does not answer reads, or always the same, is
 // not believed to have lost its state.
 func TestUnreadable(t *testing.T) {
