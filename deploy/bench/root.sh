@@ -23,7 +23,14 @@ if [ ! -d "$folder" ]; then
 	mkdir -p "$cache"
 	work=$(mktemp -d "$cache/build-XXXXXX")
 	trap 'rm -rf "$work"' EXIT
-	mmdebstrap --variant=extract --include="$packages" bookworm "$work/root.tar" >"$work/log" 2>&1 ||
+	# The release that this machine has, as our programs are linked with its
+	# libraries, from where this machine gets its own packages.
+	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	set --
+	for sources in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+		[ ! -s "$sources" ] || set -- "$@" "$sources"
+	done
+	mmdebstrap --variant=extract --include="$packages" "$suite" "$work/root.tar" "$@" >"$work/log" 2>&1 ||
 		{ tail -20 "$work/log" >&2; exit 1; }
 	mkdir "$work/root"
 	# Devices are the kernel's to make; owners are whoever runs this.

@@ -15,7 +15,7 @@ import (
 
 const (
 	// idleFor is how long an idle kioskd is watched.
-	idleFor = 20 * time.Second
+	idleFor = 10 * time.Second
 	// idlePercent is how much of a core it may cost, were this machine no
 	// slower than its host.
 	idlePercent = 0.5
