@@ -39,7 +39,8 @@ const (
 	codeName = "code" // the command's exit code; not there when the machine died
 )
 
-// runProgram runs a static program of the host's inside, in the folder /bench.
+// runProgram runs a program of the host's inside, in the folder /bench. What it
+// is linked with must be in the root.
 func (m machine) runProgram(ctx context.Context, program string, args []string) (code int, err error) {
 	shared, err := os.MkdirTemp("", "machine-")
 	if err != nil {

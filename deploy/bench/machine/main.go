@@ -8,8 +8,8 @@
 //	machine -kernel FILE -modules FOLDER -root FOLDER PROGRAM [ARGUMENT …]
 //
 // The first plays the scenarios of package scenario with the release build of
-// our programs, and leaves a report with pictures. The second runs a static
-// program, as root, with nothing else running, and ends with its exit code.
+// our programs, and leaves a report with pictures. The second runs a program, as
+// root, with nothing else running, and ends with its exit code.
 package main
 
 import (

@@ -17,7 +17,9 @@
  * reader is woken some ms after a change, for many at once: a display's lines
  * change a thousand times for each picture.
  * The channels of PWM are lines after the others, high while they are enabled
- * with a duty cycle above zero. It writes one command at a time:
+ * with a duty cycle above zero.
+ *
+ * The program writes one command at a time:
  *
  *	press A B	a contact between two lines closes, after it bounced
  *	release A B	and opens, after it bounced

@@ -47,7 +47,7 @@ func (k *kiosk) must(err error) {
 	}
 }
 
-// openKiosk wires a build, plugs a reader in and starts kioskd.
+// openKiosk wires a build, and makes a reader for it and a configuration.
 func openKiosk(id, boardFile string, s *site, r *Report) (k *kiosk, err error) {
 	b, err := board.Load(boardFile)
 	if err != nil {
