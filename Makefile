@@ -35,6 +35,8 @@ build: need-build
 test: need-test vet
 	@go test -race -timeout 14m ./...
 	@go test -race -tags pkcs11 -timeout 5m ./device/pkcs11card ./cmd/kioskd/internal/daemon
+	@if { sh deploy/bench/modules.sh cached && sh deploy/bench/root.sh cached; } >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-hw SHORT=1; \
+		else echo "not played: a visit in simulated hardware, whose parts are not built (make bench-hw)"; fi
 
 vet: need-build
 	@test -z "$$(gofmt -l cmd device kiosk store deploy)" || { gofmt -d cmd device kiosk store deploy; exit 1; }
@@ -78,11 +80,11 @@ powercut: need-build
 # builds, SHORT=1 plays one visit.
 MACHINE := $(KERNEL) \
 	mmdebstrap="makes the machine's root of packages"
-BENCH_PARTS = -kernel "$$(sh deploy/bench/kernel.sh $(1))" -modules "$$(sh deploy/bench/modules.sh $(1))" -root "$$(sh deploy/bench/root.sh $(1))"
 bench-hw: build
 	$(NEED) $(MACHINE)
 	@CGO_ENABLED=0 go build -o bin/ ./deploy/bench/machine
-	@bin/machine $(call BENCH_PARTS) -report bin/bench-hw $(if $(SHORT),-short) $(ONLY:%=-only %)
+	@kernel=$$(sh deploy/bench/kernel.sh) && modules=$$(sh deploy/bench/modules.sh) && root=$$(sh deploy/bench/root.sh) && \
+		bin/machine -kernel "$$kernel" -modules "$$modules" -root "$$root" -report bin/bench-hw $(if $(SHORT),-short) $(ONLY:%=-only %)
 
 # Hands N events over connections that are cut, stalled, repeated and reordered.
 network: need-build

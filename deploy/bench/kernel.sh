@@ -2,12 +2,12 @@
 # Builds the bench's kernel, a user-mode Linux, from the source that Debian
 # packages, and prints its path. It is built once for each version of the
 # package, kernel.config and kernel.patch, in some minutes, and kept in
-# .cache/bench with what building modules for it takes (modules.sh).
+# ~/.cache/smartkiosk with what building modules for it takes (modules.sh).
 # "kernel.sh cached" fails when it is not built, and builds nothing.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-cache=$(cd "$here/../.." && pwd)/.cache/bench
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/smartkiosk/bench
 package=linux-source-6.1
 version=$(dpkg-query -W -f '${Version}' "$package")
 folder=$cache/linux-$version-$(cat "$here/kernel.config" "$here/kernel.patch" | sha256sum | cut -c 1-8)

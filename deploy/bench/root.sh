@@ -7,7 +7,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-cache=$(cd "$here/../.." && pwd)/.cache/bench
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/smartkiosk/bench
 folder=$cache/root-$(sha256sum <"$here/root.sh" | cut -c 1-8)
 
 #   libc6          what kioskd's binding to PC/SC needs
