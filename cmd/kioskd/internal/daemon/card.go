@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io"
 
 	"smartkiosk/cmd/kioskd/internal/config"
 	"smartkiosk/device/slot"
@@ -122,10 +123,19 @@ func (c *identityCard) left(tries int) kiosk.PINStatus { return c.status(tries, 
 
 func (c *identityCard) Signer(ctx context.Context, certificate int) (crypto.Signer, error) {
 	signer, err := c.card.Signer(ctx, c.certificates[certificate])
-	return signer, cardError(err)
+	return cardKey{signer}, cardError(err)
 }
 
 func (c *identityCard) Close() error { return c.card.Close() }
+
+// cardKey is a card's key that says why it does not sign.
+type cardKey struct{ crypto.Signer }
+
+// Sign implements crypto.Signer.
+func (k cardKey) Sign(rand io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	signature, err := k.Signer.Sign(rand, digest, o)
+	return signature, cardError(err)
+}
 
 var padErrors = map[error]error{
 	slot.ErrPadCancelled: terminal.ErrPadCancelled,

@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"testing"
@@ -101,6 +102,35 @@ func TestCardErrors(t *testing.T) {
 	}
 	if err := cardError(slot.ErrNoCard); !errors.Is(err, slot.ErrNoCard) || errors.As(err, new(*terminal.CardError)) {
 		t.Errorf("a card that is gone: %v", err)
+	}
+}
+
+// TestPulledWhileItSigns tells a card that is gone from one that fails.
+func TestPulledWhileItSigns(t *testing.T) {
+	pki, err := testpki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := cardsim.NewSlot("slot")
+	s.Insert(pki.Cards["valid"])
+	card, err := cardSlot{s, smartkort.Driver{}}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer card.Close()
+	if _, err := card.Certificates(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := card.VerifyPIN(t.Context(), 0, []byte(testpki.PIN)); err != nil {
+		t.Fatal(err)
+	}
+	key, err := card.Signer(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Remove()
+	if _, err := key.Sign(nil, make([]byte, 32), crypto.SHA256); !errors.Is(err, terminal.ErrNoCard) {
+		t.Errorf("it is told as %v", err)
 	}
 }
 

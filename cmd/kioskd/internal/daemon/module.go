@@ -87,7 +87,7 @@ func (c *moduleCard) VerifyPINOnPad(ctx context.Context, certificate int) error 
 
 func (c *moduleCard) Signer(ctx context.Context, certificate int) (crypto.Signer, error) {
 	signer, err := c.card.Signer(ctx, c.certificates[certificate])
-	return signer, cardError(err)
+	return cardKey{signer}, cardError(err)
 }
 
 // Close has the reader reset the card too: a module need not, and no verified
