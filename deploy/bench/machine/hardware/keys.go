@@ -16,10 +16,12 @@ type Keys interface {
 	Let(key rune) error
 }
 
-// How long a quick finger presses a key, and is on its way to the next.
+// How long a finger presses a key, and is on its way to the next. A quick one
+// takes half of that; but a look at a matrix, of which it takes three to tell a
+// key, is some 20 ms in the machine and 1 ms on a Pi.
 const (
-	pressed  = 120 * time.Millisecond
-	released = 60 * time.Millisecond
+	pressed  = 250 * time.Millisecond
+	released = 150 * time.Millisecond
 )
 
 // Press presses a key and lets it go.
