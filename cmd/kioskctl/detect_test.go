@@ -171,7 +171,7 @@ func TestDetectJSON(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if f.I2C[0].Parts[1].Address != "0x27" || f.I2C[0].Held["0x68"] != "rtc-ds1307" || len(f.Serial) != 3 || !f.Serial[2].Free || f.Serial[0].Free ||
-		f.Watchdogs[0].Active || !f.Pads[0].Named || f.PWM[0].Channels != 2 {
+		f.Watchdogs[0].State != "inactive" || !f.Pads[0].Named || f.PWM[0].Channels != 2 {
 		t.Errorf("%+v", f)
 	}
 	b, err := board.Parse(f.Board)
@@ -210,6 +210,21 @@ func TestDetectNothing(t *testing.T) {
 	out, err := detect(t, fakeMachine(t, nil))
 	if err != nil || strings.Contains(out, "config.txt") || strings.Count(out, "none found\n") != 7 {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestDetectWatchdog: a kernel made without CONFIG_WATCHDOG_SYSFS does not tell
+// whether somebody has it.
+func TestDetectWatchdog(t *testing.T) {
+	for state, want := range map[string]string{
+		"active\n":   "running: kioskd has it, or systemd (RuntimeWatchdogSec=)\n",
+		"inactive\n": "free\n",
+		"":           "free, or not: this kernel does not tell\n",
+	} {
+		out, err := detect(t, fakeMachine(t, map[string]string{"sys/class/watchdog/watchdog0/state": state}))
+		if err != nil || !strings.Contains(out, "/dev/watchdog0 (unknown): "+want) {
+			t.Errorf("%q: %v\n%s", state, err, out)
+		}
 	}
 }
 

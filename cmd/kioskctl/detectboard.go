@@ -70,7 +70,7 @@ func propose(f findings) string {
 	p.display(f)
 	for _, d := range f.Watchdogs {
 		keys := []string{"device = " + quote(d.Device), `timeout = "15s"`}
-		if d.Active {
+		if d.State == "active" {
 			p.maybe("watchdog", "It runs already: if systemd has it, take RuntimeWatchdogSec= away first.", keys...)
 		} else {
 			p.section("watchdog", "", keys...)

@@ -38,7 +38,7 @@ func TestProposals(t *testing.T) {
 			f.GPIO = []chipFinding{{}}
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "watchdogs") {
-			f.Watchdogs = append(f.Watchdogs, watchdogFinding{Device: "/dev/watchdog0", Active: rapid.Bool().Draw(t, "active")})
+			f.Watchdogs = append(f.Watchdogs, watchdogFinding{Device: "/dev/watchdog0", State: rapid.SampledFrom([]string{"active", "inactive", ""}).Draw(t, "state")})
 		}
 		text := propose(f)
 		if text == "" {

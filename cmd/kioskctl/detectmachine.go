@@ -34,7 +34,7 @@ type pwmFinding struct {
 type watchdogFinding struct {
 	Device string `json:"device"` // /dev/watchdog0
 	Name   string `json:"name"`
-	Active bool   `json:"active"` // somebody has it
+	State  string `json:"state"` // "active": somebody has it; "inactive"; "" from a kernel that does not tell
 }
 
 func (m machine) findReaders(f *findings) {
@@ -113,7 +113,7 @@ func (m machine) findWatchdogs(f *findings) {
 		name := filepath.Base(d)
 		f.Watchdogs = append(f.Watchdogs, watchdogFinding{
 			Device: "/dev/" + name, Name: m.read(filepath.Join("sys/class/watchdog", name, "identity")),
-			Active: m.read(filepath.Join("sys/class/watchdog", name, "state")) == "active",
+			State: m.read(filepath.Join("sys/class/watchdog", name, "state")),
 		})
 	}
 	if len(dogs) == 0 && m.isPi() {

@@ -62,9 +62,12 @@ func (f findings) print(w io.Writer) error {
 	}
 	none(watchdogs, len(f.Watchdogs))
 	for _, d := range f.Watchdogs {
-		state := "free"
-		if d.Active {
+		state := "free, or not: this kernel does not tell"
+		switch d.State {
+		case "active":
 			state = "running: kioskd has it, or systemd (RuntimeWatchdogSec=)"
+		case "inactive":
+			state = "free"
 		}
 		line(watchdogs, "%s (%s): %s", d.Device, orUnknown(d.Name), state)
 	}
