@@ -56,6 +56,9 @@ func openWatchdog(path string, timeout time.Duration, parts []string, open func(
 	if errors.Is(err, unix.EBUSY) {
 		return nil, fmt.Errorf("cannot open watchdog: another program has it (systemd, by RuntimeWatchdogSec=?): %w", err)
 	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot open watchdog: there is none (on a Pi, config.txt needs dtparam=watchdog=on): %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open watchdog: %w", err)
 	}

@@ -136,6 +136,7 @@ func TestWatchdogErrors(t *testing.T) {
 		want    string
 	}{
 		{"open", unix.EBUSY, time.Second, []string{"a"}, "cannot open watchdog: another program has it (systemd, by RuntimeWatchdogSec=?)"},
+		{"open", os.ErrNotExist, time.Second, []string{"a"}, "cannot open watchdog: there is none (on a Pi, config.txt needs dtparam=watchdog=on)"},
 		{"open", fault, time.Second, []string{"a"}, "cannot open watchdog: fault"},
 		{"info", fault, time.Second, []string{"a"}, "cannot set up watchdog: fault"},
 		{"boot", fault, time.Second, []string{"a"}, "cannot set up watchdog: fault"},

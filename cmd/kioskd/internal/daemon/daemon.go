@@ -170,9 +170,7 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	if d.front != nil {
 		beside.Go(func() { d.reportParts(background) })
 	}
-	// Ending may take longer than the watchdog waits.
-	defer context.AfterFunc(ctx, d.watchdog.close)()
-	defer d.watchdog.close()
+	beside.Go(func() { d.watchdog.run(background) })
 	d.log.Info("ready")
 	err := d.terminal.Run(ctx)
 	stop()

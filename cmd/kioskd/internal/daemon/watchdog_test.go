@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"smartkiosk/device/board"
@@ -26,47 +28,117 @@ type fedDog struct {
 func (d *fedDog) Alive(part string) error { d.fed = append(d.fed, part); return d.err }
 func (d *fedDog) Close() error            { d.closed++; return d.err }
 
-// The dog hears of the terminal's loop and of each piece of a long work on the
-// outbox, and after it was closed of nothing.
-func TestWatchdog(t *testing.T) {
-	var log bytes.Buffer
-	d := &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.NewTextHandler(&log, nil))}
-	(&d.watchdog).alive(outboxOpen) // nobody there
-	dog := &fedDog{}
-	d.feed(dog)
-	d.terminal.Alive()
-	ctx, stop := context.WithCancel(t.Context())
-	work := working{ctx, &d.watchdog}
-	if err := work.Err(); err != nil {
-		t.Error(err)
-	}
-	stop()
-	if err := work.Err(); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	if want := []string{visitsGoOn, outboxOpen, outboxOpen}; !slices.Equal(dog.fed, want) {
-		t.Errorf("fed by %q, want %q", dog.fed, want)
-	}
-	dog.err = errors.New("no such device")
-	d.terminal.Alive()
-	d.watchdog.close()
-	d.watchdog.close()
-	d.terminal.Alive()
-	if len(dog.fed) != 4 || dog.closed != 1 {
-		t.Errorf("fed %d times, closed %d times", len(dog.fed), dog.closed)
-	}
-	if n := strings.Count(log.String(), `level=ERROR msg="the machine may restart" err="no such device"`); n != 2 {
-		t.Errorf("logged %s", &log)
-	}
+// watching is a Daemon whose watchdog is open, until stop.
+func watching(t *testing.T, log *bytes.Buffer, open func() (dog, error)) (d *Daemon, stop func()) {
+	d = &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.NewTextHandler(log, nil))}
+	d.watch("watchdog", open)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { d.watchdog.run(ctx); close(ended) }()
+	synctest.Wait()
+	return d, func() { cancel(); <-ended }
 }
 
-// A kiosk without the watchdog that it should have works, and says so.
+// The dog hears of the terminal's loop and of each piece of a long work on the
+// outbox, and after Run of nothing.
+func TestWatchdog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		dog1 := &fedDog{}
+		d, stop := watching(t, &log, func() (dog, error) { return dog1, nil })
+		d.terminal.Alive()
+		ctx, cancel := context.WithCancel(t.Context())
+		work := working{ctx, &d.watchdog}
+		if err := work.Err(); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		if err := work.Err(); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if want := []string{visitsGoOn, outboxOpen, outboxOpen}; !slices.Equal(dog1.fed, want) {
+			t.Errorf("fed by %q, want %q", dog1.fed, want)
+		}
+		dog1.err = errors.New("no such device")
+		stop()
+		d.terminal.Alive()
+		if len(dog1.fed) != 3 || dog1.closed != 1 {
+			t.Errorf("fed %d times, closed %d times", len(dog1.fed), dog1.closed)
+		}
+		if !strings.Contains(log.String(), `level=ERROR msg="the machine may restart" part=watchdog err="no such device"`) {
+			t.Errorf("logged %s", &log)
+		}
+	})
+}
+
+// A watchdog that is busy, then not there, then had, then fails, is had again:
+// each is logged once, however often it was tried.
+func TestWatchdogHeals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		tried, why := 0, errors.New("another program has it")
+		var had *fedDog
+		d, stop := watching(t, &log, func() (dog, error) {
+			if tried++; why != nil {
+				return nil, why
+			}
+			had = &fedDog{}
+			return had, nil
+		})
+		pass := func(rounds int) {
+			time.Sleep(time.Duration(rounds) * watchdogAgain)
+			synctest.Wait()
+		}
+		d.terminal.Alive() // nobody there
+		pass(3)
+		why = errors.New("there is none")
+		pass(3)
+		why = nil
+		pass(3)
+		if tried != 8 || had == nil || len(had.fed) != 0 {
+			t.Fatalf("tried %d times, has %+v", tried, had)
+		}
+		first := had
+		first.err = errors.New("no such device")
+		d.terminal.Alive()
+		d.terminal.Alive() // to nobody
+		if len(first.fed) != 1 || first.closed != 1 {
+			t.Errorf("the one that failed: %+v", first)
+		}
+		pass(1)
+		d.terminal.Alive()
+		if had == first || !slices.Equal(had.fed, []string{visitsGoOn}) {
+			t.Errorf("no other was opened: %+v", had)
+		}
+		stop()
+		if had.closed != 1 {
+			t.Error("not closed in the end")
+		}
+		for line, want := range map[string]int{
+			`nothing restarts this machine when it hangs; its watchdog is tried again until it opens" part=watchdog err="another program has it"`: 1,
+			`part=watchdog err="there is none"`: 1, `msg="the machine may restart" part=watchdog err="no such device"`: 1,
+		} {
+			if n := strings.Count(log.String(), line); n != want {
+				t.Errorf("%d times %q in\n%s", n, line, &log)
+			}
+		}
+	})
+}
+
+// A kiosk that is to have none does without.
 func TestNoWatchdog(t *testing.T) {
-	var log bytes.Buffer
-	d := &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.NewTextHandler(&log, nil))}
+	d := &Daemon{}
+	d.watchdog.run(t.Context())
+	d.watchdog.alive(outboxOpen)
+}
+
+// By a board's section it is the device that is opened.
+func TestOpenWatchdog(t *testing.T) {
+	d := &Daemon{terminal: &terminal.Terminal{}}
 	d.OpenWatchdog(&board.Watchdog{Device: t.TempDir() + "/watchdog", Timeout: board.Duration{Duration: 15 * time.Second}})
-	if d.terminal.Alive != nil || !strings.Contains(log.String(), `nothing restarts this machine when it hangs" part=watchdog err="cannot open watchdog: `) {
-		t.Errorf("logged %s", &log)
+	dog, err := d.watchdog.open()
+	if dog != nil || !errors.Is(err, os.ErrNotExist) || d.watchdog.section != "watchdog" {
+		t.Errorf("%s: %v, %v", d.watchdog.section, dog, err)
 	}
 }
 
@@ -84,7 +156,7 @@ func TestOutboxFeedsWatchdog(t *testing.T) {
 	}
 	d := &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.DiscardHandler), store: &markedOutbox{Store: outbox, records: records}, visits: newVisits(nil)}
 	fed := make(chan string)
-	d.feed(dogFunc(func(part string) error { fed <- part; return nil }))
+	d.watchdog.set(dogFunc(func(part string) error { fed <- part; return nil }))
 	ctx, stop := context.WithCancelCause(t.Context())
 	done := make(chan struct{})
 	go func() { d.tend(ctx, stop); close(done) }()
