@@ -5,10 +5,18 @@ import "slices"
 // The steps of a visit from a read card to its verdict. Those that end it
 // whatever the state are in step.go.
 
+// key takes a key. A pad of twelve keys has none for the language: there * is
+// one, on each screen that stands while nothing goes on. In PIN entry it
+// corrects or gives up, and # ends; while the kiosk works a * is somebody's
+// who wanted to correct.
 func (s *step) key(k Key) {
 	switch {
-	case k == KeyLanguage, k == KeyCorrect && s.state == idle:
+	case k == KeyLanguage, k == KeyCorrect && (s.state == idle || s.state == showing || s.state == outOfService):
 		s.nextLanguage()
+	case s.state == enteringPIN && s.warned && !k.IsDigit():
+		// Pressed for more time, it neither ends a PIN that is not complete nor
+		// gives up. Who had meant that hears that the kiosk waits.
+		s.stayInPIN(CueAttention)
 	case k == KeyCorrect && s.state == enteringOnReader:
 		s.finish(Cancelled, ByHolder)
 	case s.state != enteringPIN:
@@ -52,19 +60,41 @@ func (s *step) maxPIN() int {
 	return MaxPINDigits
 }
 
-// stayInPIN gives the person the whole time again for the next key.
 func (s *step) stayInPIN(c Cue) {
 	s.do(Sound{c})
+	s.awaitKey()
+}
+
+// awaitKey gives the person the whole time for the next key.
+func (s *step) awaitKey() {
+	s.warned = false
 	s.enter(enteringPIN, s.config.Timing.PINEntry)
+}
+
+// nobodyTypes warns, and ends the visit when there is no key after that.
+func (s *step) nobodyTypes() {
+	if s.warned {
+		s.finish(TimedOut, PINTimeout)
+		return
+	}
+	s.warned = true
+	s.do(Sound{CueAttention})
+	s.enter(enteringPIN, s.config.Timing.Warning)
 }
 
 // askHubAgain asks for a challenge that was not to be had: a hub that was out
 // of reach when the card came may be back by now.
 func (s *step) askHubAgain() {
 	if s.challenge == challengeFailed {
-		s.challenge = challengeAsked
-		s.do(GetChallenge{s.id})
+		s.askChallenge()
 	}
+}
+
+// askChallenge asks for a challenge, in place of one that grows too old.
+func (s *step) askChallenge() {
+	s.challenge, s.nonce = challengeAsked, ""
+	s.do(GetChallenge{s.id})
+	s.start(TimerChallenge, s.config.Timing.Challenge)
 }
 
 // verify hands the PIN over to the effect, which wipes it.
@@ -105,7 +135,7 @@ func (s *step) answer(e Event) {
 		}
 	case PadTimedOut:
 		if s.in(e.Visit, enteringOnReader) {
-			s.finish(TimedOut, PINTimeout)
+			s.padTimedOut()
 		}
 	case PadMistyped:
 		if s.in(e.Visit, enteringOnReader) {
@@ -149,7 +179,8 @@ func (s *step) cardRead(e CardRead) {
 		s.finish(Failed, KeypadLost)
 		return
 	}
-	s.do(GetChallenge{s.id}, Sound{CueAttention})
+	s.askChallenge()
+	s.do(Sound{CueAttention})
 	s.askPIN()
 }
 
@@ -164,7 +195,18 @@ func (s *step) askPIN() {
 		s.enter(enteringOnReader, s.config.Timing.PadEntry)
 		return
 	}
-	s.enter(enteringPIN, s.config.Timing.PINEntry)
+	s.awaitKey()
+}
+
+// padTimedOut warns, and has the reader ask again, once.
+func (s *step) padTimedOut() {
+	if s.warned {
+		s.finish(TimedOut, PINTimeout)
+		return
+	}
+	s.warned = true
+	s.do(Sound{CueAttention})
+	s.askPIN()
 }
 
 // padMistyped has the reader ask again: the card was asked nothing.
@@ -173,6 +215,7 @@ func (s *step) padMistyped() {
 		s.finish(Failed, CardUnreadable)
 		return
 	}
+	s.warned = false
 	s.do(Sound{CueRefused})
 	s.askPIN()
 }
@@ -187,7 +230,7 @@ func (s *step) pinRejected(status PINStatus) {
 		s.finish(Failed, KeypadLost)
 		return
 	}
-	s.wrongPIN = true
+	s.wrongPIN, s.warned = true, false
 	s.do(Sound{CueDenied})
 	s.askPIN()
 }
@@ -206,6 +249,7 @@ func (s *step) pinAccepted() {
 // sign asks for a token over the hub's nonce, or over the kiosk's own where
 // there is none (nonce "").
 func (s *step) sign() {
+	s.stop(TimerChallenge)
 	s.do(Sign{s.id, s.nonce})
 	s.enter(signing, s.config.Timing.Signing)
 }

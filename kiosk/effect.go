@@ -83,6 +83,8 @@ type Timer string
 const (
 	TimerState Timer = "state" // how long the present state may last
 	TimerVisit Timer = "visit" // how long the whole visit may last before its verdict
+
+	TimerChallenge Timer = "challenge" // how long the hub's challenge may still be signed
 )
 
 // StartTimer asks for Elapsed after a while; it replaces a running timer of

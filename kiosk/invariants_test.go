@@ -64,6 +64,9 @@ func (w *walk) step(e Event) {
 			if w.records[effect.Visit] > 1 {
 				w.Fatalf("visit %s: a second outcome", effect.Visit)
 			}
+			if _, hangs := e.(Elapsed); effect.Reason == PINTimeout && !w.lastShow.TimeShort && !(hangs && before == enteringOnReader) {
+				w.Fatal("PIN entry ends without a warning")
+			}
 		case VerifyOnPad:
 			if w.onPad {
 				w.Fatal("the reader is to ask while it asks")
@@ -195,7 +198,7 @@ func (w *walk) event() Event {
 	if rapid.IntRange(0, 9).Draw(w.T, "expected") < 7 {
 		return rapid.SampledFrom(expected[w.visit.state]).Draw(w.T, "event")
 	}
-	timer := rapid.SampledFrom([]Timer{TimerState, TimerVisit}).Draw(w.T, "timer")
+	timer := rapid.SampledFrom([]Timer{TimerState, TimerVisit, TimerChallenge}).Draw(w.T, "timer")
 	serial := w.running[timer]
 	if rapid.IntRange(0, 4).Draw(w.T, "late") == 0 {
 		serial--

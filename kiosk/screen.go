@@ -7,7 +7,7 @@ type ScreenID string
 const (
 	ScreenWelcome      ScreenID = "welcome"        // insert your card
 	ScreenReading      ScreenID = "reading"        // the card is being read
-	ScreenPIN          ScreenID = "pin"            // type the PIN; Typed, Tries, WrongPIN, OnReader
+	ScreenPIN          ScreenID = "pin"            // type the PIN; Typed, Tries, WrongPIN, OnReader, TimeShort
 	ScreenChecking     ScreenID = "checking"       // PIN taken, waiting for the verdict
 	ScreenGranted      ScreenID = "granted"        // Name, Offline
 	ScreenDenied       ScreenID = "denied"         // Reason
@@ -34,6 +34,7 @@ type Screen struct {
 	WrongPIN bool   // the PIN just typed was wrong
 	OnReader bool   // the PIN is typed on the reader's own keys, which Typed does not count
 
+	TimeShort  bool // nobody has typed for long: without a key the visit ends soon
 	TriesKnown bool
 	Reason     Reason
 	Name       string // the holder's name, on granted only

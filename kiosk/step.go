@@ -133,7 +133,7 @@ func (s *step) rest() {
 	}
 	s.wipe()
 	s.reminders = 0
-	s.stop(TimerVisit)
+	s.stopVisit()
 	if s.cardIn {
 		s.enter(idle, s.config.Timing.Reminder)
 	} else {
@@ -146,7 +146,7 @@ func (s *step) leaveService() {
 		s.do(Sound{CueOutOfService})
 	}
 	s.wipe()
-	s.stop(TimerVisit)
+	s.stopVisit()
 	s.enter(outOfService, 0)
 }
 
@@ -163,7 +163,7 @@ func (s *step) finish(o Outcome, why Reason) {
 	s.pin.Wipe()
 	s.pin = PIN{}
 	s.outcome = s.record(o, why)
-	s.stop(TimerVisit)
+	s.stopVisit()
 	s.do(s.outcome, Release{})
 	s.enter(recording, s.config.Timing.Recording)
 }
@@ -222,22 +222,39 @@ func (s *step) stop(t Timer) {
 	}
 }
 
+// stopVisit ends the timers of a visit as a whole.
+func (s *step) stopVisit() {
+	s.stop(TimerVisit)
+	s.stop(TimerChallenge)
+}
+
 func (s *step) elapsed(e Elapsed) {
 	if serial, runs := s.serials[e.Timer]; !runs || serial != e.Serial {
 		return
 	}
 	s.serials = maps.Clone(s.serials)
 	delete(s.serials, e.Timer)
-	if e.Timer == TimerVisit {
+	switch e.Timer {
+	case TimerVisit:
 		s.finish(TimedOut, VisitTimeout)
-		return
+	case TimerChallenge:
+		s.askChallenge()
+	default:
+		s.stateElapsed()
 	}
+}
+
+func (s *step) stateElapsed() {
 	switch s.state {
 	case idle:
 		s.idleElapsed()
+	case outOfService:
+		s.language = s.config.Languages[0]
 	case reading, verifying, signing:
 		s.finish(Failed, CardTimeout)
-	case enteringPIN, enteringOnReader:
+	case enteringPIN:
+		s.nobodyTypes()
+	case enteringOnReader:
 		s.finish(TimedOut, PINTimeout)
 	case awaitingChallenge, authenticating:
 		s.withoutHub()
@@ -264,11 +281,16 @@ func (s *step) idleElapsed() {
 	}
 }
 
+// nextLanguage changes the language for the rest of the visit, or for a while
+// where there is none.
 func (s *step) nextLanguage() {
 	l := s.config.Languages
 	s.language = l[(slices.Index(l, s.language)+1)%len(l)]
 	s.do(Sound{CueKey})
-	if s.state == idle && !s.cardIn {
-		s.enter(idle, s.config.Timing.Language)
+	switch {
+	case s.state == idle && !s.cardIn, s.state == outOfService:
+		s.enter(s.state, s.config.Timing.Language)
+	case s.state == enteringPIN:
+		s.awaitKey()
 	}
 }

@@ -219,7 +219,7 @@ func describe(e kiosk.Effect) string {
 		if s.TakesPIN() {
 			typed = fmt.Sprintf("typed=%d", s.Typed)
 		}
-		return words("show", string(s.ID), s.Language, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"),
+		return words("show", string(s.ID), s.Language, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
 			string(s.Reason), s.Name, flag(s.Offline, "offline"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))

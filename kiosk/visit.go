@@ -30,7 +30,8 @@ type Visit struct {
 	pinStatus PINStatus
 	pin       PIN
 	wrongPIN  bool
-	mistyped  int // times that the reader was given what is no PIN
+	warned    bool // that its time is nearly up; until the next key
+	mistyped  int  // times that the reader was given what is no PIN
 	challenge challenge
 	offline   bool // the kiosk decided alone
 	basis     Basis
@@ -79,9 +80,15 @@ type Config struct {
 }
 
 // Timing is how long each state may last.
+//
+// Who types slowly, or cannot see, is not to be surprised: PIN entry ends only
+// after a warning, by sound and screen, from which on any key gives the whole
+// time again. WCAG 2.2.1, which EN 301 549 takes over for terminals, wants 20 s
+// for that key, and that the time can be made ten times as long.
 type Timing struct {
 	Reading   time.Duration // the card's certificates
-	PINEntry  time.Duration // since the last key
+	PINEntry  time.Duration // since the last key, until the warning
+	Warning   time.Duration // from the warning to the end of PIN entry
 	PadEntry  time.Duration // on the reader, whose own time-outs come first
 	Verifying time.Duration // the PIN, by the card
 	Signing   time.Duration // by the card
@@ -89,7 +96,8 @@ type Timing struct {
 	Judging   time.Duration // by the kiosk itself
 	Recording time.Duration // until the outcome is on disk
 	Outcome   time.Duration // shown, unless the card is taken earlier
-	Visit     time.Duration // from insertion to decision; below the life of a challenge
+	Challenge time.Duration // until it is asked for anew; with Verifying, Signing and Hub below its life
+	Visit     time.Duration // from insertion to decision: for a key that rattles, and who plays
 	Reminder  time.Duration // between reminders of a card left in
 	Language  time.Duration // a language chosen, and no card put in
 }
@@ -97,15 +105,17 @@ type Timing struct {
 // DefaultTiming suits a person who reads slowly or types by touch.
 var DefaultTiming = Timing{
 	Reading:   15 * time.Second,
-	PINEntry:  30 * time.Second,
-	PadEntry:  2 * time.Minute,
+	PINEntry:  40 * time.Second,
+	Warning:   20 * time.Second,
+	PadEntry:  7 * time.Minute, // 30 s for each of 12 digits and OK
 	Verifying: 10 * time.Second,
 	Signing:   15 * time.Second,
 	Hub:       2 * time.Second,
 	Judging:   5 * time.Second,
 	Recording: 10 * time.Second,
 	Outcome:   6 * time.Second,
-	Visit:     4 * time.Minute,
+	Challenge: 4 * time.Minute,
+	Visit:     15 * time.Minute,
 	Reminder:  10 * time.Second,
 	Language:  30 * time.Second,
 }
@@ -155,10 +165,10 @@ func (v Visit) Screen() Screen {
 		s.ID = ScreenReading
 	case enteringPIN:
 		s.ID, s.Typed, s.WrongPIN = ScreenPIN, v.pin.Len(), v.wrongPIN
-		s.Tries, s.TriesKnown = v.pinStatus.Tries, v.pinStatus.TriesKnown
+		s.Tries, s.TriesKnown, s.TimeShort = v.pinStatus.Tries, v.pinStatus.TriesKnown, v.warned
 	case enteringOnReader:
 		s.ID, s.OnReader, s.WrongPIN = ScreenPIN, true, v.wrongPIN
-		s.Tries, s.TriesKnown = v.pinStatus.Tries, v.pinStatus.TriesKnown
+		s.Tries, s.TriesKnown, s.TimeShort = v.pinStatus.Tries, v.pinStatus.TriesKnown, v.warned
 	case showing:
 		s.Reason, s.Offline = v.outcome.Reason, v.outcome.Offline
 		switch v.outcome.Outcome {
@@ -183,6 +193,6 @@ func (v Visit) Screen() Screen {
 func (v *Visit) wipe() {
 	v.pin.Wipe()
 	v.id, v.holder, v.pinStatus, v.pin = "", Holder{}, PINStatus{}, PIN{}
-	v.wrongPIN, v.mistyped, v.challenge, v.waited, v.offline = false, 0, challengeAsked, false, false
+	v.wrongPIN, v.warned, v.mistyped, v.challenge, v.waited, v.offline = false, false, 0, challengeAsked, false, false
 	v.nonce, v.token, v.basis, v.outcome = "", nil, Basis{}, Record{}
 }

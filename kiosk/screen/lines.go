@@ -19,8 +19,9 @@ type Form struct {
 
 // What is printed on the key that ends a PIN.
 const (
-	Hash  = "#"     // on pads like a telephone's
-	Enter = "Enter" // on a computer's number pad, which has no #
+	Hash        = "#"       // on pads like a telephone's
+	Enter       = "Enter"   // on a computer's number pad, which has no #
+	HashOrEnter = "#/Enter" // where there is one of each
 )
 
 // The forms that every text is proven to fit.
@@ -35,17 +36,25 @@ var (
 // Lines lays a screen out for a display of rows: f.Rows strings, the first of
 // at most f.Heading letters and the others of at most f.Columns, none padded.
 // Typed PIN digits are asterisks in the last row, with the key that ends them.
+// While time is short that key only gives more: a display of two rows, which has
+// no other row, says so in place of the digits.
 func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	ok := cmp.Or(f.OK, Hash)
 	t := c.words(s, ok)
 	rows := append(make([]string, 0, f.Rows), cut(t.Heading, f.Heading))
 	entry := ""
 	room := f.Rows - 1
-	if s.TakesPIN() {
-		entry = entryRow(s.Typed, "OK: "+ok, f.Columns)
-		if f.Rows > 2 {
-			room--
-		}
+	end := "OK: " + ok
+	if s.TimeShort {
+		end = ""
+	}
+	switch {
+	case !s.TakesPIN():
+	case f.Rows > 2:
+		entry = promptRow(s.Typed, end, f.Columns)
+		room--
+	case !s.TimeShort:
+		entry = entryRow(s.Typed, end, f.Columns)
 	}
 	if f.Rows == 2 {
 		if entry == "" {
@@ -63,11 +72,23 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	return rows
 }
 
+// prompt names what is to be typed, in all languages.
+const prompt = "PIN: "
+
+// promptRow shows typed digits behind a prompt. It is never empty: whoever is
+// told of a wrong PIN sees that one is waited for.
+func promptRow(typed int, end string, columns int) string {
+	if typed <= 0 {
+		return prompt + "_"
+	}
+	return prompt + entryRow(typed, end, columns-len(prompt))
+}
+
 // entryRow shows typed digits, and on the right, where it has room, what ends
 // them. It is empty as long as there are none.
 func entryRow(typed int, end string, columns int) string {
 	stars := strings.Repeat("*", min(max(typed, 0), columns))
-	if gap := columns - len(stars) - len(end); stars != "" && gap > 0 {
+	if gap := columns - len(stars) - len(end); stars != "" && end != "" && gap > 0 {
 		return stars + strings.Repeat(" ", gap) + end
 	}
 	return stars

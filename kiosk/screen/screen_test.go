@@ -73,6 +73,8 @@ func situations(t *testing.T) []kiosk.Screen {
 		case kiosk.ScreenPIN:
 			add(kiosk.Screen{ID: id, Typed: 4})
 			add(kiosk.Screen{ID: id, Tries: 1, TriesKnown: true})
+			add(kiosk.Screen{ID: id, Typed: 2, Tries: 1, TriesKnown: true, TimeShort: true})
+			add(kiosk.Screen{ID: id, OnReader: true, TimeShort: true})
 			add(kiosk.Screen{ID: id, OnReader: true})
 			add(kiosk.Screen{ID: id, OnReader: true, Tries: 1, TriesKnown: true})
 			add(kiosk.Screen{ID: id, OnReader: true, WrongPIN: true})
@@ -108,7 +110,8 @@ func TestEveryScreenFits(t *testing.T) {
 			s.Language = l.Tag
 			for name, form := range map[string]Form{
 				"16x2": Text16x2, "20x4": Text20x4, "128x64": Graphic128x64,
-				"16x2, number pad": padded(Text16x2), "20x4, number pad": padded(Text20x4), "128x64, number pad": padded(Graphic128x64),
+				"16x2, number pad": ends(Text16x2, Enter), "20x4, number pad": ends(Text20x4, Enter), "128x64, number pad": ends(Graphic128x64, Enter),
+				"16x2, both pads": ends(Text16x2, HashOrEnter), "20x4, both pads": ends(Text20x4, HashOrEnter), "128x64, both pads": ends(Graphic128x64, HashOrEnter),
 			} {
 				ok := cmp.Or(form.OK, "#")
 				words := c.words(s, ok)
@@ -121,7 +124,7 @@ func TestEveryScreenFits(t *testing.T) {
 				if form.Rows == 2 {
 					want = words.Heading + " " + words.Short
 				}
-				if s.Typed > 0 && form.Rows == 2 {
+				if s.Typed > 0 && form.Rows == 2 && !s.TimeShort {
 					want = words.Heading
 				}
 				want = strings.ReplaceAll(want, "{name}", s.Name)
@@ -129,8 +132,14 @@ func TestEveryScreenFits(t *testing.T) {
 				if !strings.HasPrefix(got, want) {
 					t.Errorf("%s %s on %s: shows %q, want %q", l.Tag, situationOf(s), name, rows, want)
 				}
-				entry := fmt.Sprintf("%s%*s", strings.Repeat("*", s.Typed), form.Columns-s.Typed, "OK: "+ok)
-				if s.Typed > 0 && rows[form.Rows-1] != entry {
+				entry := strings.Repeat("*", s.Typed)
+				if form.Rows > 2 {
+					entry = "PIN: " + entry
+				}
+				if end := "OK: " + ok; len(entry)+len(end) < form.Columns && !s.TimeShort { // OK gives more time then
+					entry += fmt.Sprintf("%*s", form.Columns-len(entry), end)
+				}
+				if s.Typed > 0 && (form.Rows > 2 || !s.TimeShort) && rows[form.Rows-1] != entry {
 					t.Errorf("%s %s on %s: last row %q, want %q", l.Tag, situationOf(s), name, rows[form.Rows-1], entry)
 				}
 			}
@@ -146,9 +155,9 @@ func TestEveryScreenFits(t *testing.T) {
 	}
 }
 
-// padded is a form beside a number pad.
-func padded(f Form) Form {
-	f.OK = Enter
+// ends is a form beside pads on whose keys that end a PIN is printed ok.
+func ends(f Form, ok string) Form {
+	f.OK = ok
 	return f
 }
 
@@ -183,11 +192,12 @@ func TestAnyScreenFits(t *testing.T) {
 			TriesKnown: rapid.Bool().Draw(t, "known"),
 			WrongPIN:   rapid.Bool().Draw(t, "wrong"),
 			OnReader:   rapid.Bool().Draw(t, "on reader"),
+			TimeShort:  rapid.Bool().Draw(t, "time short"),
 			Reason:     kiosk.Reason(rapid.String().Draw(t, "reason")),
 			Name:       rapid.String().Draw(t, "name"),
 			Offline:    rapid.Bool().Draw(t, "offline"),
 		}
-		for _, form := range []Form{Text16x2, Text20x4, Graphic128x64, padded(Text16x2)} {
+		for _, form := range []Form{Text16x2, Text20x4, Graphic128x64, ends(Text16x2, Enter), ends(Text16x2, HashOrEnter)} {
 			checkRows(t, c.Lines(s, form), form)
 		}
 		f := c.Frame(s)
@@ -277,6 +287,17 @@ func TestBody(t *testing.T) {
 	} {
 		if got := strings.Join(body(tt.text, tt.hint, tt.columns, tt.room), "|"); got != tt.want {
 			t.Errorf("%q in %d rows: %q, want %q", tt.text, tt.room, got, tt.want)
+		}
+	}
+}
+
+// TestPromptRow: digits go behind a prompt, and something is there without any.
+func TestPromptRow(t *testing.T) {
+	for typed, want := range map[int]string{
+		-1: "PIN: _", 0: "PIN: _", 1: "PIN: *         OK: #", 4: "PIN: ****      OK: #", 10: "PIN: **********", 99: "PIN: ***************",
+	} {
+		if got := promptRow(typed, "OK: #", 20); got != want {
+			t.Errorf("%d digits: %q, want %q", typed, got, want)
 		}
 	}
 }

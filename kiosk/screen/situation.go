@@ -12,8 +12,10 @@ var tones = map[situation]string{
 	"reading":              "busy",
 	"pin":                  "neutral",
 	"pin-last":             "attention",
+	"pin-slow":             "attention",
 	"pin-reader":           "neutral",
 	"pin-reader-last":      "attention",
+	"pin-reader-slow":      "attention",
 	"wrong-pin":            "attention",
 	"wrong-pin-reader":     "attention",
 	"wrong-pin-tries":      "attention",
@@ -132,6 +134,10 @@ func situationOf(s kiosk.Screen) situation {
 func pinSituation(s kiosk.Screen) situation {
 	last := s.TriesKnown && s.Tries == 1
 	switch {
+	case s.TimeShort && s.OnReader:
+		return "pin-reader-slow"
+	case s.TimeShort:
+		return "pin-slow"
 	case s.WrongPIN && last:
 		return "wrong-pin-last"
 	case s.WrongPIN && s.TriesKnown:

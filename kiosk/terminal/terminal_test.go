@@ -136,6 +136,31 @@ func TestStopWithoutDisk(t *testing.T) {
 	})
 }
 
+// Who types nothing is warned, has time for a key, and with one the whole time.
+func TestSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		timing := kiosk.DefaultTiming
+		r := start(t, nil)
+		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.typeKeys("12")
+		r.pass(timing.PINEntry)
+		if s := r.expectScreen(kiosk.ScreenPIN); !s.TimeShort || s.Typed != 2 {
+			t.Errorf("the screen is %+v", s)
+		}
+		r.pass(timing.Warning - time.Second)
+		r.typeKeys("#")
+		if s := r.expectScreen(kiosk.ScreenPIN); s.TimeShort || s.Typed != 2 {
+			t.Errorf("after a key the screen is %+v", s)
+		}
+		r.pass(timing.PINEntry)
+		r.pass(timing.Warning - time.Second)
+		r.expectScreen(kiosk.ScreenPIN)
+		r.pass(time.Second)
+		r.expectScreen(kiosk.ScreenTimedOut)
+		_ = r.end()
+	})
+}
+
 // A card that hangs ends its visit; the PIN is wiped when the card gives up.
 func TestCardHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
