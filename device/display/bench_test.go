@@ -107,12 +107,13 @@ func BenchmarkKeyToDisplay(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			w, text, layout := open()
 			pin := func(typed int) display.Frame {
-				rows := []string{"Tast PIN-koden", "Avslutt med #.", "Rett med *.", ""}
+				stars := strings.Repeat("*", typed)
+				rows := []string{"Tast PIN-koden", "Avslutt med #.", "Rett med *.", "PIN: _"}
 				if typed > 0 {
-					rows[3] = fmt.Sprintf("%-15sOK: #", strings.Repeat("*", typed))
+					rows[3] = fmt.Sprintf("PIN: %-10sOK: #", stars)
 				}
 				if text.Rows() == 2 {
-					rows = []string{rows[0], rows[3]}
+					rows = []string{rows[0], fmt.Sprintf("%-11sOK: #", stars)}
 				}
 				return display.Frame{Rows: rows, Layout: layout}
 			}

@@ -36,7 +36,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// Who types on a number pad is told of Enter: it has no #.
+// Who types on a number pad is told of Enter: it has no #. Who may use either
+// pad is told of both keys.
 func TestOKKey(t *testing.T) {
 	texts, err := screen.Load()
 	if err != nil {
@@ -49,7 +50,8 @@ func TestOKKey(t *testing.T) {
 		{nil, "Tast PIN-koden|Avslutt: #"},
 		{[]board.Keypad{&board.Matrix{}}, "Tast PIN-koden|Avslutt: #"},
 		{[]board.Keypad{&board.USB{}}, "Tast PIN-koden|Avslutt: Enter"},
-		{[]board.Keypad{&board.USB{}, &board.Matrix{}}, "Tast PIN-koden|Avslutt: #"},
+		{[]board.Keypad{&board.USB{}, &board.Matrix{}}, "Tast PIN-koden|Avslutt: #/Enter"},
+		{[]board.Keypad{&board.Matrix{}, &board.USB{}}, "Tast PIN-koden|Avslutt: #/Enter"},
 	} {
 		asks := kiosk.Screen{ID: kiosk.ScreenPIN, Language: "nb"}
 		f := frame(texts, asks, board.Form{Rows: 2, Columns: 16}, okKey(tt.keypads))

@@ -11,17 +11,21 @@ import (
 	"smartkiosk/kiosk/screen"
 )
 
-// okKey is what is printed on the key that ends a PIN: a board that has number
-// pads and nothing else has no #.
+// okKey is what is printed on the key that ends a PIN: a number pad has no #,
+// and a matrix no Enter.
 func okKey(keypads []board.Keypad) string {
-	ok := screen.Hash
+	var hash, enter bool
 	for _, k := range keypads {
-		if _, pad := k.(*board.USB); !pad {
-			return screen.Hash
-		}
-		ok = screen.Enter
+		_, pad := k.(*board.USB)
+		hash, enter = hash || !pad, enter || pad
 	}
-	return ok
+	switch {
+	case hash && enter:
+		return screen.HashOrEnter
+	case enter:
+		return screen.Enter
+	}
+	return screen.Hash
 }
 
 // take hands keys on. What nobody takes is dropped: it was typed at a program

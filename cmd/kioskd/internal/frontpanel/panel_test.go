@@ -106,7 +106,7 @@ func TestParts(t *testing.T) {
 			if tt.text != "" {
 				expect(t, "display", m.text(), tt.text)
 			}
-			if tt.screen.TakesPIN() && !strings.HasSuffix(m.text(), "|***            OK: #") {
+			if tt.screen.TakesPIN() && !strings.HasSuffix(m.text(), "|PIN: ***       OK: #") {
 				t.Errorf("no typed digits in %s", m.text())
 			}
 			expect(t, "lamps with "+string(tt.screen.ID), m.lit(), tt.lamp)
