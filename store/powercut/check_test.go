@@ -9,24 +9,26 @@ import (
 	"smartkiosk/store"
 )
 
-// box2 is an outbox of 5 records, made new; nothing is kept for its consumer.
-const box2 = 2
+// newBox is an outbox of 5 records, made new, which are not sealed; nothing is
+// kept for its consumer.
+const newBox = 11
 
-// written makes box2 in a folder, and says what was promised.
+// written makes newBox in a folder, and says what was promised.
 func written(t *testing.T) (folder string, p *promise) {
 	t.Helper()
 	folder = t.TempDir()
-	s, err := store.Open(boxPath(folder, box2), options(box2))
+	s, err := store.Open(boxPath(folder, newBox), options(newBox))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
-		if _, err := s.Append(chain{box: box2}.seal); err != nil {
+		if _, err := s.Append(chain{box: newBox}.seal); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w := Writer{Folder: folder, Mark: func(Mark) error { return nil }}
-	if err := w.keeps(boxPath(folder, box2), box2, 0); err != nil {
+	l := life{Writer: &w, box: newBox, path: boxPath(folder, newBox)}
+	if err := l.keeps(false); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -39,7 +41,7 @@ func written(t *testing.T) (folder string, p *promise) {
 func TestCheckNotices(t *testing.T) {
 	reopened := func(f func(*store.Store) error) func(string) error {
 		return func(path string) error {
-			s, err := store.Open(path, options(box2))
+			s, err := store.Open(path, options(newBox))
 			if err != nil {
 				return err
 			}
@@ -84,7 +86,7 @@ func TestCheckNotices(t *testing.T) {
 			name: "another stands in", change: reopened(func(s *store.Store) error {
 				return s.Park(3, func(_, _ []byte) ([]byte, error) { return []byte("other"), nil })
 			}),
-			say: func(p *promise) { p.parked[3] = true }, want: "record 3 is not what was appended, or stands in",
+			say: func(p *promise) { p.parked[3] = true }, want: "record 3: it is not what was appended, or stands in",
 		},
 		{
 			name: "another record",
@@ -92,7 +94,7 @@ func TestCheckNotices(t *testing.T) {
 				_, err := s.Append(chain{box: 3}.seal)
 				return err
 			}),
-			say: func(p *promise) { p.appended, p.tried = 6, 6 }, want: "record 6 is not what was appended, or stands in for that",
+			say: func(p *promise) { p.appended, p.tried = 6, 6 }, want: "record 6: it is not what was appended, or stands in for that",
 		},
 		{
 			name: "records gone", change: func(path string) error { return os.Remove(recordsPath(path)) },
@@ -119,14 +121,14 @@ func TestCheckNotices(t *testing.T) {
 	} {
 		folder, p := written(t)
 		if test.change != nil {
-			if err := test.change(boxPath(folder, box2)); err != nil {
+			if err := test.change(boxPath(folder, newBox)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if test.say != nil {
 			test.say(p)
 		}
-		err := Checker{}.Check(folder, Promises{boxes: map[int]*promise{box2: p}})
+		err := Checker{}.Check(folder, Promises{boxes: map[int]*promise{newBox: p}})
 		switch {
 		case test.want == "" && err != nil:
 			t.Errorf("%s: %v", test.name, err)
@@ -181,7 +183,7 @@ func TestMatch(t *testing.T) {
 		{"twice", []store.Record{all[0], all[0], all[1]}, 1, 2, "record 1 stands where 2 should"},
 		{"end", all[:3], 1, 4, "record 4 is missing"},
 		{"too many", all, 1, 3, "1 records come after the last"},
-		{"altered", altered, 1, 4, "record 2 is not what was appended, or stands in for that"},
+		{"altered", altered, 1, 4, "record 2: it is not what was appended, or stands in for that"},
 	} {
 		e := expected{chain: c, old: none}
 		err := e.match(test.records, test.first, test.last)

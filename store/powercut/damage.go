@@ -28,3 +28,17 @@ func salvage(path string) error {
 	})
 	return err
 }
+
+// lost is the record that stands in for one that is nowhere any more.
+var lost = []byte("lost")
+
+// begin begins an outbox anew that is empty. Those that stand in for its
+// records link as these did, so that the chain goes on as if they were there.
+func begin(path string, pending store.Range, made chain) error {
+	all := expected{chain: made}
+	_, err := store.Begin(path, time.Unix(0, 0), pending, func(seq uint64, _ store.Range, _ []byte) (record, link []byte, err error) {
+		all.record(seq)
+		return lost, all.link, nil
+	})
+	return err
+}

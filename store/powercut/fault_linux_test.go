@@ -24,7 +24,8 @@ var faultyWork = map[string]func(folder string) error{
 	"unreadable":        unreadable,
 }
 
-const faultyBox = 1 // the outbox's number
+// faultyBox is the outbox's number: of one whose records are not sealed.
+const faultyBox = 4
 
 // refusedCommits appends while the disk refuses something: all of it, and
 // after it has let some of it be. Each record that is appended is promised.
@@ -34,10 +35,10 @@ func refusedCommits(faults ...Fault) func(folder string) error {
 		if err != nil {
 			return err
 		}
-		w := Writer{Folder: folder, Mark: marks.Mark}
 		path := boxPath(folder, faultyBox)
+		w := life{Writer: &Writer{Mark: marks.Mark}, box: faultyBox, path: path}
 		var s *store.Store
-		err = w.do(Mark{Box: faultyBox, Point: Create}, func() (err error) {
+		err = w.do(Create, 0, func() (err error) {
 			s, err = store.Open(path, options(faultyBox))
 			return err
 		})
@@ -46,7 +47,7 @@ func refusedCommits(faults ...Fault) func(folder string) error {
 		}
 		refused := 0
 		for pass := range 4 {
-			if err := w.appends(s, faultyBox, 2, 9, 9); err != nil {
+			if err := w.appends(s, 2, 9, 9); err != nil {
 				return err
 			}
 			for i := range faults {
@@ -57,7 +58,7 @@ func refusedCommits(faults ...Fault) func(folder string) error {
 			}
 			before := s.Position()
 			for range 2 {
-				switch err := w.appends(s, faultyBox, 1, 9, 9); {
+				switch err := w.appends(s, 1, 9, 9); {
 				case errors.Is(err, faults[0].Errno):
 					refused++
 				case err != nil:
@@ -82,7 +83,7 @@ func refusedCommits(faults ...Fault) func(folder string) error {
 		if refused < 5 {
 			return fmt.Errorf("only %d appends were refused", refused)
 		}
-		return errors.Join(w.appends(s, faultyBox, 2, 9, 9), s.Close())
+		return errors.Join(w.appends(s, 2, 9, 9), s.Close())
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"smartkiosk/kiosk/sealkey/sealtest"
 )
 
 var (
@@ -73,9 +75,11 @@ func beWriter() error {
 			return err
 		}
 	}
-	w := Writer{Folder: folder, Seed: seed, Old: old, Mark: marks.Mark}
+	w := Writer{Folder: folder, Seed: seed, Old: old, Keys: openKeys, Mark: marks.Mark}
 	return w.Write(350)
 }
+
+func openKeys(seed uint64, path string) (Keys, error) { return sealtest.Open(seed, path) }
 
 // record has a writer work on a Folder, until the end.
 func record(t *testing.T, manner string, seed uint64) *Log {
@@ -119,12 +123,15 @@ func TestPowerCut(t *testing.T) {
 	} else if log, err = LoadLog(*logFlag); err != nil {
 		t.Fatal(err)
 	}
-	checker := Checker{Seed: seed, Old: oldOutboxes(t)}
+	checker := Checker{Seed: seed, Old: oldOutboxes(t), Keys: openKeys}
 	report, err := Try(log, Options{Seed: seed, Cuts: cutsInTest, Only: *onlyFlag}, checker.Check)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("seed %d: %d cuts of %d entries, %v, %d records promised", seed, report.Cuts, len(log.Entries()), report.At, report.Promised)
+	t.Logf("seed %d: %d cuts of %d entries, during: %s; %d records promised", seed, report.Cuts, len(log.Entries()), report.During(), report.Promised)
+	if missed := report.Missed(); *onlyFlag == 0 && len(missed) > 0 {
+		t.Errorf("the power was never cut during %v", missed)
+	}
 	if len(report.Bad) == 0 {
 		return
 	}
@@ -142,7 +149,7 @@ func TestPowerCut(t *testing.T) {
 func TestControl(t *testing.T) {
 	seed := rand.Uint64()
 	log := record(t, "no sync", seed)
-	report, err := Try(log, Options{Seed: seed, Cuts: cutsInTest}, Checker{Seed: seed, Old: oldOutboxes(t)}.Check)
+	report, err := Try(log, Options{Seed: seed, Cuts: cutsInTest}, Checker{Seed: seed, Old: oldOutboxes(t), Keys: openKeys}.Check)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,18 +26,22 @@ const (
 func recordsPath(boxPath string) string { return boxPath + ".records" }
 
 // keeps writes a session's share of the device's records.
-func (w *Writer) keeps(path string, box int, before uint64) error {
+func (l *life) keeps(again bool) error {
 	var r *store.Records
-	err := w.do(Mark{Box: box, Point: OpenRecords}, func() (err error) {
-		r, err = store.OpenRecords(recordsPath(path))
+	err := l.do(OpenRecords, 0, func() (err error) {
+		r, err = store.OpenRecords(recordsPath(l.path))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	c := chain{seed: w.Seed, box: box}
-	for n := before + 1; n <= before+keepsOfSession && err == nil; n++ {
-		err = w.do(Mark{Box: box, Point: Keep, Number: n}, func() error { return r.Put(keptBucket, c.kept(n)) })
+	first := uint64(1)
+	if again {
+		first += keepsOfSession
+	}
+	c := chain{seed: l.Seed, box: l.box}
+	for n := first; n < first+keepsOfSession && err == nil; n++ {
+		err = l.do(Keep, n, func() error { return r.Put(keptBucket, c.kept(n)) })
 	}
 	return errors.Join(err, r.Close())
 }

@@ -2,11 +2,13 @@ package powercut
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -143,5 +145,24 @@ func TestMoments(t *testing.T) {
 	want := map[Point][]int{Anywhere: {1, 2, 3, 4, 5, 6, 7}, Append: {3, 4, 5}, Close: {7}}
 	if !maps.EqualFunc(got, want, slices.Equal[[]int]) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// TestReport: what several recordings show is counted together, and a point at
+// which the power was not cut is seen.
+func TestReport(t *testing.T) {
+	var total Report
+	for i, p := range points[1:] {
+		total.Add(Report{Cuts: 2, At: map[Point]int{Anywhere: 1, p: 1 + i%2}, Promised: 3, Bad: make([]Bad, i%2)})
+	}
+	n := len(points) - 1
+	if total.Cuts != 2*n || total.Promised != 3*n || len(total.Bad) != n/2 || total.At[Anywhere] != n {
+		t.Errorf("%+v", total)
+	}
+	if missed := total.Missed(); !slices.Equal(missed, points[:1]) {
+		t.Errorf("missed %v", missed)
+	}
+	if got, want := total.During(), fmt.Sprintf("anywhere %d, create 0, place 1, migrate 2, ", n); !strings.HasPrefix(got, want) {
+		t.Errorf("%q, want %q and on", got, want)
 	}
 }

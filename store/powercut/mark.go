@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"smartkiosk/store"
 )
 
 // Point is something that a writer does, at which the power can be cut.
@@ -21,9 +23,13 @@ const (
 	Advance  Point = "advance" // a consumer's cursor
 	Compact  Point = "compact"
 	Park     Point = "park"
-	Damage   Point = "damage" // done to a closed outbox, for Salvage
+	Damage   Point = "damage" // done to a closed outbox, for Salvage or Begin
 	Salvage  Point = "salvage"
+	Begin    Point = "begin" // store.Begin
 	Close    Point = "close"
+
+	Rotate Point = "rotate" // a hub's keys
+	Follow Point = "follow" // of the device that seals to the newest of them
 
 	OpenRecords Point = "open-records" // the device's, which are made if there are none
 	Keep        Point = "keep"         // a write of theirs
@@ -31,7 +37,9 @@ const (
 )
 
 // points are those that a writer passes, sooner or later.
-var points = []Point{Place, Create, Migrate, Open, Append, Ack, Advance, Compact, Park, Close, Damage, Salvage, OpenRecords, Keep, Remove}
+var points = []Point{
+	Create, Place, Migrate, Open, Append, Ack, Advance, Compact, Park, Close, Damage, Salvage, Begin, Rotate, Follow, OpenRecords, Keep, Remove,
+}
 
 // Mark says, in the disk's log, what the writer is about to do or has done.
 type Mark struct {
@@ -40,7 +48,8 @@ type Mark struct {
 	End   bool // it is done
 	// Number is with Append's end and with Park the sequence number, with Ack
 	// and Advance through which, with Place which of the old outboxes, from 0,
-	// with Keep of the write.
+	// with Damage that of the first record that is lost, 0 if none is, with
+	// Rotate and Follow the key's, from 1, with Keep of the write.
 	Number uint64
 }
 
@@ -82,9 +91,14 @@ type promise struct {
 	advanced uint64          // through here the consumer may have them
 	parked   map[uint64]bool // records for which another stands in: false while it may
 	damaged  bool            // it may have to be salvaged
+	lost     store.Range     // records for which others stand in once it is begun anew; the zero one if it never was empty
+	begun    bool            // it was
 	records  bool            // the device's records must be there
 	kept     uint64          // the newest write of theirs that must be there
 	keeping  uint64          // the newest that may be
+
+	rotated, rotating   uint64 // the number of the hub's newest key: at least, at most
+	followed, following uint64 // and of the one that the device follows
 }
 
 func (p *Promises) add(m Mark) {
@@ -116,8 +130,22 @@ func (p *Promises) add(m Mark) {
 		for seq := range b.parked { // Salvage may put the original back in its place
 			b.parked[seq] = false
 		}
+		if m.Number != 0 {
+			b.lost = store.Range{From: m.Number, Through: b.appended}
+		}
 	case m.Point == Salvage && m.End:
 		b.damaged = false
+	case m.Point == Begin && m.End:
+		b.damaged, b.begun = false, true
+		clear(b.parked)
+	case m.Point == Rotate && m.End:
+		b.rotated = m.Number
+	case m.Point == Rotate:
+		b.rotating = m.Number
+	case m.Point == Follow && m.End:
+		b.followed = m.Number
+	case m.Point == Follow:
+		b.following = m.Number
 	case m.Point == OpenRecords && m.End:
 		b.records = true
 	case m.Point == Keep && m.End:

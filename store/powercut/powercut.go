@@ -52,6 +52,31 @@ type Report struct {
 	Bad      []Bad
 }
 
+// Add counts what another report says.
+func (r *Report) Add(o Report) {
+	if r.At == nil {
+		r.At = map[Point]int{}
+	}
+	for p, n := range o.At {
+		r.At[p] += n
+	}
+	r.Cuts, r.Promised, r.Bad = r.Cuts+o.Cuts, r.Promised+o.Promised, append(r.Bad, o.Bad...)
+}
+
+// Missed are the points during which the power was never cut.
+func (r Report) Missed() []Point {
+	return slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return r.At[p] > 0 })
+}
+
+// During lists how often the power was cut during what.
+func (r Report) During() string {
+	text := fmt.Sprintf("%s %d", Anywhere, r.At[Anywhere])
+	for _, p := range points {
+		text += fmt.Sprintf(", %s %d", p, r.At[p])
+	}
+	return text
+}
+
 // Bad is a cut after which a promise was not kept.
 type Bad struct {
 	Cut int // its number, for Options.Only

@@ -13,24 +13,26 @@ import (
 
 // Writer makes outboxes in a folder, one after the other, and does with each
 // what a kiosk would: appends from several goroutines, acknowledges, serves a
-// consumer, keeps records of its own, compacts, closes, opens again. Every other one it makes of the
-// file of an older program, and every third it has to salvage.
+// consumer, keeps records of its own, compacts, closes, opens again. What is
+// different from one to the next is said in kinds.go.
 type Writer struct {
 	Folder string
 	Seed   uint64
 	Old    []Old
+	Keys   OpenKeys
 	Mark   func(Mark) error // puts a mark in the disk's log; used from several goroutines
 }
 
-// Write works until so many records were appended.
+// Write works until so many records were appended, and every point was passed.
 func (w *Writer) Write(records int) error {
-	for box := 1; records > 0; box++ {
+	for box := 1; records > 0 || box <= allMet; box++ {
 		random := rand.New(rand.NewPCG(w.Seed, uint64(box)))
 		n := 5 + random.IntN(40)
-		if box%3 == 1 {
-			n += 300 // enough that Ack writes by itself
+		if long(box) {
+			n += 300
 		}
-		if err := w.box(box, n, random); err != nil {
+		l := life{Writer: w, box: box, path: boxPath(w.Folder, box), random: random}
+		if err := l.live(n); err != nil {
 			return fmt.Errorf("cannot write outbox %d: %w", box, err)
 		}
 		records -= n
@@ -38,34 +40,45 @@ func (w *Writer) Write(records int) error {
 	return nil
 }
 
-// box is the life of one outbox.
-func (w *Writer) box(box, records int, random *rand.Rand) error {
-	path := boxPath(w.Folder, box)
+// life is that of one outbox.
+type life struct {
+	*Writer
+	box    int
+	path   string
+	random *rand.Rand
+	keys   Keys // nil if its records are not sealed
+}
+
+func (l *life) live(records int) error {
+	if sealed(l.box) {
+		var err error
+		if l.keys, err = l.Keys(l.Seed, l.path); err != nil {
+			return err
+		}
+		if err := l.rotate(1); err != nil {
+			return err
+		}
+	}
 	opening := Create
-	if box%2 == 0 {
+	if migrated(l.box) {
 		opening = Migrate
-		old := random.IntN(len(w.Old))
-		if err := w.do(Mark{Box: box, Point: Place, Number: uint64(old)}, func() error { return w.Old[old].place(path) }); err != nil {
+		old := l.random.IntN(len(l.Old))
+		if err := l.do(Place, uint64(old), func() error { return l.Old[old].place(l.path) }); err != nil {
 			return err
 		}
 	}
-	if err := w.session(box, path, opening, records/2, random); err != nil {
+	at, err := l.session(opening, records/2)
+	if err == nil {
+		err = l.mishap(at)
+	}
+	if err == nil {
+		_, err = l.session(Open, records-records/2)
+	}
+	if err != nil {
 		return err
 	}
-	if box%3 == 2 {
-		err := errors.Join(
-			w.do(Mark{Box: box, Point: Damage}, func() error { return damage(path) }),
-			w.do(Mark{Box: box, Point: Salvage}, func() error { return salvage(path) }),
-		)
-		if err != nil {
-			return err
-		}
-	}
-	if err := w.session(box, path, Open, records-records/2, random); err != nil {
-		return err
-	}
-	return w.do(Mark{Box: box, Point: Remove}, func() error {
-		names, err := filepath.Glob(path + "*")
+	return l.do(Remove, 0, func() error {
+		names, err := filepath.Glob(l.path + "*")
 		for _, name := range names {
 			err = errors.Join(err, os.Remove(name))
 		}
@@ -73,45 +86,67 @@ func (w *Writer) box(box, records int, random *rand.Rand) error {
 	})
 }
 
-func (w *Writer) session(box int, path string, opening Point, records int, random *rand.Rand) (err error) {
+// mishap befalls some outboxes that are closed and stood at a position.
+func (l *life) mishap(at store.Position) error {
+	switch {
+	case salvaged(l.box):
+		return errors.Join(
+			l.do(Damage, 0, func() error { return damage(l.path) }),
+			l.do(Salvage, 0, func() error { return salvage(l.path) }),
+		)
+	case begun(l.box):
+		pending := store.Range{From: at.Acked + 1, Through: at.Last}
+		return errors.Join(
+			l.do(Damage, pending.From, func() error { return os.Truncate(l.path, 0) }),
+			l.do(Begin, 0, func() error { return begin(l.path, pending, chain{seed: l.Seed, box: l.box}) }),
+		)
+	}
+	return nil
+}
+
+// session opens the outbox, works with it, and closes it. It tells where the
+// outbox then stands.
+func (l *life) session(opening Point, records int) (at store.Position, err error) {
 	var s *store.Store
-	err = w.do(Mark{Box: box, Point: opening}, func() error {
-		s, err = store.Open(path, options(box))
+	err = l.do(opening, 0, func() error {
+		s, err = store.Open(l.path, options(l.box))
 		return err
 	})
 	if err != nil {
-		return err
+		return at, err
 	}
-	failed := make(chan error)
-	go func() {
-		before := uint64(0)
-		if opening == Open {
-			before = keepsOfSession
-		}
-		failed <- w.keeps(path, box, before)
-	}()
-	go func() {
-		failed <- w.do(Mark{Box: box, Point: Compact}, func() error { return s.Compact(context.Background()) })
-	}()
-	writers, patient := 1+random.IntN(4), random.IntN(2) == 0
+	var work []func() error
+	work = append(work, func() error { return l.keeps(opening == Open) })
+	work = append(work, func() error {
+		return l.do(Compact, 0, func() error { return s.Compact(context.Background()) })
+	})
+	if l.keys != nil {
+		work = append(work, func() error { return l.rotates(opening == Open) })
+	}
+	writers, patient := 1+l.random.IntN(4), l.random.IntN(2) == 0
 	for i := range writers {
 		n := (records + i) / writers
-		every := 1 + random.IntN(20)
+		every := 1 + l.random.IntN(20)
 		if patient { // all at once, when the last writer is done
 			if every = n; i < writers-1 {
 				every = n + 1
 			}
 		}
-		behind := uint64(1 + random.IntN(10))
-		go func() { failed <- w.appends(s, box, n, every, behind) }()
+		behind := uint64(1 + l.random.IntN(10))
+		work = append(work, func() error { return l.appends(s, n, every, behind) })
 	}
-	for range writers + 2 {
+	failed := make(chan error)
+	for _, f := range work {
+		go func() { failed <- f() }()
+	}
+	for range work {
 		err = errors.Join(err, <-failed)
 	}
 	if last := s.Sequence(); err == nil { // nobody acknowledges the last
-		err = w.do(Mark{Box: box, Point: Park, Number: last}, func() error { return s.Park(last, standIn) })
+		err = l.do(Park, last, func() error { return s.Park(last, standIn) })
 	}
-	return errors.Join(err, w.do(Mark{Box: box, Point: Close}, s.Close))
+	err = errors.Join(err, l.do(Close, 0, s.Close))
+	return s.Position(), err
 }
 
 // parked is the record that stands in for one that was parked.
@@ -121,17 +156,20 @@ func standIn(_, _ []byte) (record []byte, err error) { return parked, nil }
 
 // appends appends n records. After every so many it acknowledges, and moves
 // the consumer's cursor, up to some way behind.
-func (w *Writer) appends(s *store.Store, box, n, every int, behind uint64) error {
-	seal := chain{seed: w.Seed, box: box}.seal
+func (l *life) appends(s *store.Store, n, every int, behind uint64) error {
+	seal := chain{seed: l.Seed, box: l.box}.seal
+	if l.keys != nil {
+		seal = l.keys.Seal
+	}
 	for i := range n {
-		if err := w.Mark(Mark{Box: box, Point: Append}); err != nil {
+		if err := l.Mark(Mark{Box: l.box, Point: Append}); err != nil {
 			return err
 		}
 		seq, err := s.Append(seal)
 		if err != nil {
 			return err
 		}
-		if err := w.Mark(Mark{Box: box, Point: Append, End: true, Number: seq}); err != nil {
+		if err := l.Mark(Mark{Box: l.box, Point: Append, End: true, Number: seq}); err != nil {
 			return err
 		}
 		if (i+1)%every != 0 || seq <= behind {
@@ -139,8 +177,8 @@ func (w *Writer) appends(s *store.Store, box, n, every int, behind uint64) error
 		}
 		through := seq - behind
 		err = errors.Join(
-			w.do(Mark{Box: box, Point: Advance, Number: through / 2}, func() error { return s.Advance(consumer, through/2) }),
-			w.do(Mark{Box: box, Point: Ack, Number: through}, func() error { return s.Ack(through) }),
+			l.do(Advance, through/2, func() error { return s.Advance(consumer, through/2) }),
+			l.do(Ack, through, func() error { return s.Ack(through) }),
 		)
 		if err != nil {
 			return err
@@ -150,33 +188,14 @@ func (w *Writer) appends(s *store.Store, box, n, every int, behind uint64) error
 }
 
 // do marks the beginning and the end of what f does.
-func (w *Writer) do(m Mark, f func() error) error {
-	if err := w.Mark(m); err != nil {
+func (l *life) do(p Point, number uint64, f func() error) error {
+	m := Mark{Box: l.box, Point: p, Number: number}
+	if err := l.Mark(m); err != nil {
 		return err
 	}
 	if err := f(); err != nil {
 		return err
 	}
 	m.End = true
-	return w.Mark(m)
-}
-
-// consumer has a cursor in every outbox. For some of them its records are kept.
-const consumer = "feed"
-
-// options are those of an outbox, so that each way of keeping what was
-// acknowledged is met. The disk is small, with nothing else on it, and yet the
-// outbox is never Low, at which it would keep less.
-func options(box int) store.Options {
-	o := store.Options{MaxSize: 16 << 20, Headroom: 1, Keep: 10 * (box % 3)}
-	if needs(box) {
-		o.Required = []string{consumer}
-	}
-	return o
-}
-
-func needs(box int) bool { return box%4 < 2 }
-
-func boxPath(folder string, box int) string {
-	return filepath.Join(folder, fmt.Sprintf("outbox%d.db", box))
+	return l.Mark(m)
 }

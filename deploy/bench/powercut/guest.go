@@ -73,6 +73,7 @@ func guestWork(args []string) error {
 		Folder: "/" + guestMount,
 		Seed:   seed,
 		Old:    old,
+		Keys:   openKeys,
 		Mark:   func(m powercut.Mark) error { return disk.mark(m.String()) },
 	}
 	err = w.Write(records)

@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"smartkiosk/kiosk/sealkey/sealtest"
 	"smartkiosk/store/powercut"
 )
 
@@ -54,6 +55,9 @@ func main() {
 	}
 	os.Exit(code)
 }
+
+// openKeys gives a hub's sealing keys, and a kiosk that follows them.
+func openKeys(seed uint64, path string) (powercut.Keys, error) { return sealtest.Open(seed, path) }
 
 func run(ctx context.Context) error {
 	kernel := flag.String("kernel", "", "user-mode Linux, as kernel.sh builds it")
@@ -96,40 +100,48 @@ func (b bench) run(ctx context.Context, seed uint64, cuts int) error {
 	start := time.Now()
 	recordings := (cuts + cutsOfRecording - 1) / cutsOfRecording
 	slots := make(chan struct{}, 2*runtime.NumCPU())
-	errs := make([]error, recordings)
+	reports, errs := make([]powercut.Report, recordings), make([]error, recordings)
 	var all sync.WaitGroup
 	for i := range recordings {
 		slots <- struct{}{}
 		all.Go(func() {
 			n := min(cutsOfRecording, cuts-i*cutsOfRecording)
-			errs[i] = b.cutNew(ctx, seed+uint64(i), n)
+			reports[i], errs[i] = b.cutNew(ctx, seed+uint64(i), n)
 			<-slots
 		})
 	}
 	all.Wait()
+	took := time.Since(start)
+	var total powercut.Report
+	for _, r := range reports {
+		total.Add(r)
+	}
+	fmt.Printf("%d cuts, so many of them during: %s; %d records promised\n", total.Cuts, total.During(), total.Promised)
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	took := time.Since(start)
+	if missed := total.Missed(); len(missed) > 0 && cuts >= cutsOfRecording {
+		return fmt.Errorf("the power was never cut during %v", missed)
+	}
 	fmt.Printf("after all %d cuts every promise was kept; %.0f cuts a minute (%.1f s)\n", cuts, float64(cuts)/took.Minutes(), took.Seconds())
 	return b.control(ctx, seed+uint64(recordings))
 }
 
 // cutNew makes cuts on a new recording, which stays only if a cut showed
 // something.
-func (b bench) cutNew(ctx context.Context, seed uint64, cuts int) error {
+func (b bench) cutNew(ctx context.Context, seed uint64, cuts int) (powercut.Report, error) {
 	folder, err := b.record(ctx, seed, withSync)
 	if err != nil {
-		return err
+		return powercut.Report{}, err
 	}
 	report, err := b.try(ctx, folder, powercut.Options{Seed: seed, Cuts: cuts})
 	if ctx.Err() != nil {
-		return errors.Join(ctx.Err(), os.RemoveAll(folder))
+		return report, errors.Join(ctx.Err(), os.RemoveAll(folder))
 	}
 	if err := b.judge(report, err, folder, seed); err != nil {
-		return err
+		return report, err
 	}
-	return os.RemoveAll(folder)
+	return report, os.RemoveAll(folder)
 }
 
 // control fails unless a writer that does not sync is caught.
@@ -187,7 +199,7 @@ func (b bench) try(ctx context.Context, folder string, o powercut.Options) (powe
 		return powercut.Report{}, err
 	}
 	defer l.disk.close()
-	checker := powercut.Checker{Seed: o.Seed, Old: b.old}
+	checker := powercut.Checker{Seed: o.Seed, Old: b.old, Keys: openKeys}
 	return powercut.Try(&l, o, func(folder string, p powercut.Promises) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -201,7 +213,7 @@ func (b bench) judge(r powercut.Report, err error, folder string, seed uint64) e
 	if err != nil {
 		return fmt.Errorf("recording %s: %w", folder, err)
 	}
-	fmt.Printf("seed %d: %d cuts, %v, %d records promised, %d promises broken\n", seed, r.Cuts, r.At, r.Promised, len(r.Bad))
+	fmt.Printf("seed %d: %d cuts, %d records promised, %d promises broken\n", seed, r.Cuts, r.Promised, len(r.Bad))
 	for _, bad := range r.Bad {
 		fmt.Printf("cut %d, during %s: %v; replay: make powercut REPLAY=%s SEED=%d CUT=%d\n", bad.Cut, bad.At, bad.Err, folder, seed, bad.Cut)
 	}
