@@ -23,7 +23,7 @@ func (d *drawing) art(p board.Part) {
 	case *board.DMD110:
 		d.add(`<rect x="-4" y="14" width="8" height="22" fill="#777"/><rect x="-22" y="34" width="44" height="6" rx="3" fill="#777"/>`)
 		d.add(`<g transform="translate(0 -12)">`)
-		d.glass("#06201c", "#5cf2d6", "Sett inn kortet", "* English")
+		d.glass("#06201c", "#5cf2d6", "Sett inn kortet", "English: *")
 		d.add(`</g>`)
 	case *board.Active, *board.Piezo:
 		d.add(`<circle r="27" fill="#2b2b2b"/><circle r="6" fill="#777"/>`)

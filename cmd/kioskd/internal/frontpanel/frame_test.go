@@ -22,12 +22,12 @@ func TestFrames(t *testing.T) {
 		layout  display.Layout
 	}{
 		{&board.PCF8574{Rows: 4, Columns: 20}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English|", display.Plain},
-		{&board.HD44780{Rows: 2, Columns: 16}, "Sett inn kortet|* English", display.Plain},
-		{&board.SerLCD{Rows: 2, Columns: 16}, "Sett inn kortet|* English", display.Plain},
-		{&board.DMD110{}, "Sett inn kortet|* English", display.Plain},
+		{&board.HD44780{Rows: 2, Columns: 16}, "Sett inn kortet|English: *", display.Plain},
+		{&board.SerLCD{Rows: 2, Columns: 16}, "Sett inn kortet|English: *", display.Plain},
+		{&board.DMD110{}, "Sett inn kortet|English: *", display.Plain},
 		{&board.LK204{}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English|", display.Plain},
 		{&board.SSD1306{}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English||", display.Heading},
-		{&board.SH1106{OLED: board.OLED{Text: "large"}}, "Sett inn kortet|* English", display.Large},
+		{&board.SH1106{OLED: board.OLED{Text: "large"}}, "Sett inn kortet|English: *", display.Large},
 	} {
 		f := frame(texts, kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"}, tt.section.Form(), screen.Hash)
 		if got := strings.Join(f.Rows, "|"); got != tt.rows || f.Layout != tt.layout {
