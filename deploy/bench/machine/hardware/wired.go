@@ -5,10 +5,8 @@ package hardware
 import (
 	"errors"
 	"fmt"
-	"image"
 
 	"smartkiosk/device/board"
-	"smartkiosk/device/display/displaysim"
 )
 
 // Wired is the hardware that a board file asks for. What the file has not is
@@ -17,23 +15,16 @@ type Wired struct {
 	Lines *Lines
 	Bus   *Bus
 
-	Keys    Keys // Matrix or Pad
-	Matrix  *Matrix
-	Pad     *NumberPad
-	Display Display
+	Keys     Keys // Matrix or Pad; Pad where there are both
+	Matrix   *Matrix
+	Pad      *NumberPad
+	Displays map[string]Display // by their sections
+	Display  Display            // the one that the person looks at: at first the first
 
 	Buzzer, Green, Yellow, Red, Strike *Signal
 	Tamper                             int // its line; -1 for none
 
 	close []func() error
-}
-
-// Display is one that a person looks at.
-type Display interface {
-	Text() []string
-	Picture() image.Image
-	Faults() []string
-	Changed() <-chan struct{}
 }
 
 // Pluggable is what can be pulled and put back.
@@ -47,7 +38,7 @@ const i2cHertz = 100000
 
 // Wire puts together what a board file asks for.
 func Wire(b *board.Board) (w *Wired, err error) {
-	w = &Wired{Tamper: -1}
+	w = &Wired{Tamper: -1, Displays: map[string]Display{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -61,7 +52,7 @@ func Wire(b *board.Board) (w *Wired, err error) {
 		return w, err
 	}
 	w.close = append(w.close, w.Bus.Close)
-	if err := errors.Join(w.wireKeys(b), w.wireDisplay(b), w.wireCues(b)); err != nil {
+	if err := errors.Join(w.wireKeys(b), w.wireDisplays(b), w.wireCues(b)); err != nil {
 		return w, err
 	}
 	return w, nil
@@ -79,8 +70,10 @@ func (w *Wired) Close() error {
 // Err is what went wrong with the hardware, nil for nothing.
 func (w *Wired) Err() error {
 	err := errors.Join(w.Lines.Err(), w.Bus.Err())
-	for _, fault := range w.Display.Faults() {
-		err = errors.Join(err, fmt.Errorf("display: %s", fault))
+	for section, d := range w.Displays {
+		for _, fault := range d.Faults() {
+			err = errors.Join(err, fmt.Errorf("%s: %s", section, fault))
+		}
 	}
 	return err
 }
@@ -105,48 +98,6 @@ func (w *Wired) wireKeys(b *board.Board) (err error) {
 		w.close = append(w.close, w.Pad.Pull)
 		w.Keys = w.Pad
 	}
-	return nil
-}
-
-func (w *Wired) wireDisplay(b *board.Board) error {
-	d := &b.Display
-	switch {
-	case d.HD44780 != nil:
-		lines, err := numbers(append([]string{d.HD44780.RS, d.HD44780.E}, d.HD44780.Data...)...)
-		if err != nil {
-			return err
-		}
-		w.Display = w.Lines.WireLCD(d.HD44780.Rows, d.HD44780.Columns, lines[0], lines[1], [4]int(lines[2:]))
-		return nil
-	case d.PCF8574 != nil:
-		plug, err := w.Bus.PutBackpack(uint16(d.PCF8574.Address), d.PCF8574.Rows, d.PCF8574.Columns)
-		w.Display = plug
-		return err
-	case d.SSD1306 != nil:
-		plug, err := w.Bus.PutOLED(uint16(d.SSD1306.Address), displaysim.NewSSD1306(), d.SSD1306.Form().Layout)
-		w.Display = plug
-		return err
-	case d.SH1106 != nil:
-		plug, err := w.Bus.PutOLED(uint16(d.SH1106.Address), displaysim.NewSH1106(), d.SH1106.Form().Layout)
-		w.Display = plug
-		return err
-	case d.SerLCD != nil:
-		return w.plugSerial(d.SerLCD.Port, displaysim.NewSerLCD(d.SerLCD.Rows, d.SerLCD.Columns))
-	case d.LK204 != nil:
-		return w.plugSerial(d.LK204.Port, displaysim.NewLK204())
-	case d.DMD110 != nil:
-		return w.plugSerial(d.DMD110.Port, displaysim.NewDMD110())
-	}
-	return errors.New("the board has no display")
-}
-
-func (w *Wired) plugSerial(port string, module *displaysim.Serial) error {
-	p, err := PlugSerial(port, module)
-	if err != nil {
-		return err
-	}
-	w.Display = p
-	w.close = append(w.close, p.Pull)
 	return nil
 }
 

@@ -67,6 +67,14 @@ var all = []build{
 		{"a kiosk that starts", begin},
 		{"a visit", granted},
 		{"a key that sticks", stuckKey},
+		{"a person who is slow", slow},
+		{"the end", end},
+	}},
+	{"displays", ownBoards + "two-pads-three-displays.toml", []play{
+		{"a watchdog that another program has", lateWatchdog},
+		{"three displays", severalDisplays},
+		{"another keypad", otherPad},
+		{"displays that are pulled", pulledDisplays},
 		{"the end", end},
 	}},
 }
