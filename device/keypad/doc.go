@@ -21,13 +21,13 @@
 //
 // While no key is down every row is low and the driver waits for an edge on a
 // column: it wakes once a second per column and reads one level. An edge starts
-// the scan, every 5 ms, which ends when all keys are up. A row that is not
-// scanned is an input with a pull-up, so two keys never join two outputs. A key
-// counts when it was the same for 20 ms in three scans or more; contacts bounce
-// for a few milliseconds. With two keys down, neither counts that has
-// not counted already; three at the corners of a rectangle show a fourth, which
-// never counts. A key held for 20 s is stuck: it is out, and no longer in the
-// way of the others, until it is let go.
+// the scan, a millisecond or a little more for each row, again and again until
+// all keys are up. A row that is not scanned is an input with a pull-up, so two
+// keys never join two outputs. A key counts when it was the same for 20 ms in
+// three scans or more; contacts bounce for a few milliseconds. With two keys
+// down, neither counts that has not counted already; three at the corners of a
+// rectangle show a fourth, which never counts. A key held for 20 s is stuck: it
+// is out, and no longer in the way of the others, until it is let go.
 //
 // A USB pad debounces and scans by itself; here it may roll from key to key.
 //

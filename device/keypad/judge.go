@@ -68,7 +68,7 @@ func (j *judge) look(now time.Time, contacts uint32) verdict {
 		}
 	}
 	v.idle = contacts|j.deb.steady == 0
-	v.onlyStuck = contacts == j.deb.steady && contacts&^j.stuck == 0
+	v.onlyStuck = !v.idle && contacts == j.deb.steady && contacts&^j.stuck == 0
 	return v
 }
 

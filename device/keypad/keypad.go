@@ -52,7 +52,7 @@ type Event struct {
 	Kind   Kind
 	Device string // the number pad's own name, or "matrix"
 	Keys   int    // how many are stuck, with Stuck
-	Err    error  // why, with Lost
+	Err    error  // why, with Lost; with Stuck that it is no key but a wire, where it is
 }
 
 // Keypad is one keypad that is being read, until Close.
