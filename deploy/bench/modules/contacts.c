@@ -21,8 +21,8 @@
  *
  * The program writes one command at a time:
  *
- *	press A B	a contact between two lines closes, after it bounced
- *	release A B	and opens, after it bounced
+ *	press A B	a contact between two lines closes, and bounces
+ *	release A B	and opens, and bounces; both end when it is still
  *	drive A 0|1	something outside, a switch or a short, drives a line
  *	leave A		and leaves it
  *
@@ -176,8 +176,8 @@ static void settle(u64 changed, unsigned long flags)
 }
 
 /*
- * The contact that moves. It bounces by a timer: a program that did it could be
- * kept from going on in the middle.
+ * The contact that moves, one at a time. It bounces by a timer: a program that
+ * did it could be kept from going on in the middle.
  */
 static struct {
 	struct hrtimer timer;
@@ -186,11 +186,16 @@ static struct {
 	unsigned int left;
 } moving;
 
+static DEFINE_MUTEX(moves);
+static DECLARE_WAIT_QUEUE_HEAD(still);
+
 /* With lock held. */
-static void join(unsigned int a, unsigned int b, bool close)
+static void join(bool close)
 {
-	joined[a] = close ? joined[a] | BIT_ULL(b) : joined[a] & ~BIT_ULL(b);
-	joined[b] = close ? joined[b] | BIT_ULL(a) : joined[b] & ~BIT_ULL(a);
+	u64 a = BIT_ULL(moving.a), b = BIT_ULL(moving.b);
+
+	joined[moving.a] = close ? joined[moving.a] | b : joined[moving.a] & ~b;
+	joined[moving.b] = close ? joined[moving.b] | a : joined[moving.b] & ~a;
 }
 
 static enum hrtimer_restart bounce(struct hrtimer *timer)
@@ -200,29 +205,32 @@ static enum hrtimer_restart bounce(struct hrtimer *timer)
 
 	raw_spin_lock_irqsave(&lock, flags);
 	more = --moving.left;
-	join(moving.a, moving.b, moving.left % 2 ? !moving.close : moving.close);
+	join(moving.left % 2 ? !moving.close : moving.close);
 	settle(0, flags);
-	if (!more)
+	if (!more) {
+		wake_up(&still);
 		return HRTIMER_NORESTART;
+	}
 	hrtimer_forward_now(timer, ns_to_ktime(BOUNCE));
 	return HRTIMER_RESTART;
 }
 
+/* Ends when the contact has ceased to bounce. */
 static void move(unsigned int a, unsigned int b, bool close)
 {
 	unsigned long flags;
 
-	hrtimer_cancel(&moving.timer);
+	mutex_lock(&moves);
 	raw_spin_lock_irqsave(&lock, flags);
-	if (moving.left)
-		join(moving.a, moving.b, moving.close);
 	moving.a = a;
 	moving.b = b;
 	moving.close = close;
 	moving.left = BOUNCES;
-	join(a, b, close);
+	join(close);
 	settle(0, flags);
 	hrtimer_start(&moving.timer, ns_to_ktime(BOUNCE), HRTIMER_MODE_REL);
+	wait_event(still, !READ_ONCE(moving.left));
+	mutex_unlock(&moves);
 }
 
 static int contacts_get_direction(struct gpio_chip *gc, unsigned int line)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -116,11 +117,19 @@ func (p *NumberPad) Listen() (heard func() (bytes int, err error), err error) {
 	return nil, fmt.Errorf("%s has no event device", p.name)
 }
 
-// Hold implements [Keys].
-func (p *NumberPad) Hold(key rune) error { return p.send(key, 1) }
-
-// Let implements [Keys].
-func (p *NumberPad) Let(key rune) error { return p.send(key, 0) }
+// Press implements [Keys]. The kernel keeps what whoever reads the pad is slow
+// to read.
+func (p *NumberPad) Press(key rune) error {
+	if err := p.send(key, 1); err != nil {
+		return err
+	}
+	time.Sleep(pressed)
+	if err := p.send(key, 0); err != nil {
+		return err
+	}
+	time.Sleep(released)
+	return nil
+}
 
 // send tells that a key went down (1) or up (0): struct input_event twice, each
 // a time that the kernel sets, type, code and value.

@@ -96,7 +96,7 @@ func (k *kiosk) takesCard() {
 }
 
 // types types a PIN and ends it with #: a person who looks for a star after
-// each digit, and presses again when there is none.
+// each digit.
 func (k *kiosk) types(pin string) {
 	for i, digit := range pin {
 		k.pressesUntil(digit, func(rows []string) bool { return strings.Count(rows[len(rows)-1], "*") == i+1 })
@@ -106,41 +106,40 @@ func (k *kiosk) types(pin string) {
 	k.report.line("person", "types %d digits and #", len(pin))
 }
 
-// attention is how long a person looks for what a key does.
-const attention = 3 * time.Second
-
-// pressesUntil presses a key until the display's rows are as they should. A
-// key that does nothing is pressed again, and held: on a host with much else to
-// do a kiosk may not get to see a quick finger.
+// pressesUntil presses a key, once, and waits for what it does to the display's
+// rows.
 func (k *kiosk) pressesUntil(key rune, done func(rows []string) bool) {
-	k.must(hardware.Press(k.Keys, key))
-	if k.shows(done) {
-		return
-	}
-	k.report.line("person", "presses a key again, and holds it")
-	k.must(k.Keys.Hold(key))
-	shown := k.shows(done)
-	k.must(k.Keys.Let(key))
-	if !shown {
-		k.must(fmt.Errorf("keys do nothing; the display shows\n%s", framed(strings.Join(k.Display.Text(), "\n"))))
-	}
-}
-
-// shows tells whether the display's rows come to be as they should while a
-// person looks.
-func (k *kiosk) shows(done func(rows []string) bool) bool {
-	limit := time.After(attention)
+	k.must(k.Keys.Press(key))
+	limit := time.After(patience)
 	for {
 		changed := k.Display.Changed()
 		if done(k.Display.Text()) {
-			return true
+			return
 		}
 		select {
 		case <-changed:
 		case <-limit:
-			return false
+			k.must(fmt.Errorf("a key does nothing; the display shows\n%s", framed(strings.Join(k.Display.Text(), "\n"))))
 		}
 	}
+}
+
+// reportsPresses tells how the keypad, if there is one of contacts, was seen to
+// be read.
+func (k *kiosk) reportsPresses() {
+	if k.Matrix == nil || len(k.Matrix.Presses()) == 0 {
+		return
+	}
+	var noticed, held []time.Duration
+	for _, p := range k.Matrix.Presses() {
+		noticed, held = append(noticed, p.Noticed), append(held, p.Held)
+	}
+	slices.Sort(noticed)
+	slices.Sort(held)
+	middle, last := len(held)/2, len(held)-1
+	const fine = 100 * time.Microsecond
+	k.report.line("keypad", "%d keys, each pressed once: scanned %v (median) to %v after it touched, and often enough %v to %v after",
+		len(held), noticed[middle].Round(fine), noticed[last].Round(fine), held[middle].Round(fine), held[last].Round(fine))
 }
 
 // hears waits until the buzzer has been quiet for a while, and tells what it
@@ -188,7 +187,7 @@ func (k *kiosk) hearsGranted() {
 
 // presses presses one key.
 func (k *kiosk) presses(key rune) {
-	k.must(hardware.Press(k.Keys, key))
+	k.must(k.Keys.Press(key))
 	k.report.line("person", "presses %c", key)
 }
 

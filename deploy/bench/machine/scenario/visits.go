@@ -15,10 +15,11 @@ func begin(k *kiosk) {
 	k.reads("reader found")
 }
 
-// end stops it, and looks at the whole of the feed.
+// end stops it, looks at the whole of the feed, and tells how its keys were read.
 func end(k *kiosk) {
 	k.stops()
 	k.checksFeed()
+	k.reportsPresses()
 }
 
 // granted is a person who is let in.
