@@ -65,7 +65,6 @@ var all = []build{
 	}},
 	{"gpio-lcd", ownBoards + "keypad-gpiolcd.toml", []play{
 		{"a kiosk that starts", begin},
-		{"a visit", granted},
 		{"a key that sticks", stuckKey},
 		{"a person who is slow", slow},
 		{"the end", end},
