@@ -30,8 +30,10 @@ const eventSize = 2*bits.UintSize/8 + 8
 
 // decodeEvents reads whole events of that size in the machine's byte order.
 // What is left of a broken one stays in rest. No bytes are a bad event: what
-// has an unknown type or code is for the caller to pass over.
+// has an unknown type or code is for the caller to pass over. Events are made in
+// one piece, so that whoever clears them leaves nothing of a PIN in memory.
 func decodeEvents(buf []byte, size int) (events []inputEvent, rest []byte) {
+	events = make([]inputEvent, 0, len(buf)/size)
 	for len(buf) >= size {
 		e := buf[size-8 : size]
 		events = append(events, inputEvent{

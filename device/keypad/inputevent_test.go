@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -45,9 +45,17 @@ func TestDecodeEvents(t *testing.T) {
 		{"a 32-bit event for a 64-bit program", golden32[:32], 24, nil, 16},
 	} {
 		events, rest := decodeEvents(unhex(t, tt.in), tt.size)
-		if !reflect.DeepEqual(events, tt.want) || len(rest) != tt.rest {
+		if !slices.Equal(events, tt.want) || len(rest) != tt.rest {
 			t.Errorf("%s: %v and %d bytes left, want %v and %d", tt.name, events, len(rest), tt.want, tt.rest)
 		}
+	}
+}
+
+// What is decoded is made in one piece: what append would outgrow, nobody clears.
+func TestDecodeEventsInOnePiece(t *testing.T) {
+	in := bytes.Repeat(unhex(t, golden64), 20)
+	if n := testing.AllocsPerRun(10, func() { decodeEvents(in, 24) }); n > 1 {
+		t.Errorf("%v pieces of memory had keys in them", n)
 	}
 }
 
