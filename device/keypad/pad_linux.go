@@ -74,11 +74,14 @@ func (p *pad) read(k *Keypad) error {
 		kept = copy(buf, rest)
 		clear(buf[kept:])
 		for _, e := range events {
-			if err := p.take(e, k); err != nil {
-				return fmt.Errorf("cannot read: %w", err)
+			if err = p.take(e, k); err != nil {
+				break
 			}
 		}
 		clear(events)
+		if err != nil {
+			return fmt.Errorf("cannot read: %w", err)
+		}
 	}
 }
 
