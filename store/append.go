@@ -67,7 +67,7 @@ func (s *Store) commitQueue() {
 	for _, r := range requests {
 		r.tried = true
 	}
-	room, err := s.room()
+	room, err := s.roomFor(len(requests))
 	s.mu.Lock()
 	next, cursors := s.next(s.keep), s.moved
 	s.mu.Unlock()
@@ -86,6 +86,7 @@ func (s *Store) commitQueue() {
 			continue
 		}
 		room -= r.cost()
+		s.ample -= r.cost()
 		next.sequence, next.link = next.sequence+1, r.link
 		r.seq = next.sequence
 		batch = append(batch, r)
@@ -112,7 +113,7 @@ func (r *request) check(room int64) error {
 	return nil
 }
 
-// cost is what a record takes in the file, in whole pages.
+// cost is what a record takes in the file, in whole pages, at most maxCost.
 func (r *request) cost() int64 {
 	return (int64(len(r.record)) + entryHead + 2*pageSize - 1) / pageSize * pageSize
 }
@@ -180,6 +181,7 @@ func (s *Store) update(last tail, f func(tx *bolt.Tx) error) error {
 	})
 	if s.failed {
 		s.doubt = true
+		s.ample = 0
 	} else if err == nil {
 		s.doubt = false
 	}

@@ -161,6 +161,32 @@ func TestHeadroom(t *testing.T) {
 	}
 }
 
+// TestLooks: an append looks at the room where little is left of it, and but
+// now and then where there is ample room.
+func TestLooks(t *testing.T) {
+	s := openWith(t, outbox(t), Options{})
+	var free int64 = DefaultHeadroom + 1<<40
+	looks := 0
+	s.disk = func() (int64, error) { looks++; return free, nil }
+	for range 300 {
+		add(t, s, strings.Repeat("x", 7000))
+	}
+	if looks < 2 || looks > 10 {
+		t.Errorf("%d looks at the room for 300 records", looks)
+	}
+	free = DefaultHeadroom + reserve + s.limit/4 + 10_000
+	if _, err := s.Level(); err != nil {
+		t.Fatal(err)
+	}
+	looks = 0
+	for range 10 {
+		add(t, s, strings.Repeat("x", 7000))
+	}
+	if looks != 10 {
+		t.Errorf("%d looks for 10 records where little room is left", looks)
+	}
+}
+
 // TestCompact: the file shrinks and nothing is lost, nor the place.
 func TestCompact(t *testing.T) {
 	path := outbox(t)

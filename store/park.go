@@ -35,6 +35,7 @@ func (s *Store) park(seq uint64, standIn func(prev, link []byte) ([]byte, error)
 	case seq <= acked || seq > last.sequence:
 		return errors.New("it is not pending")
 	}
+	s.ample = 0 // what is kept aside takes room too
 	return s.update(last, func(tx *bolt.Tx) error {
 		aside := tx.Bucket(parkedBucket)
 		if aside.Get(parkedKey(seq)) != nil {

@@ -26,7 +26,13 @@ func (l Level) String() string { return [...]string{"roomy", "low", "full"}[l] }
 const (
 	// reserve is the room in bytes that is left at Full: some 100 visits, or
 	// 8 of the largest records.
-	reserve = 8 * (MaxRecordSize + 2*pageSize)
+	reserve = 8 * maxCost
+	maxCost = MaxRecordSize + 2*pageSize // of one record
+
+	// lookAfter is how many bytes are appended, where there is ample room,
+	// before it is looked at again. What others write to the disk meanwhile is
+	// what the headroom is for.
+	lookAfter = 1 << 20
 
 	// deletedAtOnce bounds one commit's deletions, and with them the time for
 	// which an append waits.
@@ -60,6 +66,16 @@ func (s *Store) level() (Level, error) {
 	return Roomy, nil
 }
 
+// roomFor gives the bytes that so many records may take. It spares them the
+// look, which takes as long as all else that is done for a record beside
+// waiting for the disk, while there is ample room. The caller holds s.commit.
+func (s *Store) roomFor(records int) (int64, error) {
+	if int64(records)*maxCost <= s.ample {
+		return s.ample, nil
+	}
+	return s.room()
+}
+
 // room gives the bytes that may still be appended. It deletes what was
 // acknowledged when little is left. The caller holds s.commit.
 func (s *Store) room() (int64, error) {
@@ -82,7 +98,8 @@ func (s *Store) room() (int64, error) {
 			return 0, err
 		}
 		room := min(s.limit-used, max(disk-s.headroom, 0)+free)
-		if !deletable || room >= reserve+s.limit/4 {
+		s.ample = min(room-(reserve+s.limit/4), lookAfter)
+		if !deletable || s.ample >= 0 {
 			return room, nil
 		}
 		if err := s.flush(0); err != nil {
