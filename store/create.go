@@ -36,6 +36,13 @@ func lockFile(path string, wait time.Duration) (*os.File, error) {
 	}
 }
 
+// Existed tells whether there ever was an outbox at path: the file of its lock
+// stays when its own is gone.
+func Existed(path string) bool {
+	_, err := os.Stat(path + ".lock")
+	return err == nil
+}
+
 // create makes an empty outbox under another name and gives it its own when
 // it is whole on disk: while a bbolt file is made, a power cut can ruin it.
 func create(path string) error { return createAs(path, fill) }

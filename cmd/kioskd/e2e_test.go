@@ -183,7 +183,15 @@ func TestEndToEnd(t *testing.T) {
 	p.sees("welcome")
 
 	// Nobody else gets at its outbox.
-	second := spawn(t, "kioskd", "run", "--config", s.config)
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := s.bundle("other.toml")
+	if err := os.WriteFile(other, []byte(strings.Replace(string(text), s.panel, freePort(t), 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second := spawn(t, "kioskd", "run", "--config", other)
 	second.await("another process has it open")
 	second.signal(syscall.SIGKILL)
 

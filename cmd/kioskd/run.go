@@ -42,22 +42,24 @@ func runKiosk(ctx context.Context, args []string, stderr io.Writer) error {
 	defer front.close()
 	// Until it serves, and when it cannot, people are told so.
 	front.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: c.Language})
-	d, err := daemon.Open(c, reader.New(c.Reader.Match, log), front.Panel, texts, log)
-	if err != nil {
-		return err
-	}
-	if front.watchdog != nil {
-		d.OpenWatchdog(front.watchdog)
+	serve := func(ctx context.Context) error {
+		parts := daemon.Parts{Slot: reader.New(c.Reader.Match, log), Panel: front.Panel, Watchdog: front.watchdog}
+		d, err := daemon.Open(ctx, c, parts, texts, log)
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil // told to end while it waited
+		}
+		if err != nil {
+			return err
+		}
+		return errors.Join(d.Run(ctx, version()), d.Close())
 	}
 	if front.web == nil {
-		err = d.Run(ctx, version())
-	} else {
-		err = withPage(ctx, c.Panel.Listen, panelPage(front.web), log, func(ctx context.Context, url string) error {
-			log.Info("panel", "url", url)
-			return d.Run(ctx, version())
-		})
+		return serve(ctx)
 	}
-	return errors.Join(err, d.Close())
+	return withPage(ctx, c.Panel.Listen, panelPage(front.web), log, func(ctx context.Context, url string) error {
+		log.Info("panel", "url", url)
+		return serve(ctx)
+	})
 }
 
 // panelPage has the panel at / too.

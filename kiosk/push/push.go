@@ -42,9 +42,10 @@ type Queue interface {
 // has everything on disk. It wraps a *hubapi.Problem when the hub refused.
 type Send = func(ctx context.Context, batch []json.RawMessage) (acknowledged uint64, err error)
 
-const (
-	maxEvents = 500 // in one batch
+// MaxEvents is how many events are in one batch at most.
+const MaxEvents = 500
 
+const (
 	// Bytes of events in one batch, or one event if that is larger. Batches
 	// begin small, double while they arrive at once and are halved when they
 	// do not within batchTime: so long at most does a slow line, or a hub with
@@ -165,7 +166,7 @@ func (p *Pusher) read(limit int) (first uint64, batch []json.RawMessage, err err
 	var last uint64
 	for size := 0; ; {
 		// A few at a time: nobody knows how large they are.
-		records, err := p.Queue.Pending(last, min(maxEvents-len(batch), readEvents))
+		records, err := p.Queue.Pending(last, min(MaxEvents-len(batch), readEvents))
 		switch {
 		case err != nil && len(batch) == 0:
 			return 0, nil, err
@@ -181,7 +182,7 @@ func (p *Pusher) read(limit int) (first uint64, batch []json.RawMessage, err err
 			}
 			batch, last = append(batch, r.Data), r.Sequence
 		}
-		if len(batch) == maxEvents {
+		if len(batch) == MaxEvents {
 			return first, batch, nil
 		}
 	}

@@ -183,7 +183,7 @@ func TestBacklogIsPushedInOrderAtOnce(t *testing.T) {
 			for _, e := range b {
 				size += len(e)
 			}
-			if len(b) > maxEvents || size > maxBatch || i == 0 && size > firstBatch {
+			if len(b) > MaxEvents || size > maxBatch || i == 0 && size > firstBatch {
 				t.Errorf("batch %d is of %d events, %d bytes", i, len(b), size)
 			}
 		}

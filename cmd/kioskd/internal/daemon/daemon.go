@@ -15,6 +15,7 @@ import (
 
 	"smartkiosk/cmd/kioskd/internal/config"
 	"smartkiosk/cmd/kioskd/internal/frontpanel"
+	"smartkiosk/device/board"
 	"smartkiosk/device/slot"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/hubapi"
@@ -47,9 +48,17 @@ type Daemon struct {
 	watchdog watchdog
 }
 
+// Parts are what a kiosk works with.
+type Parts struct {
+	Slot     slot.Slot
+	Panel    terminal.Panel
+	Watchdog *board.Watchdog // nil for none
+}
+
 // Open reads the kiosk's keys and trust domains and opens its outbox. Texts
-// are the panel's languages.
-func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
+// are the panel's languages. Where nothing on this machine says how far the
+// events came, it asks the hub until that answers, or ctx ends.
+func Open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
 	if !texts.Has(c.Language) {
 		return nil, fmt.Errorf("language %q has no texts", c.Language)
 	}
@@ -57,7 +66,7 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	if err != nil {
 		return nil, err
 	}
-	d, err := open(c, credentials, s, p, texts, log)
+	d, err := open(ctx, c, credentials, parts, texts, log)
 	if err != nil {
 		return nil, errors.Join(err, device.Close())
 	}
@@ -65,7 +74,7 @@ func Open(c *config.Config, s slot.Slot, p terminal.Panel, texts *screen.Catalog
 	return d, nil
 }
 
-func open(c *config.Config, credentials *hubapi.Credentials, s slot.Slot, p terminal.Panel, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
+func open(ctx context.Context, c *config.Config, credentials *hubapi.Credentials, parts Parts, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
 	clocks, err := machineClocks()
 	if err != nil {
 		return nil, err
@@ -92,9 +101,12 @@ func open(c *config.Config, credentials *hubapi.Credentials, s slot.Slot, p term
 	events := &journal.Journal{Sealer: sealer, Clocks: clocks, Origin: c.Hub.URL}
 	client := hubapi.NewClient(c.Hub.URL, credentials.TLS)
 	client.Heard = now.Told
-	outbox, err := openOutbox(filepath.Join(c.State, "outbox.db"), store.Options{
-		MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required,
-	}, records, events, client.SendEvents, log)
+	opening := outboxOpening{
+		path:    filepath.Join(c.State, "outbox.db"),
+		options: store.Options{MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required},
+		records: records, journal: events, send: client.SendEvents, watchdog: askingWatchdog(parts.Watchdog, log), log: log,
+	}
+	outbox, err := opening.open(ctx)
 	if err != nil {
 		return nil, errors.Join(err, records.Close())
 	}
@@ -113,7 +125,7 @@ func open(c *config.Config, credentials *hubapi.Credentials, s slot.Slot, p term
 		client:  client,
 		log:     log,
 
-		visits: newVisits(p),
+		visits: newVisits(parts.Panel),
 		room:   make(chan bool),
 	}
 	events.Scarce = d.scarce.Load
@@ -121,7 +133,7 @@ func open(c *config.Config, credentials *hubapi.Credentials, s slot.Slot, p term
 		return nil, errors.Join(err, d.Close())
 	}
 	if c.SCProxy.Enabled {
-		if d.proxy, err = openProxy(c.State, quietSlot{s, d.visits.busy}, log); err != nil {
+		if d.proxy, err = openProxy(c.State, quietSlot{parts.Slot, d.visits.busy}, log); err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
 	}
@@ -129,7 +141,7 @@ func open(c *config.Config, credentials *hubapi.Credentials, s slot.Slot, p term
 	if d.alone, err = openAlone(c, records, now, client, seal, log); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	slots, err := openCards(c.Reader, s, driver)
+	slots, err := openCards(c.Reader, parts.Slot, driver)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -139,7 +151,10 @@ func open(c *config.Config, credentials *hubapi.Credentials, s slot.Slot, p term
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
 		Now:    clocks.Now, Log: log,
 	}
-	d.attach(p)
+	d.attach(parts.Panel)
+	if parts.Watchdog != nil {
+		d.OpenWatchdog(parts.Watchdog)
+	}
 	return d, nil
 }
 

@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -88,8 +86,7 @@ func TestOldCopy(t *testing.T) {
 	if err := os.WriteFile(path, old, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	away := func(context.Context, []json.RawMessage) (uint64, error) { return 0, errors.New("away") }
-	outbox, err := openOutbox(path, store.Options{}, d.records, d.journal, away, d.log)
+	outbox, err := d.opening(path, away).open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,46 +101,5 @@ func TestOldCopy(t *testing.T) {
 	e, err := d.opener.Open(records[1].Data, d.device.Public())
 	if err != nil || e.Type != event.TypeLost || string(e.Payload) != fmt.Sprintf(`{"from":11,"through":%d}`, 4*markStep) {
 		t.Errorf("event 11 is %s %s, %v", e.Type, e.Payload, err)
-	}
-}
-
-// TestBeginOutbox: where an outbox goes on of which nothing is left, and what is
-// said to be lost.
-func TestBeginOutbox(t *testing.T) {
-	away := errors.New("away")
-	for _, tt := range []struct {
-		name  string
-		known mark
-		hub   uint64
-		err   error
-		want  store.Position // zero: it does not
-	}{
-		{"hub and mark", mark{Through: 300, Acked: 100}, 120, nil, store.Position{First: 121, Acked: 120, Last: 300}},
-		{"mark alone", mark{Through: 300, Acked: 100}, 0, away, store.Position{First: 101, Acked: 100, Last: 300}},
-		{"hub alone", mark{}, 120, nil, store.Position{First: 121, Acked: 120, Last: 121}},
-		{"hub beyond the mark", mark{Through: 110, Acked: 100}, 120, nil, store.Position{First: 121, Acked: 120, Last: 121}},
-		{"neither", mark{}, 0, away, store.Position{}},
-	} {
-		d := newTended(t, t.TempDir(), store.Options{})
-		path := filepath.Join(t.TempDir(), "outbox.db")
-		ask := func(context.Context, []json.RawMessage) (uint64, error) { return tt.hub, tt.err }
-		err := beginOutbox(path, tt.known, d.journal, ask, d.log)
-		if tt.want == (store.Position{}) {
-			if !errors.Is(err, away) {
-				t.Errorf("%s: %v", tt.name, err)
-			}
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := store.Open(path, store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		if s.Position() != tt.want {
-			t.Errorf("%s: it stands at %+v, want %+v", tt.name, s.Position(), tt.want)
-		}
 	}
 }

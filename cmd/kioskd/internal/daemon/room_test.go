@@ -69,19 +69,28 @@ func newTended(t *testing.T, state string, o store.Options) *tended {
 		t.Fatal(err)
 	}
 	j := &journal.Journal{Sealer: sealer, Clocks: clocks}
-	outbox, err := openOutbox(filepath.Join(state, "outbox.db"), o, records, j, nil, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = outbox.Close() })
-	j.Outbox = outbox
 	d := &Daemon{
-		store: outbox, records: records, journal: j, log: log, visits: newVisits(darkPanel{}), room: make(chan bool),
+		records: records, journal: j, log: log, visits: newVisits(darkPanel{}), room: make(chan bool),
 		alone: &alone{clock: now},
 	}
-	j.Scarce = d.scarce.Load
-	return &tended{Daemon: d, t: t, opener: event.NewOpener(jose.JSONWebKey{Key: hub}), device: device}
+	made := &tended{Daemon: d, t: t, opener: event.NewOpener(jose.JSONWebKey{Key: hub}), device: device}
+	opening := made.opening(filepath.Join(state, "outbox.db"), away)
+	opening.options = o
+	if d.store, err = opening.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.store.Close() })
+	j.Outbox, j.Scarce = d.store, d.scarce.Load
+	return made
 }
+
+// opening is with what the kiosk opens an outbox, and how it hears of its hub.
+func (d *tended) opening(path string, send push.Send) *outboxOpening {
+	return &outboxOpening{path: path, records: d.records, journal: d.journal, send: send, watchdog: &watchdog{}, log: d.log}
+}
+
+// away is a hub that does not answer.
+func away(context.Context, []json.RawMessage) (uint64, error) { return 0, errors.New("away") }
 
 // run has the outbox tended until the test ends.
 func (d *tended) run() {
@@ -204,9 +213,9 @@ func TestIdleWritesNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		tries := 0
-		p := push.Pusher{Queue: d.store, Log: d.log, Send: func(context.Context, []json.RawMessage) (uint64, error) {
+		p := push.Pusher{Queue: d.store, Log: d.log, Send: func(ctx context.Context, batch []json.RawMessage) (uint64, error) {
 			tries++
-			return 0, errors.New("away")
+			return away(ctx, batch)
 		}}
 		go func() { _ = p.Run(ctx) }()
 		go d.watchClock(ctx)

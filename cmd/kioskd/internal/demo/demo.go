@@ -70,7 +70,10 @@ func Open(ctx context.Context, dir string, newSlot func(cards string) (Slot, err
 	if d.hub, err = hub.Open(ctx, hubConfig, log.With("part", "hub")); err != nil {
 		return nil, err
 	}
-	if d.daemon, err = daemon.Open(c, d.slot, p, texts, log.With("part", "kiosk")); err != nil {
+	// Its hub does not serve yet: there is no use in waiting for that.
+	opening, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if d.daemon, err = daemon.Open(opening, c, daemon.Parts{Slot: d.slot, Panel: p}, texts, log.With("part", "kiosk")); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	if d.kioskSide, err = listen(hubConfig.Listen); err != nil {

@@ -1,0 +1,129 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/kiosk/push"
+	"smartkiosk/kiosk/terminal"
+	"smartkiosk/store"
+)
+
+// answers is a hub that has events through one.
+func answers(last uint64) push.Send {
+	return func(context.Context, []json.RawMessage) (uint64, error) { return last, nil }
+}
+
+// TestBeginOutbox: where an outbox goes on of which nothing is left, and what is
+// said to be lost.
+func TestBeginOutbox(t *testing.T) {
+	const unknown = push.MaxEvents
+	for _, tt := range []struct {
+		name  string
+		known mark
+		hub   push.Send
+		want  store.Position
+	}{
+		{"hub and mark", mark{Through: 300, Acked: 100}, answers(120), store.Position{First: 121, Acked: 120, Last: 300}},
+		{"mark alone", mark{Through: 300, Acked: 100}, away, store.Position{First: 101, Acked: 100, Last: 300}},
+		{"hub alone", mark{}, answers(120), store.Position{First: 121, Acked: 120, Last: 120 + unknown}},
+		{"hub beyond the mark", mark{Through: 110, Acked: 100}, answers(120), store.Position{First: 121, Acked: 120, Last: 120 + unknown}},
+	} {
+		d := newTended(t, t.TempDir(), store.Options{})
+		path := filepath.Join(t.TempDir(), "outbox.db")
+		if err := d.opening(path, tt.hub).begin(t.Context(), tt.known); err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Open(path, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if s.Position() != tt.want {
+			t.Errorf("%s: it stands at %+v, want %+v", tt.name, s.Position(), tt.want)
+		}
+	}
+}
+
+// TestExisted: an outbox of which there is no file is told from one that there
+// never was.
+func TestExisted(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		made  bool // and removed
+		known mark
+		hub   push.Send
+		want  bool
+	}{
+		{name: "never", hub: answers(0)},
+		{name: "never, as far as can be seen", hub: away},
+		{name: "by what it left", made: true, hub: away, want: true},
+		{name: "by the mark", known: mark{Through: 128}, hub: away, want: true},
+		{name: "by the hub", hub: answers(1), want: true},
+	} {
+		d := newTended(t, t.TempDir(), store.Options{})
+		path := filepath.Join(t.TempDir(), "outbox.db")
+		if tt.made {
+			s, err := store.Open(path, store.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(s.Close(), os.Remove(path)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := d.opening(path, tt.hub).existed(t.Context(), tt.known); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+// TestAwaitHub: where only the hub can tell where to go on, it is asked seldom,
+// and until it answers; the watchdog hears of it often.
+func TestAwaitHub(t *testing.T) {
+	state := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		d := newTended(t, state, store.Options{})
+		began, asked := time.Now(), 0
+		o := d.opening(filepath.Join(state, "gone.db"), func(context.Context, []json.RawMessage) (uint64, error) {
+			if asked++; time.Since(began) < time.Hour {
+				return 0, errors.New("away")
+			}
+			return 7, nil
+		})
+		var last time.Time // that the watchdog was fed
+		o.watchdog = &watchdog{log: d.log, failed: make(chan struct{}, 1), open: func() (dog, error) {
+			last = time.Now()
+			return dogFunc(func(part string) error {
+				if since := time.Since(last); since > terminal.AliveEvery || part != hubAsked {
+					t.Errorf("%s was alive after %s", part, since)
+				}
+				last = time.Now()
+				return nil
+			}), nil
+		}}
+		if err := o.begin(t.Context(), mark{}); err != nil {
+			t.Fatal(err)
+		}
+		if asked < 60 || asked > 150 {
+			t.Errorf("in an hour the hub was asked %d times", asked)
+		}
+		if last.Sub(began) < time.Hour {
+			t.Errorf("the watchdog heard nothing any more after %s", last.Sub(began))
+		}
+
+		// Who is told to end does not wait.
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(time.Minute, stop)
+		o = d.opening(filepath.Join(state, "gone too.db"), away)
+		if err := o.begin(ctx, mark{}); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}

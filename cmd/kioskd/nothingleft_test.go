@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	"smartkiosk/device/cardsim/pcsctest"
+	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/push"
+)
+
+// TestNothingLeft: outbox and records are both lost, and the hub is away. The
+// kiosk says that it is out of service, and why; when the hub is back it serves
+// by itself, behind all that it may have recorded, and the feed says what it
+// does not have.
+func TestNothingLeft(t *testing.T) {
+	pcsctest.Start(t)
+	s := newSite(t)
+	h := s.startHub()
+	p := newPerson(t, s.panel)
+	k := s.startKiosk(p)
+	denied := func() {
+		t.Helper()
+		p.sees("welcome")
+		remove := s.insert("expired")
+		p.sees("denied")
+		remove()
+		p.sees("welcome")
+	}
+	denied()
+	s.events(2) // a start and a visit
+	last := uint64(2)
+	for _, lose := range []func(path string) error{os.Remove, func(path string) error { return os.Truncate(path, 0) }} {
+		h.signal(syscall.SIGKILL)
+		k.stop()
+		if err := errors.Join(lose(s.outbox()), lose(s.bundle("state/records.db"))); err != nil {
+			t.Fatal(err)
+		}
+		k = spawn(t, "kioskd", "run", "--config", s.config)
+		k.await(`msg="out of service: outbox and records are lost, and the hub does not say where to go on; it is asked until it does"`)
+		p.show(frame{})
+		p.look(t.Context())
+		p.sees("out-of-service")
+		h = s.startHub()
+		k.await("msg=ready")
+		denied()
+
+		// As many as may have been on their way, then its start and a visit.
+		events := s.events(last + push.MaxEvents + 2)
+		for i, e := range events {
+			kind, data := event.TypeLost, fmt.Sprintf(`{"from":%d}`, last+1)
+			switch i {
+			case push.MaxEvents:
+				kind, data = event.TypeStarted, string(e.data)
+			case push.MaxEvents + 1:
+				kind, data = event.TypeVisit, string(e.data)
+			}
+			if e.sequence != last+1+uint64(i) || e.kind != kind || string(e.data) != data {
+				t.Fatalf("event %d is %s %s, want %d: %s %s", e.sequence, e.kind, e.data, last+1+uint64(i), kind, data)
+			}
+		}
+		last += push.MaxEvents + 2
+	}
+
+	// Who ends it while it waits does not wait for it.
+	h.stop()
+	k.stop()
+	if err := errors.Join(os.Remove(s.outbox()), os.Remove(s.bundle("state/records.db"))); err != nil {
+		t.Fatal(err)
+	}
+	k = spawn(t, "kioskd", "run", "--config", s.config)
+	k.await("it is asked until it does")
+	k.stop()
+}
