@@ -8,7 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Salvaged is what Salvage found.
+// Salvaged is what Salvage or Begin found.
 type Salvaged struct {
 	Kept  int     // records that are in the new file
 	Lost  []Range // those that are not, ascending
@@ -224,23 +224,19 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 	for next <= newest {
 		err := db.Update(func(tx *bolt.Tx) error {
 			for end := min(newest, next+salvageBatch-1); next <= end; next++ {
+				if len(lost) > 0 && next > lost[0].Through {
+					lost = lost[1:]
+				}
 				var entry []byte
+				var err error
 				if len(lost) > 0 && next >= lost[0].From {
-					record, l, err := replace(next, lost[0], link)
-					if err != nil {
-						return fmt.Errorf("cannot replace record %d: %w", next, err)
-					}
-					if len(l) != LinkSize {
-						return fmt.Errorf("cannot replace record %d: link of %d bytes", next, len(l))
-					}
-					entry = encodeEntry(next, l, record)
-					if next == lost[0].Through {
-						lost = lost[1:]
-					}
-				} else if entry, err = f.read(im, f.entries[next], next); err != nil {
-					return err
+					entry, err = replacement(next, lost[0], link, replace)
 				} else {
+					entry, err = f.read(im, f.entries[next], next)
 					s.Kept++
+				}
+				if err != nil {
+					return err
 				}
 				if link, _, err = decodeEntry(next, entry); err != nil {
 					return err
@@ -272,6 +268,18 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 		}
 		return writeTail(tx, tail{sequence: newest, link: link, first: f.tail.first, acked: f.tail.acked})
 	})
+}
+
+// replacement makes the entry that stands in the place of a record that is lost.
+func replacement(seq uint64, lost Range, prev []byte, replace func(uint64, Range, []byte) ([]byte, []byte, error)) ([]byte, error) {
+	record, link, err := replace(seq, lost, prev)
+	if err == nil && len(link) != LinkSize {
+		err = fmt.Errorf("link of %d bytes", len(link))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot replace record %d: %w", seq, err)
+	}
+	return encodeEntry(seq, link, record), nil
 }
 
 // read fetches an entry that scan saw, and checks it anew.
