@@ -33,7 +33,6 @@ var all = []build{
 		{"a technician who looks", looking},
 		{"nobody there", idle},
 		{"a bus that dies", deadBus},
-		{"a display that is pulled", pulledDisplay},
 		{"a keypad line that sticks", stuckColumn},
 		{"a housing that is opened", housing},
 		{"the end", end},
@@ -44,6 +43,7 @@ var all = []build{
 		{"a kiosk that hangs", hung},
 		{"a guardian that is killed", guardianKilled},
 		{"a kiosk and its guardian that are killed", bothKilled},
+		{"a display that is pulled", pulledDisplay},
 		{"the end", end},
 	}},
 	{"pi4", boards + "pi4-usbpad-oled.toml", []play{
