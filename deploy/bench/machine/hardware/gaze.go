@@ -9,16 +9,17 @@ import (
 
 // gaze is how somebody who reads a matrix of contacts is seen to look at it: he
 // drives every row while he waits for a key, and each alone while he looks at
-// its keys. It is pure: changes of rows and columns come in, in order.
+// its keys. It is pure: changes of rows come in, in order.
 type gaze struct {
 	rows   []int
 	driven []int         // rows, in the order in which they came to be
 	rested time.Duration // since when all are driven; 0 while one is not
 	from   time.Duration // since when one alone is
 
-	looks   []look
-	touched time.Duration // when a column fell while all rows were driven; 0 for not yet
-	noticed time.Duration // how long it then took until they were not
+	// Since it began:
+	began time.Duration
+	looks []look
+	idle  time.Duration // for how long all were driven, at a time, at most
 }
 
 // look is a time for which a row was driven, and no other at any moment of it.
@@ -30,15 +31,9 @@ type look struct {
 func newGaze(rows []int) gaze { return gaze{rows: rows} }
 
 // begin forgets what was seen until now, but not what is driven.
-func (g *gaze) begin() { g.looks, g.touched, g.noticed = nil, 0, 0 }
+func (g *gaze) begin(now time.Duration) { g.began, g.looks, g.idle = now, nil, 0 }
 
 func (g *gaze) change(c Change) {
-	if !slices.Contains(g.rows, c.Line) {
-		if !c.High && g.rested > 0 && g.touched == 0 {
-			g.touched = c.Time
-		}
-		return
-	}
 	if c.Output == slices.Contains(g.driven, c.Line) {
 		return
 	}
@@ -53,8 +48,8 @@ func (g *gaze) change(c Change) {
 		}
 		return
 	}
-	if g.touched > 0 && g.noticed == 0 {
-		g.noticed = c.Time - g.touched
+	if g.rested > 0 {
+		g.idle = max(g.idle, c.Time-max(g.rested, g.began))
 	}
 	if g.from > 0 {
 		g.looks = append(g.looks, look{c.Line, g.from, c.Time})

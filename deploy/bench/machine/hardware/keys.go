@@ -13,5 +13,5 @@ type Keys interface {
 // How long a quick finger presses a key, and is on its way to the next.
 const (
 	pressed  = 100 * time.Millisecond
-	released = 60 * time.Millisecond
+	released = 100 * time.Millisecond
 )

@@ -23,22 +23,22 @@ type Matrix struct {
 
 // Pressed is what became of a press.
 type Pressed struct {
-	Noticed time.Duration // from the contact's first touch to the pad's first scan; 0 when one was under way
-	Held    time.Duration // how long it took until the key had been looked at often enough
+	Idle time.Duration // for how long the pad was at rest all the same; 0 when a scan was under way
+	Held time.Duration // how long it took until the key had been looked at often enough
 }
 
 const (
 	// unseen is after how long nobody looks at a key that is held.
 	unseen = 5 * time.Second
-	// tardy is after how long a scan that the key's edge began does not begin,
-	// but in a machine that stood still. Under load it is some 80 ms.
+	// tardy is for how long a pad is not at rest while a key is held, but in a
+	// machine that stood still. Under load it is some 100 ms.
 	tardy = 300 * time.Millisecond
 )
 
 // WireMatrix wires a pad's contacts, with the key map that it is used by.
 func (l *Lines) WireMatrix(rows, cols []int, layout []string) *Matrix {
 	m := &Matrix{lines: l, rows: rows, cols: cols, layout: layout, gaze: newGaze(rows), changed: make(chan struct{})}
-	l.Watch(m.watch, append(append([]int(nil), rows...), cols...)...)
+	l.Watch(m.watch, rows...)
 	return m
 }
 
@@ -59,10 +59,10 @@ func (m *Matrix) Press(key rune) error {
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	m.gaze.begin()
-	m.mu.Unlock()
 	began := monotonic()
+	m.mu.Lock()
+	m.gaze.begin(began)
+	m.mu.Unlock()
 	if err := m.Hold(key); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (m *Matrix) Press(key rune) error {
 		return fmt.Errorf("a key of row GPIO%d, held: %w", row, err)
 	}
 	stood = max(stood, still-began)
-	p := Pressed{m.noticed(), monotonic() - began}
+	p := Pressed{m.idle(), monotonic() - began}
 	m.presses = append(m.presses, p)
 
 	if err := m.Let(key); err != nil {
@@ -82,16 +82,16 @@ func (m *Matrix) Press(key rune) error {
 	if _, err := m.await(released, func(g *gaze) bool { return g.restsSince(still) || g.enough(row, still) }); err != nil {
 		return fmt.Errorf("a key of row GPIO%d, let go: %w", row, err)
 	}
-	if p.Noticed > tardy && stood < p.Noticed/2 {
-		return fmt.Errorf("a key's edge was lost: the pad was scanned %v after it was pressed, in a machine that stood still for %v at most", p.Noticed, stood)
+	if p.Idle > tardy && stood < p.Idle/2 {
+		return fmt.Errorf("a key's edge was lost: the pad was at rest for %v while it was held, in a machine that stood still for %v at most", p.Idle, stood)
 	}
 	return nil
 }
 
-func (m *Matrix) noticed() time.Duration {
+func (m *Matrix) idle() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.gaze.noticed
+	return m.gaze.idle
 }
 
 // await waits until something is so, at least for a time, and tells for how long

@@ -130,16 +130,25 @@ func (k *kiosk) reportsPresses() {
 	if k.Matrix == nil || len(k.Matrix.Presses()) == 0 {
 		return
 	}
-	var noticed, held []time.Duration
+	var idle, held []time.Duration
 	for _, p := range k.Matrix.Presses() {
-		noticed, held = append(noticed, p.Noticed), append(held, p.Held)
+		held = append(held, p.Held)
+		if p.Idle > 0 {
+			idle = append(idle, p.Idle)
+		}
 	}
-	slices.Sort(noticed)
-	slices.Sort(held)
-	middle, last := len(held)/2, len(held)-1
-	const fine = 100 * time.Microsecond
-	k.report.line("keypad", "%d keys, each pressed once: scanned %v (median) to %v after it touched, and often enough %v to %v after",
-		len(held), noticed[middle].Round(fine), noticed[last].Round(fine), held[middle].Round(fine), held[last].Round(fine))
+	k.report.line("keypad", "%d keys, each pressed once, were seen often enough after %s; %d of them found it at rest, for another %s",
+		len(held), spread(held), len(idle), spread(idle))
+}
+
+// spread gives the shortest, the median and the longest of some times.
+func spread(times []time.Duration) string {
+	if len(times) == 0 {
+		return "-"
+	}
+	slices.Sort(times)
+	ms := func(i int) float64 { return times[i].Seconds() * 1000 }
+	return fmt.Sprintf("%.1f/%.1f/%.1f ms", ms(0), ms(len(times)/2), ms(len(times)-1))
 }
 
 // hears waits until the buzzer has been quiet for a while, and tells what it
