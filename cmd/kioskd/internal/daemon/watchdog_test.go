@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,47 +72,62 @@ func TestWatchdog(t *testing.T) {
 	})
 }
 
+// kennel gives dogs, or says why not.
+type kennel struct {
+	mu    sync.Mutex
+	tried int
+	why   error
+	had   *fedDog // the last
+}
+
+func (k *kennel) open() (dog, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.tried++; k.why != nil {
+		return nil, k.why
+	}
+	k.had = &fedDog{}
+	return k.had, nil
+}
+
+// after lets a few rounds pass in which why is what is said.
+func (k *kennel) after(rounds int, why error) {
+	k.mu.Lock()
+	k.why = why
+	k.mu.Unlock()
+	time.Sleep(time.Duration(rounds) * watchdogAgain)
+	synctest.Wait()
+}
+
 // A watchdog that is busy, then not there, then had, then fails, is had again:
 // each is logged once, however often it was tried.
 func TestWatchdogHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		tried, why := 0, errors.New("another program has it")
-		var had *fedDog
-		d, stop := watching(t, &log, func() (dog, error) {
-			if tried++; why != nil {
-				return nil, why
-			}
-			had = &fedDog{}
-			return had, nil
-		})
-		pass := func(rounds int) {
-			time.Sleep(time.Duration(rounds) * watchdogAgain)
-			synctest.Wait()
-		}
+		busy := errors.New("another program has it")
+		k := &kennel{why: busy}
+		d, stop := watching(t, &log, k.open)
 		d.terminal.Alive() // nobody there
-		pass(3)
-		why = errors.New("there is none")
-		pass(3)
-		why = nil
-		pass(3)
-		if tried != 8 || had == nil || len(had.fed) != 0 {
-			t.Fatalf("tried %d times, has %+v", tried, had)
+		k.after(3, busy)
+		k.after(3, errors.New("there is none"))
+		k.after(3, nil)
+		if k.tried != 8 || k.had == nil || len(k.had.fed) != 0 {
+			t.Fatalf("tried %d times, has %+v", k.tried, k.had)
 		}
-		first := had
+		first := k.had
 		first.err = errors.New("no such device")
 		d.terminal.Alive()
 		d.terminal.Alive() // to nobody
 		if len(first.fed) != 1 || first.closed != 1 {
 			t.Errorf("the one that failed: %+v", first)
 		}
-		pass(1)
+		k.after(1, nil)
 		d.terminal.Alive()
-		if had == first || !slices.Equal(had.fed, []string{visitsGoOn}) {
-			t.Errorf("no other was opened: %+v", had)
+		if k.had == first || !slices.Equal(k.had.fed, []string{visitsGoOn}) {
+			t.Errorf("no other was opened: %+v", k.had)
 		}
 		stop()
-		if had.closed != 1 {
+		if k.had.closed != 1 {
 			t.Error("not closed in the end")
 		}
 		for line, want := range map[string]int{
