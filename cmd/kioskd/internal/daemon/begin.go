@@ -17,8 +17,9 @@ import (
 const (
 	// askWait is how long the hub may take to say where a kiosk's events stand.
 	askWait = 10 * time.Second
-	// maxAskPause bounds the pause before it is asked again.
-	maxAskPause = time.Minute
+	// maxAskPause bounds the pause before it is asked again, half as much again
+	// by jitter: a hub that is back is to have its kiosks back within seconds.
+	maxAskPause = 5 * time.Second
 )
 
 // existed tells whether there was an outbox, of which no file is left: by the
