@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
@@ -38,6 +37,10 @@ func (q *queue) take() []*request {
 	q.requests = nil
 	return taken
 }
+
+// keptEntries is how many bytes of memory stay for the entries of the next
+// commit: memory that was just in use costs less than new.
+const keptEntries = 32 << 10
 
 var errNotTried = errors.New("a record that was to be written with it panicked")
 
@@ -124,12 +127,15 @@ func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) er
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
+	entries := s.entries[:0]
 	err := s.update(last, func(tx *bolt.Tx) error {
 		if err := deleteRange(tx, last.first, next.first-1); err != nil {
 			return err
 		}
 		for _, r := range batch {
-			if err := putEntry(tx, r.seq, encodeEntry(r.seq, r.link, r.record)); err != nil {
+			begin := len(entries)
+			entries = appendEntry(entries, r.seq, r.link, r.record)
+			if err := putEntry(tx, r.seq, entries[begin:]); err != nil {
 				return err
 			}
 		}
@@ -138,6 +144,9 @@ func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) er
 		}
 		return writeTail(tx, next)
 	})
+	if cap(entries) <= keptEntries {
+		s.entries = entries
+	}
 	if err != nil {
 		return err
 	}
@@ -173,7 +182,7 @@ func (s *Store) update(last tail, f func(tx *bolt.Tx) error) error {
 			if last.newer(there) {
 				return s.breaks(errors.New("the disk has lost what it had taken"))
 			}
-			if err := deleteRange(tx, last.sequence+1, math.MaxUint64); err != nil {
+			if err := deleteAfter(tx, last.sequence); err != nil {
 				return err
 			}
 		}

@@ -33,10 +33,15 @@ func key(sequence uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq
 func sequence(key []byte) uint64 { return binary.BigEndian.Uint64(key) }
 
 func encodeEntry(sequence uint64, link, record []byte) []byte {
-	b := make([]byte, sha256.Size, entryHead+len(record))
-	b = append(append(b, link...), record...)
-	sum := digest(sequence, b[sha256.Size:])
-	copy(b, sum[:])
+	return appendEntry(make([]byte, 0, entryHead+len(record)), sequence, link, record)
+}
+
+// appendEntry adds an entry to b.
+func appendEntry(b []byte, sequence uint64, link, record []byte) []byte {
+	begin, none := len(b), [sha256.Size]byte{}
+	b = append(append(append(b, none[:]...), link...), record...)
+	sum := digest(sequence, b[begin+sha256.Size:])
+	copy(b[begin:], sum[:])
 	return b
 }
 

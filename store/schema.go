@@ -3,9 +3,11 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // At the top of the file stand buckets:
@@ -142,17 +144,26 @@ func getEntry(tx *bolt.Tx, sequence uint64) []byte {
 	return b.Get(key(sequence))
 }
 
-// deleteRange deletes records, both ends included.
+// deleteRange deletes records, both ends included. A commit that failed may
+// have done it all the same.
 func deleteRange(tx *bolt.Tx, from, through uint64) error {
-	for c := tx.Cursor(); from <= through; {
-		k, _ := c.Seek(key(from))
-		if len(k) != 8 || sequence(k) > through {
-			return nil
-		}
-		from = sequence(k)
-		if err := tx.DeleteBucket(key(from)); err != nil {
+	for ; from <= through; from++ {
+		if err := tx.DeleteBucket(key(from)); err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
 			return err
 		}
 	}
 	return nil
+}
+
+// deleteAfter deletes all records that follow one.
+func deleteAfter(tx *bolt.Tx, last uint64) error {
+	for c := tx.Cursor(); ; {
+		k, _ := c.Seek(key(last + 1))
+		if len(k) != 8 {
+			return nil
+		}
+		if err := tx.DeleteBucket(k); err != nil {
+			return err
+		}
+	}
 }

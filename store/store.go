@@ -102,9 +102,10 @@ type Store struct {
 	touched atomic.Int32 // pages that may be in memory, see releaseAfter
 
 	// Guarded by commit.
-	doubt bool  // after a failed commit: records after last may be on disk that nobody was told are
-	full  bool  // the level was Full when it was last looked at
-	ample int64 // bytes that may be appended before the room is looked at again
+	doubt   bool   // after a failed commit: records after last may be on disk that nobody was told are
+	full    bool   // the level was Full when it was last looked at
+	entries []byte // memory of the last commit's entries
+	ample   int64  // bytes that may be appended before the room is looked at again
 }
 
 // Open opens the outbox at path, or makes an empty one. It fails with
