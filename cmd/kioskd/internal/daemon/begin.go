@@ -40,8 +40,6 @@ func (o *outboxOpening) existed(ctx context.Context, known mark) bool {
 // is at most the mark's. Without a mark only the hub knows where it stood, and
 // is waited for; and nobody knows how many events it never got.
 func (o *outboxOpening) begin(ctx context.Context, known mark) error {
-	alive, done := o.guard(ctx)
-	defer done()
 	last, err := o.ask(ctx)
 	if err != nil && known != (mark{}) {
 		o.log.Warn("the hub does not say where to go on, so the records do", "err", err)
@@ -49,7 +47,7 @@ func (o *outboxOpening) begin(ctx context.Context, known mark) error {
 	}
 	if err != nil {
 		o.log.Error("out of service: outbox and records are lost, and the hub does not say where to go on; it is asked until it does", "err", err)
-		if last, err = o.await(ctx, alive); err != nil {
+		if last, err = o.await(ctx); err != nil {
 			return fmt.Errorf("nothing can be salvaged of the outbox, and neither the records nor the hub say where to go on: %w", err)
 		}
 	}
@@ -61,7 +59,6 @@ func (o *outboxOpening) begin(ctx context.Context, known mark) error {
 		pending.Through, most = known.Through, known.Through
 	}
 	begun, err := store.Begin(o.path, o.journal.Clocks.Now(), pending, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
-		alive()
 		return o.journal.Lost(seq, lost.From, min(lost.Through, most), prev)
 	})
 	if err != nil {
@@ -78,9 +75,13 @@ func (o *outboxOpening) ask(ctx context.Context) (last uint64, err error) {
 	return o.send(ctx, nil)
 }
 
-// await asks until the hub answers, or ctx ends. It calls alive meanwhile.
-func (o *outboxOpening) await(ctx context.Context, alive func()) (last uint64, err error) {
-	answered := make(chan struct{})
+// await asks until the hub answers, or ctx ends. The watchdog hears of it
+// meanwhile: a kioskd that was killed may have left it running.
+func (o *outboxOpening) await(ctx context.Context) (last uint64, err error) {
+	watching, stop := context.WithCancel(ctx)
+	watched, answered := make(chan struct{}), make(chan struct{})
+	go func() { defer close(watched); o.watchdog.run(watching) }()
+	defer func() { stop(); <-watched }()
 	go func() {
 		defer close(answered)
 		pauses := backoff.NewExponentialBackOff()
@@ -91,7 +92,7 @@ func (o *outboxOpening) await(ctx context.Context, alive func()) (last uint64, e
 	beat := time.NewTicker(terminal.AliveEvery)
 	defer beat.Stop()
 	for {
-		alive()
+		o.watchdog.alive(hubAsked)
 		select {
 		case <-beat.C:
 		case <-answered:
@@ -115,13 +116,4 @@ func askingWatchdog(section *board.Watchdog, log *slog.Logger) *watchdog {
 		}
 		return dog, nil
 	}}
-}
-
-// guard has the watchdog hear alive until done: a kioskd that was killed may
-// have left it running.
-func (o *outboxOpening) guard(ctx context.Context) (alive, done func()) {
-	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() { defer close(ended); o.watchdog.run(ctx) }()
-	return func() { o.watchdog.alive(hubAsked) }, func() { stop(); <-ended }
 }
