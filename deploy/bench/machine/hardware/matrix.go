@@ -23,13 +23,16 @@ type Matrix struct {
 
 // Pressed is what became of a press.
 type Pressed struct {
-	Idle time.Duration // for how long the pad was at rest all the same; 0 when a scan was under way
-	Held time.Duration // how long it took until the key had been looked at often enough
+	Idle  time.Duration // for how long the pad was at rest all the same; 0 when a scan was under way
+	Held  time.Duration // how long it took until the key had been looked at often enough
+	Stood time.Duration // for how long of that the machine stood still, at a time, at most
 }
 
 const (
-	// unseen is after how long nobody looks at a key that is held.
+	// unseen is how long nobody looks at a key, of the time for which the
+	// machine runs: what it stands still is counted for no more than blink.
 	unseen = 5 * time.Second
+	blink  = 50 * time.Millisecond
 	// tardy is for how long a pad is not at rest while a key is held, but in a
 	// machine that stood still. Under load it is some 100 ms.
 	tardy = 300 * time.Millisecond
@@ -71,8 +74,7 @@ func (m *Matrix) Press(key rune) error {
 	if err != nil {
 		return fmt.Errorf("a key of row GPIO%d, held: %w", row, err)
 	}
-	stood = max(stood, still-began)
-	p := Pressed{m.idle(), monotonic() - began}
+	p := Pressed{m.idle(), monotonic() - began, max(stood, still-began)}
 	m.presses = append(m.presses, p)
 
 	if err := m.Let(key); err != nil {
@@ -82,8 +84,8 @@ func (m *Matrix) Press(key rune) error {
 	if _, err := m.await(released, func(g *gaze) bool { return g.restsSince(still) || g.enough(row, still) }); err != nil {
 		return fmt.Errorf("a key of row GPIO%d, let go: %w", row, err)
 	}
-	if p.Idle > tardy && stood < p.Idle/2 {
-		return fmt.Errorf("a key's edge was lost: the pad was at rest for %v while it was held, in a machine that stood still for %v at most", p.Idle, stood)
+	if p.Idle > tardy && p.Stood < p.Idle/2 {
+		return fmt.Errorf("a key's edge was lost: the pad was at rest for %v while it was held, in a machine that stood still for %v at most", p.Idle, p.Stood)
 	}
 	return nil
 }
@@ -100,16 +102,17 @@ func (m *Matrix) await(least time.Duration, so func(*gaze) bool) (stood time.Dur
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	began := monotonic()
+	var ran time.Duration
 	for last := began; ; {
 		m.mu.Lock()
 		done, changed := so(&m.gaze), m.changed
 		m.mu.Unlock()
 		now := monotonic()
-		stood, last = max(stood, now-last), now
+		stood, ran, last = max(stood, now-last), ran+min(now-last, blink), now
 		switch {
 		case done && now-began >= least:
 			return stood, nil
-		case now-began > unseen:
+		case ran > unseen:
 			return stood, fmt.Errorf("nobody looked at it often enough in %v", unseen)
 		}
 		select {

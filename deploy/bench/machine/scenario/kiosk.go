@@ -130,15 +130,15 @@ func (k *kiosk) reportsPresses() {
 	if k.Matrix == nil || len(k.Matrix.Presses()) == 0 {
 		return
 	}
-	var idle, held []time.Duration
+	var idle, held, stood []time.Duration
 	for _, p := range k.Matrix.Presses() {
-		held = append(held, p.Held)
+		held, stood = append(held, p.Held), append(stood, p.Stood)
 		if p.Idle > 0 {
 			idle = append(idle, p.Idle)
 		}
 	}
-	k.report.line("keypad", "%d keys, each pressed once, were seen often enough after %s; %d of them found it at rest, for another %s",
-		len(held), spread(held), len(idle), spread(idle))
+	k.report.line("keypad", "%d keys, each pressed once, were seen often enough after %s, of which the machine stood still for %s; %d of them found it at rest, for another %s",
+		len(held), spread(held), spread(stood), len(idle), spread(idle))
 }
 
 // spread gives the shortest, the median and the longest of some times.
