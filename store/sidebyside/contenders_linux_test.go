@@ -42,6 +42,31 @@ func overwritten(b *testing.B) contender {
 	return contender{"bare", func(record []byte) error { return writeSync(f, record, 0) }}
 }
 
+// twoSyncs writes what an append of the outbox writes, and waits as it must,
+// without bbolt and in a file whose every page is there: the record and the page
+// that leads to it, and when they are on disk the page that makes them count. What
+// it takes beyond bare is the disk's share of an append, what the outbox takes
+// beyond it is ours and bbolt's.
+func twoSyncs(b *testing.B) contender {
+	f, n, page := create(b), int64(0), make([]byte, 4096)
+	size := int64(len(page))
+	for i := range int64(4 + 2*kept) { // one by one: what is written in one go, the kernel dirties as one
+		if err := writeSync(f, page, i*size); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return contender{"two-syncs", func(record []byte) error {
+		n++
+		if _, err := f.WriteAt(page, (2+n%2)*size); err != nil {
+			return err
+		}
+		if err := writeSync(f, record, (4+n%kept*2)*size); err != nil {
+			return err
+		}
+		return writeSync(f, page, n%2*size)
+	}}
+}
+
 // appended is a file of records, one behind the other.
 func appended(b *testing.B) contender {
 	f, end := create(b), int64(0)
