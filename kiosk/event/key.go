@@ -36,7 +36,9 @@ func KeyID(public crypto.PublicKey) (string, error) {
 	if err != nil {
 		return "", errNotP256
 	}
-	x, y := base64url.EncodeToString(point[1:33]), base64url.EncodeToString(point[33:])
-	sum := sha256.Sum256([]byte(`{"crv":"P-256","kty":"EC","x":"` + x + `","y":"` + y + `"}`))
+	text := append(make([]byte, 0, 128), `{"crv":"P-256","kty":"EC","x":"`...)
+	text = append(base64url.AppendEncode(text, point[1:33]), `","y":"`...)
+	text = append(base64url.AppendEncode(text, point[33:]), `"}`...)
+	sum := sha256.Sum256(text)
 	return base64url.EncodeToString(sum[:]), nil
 }

@@ -19,9 +19,12 @@ type object struct {
 	values map[string][]byte // as they stand in the text
 }
 
+// usualMembers is how many members an event has, or a few more.
+const usualMembers = 20
+
 // readObject takes a text apart in one pass. What it gives is part of the text.
 func readObject(text []byte) (object, error) {
-	o := object{values: map[string][]byte{}}
+	o := object{names: make([]string, 0, usualMembers), values: make(map[string][]byte, usualMembers)}
 	if !utf8.Valid(text) {
 		return o, errors.New("not UTF-8")
 	}

@@ -229,15 +229,19 @@ func (s *scanner) nextOf(these string) (byte, error) {
 func controls(b []byte) bool {
 	const each, high = 0x0101010101010101, 0x8080808080808080
 	for ; len(b) >= 8; b = b[8:] {
-		// A byte under 0x20 borrows from its highest bit, if that was not set.
+		// A byte under 0x20 borrows from its highest bit, if that was not set. The
+		// lowest such byte is one for sure.
 		if x := binary.LittleEndian.Uint64(b); (x-0x20*each)&^x&high != 0 {
-			return hasControl(b[:8])
+			return true
 		}
 	}
-	return hasControl(b)
+	for _, c := range b {
+		if c < 0x20 {
+			return true
+		}
+	}
+	return false
 }
-
-func hasControl(b []byte) bool { return bytes.ContainsFunc(b, func(r rune) bool { return r < 0x20 }) }
 
 // number is RFC 8259 §6.
 func (s *scanner) number() error {
