@@ -71,16 +71,18 @@ func (h *Hub) find(ctx context.Context, kioskID string, sequence uint64, last st
 // disk before the next, and gives the last of them. It stops with errOvertaken
 // when there is a later message.
 func (h *Hub) publish(ctx context.Context, kioskID string, place uint64, events []event.Opened) (last stored, err error) {
-	for len(events) > 0 {
-		text, n, err := makeMessage(events)
-		if err != nil {
+	var text []byte
+	if len(events) > 1 {
+		text = make([]byte, 0, maxMessage+event.MaxSize) // room for the one that turns out to be too many
+	}
+	for n := 0; len(events) > 0; events = events[n:] {
+		if text, n, err = makeMessage(text, events); err != nil {
 			return stored{}, err
 		}
 		if place, err = h.publishOne(ctx, eventsSubject+kioskID, place, text); err != nil {
 			return stored{}, err
 		}
 		last = stored{place: place, sequence: events[n-1].Sequence, link: events[n-1].Link}
-		events = events[n:]
 	}
 	return last, nil
 }

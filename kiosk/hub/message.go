@@ -20,9 +20,9 @@ import (
 const maxMessage = 512 << 10
 
 // makeMessage gives the message of as many events, from the first on, as it may
-// hold, and their number.
-func makeMessage(events []event.Opened) (text []byte, n int, err error) {
-	text = []byte{'['}
+// hold, and their number. It writes over what buffer holds, if that is large enough.
+func makeMessage(buffer []byte, events []event.Opened) (text []byte, n int, err error) {
+	text = append(buffer[:0], '[')
 	for _, e := range events {
 		whole := len(text)
 		if n > 0 {

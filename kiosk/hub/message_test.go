@@ -71,7 +71,7 @@ func TestBatchIsOneMessage(t *testing.T) {
 func TestLargestEventIsAMessage(t *testing.T) {
 	e := event.Opened{Payload: json.RawMessage(`{"a":"` + strings.Repeat("a", event.MaxSize*9/16) + `"}`), JWS: strings.Repeat("a", event.MaxSize*3/4)}
 	for _, events := range [][]event.Opened{{e}, slices.Repeat([]event.Opened{e}, 20)} {
-		text, n, err := makeMessage(events)
+		text, n, err := makeMessage(nil, events)
 		if err != nil || n == 0 || n == 20 || len(text) > maxMessage || len(readMessage(text)) != n {
 			t.Errorf("%d events of %d bytes, %v", n, len(text), err)
 		}
