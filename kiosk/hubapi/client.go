@@ -34,6 +34,7 @@ type Client struct {
 type content struct {
 	media, encoding string
 	body            []byte
+	turn            <-chan struct{} // nil, or of a body of events: see eventsBody
 }
 
 // NewClient returns a client of the hub at base (https://host:port), with the
@@ -49,7 +50,7 @@ func NewClient(base string, config *tls.Config) *Client {
 				TLSClientConfig:     config.Clone(),
 				TLSHandshakeTimeout: 10 * time.Second,
 				IdleConnTimeout:     90 * time.Second,
-				MaxIdleConnsPerHost: 2,
+				MaxIdleConnsPerHost: 3, // two for events, one for a person
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -86,11 +87,20 @@ func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []
 // to which the hub has them on disk. Sending events again is safe. With an
 // error nothing is said of what the hub has, save by the Problem.
 func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (acknowledged uint64, err error) {
+	turn := make(chan struct{})
+	close(turn)
+	return c.SendEventsInTurn(ctx, events, turn)
+}
+
+// SendEventsInTurn is SendEvents for events behind others that are under way: the
+// hub gets all but the end of them at once, to open meanwhile, and the end once
+// turn is closed. If ctx ends before that it stores none of them.
+func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage, turn <-chan struct{}) (acknowledged uint64, err error) {
 	body, encoding, err := c.line.encode(events)
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
-	answer, _, err := c.do(c.line.watch(ctx, len(body)), http.MethodPost, "/v1/events", content{MediaEvents, encoding, body}, http.StatusOK)
+	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", content{MediaEvents, encoding, body, turn}, http.StatusOK)
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
@@ -154,6 +164,11 @@ func (c *Client) do(ctx context.Context, method, path string, send content, want
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(send.body))
 	if err != nil {
 		return nil, nil, err
+	}
+	if send.turn != nil {
+		// Again, should the transport find that an idle connection was gone.
+		req.GetBody = func() (io.ReadCloser, error) { return c.line.body(ctx, send.body, send.turn), nil }
+		req.Body, _ = req.GetBody()
 	}
 	if send.media != "" {
 		req.Header.Set("Content-Type", send.media)

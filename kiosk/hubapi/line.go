@@ -2,9 +2,7 @@ package hubapi
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"net/http/httptrace"
 	"sync/atomic"
 	"time"
 
@@ -55,22 +53,6 @@ func (l *line) encode(events []json.RawMessage) (body []byte, encoding string, e
 		return nil, "", err
 	}
 	return packed.Bytes(), "gzip", nil
-}
-
-// watch has a request of so many bytes tell how fast the line is.
-func (l *line) watch(ctx context.Context, size int) context.Context {
-	var began atomic.Pointer[time.Time]
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) {
-			now := time.Now()
-			began.Store(&now)
-		},
-		WroteRequest: func(w httptrace.WroteRequestInfo) {
-			if at := began.Load(); at != nil && w.Err == nil {
-				l.carried(size, time.Since(*at))
-			}
-		},
-	})
 }
 
 // carried notes that the line took so many bytes in so long.

@@ -2,10 +2,7 @@ package hubapi
 
 import (
 	"encoding/json"
-	"io"
-	"net/http/httptrace"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -35,29 +32,4 @@ func TestFastLine(t *testing.T) {
 			t.Errorf("after %d bytes in %v the encoding is %q, want %q", tt.size, tt.took, x.encoding, tt.want)
 		}
 	}
-}
-
-// TestLineIsWatched: what is sent says how fast the line is, whose answer is not
-// waited for.
-func TestLineIsWatched(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var l line
-		trace := httptrace.ContextClientTrace(l.watch(t.Context(), 10<<20))
-		trace.GotConn(httptrace.GotConnInfo{})
-		time.Sleep(time.Second)
-		trace.WroteRequest(httptrace.WroteRequestInfo{Err: io.ErrUnexpectedEOF})
-		if l.fast.Load() {
-			t.Error("a line that broke is fast")
-		}
-		trace.WroteRequest(httptrace.WroteRequestInfo{})
-		if !l.fast.Load() {
-			t.Error("10 MiB in a second are not fast")
-		}
-		trace.GotConn(httptrace.GotConnInfo{Reused: true})
-		time.Sleep(3 * time.Second)
-		trace.WroteRequest(httptrace.WroteRequestInfo{})
-		if l.fast.Load() {
-			t.Error("10 MiB in three seconds are fast")
-		}
-	})
 }

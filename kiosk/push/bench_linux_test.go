@@ -71,7 +71,7 @@ func (k *backlog) add(b *testing.B, n int) {
 func (k *backlog) drain(b *testing.B) {
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
-	p := push.Pusher{Queue: drained{k.outbox, stop}, Send: k.client.SendEvents, Log: slog.New(slog.DiscardHandler)}
+	p := push.Pusher{Queue: drained{k.outbox, stop}, Send: k.client.SendEventsInTurn, Log: slog.New(slog.DiscardHandler)}
 	if err := p.Run(ctx); !errors.Is(err, context.Canceled) {
 		b.Error(err)
 	}

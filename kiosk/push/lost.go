@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"smartkiosk/kiosk/hubapi"
@@ -30,7 +29,7 @@ func (p *Pusher) sayBefore(ctx context.Context, first uint64) error {
 	if len(before) == 0 || before[0].Sequence != first-1 {
 		return errNone
 	}
-	_, err = p.send(ctx, []json.RawMessage{before[0].Data})
+	_, err = p.sendOne(ctx, before[0].Data)
 	return err
 }
 

@@ -100,7 +100,7 @@ func (k *damagedKiosk) push() {
 	ctx, stop := context.WithTimeout(k.t.Context(), time.Minute)
 	defer stop()
 	var log bytes.Buffer
-	p := push.Pusher{Queue: drained{k.outbox, stop}, Send: k.client.SendEvents, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	p := push.Pusher{Queue: drained{k.outbox, stop}, Send: k.client.SendEventsInTurn, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	if err := p.Run(ctx); !errors.Is(err, context.Canceled) {
 		k.t.Fatalf("%v; %d events are left\n%s", err, k.outbox.Len(), log.Bytes())
 	}

@@ -189,11 +189,16 @@ func startHub(t testing.TB) (dir, url string) {
 // serveHub serves the hub in a folder until the test ends, or until it is stopped.
 func serveHub(t testing.TB, dir string, l net.Listener) (stop func()) {
 	t.Helper()
+	return serveHubLog(t, dir, l, slog.New(slog.DiscardHandler))
+}
+
+func serveHubLog(t testing.TB, dir string, l net.Listener, log *slog.Logger) (stop func()) {
+	t.Helper()
 	config, err := hub.Load(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := hub.Open(t.Context(), config, slog.New(slog.DiscardHandler))
+	h, err := hub.Open(t.Context(), config, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +287,7 @@ func TestNetwork(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	pusher := push.Pusher{
-		Queue: outbox, Send: hubapi.NewClient(through, credentials.TLS).SendEvents, Log: slog.New(slog.DiscardHandler),
+		Queue: outbox, Send: hubapi.NewClient(through, credentials.TLS).SendEventsInTurn, Log: slog.New(slog.DiscardHandler),
 		Busy: func() bool { return true }, // many small batches, so that much can go wrong
 		Park: func(sequence uint64, problem string) error {
 			return fmt.Errorf("event %d is good: %s", sequence, problem)

@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -36,9 +35,7 @@ func (p *Pusher) refusedAgain(ctx context.Context, r *refusal) (progress bool, e
 	if err != nil || len(behind) == 0 {
 		return false, errors.Join(r, err)
 	}
-	trying, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	has, err := p.Send(trying, []json.RawMessage{behind[0].Data})
+	has, err := p.sendOne(ctx, behind[0].Data)
 	problem, _ := errors.AsType[*hubapi.Problem](err)
 	switch {
 	case err == nil: // all of it

@@ -39,26 +39,12 @@ type Queue interface {
 }
 
 // Send gives the hub a batch and returns the sequence number through which it
-// has everything on disk. It wraps a *hubapi.Problem when the hub refused.
-type Send = func(ctx context.Context, batch []json.RawMessage) (acknowledged uint64, err error)
-
-// MaxEvents is how many events are in one batch at most.
-const MaxEvents = 500
+// has everything on disk. It wraps a *hubapi.Problem when the hub refused. Before
+// turn is closed the hub must not get the whole of the batch, so that it stores
+// nothing of it; nor when ctx ends before.
+type Send = func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (acknowledged uint64, err error)
 
 const (
-	// Bytes of events in one batch, or one event if that is larger. Batches
-	// begin small, double while they arrive at once and are halved when they
-	// do not within batchTime: so long at most does a slow line, or a hub with
-	// much to do, let the person wait who comes while one is under way.
-	firstBatch = 64 << 10
-	minBatch   = 16 << 10
-	maxBatch   = 2 << 20
-	batchTime  = time.Second
-
-	readEvents = 16 // read from the outbox at once
-
-	sendTimeout = 30 * time.Second
-
 	// Between tries of what failed. The ceiling is low: a hub that is back is
 	// to have what it missed within seconds, and one that has too much to do
 	// says so by Retry-After.
@@ -80,7 +66,8 @@ type Pusher struct {
 	// good, while it would take those behind it. nil: they wait.
 	Park func(sequence uint64, problem string) error
 
-	bytes   int // of the next batch
+	under   []*batch // under way, each behind the one before
+	bytes   int      // of the next batch
 	wait    *backoff.ExponentialBackOff
 	worry   string // what was logged last, "" when all is well
 	said    uint64 // the event of which sayBefore was tried last
@@ -95,6 +82,7 @@ type Pusher struct {
 func (p *Pusher) Run(ctx context.Context) error {
 	p.bytes, p.wait = firstBatch, backoff.NewExponentialBackOff()
 	p.wait.InitialInterval, p.wait.MaxInterval, p.wait.Multiplier = firstWait, maxWait, 2
+	defer p.giveUp()
 	for {
 		changed := p.Queue.Changed() // before the look at what there is
 		progress, err := p.push(ctx)
@@ -127,27 +115,34 @@ func (p *Pusher) Run(ctx context.Context) error {
 	}
 }
 
-// push sends one batch. It tells whether the outbox became shorter, which may
-// be so when the hub refused a part.
+// push brings one batch to its end, and has the next follow meanwhile: the hub has
+// all of that but its end, which it gets when this one is acknowledged. It tells
+// whether the outbox became shorter, which may be so when the hub refused a part.
 func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
-	limit := p.bytes
-	if p.Busy != nil && p.Busy() {
-		limit = minBatch
+	if len(p.under) == 0 {
+		b, err := p.begin(ctx, 0)
+		if err != nil || b == nil {
+			return false, err
+		}
+		p.under = append(p.under, b)
 	}
-	first, batch, err := p.read(limit)
-	if err != nil || len(batch) == 0 {
-		return false, err
-	}
-	acknowledged, err := p.send(ctx, batch)
+	close(p.under[0].turn)
+	p.follow(ctx)
+	return p.settle(ctx, p.finish())
+}
+
+// settle deals with the answer to a batch.
+func (p *Pusher) settle(ctx context.Context, b *batch) (progress bool, err error) {
+	acknowledged, err := b.acknowledged, b.err
 	switch {
 	case err != nil:
-		acknowledged, err = refused(first, len(batch), err)
-	case acknowledged < first:
-		err = fmt.Errorf("hub acknowledged event %d, but was sent %d and on", acknowledged, first)
+		acknowledged, err = refused(b.first, int(b.last-b.first)+1, err)
+	case acknowledged < b.first:
+		err = fmt.Errorf("hub acknowledged event %d, but was sent %d and on", acknowledged, b.first)
 	}
-	if isConflict(err) && p.said != first {
-		p.said = first
-		if err := p.sayBefore(ctx, first); err == nil {
+	if isConflict(err) && p.said != b.first {
+		p.said = b.first
+		if err := p.sayBefore(ctx, b.first); err == nil {
 			return true, nil
 		}
 	}
@@ -155,53 +150,14 @@ func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
 		return false, err
 	}
 	if err := p.Queue.Ack(acknowledged); err != nil {
+		p.giveUp()
 		return false, err
 	}
 	return true, nil
 }
 
-// read gives the events that are pending, and the first's number: as many as go
-// into a batch of so many bytes, or one if that is larger.
-func (p *Pusher) read(limit int) (first uint64, batch []json.RawMessage, err error) {
-	var last uint64
-	for size := 0; ; {
-		// A few at a time: nobody knows how large they are.
-		records, err := p.Queue.Pending(last, min(MaxEvents-len(batch), readEvents))
-		switch {
-		case err != nil && len(batch) == 0:
-			return 0, nil, err
-		case err != nil || len(records) == 0:
-			return first, batch, nil // those before a damaged one are good
-		}
-		for _, r := range records {
-			if size += len(r.Data); size > limit && len(batch) > 0 {
-				return first, batch, nil
-			}
-			if len(batch) == 0 {
-				first = r.Sequence
-			}
-			batch, last = append(batch, r.Data), r.Sequence
-		}
-		if len(batch) == MaxEvents {
-			return first, batch, nil
-		}
-	}
-}
-
-// send hands a batch to the hub, and finds out how large the next may be.
-func (p *Pusher) send(ctx context.Context, batch []json.RawMessage) (acknowledged uint64, err error) {
-	sending, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	began := time.Now()
-	acknowledged, err = p.Send(sending, batch)
-	switch took := time.Since(began); {
-	case err != nil, took > batchTime:
-		p.bytes = max(p.bytes/2, minBatch)
-	case took < batchTime/2:
-		p.bytes = min(p.bytes*2, maxBatch)
-	}
-	return acknowledged, err
-}
+// busy tells whether a visit goes on.
+func (p *Pusher) busy() bool { return p.Busy != nil && p.Busy() }
 
 // pause is how long to wait after a failure.
 func (p *Pusher) pause(err error) time.Duration {

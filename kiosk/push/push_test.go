@@ -138,8 +138,25 @@ func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
 	return h.last, nil
 }
 
+// whole is a hub that looks at batches when it has all of them.
+func whole(send func(context.Context, []json.RawMessage) (uint64, error)) Send {
+	return func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (uint64, error) {
+		select {
+		case <-turn:
+			return send(ctx, batch)
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
 // run pushes in the background of a synctest bubble until the test ends.
-func run(t *testing.T, q Queue, send Send, change ...func(*Pusher)) (log *bytes.Buffer) {
+func run(t *testing.T, q Queue, send func(context.Context, []json.RawMessage) (uint64, error), change ...func(*Pusher)) (log *bytes.Buffer) {
+	t.Helper()
+	return runSend(t, q, whole(send), change...)
+}
+
+func runSend(t *testing.T, q Queue, send Send, change ...func(*Pusher)) (log *bytes.Buffer) {
 	t.Helper()
 	log = &bytes.Buffer{}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -476,7 +493,7 @@ func TestRestarts(t *testing.T) {
 				cancel()
 				return nil
 			}
-			p := &Pusher{Queue: s, Send: h.send, Log: slog.New(slog.DiscardHandler)}
+			p := &Pusher{Queue: s, Send: whole(h.send), Log: slog.New(slog.DiscardHandler)}
 			if err := p.Run(ctx); !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}

@@ -142,7 +142,12 @@ func TestSecrecy(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	pusher := push.Pusher{
 		Queue: outbox, Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Send: func(_ context.Context, batch []json.RawMessage) (uint64, error) {
+		Send: func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (uint64, error) {
+			select {
+			case <-turn:
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
 			for _, e := range batch {
 				sent.Write(e)
 			}

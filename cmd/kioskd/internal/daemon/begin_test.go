@@ -16,7 +16,7 @@ import (
 )
 
 // answers is a hub that has events through one.
-func answers(last uint64) push.Send {
+func answers(last uint64) sendEvents {
 	return func(context.Context, []json.RawMessage) (uint64, error) { return last, nil }
 }
 
@@ -27,7 +27,7 @@ func TestBeginOutbox(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		known mark
-		hub   push.Send
+		hub   sendEvents
 		want  store.Position
 	}{
 		{"hub and mark", mark{Through: 300, Acked: 100}, answers(120), store.Position{First: 121, Acked: 120, Last: 300}},
@@ -58,7 +58,7 @@ func TestExisted(t *testing.T) {
 		name  string
 		made  bool // and removed
 		known mark
-		hub   push.Send
+		hub   sendEvents
 		want  bool
 	}{
 		{name: "never", hub: answers(0)},

@@ -147,7 +147,7 @@ func (k *hubbed) push() {
 	k.t.Helper()
 	ctx, stop := context.WithTimeout(k.t.Context(), 30*time.Second)
 	defer stop()
-	p := push.Pusher{Queue: drained{k.outbox, stop}, Send: k.client.SendEvents, Log: slog.New(slog.DiscardHandler)}
+	p := push.Pusher{Queue: drained{k.outbox, stop}, Send: k.client.SendEventsInTurn, Log: slog.New(slog.DiscardHandler)}
 	if err := p.Run(ctx); !errors.Is(err, context.Canceled) {
 		k.t.Fatalf("%v; %d events are left", err, k.outbox.Len())
 	}

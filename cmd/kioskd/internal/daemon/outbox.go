@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -19,10 +20,13 @@ type outboxOpening struct {
 	options  store.Options
 	records  *store.Records
 	journal  *journal.Journal // whose events it keeps
-	send     push.Send        // to the hub
+	send     sendEvents       // to the hub
 	watchdog *watchdog        // for as long as the hub is asked
 	log      *slog.Logger
 }
+
+// sendEvents gives the hub events, or asks by none of them which it has last.
+type sendEvents = func(ctx context.Context, batch []json.RawMessage) (acknowledged uint64, err error)
 
 // open opens the outbox. From a damaged one all that can be read goes into a
 // new file, with an event in the place of each that cannot: through the mark,
@@ -78,7 +82,7 @@ func (o *outboxOpening) salvage(known mark) error {
 // push hands the outbox over until ctx ends.
 func (d *Daemon) push(ctx context.Context) {
 	p := push.Pusher{
-		Queue: d.store, Send: d.client.SendEvents, Log: d.log, Busy: d.visits.busy,
+		Queue: d.store, Send: d.client.SendEventsInTurn, Log: d.log, Busy: d.visits.busy,
 		Park: func(sequence uint64, problem string) error {
 			return d.store.Park(sequence, d.journal.StandIn(sequence, problem))
 		},

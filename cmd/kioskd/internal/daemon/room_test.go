@@ -85,7 +85,7 @@ func newTended(t *testing.T, state string, o store.Options) *tended {
 }
 
 // opening is with what the kiosk opens an outbox, and how it hears of its hub.
-func (d *tended) opening(path string, send push.Send) *outboxOpening {
+func (d *tended) opening(path string, send sendEvents) *outboxOpening {
 	return &outboxOpening{path: path, records: d.records, journal: d.journal, send: send, watchdog: &watchdog{}, log: d.log}
 }
 
@@ -213,7 +213,7 @@ func TestIdleWritesNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		tries := 0
-		p := push.Pusher{Queue: d.store, Log: d.log, Send: func(ctx context.Context, batch []json.RawMessage) (uint64, error) {
+		p := push.Pusher{Queue: d.store, Log: d.log, Send: func(ctx context.Context, batch []json.RawMessage, _ <-chan struct{}) (uint64, error) {
 			tries++
 			return away(ctx, batch)
 		}}

@@ -1,0 +1,119 @@
+package push
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/kiosk/hubapi"
+)
+
+// pipe is a line to a hub, both of which take their time. It fails the test when a
+// batch is whole at the hub before those ahead of it are answered.
+type pipe struct {
+	t     *testing.T
+	hub   *hub
+	takes func() time.Duration // to carry a batch, and to store it
+
+	under []uint64 // batches, by their first event
+	most  int      // at once
+	gaps  int      // that the hub saw
+}
+
+func (p *pipe) send(ctx context.Context, batch []json.RawMessage, mine <-chan struct{}) (uint64, error) {
+	var first struct{ Sequence uint64 }
+	if err := json.Unmarshal(batch[0], &first); err != nil {
+		p.t.Error(err)
+	}
+	turn.Lock()
+	p.under = append(p.under, first.Sequence)
+	p.most = max(p.most, len(p.under))
+	turn.Unlock()
+	defer func() {
+		turn.Lock()
+		defer turn.Unlock()
+		p.under = slices.DeleteFunc(p.under, func(s uint64) bool { return s == first.Sequence })
+	}()
+	carried := make(chan struct{})
+	time.AfterFunc(p.takes(), func() { close(carried) })
+	for _, passed := range []<-chan struct{}{carried, mine} {
+		select {
+		case <-passed:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	turn.Lock()
+	if ahead := slices.Min(p.under); ahead < first.Sequence {
+		p.t.Errorf("the batch of event %d is whole before that of %d is answered", first.Sequence, ahead)
+	}
+	turn.Unlock()
+	<-time.After(p.takes())
+	n, err := p.hub.send(ctx, batch)
+	if problem, ok := errors.AsType[*hubapi.Problem](err); ok && problem.Type == hubapi.KindGap {
+		p.gaps++
+	}
+	return n, err
+}
+
+// TestTwoAtOnce: while a batch is stored the next is carried; not while a visit goes
+// on.
+func TestTwoAtOnce(t *testing.T) {
+	for busy, want := range map[bool]int{false: atOnce, true: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			const step = 100 * time.Millisecond
+			q, h := newMemory(4000, 6000), newHub(t)
+			p := &pipe{t: t, hub: h, takes: func() time.Duration { return step }}
+			runSend(t, q, p.send, func(p *Pusher) { p.Busy = func() bool { return busy } })
+			pass(time.Hour)
+			if q.acked != 4000 || p.most != want {
+				t.Errorf("acknowledged %d of 4000; %d batches were under way at once, want %d", q.acked, p.most, want)
+			}
+			full, took := 4000*6000/maxBatch, h.times[len(h.times)-1]
+			if few := 6; !busy && took > time.Duration(2*few+full+1)*step {
+				t.Errorf("%d full batches and %d smaller ones took %v", full, few, took)
+			}
+		})
+	}
+}
+
+// TestWhatFollowsIsGivenUp: whatever becomes of a batch, of the one that follows it
+// the hub has nothing before its turn; so none comes out of order, and none is
+// refused for that.
+func TestWhatFollowsIsGivenUp(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	for range 4 {
+		synctest.Test(t, func(t *testing.T) {
+			q, h := newMemory(1000, 30_000), newHub(t)
+			p := &pipe{t: t, hub: h, takes: func() time.Duration {
+				turn.Lock()
+				defer turn.Unlock()
+				return time.Duration(random.IntN(100)) * time.Millisecond
+			}}
+			fails := func() error {
+				if random.IntN(8) == 0 {
+					return errors.New("connection reset")
+				}
+				return nil
+			}
+			h.fail, h.after = fails, fails
+			h.poison = 400 + random.Uint64N(500)
+			runSend(t, q, p.send, func(p *Pusher) { p.Park = q.park })
+			pass(time.Hour)
+			if q.acked != 1000 || h.last != 1000 || len(q.parked) != 1 {
+				t.Errorf("acknowledged %d, hub has %d of 1000, parked %q", q.acked, h.last, q.parked)
+			}
+			// One is on purpose: to find out whether the poison is one.
+			if p.most != atOnce || p.gaps > 1 {
+				t.Errorf("%d batches were under way at once; %d were out of order", p.most, p.gaps)
+			}
+		})
+	}
+}

@@ -1,0 +1,211 @@
+package push_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/hub"
+	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/push"
+	"smartkiosk/store"
+)
+
+// cutter carries connections to a hub, and cuts some, wherever they are.
+type cutter struct {
+	net.Listener
+	to string
+
+	mu     sync.Mutex
+	random *rand.Rand
+	cuts   int
+}
+
+// run carries connections until ctx ends.
+func (c *cutter) run(ctx context.Context) {
+	context.AfterFunc(ctx, func() { _ = c.Close() })
+	var carried sync.WaitGroup
+	defer carried.Wait()
+	for {
+		from, err := c.Accept()
+		if err != nil {
+			return
+		}
+		to, err := net.Dial("tcp", c.to)
+		if err != nil {
+			_ = from.Close() // the hub restarts
+			continue
+		}
+		c.mu.Lock()
+		limits := [2]int64{1 << 40, 1 << 40}
+		if c.random.IntN(3) == 0 {
+			limits[c.random.IntN(2)] = 2000 + c.random.Int64N(4<<20) // behind the handshake
+			c.cuts++
+		}
+		c.mu.Unlock()
+		context.AfterFunc(ctx, func() { _, _ = from.Close(), to.Close() })
+		for i, ends := range [2][2]net.Conn{{from, to}, {to, from}} {
+			carried.Go(func() {
+				_, _ = io.CopyN(ends[1], ends[0], limits[i])
+				_ = from.Close()
+				_ = to.Close()
+			})
+		}
+	}
+}
+
+// TestTwoUnderWay: batches of full size go over two at once, the first of them
+// sometimes slower than the second, over connections that are cut, to a hub that
+// restarts. The feed is exact, and the hub never sees the second first.
+func TestTwoUnderWay(t *testing.T) {
+	seed := *networkSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-network.seed %d", seed)
+	const events = 500 // of 54 KB
+	dir, url := makeHub(t)
+	address := strings.TrimPrefix(url, "https://")
+	var log lockedBuffer
+	start := func() (stop func()) {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return serveHubLog(t, dir, l, slog.New(slog.NewTextHandler(&log, nil)))
+	}
+	stopHub := start()
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := &cutter{Listener: l, to: address, random: rand.New(rand.NewPCG(seed, 1))}
+	var carrying sync.WaitGroup
+	defer carrying.Wait()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	carrying.Go(func() { line.run(ctx) })
+
+	credentials := kioskCredentials(t, filepath.Join(dir, "kiosks", "k1"))
+	outbox, err := store.Open(filepath.Join(t.TempDir(), "outbox.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outbox.Close()
+	j := newJournal(t, dir, credentials, outbox)
+	token := fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", 30_000))
+	var writing sync.WaitGroup
+	for range 20 {
+		writing.Go(func() {
+			for range events / 20 {
+				if err := j.Record(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted, Token: token}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	writing.Wait()
+
+	client := hubapi.NewClient("https://"+l.Addr().String(), credentials.TLS)
+	var began, under, most atomic.Int32
+	send := func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (uint64, error) {
+		most.Store(max(most.Load(), under.Add(1)))
+		defer under.Add(-1)
+		if n := began.Add(1); n%4 == 0 {
+			// The one that follows, if one does, is all there before this begins.
+			<-time.After(200 * time.Millisecond)
+		}
+		return client.SendEventsInTurn(ctx, batch, turn)
+	}
+	restarts := []uint64{events / 3, 2 * events / 3}
+	pusher := push.Pusher{Queue: acks{outbox, func(through uint64) {
+		if len(restarts) > 0 && through >= restarts[0] {
+			restarts = restarts[1:]
+			stopHub()
+			stopHub = start()
+		}
+		if through == events {
+			stop()
+		}
+	}}, Send: send, Log: slog.New(slog.DiscardHandler)}
+	if err := pusher.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+
+	_, consumer, err := hub.Consumer(dir, "backend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend, n := hubapi.NewClient(url, consumer.TLS), 0
+	for n < events {
+		got, cursor, err := backend.Feed(t.Context(), "backend", 1000, 0)
+		if err != nil || len(got) == 0 {
+			t.Fatalf("the feed ends after %d events, %v", n, err)
+		}
+		for _, text := range got {
+			n++
+			var e struct{ Sequence string }
+			if err := json.Unmarshal(text, &e); err != nil || e.Sequence != fmt.Sprintf("%020d", n) {
+				t.Fatalf("event %d of the feed is %s, %v", n, e.Sequence, err)
+			}
+		}
+		if err := backend.AckFeed(t.Context(), "backend", cursor); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, _, err := backend.Feed(t.Context(), "backend", 1, 0); err != nil || len(got) != 0 {
+		t.Errorf("%d events more than there were, %v", len(got), err)
+	}
+	if strings.Contains(log.String(), "events are missing") {
+		t.Errorf("a batch came before the one ahead of it:\n%s", log.String())
+	}
+	t.Logf("%d batches, %d connections cut", began.Load(), line.cuts)
+	if most.Load() != 2 || line.cuts == 0 {
+		t.Errorf("%d batches were under way at once, %d connections were cut", most.Load(), line.cuts)
+	}
+}
+
+// acks tells what is acknowledged.
+type acks struct {
+	*store.Store
+	heard func(through uint64)
+}
+
+func (a acks) Ack(through uint64) error {
+	err := a.Store.Ack(through)
+	a.heard(through)
+	return err
+}
+
+// lockedBuffer may be written by many.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
