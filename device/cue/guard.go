@@ -13,8 +13,8 @@ const setAgain = 50 * time.Millisecond
 const lastTries = 20
 
 // guard holds a strike's line for somebody who may die. Each command is how
-// long to open for; 0 or less shuts. It is open for max at most, however often
-// it is told to open again. When commands is closed (that somebody is dead) or
+// long to open for, from when the line is on; 0 or less shuts. It is open for
+// limit at most, however often it is told to open again. When commands is closed (that somebody is dead) or
 // stop gives anything, it shuts and returns. It begins by shutting.
 func guard(commands <-chan time.Duration, reply func(error), stop <-chan struct{}, set func(open bool) error, limit time.Duration) error {
 	timer := time.NewTimer(limit) // stopped at once, by shut
@@ -53,16 +53,15 @@ func guard(commands <-chan time.Duration, reply func(error), stop <-chan struct{
 			if opened.IsZero() {
 				opened = time.Now()
 			}
-			left := limit - time.Since(opened)
-			if left <= 0 {
+			if time.Since(opened) >= limit {
 				reply(errors.Join(errors.New("it has been open for its longest time"), shut()))
 				continue
 			}
-			timer.Reset(min(d, left))
 			if err := set(true); err != nil {
 				reply(errors.Join(err, shut()))
 				continue
 			}
+			timer.Reset(min(d, limit-time.Since(opened)))
 			reply(nil)
 		case <-timer.C:
 			_ = shut() // tried again until it works; nobody waits for an answer

@@ -16,10 +16,14 @@ type lock struct {
 	open    bool
 	since   time.Time
 	longest time.Duration
-	failing int // so many of the next shuts fail
+	failing int           // so many of the next shuts fail
+	slow    time.Duration // how long it takes until it opens
 }
 
 func (l *lock) set(open bool) error {
+	if open {
+		time.Sleep(l.slow)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !open && l.failing > 0 {
@@ -139,6 +143,29 @@ func TestGuard(t *testing.T) {
 			_ = tell(time.Hour)
 			l.fail(3) // at the end too
 		})
+	})
+}
+
+// A board that is slow to open, as one that has much else to do, opens for no
+// shorter, but for no longer than its limit either.
+func TestGuardCountsFromWhenTheLineIsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for told, want := range map[time.Duration]time.Duration{
+			3 * time.Second: 3 * time.Second,
+			9 * time.Second: 8 * time.Second, // within the limit of 10, from when it was told
+			time.Minute:     8 * time.Second,
+		} {
+			l := &lock{slow: 2 * time.Second}
+			guarded(t, l, 10*time.Second, func(tell func(time.Duration) error, _ chan struct{}) {
+				if err := tell(told); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Minute)
+			})
+			if l.longest != want {
+				t.Errorf("told to open for %v it was open for %v, not %v", told, l.longest, want)
+			}
+		}
 	})
 }
 

@@ -47,8 +47,8 @@ func (d *door) run(ctx context.Context, open func() (strike, error), part *part)
 		select {
 		case at := <-d.wishes:
 			if time.Since(at) < tooLate {
-				shut = time.Now().Add(d.openFor)
 				err = s.Open(d.openFor)
+				shut = time.Now().Add(d.openFor)
 			}
 		case err = <-s.Errors():
 		case <-try.C:

@@ -19,6 +19,8 @@ type fakeStrike struct {
 	began  time.Time
 	errors chan error
 
+	slow time.Duration // how long it takes to open
+
 	mu     sync.Mutex
 	broken error
 	told   []string
@@ -31,10 +33,13 @@ func (s *fakeStrike) note(what string) error {
 	return s.broken
 }
 
-func (s *fakeStrike) Open(d time.Duration) error { return s.note(fmt.Sprint("open for ", d)) }
-func (s *fakeStrike) Shut() error                { return s.note("shut") }
-func (s *fakeStrike) Errors() <-chan error       { return s.errors }
-func (s *fakeStrike) Close() error               { return s.note("close") }
+func (s *fakeStrike) Open(d time.Duration) error {
+	<-time.After(s.slow)
+	return s.note(fmt.Sprint("open for ", d))
+}
+func (s *fakeStrike) Shut() error          { return s.note("shut") }
+func (s *fakeStrike) Errors() <-chan error { return s.errors }
+func (s *fakeStrike) Close() error         { return s.note("close") }
 
 func (s *fakeStrike) breaks(err error) {
 	s.mu.Lock()
@@ -80,6 +85,30 @@ func TestDoor(t *testing.T) {
 		work.Wait()
 
 		const want = "shut at 30s, open for 3s at 59s, open for 3s at 1m4s, shut at 1m6s, shut at 1m8s, shut at 1m10s, shut at 1m12s, shut at 1m14s, shut at 1m16s, shut at 1m18s, shut at 1m22s, close at 1m25s"
+		if got := strings.Join(s.told, ", "); got != want {
+			t.Errorf("told\n%s, want\n%s", got, want)
+		}
+	})
+}
+
+// A door that was slow to open is not tried before its time is over.
+func TestDoorThatOpensSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		s := &fakeStrike{began: time.Now(), errors: make(chan error, 1), slow: 2 * time.Second}
+		d := newDoor(3 * time.Second)
+		h := newHealth(slog.New(slog.DiscardHandler))
+		part := h.part("strike", kiosk.Door)
+		var work sync.WaitGroup
+		work.Go(func() { h.run(ctx) })
+		work.Go(func() { d.run(ctx, func() (strike, error) { return s, nil }, part) })
+		<-h.states
+		<-time.After(26 * time.Second)
+		d.open()
+		<-time.After(40 * time.Second)
+		stop()
+		work.Wait()
+		const want = "open for 3s at 28s, shut at 1m0s, close at 1m6s"
 		if got := strings.Join(s.told, ", "); got != want {
 			t.Errorf("told\n%s, want\n%s", got, want)
 		}
