@@ -79,7 +79,9 @@ func (h *Hub) publish(ctx context.Context, kioskID string, place uint64, events 
 		if text, n, err = makeMessage(text, events); err != nil {
 			return stored{}, err
 		}
-		if place, err = h.publishOne(ctx, eventsSubject+kioskID, place, text); err != nil {
+		done := h.turns.beginStoring()
+		place, err = h.publishOne(ctx, eventsSubject+kioskID, place, text)
+		if done(); err != nil {
 			return stored{}, err
 		}
 		last = stored{place: place, sequence: events[n-1].Sequence, link: events[n-1].Link}

@@ -21,15 +21,15 @@ import (
 	"smartkiosk/kiosk/hubapi"
 )
 
-// While a person waits, one event of all backlogs is opened at a time; otherwise
-// as many as there are processors.
+// While a person waits, and a moment longer, one event of all backlogs is opened at a
+// time; otherwise as many as there are processors.
 func TestPersonsGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		processors := runtime.GOMAXPROCS(4)
 		defer runtime.GOMAXPROCS(processors)
 		var turns precedence
 		var opening, opened atomic.Int32
-		for range 100 {
+		for range 1000 {
 			go func() {
 				turns.begin()
 				opening.Add(1)
@@ -58,9 +58,37 @@ func TestPersonsGoFirst(t *testing.T) {
 		first()
 		at("one of two is served", 1, 5)
 		second()
-		at("both are", 4, 5)
-		time.Sleep(24 * time.Millisecond)
-		at("in the end", 0, 100)
+		at("both are, just now", 1, 5)
+		time.Sleep(lingerTime)
+		half()
+		at("a while ago", 4, 5+int32(lingerTime/time.Millisecond))
+		time.Sleep(time.Second)
+		at("in the end", 0, 1000)
+	})
+}
+
+// While a person waits a message is stored when no event is opened, and the other way
+// round; otherwise both at once.
+func TestStoringTakesTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var turns precedence
+		var opening atomic.Bool
+		open := func() { turns.begin(); opening.Store(true) }
+		stored := turns.beginStoring()
+		open()
+		turns.end()
+		opening.Store(false)
+		defer turns.person()()
+		go open()
+		synctest.Wait()
+		if opening.Load() {
+			t.Error("an event is opened while a message is stored and a person waits")
+		}
+		stored()
+		synctest.Wait()
+		if !opening.Load() {
+			t.Error("no event is opened once the message is stored")
+		}
 	})
 }
 
