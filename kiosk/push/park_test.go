@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,21 +97,22 @@ func TestHubAtFaultParksNothing(t *testing.T) {
 func TestVisitComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, h := newMemory(1000, 6000), newHub(t)
-		busy, largest, most := true, 0, 0
+		var free atomic.Bool // no visit goes on
+		largest, most := 0, 0
 		send := func(ctx context.Context, batch []json.RawMessage) (uint64, error) {
 			size := 0
 			for _, e := range batch {
 				size += len(e)
 			}
-			if busy {
+			if !free.Load() {
 				largest = max(largest, size)
 			}
 			most = max(most, len(batch))
 			acknowledged, err := h.send(ctx, batch)
-			busy = acknowledged < 300
+			free.Store(acknowledged >= 300)
 			return acknowledged, err
 		}
-		run(t, q, send, func(p *Pusher) { p.Busy = func() bool { return busy } })
+		run(t, q, send, func(p *Pusher) { p.Busy = func() bool { return !free.Load() } })
 		if q.acked != 1000 {
 			t.Errorf("acknowledged %d of 1000", q.acked)
 		}
