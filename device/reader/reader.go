@@ -32,6 +32,7 @@ type Reader struct {
 
 	mu      sync.Mutex
 	current string // reader in which Watch last saw a card
+	device  string // file of the USB device that the reader of that card is, "" when that is not known
 }
 
 var _ slot.Slot = (*Reader)(nil)
@@ -70,10 +71,11 @@ func (r *Reader) readers(pcsc *scard.Context) ([]string, error) {
 	return matching, nil
 }
 
+// setCurrent notes in which reader there is a card, a new one.
 func (r *Reader) setCurrent(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.current = name
+	r.current, r.device = name, ""
 }
 
 // Connect implements slot.Slot: the card is opened exclusively and held in
@@ -108,6 +110,7 @@ func (r *Reader) connect() (*conn, error) {
 	}
 	c.pcsc, c.alias, c.letGo = pcsc, alias(c.reader, r.alias), func() { <-r.claim }
 	c.askFeatures()
+	r.setDevice(c.reader, usbDevice(c.card))
 	return c, nil
 }
 

@@ -172,6 +172,9 @@ func (w *watch) wait(pcsc *scard.Context, names []string) error {
 // look works out what the slot holds and tells it, if it is something new.
 func (w *watch) look(names []string) {
 	now, counter := w.state(names)
+	if now.State == slot.Empty && hasCard(w.last) && now.Reader == w.last.Reader && w.unplugged() {
+		now = slot.Event{State: slot.NoReader, Err: errUnplugged}
+	}
 	if w.looked && now.State == w.last.State && now.Reader == w.last.Reader &&
 		(!hasCard(now) || counter == w.counter && bytes.Equal(now.ATR, w.last.ATR)) {
 		return
@@ -184,7 +187,10 @@ func (w *watch) look(names []string) {
 	w.emit(now)
 }
 
-var errNoReader = errors.New("no reader")
+var (
+	errNoReader  = errors.New("no reader")
+	errUnplugged = errors.New("the reader was unplugged")
+)
 
 // state gives what the slot holds and the reader's event counter, which goes
 // up with each insertion and removal, also of those in between two looks. The

@@ -1,8 +1,11 @@
 package reader
 
 import (
+	"encoding/binary"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -65,6 +68,72 @@ func TestLook(t *testing.T) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// TestLookAtReaderThatIsUnplugged: pcscd tells that the card is gone, and later
+// that the reader is. A card that was taken out is told from that, and so is the
+// card before.
+func TestLookAtReaderThatIsUnplugged(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		connected bool // to the card that goes
+		pulled    bool
+		want      []slot.State
+	}{
+		{"unplugged", true, true, []slot.State{slot.Present, slot.Empty, slot.Present, slot.NoReader}},
+		{"the card taken out", true, false, []slot.State{slot.Present, slot.Empty, slot.Present, slot.Empty, slot.NoReader}},
+		{"a device that nobody asked for", false, true, []slot.State{slot.Present, slot.Empty, slot.Present, slot.Empty, slot.NoReader}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []slot.State
+			w := watch{Reader: New("", slog.New(slog.DiscardHandler)), emit: func(e slot.Event) { got = append(got, e.State) }}
+			look := func(names []string, state scard.StateFlag) {
+				w.known = map[string]scard.ReaderState{"A": {EventState: state}}
+				w.look(names)
+			}
+			device := filepath.Join(t.TempDir(), "002")
+			if err := os.WriteFile(device, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			a := []string{"A"}
+			look(a, scard.StatePresent|1<<16)
+			w.setDevice("A", device)
+			look(a, scard.StateEmpty|2<<16)
+			look(a, scard.StatePresent|3<<16)
+			if c.connected {
+				w.setDevice("A", device)
+			}
+			w.setDevice("B", "/nowhere")
+			if c.pulled {
+				if err := os.Remove(device); err != nil {
+					t.Fatal(err)
+				}
+			}
+			look(a, scard.StateEmpty|4<<16)
+			look(nil, 0)
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestUSBFile(t *testing.T) {
+	channel := func(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
+	for _, c := range []struct {
+		channel []byte
+		want    string
+	}{
+		{channel(0x0020_0102), "/dev/bus/usb/001/002"},
+		{channel(0x0020_0c7f), "/dev/bus/usb/012/127"},
+		{channel(0x0001_0102), ""}, // a serial port
+		{channel(0x0020_0102)[:3], ""},
+		{nil, ""},
+	} {
+		if got := usbFile(c.channel); got != c.want {
+			t.Errorf("% x: %q, want %q", c.channel, got, c.want)
+		}
 	}
 }
 
