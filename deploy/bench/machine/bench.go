@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,13 +32,16 @@ const (
 	boardsName    = "boards"
 	ownBoardsName = "own-boards"
 	pkiName       = "pki"
+	hubName       = "hub"
 	reportName    = "report"
 )
 
 // ownBoards is the folder of the bench's own board files.
 const ownBoards = "deploy/bench/machine/boards"
 
-// atOnce is how many machines there may be for each processor. They mostly wait.
+// atOnce is how many machines there may be for each processor. They mostly wait;
+// but until it says that its scenarios begin one has much to do, so that no more
+// start at a time than there are processors.
 const atOnce = 4
 
 // run plays each build in a machine of its own, and leaves one report of all.
@@ -49,31 +53,36 @@ func (b bench) run(ctx context.Context, m machine) error {
 	if err := os.MkdirAll(b.report, 0o755); err != nil {
 		return err
 	}
-	pki, err := os.MkdirTemp("", "machine-pki-")
+	names := scenario.Names(b.short)
+	if b.only != "" {
+		names = []string{b.only}
+	}
+	made, err := os.MkdirTemp("", "machine-site-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(pki)
-	if out, err := exec.CommandContext(ctx, filepath.Join(b.programs, "smartkortsim"), "pki", filepath.Join(pki, pkiName)).CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot make test PKI: %w: %s", err, out)
+	defer os.RemoveAll(made)
+	go wakeCost() // takes as long
+	pki, hub := filepath.Join(made, pkiName), filepath.Join(made, hubName)
+	if err := b.makeHub(ctx, pki, hub, names); err != nil {
+		return err
 	}
-	folders := map[string]string{programsName: b.programs, boardsName: b.boards, ownBoardsName: ownBoards, pkiName: filepath.Join(pki, pkiName)}
+	folders := map[string]string{programsName: b.programs, boardsName: b.boards, ownBoardsName: ownBoards, pkiName: pki, hubName: hub}
 	for name, folder := range folders {
 		if folders[name], err = filepath.Abs(folder); err != nil {
 			return err
 		}
 	}
-	names := scenario.Names(b.short)
-	if b.only != "" {
-		names = []string{b.only}
-	}
 	errs := make([]error, len(names))
-	free := make(chan struct{}, atOnce*runtime.NumCPU())
+	free, starting := make(chan struct{}, atOnce*runtime.NumCPU()), make(chan struct{}, runtime.NumCPU())
 	var all sync.WaitGroup
 	for i, name := range names {
+		free <- struct{}{}
+		starting <- struct{}{}
+		started := sync.OnceFunc(func() { <-starting })
 		all.Go(func() {
-			free <- struct{}{}
-			errs[i] = b.play(ctx, m, name, folders)
+			errs[i] = b.play(ctx, m, name, folders, &lookout{os.Stdout, started})
+			started()
 			<-free
 		})
 	}
@@ -86,8 +95,28 @@ func (b bench) run(ctx context.Context, m machine) error {
 	return nil
 }
 
+// makeHub makes a test PKI and the folder of a hub, which each machine gets a
+// copy of, with a consumer and a kiosk for each build: it takes a machine
+// seconds.
+func (b bench) makeHub(ctx context.Context, pki, hub string, kiosks []string) error {
+	commands := [][]string{
+		{"smartkortsim", "pki", pki},
+		{"kioskhub", "init", "--trust", pki, hub},
+		{"kioskhub", "consumer", "add", "--dir", hub, scenario.Consumer},
+	}
+	for _, id := range kiosks {
+		commands = append(commands, []string{"kioskhub", "kiosk", "add", "--dir", hub, id})
+	}
+	for _, c := range commands {
+		if out, err := exec.CommandContext(ctx, filepath.Join(b.programs, c[0]), c[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("cannot make hub: %v: %w: %s", c, err, out)
+		}
+	}
+	return nil
+}
+
 // play plays one build, and puts what it reports into the report's folder.
-func (b bench) play(ctx context.Context, m machine, name string, folders map[string]string) error {
+func (b bench) play(ctx context.Context, m machine, name string, folders map[string]string, output io.Writer) error {
 	shared, err := os.MkdirTemp("", "machine-")
 	if err != nil {
 		return err
@@ -104,7 +133,7 @@ func (b bench) play(ctx context.Context, m machine, name string, folders map[str
 	if err := os.Mkdir(report, 0o755); err != nil {
 		return err
 	}
-	code, err := m.boot(ctx, shared, task{Folders: folders, Path: "/bench/" + initName, Command: []string{playerName, name}}, os.Stdout)
+	code, err := m.boot(ctx, shared, task{Folders: folders, Path: "/bench/" + initName, Command: []string{playerName, name}}, output)
 	if err == nil && code != 0 {
 		err = errors.New("not all was as it should be")
 	}
@@ -112,6 +141,17 @@ func (b bench) play(ctx context.Context, m machine, name string, folders map[str
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return errors.Join(err, os.CopyFS(b.report, os.DirFS(report)))
+}
+
+// lookout passes on what a machine says, and tells that it says something.
+type lookout struct {
+	to   io.Writer
+	tell func()
+}
+
+func (l *lookout) Write(b []byte) (int, error) {
+	l.tell()
+	return l.to.Write(b)
 }
 
 // join makes one text of those of all builds.

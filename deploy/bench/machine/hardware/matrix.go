@@ -77,11 +77,12 @@ func (m *Matrix) Press(key rune) error {
 	p := Pressed{m.idle(), monotonic() - began, max(stood, still-began)}
 	m.presses = append(m.presses, p)
 
+	letting := monotonic() // before it is still: the pad may rest sooner than this goes on
 	if err := m.Let(key); err != nil {
 		return err
 	}
 	still = monotonic()
-	if _, err := m.await(released, func(g *gaze) bool { return g.restsSince(still) || g.enough(row, still) }); err != nil {
+	if _, err := m.await(released, func(g *gaze) bool { return g.restsSince(letting) || g.enough(row, still) }); err != nil {
 		return fmt.Errorf("a key of row GPIO%d, let go: %w", row, err)
 	}
 	if p.Idle > tardy && p.Stood < p.Idle/2 {

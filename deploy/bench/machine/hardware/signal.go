@@ -33,7 +33,7 @@ func (s *Signal) set(on bool, c Change) {
 	defer s.mu.Unlock()
 	hertz := 0
 	if on && c.Period > 0 {
-		hertz = int(time.Second / c.Period)
+		hertz = int((time.Second + c.Period/2) / c.Period)
 	}
 	if on == s.on && (!on || hertz == s.times[len(s.times)-1].Hertz) {
 		return

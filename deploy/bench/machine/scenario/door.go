@@ -121,8 +121,8 @@ func (k *kiosk) shutsWhen(what string, pids ...int) {
 	}
 	k.report.line("technician", "sees to it that %s while the door is open", what)
 	k.waits("the strike to shut", k.Strike, func() bool { return !k.Strike.On() })
-	took := time.Since(at)
-	k.report.line("door", "was open for %.2f s, and shut within %d ms of the kill", k.lastOpening().Seconds(), took.Milliseconds())
+	took, last := time.Since(at), k.lastOpening()
+	k.report.line("door", "was open for %.2f s, and shut within %d ms of the kill", (last.To - last.From).Seconds(), took.Milliseconds())
 	if took > shutSoon {
 		k.must(fmt.Errorf("the strike was shut %v after the kill", took))
 	}

@@ -64,5 +64,10 @@ func (r *Report) picture(kiosk string, picture image.Image) string {
 	return name
 }
 
+// keep keeps a text beside it.
+func (r *Report) keep(name, text string) {
+	r.err = errors.Join(r.err, os.WriteFile(filepath.Join(r.folder, name), []byte(text), 0o644))
+}
+
 // Close ends it. Its error is what could not be written.
 func (r *Report) Close() error { return errors.Join(r.err, r.file.Close()) }

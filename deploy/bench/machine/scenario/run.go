@@ -67,6 +67,7 @@ func (b build) run(r *Report) error {
 	if err != nil {
 		return err
 	}
+	r.say("%s begins", b.name)
 	for _, p := range b.plays {
 		r.heading("%s, %s", b.name, p.name)
 		began := time.Now()
@@ -75,6 +76,7 @@ func (b build) run(r *Report) error {
 			if k.daemon != nil {
 				r.line("kioskd", "said\n%s", k.daemon.output(0))
 			}
+			r.keep(b.name+"-pcscd.log", s.pcscd.output(0))
 			r.say("%s, %s: FAILED: %v", b.name, p.name, err)
 			return fmt.Errorf("%s, %s failed", b.name, p.name)
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -18,8 +19,12 @@ const (
 	programs = "/bench/programs" // the release build
 	work     = "/tmp/site"       // in memory
 	hubDir   = work + "/hub"
-	pkiDir   = "/bench/pki" // made by the host, in a third of the time
+	pkiDir   = "/bench/pki" // made by the host, as is the hub's folder
+	hubMade  = "/bench/hub"
 )
+
+// Consumer is the backend's name.
+const Consumer = "backend"
 
 // site is what stands beside a kiosk: Debian's services, a hub, and a backend
 // that pulls its feed.
@@ -37,13 +42,11 @@ func openSite() (*site, error) {
 			return nil, err
 		}
 	}
-	for _, command := range [][]string{
-		{"kioskhub", "init", "--trust", pkiDir, hubDir},
-		{"kioskhub", "consumer", "add", "--dir", hubDir, "backend"},
-	} {
-		if err := runToEnd(filepath.Join(programs, command[0]), command[1:]...); err != nil {
-			return nil, err
-		}
+	before := syscall.Umask(0o077) // a hub's keys are its own
+	err := os.CopyFS(hubDir, os.DirFS(hubMade))
+	syscall.Umask(before)
+	if err != nil {
+		return nil, err
 	}
 	if err := runToEnd("/lib/systemd/systemd-udevd", "--daemon"); err != nil { // returns when it listens
 		return nil, err
@@ -62,7 +65,7 @@ func (s *site) startHub() (err error) {
 	if _, err := s.hub.await(0, "hub ready"); err != nil {
 		return err
 	}
-	s.feed, err = start(programs+"/kioskhub", "feed", "tail", "--dir", hubDir, "backend")
+	s.feed, err = start(programs+"/kioskhub", "feed", "tail", "--dir", hubDir, Consumer)
 	return err
 }
 
@@ -82,12 +85,9 @@ func (s *site) startPCSC() (err error) {
 	return err
 }
 
-// addKiosk makes a kiosk's folder and gives its configuration file, in which
-// the panel is that of a board file.
-func (s *site) addKiosk(id, board string) (config string, err error) {
-	if err := runToEnd(programs+"/kioskhub", "kiosk", "add", "--dir", hubDir, id); err != nil {
-		return "", err
-	}
+// configure gives the configuration file of one of the hub's kiosks, in which
+// it makes the panel that of a board file.
+func configure(id, board string) (config string, err error) {
 	config = filepath.Join(hubDir, "kiosks", id, "kioskd.toml")
 	text, err := os.ReadFile(config)
 	if err != nil {
