@@ -68,7 +68,9 @@ func pulledCards(k *kiosk) {
 	k.checksFeed()
 }
 
-// reader is a reader that is unplugged and plugged in.
+// reader is a reader that is unplugged and plugged in. With a card in it, pcscd
+// may tell that the card is gone before it tells that the reader is; all the
+// same nobody took the card out (package reader, device.go).
 func reader(k *kiosk) {
 	k.unplugsReader()
 	k.sees("Ute av drift")
