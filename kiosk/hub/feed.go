@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -70,19 +71,7 @@ func (h *Hub) read(ctx context.Context, after position, max int, wait time.Durat
 		return nil, position{}, storeError{err}
 	}
 	defer h.dismiss(ctx, reader)
-	for more := true; more && err == nil; {
-		n := b.wants()
-		more, err = b.take(ctx, n, func() (jetstream.MessageBatch, error) { return reader.FetchNoWait(n) })
-	}
-	if err == nil && b.count == 0 && wait > 0 {
-		// One is enough to answer with; who wants more asks again.
-		waiting, cancel := whileServing(ctx)
-		defer cancel()
-		_, err = b.take(waiting, 1, func() (jetstream.MessageBatch, error) {
-			return reader.Fetch(1, jetstream.FetchMaxWait(wait))
-		})
-	}
-	if err != nil {
+	if err := b.fill(ctx, reader, reader.CachedInfo().NumPending, wait); err != nil {
 		return nil, position{}, storeError{err}
 	}
 	return append(b.text, ']'), b.last, nil
@@ -130,28 +119,64 @@ func (b *batch) wants() int {
 	return min(n, b.max-b.count)
 }
 
-// take adds what a fetch of n messages brings, until it ends, ctx ends, or the
-// batch is full; what is left then comes with the next request. It tells whether
-// there may be more to fetch.
-func (b *batch) take(ctx context.Context, n int, fetch func() (jetstream.MessageBatch, error)) (more bool, err error) {
-	fetched, err := fetch()
-	if err != nil {
-		return false, err
+// fetcher is a reader of the stream.
+type fetcher interface {
+	Fetch(messages int, options ...jetstream.FetchOpt) (jetstream.MessageBatch, error)
+}
+
+var errSilent = errors.New("the stream does not give what it has")
+
+// fill takes those messages that are pending until the batch is full, or if they
+// had no event, the next one, which it awaits at most for wait.
+//
+// A fetch that ends for silence is no error to nats.go (jetstream/pull.go), and
+// what it asked for may still be sent to it: whoever fetched again would be given
+// what comes behind. So nothing is fetched after one that brought too few.
+func (b *batch) fill(ctx context.Context, reader fetcher, pending uint64, wait time.Duration) error {
+	for pending > 0 {
+		n := int(min(uint64(b.wants()), pending))
+		got, room, err := b.take(ctx, reader, n, storeTimeout)
+		if err == nil && b.messages == 0 && ctx.Err() == nil {
+			err = errSilent
+		}
+		if err != nil || !room || got < n {
+			return err
+		}
+		pending -= uint64(n)
 	}
-	for got := 0; ; got++ {
+	if b.count > 0 || wait == 0 {
+		return nil
+	}
+	// One is enough to answer with; who wants more asks again.
+	waiting, cancel := whileServing(ctx)
+	defer cancel()
+	_, _, err := b.take(waiting, reader, 1, wait)
+	return err
+}
+
+// take adds up to n messages, as they come within wait. It tells how many came and
+// whether there is room for more; what came and had none comes with the next
+// request.
+func (b *batch) take(ctx context.Context, reader fetcher, n int, wait time.Duration) (got int, room bool, err error) {
+	fetched, err := reader.Fetch(n, jetstream.FetchMaxWait(wait))
+	if err != nil {
+		return 0, false, err
+	}
+	for {
 		select {
 		case <-ctx.Done():
-			return false, nil
+			return got, false, nil
 		case msg, ok := <-fetched.Messages():
 			if !ok {
-				return got == n, fetched.Error()
+				return got, true, fetched.Error()
 			}
+			got++
 			about, err := msg.Metadata()
 			if err != nil {
-				return false, err
+				return got, false, err
 			}
 			if !b.add(msg.Data(), about.Sequence.Stream) {
-				return false, nil
+				return got, false, nil
 			}
 		}
 	}
