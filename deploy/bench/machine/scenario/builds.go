@@ -47,6 +47,7 @@ var all = []build{
 		{"a mute card", muteCard},
 		{"a card that is pulled", pulledCards},
 		{"a reader that is unplugged", reader},
+		{"a reader whose loss is told late", lateReader},
 		{"pcscd that is killed", service},
 		{"a hub that is away", withoutHub},
 		{"the end", end},

@@ -4,6 +4,11 @@ package scenario
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 
 	"smartkiosk/device/cardsim/usbreader"
 )
@@ -68,9 +73,7 @@ func pulledCards(k *kiosk) {
 	k.checksFeed()
 }
 
-// reader is a reader that is unplugged and plugged in. With a card in it, pcscd
-// may tell that the card is gone before it tells that the reader is; all the
-// same nobody took the card out (package reader, device.go).
+// reader is a reader that is unplugged and plugged in.
 func reader(k *kiosk) {
 	k.unplugsReader()
 	k.sees("Ute av drift")
@@ -90,6 +93,46 @@ func reader(k *kiosk) {
 	k.sees("Sett inn kortet")
 	k.reads("reader found")
 	k.visits()
+}
+
+// lateReader is a reader that is unplugged with a card in it, in a machine whose
+// udev has much else to do: pcscd tells that the card is gone, and only later
+// that the reader is. All the same nobody took the card out.
+func lateReader(k *kiosk) {
+	k.inserts("valid")
+	k.sees("Tast PIN-koden")
+	udev, said := k.running("systemd-udevd"), len(k.site.pcscd.output(0))
+	k.must(syscall.Kill(udev, syscall.SIGSTOP))
+	k.report.line("technician", "holds udev up (SIGSTOP)")
+	k.unplugsReader()
+	k.reads("visit ended", "reason=reader-lost")
+	k.tells("failed reader-lost")
+	_, err := k.site.pcscd.await(said, "Card Removed")
+	k.must(err)
+	k.must(syscall.Kill(udev, syscall.SIGCONT))
+	k.report.line("technician", "lets it go on")
+	k.reads("reader gone")
+	k.sees("Ute av drift")
+	k.takesCard()
+	k.plugsReader()
+	k.sees("Sett inn kortet")
+	k.reads("reader found")
+	k.visits()
+}
+
+// running finds a program that runs, by its name.
+func (k *kiosk) running(name string) (pid int) {
+	paths, err := filepath.Glob("/proc/[0-9]*/comm")
+	k.must(err)
+	for _, path := range paths {
+		if comm, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(comm)) == name {
+			pid, err = strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			k.must(err)
+			return pid
+		}
+	}
+	k.must(fmt.Errorf("%s does not run", name))
+	return 0
 }
 
 // service is the PC/SC service that is killed.
