@@ -26,8 +26,8 @@ type pipe struct {
 }
 
 func (p *pipe) send(ctx context.Context, batch []json.RawMessage, mine <-chan struct{}) (uint64, error) {
-	var first struct{ Sequence uint64 }
-	if err := json.Unmarshal(batch[0], &first); err != nil {
+	first, err := head(batch[0])
+	if err != nil {
 		p.t.Error(err)
 	}
 	turn.Lock()

@@ -4,6 +4,7 @@
 package push
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ type Pusher struct {
 // Run pushes until ctx ends, and returns its error. New records are sent at
 // once, except while it waits after a failure: then they wait as well.
 func (p *Pusher) Run(ctx context.Context) error {
-	p.bytes, p.wait = firstBatch, backoff.NewExponentialBackOff()
+	p.bytes, p.wait = cmp.Or(p.bytes, firstBatch), backoff.NewExponentialBackOff()
 	p.wait.InitialInterval, p.wait.MaxInterval, p.wait.Multiplier = firstWait, maxWait, 2
 	defer p.giveUp()
 	for {

@@ -102,6 +102,21 @@ type hub struct {
 	start     time.Time
 }
 
+type event struct {
+	Sequence uint64
+	StandIn  bool
+}
+
+// head reads an event of the memory's up to its padding, with which JSON's
+// decoder would take most of a test's time.
+func head(text []byte) (e event, err error) {
+	if begin, _, padded := bytes.Cut(text, []byte(`,"pad":`)); padded {
+		text = append(bytes.Clone(begin), '}')
+	}
+	err = json.Unmarshal(text, &e)
+	return e, err
+}
+
 func newHub(t *testing.T) *hub { return &hub{t: t, start: time.Now()} }
 
 func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
@@ -115,11 +130,8 @@ func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
 		}
 	}
 	for i, b := range batch {
-		var e struct {
-			Sequence uint64
-			StandIn  bool
-		}
-		if err := json.Unmarshal(b, &e); err != nil {
+		e, err := head(b)
+		if err != nil {
 			h.t.Error(err)
 		}
 		if h.poison != 0 && !e.StandIn && (e.Sequence == h.poison || e.Sequence > h.poison && (h.poisonAll || e.Sequence <= h.through)) {
