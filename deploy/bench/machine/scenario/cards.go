@@ -87,6 +87,11 @@ func reader(k *kiosk) {
 	k.unplugsReader()
 	k.reads("visit ended", "reason=reader-lost")
 	k.tells("failed reader-lost")
+	k.replugs()
+}
+
+// replugs plugs the reader in again once its card is out.
+func (k *kiosk) replugs() {
 	k.sees("Ute av drift")
 	k.takesCard()
 	k.plugsReader()
@@ -112,12 +117,7 @@ func lateReader(k *kiosk) {
 	k.must(syscall.Kill(udev, syscall.SIGCONT))
 	k.report.line("technician", "lets it go on")
 	k.reads("reader gone")
-	k.sees("Ute av drift")
-	k.takesCard()
-	k.plugsReader()
-	k.sees("Sett inn kortet")
-	k.reads("reader found")
-	k.visits()
+	k.replugs()
 }
 
 // running finds a program that runs, by its name.
