@@ -21,38 +21,38 @@ TEST := pcscd="the PC/SC service, a real one" \
 	iproute2="the loopback device inside them" \
 	ca-certificates="lets Go fetch modules"
 
-PROGRAMS := kioskd kioskctl kioskhub smartkortsim
+PROGRAMS := kioskd kioskctl kioskhub kioskdemo smartkortsim
 NEED := @sh deploy/need.sh
 
 .PHONY: demo test build bench bench-hw fuzz powercut network vet need-build need-test clean
 
 demo: build
-	@bin/kioskd demo $(DEMO)
+	@bin/kioskdemo $(DEMO)
 
 build: need-build
 	@go build -o bin/ $(PROGRAMS:%=./cmd/%)
 
 test: need-test vet
 	@go test -race -timeout 14m ./...
-	@go test -race -tags pkcs11 -timeout 5m ./device/pkcs11card ./cmd/kioskd/internal/daemon
+	@go test -race -tags pkcs11 -timeout 5m ./device/pkcs11card ./cmd/internal/daemon
 	@if { sh deploy/bench/modules.sh cached && sh deploy/bench/root.sh cached; } >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-hw SHORT=1; \
 		else echo "not played: a visit in simulated hardware, whose parts are not built (make bench-hw)"; fi
 
 vet: need-build
 	@test -z "$$(gofmt -l cmd device kiosk store deploy)" || { gofmt -d cmd device kiosk store deploy; exit 1; }
 	@go vet ./...
-	@go vet -tags pkcs11 ./device/pkcs11card ./cmd/kioskd/...
+	@go vet -tags pkcs11 ./device/pkcs11card ./cmd/...
 	@go vet -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader
 	@go tool staticcheck ./...
-	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/kioskd/internal/daemon
+	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/internal/daemon
 	@go tool staticcheck -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader
 
 # Side by side in one run, because machines are noisy; the table goes to bench.json too.
 BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|AppendBacklog|SideBySide|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle
 bench: need-test
 	@set -o pipefail; go test -tags sidebyside -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
-		./device/smartkort ./cmd/kioskctl ./store ./store/sidebyside ./cmd/kioskd ./kiosk/push ./kiosk/webeid ./kiosk/trust ./device/display \
-		./cmd/kioskd/internal/frontpanel | go run ./deploy/benchtable
+		./device/smartkort ./cmd/kioskctl ./store ./store/sidebyside ./cmd/kioskd ./kiosk/push ./kiosk/protocol/webeid ./kiosk/protocol/trust ./device/display \
+		./cmd/internal/frontpanel | go run ./deploy/benchtable
 
 # Every fuzz target there is, TIME each.
 fuzz: need-test

@@ -10,13 +10,33 @@ import (
 	"testing"
 )
 
-// importRules say which packages may not import which, by their path in the
-// module; tests of a package are free. ARCHITECTURE in words: device and store
-// serve any program, kiosk knows neither, and only cmd wires.
-var importRules = map[string][]string{ // packages at and below: never at or below
-	"device": {"kiosk", "store", "cmd"},
-	"store":  {"kiosk", "device", "cmd"},
-	"kiosk":  {"device", "store", "cmd"},
+// importRules names the packages that others must not import, by their path in
+// the module; tests of a package may import anything. A rule covers a folder
+// and all folders below it. The longest folder that holds a package names its
+// tree; trees not listed have the rule of the folder above.
+var importRules = map[string][]string{ // packages at and below: must not import at or below
+	"device":         {"kiosk", "store", "cmd", "deploy"},
+	"store":          {"kiosk", "device", "cmd", "deploy"},
+	"kiosk/protocol": append(slices.Clone(kioskSide), "kiosk/hub", "device", "store", "cmd", "deploy"),
+	"kiosk/hub":      append(slices.Clone(kioskSide), "device", "store", "cmd", "deploy"),
+	"kiosk":          {"kiosk/hub", "device", "store", "cmd", "deploy"}, // the kiosk's side
+}
+
+// kioskSide are the packages that only a kiosk runs.
+var kioskSide = []string{
+	"kiosk/clock", "kiosk/feed", "kiosk/journal", "kiosk/offline", "kiosk/policy",
+	"kiosk/push", "kiosk/screen", "kiosk/terminal",
+}
+
+// TestEveryTreeIsNamed fails for a folder under kiosk that belongs to no tree.
+func TestEveryTreeIsNamed(t *testing.T) {
+	named := append(slices.Clone(kioskSide), "kiosk/protocol", "kiosk/hub")
+	for _, p := range listPackages(t, "") {
+		path := strings.TrimPrefix(p.ImportPath, "smartkiosk/")
+		if below(path, "kiosk") && path != "kiosk" && !belowAny(path, named) {
+			t.Errorf("%s is in no tree: add it to kioskSide, or move it under kiosk/protocol or kiosk/hub", path)
+		}
+	}
 }
 
 // cgoModules are those that need a C compiler, and the one package that uses
@@ -88,11 +108,19 @@ func checkImports(t *testing.T, tag string) {
 			if path == "kiosk" {
 				t.Errorf("kiosk imports %s", inner)
 			}
-			for of, never := range importRules {
-				if below(path, of) && belowAny(inner, never) {
-					t.Errorf("%s imports %s", path, inner)
-				}
+			if tree := treeOf(path); belowAny(inner, importRules[tree]) {
+				t.Errorf("%s imports %s, which %s must not", path, inner, tree)
 			}
 		}
 	}
+}
+
+// treeOf returns the longest folder with import rules that holds a package.
+func treeOf(path string) (tree string) {
+	for of := range importRules {
+		if below(path, of) && len(of) > len(tree) {
+			tree = of
+		}
+	}
+	return tree
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // WCAG 2.2.1: who is warned has 20 s for a key, and can have ten times the time

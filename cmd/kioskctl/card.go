@@ -10,7 +10,7 @@ import (
 
 	"smartkiosk/device/slot"
 	"smartkiosk/device/smartkort"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // card tells what is on the card, or replaces its PIN.

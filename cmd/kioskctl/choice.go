@@ -12,7 +12,7 @@ import (
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/smartkort"
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 func fingerprint(der []byte) string {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/sealkey"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/sealkey"
 )
 
 const eventsHelp = `    kioskctl events list [--from PATH]

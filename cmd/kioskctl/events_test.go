@@ -25,9 +25,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/feed"
 	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/store"
 )
 

@@ -12,9 +12,9 @@ import (
 	"os"
 	"strings"
 
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/feed"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/store"
 )
 

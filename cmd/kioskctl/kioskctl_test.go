@@ -19,8 +19,8 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/device/cue"
 	"smartkiosk/device/reader"
-	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 // The test binary is also the guardian of a strike.

@@ -10,8 +10,8 @@ import (
 
 	"smartkiosk/device/smartkort"
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 // token prints the Web eID token of the card.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"smartkiosk/cmd/kioskd/internal/demo"
+	"smartkiosk/cmd/internal/demo"
 	"smartkiosk/device/slot"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/screen"

@@ -7,7 +7,7 @@ import (
 
 	"smartkiosk/device/cardsim/pcsctest"
 	"smartkiosk/device/tpmkey/swtpm"
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // TestKeyInTPM: a kiosk whose key never was outside its TPM is known to the hub

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"smartkiosk/device/cardsim/pcsctest"
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // site is an operator's machine and a kiosk, set up by our own commands.

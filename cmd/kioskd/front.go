@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 
-	"smartkiosk/cmd/kioskd/internal/config"
-	"smartkiosk/cmd/kioskd/internal/daemon"
-	"smartkiosk/cmd/kioskd/internal/frontpanel"
+	"smartkiosk/cmd/internal/config"
+	"smartkiosk/cmd/internal/daemon"
+	"smartkiosk/cmd/internal/frontpanel"
 	"smartkiosk/device/board"
 	"smartkiosk/device/panel"
 	"smartkiosk/kiosk/screen"

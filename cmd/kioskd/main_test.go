@@ -23,12 +23,11 @@ func TestUsage(t *testing.T) {
 		args        []string
 		out, failed string // what is said on stdout, and by the error
 	}{
-		{[]string{"help"}, "kioskd demo", ""},
+		{[]string{"help"}, "kioskd run", ""},
 		{[]string{"version"}, "\n", ""},
 		{[]string{"serve"}, "", `there is no command "serve"; "kioskd help" lists them`},
 		{[]string{"run", "--config", "/nowhere/kioskd.toml"}, "", "cannot read configuration: open /nowhere/kioskd.toml"},
 		{[]string{"run", "now"}, "", `there is no use for "now"`},
-		{[]string{"demo", "--script", "/nowhere"}, "", "cannot read script: open /nowhere"},
 	} {
 		var out bytes.Buffer
 		err := run(t.Context(), tt.args, nil, &out, &bytes.Buffer{})

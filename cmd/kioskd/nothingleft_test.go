@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"smartkiosk/device/cardsim/pcsctest"
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/push"
 )
 

@@ -17,11 +17,11 @@ import (
 
 	"smartkiosk/device/cardsim/pcsctest"
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/feed"
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/store"
 )
 

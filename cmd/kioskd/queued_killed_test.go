@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/store"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"smartkiosk/device/cardsim/pcsctest"
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // TestSealingKeyRotation: the hub's sealing key is replaced while events sealed

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"time"
 
-	"smartkiosk/cmd/kioskd/internal/config"
-	"smartkiosk/cmd/kioskd/internal/daemon"
+	"smartkiosk/cmd/internal/cli"
+	"smartkiosk/cmd/internal/config"
+	"smartkiosk/cmd/internal/daemon"
 	"smartkiosk/device/panel"
 	"smartkiosk/device/reader"
 	"smartkiosk/kiosk"
@@ -24,7 +22,7 @@ func runKiosk(ctx context.Context, args []string, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	flags := flag.NewFlagSet("kioskd run", flag.ContinueOnError)
 	file := flags.String("config", "/etc/smartkiosk/kioskd.toml", "configuration file")
-	if err := parse(flags, args, stderr); err != nil {
+	if err := cli.Parse(flags, args, stderr); err != nil {
 		return err
 	}
 	c, err := config.Load(*file)
@@ -51,12 +49,12 @@ func runKiosk(ctx context.Context, args []string, stderr io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(d.Run(ctx, version()), d.Close())
+		return errors.Join(d.Run(ctx, cli.Version()), d.Close())
 	}
 	if front.web == nil {
 		return serve(ctx)
 	}
-	return withPage(ctx, c.Panel.Listen, panelPage(front.web), log, func(ctx context.Context, url string) error {
+	return daemon.ServePage(ctx, c.Panel.Listen, panelPage(front.web), log, func(ctx context.Context, url string) error {
 		log.Info("panel", "url", url)
 		return serve(ctx)
 	})
@@ -68,39 +66,4 @@ func panelPage(p *panel.Panel) http.Handler {
 	mux.Handle("/panel/", p.Handler())
 	mux.Handle("/{$}", http.RedirectHandler("/panel/", http.StatusSeeOther))
 	return mux
-}
-
-// withPage serves a page on a loopback address while work runs. Either's
-// failure ends both.
-func withPage(ctx context.Context, address string, h http.Handler, log *slog.Logger, work func(ctx context.Context, url string) error) error {
-	if err := config.CheckLoopback(address); err != nil {
-		return err
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("cannot serve the panel: %w", err)
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	server := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx }, // ends the streams
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	served := make(chan error, 1)
-	go func() {
-		err := server.Serve(l)
-		stop()
-		served <- err
-	}()
-	err = work(ctx, "http://"+l.Addr().String()+"/")
-	stop()
-	if e := server.Close(); e != nil {
-		err = errors.Join(err, e)
-	}
-	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
-		err = errors.Join(err, fmt.Errorf("cannot serve the panel: %w", e))
-	}
-	return err
 }

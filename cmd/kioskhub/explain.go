@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 const explainUsage = ` TOKEN.json

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"smartkiosk/device/cardsim/testpki"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 // responder is OpenSSL's, that says of one certificate what status it has, in

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"smartkiosk/kiosk/rules"
+	"smartkiosk/kiosk/hub/rules"
 )
 
 const rulesCheckUsage = ` FILE

@@ -16,7 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"smartkiosk/device/cardsim/testpki"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 // The test binary is kioskhub too, for scripts and for processes to kill.

@@ -21,9 +21,9 @@ import (
 
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // folder makes a hub's folder for a free port.

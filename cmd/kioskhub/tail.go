@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 func (m *Main) parseFeedTail(name string, args []string) error {

@@ -24,7 +24,7 @@ import (
 	"strings"
 	"time"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // Record is an event of the outbox. It is an alias so that the outbox, which

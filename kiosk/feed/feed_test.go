@@ -19,7 +19,7 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk/feed"
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/store"
 )
 

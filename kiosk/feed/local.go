@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // State is the answer to GET /v1/outbox.

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // ServerTLS is how a kiosk serves its feed: with the certificate that it has

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/rules"
+	"smartkiosk/kiosk/hub/rules"
 )
 
 // admit decides whether the holder of a card that is in order is let in: by

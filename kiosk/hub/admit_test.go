@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // rule puts a rules file into the bed's folder; hubs opened before have to

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/hubapi"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // maxText bounds the visit's id and the nonce, in characters.

@@ -22,10 +22,10 @@ import (
 
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/hubapi"
-	"smartkiosk/kiosk/sealkey"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/sealkey"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 // origin is the URL of every hub of the tests, and what cards sign for. Where

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // BenchmarkIntake is events through the whole of the intake: TLS, opened,

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"smartkiosk/kiosk/hubapi"
-	"smartkiosk/kiosk/sealkey"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/sealkey"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // AddKiosk makes the bundle of a kiosk in the hub's folder and returns where:

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 func TestChallenge(t *testing.T) {

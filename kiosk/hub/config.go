@@ -18,10 +18,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/pelletier/go-toml/v2"
 
-	"smartkiosk/kiosk/offline"
-	"smartkiosk/kiosk/rules"
-	"smartkiosk/kiosk/sealkey"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/hub/rules"
+	"smartkiosk/kiosk/protocol/hubpolicy"
+	"smartkiosk/kiosk/protocol/sealkey"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // Config is what a hub runs on.
@@ -56,16 +56,16 @@ type settings struct {
 
 // crlSettings are the operator's schedule.
 type crlSettings struct {
-	Every offline.Duration `toml:"every"`
+	Every hubpolicy.Duration `toml:"every"`
 }
 
 // defaultSettings hold where hub.toml says nothing: no kiosk decides alone.
 func defaultSettings() settings {
 	return settings{
-		CRLs: crlSettings{Every: offline.Duration(time.Hour)},
+		CRLs: crlSettings{Every: hubpolicy.Duration(time.Hour)},
 		Offline: OfflineConfig{
-			Rules:    offline.Rules{Rule: offline.Never, UntrustedClock: offline.Deny},
-			ValidFor: offline.Duration(72 * time.Hour), AskEvery: offline.Duration(15 * time.Minute),
+			OfflineRules: hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny},
+			ValidFor:     hubpolicy.Duration(72 * time.Hour), AskEvery: hubpolicy.Duration(15 * time.Minute),
 		},
 	}
 }
@@ -176,7 +176,7 @@ func parseSettings(text []byte) (settings, error) {
 	if s.Listen == "" {
 		return settings{}, errors.New("listen is missing")
 	}
-	if s.CRLs.Every < offline.Duration(time.Minute) {
+	if s.CRLs.Every < hubpolicy.Duration(time.Minute) {
 		return settings{}, errors.New("crls.every is less than a minute")
 	}
 	if err := s.Offline.check(); err != nil {

@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // Bounds of the fetch of one CRL.

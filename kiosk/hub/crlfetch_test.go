@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // crlServer is the server of a CA's CRL, as a transport.

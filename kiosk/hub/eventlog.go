@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // stored is an event of a kiosk in the stream. The zero value stands for

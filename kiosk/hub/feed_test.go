@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // pulled fails unless the next pull brings these events, and gives the cursor.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // Whatever a kiosk or consumer sends, the hub answers as its document has it,

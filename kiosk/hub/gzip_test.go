@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // TestPackedBodies: what is unpacked is bounded as what is not packed, and

@@ -15,8 +15,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"smartkiosk/kiosk/hubapi"
-	"smartkiosk/kiosk/rules"
+	"smartkiosk/kiosk/hub/rules"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // Hub is a running hub. Its methods may be called by many goroutines at once.

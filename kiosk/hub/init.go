@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"smartkiosk/kiosk/sealkey"
+	"smartkiosk/kiosk/protocol/sealkey"
 )
 
 // InitOptions is what a new hub is told.

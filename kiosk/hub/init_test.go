@@ -13,8 +13,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // tree lists the files under a folder.

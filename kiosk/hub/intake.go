@@ -8,9 +8,9 @@ import (
 	"io"
 	"net/http"
 
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/event/scan"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/event/scan"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error {

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // array is a batch as it goes over the wire.

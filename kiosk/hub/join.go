@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // What a kiosk hands over joins what the hub has of it already: the answer to

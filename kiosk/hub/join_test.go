@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // lose makes the events that stand in the places from one to another of a

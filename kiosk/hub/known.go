@@ -18,8 +18,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/hubapi"
-	"smartkiosk/kiosk/offline"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
 // Under the rule "known" a kiosk lets in alone whom the hub let in lately at any
@@ -27,7 +27,7 @@ import (
 // events of the visits arrive: under a pseudonym, and for the days of the rule.
 
 const (
-	knownBucket = "smartkiosk-known" // <kiosk>.<pseudonym> → day, see offline.Day
+	knownBucket = "smartkiosk-known" // <kiosk>.<pseudonym> → day, see hubpolicy.Day
 
 	// maxKnown is how many holders a kiosk is told of, the latest. Two million
 	// bytes of JSON.
@@ -36,8 +36,8 @@ const (
 
 // attachKnown finds or makes the bucket, if the rule asks for it.
 func (h *Hub) attachKnown(ctx context.Context) (err error) {
-	r := h.config.Offline.Rules
-	if r.Rule != offline.Known {
+	r := h.config.Offline.OfflineRules
+	if r.Rule != hubpolicy.Known {
 		return nil
 	}
 	h.known, err = h.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -60,8 +60,8 @@ func (h *Hub) remember(ctx context.Context, kioskID string, e arrived) error {
 	if now := h.now(); at.After(now) {
 		at = now
 	}
-	name := kioskID + "." + hex.EncodeToString(offline.Pseudonym(key, *v.Holder))
-	day := strconv.FormatInt(offline.Day(at), 10)
+	name := kioskID + "." + hex.EncodeToString(hubpolicy.Pseudonym(key, *v.Holder))
+	day := strconv.FormatInt(hubpolicy.Day(at), 10)
 	switch had, err := h.known.Get(ctx, name); {
 	case err == nil && string(had.Value()) == day:
 		return nil

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/offline"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
 // setOffline changes the offline rules of the hub's folder.
@@ -45,7 +45,7 @@ func TestKnown(t *testing.T) {
 	office.reviews(1)
 
 	key := b.orders(k1).HolderKey
-	want := map[string]int64{hex.EncodeToString(offline.Pseudonym(key, *online.Holder)): offline.Day(b.now())}
+	want := map[string]int64{hex.EncodeToString(hubpolicy.Pseudonym(key, *online.Holder)): hubpolicy.Day(b.now())}
 	for who, want := range map[*party]map[string]int64{k1: want, k2: want, k3: {}} {
 		days, tag, err := who.Known(t.Context(), "")
 		if err != nil || fmt.Sprint(days) != fmt.Sprint(want) {

@@ -1,6 +1,6 @@
 package hub
 
-import "smartkiosk/kiosk/event/scan"
+import "smartkiosk/kiosk/protocol/event/scan"
 
 // members gives the values of these members of a JSON object, nil for one that is
 // not there, which are part of its text. What is not an object has none.

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // What a message of the stream holds is synced to disk once, however many

@@ -19,8 +19,8 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
-	"smartkiosk/kiosk/hubapi"
-	"smartkiosk/kiosk/orders"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
 func init() {
@@ -30,7 +30,7 @@ func init() {
 		return string(text), err
 	}
 	openapi3filter.RegisterBodyDecoder(hubapi.MediaOpenAPI, text)
-	openapi3filter.RegisterBodyDecoder(orders.MediaType, text)
+	openapi3filter.RegisterBodyDecoder(hubpolicy.MediaType, text)
 }
 
 // againstDocument holds every answer, and every request that was answered

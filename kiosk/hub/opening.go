@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // opening opens the events of a batch while those behind them are still read.

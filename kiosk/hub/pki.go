@@ -16,8 +16,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // Lifetimes of what the hub's own CA issues. They are long because nothing

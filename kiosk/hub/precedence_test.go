@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // While a person waits, and a moment longer, one event of all backlogs is opened at a

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // storeTimeout bounds one call of JetStream; retryAfter is what a client is

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // An exchange that somebody has written down, to the byte, is good once:

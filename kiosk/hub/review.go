@@ -11,9 +11,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/rules"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/hub/rules"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // A kiosk that decided alone may have been wrong: what it knew of revocation was

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 const ownNonce = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="

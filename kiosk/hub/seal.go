@@ -7,8 +7,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"smartkiosk/kiosk/event"
-	"smartkiosk/kiosk/sealkey"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/sealkey"
 )
 
 // opener opens events by the sealing keys as they are now.

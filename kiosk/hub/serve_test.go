@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // serving runs a hub's own Serve until stop, which gives what it returned.

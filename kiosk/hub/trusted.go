@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/orders"
-	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/hubpolicy"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 // Validator judges a Web eID token for a nonce. A token that proves nobody is
@@ -37,7 +37,7 @@ type Trust struct {
 // inForce are domains and the CRL sets that kiosks are told of with them.
 type inForce struct {
 	domains *trust.Domains
-	crls    []orders.CRL
+	crls    []hubpolicy.CRL
 }
 
 // NewTrust trusts the domains for tokens of an origin, the hub's URL. ocsp may be
@@ -49,7 +49,7 @@ func NewTrust(origin string, domains *trust.Domains, ocsp *trust.OCSP) (*Trust, 
 
 // renew puts CRLs, by their domain, beside those of the operator's files.
 func (t *Trust) renew(fetched map[string][]*trust.CRL) error {
-	next := &inForce{domains: t.files.WithCRLs(fetched), crls: []orders.CRL{}}
+	next := &inForce{domains: t.files.WithCRLs(fetched), crls: []hubpolicy.CRL{}}
 	sets := map[string]*trust.CRL{}
 	for _, name := range next.domains.Names() {
 		for _, crl := range next.domains.CRLs(name) {
@@ -59,7 +59,7 @@ func (t *Trust) renew(fetched map[string][]*trust.CRL) error {
 				return fmt.Errorf("cannot name a CRL of trust domain %s: %w", name, err)
 			}
 			digest := hex.EncodeToString(sum.Sum(nil))
-			next.crls = append(next.crls, orders.CRL{Domain: name, Digest: digest, Size: size})
+			next.crls = append(next.crls, hubpolicy.CRL{Domain: name, Digest: digest, Size: size})
 			sets[digest] = crl
 		}
 	}

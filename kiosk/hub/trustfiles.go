@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // copyTrust copies a trust configuration, given as its file or its folder, and

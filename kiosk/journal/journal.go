@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // Outbox keeps events until the hub has them. Append calls seal with the

@@ -14,7 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // memory is an outbox that forgets at the end of the test.

@@ -3,7 +3,7 @@ package journal
 import (
 	"encoding/base64"
 
-	"smartkiosk/kiosk/event"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // Room writes that the outbox came nearer to its end or further from it, with

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/hubpolicy"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 // Clock knows the time to judge for (kiosk/clock).
@@ -21,7 +22,7 @@ type Clock interface {
 // Standing is what a Judge goes by until it is told otherwise.
 type Standing struct {
 	Domains   *trust.Domains
-	Rules     Rules
+	Rules     hubpolicy.OfflineRules
 	Version   string    // of the rules; "" for the kiosk's own
 	Until     time.Time // when the rules end and nobody is let in; zero for never
 	HolderKey []byte    // the hub's, for pseudonyms
@@ -67,10 +68,10 @@ func (j *Judge) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, err
 // where the rules ask for it.
 func (j *Judge) LetIn(h kiosk.Holder) {
 	s := j.Standing()
-	if s.Rules.Rule != Known {
+	if s.Rules.Rule != hubpolicy.Known {
 		return
 	}
-	if err := j.memory.Learn(map[string]int64{string(Pseudonym(s.HolderKey, h)): Day(j.clock.At())}); err != nil {
+	if err := j.memory.Learn(map[string]int64{string(hubpolicy.Pseudonym(s.HolderKey, h)): hubpolicy.Day(j.clock.At())}); err != nil {
 		j.log.Error("cannot remember who was let in", "error", err)
 	}
 }
@@ -81,11 +82,11 @@ func (j *Judge) Judge(ctx context.Context, visit string, token []byte, nonce str
 	s, at := j.Standing(), j.clock.At()
 	v := kiosk.Verdict{Offline: true, Basis: kiosk.Basis{Rules: s.Version}}
 	switch {
-	case s.Rules.Rule == Never:
+	case s.Rules.Rule == hubpolicy.Never:
 		v.Reason = kiosk.OfflineNever
 	case !s.Until.IsZero() && at.After(s.Until):
 		v.Reason = kiosk.OfflineExpired
-	case s.Rules.UntrustedClock != Allow && j.clock.Behind():
+	case s.Rules.UntrustedClock != hubpolicy.Allow && j.clock.Behind():
 		v.Reason = kiosk.ClockUntrusted
 	default:
 		v.Basis.Time = at
@@ -112,18 +113,18 @@ func (j *Judge) judge(ctx context.Context, s Standing, at time.Time, token []byt
 	if proof.CRL != nil && proof.CRL.Number != nil {
 		v.Basis.CRL = proof.CRL.Number.String()
 	}
-	holder := Pseudonym(s.HolderKey, proof.Holder)
+	holder := hubpolicy.Pseudonym(s.HolderKey, proof.Holder)
 	switch s.Rules.Rule {
-	case Known:
+	case hubpolicy.Known:
 		day, err := j.memory.Known(holder)
 		if err != nil {
 			return err
 		}
-		if day < Day(at)-int64(s.Rules.KnownDays) || day == 0 {
+		if day < hubpolicy.Day(at)-int64(s.Rules.KnownDays) || day == 0 {
 			return trust.Refuse(kiosk.OfflineUnknown, "the hub has not let the holder in within %d days", s.Rules.KnownDays)
 		}
-	case Trusted:
-		if err := s.Rules.checkCRL(proof, at); err != nil {
+	case hubpolicy.Trusted:
+		if err := checkCRL(s.Rules, proof, at); err != nil {
 			return err
 		}
 	default:
@@ -138,7 +139,7 @@ func (j *Judge) judge(ctx context.Context, s Standing, at time.Time, token []byt
 
 // checkCRL refuses what rests on a CRL that is too old for the rules. That there
 // is one at all, if anybody says who was revoked, Prove has seen to.
-func (r Rules) checkCRL(p webeid.Proof, at time.Time) error {
+func checkCRL(r hubpolicy.OfflineRules, p webeid.Proof, at time.Time) error {
 	if r.CRLMaxAge == 0 || p.Unrevocable {
 		return nil
 	}

@@ -8,9 +8,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
-
-	"smartkiosk/kiosk"
 )
 
 // Records keep values across restarts (store.Records).
@@ -57,13 +54,6 @@ func OpenMemory(records Records, random io.Reader) (*Memory, error) {
 	return m, nil
 }
 
-// Pseudonym is a holder as a hub names one to its kiosks, under the hub's key.
-func Pseudonym(key []byte, h kiosk.Holder) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(h.Domain + "\x00" + h.ID))
-	return mac.Sum(nil)
-}
-
 // mark is what stands for a pseudonym on this device.
 func (m *Memory) mark(pseudonym []byte) string {
 	mac := hmac.New(sha256.New, m.key)
@@ -99,9 +89,6 @@ func (m *Memory) Known(pseudonym []byte) (day int64, err error) {
 	defer m.mu.Unlock()
 	return m.number(knownBucket, m.mark(pseudonym))
 }
-
-// Day is the number of a time's day since 1970, in UTC.
-func Day(at time.Time) int64 { return at.Unix() / int64(24*time.Hour/time.Second) }
 
 // Forget drops whom the hub let in before a day.
 func (m *Memory) Forget(before int64) error {

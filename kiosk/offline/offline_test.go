@@ -16,8 +16,9 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/offline"
-	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/hubpolicy"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 const (
@@ -79,7 +80,7 @@ type bench struct {
 func (b *bench) At() time.Time { return b.at }
 func (b *bench) Behind() bool  { return b.behind }
 
-func newBench(t *testing.T, rules offline.Rules) *bench {
+func newBench(t *testing.T, rules hubpolicy.OfflineRules) *bench {
 	t.Helper()
 	pki, err := onePKI()
 	if err != nil {
@@ -148,21 +149,21 @@ func (b *bench) expect(card string, want kiosk.Reason) {
 }
 
 func TestRules(t *testing.T) {
-	trusted := offline.Rules{Rule: offline.Trusted, CRLMaxAge: offline.Duration(24 * time.Hour), UntrustedClock: offline.Deny}
-	known := offline.Rules{Rule: offline.Known, KnownDays: 30, UntrustedClock: offline.Deny}
+	trusted := hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, CRLMaxAge: hubpolicy.Duration(24 * time.Hour), UntrustedClock: hubpolicy.Deny}
+	known := hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 30, UntrustedClock: hubpolicy.Deny}
 	careless := trusted
-	careless.UntrustedClock = offline.Allow
+	careless.UntrustedClock = hubpolicy.Allow
 	anyCRL := trusted
 	anyCRL.CRLMaxAge = 0
 	for _, c := range []struct {
 		name   string
-		rules  offline.Rules
+		rules  hubpolicy.OfflineRules
 		change func(*bench)
 		card   string
 		want   kiosk.Reason
 	}{
-		{"never", offline.Rules{Rule: offline.Never}, nil, "valid", kiosk.OfflineNever},
-		{"a rule of a newer hub", offline.Rules{Rule: "sometimes", UntrustedClock: offline.Deny}, nil, "valid", kiosk.OfflineNever},
+		{"never", hubpolicy.OfflineRules{Rule: hubpolicy.Never}, nil, "valid", kiosk.OfflineNever},
+		{"a rule of a newer hub", hubpolicy.OfflineRules{Rule: "sometimes", UntrustedClock: hubpolicy.Deny}, nil, "valid", kiosk.OfflineNever},
 		{"trusted", trusted, nil, "valid", ""},
 		{"trusted, revoked", trusted, nil, "revoked", kiosk.Revoked},
 		{"trusted, CRL of 24 h", trusted, func(b *bench) { b.at = made.Add(23 * time.Hour) }, "valid", ""},
@@ -170,10 +171,10 @@ func TestRules(t *testing.T) {
 		{"trusted, any CRL", anyCRL, func(b *bench) { b.at = made.Add(48 * time.Hour) }, "valid", ""},
 		{"rules on their last day", trusted, func(b *bench) { b.Set(until(b, b.at)) }, "valid", ""},
 		{"rules run out", trusted, func(b *bench) { b.Set(until(b, b.at.Add(-time.Second))) }, "valid", kiosk.OfflineExpired},
-		{"never, and run out", offline.Rules{Rule: offline.Never}, func(b *bench) { b.Set(until(b, b.at.Add(-time.Second))) }, "valid", kiosk.OfflineNever},
+		{"never, and run out", hubpolicy.OfflineRules{Rule: hubpolicy.Never}, func(b *bench) { b.Set(until(b, b.at.Add(-time.Second))) }, "valid", kiosk.OfflineNever},
 		{"clock behind, deny", trusted, func(b *bench) { b.behind = true }, "valid", kiosk.ClockUntrusted},
 		{"clock behind, allow", careless, func(b *bench) { b.behind = true }, "valid", ""},
-		{"clock behind, nothing said", offline.Rules{Rule: offline.Trusted}, func(b *bench) { b.behind = true }, "valid", kiosk.ClockUntrusted},
+		{"clock behind, nothing said", hubpolicy.OfflineRules{Rule: hubpolicy.Trusted}, func(b *bench) { b.behind = true }, "valid", kiosk.ClockUntrusted},
 		{"unknown", known, nil, "valid", kiosk.OfflineUnknown},
 		{"known", known, func(b *bench) { b.letIn("valid") }, "valid", ""},
 		{"known for 30 days", known, func(b *bench) { b.letIn("valid"); b.at = made.AddDate(0, 0, 30); b.Set(until(b, b.at)) }, "valid", ""},
@@ -210,14 +211,14 @@ func (b *bench) letIn(card string) { _, who := b.holder(card); b.LetIn(who) }
 func (b *bench) learn(card string, at time.Time) {
 	b.t.Helper()
 	_, who := b.holder(card)
-	if err := b.memory.Learn(map[string]int64{string(offline.Pseudonym([]byte("hub's"), who)): offline.Day(at)}); err != nil {
+	if err := b.memory.Learn(map[string]int64{string(hubpolicy.Pseudonym([]byte("hub's"), who)): hubpolicy.Day(at)}); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
 // What the hub has to know to judge again is in the verdict.
 func TestBasis(t *testing.T) {
-	b := newBench(t, offline.Rules{Rule: offline.Trusted, UntrustedClock: offline.Deny})
+	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, UntrustedClock: hubpolicy.Deny})
 	_, who := b.holder("valid")
 	if v := b.judge("valid"); v.Basis != (kiosk.Basis{Rules: "rules-7", Time: made, CRL: "1"}) || v.Holder != who {
 		t.Errorf("the verdict is %+v", v)
@@ -226,7 +227,7 @@ func TestBasis(t *testing.T) {
 
 // The limits hold across restarts, and until the hub is heard.
 func TestLimits(t *testing.T) {
-	b := newBench(t, offline.Rules{Rule: offline.Trusted, PerHolder: 2, PerKiosk: 3, UntrustedClock: offline.Deny})
+	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, PerHolder: 2, PerKiosk: 3, UntrustedClock: hubpolicy.Deny})
 	b.expect("valid", "")
 	b.expect("revoked", kiosk.Revoked) // counts for nothing
 	b.expect("valid", "")
@@ -251,7 +252,7 @@ func TestLimits(t *testing.T) {
 // A day's second visit writes nothing, and after their days holders are
 // forgotten.
 func TestKnownIsForgotten(t *testing.T) {
-	b := newBench(t, offline.Rules{Rule: offline.Known, KnownDays: 30, UntrustedClock: offline.Deny})
+	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 30, UntrustedClock: hubpolicy.Deny})
 	b.letIn("valid")
 	writes := b.disk.writes
 	b.letIn("valid")
@@ -259,11 +260,11 @@ func TestKnownIsForgotten(t *testing.T) {
 	if b.disk.writes != writes {
 		t.Error("what is known is written again")
 	}
-	if err := b.memory.Forget(offline.Day(made)); err != nil {
+	if err := b.memory.Forget(hubpolicy.Day(made)); err != nil {
 		t.Fatal(err)
 	}
 	b.expect("valid", "")
-	if err := b.memory.Forget(offline.Day(made) + 1); err != nil {
+	if err := b.memory.Forget(hubpolicy.Day(made) + 1); err != nil {
 		t.Fatal(err)
 	}
 	b.expect("valid", kiosk.OfflineUnknown)
@@ -272,7 +273,7 @@ func TestKnownIsForgotten(t *testing.T) {
 // Nobody is remembered where no rule asks for it, and nowhere by name or
 // number, nor by a hash that another device would make.
 func TestRemembersNobodyByName(t *testing.T) {
-	b := newBench(t, offline.Rules{Rule: offline.Trusted, PerHolder: 5, UntrustedClock: offline.Deny})
+	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, PerHolder: 5, UntrustedClock: hubpolicy.Deny})
 	b.letIn("valid")
 	for key := range b.disk.values {
 		if strings.HasPrefix(key, "known/") {
@@ -280,12 +281,12 @@ func TestRemembersNobodyByName(t *testing.T) {
 		}
 	}
 	s := b.Standing()
-	s.Rules = offline.Rules{Rule: offline.Known, KnownDays: 1, UntrustedClock: offline.Deny}
+	s.Rules = hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 1, UntrustedClock: hubpolicy.Deny}
 	b.Set(s)
 	b.letIn("valid")
 	b.expect("valid", "")
 	_, who := b.holder("valid")
-	pseudonym := offline.Pseudonym(s.HolderKey, who)
+	pseudonym := hubpolicy.Pseudonym(s.HolderKey, who)
 	for key, value := range b.disk.values {
 		for _, personal := range []string{who.ID, who.Name, string(pseudonym)} {
 			if strings.Contains(key+string(value), personal) {
@@ -307,7 +308,7 @@ func TestRemembersNobodyByName(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	b := newBench(t, offline.Rules{Rule: offline.Never})
+	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Never})
 	h, who := b.holder("valid")
 	certs := [][]byte{h.Signature.Certificate.Raw, h.Authentication.Certificate.Raw}
 	if c, err := b.Choose(certs); err != nil || c.Index != 1 || c.Holder != who {
@@ -321,23 +322,23 @@ func TestChoose(t *testing.T) {
 }
 
 func TestBadRules(t *testing.T) {
-	good := offline.Rules{Rule: offline.Never, UntrustedClock: offline.Deny}
+	good := hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny}
 	if err := good.Check(); err != nil {
 		t.Error(err)
 	}
 	for _, c := range []struct {
-		rules offline.Rules
+		rules hubpolicy.OfflineRules
 		want  string
 	}{
-		{offline.Rules{UntrustedClock: offline.Deny}, `rule is ""`},
-		{offline.Rules{Rule: "always", UntrustedClock: offline.Deny}, `rule is "always"`},
-		{offline.Rules{Rule: offline.Known, UntrustedClock: offline.Deny}, "known_days is 0"},
-		{offline.Rules{Rule: offline.Trusted, KnownDays: 3, UntrustedClock: offline.Deny}, "known_days is for"},
-		{offline.Rules{Rule: offline.Known, KnownDays: 3, CRLMaxAge: 1, UntrustedClock: offline.Deny}, "crl_max_age is for"},
-		{offline.Rules{Rule: offline.Trusted, CRLMaxAge: -1, UntrustedClock: offline.Deny}, "not negative"},
-		{offline.Rules{Rule: offline.Trusted, PerHolder: -1, UntrustedClock: offline.Deny}, "not negative"},
-		{offline.Rules{Rule: offline.Trusted, PerKiosk: -1, UntrustedClock: offline.Deny}, "not negative"},
-		{offline.Rules{Rule: offline.Trusted}, `untrusted_clock is ""`},
+		{hubpolicy.OfflineRules{UntrustedClock: hubpolicy.Deny}, `rule is ""`},
+		{hubpolicy.OfflineRules{Rule: "always", UntrustedClock: hubpolicy.Deny}, `rule is "always"`},
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Known, UntrustedClock: hubpolicy.Deny}, "known_days is 0"},
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, KnownDays: 3, UntrustedClock: hubpolicy.Deny}, "known_days is for"},
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 3, CRLMaxAge: 1, UntrustedClock: hubpolicy.Deny}, "crl_max_age is for"},
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, CRLMaxAge: -1, UntrustedClock: hubpolicy.Deny}, "not negative"},
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, PerHolder: -1, UntrustedClock: hubpolicy.Deny}, "not negative"},
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, PerKiosk: -1, UntrustedClock: hubpolicy.Deny}, "not negative"},
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted}, `untrusted_clock is ""`},
 	} {
 		if err := c.rules.Check(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: got %v, want %q", c.rules, err, c.want)

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // pipe is a line to a hub, both of which take their time. It fails the test when a

@@ -23,10 +23,10 @@ import (
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/webeid"
 	"smartkiosk/kiosk/push"
-	"smartkiosk/kiosk/webeid"
 	"smartkiosk/store"
 )
 

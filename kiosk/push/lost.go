@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // isConflict tells whether the first event of a batch is or follows another than

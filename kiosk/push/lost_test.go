@@ -16,10 +16,10 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/store"
 )

@@ -25,10 +25,10 @@ import (
 
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/hubapi"
 	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/store"
 )

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // parkAfter is how often an event is refused before it is parked. It is more

@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/store"
 )
 

@@ -19,7 +19,7 @@ import (
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/store"
 )

@@ -14,8 +14,9 @@ import (
 	"testing/fstest"
 	"unicode"
 
-	"pgregory.net/rapid"
 	"smartkiosk/kiosk"
+
+	"pgregory.net/rapid"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.txt anew")

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/trust"
 	"smartkiosk/kiosk/terminal"
-	"smartkiosk/kiosk/trust"
 )
 
 // A card whose issuer this kiosk has not heard of yet is the hub's to judge,

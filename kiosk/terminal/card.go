@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 // cardOwner is the one goroutine that speaks to the card.

@@ -15,10 +15,10 @@ import (
 
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/hubapi"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
 	"smartkiosk/kiosk/terminal"
-	"smartkiosk/kiosk/trust"
-	"smartkiosk/kiosk/webeid"
 )
 
 const origin = "https://hub.example"

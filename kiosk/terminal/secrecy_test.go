@@ -22,8 +22,8 @@ import (
 
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/event"
 	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/kiosk/terminal"
 	"smartkiosk/store"

@@ -20,8 +20,8 @@ import (
 	"github.com/google/uuid"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/hubapi"
-	"smartkiosk/kiosk/trust"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/trust"
 )
 
 // SlotState is what the terminal needs to know of its reader.

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/webeid"
 	"smartkiosk/kiosk/terminal"
-	"smartkiosk/kiosk/webeid"
 )
 
 func judgeOf(term *terminal.Terminal) *judge { return term.Judge.(*judge) }

@@ -9,7 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 
-	"smartkiosk/store/powercut"
+	"smartkiosk/deploy/bench/powercut/cuts"
 )
 
 // The log as device-mapper's log-writes keeps it, in little-endian numbers
@@ -38,7 +38,7 @@ const logEnd = "dm-log-writes-end"
 
 // blockEntry is one of the log's.
 type blockEntry struct {
-	mark   *powercut.Mark
+	mark   *cuts.Mark
 	flags  uint64
 	at     int64 // on the disk, in bytes
 	length int64
@@ -75,7 +75,7 @@ func readLog(log io.ReaderAt, diskSize int64) ([]blockEntry, error) {
 			if string(text) == logEnd {
 				break
 			}
-			m, err := powercut.ParseMark(string(text))
+			m, err := cuts.ParseMark(string(text))
 			if err != nil {
 				return nil, fmt.Errorf("cannot read entry %d of %d: %w", len(entries), count, err)
 			}
@@ -104,16 +104,16 @@ type blockLog struct {
 	disk    *scratchDisk
 }
 
-// Entries implements powercut.Recording.
-func (l *blockLog) Entries() []powercut.Entry {
-	entries := make([]powercut.Entry, len(l.entries))
+// Entries implements cuts.Recording.
+func (l *blockLog) Entries() []cuts.Entry {
+	entries := make([]cuts.Entry, len(l.entries))
 	for i, e := range l.entries {
 		entries[i].Mark = e.mark
 	}
 	return entries
 }
 
-// Cut implements powercut.Recording.
+// Cut implements cuts.Recording.
 func (l *blockLog) Cut(n int, random *rand.Rand, f func(folder string) error) error {
 	if err := l.cut(n, random, l.disk.image); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"smartkiosk/store/powercut"
+	"smartkiosk/deploy/bench/powercut/cuts"
 )
 
 // golden is the beginning of a log that Linux 6.1 wrote, but for the number of
@@ -55,7 +55,7 @@ func TestReadLog(t *testing.T) {
 	if len(got) != len(want) {
 		t.Fatalf("%d entries, want %d", len(got), len(want))
 	}
-	mark := powercut.Mark{Box: 1, Point: powercut.Create}
+	mark := cuts.Mark{Box: 1, Point: cuts.Create}
 	if m := got[1].mark; m == nil || *m != mark {
 		t.Errorf("mark %v, want %v", m, mark)
 	}

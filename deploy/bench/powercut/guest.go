@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"smartkiosk/store/powercut"
+	"smartkiosk/deploy/bench/powercut/cuts"
 )
 
 // What the guest finds in its root, a folder of the host's, and leaves there.
@@ -53,7 +53,7 @@ func guestWork(args []string) error {
 	if err != nil {
 		return err
 	}
-	old, err := powercut.ReadOld("/"+guestOld+"/*", "/tmp")
+	old, err := cuts.ReadOld("/"+guestOld+"/*", "/tmp")
 	if err != nil {
 		return err
 	}
@@ -65,16 +65,16 @@ func guestWork(args []string) error {
 		return fmt.Errorf("cannot mount disk: %w", err)
 	}
 	if args[2] == withoutSync {
-		if err := powercut.Deafen(); err != nil {
+		if err := cuts.Deafen(); err != nil {
 			return err
 		}
 	}
-	w := powercut.Writer{
+	w := cuts.Writer{
 		Folder: "/" + guestMount,
 		Seed:   seed,
 		Old:    old,
 		Keys:   openKeys,
-		Mark:   func(m powercut.Mark) error { return disk.mark(m.String()) },
+		Mark:   func(m cuts.Mark) error { return disk.mark(m.String()) },
 	}
 	err = w.Write(records)
 	if err := unix.Unmount("/"+guestMount, 0); err != nil {

@@ -1,0 +1,123 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"smartkiosk/cmd/internal/config"
+	"smartkiosk/kiosk/clock"
+	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/offline"
+	"smartkiosk/kiosk/policy"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
+	"smartkiosk/kiosk/protocol/sealkey"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/store"
+)
+
+// alone is what a kiosk decides by while the hub is out of reach: the time, the
+// hub's orders, and the judge that goes by both.
+type alone struct {
+	clock  *clock.Clock
+	keeper *policy.Syncer
+	judge  *offline.Judge
+}
+
+// openClock gives the machine's clock with what is known against it, and has
+// TLS and events go by it.
+func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *journal.Clocks) (*clock.Clock, error) {
+	// The kiosk's own certificate was made after the hub's.
+	c, err := clock.Open(clocks.Now, clocks.Uptime, records, credentials.TLS.Certificates[0].Leaf.NotBefore)
+	if err != nil {
+		return nil, err
+	}
+	credentials.TLS.Time = c.At // else a kiosk in the past could not hear from the hub that it is
+	synchronised := clocks.Trusted
+	clocks.Trusted = func() bool { return synchronised() && !c.Behind() }
+	return c, nil
+}
+
+// openAlone follows the orders that are kept. Before the first, the
+// configuration counts; when kept ones are of no use, nobody is let in alone.
+func openAlone(c *config.Config, records *store.Records, t *clock.Clock, client *hubapi.Client, seal func(sealkey.Key) error, log *slog.Logger) (*alone, error) {
+	domains, err := trust.Load(c.Trust.Domains)
+	if err != nil {
+		return nil, err
+	}
+	key, err := readPublicJWK(c.Hub.Sign)
+	if err != nil {
+		return nil, err
+	}
+	memory, err := offline.OpenMemory(records, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	own := offline.Standing{Domains: domains, Rules: hubpolicy.OfflineRules{Rule: c.Trust.Offline, UntrustedClock: hubpolicy.Deny}}
+	a := &alone{clock: t, judge: offline.NewJudge(c.Hub.URL, t, memory, own, log)}
+	a.keeper = &policy.Syncer{
+		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Clock: t, Judge: a.judge, Memory: memory, Seal: seal, Log: log,
+	}
+	if err := a.keeper.Open(); err != nil {
+		log.Error("nobody is let in without the hub until it is heard", "err", err)
+		own.Rules.Rule = hubpolicy.Never
+		a.judge.Set(own)
+	}
+	return a, nil
+}
+
+func readPublicJWK(path string) (*jose.JSONWebKey, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the hub's public key: %w", err)
+	}
+	var key jose.JSONWebKey
+	if err := json.Unmarshal(data, &key); err != nil || !key.IsPublic() {
+		return nil, fmt.Errorf("cannot read the hub's public key: %s holds no public JWK", path)
+	}
+	return &key, nil
+}
+
+// stepEvery is how often it is looked whether the clock was set.
+const stepEvery = 10 * time.Second
+
+// watchClock keeps the newest time seen, whenever an event was written, and
+// writes an event when the clock was set, until ctx ends.
+func (d *Daemon) watchClock(ctx context.Context) {
+	tick := time.NewTicker(stepEvery)
+	defer tick.Stop()
+	for {
+		changed := d.store.Changed()
+		if err := d.alone.clock.Note(); err != nil {
+			d.log.Error("cannot keep the newest time seen", "err", err)
+		}
+		for idle := true; idle; {
+			select {
+			case <-changed:
+				idle = false
+			case <-tick.C:
+				d.clockStep()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+func (d *Daemon) clockStep() {
+	step := d.alone.clock.Step()
+	if step == 0 {
+		return
+	}
+	d.log.Warn("the clock was set", "by", step.Round(time.Millisecond), "behind", d.alone.clock.Behind())
+	if err := d.journal.ClockStep(step); err != nil {
+		d.log.Error("cannot tell the hub that the clock was set", "err", err)
+	}
+}

@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/store"
+)
+
+// A kiosk that starts in the past speaks to its hub as if it were the time at which
+// its own certificate was made, says of its events that the clock is not to be
+// trusted, and remembers what the hub then says.
+func TestClockInThePast(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records.db")
+	made := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	now := time.Unix(0, 0)
+	boot := func() (*store.Records, *hubapi.Credentials, journal.Clocks) {
+		t.Helper()
+		records, err := openRecords(path, made, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		credentials := &hubapi.Credentials{TLS: &tls.Config{
+			Certificates: []tls.Certificate{{Leaf: &x509.Certificate{NotBefore: made}}},
+		}}
+		return records, credentials, journal.Clocks{
+			Now: func() time.Time { return now }, Uptime: func() time.Duration { return 0 }, Trusted: func() bool { return true },
+		}
+	}
+	records, credentials, clocks := boot()
+	c, err := openClock(records, credentials, &clocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := credentials.TLS.Time(); !at.Equal(made) || clocks.Trusted() {
+		t.Errorf("for TLS it is %s, and the clock is trusted: %v", at, clocks.Trusted())
+	}
+	later := made.AddDate(0, 1, 0)
+	c.Told(later)
+	if err := c.Note(); err != nil {
+		t.Fatal(err)
+	}
+	if err := records.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	records, credentials, clocks = boot()
+	defer records.Close()
+	if _, err = openClock(records, credentials, &clocks); err != nil {
+		t.Fatal(err)
+	}
+	if at := credentials.TLS.Time(); !at.Equal(later) {
+		t.Errorf("after a restart it is %s", at)
+	}
+	now = later.Add(time.Hour)
+	if at := credentials.TLS.Time(); !at.Equal(now) || !clocks.Trusted() {
+		t.Errorf("once the clock is right it is %s, trusted %v", at, clocks.Trusted())
+	}
+}

@@ -1,0 +1,60 @@
+package daemon
+
+import (
+	"crypto"
+	"errors"
+	"log/slog"
+	"path/filepath"
+
+	"smartkiosk/cmd/internal/config"
+	"smartkiosk/kiosk/journal"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/sealkey"
+)
+
+// sealing says which of the hub's keys events are sealed to: the newest that
+// the hub told of, over restarts too. Those that wait in the outbox stay sealed
+// to the key before, which the hub keeps until it has them.
+type sealing struct {
+	kiosk  string
+	device crypto.Signer
+	newest *sealkey.Newest
+	log    *slog.Logger
+}
+
+// openSealing reads the newest key from the state folder; until there is one,
+// it is that of the configuration. It is apart from the records, which may be
+// thrown away.
+func openSealing(c *config.Config, device crypto.Signer, log *slog.Logger) (*sealing, error) {
+	first, err := sealkey.ReadPublic(c.Hub.Seal)
+	if err != nil {
+		return nil, err
+	}
+	newest := sealkey.OpenNewest(filepath.Join(c.State, "seal.jwk"), first, log)
+	return &sealing{c.ID, device, newest, log}, nil
+}
+
+func (s *sealing) sealer() (*event.Sealer, error) {
+	key := s.newest.Key()
+	return event.NewSealer(s.kiosk, s.device, &key.JSONWebKey)
+}
+
+// follow seals j's events from now on to k, unless that is older than the
+// newest: then the hub has lost a key, or is another, and nothing changes.
+func (s *sealing) follow(k sealkey.Key, j *journal.Journal) error {
+	changed, err := s.newest.Offer(k)
+	if older, ok := errors.AsType[*sealkey.OlderError](err); ok {
+		s.log.Error("events stay sealed to the newest key, of which the hub does not tell any more", "err", older)
+		return nil
+	}
+	if err != nil || !changed {
+		return err
+	}
+	sealer, err := s.sealer()
+	if err != nil {
+		return err
+	}
+	j.Reseal(sealer)
+	s.log.Info("events are sealed to a new key", "key", k.KeyID, "made", k.Made)
+	return nil
+}

@@ -1,0 +1,92 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"smartkiosk/cmd/internal/config"
+	"smartkiosk/kiosk/feed"
+	"smartkiosk/kiosk/protocol/hubapi"
+)
+
+// Socket is where in the state folder kioskd serves the outbox to kioskctl:
+// bbolt lets one process have the file, so that the others must ask it.
+const Socket = "kioskd.sock"
+
+// listenLocal gives the socket, which is for the user of kioskd alone.
+func listenLocal(state string) (net.Listener, error) {
+	path := filepath.Join(state, Socket)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot make socket: %w", err) // of a kioskd that was killed; its outbox is ours
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil { // the folder is as closed
+		return nil, errors.Join(fmt.Errorf("cannot make socket: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// listenFeed gives where consumers pull from, nil if they do not.
+func listenFeed(address string, kiosk *hubapi.Credentials) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve the feed: %w", err)
+	}
+	return tls.NewListener(l, feed.ServerTLS(kiosk)), nil
+}
+
+// socket is an open listener and what is served there.
+type socket struct {
+	listener net.Listener
+	handler  http.Handler
+}
+
+// openSockets listens wherever the outbox is served.
+func openSockets(c *config.Config, kiosk *hubapi.Credentials, outbox feed.Outbox, log *slog.Logger) ([]socket, error) {
+	local, err := listenLocal(c.State)
+	if err != nil {
+		return nil, err
+	}
+	sockets := []socket{{local, feed.Local(outbox, log)}}
+	consumers, err := listenFeed(c.Feed.Listen, kiosk)
+	if err != nil {
+		return nil, errors.Join(err, local.Close())
+	}
+	if consumers != nil {
+		log.Info("feed", "address", consumers.Addr().String())
+		sockets = append(sockets, socket{consumers, feed.Consumers(outbox, log)})
+	}
+	return sockets, nil
+}
+
+// serve answers until ctx ends.
+func (s socket) serve(ctx context.Context, log *slog.Logger) {
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      hubapi.MaxWait + 30*time.Second,
+		MaxHeaderBytes:    16 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelInfo),
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		log.Error("cannot serve the outbox", "address", s.listener.Addr(), "err", err)
+	}
+}

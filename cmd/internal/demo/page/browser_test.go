@@ -1,0 +1,109 @@
+package page
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"smartkiosk/cmd/internal/demo/page/browsertest"
+)
+
+// screenIs is a JavaScript expression: the panel shows this screen.
+func screenIs(name string) string {
+	return fmt.Sprintf("document.querySelector('.kp-display')?.dataset.screen === %q", name)
+}
+
+// insert chooses a card with the mouse.
+func insert(name string) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(
+		chromedp.Click(chromedp.CSS(".choose")),
+		chromedp.Click(chromedp.CSS(fmt.Sprintf("[data-insert=%q]", name))),
+	)
+}
+
+// still has the page drawn in a scheme, light or dark, and without movement, so
+// that a state need not be waited for.
+func still(scheme string) chromedp.Action[chromedp.Void] {
+	return browsertest.Media(map[string]string{"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"})
+}
+
+// shots is where TestScreenshots leaves its pictures, for a person to look at.
+func shots(t *testing.T) string {
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		return t.TempDir()
+	}
+	return dir
+}
+
+// TestScreenshots walks the states of the page that differ in shape, at a
+// laptop's and a telephone's size, and looks that nothing is cut off or hangs
+// over. SCREENSHOTS=folder keeps the pictures.
+func TestScreenshots(t *testing.T) {
+	_, url := serveFake(t, nil)
+	ctx := browsertest.Start(t)
+	dir := shots(t)
+	for _, size := range []struct {
+		name          string
+		width, height int64
+		options       []chromedp.EmulateViewportOption
+	}{
+		{"1280x800", 1280, 800, nil},
+		{"390x844", 390, 844, []chromedp.EmulateViewportOption{chromedp.EmulateMobile, chromedp.EmulateTouch}},
+	} {
+		shot := func(state string) {
+			t.Helper()
+			browsertest.Do(t, ctx, browsertest.Screenshot(filepath.Join(dir, size.name+"-"+state+".png")))
+			over := browsertest.Get(t, ctx, chromedp.Evaluate[[]string](`[
+				document.documentElement.scrollWidth > innerWidth ? "the page is wider than the window" : "",
+				...[...document.querySelectorAll(".kp-glass, .kp-key, .kp-words, .choose, .cards button, .feed summary")]
+					.filter(e => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)
+					.map(e => e.className + " holds more than it shows: " + e.innerText),
+			].filter(Boolean)`))
+			for _, what := range over {
+				t.Errorf("%s %s: %s", size.name, state, what)
+			}
+		}
+		browsertest.Do(t, ctx, chromedp.EmulateViewport(size.width, size.height, size.options...), still("light"), chromedp.Navigate(url))
+		browsertest.Until(t, ctx, screenIs("welcome"))
+		shot("welcome")
+		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".choose")))
+		shot("choice")
+		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(`[data-insert="valid"]`)))
+		browsertest.Until(t, ctx, screenIs("pin"))
+		browsertest.Do(t, ctx, chromedp.KeyEvent("739"))
+		browsertest.Until(t, ctx, "document.querySelectorAll('.kp-on').length === 3")
+		shot("pin")
+		browsertest.Do(t, ctx, chromedp.KeyEvent("9"+kb.Enter))
+		browsertest.Until(t, ctx, "document.querySelector('.kp-display').dataset.tone === 'attention'")
+		shot("wrong-pin")
+		browsertest.Do(t, ctx, chromedp.KeyEvent(fakePIN+kb.Enter))
+		browsertest.Until(t, ctx, screenIs("granted"))
+		shot("granted")
+		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".remove")))
+		browsertest.Until(t, ctx, screenIs("welcome"))
+		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".switch")), insert("expired"))
+		browsertest.Until(t, ctx, screenIs("denied"))
+		shot("denied")
+		browsertest.Do(t, ctx, insertNext("mute"))
+		browsertest.Until(t, ctx, screenIs("failed"))
+		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".switch")), chromedp.KeyEvent("l"), chromedp.Click(chromedp.CSS(".feed li:nth-child(2) summary")))
+		shot("reversed-json")
+		browsertest.Do(t, ctx, still("dark"))
+		shot("dark")
+		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".remove")))
+		browsertest.Until(t, ctx, screenIs("welcome"))
+		browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(".choose")))
+		shot("dark-choice")
+		browsertest.Do(t, ctx, chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("l"))
+	}
+}
+
+// insertNext takes the card out and puts another in.
+func insertNext(name string) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(chromedp.Click(chromedp.CSS(".remove")), insert(name))
+}

@@ -1,0 +1,271 @@
+package frontpanel_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+	"periph.io/x/conn/v3/gpio/gpiotest"
+
+	"smartkiosk/cmd/internal/demo"
+	"smartkiosk/cmd/internal/frontpanel"
+	"smartkiosk/device/board"
+	"smartkiosk/device/cue"
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/screen"
+)
+
+// patience bounds every wait, on a machine with much else to do.
+const patience = 60 * time.Second
+
+// The test binary is also the guardian of the door: its line is a FIFO of the
+// line's name in the folder that both work in, to which each level goes as one
+// byte.
+func TestMain(m *testing.M) {
+	cue.Guard(func(pin string) (cue.Output, error) {
+		f, err := os.OpenFile(pin, os.O_WRONLY, 0)
+		if err != nil {
+			return cue.Output{}, errors.New("no such line")
+		}
+		return cue.Output{Pin: &fifoPin{file: f}}, nil
+	})
+	os.Exit(m.Run())
+}
+
+type fifoPin struct {
+	gpiotest.Pin
+	file *os.File
+}
+
+func (p *fifoPin) Out(l gpio.Level) error {
+	level := "0"
+	if l {
+		level = "1"
+	}
+	_, err := p.file.WriteString(level)
+	return err
+}
+
+// doorLevel waits for the next level of the door's line.
+func doorLevel(t *testing.T, fifo *os.File) string {
+	t.Helper()
+	var b [1]byte
+	if err := fifo.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(fifo, b[:]); err != nil {
+		t.Fatal("the door's line: ", err)
+	}
+	return string(b[:])
+}
+
+// await waits until the display begins with a text.
+func (m *machine) await(t *testing.T, heading string) {
+	t.Helper()
+	late := time.After(patience)
+	for !strings.HasPrefix(m.text(), heading+"|") {
+		select {
+		case <-m.messages:
+		case <-late:
+			t.Fatalf("the display shows %q, expected %q", m.text(), heading)
+		}
+	}
+}
+
+// press presses keys, as long as a finger does, and waits after each until the
+// display has changed: that it was taken.
+func (m *machine) press(t *testing.T, keys string) {
+	t.Helper()
+	for _, key := range keys {
+		before := m.text()
+		m.hold(key, true)
+		late := time.After(patience)
+		for m.text() == before {
+			select {
+			case <-m.messages:
+			case <-late:
+				t.Fatalf("a key does nothing; the display shows %q", m.text())
+			}
+		}
+		m.hold(key, false)
+	}
+}
+
+// logged is a log that can be waited for.
+type logged struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	changed chan struct{}
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
+	return l.text.Write(p)
+}
+
+func (l *logged) await(t *testing.T, text string) {
+	t.Helper()
+	for late := time.After(patience); ; {
+		l.mu.Lock()
+		said := l.text.String()
+		l.mu.Unlock()
+		if strings.Contains(said, text) {
+			return
+		}
+		select {
+		case <-l.changed:
+		case <-late:
+			t.Fatalf("the log does not say %q:\n%s", text, said)
+		}
+	}
+}
+
+// A whole kiosk, with its hub and a card in software, by the board file as it
+// is: it begins without its keypad, serves when that is there, lets somebody in
+// who types a PIN on the contacts and reads the display, and ends a visit whose
+// display is pulled. The feed has all of it.
+func TestVisit(t *testing.T) {
+	file, err := filepath.Abs(boardFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := syscall.Mkfifo("GPIO24", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	door, err := os.OpenFile("GPIO24", os.O_RDWR, 0) // so that neither end waits for the other
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer door.Close()
+
+	m := newMachine(t)
+	m.keys.Rows[0].Take(true)
+	b, err := board.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := screen.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := &logged{changed: make(chan struct{}, 1)}
+	log := slog.New(slog.NewTextHandler(said, nil))
+	p := frontpanel.Open(b, texts, nil, log)
+	defer p.Close()
+	newSlot := func(cards string) (demo.Slot, error) {
+		deck, err := demo.LoadDeck(cards)
+		return demo.NewSoftwareSlot(deck), err
+	}
+	d, err := demo.Open(t.Context(), filepath.Join(t.TempDir(), "demo"), newSlot, p, texts, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx, "test") }()
+
+	if l := doorLevel(t, door); l != "0" {
+		t.Errorf("the door's line begins with %s", l)
+	}
+	m.await(t, "Ute av drift")
+	said.await(t, "out of service: a part of the panel is lost; look at its plugs, wires and supply\" part=keypad.matrix err=\"cannot open keypad: cannot use pin GPIO5: held by another program: line in use\"")
+	m.keys.Rows[0].Take(false)
+	m.await(t, "Sett inn kortet")
+
+	if err := d.Insert("valid"); err != nil {
+		t.Fatal(err)
+	}
+	m.await(t, "Tast PIN-koden")
+	m.press(t, "1234#")
+	m.await(t, "Velkommen")
+	if l := doorLevel(t, door); l != "1" {
+		t.Errorf("the door's line is %s after the verdict", l)
+	}
+	if !strings.Contains(m.lit(), "green") {
+		t.Errorf("lit: %q", m.lit())
+	}
+	if l := doorLevel(t, door); l != "0" {
+		t.Errorf("the door's line is %s after its time", l)
+	}
+	d.Remove()
+	m.await(t, "Sett inn kortet")
+
+	if err := d.Insert("valid"); err != nil {
+		t.Fatal(err)
+	}
+	m.await(t, "Tast PIN-koden")
+	m.press(t, "12")
+	m.bus.Unplug()
+	m.hold('3', true) // typed at a display that shows it no more
+	said.await(t, "part=display.pcf8574 err=")
+	said.await(t, "outcome=failed reason=display-lost")
+	m.hold('3', false)
+	m.bus.Between(m.lcd.PowerCycle)
+	m.bus.Plug()
+	m.await(t, "Ta ut kortet")
+	d.Remove()
+	m.await(t, "Sett inn kortet")
+
+	settle, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	expectFeed(t, d.Settle(settle))
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// expectFeed looks for what a backend is to know.
+func expectFeed(t *testing.T, events []json.RawMessage) {
+	t.Helper()
+	var got []string
+	for _, raw := range events {
+		var e struct {
+			Type string
+			Data struct {
+				Outcome, Reason string // of a visit
+				Part, State     string
+			}
+		}
+		if err := json.Unmarshal(raw, &e); err != nil {
+			t.Fatal(err)
+		}
+		switch e.Type {
+		case event.TypeVisit:
+			got = append(got, strings.TrimSpace(fmt.Sprint("visit ", e.Data.Outcome, " ", e.Data.Reason)))
+		case event.TypePart:
+			got = append(got, fmt.Sprint(e.Data.Part, " ", e.Data.State))
+		case event.TypeTamper:
+			got = append(got, "tamper "+e.Data.State)
+		}
+	}
+	all := strings.Join(got, "\n")
+	for _, want := range []string{
+		"tamper unopened",
+		"keypad.matrix lost", "keypad.matrix found", "visit granted",
+		"display.pcf8574 lost", "visit failed display-lost", "display.pcf8574 found",
+	} {
+		if strings.Count("\n"+all+"\n", "\n"+want+"\n") != 1 {
+			t.Errorf("the feed has not once %q:\n%s", want, all)
+		}
+	}
+}

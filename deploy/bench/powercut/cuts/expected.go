@@ -1,0 +1,118 @@
+package cuts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"smartkiosk/store"
+)
+
+// expected are the records that an outbox must hold.
+type expected struct {
+	chain chain
+	keys  Keys // instead of chain, for records that are sealed
+	old   Old
+	aside map[uint64][]byte // records for which others stand in
+	lost  store.Range       // those for which others stand in that are nowhere
+	last  uint64            // the newest for which the link is known
+	link  []byte            // its link
+}
+
+// match compares records with what those from the first to the last must be.
+func (e *expected) match(records []store.Record, first, last uint64) error {
+	for seq := first; seq <= last; seq++ {
+		if len(records) == 0 {
+			return fmt.Errorf("record %d is missing", seq)
+		}
+		if records[0].Sequence != seq {
+			return fmt.Errorf("record %d stands where %d should", records[0].Sequence, seq)
+		}
+		if err := e.is(seq, records[0].Data); err != nil {
+			return fmt.Errorf("record %d: %w", seq, err)
+		}
+		records = records[1:]
+	}
+	if len(records) > 0 {
+		return fmt.Errorf("%d records come after the last", len(records))
+	}
+	return nil
+}
+
+// is compares what is in a record's place with what must be.
+func (e *expected) is(seq uint64, data []byte) error {
+	original, isAside := e.aside[seq]
+	switch {
+	case e.lost.From <= seq && seq <= e.lost.Through:
+		e.record(seq) // for its link
+		return compare(data, lost)
+	case isAside:
+		return errors.Join(e.made(seq, original), compare(data, parked))
+	}
+	return e.made(seq, data)
+}
+
+func compare(got, want []byte) error {
+	if !bytes.Equal(got, want) {
+		return errors.New("it is not what was appended, or stands in for that")
+	}
+	return nil
+}
+
+// made tells whether a record is what was appended. It is told of records in
+// order, as each links to the one before.
+func (e *expected) made(seq uint64, data []byte) (err error) {
+	if e.keys == nil || seq <= e.old.at.Last {
+		return compare(data, e.record(seq))
+	}
+	if e.last != seq-1 {
+		e.link = nil // of one that was deleted
+	}
+	e.last = seq
+	e.link, err = e.keys.Open(seq, e.link, data)
+	return err
+}
+
+// record makes one of the chain as it was appended.
+func (e *expected) record(seq uint64) (record []byte) {
+	if seq <= e.old.at.Last {
+		return e.old.records[seq]
+	}
+	for e.last < seq {
+		e.last++
+		record, e.link = e.chain.record(e.last, e.link)
+	}
+	return record
+}
+
+// matchParked compares the records that are kept aside with what they must be.
+// From then on match wants others in their places.
+func (e *expected) matchParked(records []store.Record, promised map[uint64]bool) error {
+	original := *e
+	e.aside = map[uint64][]byte{}
+	for _, r := range records {
+		if _, tried := promised[r.Sequence]; !tried {
+			return fmt.Errorf("record %d was parked by itself", r.Sequence)
+		}
+		if err := original.made(r.Sequence, r.Data); err != nil {
+			return fmt.Errorf("record %d, which was parked: %w", r.Sequence, err)
+		}
+		e.aside[r.Sequence] = r.Data
+	}
+	for seq, done := range promised {
+		if _, is := e.aside[seq]; done && !is {
+			return fmt.Errorf("record %d, which was parked, is missing", seq)
+		}
+	}
+	return nil
+}
+
+// isLost tells whether another stands in for a record.
+func isLost(records []store.Record, seq uint64) bool {
+	for _, r := range records {
+		if r.Sequence == seq {
+			return bytes.Equal(r.Data, lost)
+		}
+	}
+	return false
+}

@@ -1,0 +1,172 @@
+package cuts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"smartkiosk/store"
+)
+
+// faultyWork is done by processes of their own, on a disk that fails.
+var faultyWork = map[string]func(folder string) error{
+	"refused write":     refusedCommits(Fault{Access: Write, Errno: syscall.EIO}),
+	"refused sync":      refusedCommits(Fault{Access: Sync, Errno: syscall.EIO}),
+	"refused full":      refusedCommits(Fault{Access: Write, Errno: syscall.ENOSPC}),
+	"refused read-only": refusedCommits(Fault{Access: Write, Errno: syscall.EROFS}, Fault{Access: Change, Errno: syscall.EROFS}),
+	"unreadable":        unreadable,
+}
+
+// faultyBox is the outbox's number: of one whose records are not sealed.
+const faultyBox = 4
+
+// refusedCommits appends while the disk refuses something: all of it, and
+// after it has let some of it be. Each record that is appended is promised.
+func refusedCommits(faults ...Fault) func(folder string) error {
+	return func(folder string) error {
+		marks, err := OpenMarks(folder)
+		if err != nil {
+			return err
+		}
+		path := boxPath(folder, faultyBox)
+		w := life{Writer: &Writer{Mark: marks.Mark}, box: faultyBox, path: path}
+		var s *store.Store
+		err = w.do(Create, 0, func() (err error) {
+			s, err = store.Open(path, options(faultyBox))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		refused := 0
+		for pass := range 4 {
+			if err := w.appends(s, 2, 9, 9); err != nil {
+				return err
+			}
+			for i := range faults {
+				faults[i].Pass = pass
+			}
+			if err := Refuse(folder, faults...); err != nil {
+				return err
+			}
+			before := s.Position()
+			for range 2 {
+				switch err := w.appends(s, 1, 9, 9); {
+				case errors.Is(err, faults[0].Errno):
+					refused++
+				case err != nil:
+					return err
+				default:
+					before.Last++
+				}
+			}
+			if s.Position() != before {
+				return fmt.Errorf("the outbox stands at %+v, not at %+v", s.Position(), before)
+			}
+			if _, err := store.Open(path+"2", store.Options{}); pass == 0 && !errors.Is(err, faults[0].Errno) {
+				return fmt.Errorf("another outbox is made: %v", err)
+			}
+			if err := Refuse(folder); err != nil {
+				return err
+			}
+			if _, err := s.Level(); err != nil { // it has come back by itself
+				return err
+			}
+		}
+		if refused < 5 {
+			return fmt.Errorf("only %d appends were refused", refused)
+		}
+		return errors.Join(w.appends(s, 2, 9, 9), s.Close())
+	}
+}
+
+// TestRefusedCommits: while the disk does not take commits Append fails and
+// spends no number; then all goes on by itself. Nothing that was promised is
+// lost by a cut at any moment, though the kernel remembers what the disk does
+// not have.
+func TestRefusedCommits(t *testing.T) {
+	for _, name := range []string{"write", "sync", "full", "read-only"} {
+		log := record(t, "refused "+name, 0)
+		var promises Promises
+		random := rand.New(rand.NewPCG(1, 2))
+		for n, e := range log.Entries() {
+			if e.Mark != nil {
+				promises.add(*e.Mark)
+			}
+			err := log.Cut(n+1, random, func(folder string) error { return Checker{}.Check(folder, promises) })
+			if err != nil {
+				t.Errorf("%s: cut after %d of %d entries: %v", name, n+1, len(log.Entries()), err)
+			}
+		}
+		if promises.count() < 8 {
+			t.Errorf("%s: %d records were promised", name, promises.count())
+		}
+	}
+}
+
+// unreadable has a page of a record become unreadable under an open outbox.
+func unreadable(folder string) error {
+	path := boxPath(folder, faultyBox)
+	s, err := store.Open(path, options(faultyBox))
+	if err != nil {
+		return err
+	}
+	for range 20 {
+		if _, err := s.Append(chain{box: faultyBox}.seal); err != nil {
+			return err
+		}
+	}
+	records, err := s.Records(9, 1)
+	if err != nil {
+		return err
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	page := int64(bytes.Index(file, records[0].Data)) &^ 4095
+	if err := Refuse(folder, Fault{Access: Read, File: filepath.Base(path), From: page, To: page + 4096, Errno: syscall.EIO}); err != nil {
+		return err
+	}
+	if _, err := s.Records(5, 10); !errors.Is(err, store.ErrBroken) {
+		return fmt.Errorf("read: %v", err)
+	}
+	if _, err := s.Append(chain{box: faultyBox}.seal); !errors.Is(err, store.ErrBroken) {
+		return fmt.Errorf("append: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+
+	// The page stays what it is, and the outbox does without it.
+	if _, err := store.Open(path, options(faultyBox)); !errors.Is(err, store.ErrDamaged) || !errors.Is(err, syscall.EIO) {
+		return fmt.Errorf("opened anew: %v", err)
+	}
+	lost := []byte("lost")
+	salvaged, err := store.Salvage(path, time.Unix(0, 0), 0, func(uint64, store.Range, []byte) (record, link []byte, err error) {
+		return lost, make([]byte, store.LinkSize), nil
+	})
+	if err != nil || !slices.Equal(salvaged.Lost, []store.Range{{From: 10, Through: 10}}) {
+		return fmt.Errorf("salvaged %+v, %v", salvaged, err)
+	}
+	if s, err = store.Open(path, options(faultyBox)); err != nil {
+		return err
+	}
+	defer s.Close()
+	if records, err = s.Records(0, 99); err != nil || len(records) != 20 || !bytes.Equal(records[9].Data, lost) {
+		return fmt.Errorf("%d records, %v", len(records), err)
+	}
+	_, err = s.Append(chain{box: faultyBox}.seal)
+	return err
+}
+
+// TestUnreadablePage: the process lives, uses the outbox no more, and when it
+// is opened anew what was on the page is lost, and nothing else.
+func TestUnreadablePage(t *testing.T) { record(t, "unreadable", 0) }

@@ -1,0 +1,41 @@
+package cuts
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math/rand/v2"
+
+	"smartkiosk/store"
+)
+
+// chain makes the records of one outbox. All follows from the seed, so that
+// who checks can make them again: a record is
+//
+//	sequence number 8 bytes | link of the record before, if any | random bytes
+//
+// and its link the SHA-256 of it.
+type chain struct {
+	seed uint64
+	box  int
+}
+
+// record is what store.Append's seal returns.
+func (c chain) record(seq uint64, prev []byte) (record, link []byte) {
+	random := rand.New(rand.NewPCG(c.seed+uint64(c.box), seq))
+	size := 200 + random.IntN(6000)
+	if random.IntN(50) == 0 {
+		size = store.MaxRecordSize - 8 - len(prev)
+	}
+	record = binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(prev)+size+8), seq)
+	record = append(record, prev...)
+	for end := len(record) + size; len(record) < end; {
+		record = binary.BigEndian.AppendUint64(record, random.Uint64())[:min(end, len(record)+8)]
+	}
+	sum := sha256.Sum256(record)
+	return record, sum[:]
+}
+
+func (c chain) seal(seq uint64, prev []byte) (record, link []byte, err error) {
+	record, link = c.record(seq, prev)
+	return record, link, nil
+}

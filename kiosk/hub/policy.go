@@ -1,0 +1,110 @@
+package hub
+
+import (
+	"crypto/ecdsa"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
+)
+
+// OfflineConfig is what kiosks may decide while they cannot reach the hub.
+type OfflineConfig struct {
+	hubpolicy.OfflineRules
+	ValidFor hubpolicy.Duration `toml:"valid_for"` // from a kiosk's last contact
+	AskEvery hubpolicy.Duration `toml:"ask_every"` // how often kiosks look for newer orders
+}
+
+func (c OfflineConfig) check() error {
+	if err := c.OfflineRules.Check(); err != nil {
+		return fmt.Errorf("offline: %w", err)
+	}
+	if c.AskEvery < hubpolicy.Duration(time.Second) || c.ValidFor < 2*c.AskEvery {
+		return fmt.Errorf("offline: ask_every has to be at least 1s, and valid_for at least twice that")
+	}
+	return nil
+}
+
+// ordersAnswer is GET /v1/kiosk.
+func (h *Hub) ordersAnswer(w http.ResponseWriter, r *http.Request, c caller) error {
+	o, err := h.ordersFor(c.Name)
+	if err != nil {
+		return err
+	}
+	version, err := o.Version()
+	if err != nil {
+		return err
+	}
+	tag := strconv.Quote(version)
+	w.Header().Set("ETag", tag)
+	w.Header().Set("Cache-Control", "private, no-cache")
+	for _, known := range strings.Split(r.Header.Get("If-None-Match"), ",") {
+		if strings.TrimSpace(known) == tag {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	jws, _, err := hubpolicy.Sign(o, h.config.Sign)
+	if err != nil {
+		return err
+	}
+	return write(w, http.StatusOK, hubpolicy.MediaType, []byte(jws))
+}
+
+// ordersFor makes the orders of a kiosk. They are the same, to the letter, for
+// a quarter of their validity and on every hub of the same configuration: so a
+// kiosk need not fetch and write what it has.
+func (h *Hub) ordersFor(kioskID string) (hubpolicy.Policy, error) {
+	key, err := holderKey(h.config.Sign)
+	if err != nil {
+		return hubpolicy.Policy{}, err
+	}
+	c, in := h.config.Offline, h.config.Trust.current.Load()
+	valid := time.Duration(c.ValidFor)
+	issued := h.now().UTC().Truncate(valid / 4)
+	return hubpolicy.Policy{
+		Kiosk: kioskID, IssuedAt: issued, ValidUntil: issued.Add(valid / 4 * 5), // never less than valid_for from now
+		Offline: c.OfflineRules, Domains: in.domains.Documents(), CRLs: in.crls,
+		HolderKey: key, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
+	}, nil
+}
+
+// holderKey is the key of the holders' pseudonyms: any hub of the same keys has
+// the same.
+func holderKey(sign jose.JSONWebKey) ([]byte, error) {
+	private, ok := sign.Key.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("cannot make a key for holders' names: the signing key is a %T", sign.Key)
+	}
+	secret, err := private.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a key for holders' names: %w", err)
+	}
+	return hkdf.Key(sha256.New, secret, nil, "smartkiosk holders", sha256.Size)
+}
+
+// crlTransfer bounds how long a kiosk may take for a CRL set.
+const crlTransfer = 10 * time.Minute
+
+// crlSet is GET /v1/crls/{digest}.
+func (h *Hub) crlSet(w http.ResponseWriter, r *http.Request, _ caller) error {
+	crl := h.config.Trust.set(r.PathValue("digest"))
+	if crl == nil {
+		return problem(http.StatusNotFound, hubapi.KindNotFound, "there is nothing here", "no CRL in force, or before it, has this digest")
+	}
+	// Longer than any other answer. That this connection cannot have it says
+	// nothing that matters.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(crlTransfer))
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.WriteHeader(http.StatusOK)
+	_, _ = crl.WriteTo(w) // the client may be gone by now
+	return nil
+}

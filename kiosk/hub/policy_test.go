@@ -1,0 +1,127 @@
+package hub
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"smartkiosk/kiosk/protocol/hubpolicy"
+	"smartkiosk/kiosk/protocol/trust"
+)
+
+// orders gets a kiosk's orders, which must verify with the key of its bundle.
+func (b *bed) orders(p *party) hubpolicy.Policy {
+	b.t.Helper()
+	o, _ := b.versionedOrders(p)
+	return o
+}
+
+func (b *bed) versionedOrders(p *party) (hubpolicy.Policy, string) {
+	b.t.Helper()
+	jws, err := p.Orders(b.t.Context(), "")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	key := readJWK(b.t, filepath.Join(b.dir, kiosksDir, p.id, bundleSignFile))
+	if !key.IsPublic() {
+		b.t.Fatal("the bundle has the hub's private key")
+	}
+	o, version, err := hubpolicy.Verify(jws, p.id, key.Key)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return o, version
+}
+
+func TestOrders(t *testing.T) {
+	b := newBed(t)
+	b.ahead = time.Until(time.Now().Truncate(18 * time.Hour).Add(18 * time.Hour)) // the begin of a quarter
+	url := b.serve()
+	k1, k2 := b.kiosk(url, "k1"), b.kiosk(url, "k2")
+	o, version := b.versionedOrders(k1)
+	if o.Offline.Rule != hubpolicy.Trusted || len(o.Domains) != 1 || len(o.CRLs) != 1 || len(o.HolderKey) != 32 || time.Duration(o.AskEvery) != 15*time.Minute {
+		t.Errorf("the orders are %+v", o)
+	}
+	if left := o.ValidUntil.Sub(b.now()); left < 72*time.Hour || left > 90*time.Hour {
+		t.Errorf("they are valid for %s", left)
+	}
+	if o.Seal.KeyID != b.publicSeal().KeyID || !o.Seal.IsPublic() {
+		t.Error("they seal to another key")
+	}
+
+	// The set is the CRL of the trust domain, and judges as it.
+	body, err := k1.CRLSet(t.Context(), o.CRLs[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := io.ReadAll(body)
+	if err != nil || int64(len(set)) != o.CRLs[0].Size {
+		t.Fatalf("%d bytes of %d, %v", len(set), o.CRLs[0].Size, err)
+	}
+	crl, err := trust.ReadCRLSet(bytes.NewReader(set))
+	if err != nil || crl.Len() == 0 {
+		t.Fatalf("the set is of no use: %v", err)
+	}
+	if _, err := trust.FromDocuments(o.Domains, map[string][]*trust.CRL{o.CRLs[0].Domain: {crl}}); err != nil {
+		t.Error(err)
+	}
+
+	// They stay the same, on another hub too, and end in time.
+	if jws, err := k1.to(b.serve()).Orders(t.Context(), version); jws != "" || err != nil {
+		t.Errorf("another hub has other orders: %v", err)
+	}
+	b.advance(17 * time.Hour)
+	if jws, err := k1.Orders(t.Context(), version); jws != "" || err != nil {
+		t.Errorf("after 17 h there are others: %v", err)
+	}
+	b.advance(time.Hour)
+	later, newer := b.versionedOrders(k1)
+	if newer == version || !later.ValidUntil.After(o.ValidUntil) || !later.IssuedAt.After(o.IssuedAt) {
+		t.Error("after a quarter of their time they are not new")
+	}
+	if b.orders(k2).Kiosk != "k2" {
+		t.Error("a kiosk has another's orders")
+	}
+	if _, err := k1.CRLSet(t.Context(), strings.Repeat("0", 64)); err == nil {
+		t.Error("a CRL that there is not is no error")
+	}
+}
+
+// The JSON of orders holds no secret of the hub's.
+func TestOrdersHoldNoSecret(t *testing.T) {
+	b := newBed(t)
+	h := b.open()
+	o, err := h.ordersFor("k1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte(`"d":`)) {
+		t.Errorf("a private key is in the orders: %s", text)
+	}
+}
+
+func TestOfflineConfig(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"[offline]\nrule = \"always\"", `rule is "always"`},
+		{"[offline]\nrule = \"trusted\"\nvalid_for = \"20m\"", "valid_for at least twice"},
+		{"[offline]\nrule = \"trusted\"\nask_every = \"0s\"", "ask_every has to be"},
+		{"[offline]\nrules = \"trusted\"", "unknown key"},
+		{"[crls]\nevery = \"1s\"", "less than a minute"},
+	} {
+		if _, err := parseSettings([]byte("listen = \"127.0.0.1:1\"\nurl = \"https://127.0.0.1:1\"\n" + c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.text, err, c.want)
+		}
+	}
+	s, err := parseSettings([]byte("listen = \"127.0.0.1:1\"\nurl = \"https://127.0.0.1:1\"\n"))
+	if err != nil || s.Offline.Rule != hubpolicy.Never {
+		t.Errorf("a hub that says nothing lets kiosks decide %q, %v", s.Offline.Rule, err)
+	}
+}

@@ -1,0 +1,500 @@
+package policy_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/offline"
+	"smartkiosk/kiosk/policy"
+	"smartkiosk/kiosk/protocol/hubpolicy"
+	"smartkiosk/kiosk/protocol/sealkey"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// good are orders that are in order.
+func good(seal *ecdsa.PrivateKey) hubpolicy.Policy {
+	return hubpolicy.Policy{
+		Kiosk: "k1", IssuedAt: noon, ValidUntil: noon.AddDate(0, 0, 3), AskEvery: hubpolicy.Duration(15 * time.Minute),
+		Offline: hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny},
+		Seal:    sealkey.Key{JSONWebKey: jose.JSONWebKey{Key: &seal.PublicKey}}, CRLs: []hubpolicy.CRL{},
+	}
+}
+
+const (
+	origin = "https://hub.example"
+	nonce  = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+)
+
+var onePKI = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(noon) })
+
+// disk keeps records in memory, and counts writes.
+type disk struct {
+	values map[string][]byte
+	writes int
+}
+
+func (d *disk) Get(bucket, key string) ([]byte, error) { return d.values[bucket+"/"+key], nil }
+
+func (d *disk) Put(bucket string, values map[string][]byte) error {
+	d.writes++
+	for key, value := range values {
+		if value == nil {
+			delete(d.values, bucket+"/"+key)
+		} else {
+			d.values[bucket+"/"+key] = value
+		}
+	}
+	return nil
+}
+
+func (d *disk) Each(bucket string, f func(string, []byte) error) error {
+	for _, key := range slices.Sorted(maps.Keys(d.values)) {
+		if rest, ok := strings.CutPrefix(key, bucket+"/"); ok {
+			if err := f(rest, d.values[key]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *disk) count(bucket string) (n int) {
+	_ = d.Each(bucket, func(string, []byte) error { n++; return nil })
+	return n
+}
+
+// bench is a kiosk with a hub that a test speaks for.
+type bench struct {
+	t    *testing.T
+	disk *disk
+	key  *ecdsa.PrivateKey
+	at   time.Time
+	seen time.Time
+
+	mu     sync.Mutex       // guards, in TestRun, what is below
+	orders hubpolicy.Policy // the hub's
+	sets   map[string][]byte
+	down   bool
+	asked  int
+	known  map[string]int64
+
+	askedKnown int
+	sealed     crypto.PublicKey // what events are sealed to
+	unsealed   error            // of sealing to another
+
+	keeper *policy.Syncer
+	judge  *offline.Judge
+}
+
+func (b *bench) At() time.Time            { return b.at }
+func (b *bench) Behind() bool             { return false }
+func (b *bench) AtLeast(at time.Time)     { b.seen = at }
+func (b *bench) seal(k sealkey.Key) error { b.sealed = k.Key; return b.unsealed }
+
+var errDown = errors.New("no route to host")
+
+func (b *bench) Orders(_ context.Context, version string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	if b.down {
+		return "", errDown
+	}
+	jws, ver, err := hubpolicy.Sign(b.orders, jose.JSONWebKey{Key: b.key})
+	if ver == version {
+		return "", err
+	}
+	return jws, err
+}
+
+func (b *bench) Known(_ context.Context, tag string) (map[string]int64, string, error) {
+	b.askedKnown++
+	if tag == "tag" {
+		return nil, tag, nil
+	}
+	return b.known, "tag", nil
+}
+
+func (b *bench) CRLSet(_ context.Context, digest string) (io.ReadCloser, error) {
+	set, ok := b.sets[digest]
+	if !ok {
+		return nil, errors.New("there is nothing here")
+	}
+	return io.NopCloser(bytes.NewReader(set)), nil
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, disk: &disk{values: map[string][]byte{}}, key: newKey(t), at: noon, orders: good(newKey(t)), sets: map[string][]byte{}}
+	b.orders.Offline = hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, UntrustedClock: hubpolicy.Deny}
+	pki := b.pki()
+	b.orders.Domains = []trust.Document{{
+		Name: "test", Anchors: [][]byte{pki.Root.Raw}, Intermediates: [][]byte{pki.PersonCA.Raw},
+		Policies: []string{"2.16.578.1.26.1.3.1"}, Subject: trust.SubjectBuypass,
+	}}
+	b.revoke(1, "revoked")
+	b.start()
+	return b
+}
+
+func (b *bench) pki() *testpki.PKI {
+	b.t.Helper()
+	pki, err := onePKI()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return pki
+}
+
+// revoke has the hub's orders name a CRL that lists these cards.
+func (b *bench) revoke(number int64, cards ...string) {
+	b.t.Helper()
+	pki := b.pki()
+	var revoked []*x509.Certificate
+	for _, card := range cards {
+		revoked = append(revoked, pki.Holders[card].Authentication.Certificate)
+	}
+	der, err := pki.NewCRL(number, noon, noon.AddDate(0, 0, 30), revoked...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	crl, err := trust.ReadCRL(bytes.NewReader(der), []*x509.Certificate{pki.PersonCA})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var set bytes.Buffer
+	if _, err := crl.WriteTo(&set); err != nil {
+		b.t.Fatal(err)
+	}
+	sum := sha256.Sum256(set.Bytes())
+	c := hubpolicy.CRL{Domain: "test", Digest: hex.EncodeToString(sum[:]), Size: int64(set.Len())}
+	b.orders.CRLs, b.sets[c.Digest] = []hubpolicy.CRL{c}, set.Bytes()
+}
+
+// start is the kiosk's start, with what is on its disk. Its own configuration
+// trusts nobody.
+func (b *bench) start() {
+	b.t.Helper()
+	memory, err := offline.OpenMemory(b.disk, strings.NewReader(strings.Repeat("k", 32)))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	b.judge = offline.NewJudge(origin, b, memory, offline.Standing{Rules: hubpolicy.OfflineRules{Rule: hubpolicy.Never}}, log)
+	b.keeper = &policy.Syncer{
+		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Clock: b, Judge: b.judge, Memory: memory, Seal: b.seal, Log: log,
+	}
+}
+
+func (b *bench) open() {
+	b.t.Helper()
+	if err := b.keeper.Open(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) fetch() {
+	b.t.Helper()
+	if err := b.keeper.Fetch(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) expect(card string, want kiosk.Reason) {
+	b.t.Helper()
+	h := b.pki().Holders[card].Authentication
+	token, err := webeid.Sign(h.Key, h.Certificate.Raw, origin, nonce)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if v := b.judge.Judge(b.t.Context(), "visit-1", token, nonce); v.Reason != want {
+		b.t.Errorf("%s: %q, want %q", card, v.Reason, want)
+	}
+}
+
+// What the hub says counts at once, after a restart without the hub too, and
+// until its end.
+func TestFollow(t *testing.T) {
+	b := newBench(t)
+	b.open() // nothing is kept
+	b.expect("valid", kiosk.OfflineNever)
+	b.fetch()
+	b.expect("valid", "")
+	b.expect("revoked", kiosk.Revoked)
+	if !b.orders.Seal.Key.(*ecdsa.PublicKey).Equal(b.sealed) || b.seen.Before(noon) {
+		t.Errorf("sealed to %v, the time seen is %s", b.sealed, b.seen)
+	}
+	if s := b.judge.Standing(); len(s.Version) != 22 || !s.Until.Equal(b.orders.ValidUntil) {
+		t.Errorf("the judge goes by %+v", s)
+	}
+
+	b.start()
+	b.open()
+	b.expect("valid", "")
+	b.expect("revoked", kiosk.Revoked)
+	b.at = b.orders.ValidUntil.Add(time.Second)
+	b.expect("valid", kiosk.OfflineExpired)
+}
+
+// The hub's changes come through; a CRL that is at hand is not fetched again, and
+// one that nobody names is dropped.
+func TestChanges(t *testing.T) {
+	b := newBench(t)
+	b.fetch()
+	first := b.orders.CRLs[0].Digest
+	delete(b.sets, first)
+	b.orders.IssuedAt = noon.Add(time.Hour)
+	b.fetch()
+	b.expect("revoked", kiosk.Revoked)
+	b.revoke(2, "valid")
+	b.orders.Seal.Key = &newKey(t).PublicKey
+	b.fetch()
+	b.expect("valid", kiosk.Revoked)
+	b.expect("blocked", "")
+	if n := b.disk.count("crl-sets"); n != 1 || !b.orders.Seal.Key.(*ecdsa.PublicKey).Equal(b.sealed) {
+		t.Errorf("%d parts of CRLs are kept, events are sealed to %v", n, b.sealed)
+	}
+	b.orders.Offline.Rule = hubpolicy.Never
+	b.fetch()
+	b.expect("blocked", kiosk.OfflineNever)
+}
+
+// Nothing is written while the hub has nothing new to say.
+func TestNothingNew(t *testing.T) {
+	b := newBench(t)
+	b.fetch()
+	writes := b.disk.writes
+	for range 10 {
+		b.fetch()
+	}
+	if b.disk.writes != writes {
+		t.Errorf("%d writes for nothing", b.disk.writes-writes)
+	}
+	b.orders.Offline.PerHolder = 1
+	b.fetch()
+	b.expect("valid", "")
+	b.expect("valid", kiosk.OfflineLimit)
+	b.fetch() // the hub is heard
+	b.expect("valid", "")
+}
+
+// Whatever is wrong with new orders, the old ones stay in force.
+func TestFetchRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*bench)
+		want   string
+	}{
+		"hub is down":     {func(b *bench) { b.down = true }, "no route"},
+		"older":           {func(b *bench) { b.orders.IssuedAt = noon.Add(-time.Second) }, "older than those"},
+		"ended":           {func(b *bench) { b.orders.Offline.PerKiosk = 9; b.at = b.orders.ValidUntil }, "ended at"},
+		"another kiosk's": {func(b *bench) { b.orders.Kiosk = "k2" }, "for another kiosk"},
+		"another hub's":   {func(b *bench) { b.key = newKey(b.t); b.orders.Offline.PerKiosk = 9 }, "not signed by the hub"},
+		"no CRL":          {func(b *bench) { b.revoke(2); delete(b.sets, b.orders.CRLs[0].Digest) }, "nothing here"},
+		"another CRL": {func(b *bench) {
+			old := b.sets[b.orders.CRLs[0].Digest]
+			b.revoke(2, "valid")
+			b.sets[b.orders.CRLs[0].Digest] = old
+		}, "not the one that the orders name"},
+		"CRL longer than said": {func(b *bench) {
+			b.revoke(2)
+			b.sets[b.orders.CRLs[0].Digest] = append(b.sets[b.orders.CRLs[0].Digest], 'x')
+		}, "something follows"},
+		"CA is none": {func(b *bench) { b.orders.Domains = []trust.Document{{Name: "test"}} }, "no anchors"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.fetch()
+			c.change(b)
+			if err := b.keeper.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if b.at.Equal(noon) {
+				b.expect("valid", "")
+				b.expect("revoked", kiosk.Revoked)
+			}
+		})
+	}
+}
+
+// What was altered on the disk is not followed; a CRL that is not whole leaves its
+// domain without, and is fetched again.
+func TestAlteredOnDisk(t *testing.T) {
+	b := newBench(t)
+	b.fetch()
+	b.disk.values["orders/current"] = bytes.Replace(b.disk.values["orders/current"], []byte("."), []byte(".A"), 1)
+	b.start()
+	if err := b.keeper.Open(); err == nil {
+		t.Error("altered orders are followed")
+	}
+	b.expect("valid", kiosk.OfflineNever)
+
+	b = newBench(t)
+	b.fetch()
+	for key, value := range b.disk.values {
+		if strings.HasPrefix(key, "crl-sets/") {
+			b.disk.values[key] = append(slices.Clone(value[:len(value)-1]), ^value[len(value)-1])
+		}
+	}
+	b.start()
+	b.open()
+	b.expect("valid", kiosk.RevocationUnknown)
+	b.fetch()
+	b.expect("valid", "")
+	b.expect("revoked", kiosk.Revoked)
+}
+
+// A CRL of many parts is kept and read again part by part.
+func TestLargeCRL(t *testing.T) {
+	b := newBench(t)
+	set := b.sets[b.orders.CRLs[0].Digest]
+	head := bytes.Replace(set[:bytes.Index(set, []byte("}\n"))+2], []byte(`"count":1}`), []byte(`"count":100000}`), 1)
+	var large bytes.Buffer
+	large.Write(head)
+	for i := range 100_000 {
+		large.Write([]byte{0, 0, 0, byte(i >> 16), byte(i >> 8), byte(i), 0, 1})
+	}
+	sum := sha256.Sum256(large.Bytes())
+	c := hubpolicy.CRL{Domain: "test", Digest: hex.EncodeToString(sum[:]), Size: int64(large.Len())}
+	b.orders.CRLs, b.sets[c.Digest] = []hubpolicy.CRL{c}, large.Bytes()
+	b.fetch()
+	if n := b.disk.count("crl-sets"); n != 4 {
+		t.Errorf("%d parts", n)
+	}
+	b.start()
+	b.open()
+	b.expect("valid", "")
+	if v := b.judge.Standing().Domains.CRLs("test"); len(v) != 1 || v[0].Len() != 100_000 {
+		t.Errorf("the CRL has %d entries", v[0].Len())
+	}
+}
+
+// Run asks as often as it is told; more often while the hub does not answer, but
+// less and less; and ends when it is to.
+func TestRun(t *testing.T) {
+	b := newBench(t)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { b.keeper.Run(ctx); close(ended) }()
+		wait := func(d time.Duration) { <-time.After(d); synctest.Wait() }
+		asked := func() int {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.asked
+		}
+		change := func(f func()) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			f()
+		}
+		wait(0)
+		if n := asked(); n != 1 {
+			t.Errorf("asked %d times at once", n)
+		}
+		wait(24 * time.Hour)
+		if n := asked(); n < 24*4*4/5 || n > 24*4+1 {
+			t.Errorf("asked %d times in a day", n)
+		}
+		change(func() { b.down = true })
+		wait(20 * time.Minute)
+		before := asked()
+		wait(15 * time.Minute)
+		if n := asked() - before; n < 1 || n > 10 {
+			t.Errorf("asked a hub that is down %d times in a quarter of an hour", n)
+		}
+		change(func() { b.down, b.orders.Offline.Rule = false, hubpolicy.Never })
+		wait(20 * time.Minute)
+		b.expect("valid", kiosk.OfflineNever)
+		stop()
+		<-ended
+	})
+}
+
+// Whom the hub let in at other kiosks is known here, once the rules ask for it.
+func TestLearn(t *testing.T) {
+	b := newBench(t)
+	b.orders.HolderKey = []byte("hub's")
+	b.fetch()
+	if b.askedKnown != 0 {
+		t.Error("asked for holders that no rule is about")
+	}
+	cert := b.pki().Holders["valid"].Authentication.Certificate
+	p, err := b.judge.Standing().Domains.Path(cert, trust.Authenticate, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.known = map[string]int64{hex.EncodeToString(hubpolicy.Pseudonym(b.orders.HolderKey, p.Holder)): hubpolicy.Day(noon)}
+	b.orders.Offline = hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 3, UntrustedClock: hubpolicy.Deny}
+	b.fetch()
+	b.expect("valid", "")
+	b.expect("blocked", kiosk.OfflineUnknown)
+	writes := b.disk.writes
+	b.fetch()
+	if b.askedKnown != 2 || b.disk.writes > writes+1 { // of the count of grants
+		t.Errorf("asked %d times, %d writes", b.askedKnown, b.disk.writes-writes)
+	}
+	b.start()
+	b.open()
+	b.expect("valid", "")
+
+	b.keeper = nil
+	b.start()
+	b.known = map[string]int64{"x": 1}
+	if err := b.keeper.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "who is known") {
+		t.Errorf("a pseudonym that is none: %v", err)
+	}
+}
+
+// Orders whose sealing key cannot be taken up count otherwise, and are fetched
+// again until it can.
+func TestCannotSeal(t *testing.T) {
+	b := newBench(t)
+	b.unsealed = errors.New("disk full")
+	for range 2 {
+		if err := b.keeper.Fetch(t.Context()); !errors.Is(err, b.unsealed) {
+			t.Errorf("got %v", err)
+		}
+		b.expect("valid", "")
+		b.expect("revoked", kiosk.Revoked)
+	}
+	b.unsealed = nil
+	b.fetch()
+	asked := b.disk.writes
+	b.fetch()
+	if b.disk.writes != asked {
+		t.Error("fetched again for nothing")
+	}
+}

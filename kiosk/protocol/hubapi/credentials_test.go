@@ -1,0 +1,106 @@
+package hubapi_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"smartkiosk/kiosk/hub"
+	"smartkiosk/kiosk/protocol/hubapi"
+)
+
+// bundle makes a hub's folder with a consumer in it.
+func bundle(t *testing.T) (dir, consumer string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "hub")
+	if err := hub.Init(dir, hub.InitOptions{Listen: "127.0.0.1:8443", URL: "https://127.0.0.1:8443"}); err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := hub.AddConsumer(dir, "office")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, consumer
+}
+
+func TestLoadCredentials(t *testing.T) {
+	_, b := bundle(t)
+	c, err := hubapi.LoadCredentials(filepath.Join(b, "hub-ca.pem"), filepath.Join(b, "consumer.pem"), filepath.Join(b, "consumer.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (hubapi.Identity{Role: hubapi.RoleConsumer, Name: "office"}); c.Identity != want || c.Key == nil {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestLoadCredentialsRefuses(t *testing.T) {
+	dir, b := bundle(t)
+	_, other := bundle(t)
+	ca, cert, key := filepath.Join(b, "hub-ca.pem"), filepath.Join(b, "consumer.pem"), filepath.Join(b, "consumer.key")
+	copied := func(from string, mode os.FileMode) (to string) {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to = filepath.Join(t.TempDir(), "copy")
+		if err := errors.Join(os.WriteFile(to, text, mode), os.Chmod(to, mode)); err != nil {
+			t.Fatal(err)
+		}
+		return to
+	}
+	cert600, key640 := copied(cert, 0o600), copied(key, 0o640)
+	for _, tt := range []struct{ what, ca, cert, key, want string }{
+		{"no CA", filepath.Join(b, "none"), cert, key, "cannot read the hub's CA"},
+		{"a key for the CA", key, cert, key, "no PEM certificate in"},
+		{"no certificate", ca, filepath.Join(b, "none"), key, "cannot read the certificate"},
+		{"another's key", ca, cert, filepath.Join(other, "consumer.key"), "the private key is not this certificate's"},
+		{"no certificate in PEM", ca, key, key, "there is none in PEM"},
+		{"no key", ca, cert, filepath.Join(b, "none"), "cannot read key: open"},
+		{"a certificate for the key", ca, cert, cert600, "it holds no private key in PEM"},
+		{"a key for all to read", ca, cert, key640, "(mode 0640): chmod 600 it, and make a new key if somebody may have"},
+		{"the hub's own certificate", ca, filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key"), "names neither a kiosk nor a consumer"},
+	} {
+		if _, err := hubapi.LoadCredentials(tt.ca, tt.cert, tt.key); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.what, err, tt.want)
+		}
+	}
+}
+
+// A key may be in any of the forms that tools write.
+func TestParseKey(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec1, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}})
+	for name, text := range map[string][]byte{
+		"SEC 1":                  pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}),
+		"SEC 1 after parameters": append(parameters, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})...),
+		"PKCS #8":                pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
+	} {
+		if got, err := hubapi.ParseKey(text); err != nil || !key.PublicKey.Equal(got.Public()) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, text := range [][]byte{nil, []byte("x"), parameters} {
+		if _, err := hubapi.ParseKey(text); err == nil {
+			t.Errorf("%q is a key", text)
+		}
+	}
+}

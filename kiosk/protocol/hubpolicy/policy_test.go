@@ -1,0 +1,147 @@
+package hubpolicy_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubpolicy"
+	"smartkiosk/kiosk/protocol/sealkey"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// good are orders that are in order.
+func good(seal *ecdsa.PrivateKey) hubpolicy.Policy {
+	return hubpolicy.Policy{
+		Kiosk: "k1", IssuedAt: noon, ValidUntil: noon.AddDate(0, 0, 3), AskEvery: hubpolicy.Duration(15 * time.Minute),
+		Offline: hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny},
+		Seal:    sealkey.Key{JSONWebKey: jose.JSONWebKey{Key: &seal.PublicKey}}, CRLs: []hubpolicy.CRL{},
+	}
+}
+
+func TestSignVerify(t *testing.T) {
+	key := newKey(t)
+	o := good(newKey(t))
+	jws, version, err := hubpolicy.Sign(o, jose.JSONWebKey{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, ver, err := hubpolicy.Verify(jws+"\n", "k1", &key.PublicKey)
+	if err != nil || ver != version || got.Kiosk != "k1" || !got.ValidUntil.Equal(o.ValidUntil) {
+		t.Errorf("verified %+v, %s, %v", got, ver, err)
+	}
+	if same, err := o.Version(); same != version || err != nil {
+		t.Errorf("the version is %s before and %s after, %v", same, version, err)
+	}
+	o.Offline.PerKiosk = 1
+	if other, _ := o.Version(); other == version {
+		t.Error("other orders have the same version")
+	}
+}
+
+// Every bad piece of orders has its reason.
+func TestVerifyRefuses(t *testing.T) {
+	key, seal := newKey(t), newKey(t)
+	sign := func(typ string, by *ecdsa.PrivateKey, kid string, text []byte) string {
+		id, err := event.KeyID(&key.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kid == "" {
+			kid = id
+		}
+		s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: by, KeyID: kid}},
+			(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := s.Sign(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jws, err := signed.CompactSerialize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return jws
+	}
+	const typ = "smartkiosk-orders+jws"
+	text := func(change func(*hubpolicy.Policy)) []byte {
+		o := good(seal)
+		change(&o)
+		b, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	changed := func(change func(*hubpolicy.Policy)) string { return sign(typ, key, "", text(change)) }
+	sound := changed(func(*hubpolicy.Policy) {})
+	parts := strings.Split(sound, ".")
+	digest := strings.Repeat("0", 64)
+	for name, c := range map[string]struct {
+		jws  string
+		want error
+	}{
+		"empty":                   {"", hubpolicy.ErrMalformed},
+		"cut":                     {sound[:len(sound)-2], hubpolicy.ErrSignature},
+		"too long":                {sound + strings.Repeat(" ", hubpolicy.MaxSize), hubpolicy.ErrMalformed},
+		"no algorithm":            {base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + ".", hubpolicy.ErrMalformed},
+		"altered":                 {parts[0] + "." + base64.RawURLEncoding.EncodeToString(text(func(o *hubpolicy.Policy) { o.Offline.Rule = hubpolicy.Trusted })) + "." + parts[2], hubpolicy.ErrSignature},
+		"another's key":           {sign(typ, newKey(t), "other", text(func(*hubpolicy.Policy) {})), hubpolicy.ErrSignature},
+		"another's key, our name": {sign(typ, newKey(t), "", text(func(*hubpolicy.Policy) {})), hubpolicy.ErrSignature},
+		"signed as an event":      {sign("smartkiosk-event+jws", key, "", text(func(*hubpolicy.Policy) {})), hubpolicy.ErrSignature},
+		"no JSON":                 {sign(typ, key, "", []byte("x")), hubpolicy.ErrMalformed},
+		"another kiosk's":         {changed(func(o *hubpolicy.Policy) { o.Kiosk = "k2" }), hubpolicy.ErrForeign},
+		"of no time":              {changed(func(o *hubpolicy.Policy) { o.IssuedAt = time.Time{} }), hubpolicy.ErrMalformed},
+		"ended before it began":   {changed(func(o *hubpolicy.Policy) { o.ValidUntil = o.IssuedAt }), hubpolicy.ErrMalformed},
+		"never to ask again":      {changed(func(o *hubpolicy.Policy) { o.AskEvery = 0 }), hubpolicy.ErrMalformed},
+		"rule unknown":            {changed(func(o *hubpolicy.Policy) { o.Offline.Rule = "always" }), hubpolicy.ErrMalformed},
+		"no sealing key":          {sign(typ, key, "", []byte(strings.Replace(string(text(func(*hubpolicy.Policy) {})), `"seal":{`, `"sael":{`, 1))), hubpolicy.ErrMalformed},
+		"digest too short":        {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "00", Size: 1}} }), hubpolicy.ErrMalformed},
+		"digest as a path":        {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "../" + digest[3:], Size: 1}} }), hubpolicy.ErrMalformed},
+		"digest in capitals":      {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "A" + digest[1:], Size: 1}} }), hubpolicy.ErrMalformed},
+		"CRL of no size":          {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: digest}} }), hubpolicy.ErrMalformed},
+		"CRL too large":           {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: digest, Size: hubpolicy.MaxCRLSet + 1}} }), hubpolicy.ErrMalformed},
+	} {
+		if _, _, err := hubpolicy.Verify(c.jws, "k1", &key.PublicKey); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	key := newKey(f)
+	jws, _, err := hubpolicy.Sign(good(newKey(f)), jose.JSONWebKey{Key: key})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(jws)
+	f.Fuzz(func(t *testing.T, s string) {
+		if _, _, err := hubpolicy.Verify(s, "k1", &key.PublicKey); err == nil && strings.TrimSpace(s) != jws {
+			// The same three parts in another spelling are the only other way in.
+			if strings.Count(s, ".") != 2 {
+				t.Errorf("took %q", s)
+			}
+		}
+	})
+}

@@ -1,0 +1,98 @@
+// Package sealkey is about the keys that events are sealed to, and how they
+// are replaced while events wait on kiosks. A hub has a file of private keys:
+// events are sealed to the newest, the others open what was sealed before. A
+// kiosk has a file with the public half of the newest that it was told of.
+//
+// Both files are only ever replaced whole: whenever the power goes, there is
+// the one of before or the one of after.
+package sealkey
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"smartkiosk/kiosk/protocol/event"
+)
+
+// Key is a P-256 key, private or public, as a JWK (RFC 7517) with the time at
+// which it was made as the member iat, in seconds since 1970 (a
+// member that OpenID Federation 1.0 has for keys, in the form of RFC 7519
+// §4.1.6). Its KeyID
+// is that of event.KeyID.
+type Key struct {
+	jose.JSONWebKey
+	Made time.Time // UTC, to the second; zero if nothing says
+}
+
+// algorithm is that of all events' seals.
+const algorithm = string(jose.ECDH_ES_A256KW)
+
+// generate makes a private key. Its KeyID does not begin as a flag of a command
+// line does.
+func generate(made time.Time) (Key, error) {
+	for {
+		k, err := generateAny(made)
+		if err != nil || k.KeyID[0] != '-' {
+			return k, err
+		}
+	}
+}
+
+func generateAny(made time.Time) (Key, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Key{}, fmt.Errorf("cannot make a sealing key: %w", err)
+	}
+	id, err := event.KeyID(&private.PublicKey)
+	if err != nil {
+		return Key{}, fmt.Errorf("cannot make a sealing key: %w", err)
+	}
+	k := jose.JSONWebKey{Key: private, KeyID: id, Use: "enc", Algorithm: algorithm}
+	return Key{JSONWebKey: k, Made: made.UTC().Truncate(time.Second)}, nil
+}
+
+// Public gives the public half.
+func (k Key) Public() Key { return Key{k.JSONWebKey.Public(), k.Made} }
+
+// MarshalJSON gives the JWK.
+func (k Key) MarshalJSON() ([]byte, error) {
+	text, err := k.JSONWebKey.MarshalJSON()
+	if err != nil || k.Made.IsZero() {
+		return text, err
+	}
+	return fmt.Appendf(text[:len(text)-1], `,"iat":%d}`, k.Made.Unix()), nil
+}
+
+// maxMade is the last second of the year 9999.
+const maxMade = 253402300799
+
+// UnmarshalJSON reads a JWK, which must be a P-256 key. A kid that it has is
+// not looked at.
+func (k *Key) UnmarshalJSON(text []byte) error {
+	var read Key
+	var times struct {
+		Made *int64 `json:"iat"`
+	}
+	if err := read.JSONWebKey.UnmarshalJSON(text); err != nil {
+		return errors.New("no JWK") // go-jose's messages may quote the key
+	}
+	if err := json.Unmarshal(text, &times); err != nil || times.Made != nil && (*times.Made <= 0 || *times.Made > maxMade) {
+		return errors.New("iat is no time")
+	}
+	var err error
+	if read.KeyID, err = event.KeyID(read.JSONWebKey.Public().Key); err != nil {
+		return err
+	}
+	if times.Made != nil {
+		read.Made = time.Unix(*times.Made, 0).UTC()
+	}
+	*k = read
+	return nil
+}
