@@ -24,7 +24,7 @@ TEST := pcscd="the PC/SC service, a real one" \
 PROGRAMS := kioskd kioskctl kioskhub kioskdemo smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build bench bench-hw fuzz powercut network vet need-build need-test clean
+.PHONY: demo test build bench bench-hw fuzz powercut network vet vuln need-build need-test clean
 
 demo: build
 	@bin/kioskdemo $(DEMO)
@@ -46,6 +46,10 @@ vet: need-build
 	@go tool staticcheck ./...
 	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/internal/daemon
 	@go tool staticcheck -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader
+
+# Known vulnerabilities in what the programs call; the database is on the net.
+vuln: need-build
+	@sh deploy/vuln.sh
 
 # Side by side in one run, because machines are noisy; the table goes to bench.json too.
 BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|AppendBacklog|SideBySide|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle
