@@ -132,6 +132,13 @@ func (w *Wires) Pin(name string) gpio.PinOut {
 	return &wire{Pin: gpiotest.Pin{N: name}, w: w}
 }
 
+// PullUp makes all six lines high, as a Pi's pull-ups do before a driver sets
+// any of them.
+func (w *Wires) PullUp() {
+	w.rs, w.e, w.d = true, true, 0xf
+	w.LCD.Pins(w.rs, w.e, w.d)
+}
+
 type wire struct {
 	gpiotest.Pin
 	w *Wires

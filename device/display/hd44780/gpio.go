@@ -91,7 +91,7 @@ func (g *GPIO) Byte(data bool, value byte) error {
 }
 
 func (g *GPIO) clock(rs gpio.Level, nibble byte) error {
-	if err := g.set(g.pins.E, gpio.Low); err != nil { // at the first time
+	if err := g.set(g.pins.E, gpio.Low); err != nil { // after a pulse that failed
 		return err
 	}
 	if err := g.set(g.pins.RS, rs); err != nil {
@@ -126,8 +126,13 @@ func (g *GPIO) set(pin gpio.PinOut, level gpio.Level) error {
 	return nil
 }
 
-// Wait implements [Bus].
+// Wait implements [Bus]. Before the first nibble it lowers E, which pull-ups may
+// have held high: the module then executes whatever its lines say, and this wait
+// leaves it the time for that.
 func (g *GPIO) Wait(d time.Duration) error {
+	if err := g.set(g.pins.E, gpio.Low); err != nil {
+		return err
+	}
 	if d > 0 {
 		g.wait(d)
 	}

@@ -121,6 +121,34 @@ func TestRefreshTime(t *testing.T) {
 	}
 }
 
+// Pull-ups hold E high before the driver sets it. When the driver lowers E, the
+// module executes what it reads at that moment, and needs its time before the
+// first nibble of the initialization.
+func TestFirstFallOfE(t *testing.T) {
+	clock := &displaysim.Clock{}
+	wires := &displaysim.Wires{LCD: displaysim.NewHD44780(2, 16, clock)}
+	clock.Wait(time.Second) // the module had power long before
+	wires.PullUp()
+	pins := hd44780.Pins{RS: wires.Pin("RS"), E: wires.Pin("E")}
+	for i, name := range []string{"D4", "D5", "D6", "D7"} {
+		pins.D[i] = wires.Pin(name)
+	}
+	bus, err := hd44780.NewGPIO(pins, clock.Wait)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lcd, err := hd44780.New(bus, 2, 16, hd44780.A00)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lcd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range wires.LCD.Faults {
+		t.Error(fault)
+	}
+}
+
 // A driver that nobody waits for any more does not touch the pins that another
 // one has: not by what it still writes, nor when it is closed.
 func TestGPIOTakenOver(t *testing.T) {
