@@ -19,7 +19,7 @@ var importRules = map[string][]string{ // packages at and below: must not import
 	"store":          {"kiosk", "device", "cmd", "deploy"},
 	"kiosk/protocol": append(slices.Clone(kioskSide), "kiosk/hub", "device", "store", "cmd", "deploy"),
 	"kiosk/hub":      append(slices.Clone(kioskSide), "device", "store", "cmd", "deploy"),
-	"kiosk":          {"kiosk/hub", "device", "store", "cmd", "deploy"}, // the kiosk's side
+	"kiosk":          {"kiosk/hub", "device", "cmd", "deploy"}, // the kiosk's side, which may use the outbox's types
 }
 
 // kioskSide are the packages that only a kiosk runs.

@@ -70,9 +70,9 @@ func (s *Store) commitQueue() {
 	for _, r := range requests {
 		r.tried = true
 	}
-	room, err := s.roomFor(len(requests))
+	space, err := s.spaceFor(len(requests))
 	s.mu.Lock()
-	next, cursors := s.next(s.keep), s.moved
+	next, cursors := s.next(s.keep), s.unwritten
 	s.mu.Unlock()
 
 	var batch []*request
@@ -83,13 +83,13 @@ func (s *Store) commitQueue() {
 		}
 		r.record, r.link, r.err = r.seal(next.sequence+1, next.link)
 		if r.err == nil {
-			r.err = r.check(room)
+			r.err = r.check(space)
 		}
 		if r.err != nil {
 			continue
 		}
-		room -= r.cost()
-		s.ample -= r.cost()
+		space -= r.cost()
+		s.uncheckedSpace -= r.cost()
 		next.sequence, next.link = next.sequence+1, r.link
 		r.seq = next.sequence
 		batch = append(batch, r)
@@ -104,13 +104,13 @@ func (s *Store) commitQueue() {
 	}
 }
 
-func (r *request) check(room int64) error {
+func (r *request) check(space int64) error {
 	switch {
 	case len(r.link) != LinkSize:
 		return fmt.Errorf("link of %d bytes", len(r.link))
 	case len(r.record) > MaxRecordSize:
 		return fmt.Errorf("record of %d bytes, more than %d", len(r.record), MaxRecordSize)
-	case r.cost() > room:
+	case r.cost() > space:
 		return ErrFull
 	}
 	return nil
@@ -154,8 +154,8 @@ func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) er
 	defer s.mu.Unlock()
 	s.last = next
 	for name, at := range cursors {
-		if s.moved[name] == at {
-			delete(s.moved, name)
+		if s.unwritten[name] == at {
+			delete(s.unwritten, name)
 		}
 	}
 	if len(batch) > 0 {
@@ -170,17 +170,17 @@ func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) er
 // the rest. f must write the tail.
 func (s *Store) update(last tail, f func(tx *bolt.Tx) error) error {
 	err := s.database.update(func(tx *bolt.Tx) error {
-		if s.touched.Add(1) > releaseAfter {
-			s.touched.Store(0)
-			release(s.db, tx.Size())
+		if s.touchedPages.Add(1) > releaseAfterPages {
+			s.touchedPages.Store(0)
+			releaseMapping(s.db, tx.Size())
 		}
-		if s.doubt {
+		if s.uncertain {
 			there, err := readTail(tx)
 			if err != nil {
 				return err
 			}
 			if last.newer(there) {
-				return s.breaks(errors.New("the disk has lost what it had taken"))
+				return s.fail(errors.New("the disk has lost what it had taken"))
 			}
 			if err := deleteAfter(tx, last.sequence); err != nil {
 				return err
@@ -189,10 +189,10 @@ func (s *Store) update(last tail, f func(tx *bolt.Tx) error) error {
 		return f(tx)
 	})
 	if s.failed {
-		s.doubt = true
-		s.ample = 0
+		s.uncertain = true
+		s.uncheckedSpace = 0
 	} else if err == nil {
-		s.doubt = false
+		s.uncertain = false
 	}
 	return err
 }

@@ -36,7 +36,7 @@ func check(path string) error {
 	}
 	w := walker{image: im, end: roots[0].end, seen: make([]bool, roots[0].end)}
 	buckets := map[string]element{}
-	var top run
+	var top sequenceRun
 	err = w.tree(roots[0].page, nil, nil, func(e element) error {
 		switch {
 		case e.bucket && len(e.key) == 8:
@@ -82,8 +82,8 @@ var errMissing = fmt.Errorf("%w: a bucket is missing", ErrDamaged)
 
 // outbox checks what the buckets hold, beside the records at the top, and
 // gives the tail.
-func (w *walker) outbox(buckets map[string]element, records run) (t tail, err error) {
-	names := [][]byte{metaBucket, cursorsBucket, parkedBucket}
+func (w *walker) outbox(buckets map[string]element, records sequenceRun) (t tail, err error) {
+	names := [][]byte{metaBucket, cursorsBucket, deadLettersBucket}
 	var format uint64
 	if meta, ok := buckets[string(metaBucket)]; ok {
 		err = w.bucket(meta, func(e element) (err error) {
@@ -115,7 +115,7 @@ func (w *walker) outbox(buckets map[string]element, records run) (t tail, err er
 			switch {
 			case format == 1 && name == string(eventsBucket):
 				return records.add(e)
-			case name == string(parkedBucket) && len(e.key) == 9:
+			case name == string(deadLettersBucket) && len(e.key) == 9:
 				_, _, err := decodeEntry(sequence(e.key[1:]), e.value)
 				return err
 			}
@@ -132,11 +132,11 @@ func (w *walker) outbox(buckets map[string]element, records run) (t tail, err er
 }
 
 // run is a row of records without a gap.
-type run struct {
+type sequenceRun struct {
 	first, last uint64 // 0 when there are none
 }
 
-func (r *run) add(e element) error {
+func (r *sequenceRun) add(e element) error {
 	if len(e.key) != 8 || r.last != 0 && sequence(e.key) != r.last+1 {
 		return fmt.Errorf("%w: record %d is not where it should be", ErrDamaged, r.last+1)
 	}
@@ -149,9 +149,9 @@ func (r *run) add(e element) error {
 }
 
 // check holds the records against what the tail says of them.
-func (r run) check(t tail) error {
+func (r sequenceRun) check(t tail) error {
 	if r.first == 0 {
-		r = run{first: t.sequence + 1, last: t.sequence}
+		r = sequenceRun{first: t.sequence + 1, last: t.sequence}
 	}
 	switch {
 	case r.first != t.first:

@@ -64,7 +64,7 @@ func (s *Store) compact(ctx context.Context) error {
 	if err := install(s.path+".new", s.path); err != nil {
 		// Which of the two has the name now is not known, nor whether it
 		// still has it after a cut.
-		return errors.Join(s.breaks(fmt.Errorf("cannot tell which file is the outbox: %w", err)), fresh.Close())
+		return errors.Join(s.fail(fmt.Errorf("cannot tell which file is the outbox: %w", err)), fresh.Close())
 	}
 	old := s.db
 	s.db = fresh
@@ -102,7 +102,7 @@ func (s *Store) copyTo(ctx context.Context, fresh *bolt.DB) error {
 			}
 		}
 		return fresh.Update(func(to *bolt.Tx) error {
-			for _, name := range [][]byte{cursorsBucket, parkedBucket} {
+			for _, name := range [][]byte{cursorsBucket, deadLettersBucket} {
 				err := from.Bucket(name).ForEach(func(k, v []byte) error {
 					return to.Bucket(name).Put(bytes.Clone(k), bytes.Clone(v))
 				})

@@ -27,11 +27,11 @@ func (s *Store) Advance(consumer string, through uint64) error {
 		return nil
 	}
 	s.cursors[consumer] = through
-	s.moved = maps.Clone(s.moved)
-	if s.moved == nil {
-		s.moved = map[string]uint64{}
+	s.unwritten = maps.Clone(s.unwritten)
+	if s.unwritten == nil {
+		s.unwritten = map[string]uint64{}
 	}
-	s.moved[consumer] = through
+	s.unwritten[consumer] = through
 	return nil
 }
 

@@ -27,21 +27,21 @@ type database struct {
 	file sync.RWMutex // held for writing while db is exchanged, by who may update
 	db   *bolt.DB     // closed while it cannot be opened after failed
 
-	failed bool                  // the last commit did; of who may update
-	broken atomic.Pointer[error] // why nothing works until the file is opened anew
-	stuck  atomic.Bool           // bbolt has its locks, perhaps for ever
+	failed     bool                  // the last commit did; of who may update
+	broken     atomic.Pointer[error] // why nothing works until the file is opened anew
+	deadlocked atomic.Bool           // bbolt has its locks, perhaps for ever
 }
 
 // open opens what is on the disk.
 func (d *database) open() error {
-	if err := settle(d.path); err != nil {
+	if err := syncAndReread(d.path); err != nil {
 		return err
 	}
 	if err := d.check(d.path); err != nil {
 		return err
 	}
-	forget(d.path)
-	err := guard(func() error {
+	dropPageCache(d.path)
+	err := catchFaults(func() error {
 		db, err := openBolt(d.path, d.maxSize)
 		if err == nil {
 			d.db = db
@@ -61,10 +61,10 @@ func (d *database) view(f func(tx *bolt.Tx) error) error {
 	if broken := d.broken.Load(); broken != nil {
 		return *broken
 	}
-	err := guard(func() error { return d.db.View(f) })
+	err := catchFaults(func() error { return d.db.View(f) })
 	if errors.Is(err, errFault) {
-		d.stuck.Store(true)
-		return d.breaks(err)
+		d.deadlocked.Store(true)
+		return d.fail(err)
 	}
 	return err
 }
@@ -81,11 +81,11 @@ func (d *database) update(f func(tx *bolt.Tx) error) (err error) {
 			if err == nil { // and not for the file's sake
 				err = errFault
 			}
-			d.stuck.Store(true)
-			err = d.breaks(err)
+			d.deadlocked.Store(true)
+			err = d.fail(err)
 		}
 	}()
-	err = guard(func() error {
+	err = catchFaults(func() error {
 		tx, err := d.db.Begin(true)
 		if err == nil {
 			if err = f(tx); err != nil {
@@ -120,7 +120,7 @@ func (d *database) ready() error {
 	_ = d.db.Close() // the try before may have
 	switch err := d.open(); {
 	case errors.Is(err, ErrDamaged):
-		return d.breaks(err)
+		return d.fail(err)
 	case err != nil:
 		return fmt.Errorf("cannot open it anew after a write that failed: %w", err)
 	}
@@ -129,7 +129,7 @@ func (d *database) ready() error {
 }
 
 // breaks gives the error that everything ends in from now on.
-func (d *database) breaks(why error) error {
+func (d *database) fail(why error) error {
 	err := fmt.Errorf("%w: %w", ErrBroken, why)
 	d.broken.CompareAndSwap(nil, &err)
 	return *d.broken.Load()
@@ -138,7 +138,7 @@ func (d *database) breaks(why error) error {
 // close lets the file go, but where bbolt would wait for ever: then it goes
 // with the process.
 func (d *database) close() error {
-	if d.db == nil || d.stuck.Load() {
+	if d.db == nil || d.deadlocked.Load() {
 		return nil
 	}
 	return d.db.Close()
@@ -148,7 +148,7 @@ func (d *database) close() error {
 var errFault = errors.New("the disk failed under an open file")
 
 // guard runs what reads mapped memory.
-func guard(f func() error) (err error) {
+func catchFaults(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		switch p := recover().(type) {

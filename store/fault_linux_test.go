@@ -20,8 +20,10 @@ func TestFaultWhileOpen(t *testing.T) {
 			_, err := s.Append(sealText("b"))
 			return err
 		},
-		"update":  func(s *Store) error { return s.update(s.last, func(*bolt.Tx) error { return nil }) },
-		"park":    func(s *Store) error { return s.Park(1, func(_, _ []byte) ([]byte, error) { return nil, nil }) },
+		"update": func(s *Store) error { return s.update(s.last, func(*bolt.Tx) error { return nil }) },
+		"park": func(s *Store) error {
+			return s.MoveToDeadLetters(1, func(_, _ []byte) ([]byte, error) { return nil, nil })
+		},
 		"compact": func(s *Store) error { return s.Compact(t.Context()) },
 	} {
 		path := outbox(t)

@@ -200,7 +200,7 @@ func TestCompact(t *testing.T) {
 	if err := errors.Join(s.Ack(290), s.Advance("backend", 288)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Park(292, func([]byte, []byte) ([]byte, error) { return []byte("stand-in"), nil }); err != nil {
+	if err := s.MoveToDeadLetters(292, func([]byte, []byte) ([]byte, error) { return []byte("stand-in"), nil }); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // deletion is in steps
@@ -242,7 +242,7 @@ func TestCompact(t *testing.T) {
 			t.Errorf("record %d changed", want[i].Sequence)
 		}
 	}
-	if parked, err := s.Parked(); err != nil || len(parked) != 1 {
+	if parked, err := s.DeadLetters(); err != nil || len(parked) != 1 {
 		t.Errorf("%d are parked, %v", len(parked), err)
 	}
 }
@@ -297,19 +297,19 @@ func TestPark(t *testing.T) {
 	}
 	no := errors.New("no")
 	for name, err := range map[string]error{
-		"what was acknowledged": s.Park(1, standIn),
-		"what is not there":     s.Park(5, standIn),
-		"failed":                s.Park(2, func(_, _ []byte) ([]byte, error) { return nil, no }),
-		"too large":             s.Park(2, func(_, _ []byte) ([]byte, error) { return make([]byte, MaxRecordSize+1), nil }),
+		"what was acknowledged": s.MoveToDeadLetters(1, standIn),
+		"what is not there":     s.MoveToDeadLetters(5, standIn),
+		"failed":                s.MoveToDeadLetters(2, func(_, _ []byte) ([]byte, error) { return nil, no }),
+		"too large":             s.MoveToDeadLetters(2, func(_, _ []byte) ([]byte, error) { return make([]byte, MaxRecordSize+1), nil }),
 	} {
 		if err == nil {
 			t.Errorf("parked: %s", name)
 		}
 	}
-	if err := s.Park(3, standIn); err != nil {
+	if err := s.MoveToDeadLetters(3, standIn); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Park(3, standIn); err == nil {
+	if err := s.MoveToDeadLetters(3, standIn); err == nil {
 		t.Error("parked twice")
 	}
 	seq := add(t, s, "after")
@@ -322,7 +322,7 @@ func TestPark(t *testing.T) {
 	if len(got) != 4 || string(got[1].Data) != "stand-in" || string(got[2].Data) != string(before[2].Data) || got[3].Sequence != seq {
 		t.Errorf("pending: %v", got)
 	}
-	parked, err := s.Parked()
+	parked, err := s.DeadLetters()
 	if err != nil || len(parked) != 1 || parked[0].Sequence != 3 || string(parked[0].Data) != string(before[1].Data) {
 		t.Errorf("parked: %v, %v", parked, err)
 	}

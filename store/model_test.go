@@ -78,8 +78,8 @@ func TestModel(t *testing.T) {
 				}
 				seq := rapid.Uint64Range(acked+1, uint64(len(records))).Draw(t, "park")
 				standIn := []byte("stand-in")
-				err := s.Park(seq, func(_, _ []byte) ([]byte, error) { return standIn, nil })
-				if again := parked[seq] || len(parked) == maxParked; (err != nil) != again {
+				err := s.MoveToDeadLetters(seq, func(_, _ []byte) ([]byte, error) { return standIn, nil })
+				if again := parked[seq] || len(parked) == maxDeadLetters; (err != nil) != again {
 					t.Fatalf("parked %d: %v", seq, err)
 				}
 				if err == nil {

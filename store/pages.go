@@ -52,7 +52,7 @@ func (im image) roots() (found []root, failed error) {
 	for id := range min(im.pages, 2) {
 		b := make([]byte, pageHead+metaChecksum+8)
 		if _, err := im.file.ReadAt(b, int64(id*pageSize)); err != nil {
-			failed = unreadable(id, err)
+			failed = unreadablePage(id, err)
 			continue
 		}
 		m := b[pageHead:]
@@ -84,7 +84,7 @@ func (im image) page(id uint64) (page, error) {
 	}
 	head := make([]byte, pageHead)
 	if _, err := im.file.ReadAt(head, int64(id*pageSize)); err != nil {
-		return page{}, unreadable(id, err)
+		return page{}, unreadablePage(id, err)
 	}
 	p := page{id: id, flags: order.Uint16(head[8:]), count: int(order.Uint16(head[10:]))}
 	overflow := uint64(order.Uint32(head[12:]))
@@ -94,14 +94,14 @@ func (im image) page(id uint64) (page, error) {
 	}
 	p.body = make([]byte, (overflow+1)*pageSize)
 	if _, err := im.file.ReadAt(p.body, int64(id*pageSize)); err != nil {
-		return page{}, unreadable(id, err)
+		return page{}, unreadablePage(id, err)
 	}
 	return p, nil
 }
 
 // unreadable is of a page that the disk does not give: no better than one with
 // something else in it.
-func unreadable(id uint64, err error) error {
+func unreadablePage(id uint64, err error) error {
 	return fmt.Errorf("%w: cannot read page %d: %w", ErrDamaged, id, err)
 }
 

@@ -46,9 +46,9 @@ func (s *Store) Records(after uint64, limit int) ([]Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read outbox: %w", err)
 	}
-	if s.touched.Add(int32(len(records))) > releaseAfter {
-		s.touched.Store(0)
-		_ = s.view(func(tx *bolt.Tx) error { release(s.db, tx.Size()); return nil })
+	if s.touchedPages.Add(int32(len(records))) > releaseAfterPages {
+		s.touchedPages.Store(0)
+		_ = s.view(func(tx *bolt.Tx) error { releaseMapping(s.db, tx.Size()); return nil })
 	}
 	return records, nil
 }
@@ -93,7 +93,7 @@ func (s *Store) deletable(keep uint64) uint64 {
 // caller holds s.commit.
 func (s *Store) flush(keep uint64) error {
 	s.mu.Lock()
-	next, cursors := s.next(keep), s.moved
+	next, cursors := s.next(keep), s.unwritten
 	first, written := s.last.first, s.last.acked
 	s.mu.Unlock()
 	if next.first == first && next.acked == written && len(cursors) == 0 {
@@ -120,15 +120,14 @@ func (s *Store) Len() int {
 // Sequence is the number of the newest record, 0 before the first.
 func (s *Store) Sequence() uint64 { return s.Position().Last }
 
-// Position is what of the sequence an outbox holds. It is an alias as Record
-// is.
-type Position = struct {
-	First uint64 // the oldest record that is kept, Last+1 if none is
-	Acked uint64 // the newest that was acknowledged, 0 if none was
-	Last  uint64 // the newest, 0 before the first
+// Position gives the sequence numbers at which an outbox stands.
+type Position struct {
+	First uint64 // the oldest record that is kept; Last+1 when no record is kept
+	Acked uint64 // the newest acknowledged record, 0 before the first acknowledgement
+	Last  uint64 // the newest record, 0 before the first
 }
 
-// Position tells where the outbox stands.
+// Position returns where the outbox stands.
 func (s *Store) Position() Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,9 +9,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Record is one of the outbox's records. It is an alias so that a package
-// that does not import this one can name the same type.
-type Record = struct {
+// Record is a record of the outbox.
+type Record struct {
 	Sequence uint64
 	Data     []byte
 }

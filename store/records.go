@@ -130,9 +130,9 @@ var errNoRecords = fmt.Errorf("%w: it is no file of records", ErrSchema)
 // SetAside moves a damaged file out of the way, under a name with the date,
 // and gives that name; of those of before it keeps the last two. What it held
 // is lost to the device.
-func SetAside(path string, at time.Time) (aside string, err error) {
-	aside = asideName(path, at)
-	if err := errors.Join(os.Rename(path, aside), tidy(path, aside)); err != nil {
+func MoveDamaged(path string, at time.Time) (aside string, err error) {
+	aside = damagedName(path, at)
+	if err := errors.Join(os.Rename(path, aside), removeOldDamaged(path, aside)); err != nil {
 		return "", fmt.Errorf("cannot set records aside: %w", err)
 	}
 	return aside, nil

@@ -101,7 +101,7 @@ func TestRecordsDamaged(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	aside, err := store.SetAside(path, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	aside, err := store.MoveDamaged(path, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	if err != nil || !strings.HasSuffix(aside, ".damaged-20260102T030405Z") {
 		t.Fatalf("set aside as %s, %v", aside, err)
 	}

@@ -10,9 +10,9 @@ import (
 
 // Salvaged is what Salvage or Begin found.
 type Salvaged struct {
-	Kept  int     // records that are in the new file
-	Lost  []Range // those that are not, ascending
-	Aside string  // where the damaged file is now
+	Kept        int     // records that are in the new file
+	Lost        []Range // those that are not, ascending
+	DamagedFile string  // where the damaged file is now
 }
 
 // Range is a row of sequence numbers, both ends included.
@@ -36,15 +36,15 @@ var ErrNoTrace = fmt.Errorf("%w: nothing says where it stood", ErrDamaged)
 // Records that were acknowledged last may be pending again. When not even
 // the place where the outbox stood can be found, Salvage changes nothing and
 // fails with ErrNoTrace; see Begin.
-func Salvage(path string, at time.Time, given uint64, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
+func Salvage(path string, at time.Time, assigned uint64, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
 	var s Salvaged
-	aside, err := exchange(path, at, func(im image, db *bolt.DB) error {
+	aside, err := replaceDamaged(path, at, func(im image, db *bolt.DB) error {
 		found := im.scan()
 		if found.tail.first == 0 {
 			return ErrNoTrace
 		}
 		if !found.sure {
-			found.given = given
+			found.assigned = assigned
 		}
 		var err error
 		s, err = found.write(im, db, replace)
@@ -53,7 +53,7 @@ func Salvage(path string, at time.Time, given uint64, replace func(seq uint64, l
 	if err != nil {
 		return Salvaged{}, fmt.Errorf("cannot salvage outbox %s: %w", path, err)
 	}
-	s.Aside = aside
+	s.DamagedFile = aside
 	return s, nil
 }
 
@@ -61,12 +61,12 @@ func Salvage(path string, at time.Time, given uint64, replace func(seq uint64, l
 // where there is no file, but somebody else says which numbers may be pending:
 // from the one after the last that is known to be acknowledged, to one that
 // was never exceeded.
-func Begin(path string, at time.Time, pending Range, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
+func Rebuild(path string, at time.Time, pending Range, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
 	if pending.From == 0 || pending.From > pending.Through {
 		return Salvaged{}, fmt.Errorf("cannot begin outbox %s anew: %d to %d is no range", path, pending.From, pending.Through)
 	}
 	var s Salvaged
-	aside, err := exchange(path, at, func(im image, db *bolt.DB) error {
+	aside, err := replaceDamaged(path, at, func(im image, db *bolt.DB) error {
 		found := im.scan()
 		found.tail = tail{first: pending.From, acked: pending.From - 1, sequence: pending.Through}
 		var err error
@@ -76,12 +76,12 @@ func Begin(path string, at time.Time, pending Range, replace func(seq uint64, lo
 	if err != nil {
 		return Salvaged{}, fmt.Errorf("cannot begin outbox %s anew: %w", path, err)
 	}
-	s.Aside = aside
+	s.DamagedFile = aside
 	return s, nil
 }
 
 // place is where in the file an entry is.
-type place struct {
+type location struct {
 	page  uint64
 	index int
 	inner int // its place in the inline bucket at index, -1 if that is none
@@ -89,11 +89,11 @@ type place struct {
 
 // findings are the whole entries of a file, wherever they are in it.
 type findings struct {
-	entries map[uint64]place
-	parked  map[uint64]place
-	tail    tail   // the newest there is
-	sure    bool   // the newest root leads to a tail: there was no newer one
-	given   uint64 // numbers through here may have been given, if not 0
+	entries     map[uint64]location
+	deadLetters map[uint64]location
+	tail        tail   // the newest there is
+	sure        bool   // the newest root leads to a tail: there was no newer one
+	assigned    uint64 // numbers through here may have been given, if not 0
 }
 
 // scan looks at every page, whether anything leads to it or not. Entries and
@@ -101,13 +101,13 @@ type findings struct {
 // deleted may still be found. Of two entries of one number, that to which
 // something leads is taken.
 func (im image) scan() findings {
-	f := findings{entries: map[uint64]place{}, parked: map[uint64]place{}}
+	f := findings{entries: map[uint64]location{}, deadLetters: map[uint64]location{}}
 	inUse, sure := im.inUse()
 	f.sure = sure
 	for _, want := range []bool{true, false} {
 		for id := range im.pages {
 			if inUse[id] == want {
-				f.look(im, id)
+				f.scanPage(im, id)
 			}
 		}
 	}
@@ -137,7 +137,7 @@ func (im image) inUse() (pages []bool, tail bool) {
 	return w.seen, tail
 }
 
-func (f *findings) look(im image, id uint64) {
+func (f *findings) scanPage(im image, id uint64) {
 	p, err := im.page(id)
 	if err != nil || p.flags != leafPage {
 		return
@@ -147,25 +147,25 @@ func (f *findings) look(im image, id uint64) {
 		return
 	}
 	for i, e := range elements {
-		f.see(e, place{page: id, index: i, inner: -1})
+		f.add(e, location{page: id, index: i, inner: -1})
 		inline, err := e.inline()
 		if err != nil {
 			continue
 		}
 		for k, e := range inline {
-			f.see(e, place{page: id, index: i, inner: k})
+			f.add(e, location{page: id, index: i, inner: k})
 		}
 	}
 }
 
 // see takes an element for what its digest says that it is.
-func (f *findings) see(e element, at place) {
+func (f *findings) add(e element, at location) {
 	switch {
 	case e.bucket:
 	case len(e.key) == 8:
-		f.note(f.entries, sequence(e.key), e.value, at)
-	case len(e.key) == 9 && e.key[0] == parkedKey(0)[0]:
-		f.note(f.parked, sequence(e.key[1:]), e.value, at)
+		f.addEntry(f.entries, sequence(e.key), e.value, at)
+	case len(e.key) == 9 && e.key[0] == deadLetterKey(0)[0]:
+		f.addEntry(f.deadLetters, sequence(e.key[1:]), e.value, at)
 	case bytes.Equal(e.key, tailKey):
 		if t, err := decodeTail(e.value); err == nil && t.newer(f.tail) {
 			f.tail = t
@@ -173,7 +173,7 @@ func (f *findings) see(e element, at place) {
 	}
 }
 
-func (f *findings) note(in map[uint64]place, seq uint64, entry []byte, at place) {
+func (f *findings) addEntry(in map[uint64]location, seq uint64, entry []byte, at location) {
 	if _, there := in[seq]; there {
 		return
 	}
@@ -185,7 +185,7 @@ func (f *findings) note(in map[uint64]place, seq uint64, entry []byte, at place)
 // newest is the last record that there was, or may have been: a commit whose
 // tail was lost may have left it.
 func (f findings) newest() uint64 {
-	newest := max(f.tail.sequence, f.given)
+	newest := max(f.tail.sequence, f.assigned)
 	for seq := range f.entries {
 		newest = max(newest, seq)
 	}
@@ -252,7 +252,7 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 		}
 	}
 	return s, db.Update(func(tx *bolt.Tx) error {
-		for seq, at := range f.parked {
+		for seq, at := range f.deadLetters {
 			entry, err := f.read(im, at, seq)
 			if err != nil {
 				return err
@@ -262,7 +262,7 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 			if bytes.Equal(getEntry(tx, seq), entry) {
 				continue
 			}
-			if err := tx.Bucket(parkedBucket).Put(parkedKey(seq), entry); err != nil {
+			if err := tx.Bucket(deadLettersBucket).Put(deadLetterKey(seq), entry); err != nil {
 				return err
 			}
 		}
@@ -283,7 +283,7 @@ func replacement(seq uint64, lost Range, prev []byte, replace func(uint64, Range
 }
 
 // read fetches an entry that scan saw, and checks it anew.
-func (f findings) read(im image, at place, seq uint64) ([]byte, error) {
+func (f findings) read(im image, at location, seq uint64) ([]byte, error) {
 	p, err := im.page(at.page)
 	if err != nil {
 		return nil, err

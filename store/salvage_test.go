@@ -57,7 +57,7 @@ func recoverFile(t testing.TB, file []byte) (s *Store, salvaged Salvaged) {
 		if salvaged, err = Salvage(path, noon, 0, replaceText); err != nil {
 			t.Fatal(err)
 		}
-		aside, err := os.ReadFile(salvaged.Aside)
+		aside, err := os.ReadFile(salvaged.DamagedFile)
 		if err != nil || !bytes.Equal(aside, file) {
 			t.Fatalf("the damaged file was not kept as it was (%v)", err)
 		}
@@ -172,7 +172,7 @@ func TestCutShort(t *testing.T) {
 		}
 		salvaged, err := Salvage(path, noon, given, replaceText)
 		if errors.Is(err, ErrNoTrace) {
-			salvaged, err = Begin(path, noon, pendingThen, replaceText)
+			salvaged, err = Rebuild(path, noon, pendingThen, replaceText)
 			kept += salvaged.Kept
 		}
 		if err != nil {
@@ -227,15 +227,15 @@ func TestNothingToSalvage(t *testing.T) {
 	}
 }
 
-// TestAsideIsBounded: of many damaged files the last are kept, and the one of
+// TestDamagedFilesAreBounded: of many damaged files the last are kept, and the one of
 // this time, also when the clock is wrong.
-func TestAsideIsBounded(t *testing.T) {
+func TestDamagedFilesAreBounded(t *testing.T) {
 	path := outbox(t)
 	for _, day := range []int{20, 21, 22, 23, 1} {
 		if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Begin(path, time.Date(2026, 11, day, 0, 0, 0, 0, time.UTC), Range{1, 1}, replaceText); err != nil {
+		if _, err := Rebuild(path, time.Date(2026, 11, day, 0, 0, 0, 0, time.UTC), Range{1, 1}, replaceText); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -268,7 +268,7 @@ func TestSalvageOfTheWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(salvaged.Lost) != 0 || salvaged.Kept != len(records) || salvaged.Aside != path+".damaged-20261122T120000Z" {
+	if len(salvaged.Lost) != 0 || salvaged.Kept != len(records) || salvaged.DamagedFile != path+".damaged-20261122T120000Z" {
 		t.Errorf("salvaged %+v of %d records", salvaged, len(records))
 	}
 	s := open(t, path)

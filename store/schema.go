@@ -15,7 +15,7 @@ import (
 //	sequence, 8 bytes → a bucket with one key, the sequence again → entry
 //	"cursors"         → consumer → sequence, 8 bytes
 //	"meta"            → see schemaKey, tailKey
-//	"parked"          → see parkedKey → entry
+//	"parked"          → see deadLetterKey → entry
 //
 // A commit writes anew every page on the way from the top to what it changes.
 // A bucket of its own gives a record pages of its own, which are never written
@@ -25,10 +25,10 @@ import (
 // is added. When some 80 records are kept, the top has pages below it, and an
 // append writes one page more.
 var (
-	metaBucket    = []byte("meta")
-	cursorsBucket = []byte("cursors")
-	parkedBucket  = []byte("parked")
-	eventsBucket  = []byte("events") // of format 1: sequence → entry
+	metaBucket        = []byte("meta")
+	cursorsBucket     = []byte("cursors")
+	deadLettersBucket = []byte("parked")
+	eventsBucket      = []byte("events") // of format 1: sequence → entry
 
 	schemaKey = []byte("schema") // see encodeSchema
 	tailKey   = []byte("tail")   // see encodeTail
@@ -55,7 +55,7 @@ var migrations = []func(tx *bolt.Tx) error{
 		if err := tx.DeleteBucket(eventsBucket); err != nil {
 			return err
 		}
-		if _, err := tx.CreateBucket(parkedBucket); err != nil {
+		if _, err := tx.CreateBucket(deadLettersBucket); err != nil {
 			return err
 		}
 		t, err := readTail(tx)

@@ -57,7 +57,7 @@ const (
 
 	// releaseAfter is how many commits, or records that were read, may leave
 	// their pages in memory.
-	releaseAfter = 16
+	releaseAfterPages = 16
 )
 
 // Options are the settings of a store.
@@ -91,21 +91,21 @@ type Store struct {
 	queue  queue
 	commit sync.Mutex // held by who updates the database
 
-	mu      sync.Mutex // guards what is below
-	last    tail       // as on disk
-	acked   uint64     // all up to here were acknowledged
-	cursors map[string]uint64
-	moved   map[string]uint64 // of cursors, what is not on disk; never added to in place
-	changed chan struct{}
-	closed  bool
+	mu        sync.Mutex // guards what is below
+	last      tail       // as on disk
+	acked     uint64     // all up to here were acknowledged
+	cursors   map[string]uint64
+	unwritten map[string]uint64 // of cursors, what is not on disk; never added to in place
+	changed   chan struct{}
+	closed    bool
 
-	touched atomic.Int32 // pages that may be in memory, see releaseAfter
+	touchedPages atomic.Int32 // pages that may be in memory, see releaseAfter
 
 	// Guarded by commit.
-	doubt   bool   // after a failed commit: records after last may be on disk that nobody was told are
-	full    bool   // the level was Full when it was last looked at
-	entries []byte // memory of the last commit's entries
-	ample   int64  // bytes that may be appended before the room is looked at again
+	uncertain      bool   // after a failed commit: records after last may be on disk that nobody was told are
+	full           bool   // the level was Full when it was last looked at
+	entries        []byte // memory of the last commit's entries
+	uncheckedSpace int64  // bytes that may be appended before the room is looked at again
 }
 
 // Open opens the outbox at path, or makes an empty one. It fails with
@@ -163,7 +163,7 @@ func (s *Store) open() (err error) {
 		}
 		s.acked = s.last.acked
 		s.cursors, err = readCursors(tx)
-		release(s.db, tx.Size())
+		releaseMapping(s.db, tx.Size())
 		return err
 	})
 }
@@ -194,7 +194,7 @@ func (s *Store) Close() error {
 	closed := s.closed
 	s.closed = true
 	s.mu.Unlock()
-	s.ample = 0
+	s.uncheckedSpace = 0
 	if closed {
 		return nil
 	}

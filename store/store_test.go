@@ -276,7 +276,7 @@ func TestFailedCommitLeavesNoGhost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.doubt = true
+	s.uncertain = true
 	if n := len(pending(t, s, 0, 10)); n != 1 {
 		t.Errorf("%d records pending, of which one was appended", n)
 	}

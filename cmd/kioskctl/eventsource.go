@@ -81,7 +81,7 @@ func (path outboxFile) each(_ context.Context, f func(sealed) error) (summary, e
 		}
 		return nil
 	}
-	x, err := store.Examine(string(path), func(r store.Record) error {
+	x, err := store.Inspect(string(path), func(r store.Record) error {
 		found = append(found, sealed{sequence: r.Sequence, text: r.Data})
 		return nil
 	})

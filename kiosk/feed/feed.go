@@ -25,29 +25,16 @@ import (
 	"time"
 
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/store"
 )
 
-// Record is an event of the outbox. It is an alias so that the outbox, which
-// knows nothing of this package, can name the same type.
-type Record = struct {
-	Sequence uint64
-	Data     []byte // a CloudEvent, JSON
-}
-
-// Position is what of the sequence the outbox holds.
-type Position = struct {
-	First uint64 // the oldest event that is kept
-	Acked uint64 // the newest that the hub has acknowledged
-	Last  uint64 // the newest
-}
-
-// Outbox is where the events are.
+// Outbox holds the events. The data of each record is a CloudEvent in JSON.
 type Outbox interface {
 	// Records gives up to limit events after a sequence number, in order.
-	Records(after uint64, limit int) ([]Record, error)
+	Records(after uint64, limit int) ([]store.Record, error)
 	// Parked gives those that the hub would not take.
-	Parked() ([]Record, error)
-	Position() Position
+	DeadLetters() ([]store.Record, error)
+	Position() store.Position
 	// Changed gives a channel that is closed when an event is added.
 	Changed() <-chan struct{}
 	// Cursor is the newest event that a consumer has dealt with; Advance
@@ -139,7 +126,7 @@ func pull(ctx context.Context, w http.ResponseWriter, o Outbox, after uint64, mo
 
 // encode gives events as a JSON array of at most hubapi.MaxEventsBody bytes,
 // and the sequence number of the last that is in it.
-func encode(records []Record, after uint64) (body []byte, last uint64) {
+func encode(records []store.Record, after uint64) (body []byte, last uint64) {
 	body, last = []byte("["), after
 	for i, r := range records {
 		if i > 0 && len(body)+len(r.Data)+len(",]") > hubapi.MaxEventsBody {

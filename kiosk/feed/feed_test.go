@@ -165,19 +165,19 @@ func TestWhoMayPull(t *testing.T) {
 // memory is an outbox that waits in a bubble of synctest, where a file cannot.
 type memory struct {
 	mu      sync.Mutex
-	records []feed.Record
+	records []store.Record
 	changed chan struct{}
 }
 
-func (m *memory) Records(after uint64, limit int) ([]feed.Record, error) {
+func (m *memory) Records(after uint64, limit int) ([]store.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.records[min(int(after), len(m.records)):]
 	return r[:min(limit, len(r))], nil
 }
-func (m *memory) Parked() ([]feed.Record, error) { return nil, errors.New("cannot read") }
-func (m *memory) Position() feed.Position {
-	return feed.Position{First: 1, Last: uint64(len(m.records))}
+func (m *memory) DeadLetters() ([]store.Record, error) { return nil, errors.New("cannot read") }
+func (m *memory) Position() store.Position {
+	return store.Position{First: 1, Last: uint64(len(m.records))}
 }
 func (m *memory) Changed() <-chan struct{}     { return m.changed }
 func (m *memory) Cursor(string) uint64         { return 0 }
@@ -206,7 +206,7 @@ func get(ctx context.Context, h http.Handler, path string) *recorder {
 // TestLocal: what a technician asks for, and what is answered.
 func TestLocal(t *testing.T) {
 	o := newOutbox(t, 5)
-	if err := errors.Join(o.Ack(2), o.Park(4, func(_, _ []byte) ([]byte, error) { return []byte(`{"standin":4}`), nil })); err != nil {
+	if err := errors.Join(o.Ack(2), o.MoveToDeadLetters(4, func(_, _ []byte) ([]byte, error) { return []byte(`{"standin":4}`), nil })); err != nil {
 		t.Fatal(err)
 	}
 	h := feed.Local(o, slog.New(slog.DiscardHandler))
@@ -246,7 +246,7 @@ func TestLongPoll(t *testing.T) {
 		go func() {
 			<-time.After(7 * time.Second)
 			m.mu.Lock()
-			m.records = append(m.records, feed.Record{Sequence: 1, Data: []byte("{}")})
+			m.records = append(m.records, store.Record{Sequence: 1, Data: []byte("{}")})
 			m.mu.Unlock()
 			close(m.changed)
 		}()

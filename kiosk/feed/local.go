@@ -24,7 +24,7 @@ type State struct {
 func Local(o Outbox, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/outbox", func(w http.ResponseWriter, r *http.Request) {
-		parked, err := o.Parked()
+		parked, err := o.DeadLetters()
 		if err != nil {
 			refuse(w, log, err)
 			return

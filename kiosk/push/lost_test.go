@@ -226,7 +226,7 @@ func TestBegunAnewBehindTheHub(t *testing.T) {
 	if err := errors.Join(k.outbox.Close(), os.WriteFile(k.path, make([]byte, 64<<10), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := store.Begin(k.path, time.Now(), store.Range{From: 4, Through: 8}, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
+	_, err := store.Rebuild(k.path, time.Now(), store.Range{From: 4, Through: 8}, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
 		return k.journal.Lost(seq, lost.From, lost.Through, prev)
 	})
 	if err != nil {

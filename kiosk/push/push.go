@@ -15,22 +15,16 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/store"
 )
 
-// Record is an event of the outbox. It is an alias so that the outbox, which
-// knows nothing of this package, can name the same type.
-type Record = struct {
-	Sequence uint64
-	Data     []byte // a CloudEvent, JSON
-}
-
-// Queue is the outbox.
+// Queue is the outbox. The data of each record is a CloudEvent in JSON.
 type Queue interface {
 	// Pending gives up to limit records after a sequence number, in order,
 	// that were not acknowledged.
-	Pending(after uint64, limit int) ([]Record, error)
+	Pending(after uint64, limit int) ([]store.Record, error)
 	// Records is Pending with those that were acknowledged and are kept.
-	Records(after uint64, limit int) ([]Record, error)
+	Records(after uint64, limit int) ([]store.Record, error)
 	// Ack says that all records through a sequence number are the hub's.
 	Ack(through uint64) error
 	// Sequence gives the number of the newest record.

@@ -26,7 +26,7 @@ var turn sync.Mutex
 
 // memory is an outbox that forgets when the test is over.
 type memory struct {
-	records []Record
+	records []store.Record
 	acked   uint64
 	changed chan struct{}
 	broken  error
@@ -46,16 +46,16 @@ func (m *memory) add(size int) {
 	defer turn.Unlock()
 	n := len(m.records) + 1
 	event := fmt.Appendf(nil, `{"sequence":%d,"pad":"%s"}`, n, strings.Repeat("x", size))
-	m.records = append(m.records, Record{Sequence: uint64(n), Data: event})
+	m.records = append(m.records, store.Record{Sequence: uint64(n), Data: event})
 	close(m.changed)
 	m.changed = make(chan struct{})
 }
 
-func (m *memory) Pending(after uint64, limit int) ([]Record, error) {
+func (m *memory) Pending(after uint64, limit int) ([]store.Record, error) {
 	return m.Records(max(after, m.acked), limit)
 }
 
-func (m *memory) Records(after uint64, limit int) ([]Record, error) {
+func (m *memory) Records(after uint64, limit int) ([]store.Record, error) {
 	turn.Lock()
 	defer turn.Unlock()
 	if m.broken != nil {

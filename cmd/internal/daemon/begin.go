@@ -58,13 +58,13 @@ func (o *outboxOpening) begin(ctx context.Context, known mark) error {
 	if known.Through > last {
 		pending.Through, most = known.Through, known.Through
 	}
-	begun, err := store.Begin(o.path, o.journal.Clocks.Now(), pending, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
+	begun, err := store.Rebuild(o.path, o.journal.Clocks.Now(), pending, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
 		return o.journal.Lost(seq, lost.From, min(lost.Through, most), prev)
 	})
 	if err != nil {
 		return err
 	}
-	o.log.Warn("outbox begun anew", "after", last, "kept", begun.Kept, "lost", begun.Lost, "aside", begun.Aside)
+	o.log.Warn("outbox begun anew", "after", last, "kept", begun.Kept, "lost", begun.Lost, "aside", begun.DamagedFile)
 	return nil
 }
 

@@ -21,7 +21,7 @@ func openRecords(path string, now time.Time, log *slog.Logger) (*store.Records, 
 	if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, store.ErrSchema) {
 		return records, err
 	}
-	aside, e := store.SetAside(path, now)
+	aside, e := store.MoveDamaged(path, now)
 	if e != nil {
 		return nil, errors.Join(err, e)
 	}

@@ -74,7 +74,7 @@ func (o *outboxOpening) salvage(known mark) error {
 		return o.journal.Lost(seq, lost.From, lost.Through, prev)
 	})
 	if err == nil {
-		o.log.Warn("outbox salvaged", "kept", salvaged.Kept, "lost", salvaged.Lost, "aside", salvaged.Aside)
+		o.log.Warn("outbox salvaged", "kept", salvaged.Kept, "lost", salvaged.Lost, "aside", salvaged.DamagedFile)
 	}
 	return err
 }
@@ -84,7 +84,7 @@ func (d *Daemon) push(ctx context.Context) {
 	p := push.Pusher{
 		Queue: d.store, Send: d.client.SendEventsInTurn, Log: d.log, Busy: d.visits.busy,
 		Park: func(sequence uint64, problem string) error {
-			return d.store.Park(sequence, d.journal.StandIn(sequence, problem))
+			return d.store.MoveToDeadLetters(sequence, d.journal.StandIn(sequence, problem))
 		},
 	}
 	_ = p.Run(ctx) // ctx's error

@@ -72,7 +72,7 @@ func (c Checker) box(path string, box int, p promise) error {
 	if err := p.position(box, at, s.Cursor(consumer), want.old); err != nil {
 		return err
 	}
-	aside, err := s.Parked()
+	aside, err := s.DeadLetters()
 	if err != nil {
 		return err
 	}

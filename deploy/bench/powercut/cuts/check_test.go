@@ -74,17 +74,17 @@ func TestCheckNotices(t *testing.T) {
 			want: "cursor is at 2",
 		},
 		{
-			name: "parked by itself", change: reopened(func(s *store.Store) error { return s.Park(3, standIn) }),
+			name: "parked by itself", change: reopened(func(s *store.Store) error { return s.MoveToDeadLetters(3, standIn) }),
 			want: "record 3 was parked by itself",
 		},
 		{
-			name: "perhaps parked", change: reopened(func(s *store.Store) error { return s.Park(3, standIn) }),
+			name: "perhaps parked", change: reopened(func(s *store.Store) error { return s.MoveToDeadLetters(3, standIn) }),
 			say: func(p *promise) { p.parked[3], p.parked[4] = false, false },
 		},
 		{name: "not parked", say: func(p *promise) { p.parked[3] = true }, want: "record 3, which was parked, is missing"},
 		{
 			name: "another stands in", change: reopened(func(s *store.Store) error {
-				return s.Park(3, func(_, _ []byte) ([]byte, error) { return []byte("other"), nil })
+				return s.MoveToDeadLetters(3, func(_, _ []byte) ([]byte, error) { return []byte("other"), nil })
 			}),
 			say: func(p *promise) { p.parked[3] = true }, want: "record 3: it is not what was appended, or stands in",
 		},

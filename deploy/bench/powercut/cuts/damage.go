@@ -36,7 +36,7 @@ var lost = []byte("lost")
 // records link as these did, so that the chain goes on as if they were there.
 func begin(path string, pending store.Range, made chain) error {
 	all := expected{chain: made}
-	_, err := store.Begin(path, time.Unix(0, 0), pending, func(seq uint64, _ store.Range, _ []byte) (record, link []byte, err error) {
+	_, err := store.Rebuild(path, time.Unix(0, 0), pending, func(seq uint64, _ store.Range, _ []byte) (record, link []byte, err error) {
 		all.record(seq)
 		return lost, all.link, nil
 	})

@@ -143,7 +143,7 @@ func (l *life) session(opening Point, records int) (at store.Position, err error
 		err = errors.Join(err, <-failed)
 	}
 	if last := s.Sequence(); err == nil { // nobody acknowledges the last
-		err = l.do(Park, last, func() error { return s.Park(last, standIn) })
+		err = l.do(Park, last, func() error { return s.MoveToDeadLetters(last, standIn) })
 	}
 	err = errors.Join(err, l.do(Close, 0, s.Close))
 	return s.Position(), err

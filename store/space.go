@@ -32,7 +32,7 @@ const (
 	// lookAfter is how many bytes are appended, where there is ample room,
 	// before it is looked at again. What others write to the disk meanwhile is
 	// what the headroom is for.
-	lookAfter = 1 << 20
+	checkSpaceAfter = 1 << 20
 
 	// deletedAtOnce bounds one commit's deletions, and with them the time for
 	// which an append waits.
@@ -48,7 +48,7 @@ func (s *Store) Level() (Level, error) {
 }
 
 func (s *Store) level() (Level, error) {
-	room, err := s.room()
+	space, err := s.space()
 	if err != nil {
 		return Full, fmt.Errorf("cannot tell the room in outbox: %w", err)
 	}
@@ -56,11 +56,11 @@ func (s *Store) level() (Level, error) {
 	if s.full {
 		end += s.limit / 16
 	}
-	s.full = room < end
+	s.full = space < end
 	switch {
 	case s.full:
 		return Full, nil
-	case room < reserve+s.limit/4:
+	case space < reserve+s.limit/4:
 		return Low, nil
 	}
 	return Roomy, nil
@@ -69,16 +69,16 @@ func (s *Store) level() (Level, error) {
 // roomFor gives the bytes that so many records may take. While there is ample
 // room it spares them the look, which is a fifth of all that an append takes
 // beside waiting for the disk. The caller holds s.commit.
-func (s *Store) roomFor(records int) (int64, error) {
-	if int64(records)*maxCost <= s.ample {
-		return s.ample, nil
+func (s *Store) spaceFor(records int) (int64, error) {
+	if int64(records)*maxCost <= s.uncheckedSpace {
+		return s.uncheckedSpace, nil
 	}
-	return s.room()
+	return s.space()
 }
 
 // room gives the bytes that may still be appended. It deletes what was
 // acknowledged when little is left. The caller holds s.commit.
-func (s *Store) room() (int64, error) {
+func (s *Store) space() (int64, error) {
 	for {
 		s.mu.Lock()
 		closed, deletable := s.closed, s.deletable(0) >= s.last.first
@@ -97,10 +97,10 @@ func (s *Store) room() (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		room := min(s.limit-used, max(disk-s.headroom, 0)+free)
-		s.ample = min(room-(reserve+s.limit/4), lookAfter)
-		if !deletable || s.ample >= 0 {
-			return room, nil
+		space := min(s.limit-used, max(disk-s.headroom, 0)+free)
+		s.uncheckedSpace = min(space-(reserve+s.limit/4), checkSpaceAfter)
+		if !deletable || s.uncheckedSpace >= 0 {
+			return space, nil
 		}
 		if err := s.flush(0); err != nil {
 			return 0, err

@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// Examination is what a file of an outbox holds, read without opening it.
-type Examination struct {
+// Inspection is what a file of an outbox holds, read without opening it.
+type Inspection struct {
 	Position
 	Lost   []Range // records that should be there and cannot be read
 	Damage error   // why Open would not take the file, nil if it would
@@ -16,29 +16,29 @@ type Examination struct {
 // damaged, and gives each with its records in order. It changes nothing and
 // takes no lock; of a file that is being written to it may see a part. When
 // nothing says where the outbox stood it fails with ErrNoTrace.
-func Examine(path string, each func(Record) error) (Examination, error) {
-	x, err := examine(path, each)
+func Inspect(path string, each func(Record) error) (Inspection, error) {
+	x, err := inspect(path, each)
 	if err != nil {
-		return Examination{}, fmt.Errorf("cannot examine outbox %s: %w", path, err)
+		return Inspection{}, fmt.Errorf("cannot examine outbox %s: %w", path, err)
 	}
 	return x, nil
 }
 
-func examine(path string, each func(Record) error) (Examination, error) {
+func inspect(path string, each func(Record) error) (Inspection, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return Examination{}, err
+		return Inspection{}, err
 	}
 	defer f.Close()
 	im, err := newImage(f)
 	if err != nil {
-		return Examination{}, err
+		return Inspection{}, err
 	}
 	found := im.scan()
 	if found.tail.first == 0 {
-		return Examination{}, ErrNoTrace
+		return Inspection{}, ErrNoTrace
 	}
-	x := Examination{
+	x := Inspection{
 		Position: Position{First: found.tail.first, Acked: found.tail.acked, Last: found.newest()},
 		Lost:     found.lost(),
 		Damage:   check(path),

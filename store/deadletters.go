@@ -8,24 +8,24 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// maxParked is how many records are kept aside at most.
-const maxParked = 100
+// maxDeadLetters is how many records are kept aside at most.
+const maxDeadLetters = 100
 
 // Park puts another record in the place of one that nobody takes, and keeps
 // that one aside: see Parked. standIn makes it, given the link of the record
 // before (nil if that is not known any more) and the link that the record
 // after it follows, which the place keeps. A record is parked once; the
 // record must be pending, and there is room for 100.
-func (s *Store) Park(seq uint64, standIn func(prev, link []byte) (record []byte, err error)) error {
+func (s *Store) MoveToDeadLetters(seq uint64, standIn func(prev, link []byte) (record []byte, err error)) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	if err := s.park(seq, standIn); err != nil {
+	if err := s.moveToDeadLetters(seq, standIn); err != nil {
 		return fmt.Errorf("cannot park record %d: %w", seq, err)
 	}
 	return nil
 }
 
-func (s *Store) park(seq uint64, standIn func(prev, link []byte) ([]byte, error)) error {
+func (s *Store) moveToDeadLetters(seq uint64, standIn func(prev, link []byte) ([]byte, error)) error {
 	s.mu.Lock()
 	last, acked, closed := s.last, s.acked, s.closed
 	s.mu.Unlock()
@@ -35,13 +35,13 @@ func (s *Store) park(seq uint64, standIn func(prev, link []byte) ([]byte, error)
 	case seq <= acked || seq > last.sequence:
 		return errors.New("it is not pending")
 	}
-	s.ample = 0 // what is kept aside takes room too
+	s.uncheckedSpace = 0 // what is kept aside takes room too
 	return s.update(last, func(tx *bolt.Tx) error {
-		aside := tx.Bucket(parkedBucket)
-		if aside.Get(parkedKey(seq)) != nil {
+		aside := tx.Bucket(deadLettersBucket)
+		if aside.Get(deadLetterKey(seq)) != nil {
 			return errors.New("it was parked before")
 		}
-		if aside.Stats().KeyN >= maxParked {
+		if aside.Stats().KeyN >= maxDeadLetters {
 			return errors.New("too many are")
 		}
 		entry := bytes.Clone(getEntry(tx, seq))
@@ -66,7 +66,7 @@ func (s *Store) park(seq uint64, standIn func(prev, link []byte) ([]byte, error)
 			return err
 		}
 		return errors.Join(
-			aside.Put(parkedKey(seq), entry),
+			aside.Put(deadLetterKey(seq), entry),
 			putEntry(tx, seq, encodeEntry(seq, link, record)),
 			writeTail(tx, last),
 		)
@@ -74,9 +74,9 @@ func (s *Store) park(seq uint64, standIn func(prev, link []byte) ([]byte, error)
 }
 
 // Parked gives the records that were parked, in order.
-func (s *Store) Parked() (records []Record, err error) {
+func (s *Store) DeadLetters() (records []Record, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		return tx.Bucket(parkedBucket).ForEach(func(k, entry []byte) error {
+		return tx.Bucket(deadLettersBucket).ForEach(func(k, entry []byte) error {
 			_, record, err := decodeEntry(sequence(k[1:]), entry)
 			records = append(records, Record{Sequence: sequence(k[1:]), Data: bytes.Clone(record)})
 			return err
@@ -88,5 +88,5 @@ func (s *Store) Parked() (records []Record, err error) {
 	return records, nil
 }
 
-// parkedKey is told by its length from that of the record in its place.
-func parkedKey(sequence uint64) []byte { return append([]byte("p"), key(sequence)...) }
+// deadLetterKey is told by its length from that of the record in its place.
+func deadLetterKey(sequence uint64) []byte { return append([]byte("p"), key(sequence)...) }

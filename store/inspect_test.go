@@ -20,10 +20,10 @@ func TestExamine(t *testing.T) {
 	for range 4 {
 		add(t, s, string(make([]byte, 2000)))
 	}
-	look := func(path string) (Examination, []Record) {
+	look := func(path string) (Inspection, []Record) {
 		t.Helper()
 		var records []Record
-		x, err := Examine(path, func(r Record) error { records = append(records, r); return nil })
+		x, err := Inspect(path, func(r Record) error { records = append(records, r); return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func TestExamine(t *testing.T) {
 	if err := os.WriteFile(damaged, bytes.Repeat([]byte("garbage!"), 4096), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Examine(damaged, nil); !errors.Is(err, ErrNoTrace) {
+	if _, err := Inspect(damaged, nil); !errors.Is(err, ErrNoTrace) {
 		t.Errorf("examined garbage: %v", err)
 	}
 }
@@ -78,8 +78,8 @@ func TestBegin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		begun, err := Begin(path, noon, Range{41, 1043}, replaceText)
-		if err != nil || begun.Aside != want || begun.Kept != 0 || !slices.Equal(begun.Lost, []Range{{41, 1043}}) {
+		begun, err := Rebuild(path, noon, Range{41, 1043}, replaceText)
+		if err != nil || begun.DamagedFile != want || begun.Kept != 0 || !slices.Equal(begun.Lost, []Range{{41, 1043}}) {
 			t.Fatalf("begun with %+v, %v, want %s", begun, err, want)
 		}
 		s := openWith(t, path, Options{})
@@ -95,7 +95,7 @@ func TestBegin(t *testing.T) {
 		}
 	}
 	for _, none := range []Range{{}, {0, 3}, {4, 3}} {
-		if _, err := Begin(path, noon, none, replaceText); err == nil {
+		if _, err := Rebuild(path, noon, none, replaceText); err == nil {
 			t.Errorf("begun with %v lost", none)
 		}
 	}

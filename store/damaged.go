@@ -15,7 +15,7 @@ import (
 // exchange puts a new file, filled by fill, in the place of a damaged one, and
 // gives the name that this has then, "" if there is none. If it fails nothing
 // is changed.
-func exchange(path string, at time.Time, fill func(damaged image, db *bolt.DB) error) (aside string, err error) {
+func replaceDamaged(path string, at time.Time, fill func(damaged image, db *bolt.DB) error) (aside string, err error) {
 	lock, err := lockFile(path+".lock", lockWait)
 	if err != nil {
 		return "", err
@@ -49,30 +49,30 @@ func exchange(path string, at time.Time, fill func(damaged image, db *bolt.DB) e
 	if gone {
 		return "", install(path+".new", path)
 	}
-	if aside, err = secondName(path, asideName(path, at)); err != nil {
+	if aside, err = linkUnused(path, damagedName(path, at)); err != nil {
 		return "", err
 	}
-	return aside, errors.Join(install(path+".new", path), tidy(path, aside))
+	return aside, errors.Join(install(path+".new", path), removeOldDamaged(path, aside))
 }
 
-// maxAside is how many damaged files are kept, so that a disk that goes on
+// maxDamagedFiles is how many damaged files are kept, so that a disk that goes on
 // failing is not filled by them.
-const maxAside = 3
+const maxDamagedFiles = 3
 
-func asideName(path string, at time.Time) string {
+func damagedName(path string, at time.Time) string {
 	return path + ".damaged-" + at.UTC().Format("20060102T150405Z")
 }
 
 // tidy removes the oldest of the damaged files but for the newest, however old
 // a machine without a clock says that this is.
-func tidy(path, newest string) error {
+func removeOldDamaged(path, newest string) error {
 	names, err := filepath.Glob(path + ".damaged-*")
 	if err != nil {
 		return err
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return name == newest })
 	slices.Sort(names)
-	for len(names) >= maxAside {
+	for len(names) >= maxDamagedFiles {
 		err, names = errors.Join(err, os.Remove(names[0])), names[1:]
 	}
 	return err
@@ -80,7 +80,7 @@ func tidy(path, newest string) error {
 
 // secondName links a file to a name, or to one with a number behind it: a
 // machine without a clock can come by the same date again.
-func secondName(path, name string) (string, error) {
+func linkUnused(path, name string) (string, error) {
 	for n, aside := 2, name; ; n++ {
 		err := os.Link(path, aside)
 		if !errors.Is(err, fs.ErrExist) || n > 1000 {
