@@ -62,7 +62,7 @@ func beWriter() error {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	old, err := ReadOld("../testdata/format*.db", scratch)
+	old, err := ReadOld("../../../../store/testdata/format*.db", scratch)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func runWriter(folder, manner string, seed uint64) error {
 
 func oldOutboxes(t *testing.T) []Old {
 	t.Helper()
-	old, err := ReadOld("../testdata/format*.db", t.TempDir())
+	old, err := ReadOld("../../../../store/testdata/format*.db", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
