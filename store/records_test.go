@@ -76,7 +76,7 @@ func TestRecordsDamaged(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "records.db")
 	r := openRecords(t, path)
-	if err := r.Put("orders", map[string][]byte{"current": []byte("what the hub has said")}); err != nil {
+	if err := r.Put("policy", map[string][]byte{"current": []byte("what the hub has said")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Close(); err != nil {
@@ -105,7 +105,7 @@ func TestRecordsDamaged(t *testing.T) {
 	if err != nil || !strings.HasSuffix(aside, ".damaged-20260102T030405Z") {
 		t.Fatalf("set aside as %s, %v", aside, err)
 	}
-	if v, err := openRecords(t, path).Get("orders", "current"); v != nil || err != nil {
+	if v, err := openRecords(t, path).Get("policy", "current"); v != nil || err != nil {
 		t.Errorf("the new file has %q, %v", v, err)
 	}
 }

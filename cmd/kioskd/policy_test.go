@@ -10,9 +10,9 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// TestOrders is a kiosk that decides by the hub's rules while the hub is down, over
+// TestPolicy is a kiosk that decides by the hub's rules while the hub is down, over
 // its own restart too, and a hub that judges again what it hears of later.
-func TestOrders(t *testing.T) {
+func TestPolicy(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)
 	hubConfig := s.path("hub/hub.toml")
@@ -28,7 +28,7 @@ func TestOrders(t *testing.T) {
 	theHub := s.startHub()
 	p := newPerson(t, s.panel)
 	daemon := s.startKiosk(p)
-	daemon.await("new orders")
+	daemon.await("policy updated")
 	visit := func(card, want string) {
 		t.Helper()
 		p.sees("welcome")

@@ -157,9 +157,9 @@ ca = "hub-ca.pem"
 certificate = "kiosk.pem"
 key = "kiosk.key" # the device key, or the file of one in a TPM: kioskctl key create
 seal = "hub-seal.jwk" # events are sealed to it
-sign = "hub-sign.jwk" # the hub's orders are signed with it
+sign = "hub-sign.jwk" # the public key that verifies the hub's policy
 
-[trust] # until the hub's first orders, which then go before it
+[trust] # until the kiosk has the hub's first policy, which then replaces this
 domains = "trust/trust.toml"
 offline = "trusted" # or "never": whether the kiosk may decide when no hub answers
 

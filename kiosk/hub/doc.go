@@ -28,7 +28,7 @@
 //	ca.pem ca.key                      the hub's own CA, for itself, kiosks and consumers
 //	server.pem server.key              the hub's certificate
 //	seal.jwk                           private keys that open events, newest first; see kiosk/sealkey
-//	sign.jwk                           private key that signs orders to kiosks
+//	sign.jwk                           private key that signs the kiosks' policies
 //	trust/                             whose cards count, see kiosk/trust; filled by the operator
 //	rules.toml                         who is let in, see kiosk/rules; read anew when it changes
 //	kiosks/ID/ consumers/NAME/         bundles to carry to a kiosk or a consumer

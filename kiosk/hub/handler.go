@@ -38,7 +38,7 @@ func (h *Hub) Handler() http.Handler {
 	on("POST", "/v1/challenges", h.forPerson(h.challenge), hubapi.RoleKiosk)
 	on("POST", "/v1/authentications", h.forPerson(h.authenticate), hubapi.RoleKiosk)
 	on("POST", "/v1/events", h.takeEvents, hubapi.RoleKiosk)
-	on("GET", "/v1/kiosk", h.ordersAnswer, hubapi.RoleKiosk)
+	on("GET", "/v1/kiosk", h.policyAnswer, hubapi.RoleKiosk)
 	on("GET", "/v1/known", h.knownAnswer, hubapi.RoleKiosk)
 	on("GET", "/v1/crls/{digest}", h.crlSet, hubapi.RoleKiosk)
 	on("GET", "/v1/feed/{consumer}", h.feed, hubapi.RoleConsumer)

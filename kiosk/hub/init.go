@@ -21,7 +21,7 @@ type InitOptions struct {
 }
 
 // Init makes a hub's folder: a CA, the hub's certificate, the keys that open
-// events and sign orders, hub.toml, rules.toml, and trust/. It refuses a folder that is a hub already.
+// events and sign policies, hub.toml, rules.toml, and trust/. It refuses a folder that is a hub already.
 func Init(dir string, o InitOptions) error {
 	if err := initialise(dir, o); err != nil {
 		return fmt.Errorf("cannot make a hub in %s: %w", dir, err)

@@ -44,7 +44,7 @@ func TestKnown(t *testing.T) {
 	k1.send(k1.visits(b.now(), online, denied, offlineVisit), 3)
 	office.reviews(1)
 
-	key := b.orders(k1).HolderKey
+	key := b.policy(k1).HolderKey
 	want := map[string]int64{hex.EncodeToString(hubpolicy.Pseudonym(key, *online.Holder)): hubpolicy.Day(b.now())}
 	for who, want := range map[*party]map[string]int64{k1: want, k2: want, k3: {}} {
 		days, tag, err := who.Known(t.Context(), "")

@@ -163,7 +163,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		challenges      = "/v1/challenges"
 		authentications = "/v1/authentications"
 		events          = "/v1/events"
-		ordersPath      = "/v1/kiosk"
+		policyPath      = "/v1/kiosk"
 		known           = "/v1/known"
 		crls            = "/v1/crls/{digest}"
 		feed            = "/v1/feed/{consumer}"
@@ -224,8 +224,8 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{kiosk, "POST", events, hubapi.MediaEvents, `[{}]`, 422},
 		{away, "POST", events, hubapi.MediaEvents, `[]`, 503},
 
-		{kiosk, "GET", ordersPath, "", "", 200},
-		{consumer, "GET", ordersPath, "", "", 403},
+		{kiosk, "GET", policyPath, "", "", 200},
+		{consumer, "GET", policyPath, "", "", 403},
 		{kiosk, "GET", known, "", "", 200},
 		{consumer, "GET", known, "", "", 403},
 		{kiosk, "GET", crls, "", "", 200},
@@ -273,14 +273,14 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{ordersPath, known} {
+	for _, path := range []string{policyPath, known} {
 		tag := kiosk.raw("GET", path, "", "").Header.Get("ETag")
 		if resp := kiosk.raw("GET", path, "", "", "If-None-Match", tag); resp.StatusCode != 304 {
 			t.Errorf("%s, when it is known: status %d", path, resp.StatusCode)
 		}
 		delete(missing, "GET "+path+" 304")
 	}
-	digest := b.orders(kiosk).CRLs[0].Digest
+	digest := b.policy(kiosk).CRLs[0].Digest
 	for _, c := range cases {
 		path := strings.NewReplacer("{consumer}", "office", "{digest}", digest).Replace(c.path)
 		resp := c.who.raw(c.method, path, c.media, c.body)

@@ -20,7 +20,7 @@ import (
 type OfflineConfig struct {
 	hubpolicy.OfflineRules
 	ValidFor hubpolicy.Duration `toml:"valid_for"` // from a kiosk's last contact
-	AskEvery hubpolicy.Duration `toml:"ask_every"` // how often kiosks look for newer orders
+	AskEvery hubpolicy.Duration `toml:"ask_every"` // how often kiosks ask for a newer policy
 }
 
 func (c OfflineConfig) check() error {
@@ -33,9 +33,9 @@ func (c OfflineConfig) check() error {
 	return nil
 }
 
-// ordersAnswer is GET /v1/kiosk.
-func (h *Hub) ordersAnswer(w http.ResponseWriter, r *http.Request, c caller) error {
-	o, err := h.ordersFor(c.Name)
+// policyAnswer answers GET /v1/kiosk.
+func (h *Hub) policyAnswer(w http.ResponseWriter, r *http.Request, c caller) error {
+	o, err := h.policyFor(c.Name)
 	if err != nil {
 		return err
 	}
@@ -59,10 +59,10 @@ func (h *Hub) ordersAnswer(w http.ResponseWriter, r *http.Request, c caller) err
 	return write(w, http.StatusOK, hubpolicy.MediaType, []byte(jws))
 }
 
-// ordersFor makes the orders of a kiosk. They are the same, to the letter, for
+// policyFor makes the policy of a kiosk. It is the same, to the letter, for
 // a quarter of their validity and on every hub of the same configuration: so a
 // kiosk need not fetch and write what it has.
-func (h *Hub) ordersFor(kioskID string) (hubpolicy.Policy, error) {
+func (h *Hub) policyFor(kioskID string) (hubpolicy.Policy, error) {
 	key, err := holderKey(h.config.Sign)
 	if err != nil {
 		return hubpolicy.Policy{}, err

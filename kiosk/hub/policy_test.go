@@ -13,16 +13,16 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// orders gets a kiosk's orders, which must verify with the key of its bundle.
-func (b *bed) orders(p *party) hubpolicy.Policy {
+// policy gets a kiosk's policy, which must verify with the key of its bundle.
+func (b *bed) policy(p *party) hubpolicy.Policy {
 	b.t.Helper()
-	o, _ := b.versionedOrders(p)
+	o, _ := b.versionedPolicy(p)
 	return o
 }
 
-func (b *bed) versionedOrders(p *party) (hubpolicy.Policy, string) {
+func (b *bed) versionedPolicy(p *party) (hubpolicy.Policy, string) {
 	b.t.Helper()
-	jws, err := p.Orders(b.t.Context(), "")
+	jws, err := p.Policy(b.t.Context(), "")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -37,14 +37,14 @@ func (b *bed) versionedOrders(p *party) (hubpolicy.Policy, string) {
 	return o, version
 }
 
-func TestOrders(t *testing.T) {
+func TestPolicy(t *testing.T) {
 	b := newBed(t)
 	b.ahead = time.Until(time.Now().Truncate(18 * time.Hour).Add(18 * time.Hour)) // the begin of a quarter
 	url := b.serve()
 	k1, k2 := b.kiosk(url, "k1"), b.kiosk(url, "k2")
-	o, version := b.versionedOrders(k1)
+	o, version := b.versionedPolicy(k1)
 	if o.Offline.Rule != hubpolicy.Trusted || len(o.Domains) != 1 || len(o.CRLs) != 1 || len(o.HolderKey) != 32 || time.Duration(o.AskEvery) != 15*time.Minute {
-		t.Errorf("the orders are %+v", o)
+		t.Errorf("the policy is %+v", o)
 	}
 	if left := o.ValidUntil.Sub(b.now()); left < 72*time.Hour || left > 90*time.Hour {
 		t.Errorf("they are valid for %s", left)
@@ -71,31 +71,31 @@ func TestOrders(t *testing.T) {
 	}
 
 	// They stay the same, on another hub too, and end in time.
-	if jws, err := k1.to(b.serve()).Orders(t.Context(), version); jws != "" || err != nil {
-		t.Errorf("another hub has other orders: %v", err)
+	if jws, err := k1.to(b.serve()).Policy(t.Context(), version); jws != "" || err != nil {
+		t.Errorf("another hub has another policy: %v", err)
 	}
 	b.advance(17 * time.Hour)
-	if jws, err := k1.Orders(t.Context(), version); jws != "" || err != nil {
+	if jws, err := k1.Policy(t.Context(), version); jws != "" || err != nil {
 		t.Errorf("after 17 h there are others: %v", err)
 	}
 	b.advance(time.Hour)
-	later, newer := b.versionedOrders(k1)
+	later, newer := b.versionedPolicy(k1)
 	if newer == version || !later.ValidUntil.After(o.ValidUntil) || !later.IssuedAt.After(o.IssuedAt) {
 		t.Error("after a quarter of their time they are not new")
 	}
-	if b.orders(k2).Kiosk != "k2" {
-		t.Error("a kiosk has another's orders")
+	if b.policy(k2).Kiosk != "k2" {
+		t.Error("a kiosk has another's policy")
 	}
 	if _, err := k1.CRLSet(t.Context(), strings.Repeat("0", 64)); err == nil {
 		t.Error("a CRL that there is not is no error")
 	}
 }
 
-// The JSON of orders holds no secret of the hub's.
-func TestOrdersHoldNoSecret(t *testing.T) {
+// The JSON of a policy holds no secret of the hub's.
+func TestPolicyHoldsNoSecret(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
-	o, err := h.ordersFor("k1")
+	o, err := h.policyFor("k1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestOrdersHoldNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bytes.Contains(text, []byte(`"d":`)) {
-		t.Errorf("a private key is in the orders: %s", text)
+		t.Errorf("a private key is in the policy: %s", text)
 	}
 }
 

@@ -21,48 +21,50 @@ type Records interface {
 }
 
 const (
-	ordersBucket, currentKey = "orders", "current"
-	crlBucket                = "crl-sets" // digest/number → part
-	partSize                 = 256 << 10
+	policyBucket, currentKey = "policy", "current"
+
+	crlBucket = "crl-sets" // chunkKey → chunk of a CRL set
+	chunkSize = 256 << 10
 )
 
-// shelf keeps orders and hubpolicy.CRL sets.
-type shelf struct{ records Records }
+// cache stores the signed policy and its CRL sets in the records.
+type cache struct{ records Records }
 
-// current gives the orders kept, "" if there are none.
-func (s shelf) current() (jws string, err error) {
-	value, err := s.records.Get(ordersBucket, currentKey)
+// current returns the stored policy, "" if there is none.
+func (c cache) current() (jws string, err error) {
+	value, err := c.records.Get(policyBucket, currentKey)
 	return string(value), err
 }
 
-func (s shelf) keep(jws string) error {
-	return s.records.Put(ordersBucket, map[string][]byte{currentKey: []byte(jws)})
+func (c cache) store(jws string) error {
+	return c.records.Put(policyBucket, map[string][]byte{currentKey: []byte(jws)})
 }
 
-func partKey(digest string, part int) string { return fmt.Sprintf("%s/%04d", digest, part) }
+func chunkKey(digest string, number int) string { return fmt.Sprintf("%s/%04d", digest, number) }
 
-// crl reads the hubpolicy.CRL set of this digest, nil if it is not kept whole.
-func (s shelf) crl(c hubpolicy.CRL) (*trust.CRL, error) {
+// crl reads a stored CRL set. It returns nil if the set is missing, incomplete
+// or damaged.
+func (c cache) crl(named hubpolicy.CRL) (*trust.CRL, error) {
 	sum := sha256.New()
-	crl, err := trust.ReadCRLSet(io.TeeReader(&partReader{s, c.Digest, 0, nil}, sum))
-	if err != nil || hex.EncodeToString(sum.Sum(nil)) != c.Digest {
+	crl, err := trust.ReadCRLSet(io.TeeReader(&chunkReader{cache: c, digest: named.Digest}, sum))
+	if err != nil || hex.EncodeToString(sum.Sum(nil)) != named.Digest {
 		return nil, err
 	}
 	return crl, nil
 }
 
-// partReader reads the parts of a set one after the other.
-type partReader struct {
-	shelf
+// chunkReader reads the chunks of a CRL set as one stream.
+type chunkReader struct {
+	cache
 	digest string
 	next   int
 	rest   []byte
 }
 
-func (r *partReader) Read(b []byte) (int, error) {
+func (r *chunkReader) Read(b []byte) (int, error) {
 	if len(r.rest) == 0 {
 		var err error
-		if r.rest, err = r.records.Get(crlBucket, partKey(r.digest, r.next)); err != nil {
+		if r.rest, err = r.records.Get(crlBucket, chunkKey(r.digest, r.next)); err != nil {
 			return 0, err
 		}
 		if len(r.rest) == 0 {
@@ -75,16 +77,16 @@ func (r *partReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// fill reads the set that c names from in and keeps it, a part at a time.
-func (s shelf) fill(c hubpolicy.CRL, in io.Reader) (*trust.CRL, error) {
+// storeCRL reads a CRL set from in, checks its digest and stores it in chunks.
+func (c cache) storeCRL(named hubpolicy.CRL, in io.Reader) (*trust.CRL, error) {
 	sum := sha256.New()
-	parts := &partWriter{shelf: s, digest: c.Digest}
-	crl, err := trust.ReadCRLSet(io.TeeReader(io.LimitReader(in, c.Size+1), io.MultiWriter(sum, parts)))
-	if err == nil && hex.EncodeToString(sum.Sum(nil)) != c.Digest {
-		err = errors.New("the hubpolicy.CRL set is not the one that the orders name")
+	chunks := &chunkWriter{cache: c, digest: named.Digest}
+	crl, err := trust.ReadCRLSet(io.TeeReader(io.LimitReader(in, named.Size+1), io.MultiWriter(sum, chunks)))
+	if err == nil && hex.EncodeToString(sum.Sum(nil)) != named.Digest {
+		err = errors.New("the CRL set does not have the digest that the policy names")
 	}
 	if err == nil {
-		err = parts.flush()
+		err = chunks.flush()
 	}
 	if err != nil {
 		return nil, err
@@ -92,41 +94,41 @@ func (s shelf) fill(c hubpolicy.CRL, in io.Reader) (*trust.CRL, error) {
 	return crl, nil
 }
 
-type partWriter struct {
-	shelf
+type chunkWriter struct {
+	cache
 	digest string
 	next   int
-	part   bytes.Buffer
+	chunk  bytes.Buffer
 }
 
-func (w *partWriter) Write(b []byte) (n int, err error) {
+func (w *chunkWriter) Write(b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
-		m := min(len(b)-n, partSize-w.part.Len())
-		w.part.Write(b[n : n+m])
-		if n += m; w.part.Len() == partSize {
+		m := min(len(b)-n, chunkSize-w.chunk.Len())
+		w.chunk.Write(b[n : n+m])
+		if n += m; w.chunk.Len() == chunkSize {
 			err = w.flush()
 		}
 	}
 	return n, err
 }
 
-func (w *partWriter) flush() error {
-	if w.part.Len() == 0 {
+func (w *chunkWriter) flush() error {
+	if w.chunk.Len() == 0 {
 		return nil
 	}
-	err := w.records.Put(crlBucket, map[string][]byte{partKey(w.digest, w.next): bytes.Clone(w.part.Bytes())})
+	err := w.records.Put(crlBucket, map[string][]byte{chunkKey(w.digest, w.next): bytes.Clone(w.chunk.Bytes())})
 	w.next++
-	w.part.Reset()
+	w.chunk.Reset()
 	return err
 }
 
-// tidy drops the sets that o does not name.
-func (s shelf) tidy(o hubpolicy.Policy) error {
+// deleteOldCRLs deletes the stored CRL sets that the policy does not name.
+func (c cache) deleteOldCRLs(p hubpolicy.Policy) error {
 	old := map[string][]byte{}
-	err := s.records.Each(crlBucket, func(key string, _ []byte) error {
+	err := c.records.Each(crlBucket, func(key string, _ []byte) error {
 		digest, _, _ := strings.Cut(key, "/")
-		for _, c := range o.CRLs {
-			if c.Digest == digest {
+		for _, named := range p.CRLs {
+			if named.Digest == digest {
 				return nil
 			}
 		}
@@ -136,5 +138,5 @@ func (s shelf) tidy(o hubpolicy.Policy) error {
 	if err != nil || len(old) == 0 {
 		return err
 	}
-	return s.records.Put(crlBucket, old)
+	return c.records.Put(crlBucket, old)
 }

@@ -1,3 +1,5 @@
+// Package policy fetches the policy that the hub has for this kiosk, keeps it
+// across restarts, and has the kiosk follow it.
 package policy
 
 import (
@@ -17,166 +19,168 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// Hub is asked for orders (hubapi.Client).
+// Hub is the part of hubapi.Client that a Syncer calls.
 type Hub interface {
-	// hubpolicy.Policy gives signed orders, "" when the hub's are of this version still.
-	Orders(ctx context.Context, version string) (jws string, err error)
-	// Known gives whom the hub has let in, as pseudonyms in hexadecimal with the
-	// day, and a tag; nil if that has not changed since the tag.
+	// Policy returns the signed policy, "" if the hub still has this version.
+	Policy(ctx context.Context, version string) (jws string, err error)
+	// Known returns the holders that the hub has granted, as pseudonyms in
+	// hexadecimal with the day of the grant, and a tag. It returns nil if the
+	// list has not changed since tag.
 	Known(ctx context.Context, tag string) (days map[string]int64, newTag string, err error)
-	// CRLSet gives the hubpolicy.CRL set of a digest.
+	// CRLSet returns the CRL set with this digest. The caller closes it.
 	CRLSet(ctx context.Context, digest string) (io.ReadCloser, error)
 }
 
-// Clock learns from orders what time it is at least (kiosk/clock).
+// Clock learns from the policy and its CRLs (kiosk/clock).
 type Clock interface {
 	At() time.Time
 	AtLeast(time.Time)
 }
 
-// Syncer has a kiosk follow its newest orders.
+// Syncer keeps the kiosk's policy up to date.
 type Syncer struct {
-	Kiosk   string           // whose orders
-	Key     crypto.PublicKey // of the hub, P-256
+	Kiosk   string           // this kiosk's id: it refuses the policy of another
+	Key     crypto.PublicKey // the hub's public key for policies, P-256
 	Hub     Hub
 	Records Records
 	Clock   Clock
-	Judge   *offline.Judge // is told what to go by
+	Judge   *offline.Judge // receives what a new policy says about offline verdicts
 	Memory  *offline.Memory
-	Seal    func(sealkey.Key) error // seals events to this key from now on, unless it did to a newer one
+	Seal    func(sealkey.Key) error // seals events to this key from now on, unless it already seals to a newer one
 	Log     *slog.Logger
 
-	orders  hubpolicy.Policy // followed; IssuedAt is zero before the first
-	version string
-	crls    map[string]*trust.CRL // by digest
-	known   string                // tag of what was learned last
+	policy   hubpolicy.Policy // in force; IssuedAt is zero before the first
+	version  string
+	crls     map[string]*trust.CRL // by digest
+	knownTag string                // of the newest list of known holders
 }
 
-// Open follows the orders that are kept, if there are any. Until newer ones come,
-// and after their end, nobody is let in by them.
-func (k *Syncer) Open() error {
-	jws, err := shelf{k.Records}.current()
+// Open puts the stored policy in force, if there is one. A stored policy that
+// cannot be verified is an error; the kiosk then has no policy.
+func (s *Syncer) Open() error {
+	c := cache{s.Records}
+	jws, err := c.current()
 	if err != nil || jws == "" {
 		return err
 	}
-	o, ver, err := hubpolicy.Verify(jws, k.Kiosk, k.Key)
+	p, version, err := hubpolicy.Verify(jws, s.Kiosk, s.Key)
 	if err != nil {
-		return fmt.Errorf("what is kept: %w", err)
+		return fmt.Errorf("cannot use stored policy: %w", err)
 	}
 	crls := map[string]*trust.CRL{}
-	for _, c := range o.CRLs {
-		crl, err := shelf{k.Records}.crl(c)
+	for _, named := range p.CRLs {
+		crl, err := c.crl(named)
 		if err != nil || crl == nil {
-			// Nobody whose certificate it is about is let in without it.
-			k.Log.Error("a hubpolicy.CRL that was kept is of no use", "domain", c.Domain, "error", err)
+			// Without it, certificates of its CA are refused offline.
+			s.Log.Error("cannot use stored CRL set", "domain", named.Domain, "err", err)
 			continue
 		}
-		crls[c.Digest] = crl
+		crls[named.Digest] = crl
 	}
-	if err := k.follow(o, ver, crls); err != nil {
+	if err := s.follow(p, version, crls); err != nil {
 		return err
 	}
-	if err = k.Seal(o.Seal); err != nil || len(crls) < len(o.CRLs) {
-		k.version = "" // fetch all of it again
+	if err = s.Seal(p.Seal); err != nil || len(crls) < len(p.CRLs) {
+		s.version = "" // fetch everything again
 	}
 	return err
 }
 
 const (
 	firstRetry   = 5 * time.Second
-	fetchTimeout = 10 * time.Minute // a large hubpolicy.CRL over a poor line
+	fetchTimeout = 10 * time.Minute // a large CRL over a slow line
 )
 
-// Run looks for newer orders, at once and then as often as the last said, until
-// ctx ends. While the hub does not answer it asks more often, up to that.
-func (k *Syncer) Run(ctx context.Context) {
+// Run fetches at once and then at the interval that the policy sets, until ctx
+// ends. After a failure it retries sooner, with growing pauses.
+func (s *Syncer) Run(ctx context.Context) {
 	retry := firstRetry
 	failing := false
 	for {
 		fetching, cancel := context.WithTimeout(ctx, fetchTimeout)
-		err := k.Fetch(fetching)
+		err := s.Fetch(fetching)
 		cancel()
-		wait := k.every()
+		wait := s.interval()
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			if !failing {
-				k.Log.Warn("cannot get orders", "error", err)
+				s.Log.Warn("cannot get policy", "err", err)
 			}
 			wait, retry = min(retry, wait), min(2*retry, wait)
 		default:
 			if failing {
-				k.Log.Info("orders are to be had again")
+				s.Log.Info("policy fetched again after failures")
 			}
 			retry = firstRetry
 		}
 		failing = err != nil
 		select {
-		case <-time.After(wait + rand.N(wait/4+1)): // not all kiosks at once
+		case <-time.After(wait + rand.N(wait/4+1)): // jitter, so that not all kiosks ask at once
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// every is how long to wait between two looks.
-func (k *Syncer) every() time.Duration {
-	return max(time.Duration(k.orders.AskEvery), firstRetry)
+// interval is the time between two fetches.
+func (s *Syncer) interval() time.Duration {
+	return max(time.Duration(s.policy.AskEvery), firstRetry)
 }
 
-// Fetch looks once for newer orders, takes and keeps them. The old ones stay in
-// force if anything is wrong with the new.
-func (k *Syncer) Fetch(ctx context.Context) error {
-	jws, err := k.Hub.Orders(ctx, k.version)
+// Fetch asks the hub once for a newer policy, puts it in force and stores it.
+// If anything is wrong with the new policy, the old one stays in force.
+func (s *Syncer) Fetch(ctx context.Context) error {
+	jws, err := s.Hub.Policy(ctx, s.version)
 	if err != nil {
 		return err
 	}
 	if jws == "" {
-		if k.version == "" {
-			return errors.New("the hub says that nothing is newer than nothing")
+		if s.version == "" {
+			return errors.New("cannot get policy: the hub answered 304 Not Modified to a request without a version")
 		}
-		return errors.Join(k.Memory.Heard(), k.learn(ctx))
+		return errors.Join(s.Memory.Heard(), s.fetchKnown(ctx))
 	}
-	o, ver, err := hubpolicy.Verify(jws, k.Kiosk, k.Key)
+	p, version, err := hubpolicy.Verify(jws, s.Kiosk, s.Key)
 	if err != nil {
 		return err
 	}
 	switch {
-	case o.IssuedAt.Before(k.orders.IssuedAt):
-		return fmt.Errorf("the hub's orders are of %s, older than those of %s",
-			o.IssuedAt.Format(time.RFC3339), k.orders.IssuedAt.Format(time.RFC3339))
-	case !o.ValidUntil.After(k.Clock.At()):
-		return fmt.Errorf("the hub's orders ended at %s", o.ValidUntil.Format(time.RFC3339))
+	case p.IssuedAt.Before(s.policy.IssuedAt):
+		return fmt.Errorf("cannot use the hub's policy: it was issued at %s, before the policy in force, %s",
+			p.IssuedAt.Format(time.RFC3339), s.policy.IssuedAt.Format(time.RFC3339))
+	case !p.ValidUntil.After(s.Clock.At()):
+		return fmt.Errorf("cannot use the hub's policy: it expired at %s", p.ValidUntil.Format(time.RFC3339))
 	}
-	crls, err := k.fetchCRLs(ctx, o)
+	crls, err := s.fetchCRLs(ctx, p)
 	if err != nil {
 		return err
 	}
-	if err := k.follow(o, ver, crls); err != nil {
+	if err := s.follow(p, version, crls); err != nil {
 		return err
 	}
-	// What cannot be kept is followed all the same.
-	s := shelf{k.Records}
-	err = errors.Join(k.Seal(o.Seal), s.keep(jws), s.tidy(o), k.Memory.Heard())
-	if days := o.Offline.KnownDays; err == nil {
-		err = k.Memory.Forget(hubpolicy.Day(k.Clock.At()) - int64(days))
+	// A policy that cannot be stored is in force all the same.
+	c := cache{s.Records}
+	err = errors.Join(s.Seal(p.Seal), c.store(jws), c.deleteOldCRLs(p), s.Memory.Heard())
+	if days := p.Offline.KnownDays; err == nil {
+		err = s.Memory.Forget(hubpolicy.Day(s.Clock.At()) - int64(days))
 	}
 	if err != nil {
-		k.version = "" // fetch all of it again
+		s.version = "" // fetch everything again
 		return err
 	}
-	k.Log.Info("new orders", "version", ver, "offline", o.Offline.Rule, "until", o.ValidUntil)
-	return k.learn(ctx)
+	s.Log.Info("policy updated", "version", version, "offline", p.Offline.Rule, "until", p.ValidUntil)
+	return s.fetchKnown(ctx)
 }
 
-// learn remembers whom the hub has let in at kiosks of a group with this one, if
-// the rules ask for it.
-func (k *Syncer) learn(ctx context.Context) error {
-	if k.orders.Offline.Rule != hubpolicy.Known {
+// fetchKnown gets the holders that the hub has granted at kiosks of this
+// kiosk's groups, if the offline rules need them.
+func (s *Syncer) fetchKnown(ctx context.Context) error {
+	if s.policy.Offline.Rule != hubpolicy.Known {
 		return nil
 	}
-	days, tag, err := k.Hub.Known(ctx, k.known)
+	days, tag, err := s.Hub.Known(ctx, s.knownTag)
 	if err != nil || days == nil {
 		return err
 	}
@@ -184,53 +188,53 @@ func (k *Syncer) learn(ctx context.Context) error {
 	for name, day := range days {
 		pseudonym, err := hex.DecodeString(name)
 		if err != nil {
-			return fmt.Errorf("cannot read who is known: %w", err)
+			return fmt.Errorf("cannot read known holders: %w", err)
 		}
 		known[string(pseudonym)] = day
 	}
-	if err := k.Memory.Learn(known); err != nil {
+	if err := s.Memory.Learn(known); err != nil {
 		return err
 	}
-	k.known = tag
+	s.knownTag = tag
 	return nil
 }
 
-func (k *Syncer) fetchCRLs(ctx context.Context, o hubpolicy.Policy) (map[string]*trust.CRL, error) {
+func (s *Syncer) fetchCRLs(ctx context.Context, p hubpolicy.Policy) (map[string]*trust.CRL, error) {
 	crls := map[string]*trust.CRL{}
-	for _, c := range o.CRLs {
-		if crl := k.crls[c.Digest]; crl != nil {
-			crls[c.Digest] = crl
+	for _, named := range p.CRLs {
+		if crl := s.crls[named.Digest]; crl != nil {
+			crls[named.Digest] = crl
 			continue
 		}
-		body, err := k.Hub.CRLSet(ctx, c.Digest)
+		body, err := s.Hub.CRLSet(ctx, named.Digest)
 		if err != nil {
 			return nil, err
 		}
-		crl, err := shelf{k.Records}.fill(c, body)
+		crl, err := cache{s.Records}.storeCRL(named, body)
 		_ = body.Close()
 		if err != nil {
-			return nil, fmt.Errorf("cannot take the hubpolicy.CRL of trust domain %s: %w", c.Domain, err)
+			return nil, fmt.Errorf("cannot use the CRL of trust domain %s: %w", named.Domain, err)
 		}
-		crls[c.Digest] = crl
+		crls[named.Digest] = crl
 	}
 	return crls, nil
 }
 
-// follow has the kiosk go by o from now on.
-func (k *Syncer) follow(o hubpolicy.Policy, ver string, crls map[string]*trust.CRL) error {
-	of := map[string][]*trust.CRL{}
-	for _, c := range o.CRLs {
-		if crl := crls[c.Digest]; crl != nil {
-			of[c.Domain] = append(of[c.Domain], crl)
-			k.Clock.AtLeast(crl.ThisUpdate)
+// follow puts a policy in force.
+func (s *Syncer) follow(p hubpolicy.Policy, version string, crls map[string]*trust.CRL) error {
+	of := map[string][]*trust.CRL{} // by trust domain
+	for _, named := range p.CRLs {
+		if crl := crls[named.Digest]; crl != nil {
+			of[named.Domain] = append(of[named.Domain], crl)
+			s.Clock.AtLeast(crl.ThisUpdate)
 		}
 	}
-	domains, err := trust.FromDocuments(o.Domains, of)
+	domains, err := trust.FromDocuments(p.Domains, of)
 	if err != nil {
 		return err
 	}
-	k.Clock.AtLeast(o.IssuedAt)
-	k.Judge.Set(offline.Standing{Domains: domains, Rules: o.Offline, Version: ver, Until: o.ValidUntil, HolderKey: o.HolderKey})
-	k.orders, k.version, k.crls = o, ver, crls
+	s.Clock.AtLeast(p.IssuedAt)
+	s.Judge.Set(offline.Standing{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, HolderKey: p.HolderKey})
+	s.policy, s.version, s.crls = p, version, crls
 	return nil
 }

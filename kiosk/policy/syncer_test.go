@@ -44,7 +44,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// good are orders that are in order.
+// good is a valid policy.
 func good(seal *ecdsa.PrivateKey) hubpolicy.Policy {
 	return hubpolicy.Policy{
 		Kiosk: "k1", IssuedAt: noon, ValidUntil: noon.AddDate(0, 0, 3), AskEvery: hubpolicy.Duration(15 * time.Minute),
@@ -105,7 +105,7 @@ type bench struct {
 	seen time.Time
 
 	mu     sync.Mutex       // guards, in TestRun, what is below
-	orders hubpolicy.Policy // the hub's
+	policy hubpolicy.Policy // the hub's
 	sets   map[string][]byte
 	down   bool
 	asked  int
@@ -115,7 +115,7 @@ type bench struct {
 	sealed     crypto.PublicKey // what events are sealed to
 	unsealed   error            // of sealing to another
 
-	keeper *policy.Syncer
+	syncer *policy.Syncer
 	judge  *offline.Judge
 }
 
@@ -126,14 +126,14 @@ func (b *bench) seal(k sealkey.Key) error { b.sealed = k.Key; return b.unsealed 
 
 var errDown = errors.New("no route to host")
 
-func (b *bench) Orders(_ context.Context, version string) (string, error) {
+func (b *bench) Policy(_ context.Context, version string) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked++
 	if b.down {
 		return "", errDown
 	}
-	jws, ver, err := hubpolicy.Sign(b.orders, jose.JSONWebKey{Key: b.key})
+	jws, ver, err := hubpolicy.Sign(b.policy, jose.JSONWebKey{Key: b.key})
 	if ver == version {
 		return "", err
 	}
@@ -158,10 +158,10 @@ func (b *bench) CRLSet(_ context.Context, digest string) (io.ReadCloser, error) 
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, disk: &disk{values: map[string][]byte{}}, key: newKey(t), at: noon, orders: good(newKey(t)), sets: map[string][]byte{}}
-	b.orders.Offline = hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, UntrustedClock: hubpolicy.Deny}
+	b := &bench{t: t, disk: &disk{values: map[string][]byte{}}, key: newKey(t), at: noon, policy: good(newKey(t)), sets: map[string][]byte{}}
+	b.policy.Offline = hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, UntrustedClock: hubpolicy.Deny}
 	pki := b.pki()
-	b.orders.Domains = []trust.Document{{
+	b.policy.Domains = []trust.Document{{
 		Name: "test", Anchors: [][]byte{pki.Root.Raw}, Intermediates: [][]byte{pki.PersonCA.Raw},
 		Policies: []string{"2.16.578.1.26.1.3.1"}, Subject: trust.SubjectBuypass,
 	}}
@@ -179,7 +179,7 @@ func (b *bench) pki() *testpki.PKI {
 	return pki
 }
 
-// revoke has the hub's orders name a CRL that lists these cards.
+// revoke has the hub's policy name a CRL that lists these cards.
 func (b *bench) revoke(number int64, cards ...string) {
 	b.t.Helper()
 	pki := b.pki()
@@ -201,7 +201,7 @@ func (b *bench) revoke(number int64, cards ...string) {
 	}
 	sum := sha256.Sum256(set.Bytes())
 	c := hubpolicy.CRL{Domain: "test", Digest: hex.EncodeToString(sum[:]), Size: int64(set.Len())}
-	b.orders.CRLs, b.sets[c.Digest] = []hubpolicy.CRL{c}, set.Bytes()
+	b.policy.CRLs, b.sets[c.Digest] = []hubpolicy.CRL{c}, set.Bytes()
 }
 
 // start is the kiosk's start, with what is on its disk. Its own configuration
@@ -214,21 +214,21 @@ func (b *bench) start() {
 	}
 	log := slog.New(slog.DiscardHandler)
 	b.judge = offline.NewJudge(origin, b, memory, offline.Standing{Rules: hubpolicy.OfflineRules{Rule: hubpolicy.Never}}, log)
-	b.keeper = &policy.Syncer{
+	b.syncer = &policy.Syncer{
 		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Clock: b, Judge: b.judge, Memory: memory, Seal: b.seal, Log: log,
 	}
 }
 
 func (b *bench) open() {
 	b.t.Helper()
-	if err := b.keeper.Open(); err != nil {
+	if err := b.syncer.Open(); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
 func (b *bench) fetch() {
 	b.t.Helper()
-	if err := b.keeper.Fetch(b.t.Context()); err != nil {
+	if err := b.syncer.Fetch(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -254,10 +254,10 @@ func TestFollow(t *testing.T) {
 	b.fetch()
 	b.expect("valid", "")
 	b.expect("revoked", kiosk.Revoked)
-	if !b.orders.Seal.Key.(*ecdsa.PublicKey).Equal(b.sealed) || b.seen.Before(noon) {
+	if !b.policy.Seal.Key.(*ecdsa.PublicKey).Equal(b.sealed) || b.seen.Before(noon) {
 		t.Errorf("sealed to %v, the time seen is %s", b.sealed, b.seen)
 	}
-	if s := b.judge.Standing(); len(s.Version) != 22 || !s.Until.Equal(b.orders.ValidUntil) {
+	if s := b.judge.Standing(); len(s.Version) != 22 || !s.Until.Equal(b.policy.ValidUntil) {
 		t.Errorf("the judge goes by %+v", s)
 	}
 
@@ -265,7 +265,7 @@ func TestFollow(t *testing.T) {
 	b.open()
 	b.expect("valid", "")
 	b.expect("revoked", kiosk.Revoked)
-	b.at = b.orders.ValidUntil.Add(time.Second)
+	b.at = b.policy.ValidUntil.Add(time.Second)
 	b.expect("valid", kiosk.OfflineExpired)
 }
 
@@ -274,20 +274,20 @@ func TestFollow(t *testing.T) {
 func TestChanges(t *testing.T) {
 	b := newBench(t)
 	b.fetch()
-	first := b.orders.CRLs[0].Digest
+	first := b.policy.CRLs[0].Digest
 	delete(b.sets, first)
-	b.orders.IssuedAt = noon.Add(time.Hour)
+	b.policy.IssuedAt = noon.Add(time.Hour)
 	b.fetch()
 	b.expect("revoked", kiosk.Revoked)
 	b.revoke(2, "valid")
-	b.orders.Seal.Key = &newKey(t).PublicKey
+	b.policy.Seal.Key = &newKey(t).PublicKey
 	b.fetch()
 	b.expect("valid", kiosk.Revoked)
 	b.expect("blocked", "")
-	if n := b.disk.count("crl-sets"); n != 1 || !b.orders.Seal.Key.(*ecdsa.PublicKey).Equal(b.sealed) {
+	if n := b.disk.count("crl-sets"); n != 1 || !b.policy.Seal.Key.(*ecdsa.PublicKey).Equal(b.sealed) {
 		t.Errorf("%d parts of CRLs are kept, events are sealed to %v", n, b.sealed)
 	}
-	b.orders.Offline.Rule = hubpolicy.Never
+	b.policy.Offline.Rule = hubpolicy.Never
 	b.fetch()
 	b.expect("blocked", kiosk.OfflineNever)
 }
@@ -303,7 +303,7 @@ func TestNothingNew(t *testing.T) {
 	if b.disk.writes != writes {
 		t.Errorf("%d writes for nothing", b.disk.writes-writes)
 	}
-	b.orders.Offline.PerHolder = 1
+	b.policy.Offline.PerHolder = 1
 	b.fetch()
 	b.expect("valid", "")
 	b.expect("valid", kiosk.OfflineLimit)
@@ -311,34 +311,34 @@ func TestNothingNew(t *testing.T) {
 	b.expect("valid", "")
 }
 
-// Whatever is wrong with new orders, the old ones stay in force.
+// If anything is wrong with a new policy, the old one stays in force.
 func TestFetchRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*bench)
 		want   string
 	}{
 		"hub is down":     {func(b *bench) { b.down = true }, "no route"},
-		"older":           {func(b *bench) { b.orders.IssuedAt = noon.Add(-time.Second) }, "older than those"},
-		"ended":           {func(b *bench) { b.orders.Offline.PerKiosk = 9; b.at = b.orders.ValidUntil }, "ended at"},
-		"another kiosk's": {func(b *bench) { b.orders.Kiosk = "k2" }, "for another kiosk"},
-		"another hub's":   {func(b *bench) { b.key = newKey(b.t); b.orders.Offline.PerKiosk = 9 }, "not signed by the hub"},
-		"no CRL":          {func(b *bench) { b.revoke(2); delete(b.sets, b.orders.CRLs[0].Digest) }, "nothing here"},
+		"older":           {func(b *bench) { b.policy.IssuedAt = noon.Add(-time.Second) }, "before the policy in force"},
+		"ended":           {func(b *bench) { b.policy.Offline.PerKiosk = 9; b.at = b.policy.ValidUntil }, "expired at"},
+		"another kiosk's": {func(b *bench) { b.policy.Kiosk = "k2" }, "for another kiosk"},
+		"another hub's":   {func(b *bench) { b.key = newKey(b.t); b.policy.Offline.PerKiosk = 9 }, "not signed by the hub"},
+		"no CRL":          {func(b *bench) { b.revoke(2); delete(b.sets, b.policy.CRLs[0].Digest) }, "nothing here"},
 		"another CRL": {func(b *bench) {
-			old := b.sets[b.orders.CRLs[0].Digest]
+			old := b.sets[b.policy.CRLs[0].Digest]
 			b.revoke(2, "valid")
-			b.sets[b.orders.CRLs[0].Digest] = old
-		}, "not the one that the orders name"},
+			b.sets[b.policy.CRLs[0].Digest] = old
+		}, "does not have the digest that the policy names"},
 		"CRL longer than said": {func(b *bench) {
 			b.revoke(2)
-			b.sets[b.orders.CRLs[0].Digest] = append(b.sets[b.orders.CRLs[0].Digest], 'x')
+			b.sets[b.policy.CRLs[0].Digest] = append(b.sets[b.policy.CRLs[0].Digest], 'x')
 		}, "something follows"},
-		"CA is none": {func(b *bench) { b.orders.Domains = []trust.Document{{Name: "test"}} }, "no anchors"},
+		"CA is none": {func(b *bench) { b.policy.Domains = []trust.Document{{Name: "test"}} }, "no anchors"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.fetch()
 			c.change(b)
-			if err := b.keeper.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			if err := b.syncer.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 			if b.at.Equal(noon) {
@@ -354,10 +354,10 @@ func TestFetchRefuses(t *testing.T) {
 func TestAlteredOnDisk(t *testing.T) {
 	b := newBench(t)
 	b.fetch()
-	b.disk.values["orders/current"] = bytes.Replace(b.disk.values["orders/current"], []byte("."), []byte(".A"), 1)
+	b.disk.values["policy/current"] = bytes.Replace(b.disk.values["policy/current"], []byte("."), []byte(".A"), 1)
 	b.start()
-	if err := b.keeper.Open(); err == nil {
-		t.Error("altered orders are followed")
+	if err := b.syncer.Open(); err == nil {
+		t.Error("an altered policy is followed")
 	}
 	b.expect("valid", kiosk.OfflineNever)
 
@@ -379,7 +379,7 @@ func TestAlteredOnDisk(t *testing.T) {
 // A CRL of many parts is kept and read again part by part.
 func TestLargeCRL(t *testing.T) {
 	b := newBench(t)
-	set := b.sets[b.orders.CRLs[0].Digest]
+	set := b.sets[b.policy.CRLs[0].Digest]
 	head := bytes.Replace(set[:bytes.Index(set, []byte("}\n"))+2], []byte(`"count":1}`), []byte(`"count":100000}`), 1)
 	var large bytes.Buffer
 	large.Write(head)
@@ -388,7 +388,7 @@ func TestLargeCRL(t *testing.T) {
 	}
 	sum := sha256.Sum256(large.Bytes())
 	c := hubpolicy.CRL{Domain: "test", Digest: hex.EncodeToString(sum[:]), Size: int64(large.Len())}
-	b.orders.CRLs, b.sets[c.Digest] = []hubpolicy.CRL{c}, large.Bytes()
+	b.policy.CRLs, b.sets[c.Digest] = []hubpolicy.CRL{c}, large.Bytes()
 	b.fetch()
 	if n := b.disk.count("crl-sets"); n != 4 {
 		t.Errorf("%d parts", n)
@@ -408,7 +408,7 @@ func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { b.keeper.Run(ctx); close(ended) }()
+		go func() { b.syncer.Run(ctx); close(ended) }()
 		wait := func(d time.Duration) { <-time.After(d); synctest.Wait() }
 		asked := func() int {
 			b.mu.Lock()
@@ -435,7 +435,7 @@ func TestRun(t *testing.T) {
 		if n := asked() - before; n < 1 || n > 10 {
 			t.Errorf("asked a hub that is down %d times in a quarter of an hour", n)
 		}
-		change(func() { b.down, b.orders.Offline.Rule = false, hubpolicy.Never })
+		change(func() { b.down, b.policy.Offline.Rule = false, hubpolicy.Never })
 		wait(20 * time.Minute)
 		b.expect("valid", kiosk.OfflineNever)
 		stop()
@@ -446,7 +446,7 @@ func TestRun(t *testing.T) {
 // Whom the hub let in at other kiosks is known here, once the rules ask for it.
 func TestLearn(t *testing.T) {
 	b := newBench(t)
-	b.orders.HolderKey = []byte("hub's")
+	b.policy.HolderKey = []byte("hub's")
 	b.fetch()
 	if b.askedKnown != 0 {
 		t.Error("asked for holders that no rule is about")
@@ -456,8 +456,8 @@ func TestLearn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.known = map[string]int64{hex.EncodeToString(hubpolicy.Pseudonym(b.orders.HolderKey, p.Holder)): hubpolicy.Day(noon)}
-	b.orders.Offline = hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 3, UntrustedClock: hubpolicy.Deny}
+	b.known = map[string]int64{hex.EncodeToString(hubpolicy.Pseudonym(b.policy.HolderKey, p.Holder)): hubpolicy.Day(noon)}
+	b.policy.Offline = hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 3, UntrustedClock: hubpolicy.Deny}
 	b.fetch()
 	b.expect("valid", "")
 	b.expect("blocked", kiosk.OfflineUnknown)
@@ -470,21 +470,21 @@ func TestLearn(t *testing.T) {
 	b.open()
 	b.expect("valid", "")
 
-	b.keeper = nil
+	b.syncer = nil
 	b.start()
 	b.known = map[string]int64{"x": 1}
-	if err := b.keeper.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "who is known") {
+	if err := b.syncer.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "known holders") {
 		t.Errorf("a pseudonym that is none: %v", err)
 	}
 }
 
-// Orders whose sealing key cannot be taken up count otherwise, and are fetched
+// A policy whose sealing key cannot be used counts otherwise, and is fetched
 // again until it can.
 func TestCannotSeal(t *testing.T) {
 	b := newBench(t)
 	b.unsealed = errors.New("disk full")
 	for range 2 {
-		if err := b.keeper.Fetch(t.Context()); !errors.Is(err, b.unsealed) {
+		if err := b.syncer.Fetch(t.Context()); !errors.Is(err, b.unsealed) {
 			t.Errorf("got %v", err)
 		}
 		b.expect("valid", "")

@@ -42,11 +42,11 @@ type Hub struct {
 	Key         string `toml:"key"`         // PEM: the device key, P-256, or the file of one in a TPM
 	TPM         string `toml:"tpm"`         // its device; /dev/tpmrm0 unless said
 	Seal        string `toml:"seal"`        // JWK: what events are sealed to
-	Sign        string `toml:"sign"`        // JWK: whose signature the hub's orders have
+	Sign        string `toml:"sign"`        // JWK: the public key that verifies the hub's policy
 }
 
 // Trust says whose cards count, and who is let in while the hub is out of reach,
-// until the kiosk has its first orders from the hub.
+// until the kiosk has its first policy from the hub.
 type Trust struct {
 	Domains string                `toml:"domains"` // trust.toml
 	Offline hubpolicy.OfflineRule `toml:"offline"` // Never or Trusted

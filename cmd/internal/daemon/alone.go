@@ -24,10 +24,10 @@ import (
 )
 
 // alone is what a kiosk decides by while the hub is out of reach: the time, the
-// hub's orders, and the judge that goes by both.
+// hub's policy, and the judge that goes by both.
 type alone struct {
 	clock  *clock.Clock
-	keeper *policy.Syncer
+	syncer *policy.Syncer
 	judge  *offline.Judge
 }
 
@@ -45,7 +45,7 @@ func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *
 	return c, nil
 }
 
-// openAlone follows the orders that are kept. Before the first, the
+// openAlone follows the stored policy. Before the first, the
 // configuration counts; when kept ones are of no use, nobody is let in alone.
 func openAlone(c *config.Config, records *store.Records, t *clock.Clock, client *hubapi.Client, seal func(sealkey.Key) error, log *slog.Logger) (*alone, error) {
 	domains, err := trust.Load(c.Trust.Domains)
@@ -62,10 +62,10 @@ func openAlone(c *config.Config, records *store.Records, t *clock.Clock, client 
 	}
 	own := offline.Standing{Domains: domains, Rules: hubpolicy.OfflineRules{Rule: c.Trust.Offline, UntrustedClock: hubpolicy.Deny}}
 	a := &alone{clock: t, judge: offline.NewJudge(c.Hub.URL, t, memory, own, log)}
-	a.keeper = &policy.Syncer{
+	a.syncer = &policy.Syncer{
 		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Clock: t, Judge: a.judge, Memory: memory, Seal: seal, Log: log,
 	}
-	if err := a.keeper.Open(); err != nil {
+	if err := a.syncer.Open(); err != nil {
 		log.Error("nobody is let in without the hub until it is heard", "err", err)
 		own.Rules.Rule = hubpolicy.Never
 		a.judge.Set(own)

@@ -180,7 +180,7 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	if d.proxy != nil {
 		beside.Go(func() { d.proxy.serve(background, d.log) })
 	}
-	beside.Go(func() { d.alone.keeper.Run(background) })
+	beside.Go(func() { d.alone.syncer.Run(background) })
 	beside.Go(func() { d.watchClock(background) })
 	if d.front != nil {
 		beside.Go(func() { d.reportParts(background) })

@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// maxOrders bounds what is read of signed orders, in bytes.
-const maxOrders = 1 << 20
+// maxPolicy is the maximum size of a signed policy, in bytes.
+const maxPolicy = 1 << 20
 
-// Orders gives what the hub tells this kiosk, signed (kiosk/orders), or "" if that
-// is of this version still. A version is the entity tag without its quotes.
-func (c *Client) Orders(ctx context.Context, version string) (jws string, err error) {
-	jws, err = c.orders(ctx, version)
+// Policy returns this kiosk's signed policy (hubpolicy), or "" if the hub still has
+// this version. A version is the entity tag without its quotes.
+func (c *Client) Policy(ctx context.Context, version string) (jws string, err error) {
+	jws, err = c.policy(ctx, version)
 	if err != nil {
-		return "", fmt.Errorf("cannot get orders: %w", err)
+		return "", fmt.Errorf("cannot get policy: %w", err)
 	}
 	return jws, nil
 }
 
-func (c *Client) orders(ctx context.Context, version string) (string, error) {
+func (c *Client) policy(ctx context.Context, version string) (string, error) {
 	header := http.Header{}
 	if version != "" {
 		header.Set("If-None-Match", strconv.Quote(version))
@@ -35,11 +35,11 @@ func (c *Client) orders(ctx context.Context, version string) (string, error) {
 		return "", err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxOrders+1))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxPolicy+1))
 	switch {
 	case err != nil:
 		return "", err
-	case len(text) > maxOrders:
+	case len(text) > maxPolicy:
 		return "", errors.New("the hub's answer is too long")
 	case resp.StatusCode == http.StatusNotModified && version != "":
 		return "", nil

@@ -1,14 +1,16 @@
-// Package orders is what a hub tells each of its kiosks, in one signed piece: whose
-// cards count, what was revoked, and what the kiosk may decide alone. A hub makes
-// Policy and signs them; on the kiosk a Keeper fetches them, verifies them, and
-// keeps the newest for the time when no hub answers.
+// Package hubpolicy defines the policy that a hub gives to each of its kiosks:
+// whose cards count, which cards are revoked, and what the kiosk may decide
+// without the hub. The hub makes a Policy and signs it. The kiosk's Syncer
+// (kiosk/policy) fetches and verifies it, and keeps the newest one for the time
+// when no hub answers.
 //
-// They are a JWS in compact serialisation (RFC 7515), ES256, of type
-// "smartkiosk-orders+jws". The key is one that the kiosk has had from its hub's
-// operator. CRLs are too large to be in it: it names each by its digest. What a
-// kiosk gets then is not the CA's CRL but its set of serial numbers
-// (trust.CRL.WriteTo): a fifth of the size, the whole of what it needs, and worth
-// no less, because who signs the orders chooses the CAs as well.
+// A signed policy is a JWS in compact serialisation (RFC 7515), ES256, of type
+// "smartkiosk-policy+jws". The kiosk received the public key from its hub's
+// operator. CRLs are too large to be part of the policy, so the policy names each
+// by its digest. The kiosk does not download the CA's CRL but its set of serial
+// numbers (trust.CRL.WriteTo): a fifth of the size and all that the kiosk needs.
+// The set is as trustworthy as the policy, because whoever signs the policy also
+// chooses the CAs.
 package hubpolicy
 
 import (
@@ -29,101 +31,101 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// MediaType is that of signed orders (RFC 7515 §9.2.1).
+// MediaType is the media type of a signed policy (RFC 7515 §9.2.1).
 const MediaType = "application/jose"
 
-// MaxSize is the longest that signed orders may be, in bytes.
+// MaxSize is the maximum size of a signed policy, in bytes.
 const MaxSize = 1 << 20
 
-const signedType = "smartkiosk-orders+jws"
+const signedType = "smartkiosk-policy+jws"
 
-// Policy are what a hub tells a kiosk.
+// Policy is what a hub tells one kiosk.
 type Policy struct {
-	Kiosk      string    `json:"kiosk"`       // whom they are for
-	IssuedAt   time.Time `json:"issued_at"`   // of two orders the later count
-	ValidUntil time.Time `json:"valid_until"` // when nothing may be decided by them any more
+	Kiosk      string    `json:"kiosk"`       // the kiosk that this policy is for
+	IssuedAt   time.Time `json:"issued_at"`   // of two policies the later one counts
+	ValidUntil time.Time `json:"valid_until"` // after this time the kiosk must not decide by this policy
 
 	Offline   OfflineRules     `json:"offline"`
 	Domains   []trust.Document `json:"domains"`
 	CRLs      []CRL            `json:"crls"`
 	HolderKey []byte           `json:"holder_key"` // see Pseudonym
 	Seal      sealkey.Key      `json:"seal"`       // what events are sealed to, public
-	// AskEvery is how often the kiosk is to look for newer ones.
+	// AskEvery is how often the kiosk asks for a newer policy.
 	AskEvery Duration `json:"ask_every"`
 }
 
-// CRL is a CRL set that goes with the orders.
+// CRL names a CRL set that belongs to the policy.
 type CRL struct {
 	Domain string `json:"domain"`
 	Digest string `json:"digest"` // SHA-256 of the set, hexadecimal
 	Size   int64  `json:"size"`   // bytes
 }
 
-// Version names a piece of signed orders by what was signed. It is the
-// entity tag, too.
+// version names a policy by the hash of its signed text. It is also the HTTP
+// entity tag.
 func version(text []byte) string {
 	sum := sha256.Sum256(text)
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Sign signs orders with a private P-256 key, and gives their version.
+// Sign signs a policy with a private P-256 key and returns its version.
 func Sign(o Policy, key jose.JSONWebKey) (jws, ver string, err error) {
 	text, err := json.Marshal(o)
 	if err != nil {
-		return "", "", fmt.Errorf("cannot sign orders: %w", err)
+		return "", "", fmt.Errorf("cannot sign policy: %w", err)
 	}
 	id, err := event.KeyID(key.Public().Key)
 	if err != nil {
-		return "", "", fmt.Errorf("cannot sign orders: %w", err)
+		return "", "", fmt.Errorf("cannot sign policy: %w", err)
 	}
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.Key, KeyID: id}},
 		(&jose.SignerOptions{}).WithType(signedType))
 	if err != nil {
-		return "", "", fmt.Errorf("cannot sign orders: %w", err)
+		return "", "", fmt.Errorf("cannot sign policy: %w", err)
 	}
 	signed, err := signer.Sign(text)
 	if err != nil {
-		return "", "", fmt.Errorf("cannot sign orders: %w", err)
+		return "", "", fmt.Errorf("cannot sign policy: %w", err)
 	}
 	if jws, err = signed.CompactSerialize(); err != nil {
-		return "", "", fmt.Errorf("cannot sign orders: %w", err)
+		return "", "", fmt.Errorf("cannot sign policy: %w", err)
 	}
 	return jws, version(text), nil
 }
 
-// Version gives the version that Sign would give, without signing.
+// Version returns the version that Sign would return, without signing.
 func (o Policy) Version() (string, error) {
 	text, err := json.Marshal(o)
 	if err != nil {
-		return "", fmt.Errorf("cannot encode orders: %w", err)
+		return "", fmt.Errorf("cannot encode policy: %w", err)
 	}
 	return version(text), nil
 }
 
-// Verify reads orders for a kiosk that key (P-256) has signed, and gives their
-// version. Whether they are still valid it leaves to the reader.
+// Verify reads the policy of a kiosk and checks its signature by key (P-256). It
+// also returns the version. The caller checks whether the policy is still valid.
 func Verify(jws, kiosk string, key crypto.PublicKey) (o Policy, ver string, err error) {
 	text, err := verify(jws, key)
 	if err == nil {
 		o, err = read(text, kiosk)
 	}
 	if err != nil {
-		return Policy{}, "", fmt.Errorf("cannot take orders: %w", err)
+		return Policy{}, "", fmt.Errorf("cannot read policy: %w", err)
 	}
 	return o, version(text), nil
 }
 
-// Why orders are not taken.
+// Errors of Verify.
 var (
-	ErrSignature = errors.New("they are not signed by the hub")
-	ErrMalformed = errors.New("they are malformed")
-	ErrForeign   = errors.New("they are for another kiosk")
+	ErrSignature = errors.New("it is not signed by the hub")
+	ErrMalformed = errors.New("it is malformed")
+	ErrForeign   = errors.New("it is for another kiosk")
 )
 
 func verify(jws string, key crypto.PublicKey) ([]byte, error) {
 	if len(jws) > MaxSize {
-		return nil, fmt.Errorf("%w: they have more than %d bytes", ErrMalformed, MaxSize)
+		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrMalformed, MaxSize)
 	}
 	id, err := event.KeyID(key)
 	if err != nil {
@@ -131,9 +133,9 @@ func verify(jws string, key crypto.PublicKey) ([]byte, error) {
 	}
 	signed, err := jose.ParseSignedCompact(strings.TrimSpace(jws), []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil || len(signed.Signatures) != 1 {
-		return nil, fmt.Errorf("%w: they are no JWS with ES256", ErrMalformed)
+		return nil, fmt.Errorf("%w: it is not a JWS with ES256", ErrMalformed)
 	}
-	// Another key's, or a signature of the same key over something else.
+	// It is another key's signature, or the same key signed something else.
 	head := signed.Signatures[0].Protected
 	if head.KeyID != id || head.ExtraHeaders[jose.HeaderType] != signedType {
 		return nil, ErrSignature
@@ -154,19 +156,19 @@ func read(text []byte, kiosk string) (o Policy, err error) {
 	case o.Kiosk != kiosk:
 		return o, ErrForeign
 	case o.IssuedAt.IsZero() || !o.ValidUntil.After(o.IssuedAt):
-		return o, fmt.Errorf("%w: their times are none", ErrMalformed)
+		return o, fmt.Errorf("%w: issued_at is zero, or valid_until is not after it", ErrMalformed)
 	case o.AskEvery <= 0:
-		return o, fmt.Errorf("%w: ask_every is none", ErrMalformed)
+		return o, fmt.Errorf("%w: ask_every is missing or not positive", ErrMalformed)
 	}
 	if err := o.Offline.Check(); err != nil {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if _, err := event.KeyID(o.Seal.Key); err != nil {
-		return o, fmt.Errorf("%w: the sealing key is no public P-256 key", ErrMalformed)
+		return o, fmt.Errorf("%w: the sealing key is not a public P-256 key", ErrMalformed)
 	}
 	for _, c := range o.CRLs {
 		if b, err := hex.DecodeString(c.Digest); err != nil || len(b) != sha256.Size || c.Digest != strings.ToLower(c.Digest) {
-			return o, fmt.Errorf("%w: the digest of a CRL is none", ErrMalformed)
+			return o, fmt.Errorf("%w: the digest of a CRL is not 64 lower-case hexadecimal digits", ErrMalformed)
 		}
 		if c.Size <= 0 || c.Size > MaxCRLSet {
 			return o, fmt.Errorf("%w: a CRL of %d bytes", ErrMalformed, c.Size)

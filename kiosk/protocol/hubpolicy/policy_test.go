@@ -29,7 +29,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// good are orders that are in order.
+// good is a valid policy.
 func good(seal *ecdsa.PrivateKey) hubpolicy.Policy {
 	return hubpolicy.Policy{
 		Kiosk: "k1", IssuedAt: noon, ValidUntil: noon.AddDate(0, 0, 3), AskEvery: hubpolicy.Duration(15 * time.Minute),
@@ -54,11 +54,11 @@ func TestSignVerify(t *testing.T) {
 	}
 	o.Offline.PerKiosk = 1
 	if other, _ := o.Version(); other == version {
-		t.Error("other orders have the same version")
+		t.Error("another policy has the same version")
 	}
 }
 
-// Every bad piece of orders has its reason.
+// Every bad policy is refused with its reason.
 func TestVerifyRefuses(t *testing.T) {
 	key, seal := newKey(t), newKey(t)
 	sign := func(typ string, by *ecdsa.PrivateKey, kid string, text []byte) string {
@@ -84,7 +84,7 @@ func TestVerifyRefuses(t *testing.T) {
 		}
 		return jws
 	}
-	const typ = "smartkiosk-orders+jws"
+	const typ = "smartkiosk-policy+jws"
 	text := func(change func(*hubpolicy.Policy)) []byte {
 		o := good(seal)
 		change(&o)

@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-func TestClientOrders(t *testing.T) {
+func TestClientPolicy(t *testing.T) {
 	x := exchange{status: 200, answer: "a.b.c"}
 	c := hub(t, &x)
-	if got, err := c.Orders(t.Context(), ""); got != "a.b.c" || err != nil {
+	if got, err := c.Policy(t.Context(), ""); got != "a.b.c" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
 	x.saw(t, "GET /v1/kiosk", "", "")
 	x.status, x.answer = 304, ""
-	if got, err := c.Orders(t.Context(), "v1"); got != "" || err != nil {
+	if got, err := c.Policy(t.Context(), "v1"); got != "" || err != nil {
 		t.Errorf("unchanged: got %q, %v", got, err)
 	}
 	// Nothing can be unchanged that there was not.
-	if got, err := c.Orders(t.Context(), ""); err == nil {
+	if got, err := c.Policy(t.Context(), ""); err == nil {
 		t.Errorf("unchanged from nothing: got %q", got)
 	}
-	x.status, x.answer = 200, strings.Repeat("x", maxOrders+1)
-	if _, err := c.Orders(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "too long") {
-		t.Errorf("endless orders: %v", err)
+	x.status, x.answer = 200, strings.Repeat("x", maxPolicy+1)
+	if _, err := c.Policy(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("endless policy: %v", err)
 	}
 	x.status, x.answer = 503, "busy"
-	if _, err := c.Orders(t.Context(), "v1"); err == nil || !strings.Contains(err.Error(), "503") {
+	if _, err := c.Policy(t.Context(), "v1"); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Errorf("a hub that cannot: %v", err)
 	}
 }
@@ -78,7 +78,7 @@ func TestClientHears(t *testing.T) {
 	c := hub(t, &x)
 	var heard []time.Time
 	c.Heard = func(at time.Time) { heard = append(heard, at) }
-	_, _ = c.Orders(t.Context(), "")
+	_, _ = c.Policy(t.Context(), "")
 	_, _ = c.Challenge(t.Context())
 	x.header.Set("Date", "noon")
 	_, _ = c.Challenge(t.Context())
