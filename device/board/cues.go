@@ -3,6 +3,7 @@ package board
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"smartkiosk/device/cue"
@@ -82,6 +83,11 @@ func (p *Piezo) check(pi Pi) error {
 		return fmt.Errorf("channel is %d: %s is on channel %d", p.Channel, p.Pin, at.channel)
 	}
 	return nil
+}
+
+// Overlay is the line of a Pi's config.txt that brings the channel out at Pin.
+func (p *Piezo) Overlay() string {
+	return fmt.Sprintf("dtoverlay=pwm,pin=%s,func=%d", strings.TrimPrefix(p.Pin, "GPIO"), pwmChannels[p.Pin].function)
 }
 
 // Wires implements Part.

@@ -125,10 +125,6 @@ var pwmChannels = map[string]struct{ channel, function int }{
 	"GPIO12": {0, 4}, "GPIO13": {1, 4}, "GPIO18": {0, 2}, "GPIO19": {1, 2},
 }
 
-// PWMFunction is what the overlay pwm of the firmware wants to be told, as func,
-// to bring a channel out at a line; 0 for a line without.
-func PWMFunction(line string) int { return pwmChannels[line].function }
-
 // longestWatchdog is what the Pi's own can count: 20 bits of 1/65536 s
 // (drivers/watchdog/bcm2835_wdt.c).
 const longestWatchdog = 15

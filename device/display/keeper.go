@@ -9,38 +9,39 @@ import (
 )
 
 const (
-	// deadline is how long one frame may take. The slowest part, 80 letters
-	// at 9600 baud, needs 0.1 s.
+	// deadline bounds the time for one frame. The slowest display, with 80
+	// letters at 9600 baud, needs 0.1 s.
 	deadline = 2 * time.Second
-	// retry is how long to wait before a part that failed is opened again.
+	// retry is the pause before a display that failed is opened again.
 	retry = time.Second
-	// checkEvery is how often a part is asked whether it is still there;
-	// every blindEvery-th time one that cannot be asked is written anew.
+	// checkEvery is how often the keeper calls Check. A display that cannot be
+	// read is written again at every blindEvery-th check.
 	checkEvery = 5 * time.Second
 	blindEvery = 12
-	// maxStuck bounds the calls that never returned.
+	// maxStuck bounds the number of calls that have not returned.
 	maxStuck = 4
 )
 
 var (
 	errStuck  = errors.New("the display did not take a frame in time")
+	errOpen   = errors.New("the display did not open in time")
 	errClosed = errors.New("the display is closed")
 )
 
-// Device is what a Keeper keeps: a [Text], or something that shows frames by
-// its own means. The methods but Close are called one at a time; Close may be
-// called while another has not returned.
+// Device is an open display: a [Text], or a type of its own that shows frames.
+// A Keeper calls its methods one at a time, but may call Close while another
+// method hangs.
 type Device interface {
 	Show(Frame) error
-	Check() error   // nil, ErrBlind, or why the device must be opened again
-	Refresh() error // for a blind device: show everything anew
+	Check() error   // nil, ErrBlind, or the reason why the device must be opened again
+	Refresh() error // writes everything again; used for a device that cannot be read
 	Close() error
 }
 
-// Keeper keeps a display showing the latest frame. One goroutine of its own
-// writes; a display that is missing, pulled, stuck or reset is closed, opened
-// again until that succeeds, and then shown the latest frame. Frames that come
-// while one is written replace each other.
+// Keeper makes a display show the latest frame, from a goroutine of its own. It
+// closes a display that is missing, unplugged, hanging or reset, opens it again
+// until that succeeds, and shows the latest frame. A frame that arrives while
+// another is written replaces any frame that waits.
 type Keeper struct {
 	open    func() (Device, error)
 	changed func(error)
@@ -50,13 +51,22 @@ type Keeper struct {
 	once   sync.Once
 	done   chan struct{}
 	stuck  atomic.Int32
+
+	// opening receives the result of an open that has not returned; nil if
+	// there is none. Only run uses it.
+	opening chan opened
 }
 
-// Keep starts to keep the display that open opens. An open that takes longer
-// than a few seconds is called again before it returns, and what it opens is
-// closed. changed is called from one
-// goroutine, with nil when the display works and with the reason when it no
-// longer does: once for each change, and once for the first attempt.
+// opened is the result of an open.
+type opened struct {
+	device Device
+	err    error
+}
+
+// Keep starts a Keeper. The Keeper calls open until it succeeds, and again after
+// each failure; it never has two calls of open at a time. It calls changed from
+// one goroutine: with nil when the display works, with the reason when it does
+// not. It calls it once for the first attempt and once for each change.
 func Keep(open func() (Device, error), changed func(error)) *Keeper {
 	k := &Keeper{
 		open: open, changed: changed,
@@ -66,8 +76,8 @@ func Keep(open func() (Device, error), changed func(error)) *Keeper {
 	return k
 }
 
-// Show has a frame shown as soon as the display can, instead of any frame that
-// waits. It never blocks. It must not be called by two goroutines at a time.
+// Show hands over a frame, which replaces any frame that waits. It never blocks.
+// Two goroutines must not call it at the same time.
 func (k *Keeper) Show(f Frame) {
 	for {
 		select {
@@ -82,8 +92,8 @@ func (k *Keeper) Show(f Frame) {
 	}
 }
 
-// Close has the latest frame shown, if the display is there and takes it in
-// time, and closes it.
+// Close shows the latest frame, if the display takes it in time, and closes the
+// display.
 func (k *Keeper) Close() {
 	k.once.Do(func() { close(k.stop) })
 	<-k.done
@@ -91,6 +101,7 @@ func (k *Keeper) Close() {
 
 func (k *Keeper) run() {
 	defer close(k.done)
+	defer k.abandon()
 	var latest *Frame
 	working, first := false, true
 	for {
@@ -115,17 +126,17 @@ func (k *Keeper) run() {
 	}
 }
 
-// keep opens the display and keeps it until it fails or the keeper is closed.
+// keep opens the display and shows frames until it fails or the keeper is closed.
 func (k *Keeper) keep(latest **Frame, working func()) error {
 	if k.stuck.Load() >= maxStuck {
-		return fmt.Errorf("%w, %d times; it is left alone until one of them ends", errStuck, maxStuck)
+		return fmt.Errorf("%w, %d times; the next try waits until one of these calls returns", errStuck, maxStuck)
 	}
-	dev, err := k.opened()
+	dev, err := k.tryOpen()
 	if err != nil {
 		return err
 	}
 	defer func() {
-		k.within(dev.Close) // it may hang where a write does
+		k.within(dev.Close) // it may hang where a write hangs
 	}()
 	select {
 	case f := <-k.frames:
@@ -169,34 +180,42 @@ func (k *Keeper) keep(latest **Frame, working func()) error {
 	}
 }
 
-// opened opens the display; one that opens too late is closed again.
-func (k *Keeper) opened() (Device, error) {
-	var mu sync.Mutex
-	var dev Device
-	late := false
-	err := k.within(func() error {
-		d, err := k.open()
-		mu.Lock()
-		defer mu.Unlock()
-		if err != nil {
-			return err
-		}
-		if late {
-			return d.Close()
-		}
-		dev = d
-		return nil
-	})
-	mu.Lock()
-	defer mu.Unlock()
-	if err != nil && dev != nil { // it came at the very last moment
-		go dev.Close()
+// tryOpen opens the display. If open does not return in time, the next call of
+// tryOpen waits for the same open: two drivers must not write to the same wires.
+func (k *Keeper) tryOpen() (Device, error) {
+	if k.opening == nil {
+		result := make(chan opened, 1)
+		k.opening = result
+		go func() {
+			device, err := k.open()
+			result <- opened{device, err}
+		}()
 	}
-	late = true
-	return dev, err
+	timer := time.NewTimer(deadline)
+	defer timer.Stop()
+	select {
+	case result := <-k.opening:
+		k.opening = nil
+		return result.device, result.err
+	case <-timer.C:
+		return nil, errOpen
+	}
 }
 
-// within calls f and gives it the deadline. After that f is on its own.
+// abandon closes the display of an open that returns after the keeper has ended.
+func (k *Keeper) abandon() {
+	if k.opening == nil {
+		return
+	}
+	go func() {
+		if result := <-k.opening; result.err == nil {
+			result.device.Close()
+		}
+	}()
+}
+
+// within calls f and waits for it until the deadline. After that f goes on
+// alone.
 func (k *Keeper) within(f func() error) error {
 	result := make(chan error, 1)
 	k.stuck.Add(1)

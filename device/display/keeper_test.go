@@ -194,25 +194,34 @@ func TestKeeperAbandons(t *testing.T) {
 	})
 }
 
-// TestKeeperOpensLate: a display that was opened after the deadline is closed.
+// TestKeeperOpensLate: the keeper waits for an open that takes long, and does not
+// call open a second time meanwhile. One that returns after Close is closed.
 func TestKeeperOpensLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		late := &fake{}
-		again := &fake{}
-		var n atomic.Int32
-		k := display.Keep(func() (display.Device, error) {
-			if n.Add(1) > 1 {
-				return again, nil
-			}
+		var opens atomic.Int32
+		var told []string
+		open := func() (display.Device, error) {
+			opens.Add(1)
 			time.Sleep(time.Minute)
 			return late, nil
-		}, func(error) {})
+		}
+		k := display.Keep(open, states(&told))
 		k.Show(frame("x"))
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		want(t, "the late one", late.saw(), "[] 0 true")
-		want(t, "the next", again.saw(), "[x] 0 false")
+		want(t, "calls of open", opens.Load(), 1)
+		want(t, "shown", late.saw(), "[x] 0 false")
 		k.Close()
+		want(t, "told", told, []string{"the display did not open in time", "<nil>"})
+
+		late = &fake{}
+		k = display.Keep(open, func(error) {})
+		synctest.Wait()
+		k.Close()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		want(t, "after Close", late.saw(), "[] 0 true")
 	})
 }
 
@@ -304,8 +313,8 @@ type closing struct {
 
 func (c *closing) Close() error { c.closed++; return nil }
 
-// TestTextHeals without a Keeper: a write after one that failed starts the part
-// anew. A part that cannot be started is closed.
+// TestTextHeals without a Keeper: after a write that failed, the next one starts
+// the part first. NewText closes a part that cannot be started.
 func TestTextHeals(t *testing.T) {
 	clock := &displaysim.Clock{}
 	lcd := displaysim.NewHD44780(2, 16, clock)
@@ -323,14 +332,16 @@ func TestTextHeals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text.WriteString("på")
+	if err := text.Show(frame("på")); err != nil {
+		t.Fatal(err)
+	}
 	bus.Unplug()
-	if _, err := text.WriteString(" plass"); err == nil {
-		t.Error("a display that is not there took letters")
+	if err := text.Show(frame("på plass")); err == nil {
+		t.Error("a display that is unplugged took a frame")
 	}
 	expander.PowerCycle()
 	bus.Plug()
-	if _, err := text.WriteString(" igjen"); err != nil {
+	if err := text.Show(frame("på plass igjen")); err != nil {
 		t.Fatal(err)
 	}
 	want(t, "shown", lcd.Text()[0], "på plass igjen  ")

@@ -6,66 +6,56 @@ import (
 	"image"
 )
 
-// Part is a display as its controller sees it, without the manners of a
-// [periph.io/x/conn/v3/display.TextDisplay], which [Text] adds. One goroutine
-// at a time uses it; only Close may be called beside another method.
+// Part is the driver of one display controller. [Text] shows frames on it. Only
+// one goroutine at a time uses a part, but Close may be called while another
+// method runs.
 type Part interface {
 	fmt.Stringer
-	// Size tells how many rows and columns of letters there are.
+	// Size returns the number of rows and columns of letters.
 	Size() (rows, cols int)
-	// Start brings the part from any state, also that after a loss of power,
-	// to where Draw can be called, and forgets what it was showing: the next
-	// Draw writes everything.
+	// Start initializes the part, whatever state it is in, also after a loss of
+	// power. The next Draw writes everything.
 	Start() error
-	// Draw makes the part show this, writing only what differs from what it
-	// shows. After an error the part must be started anew.
+	// Draw shows the content. It writes only what has changed since the last
+	// Draw. After an error the caller must call Start before the next Draw.
 	Draw(Content) error
-	// Check tells whether the part is there and still shows what was drawn,
-	// or ErrBlind if it has no means to know.
+	// Check returns nil if the part answers and still shows what was drawn. It
+	// returns ErrBlind if the part cannot be read.
 	Check() error
-	// Close lets go of the bus. What is shown stays. It does not wait for a
-	// write that is stuck.
+	// Close releases the bus. The display keeps its content. Close does not
+	// wait for a write that hangs.
 	Close() error
 }
 
-// ErrBlind is the answer of a part whose wires go one way only: it can be
-// unplugged and plugged without anyone noticing.
-var ErrBlind = errors.New("the display cannot be asked")
+// ErrBlind is returned by Check for a display that can be written but not read.
+// Nobody notices when such a display is unplugged and plugged in again.
+var ErrBlind = errors.New("the display cannot be read")
 
-// Content is all that a part shows. It is the part's to read until Draw
+// Content is everything that a part shows. The part may read it until Draw
 // returns.
 type Content struct {
-	Cells   [][]rune    // a full grid: as many rows and columns as the part has
-	Layout  Layout      // how a display of dots sets the letters
-	Picture image.Image // shown instead of the letters by a display of dots; nil for none
-	Cursor  Cursor
-	Off     bool // shows nothing, and is dark where it can be
+	Cells   [][]rune    // the full grid: Size rows of Size columns
+	Layout  Layout      // how a graphics display sets the letters
+	Picture image.Image // a graphics display shows it instead of the letters; nil for none
 }
 
-// Cursor marks a cell.
-type Cursor struct {
-	Row, Col   int
-	Underlined bool
-	Blinking   bool
-}
-
-// Layout is how a display of dots sets the rows of a frame; a display of cells
-// has but one way.
+// Layout tells a graphics display how large to set the rows of a frame.
+// Character displays ignore it.
 type Layout int
 
 const (
-	// Plain sets every row alike.
+	// Plain sets all rows in the small font.
 	Plain Layout = iota
 	// Heading sets the first row, of at most 16 letters, larger than the rest.
 	Heading
-	// Large sets the first two rows, of at most 16 letters each, over the
-	// whole height, and shows no other.
+	// Large sets the first two rows, of at most 16 letters each, so that they
+	// fill the display. It shows no other rows.
 	Large
 )
 
-// Frame is what an application wants shown.
+// Frame is one screen of text or a picture.
 type Frame struct {
-	Rows    []string // top row first; what there is no room for is cut off
+	Rows    []string // the top row first; what does not fit is cut off
 	Layout  Layout
-	Picture image.Image // see Content; must not change once shown
+	Picture image.Image // see Content; the caller must not change it afterwards
 }

@@ -3,17 +3,18 @@ package display_test
 import (
 	"errors"
 	"fmt"
+	"image"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"periph.io/x/devices/v3/ssd1306/image1bit"
 	"pgregory.net/rapid"
 
 	"smartkiosk/device/display"
 	"smartkiosk/device/display/displaysim"
 	"smartkiosk/device/display/hd44780"
-	"smartkiosk/device/display/oled"
 )
 
 // letters are drawn for random frames: ASCII, letters of ROMs, letters to be
@@ -217,65 +218,39 @@ func (c *cutBus) Nibble(n byte) error {
 	return c.Bus.Nibble(n)
 }
 
-// TestPictureAndQR shows dots instead of letters, and letters again.
-func TestPictureAndQR(t *testing.T) {
-	for _, chip := range []oled.Chip{oled.SSD1306, oled.SH1106} {
-		glass := []func() *displaysim.OLED{displaysim.NewSSD1306, displaysim.NewSH1106}[chip]()
-		bus := &displaysim.I2C{Address: 0x3d, Target: glass, Hertz: 400000, Clock: &displaysim.Clock{}}
-		panel, err := oled.New(bus, 0x3d, chip)
-		if err != nil {
-			t.Fatal(err)
+// TestPicture shows a picture in place of letters, and then letters again.
+func TestPicture(t *testing.T) {
+	picture := image1bit.NewVerticalLSB(image.Rect(0, 0, 50, 64))
+	for i := range 50 {
+		picture.SetBit(i, i, image1bit.On)
+	}
+	for _, b := range benches(t) {
+		glass, ok := b.glass.(*displaysim.OLED)
+		if !ok {
+			continue
 		}
-		text, err := display.NewText(panel)
+		text, err := display.NewText(b.part)
 		if err != nil {
 			t.Fatal(err)
 		}
 		blank := seen(glass)
-		for _, length := range []int{24, 32, 53, 54, 90, 120, 160, 195, 230} { // of two dots a module, and of one
-			link := "https://kiosk.example/" + strings.Repeat("k", length-22)
-			code, err := oled.QR(link)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := text.Show(display.Frame{Rows: []string{"behind the picture"}, Picture: code}); err != nil {
-				t.Fatal(err)
-			}
-			b := code.Bounds()
-			left := (128 - b.Dx()) / 2
-			for y := range 64 {
-				for x := range 128 {
-					lit := false
-					if x >= left && x < left+b.Dx() {
-						r, _, _, _ := code.At(x-left, y).RGBA()
-						lit = r > 0
-					}
-					if bool(glass.Dots().BitAt(x, y)) != lit {
-						t.Fatalf("%s: dot %d,%d is %v, want %v", panel, x, y, !lit, lit)
-					}
+		if err := text.Show(display.Frame{Rows: []string{"behind the picture"}, Picture: picture}); err != nil {
+			t.Fatal(err)
+		}
+		const left = (128 - 50) / 2
+		for y := range 64 {
+			for x := range 128 {
+				if lit := glass.Dots().BitAt(x, y); lit != image1bit.Bit(x-left == y && y < 50) {
+					t.Fatalf("%s: dot %d,%d is %v", b.name, x, y, lit)
 				}
 			}
-			if read, err := readQR(glass.Dots()); err != nil || read != link {
-				t.Errorf("%s: a QR code of %d bytes reads %q, %v", panel, length, read, err)
-			}
-			if *pictures != "" {
-				write(t, fmt.Sprintf("%s/qr-%d-%d.png", *pictures, chip, len(link)), glass.Picture())
-			}
 		}
-		if err := text.Clear(); err != nil {
+		if err := text.Show(display.Frame{}); err != nil {
 			t.Fatal(err)
 		}
 		if seen(glass) != blank {
-			t.Error("something is left of the picture")
+			t.Errorf("%s: something is left of the picture", b.name)
 		}
-		if len(glass.Faults) > 0 {
-			t.Error(glass.Faults)
-		}
-	}
-	if _, err := oled.QR(strings.Repeat("k", 400)); err == nil || !strings.Contains(err.Error(), "modules on 64 dots") {
-		t.Errorf("a QR code of 400 bytes: %v", err)
-	}
-	if _, err := oled.QR(strings.Repeat("k", 4000)); err == nil || !strings.Contains(err.Error(), "cannot make a QR code of 4000 bytes") {
-		t.Errorf("a QR code of 4000 bytes: %v", err)
 	}
 }
 

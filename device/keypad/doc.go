@@ -2,9 +2,7 @@
 // contacts on GPIO lines, and USB number pads. Both give keys as runes ('0' to
 // '9', '*', '#', and 'L' for the next language) and events for a technician.
 //
-//	rows, err := line.ByNames("GPIO5", "GPIO6", "GPIO13", "GPIO19")
-//	cols, err := line.ByNames("GPIO12", "GPIO16", "GPIO20", "GPIO21")
-//	k, err := keypad.OpenMatrix(keypad.Matrix{Rows: rows, Cols: cols, Layout: keypad.Layout4x4})
+//	k, err := keypad.OpenMatrix(keypad.Matrix{Rows: rows, Cols: columns, Layout: keypad.Layout4x4})
 //	for key := range k.Keys() { … }
 //
 // # What is typed is a secret

@@ -35,7 +35,7 @@ const maxKeys = 32
 // one column. The lines need no resistors of their own where the chip has pulls
 // (all of a Raspberry Pi's have), and no order.
 type Matrix struct {
-	Rows, Cols []gpio.PinIO // from line.ByNames; at most 32 keys together
+	Rows, Cols []gpio.PinIO // at most 32 keys together
 	Layout     Layout       // Layout3x4, Layout4x4 or another of that shape
 
 	StuckAfter time.Duration // 0: DefaultStuckAfter

@@ -51,19 +51,6 @@ func ByName(name string) (gpio.PinIO, error) {
 	return nil, fmt.Errorf("cannot find pin %s: this machine has %s to %s: %w", name, all[0].Name(), all[len(all)-1].Name(), ErrUnknown)
 }
 
-// ByNames finds several lines, in order. A name given twice is an error.
-func ByNames(names ...string) ([]gpio.PinIO, error) {
-	pins := make([]gpio.PinIO, len(names))
-	for i, name := range names {
-		pin, err := ByName(name)
-		if err != nil {
-			return nil, err
-		}
-		pins[i] = pin
-	}
-	return pins, Distinct(pins...)
-}
-
 // Distinct tells whether each line is there once, however it is called.
 func Distinct(pins ...gpio.PinIO) error {
 	seen := make(map[gpio.PinIO]string, len(pins))

@@ -41,7 +41,18 @@ func TestByName(t *testing.T) {
 		{"GPIO0 GPIO1 GPIO0", "cannot use pin GPIO0: it is already used as GPIO0", nil},
 		{"GPIO2 P1_3", "cannot use pin P1_3: it is already used as GPIO2", nil},
 	} {
-		pins, err := ByNames(strings.Split(tt.names, " ")...)
+		var pins []gpio.PinIO
+		var err error
+		for _, name := range strings.Split(tt.names, " ") {
+			var pin gpio.PinIO
+			if pin, err = ByName(name); err != nil {
+				break
+			}
+			pins = append(pins, pin)
+		}
+		if err == nil {
+			err = Distinct(pins...)
+		}
 		if got := fmt.Sprint(err); tt.want != "" && (got != tt.want || tt.is != nil && !errors.Is(err, tt.is)) {
 			t.Errorf("%q: %s, want %s", tt.names, got, tt.want)
 		}

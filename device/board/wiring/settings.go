@@ -1,10 +1,6 @@
 package wiring
 
-import (
-	"fmt"
-
-	"smartkiosk/device/board"
-)
+import "smartkiosk/device/board"
 
 // setting is something that the machine must be told.
 type setting struct{ where, what, why string }
@@ -53,7 +49,7 @@ func settings(b *board.Board) []setting {
 	}
 	if p := b.Buzzer.Piezo; p != nil {
 		all = append(all,
-			setting{configTxt, fmt.Sprintf("dtoverlay=pwm,pin=%d,func=%d", gpioNumber(p.Pin), board.PWMFunction(p.Pin)), "the sounder's wave"},
+			setting{configTxt, p.Overlay(), "the sounder's wave"},
 			setting{configTxt, "dtparam=audio=off", "the headphones' socket wants the same"})
 	}
 	if b.Strike != nil {
@@ -64,11 +60,4 @@ func settings(b *board.Board) []setting {
 			setting{"/etc/udev/rules.d/70-watchdog.rules", `KERNEL=="watchdog", GROUP="gpio", MODE="0660"`, "which is root's otherwise"})
 	}
 	return all
-}
-
-func gpioNumber(line string) (n int) {
-	if _, err := fmt.Sscanf(line, "GPIO%d", &n); err != nil {
-		return -1
-	}
-	return n
 }

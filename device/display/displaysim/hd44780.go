@@ -38,8 +38,6 @@ type HD44780 struct {
 	address   int
 	inCGRAM   bool
 	on        bool
-	cursor    bool
-	blink     bool
 	increment bool
 
 	fourBit bool
@@ -66,7 +64,7 @@ func (h *HD44780) PowerCycle() {
 	for i := range h.cgram {
 		h.cgram[i] = byte(i * 11 % 31)
 	}
-	h.on, h.cursor, h.blink, h.increment, h.inCGRAM = false, false, false, true, false
+	h.on, h.increment, h.inCGRAM = false, true, false
 	h.fourBit, h.half, h.started, h.e = false, false, 0, false
 	h.busy = h.clock.Now() + 40*time.Millisecond
 }
@@ -109,7 +107,7 @@ func (h *HD44780) execute(rs bool, b byte) {
 	case b&0x10 != 0: // cursor or display shift: no driver of ours sends it
 		h.Faults = append(h.Faults, "the display was shifted")
 	case b&0x08 != 0:
-		h.on, h.cursor, h.blink = b&4 != 0, b&2 != 0, b&1 != 0
+		h.on = b&4 != 0
 	case b&0x04 != 0:
 		h.increment = b&2 != 0
 	case b&0x02 != 0:
@@ -187,16 +185,6 @@ func (h *HD44780) Code(row, col int) byte { return h.ddram[h.addressOf(row, col)
 
 // On tells whether the display shows anything.
 func (h *HD44780) On() bool { return h.on }
-
-// Cursor tells where the cursor is, -1 for beside the glass, and how it is
-// shown.
-func (h *HD44780) Cursor() (row, col int, underlined, blinking bool) {
-	cell := h.cell(h.address)
-	if cell < 0 || h.inCGRAM {
-		return -1, -1, h.cursor, h.blink
-	}
-	return cell / h.Cols, cell % h.Cols, h.cursor, h.blink
-}
 
 // Text reads the glass, a string for each row: a letter of ROM or CGRAM that no
 // one knows is U+FFFD. It is empty when the display is off.

@@ -23,7 +23,6 @@ type Serial struct {
 	glyphs   [8][8]byte
 	row, col int
 	on       bool
-	cursor   bool
 	prefix   byte   // begins a command that is not complete
 	pending  []byte // after the prefix
 	take     func(s *Serial, b byte)
@@ -54,7 +53,7 @@ func newSerial(rows, cols int, take func(*Serial, byte), letter func(*Serial, by
 // PowerCycle takes the power for a moment. The modules greet with a text.
 func (s *Serial) PowerCycle() {
 	s.cells = []byte(fmt.Sprintf("%-*s", s.Rows*s.Cols, "HELLO"))
-	s.row, s.col, s.on, s.cursor, s.prefix, s.pending = 0, 0, true, false, 0, nil
+	s.row, s.col, s.on, s.prefix, s.pending = 0, 0, true, 0, nil
 	if !s.keeps {
 		s.glyphs = [8][8]byte{}
 	}
@@ -159,7 +158,7 @@ func takeSerLCD(s *Serial, b byte) {
 			}
 		}
 	case s.prefix == 0xfe && c&0xf8 == 8:
-		s.on, s.cursor = c&4 != 0, c&3 != 0
+		s.on = c&4 != 0
 	default:
 		s.fault("command %#02x %#02x", s.prefix, c)
 	}
@@ -191,11 +190,7 @@ func takeLK204(s *Serial, b byte) {
 		copy(s.glyphs[p[1]&7][:], p[2:])
 	case 'B', 'F':
 		s.on = p[0] == 'B'
-	case 'J', 'S':
-		s.cursor = true
-	case 'K', 'T':
-		s.cursor = false
-	case 'D', 'R':
+	case 'D', 'K', 'R', 'T':
 	default:
 		s.fault("command 0xfe %#02x", p[0])
 	}
@@ -232,7 +227,9 @@ func takeDMD110(s *Serial, b byte) {
 	case "\x1f$":
 		s.move(int(p[2])-1, int(p[1])-1)
 	case "\x1fC":
-		s.cursor = p[1] == 1
+		if p[1] != 0 {
+			s.fault("cursor %d", p[1])
+		}
 	case "\x1fE":
 		s.on = p[1] != 255
 	case "\x1f\x01":

@@ -3,7 +3,8 @@ package hd44780
 import (
 	"errors"
 	"fmt"
-	"sync"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
@@ -12,7 +13,7 @@ import (
 )
 
 // Pins are the six lines of a module in 4-bit operation. R/W is wired to
-// ground, so the module can be told but not asked.
+// ground, so the module can be written but not read.
 type Pins struct {
 	RS, E gpio.PinOut
 	D     [4]gpio.PinOut // D4 to D7
@@ -23,43 +24,34 @@ type GPIO struct {
 	pins   Pins
 	wait   func(time.Duration)
 	levels map[gpio.PinOut]gpio.Level
+	closed atomic.Bool
 }
 
-// owners has the GPIO that was made last for each pin. One whose user does not
-// wait for it any more (display.Keeper) may still be at work: were two at it,
-// the module would lose count of its nibbles, which nobody notices.
-var owners sync.Map
-
-var errTakenOver = errors.New("another driver has taken the pin over")
-
-// pulse is how long E is high and low again: 450 and 550 ns at 2.7 V (datasheet,
-// "AC characteristics", write operation).
+// pulse is how long E stays high, and then low, for each nibble: at least 450
+// and 550 ns at 2.7 V (datasheet, "AC characteristics", write operation).
 const pulse = time.Microsecond
 
-// NewGPIO takes the pins and what waits: [Pause] but in tests.
+// NewGPIO returns a bus of these pins. wait waits for a time; it is [Pause]
+// except in tests.
 func NewGPIO(pins Pins, wait func(time.Duration)) (*GPIO, error) {
+	g := &GPIO{pins: pins, wait: wait, levels: map[gpio.PinOut]gpio.Level{}}
 	seen := map[string]bool{}
-	for _, p := range append([]gpio.PinOut{pins.RS, pins.E}, pins.D[:]...) {
+	for _, p := range g.all() {
 		if p == nil || p == gpio.INVALID {
-			return nil, errors.New("the display's pins RS, E and D4 to D7 must all be named")
+			return nil, errors.New("cannot use display: each of RS, E and D4 to D7 needs a pin")
 		}
 		if seen[p.Name()] {
-			return nil, fmt.Errorf("pin %s has two tasks at the display", p.Name())
+			return nil, fmt.Errorf("cannot use display: pin %s is named twice", p.Name())
 		}
 		seen[p.Name()] = true
-	}
-	g := &GPIO{pins, wait, map[gpio.PinOut]gpio.Level{}}
-	for _, p := range g.all() {
-		owners.Store(p, g)
 	}
 	return g, nil
 }
 
 func (g *GPIO) all() []gpio.PinOut { return append([]gpio.PinOut{g.pins.RS, g.pins.E}, g.pins.D[:]...) }
 
-// Pause waits: for the microseconds of an instruction by looking at the clock,
-// because a sleep takes some 60 µs longer than it was asked to, and otherwise
-// asleep.
+// Pause waits. Up to 200 µs it polls the clock, because a sleep lasts about 60 µs
+// longer than asked for. Above that it sleeps.
 func Pause(d time.Duration) {
 	if d > 200*time.Microsecond {
 		time.Sleep(d)
@@ -111,13 +103,16 @@ func (g *GPIO) clock(rs gpio.Level, nibble byte) error {
 	return nil
 }
 
-// set touches only lines that change: each is a call into the kernel.
+// set writes only lines that change: each write is a call into the kernel. After
+// Close it writes nothing. A driver that display.Keeper has given up may still
+// run, and if two drivers wrote to the same pins, the module would lose count of
+// its nibbles.
 func (g *GPIO) set(pin gpio.PinOut, level gpio.Level) error {
 	if was, known := g.levels[pin]; known && was == level {
 		return nil
 	}
-	if owner, _ := owners.Load(pin); owner != g {
-		return fmt.Errorf("cannot set pin %s: %w", pin.Name(), errTakenOver)
+	if g.closed.Load() {
+		return fmt.Errorf("cannot set pin %s: %w", pin.Name(), os.ErrClosed)
 	}
 	if err := pin.Out(level); err != nil {
 		return fmt.Errorf("cannot set pin %s: %w", pin.Name(), err)
@@ -139,19 +134,17 @@ func (g *GPIO) Wait(d time.Duration) error {
 	return nil
 }
 
-// Backlight does nothing: no line of these reaches it.
-func (g *GPIO) Backlight(bool) error { return nil }
-
-// Check cannot ask.
+// Check returns display.ErrBlind.
 func (g *GPIO) Check() error { return display.ErrBlind }
 
-// Close lets go of the pins, but of those that another has taken over.
+// Close releases the pins, once.
 func (g *GPIO) Close() error {
+	if g.closed.Swap(true) {
+		return nil
+	}
 	var errs []error
 	for _, p := range g.all() {
-		if owners.CompareAndDelete(p, g) {
-			errs = append(errs, p.Halt())
-		}
+		errs = append(errs, p.Halt())
 	}
 	return errors.Join(errs...)
 }

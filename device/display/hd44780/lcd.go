@@ -12,18 +12,15 @@ import (
 const (
 	returnHome     = 0x02
 	entryIncrement = 0x06
-	displayControl = 0x08
-	displayOn      = 0x04
-	cursorOn       = 0x02
-	blinkOn        = 0x01
+	displayOn      = 0x0c // no cursor, no blinking
 	fourBitTwoLine = 0x28
 	setCGRAM       = 0x40
 	setDDRAM       = 0x80
 )
 
-// Execution times and waits. The datasheet's hold at 270 kHz; the oscillator
-// may be as slow as 190 kHz (table "AC characteristics"), so they are taken
-// 1.42 times.
+// Waits for the execution times. Those of the datasheet are for an oscillator of
+// 270 kHz. It may run at 190 kHz (table "AC characteristics"), so each wait is
+// 1.42 times as long.
 const (
 	afterPower    = 50 * time.Millisecond   // figure 24: more than 40 ms at 2.7 V
 	afterFirst    = 6 * time.Millisecond    // figure 24: more than 4.1 ms
@@ -32,35 +29,33 @@ const (
 	afterOrdinary = 58 * time.Microsecond   // table 6: 37 µs, 41 with the address counter's update
 )
 
-// Bus brings nibbles to the controller's D4 to D7 and clocks them in by E; R/W
+// Bus puts nibbles on the controller's pins D4 to D7 and clocks them in by E. R/W
 // stays low.
 type Bus interface {
 	fmt.Stringer
 	// Nibble clocks in the lower 4 bits of n as an instruction.
 	Nibble(n byte) error
-	// Byte clocks in an instruction or, with data, a byte for the RAM, upper
-	// nibble first, and leaves it the time of an ordinary instruction.
+	// Byte clocks in an instruction or, if data is set, a byte for the RAM: the
+	// upper nibble first. It then leaves the controller the time of an ordinary
+	// instruction.
 	Byte(data bool, b byte) error
-	// Wait makes sure that all has reached the controller, and then leaves it
-	// this much time.
+	// Wait sends everything to the controller and then waits.
 	Wait(time.Duration) error
-	// Backlight switches the light, where the bus reaches it.
-	Backlight(on bool) error
-	// Check answers like [display.Part]'s.
+	// Check is that of [display.Part].
 	Check() error
 	Close() error
 }
 
-// ROM is the set of letters that a controller was made with.
+// ROM is the character set of a controller.
 type ROM int
 
 const (
-	// AnyROM uses only what every controller has: ASCII but for two signs.
+	// AnyROM is what every controller has: ASCII without backslash and tilde.
 	AnyROM ROM = iota
-	// A00 is the common one, with Japanese and a few European letters.
+	// A00 is the common ROM, with Japanese and a few European letters.
 	A00
-	// A02 is the European one. Modules sold as A02 differ: see that the
-	// letters come out right before using it.
+	// A02 is the European ROM. Modules that are sold as A02 differ, so look at
+	// the letters before you use it.
 	A02
 )
 
@@ -72,11 +67,12 @@ type LCD struct {
 	rom        ROM
 
 	shown   []byte // per cell; nil after Start
-	address int    // where the next data byte goes; -1 unknown
-	control byte   // the last display control instruction; 0 unknown
+	address int    // where the next data byte goes; -1 if unknown
+	on      bool   // the display has been switched on
 }
 
-// New takes 2 rows of up to 40 columns, or 4 of up to 20.
+// New returns the driver of a module of 2 rows with up to 40 columns, or of 4
+// rows with up to 20.
 func New(bus Bus, rows, cols int, rom ROM) (*LCD, error) {
 	if rows*cols > 80 || cols < 1 || rows != 2 && rows != 4 {
 		return nil, fmt.Errorf("cannot drive %d rows of %d: the HD44780 has 2 of up to 40 or 4 of up to 20", rows, cols)
@@ -90,15 +86,15 @@ func New(bus Bus, rows, cols int, rom ROM) (*LCD, error) {
 // String names the module and its bus.
 func (l *LCD) String() string { return fmt.Sprintf("HD44780 %dx%d on %s", l.cols, l.rows, l.bus) }
 
-// Size gives rows and columns.
+// Size returns the rows and columns.
 func (l *LCD) Size() (rows, cols int) { return l.rows, l.cols }
 
-// Start initializes by instruction (datasheet, figure 24), which works from
-// any state, also between two nibbles. It does not clear the display: nothing
-// that is right is seen to go, and what is wrong is written over before the
-// display is switched on. It takes 60 ms.
+// Start initializes by instruction (datasheet, figure 24). That works in any
+// state, even between two nibbles. Start does not clear the display, so that
+// correct text does not flicker; Draw overwrites everything before it switches
+// the display on. Start takes 60 ms.
 func (l *LCD) Start() error {
-	l.shown, l.address, l.control = nil, -1, 0
+	l.shown, l.address, l.on = nil, -1, false
 	l.encoder = display.NewEncoder(charsets[l.rom], display.Slots)
 	if err := l.bus.Wait(afterPower); err != nil {
 		return err
@@ -123,8 +119,8 @@ func (l *LCD) Start() error {
 	return l.bus.Wait(afterHome)
 }
 
-// Draw writes the letters that are to be taught, the cells that differ and
-// then the cursor.
+// Draw loads the letters that the ROM lacks, writes the cells that differ and, the
+// first time, switches the display on.
 func (l *LCD) Draw(c display.Content) error {
 	codes, loads := l.encoder.Encode(c.Cells, l.shown)
 	for _, load := range loads {
@@ -138,8 +134,8 @@ func (l *LCD) Draw(c display.Content) error {
 			}
 		}
 	}
-	// In the order of their addresses: the third row goes on where the
-	// first ends.
+	// The rows go in the order of their addresses: the third row begins where the
+	// first one ends.
 	for _, row := range []int{0, 2, 1, 3} {
 		if row >= l.rows {
 			continue
@@ -155,23 +151,29 @@ func (l *LCD) Draw(c display.Content) error {
 			}
 		}
 	}
-	if err := l.mark(c); err != nil {
-		return err
+	if !l.on {
+		if err := l.instruct(displayOn); err != nil {
+			return err
+		}
+		l.on = true
 	}
 	l.shown = codes
 	return l.bus.Wait(0)
 }
 
-// addressOf gives a cell's place in DDRAM (datasheet, figures 5 and 7): rows
-// begin at 0x00 and 0x40, and the lower half of a module of 4 rows goes on
-// where the upper ends.
+// addressOf returns the DDRAM address of a cell (datasheet, figures 5 and 7).
+// Rows begin at 0x00 and 0x40. In a module of 4 rows the lower two begin where
+// the upper two end.
 func (l *LCD) addressOf(row, col int) int {
 	return row%2*0x40 + row/2*l.cols + col
 }
 
 func (l *LCD) write(address int, run []byte) error {
-	if err := l.seek(address); err != nil {
-		return err
+	if address != l.address {
+		if err := l.instruct(setDDRAM | byte(address)); err != nil {
+			return err
+		}
+		l.address = address
 	}
 	for _, code := range run {
 		if err := l.bus.Byte(true, code); err != nil {
@@ -187,45 +189,9 @@ func (l *LCD) write(address int, run []byte) error {
 	return nil
 }
 
-func (l *LCD) seek(address int) error {
-	if address == l.address {
-		return nil
-	}
-	l.address = address
-	return l.instruct(setDDRAM | byte(address))
-}
-
-// mark sets the cursor, last because the controller shows it where the next
-// byte goes.
-func (l *LCD) mark(c display.Content) error {
-	control := byte(displayControl | displayOn)
-	if c.Cursor.Underlined {
-		control |= cursorOn
-	}
-	if c.Cursor.Blinking {
-		control |= blinkOn
-	}
-	if control&(cursorOn|blinkOn) != 0 {
-		if err := l.seek(l.addressOf(c.Cursor.Row, c.Cursor.Col)); err != nil {
-			return err
-		}
-	}
-	if c.Off {
-		control = displayControl
-	}
-	if err := l.bus.Backlight(!c.Off); err != nil {
-		return err
-	}
-	if control == l.control {
-		return nil
-	}
-	l.control = control
-	return l.instruct(control)
-}
-
 func (l *LCD) instruct(b byte) error { return l.bus.Byte(false, b) }
 
-// Check asks the bus.
+// Check checks the bus.
 func (l *LCD) Check() error { return l.bus.Check() }
 
 // Close closes the bus.
@@ -253,7 +219,7 @@ var (
 	a00Codes   = []byte{0xe1, 0xef, 0xf5, 0xee, 0xdf, 0xe4, 0x7e, 0x7f}
 )
 
-// ascii leaves out the two signs in whose place A00 has others.
+// ascii leaves out the two characters for which A00 has others.
 func ascii(r rune) (byte, bool) {
 	return byte(r), r >= ' ' && r < '~' && r != '\\'
 }

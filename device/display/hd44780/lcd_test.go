@@ -1,10 +1,12 @@
 package hd44780_test
 
 import (
+	"errors"
+	"os"
 	"testing"
 	"time"
 
-	"periph.io/x/conn/v3/display"
+	"periph.io/x/conn/v3/gpio"
 
 	ours "smartkiosk/device/display"
 	"smartkiosk/device/display/displaysim"
@@ -47,41 +49,12 @@ func TestROMs(t *testing.T) {
 		{hd44780.A02, "č", 0}, {hd44780.A02, "日", '?'},
 	} {
 		lcd, text := simulated(t, 2, 16, tt.rom)
-		if _, err := text.WriteString(tt.letter); err != nil {
+		if err := text.Show(ours.Frame{Rows: []string{tt.letter}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := lcd.Code(0, 0); got != tt.want {
 			t.Errorf("ROM %d: %s is %#02x, want %#02x", tt.rom, tt.letter, got, tt.want)
 		}
-	}
-}
-
-// TestCursor follows it over the four rows, also past letters that are taught,
-// which move the controller's address elsewhere.
-func TestCursor(t *testing.T) {
-	lcd, text := simulated(t, 4, 20, hd44780.AnyROM)
-	if err := text.Cursor(display.CursorUnderline, display.CursorBlink); err != nil {
-		t.Fatal(err)
-	}
-	for row := range 4 {
-		if err := text.MoveTo(row, 5); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := text.WriteString("æ" + string(rune('á'+row))); err != nil {
-			t.Fatal(err)
-		}
-		if r, c, underlined, blinking := lcd.Cursor(); r != row || c != 7 || !underlined || !blinking {
-			t.Errorf("row %d: cursor at %d, %d, underlined %v, blinking %v", row, r, c, underlined, blinking)
-		}
-	}
-	if err := text.Cursor(display.CursorOff); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, underlined, blinking := lcd.Cursor(); underlined || blinking {
-		t.Error("the cursor is not off")
-	}
-	if len(lcd.Faults) > 0 {
-		t.Error(lcd.Faults)
 	}
 }
 
@@ -149,36 +122,38 @@ func TestFirstFallOfE(t *testing.T) {
 	}
 }
 
-// A driver that nobody waits for any more does not touch the pins that another
-// one has: not by what it still writes, nor when it is closed.
-func TestGPIOTakenOver(t *testing.T) {
+// TestGPIOAfterClose: a driver that was closed while it hung touches the pins no
+// more, since another driver may have them.
+func TestGPIOAfterClose(t *testing.T) {
 	clock := &displaysim.Clock{}
 	wires := &displaysim.Wires{LCD: displaysim.NewHD44780(2, 16, clock)}
-	pins := hd44780.Pins{RS: wires.Pin("RS"), E: wires.Pin("E")}
-	for i, name := range []string{"D4", "D5", "D6", "D7"} {
-		pins.D[i] = wires.Pin(name)
+	halted := 0
+	pin := func(name string) gpio.PinOut { return &countingPin{wires.Pin(name), &halted} }
+	pins := hd44780.Pins{RS: pin("RS"), E: pin("E"), D: [4]gpio.PinOut{pin("D4"), pin("D5"), pin("D6"), pin("D7")}}
+	bus, err := hd44780.NewGPIO(pins, clock.Wait)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var buses [2]*hd44780.GPIO
-	for i := range buses {
-		var err error
-		if buses[i], err = hd44780.NewGPIO(pins, clock.Wait); err != nil {
-			t.Fatal(err)
+	if err := bus.Byte(true, 'x'); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := bus.Close(); err != nil {
+			t.Error(err)
 		}
 	}
-	late, inUse := buses[0], buses[1]
-	if err := late.Byte(true, 'x'); err == nil {
-		t.Error("the late one writes")
+	if halted != 6 {
+		t.Errorf("pins were released %d times, want 6", halted)
 	}
-	if err := late.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := inUse.Byte(true, 'x'); err != nil {
-		t.Error(err)
-	}
-	if err := inUse.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := inUse.Byte(true, 'x'); err == nil {
-		t.Error("one that is closed writes")
+	if err := bus.Byte(true, 'y'); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a write after Close: %v", err)
 	}
 }
+
+// countingPin counts how often pins are released.
+type countingPin struct {
+	gpio.PinOut
+	halted *int
+}
+
+func (p *countingPin) Halt() error { *p.halted++; return nil }

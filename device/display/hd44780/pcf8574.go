@@ -32,7 +32,6 @@ type Backpack struct {
 	address uint16
 	wait    func(time.Duration)
 
-	light   byte
 	pins    byte
 	pending []byte
 	written bool // the pins are as last told
@@ -45,7 +44,7 @@ func NewBackpack(bus i2c.Bus, address uint16, wait func(time.Duration)) (*Backpa
 	if a := address &^ 7; a != 0x20 && a != 0x38 {
 		return nil, fmt.Errorf("%#x is not the address of a PCF8574 (0x20 to 0x27) or PCF8574A (0x38 to 0x3f)", address)
 	}
-	return &Backpack{bus: bus, address: address, wait: wait, light: pinLight}, nil
+	return &Backpack{bus: bus, address: address, wait: wait}, nil
 }
 
 // String names the expander.
@@ -70,9 +69,9 @@ func (b *Backpack) Byte(data bool, value byte) error {
 // (datasheet of the HD44780, "Write operation": address set-up time).
 func (b *Backpack) clock(rs, nibble byte) error {
 	if b.pins&pinRS != rs || !b.written && len(b.pending) == 0 {
-		b.pending = append(b.pending, b.pins&^pinRS|rs|b.light)
+		b.pending = append(b.pending, b.pins&^pinRS|rs|pinLight)
 	}
-	b.pins = rs | b.light | nibble<<4
+	b.pins = rs | pinLight | nibble<<4
 	b.pending = append(b.pending, b.pins|pinE, b.pins)
 	if len(b.pending) > maxMessage-3 {
 		return b.flush()
@@ -101,20 +100,6 @@ func (b *Backpack) Wait(d time.Duration) error {
 	}
 	if d > 0 {
 		b.wait(d)
-	}
-	return nil
-}
-
-// Backlight implements [Bus].
-func (b *Backpack) Backlight(on bool) error {
-	var light byte
-	if on {
-		light = pinLight
-	}
-	if light != b.light {
-		b.light = light
-		b.pins = b.pins&^pinLight | light
-		b.pending = append(b.pending, b.pins)
 	}
 	return nil
 }

@@ -35,19 +35,6 @@ func dotsOf(c display.Content) *image1bit.VerticalLSB {
 		for i, row := range c.Cells {
 			small.write(dots, 1, 2+small.height*i, 1, row)
 		}
-		mark(dots, c.Cursor)
 	}
 	return dots
-}
-
-// mark shows the cursor: a line under the cell, or the cell turned about,
-// standing for blinking, which would take a write for each blink.
-func mark(dots *image1bit.VerticalLSB, c display.Cursor) {
-	x, y := 1+small.width*c.Col, 2+small.height*c.Row
-	for i := range small.width * small.height {
-		dx, dy := i%small.width, i/small.width
-		if c.Blinking || c.Underlined && dy == small.height-1 {
-			dots.SetBit(x+dx, y+dy, !dots.BitAt(x+dx, y+dy))
-		}
-	}
 }

@@ -86,9 +86,9 @@ type Panel struct {
 
 	shown []byte // 8 pages of 128 columns, the uppermost dot of a column in bit 0; nil after Start
 	on    bool
-	// told is whether the status was seen to tell that the panel is on. Some
-	// modules cannot be read.
-	told bool
+	// readable is set when the status said that the panel is on, after it was
+	// switched on. Some modules cannot be read.
+	readable bool
 }
 
 // New takes the panel's address: 0x3c, or 0x3d with its jumper set. The panel
@@ -112,7 +112,7 @@ func (p *Panel) Size() (int, int) { return rows, cols }
 // Start sends the initialization. It leaves the panel off until Draw has
 // written the whole memory: after a loss of power it holds noise.
 func (p *Panel) Start() error {
-	p.shown, p.on, p.told = nil, false, false
+	p.shown, p.on, p.readable = nil, false, false
 	return p.send(append([]byte{commands}, chips[p.chip].start...))
 }
 
@@ -129,19 +129,13 @@ func (p *Panel) Draw(c display.Content) error {
 			return err
 		}
 	}
-	if p.on == c.Off {
-		command := byte(switchOn)
-		if c.Off {
-			command = switchOff
-		}
-		if err := p.send([]byte{commands, command}); err != nil {
+	if !p.on {
+		if err := p.send([]byte{commands, switchOn}); err != nil {
 			return err
 		}
-		p.on = !c.Off
-		if p.on {
-			off, err := p.status()
-			p.told = err == nil && !off
-		}
+		p.on = true
+		off, err := p.status()
+		p.readable = err == nil && !off
 	}
 	p.shown = want
 	return nil
@@ -187,15 +181,15 @@ func (p *Panel) send(message []byte) error {
 
 // Check looks whether the panel is still on; after a loss of power it is off.
 func (p *Panel) Check() error {
-	if !p.told {
+	if !p.readable {
 		return display.ErrBlind
 	}
 	off, err := p.status()
 	if err != nil {
 		return err
 	}
-	if p.shown != nil && off == p.on {
-		return fmt.Errorf("%s has lost its state: switched on %v, but its status says %v", p, p.on, !off)
+	if p.on && off {
+		return fmt.Errorf("%s has lost its state: it was switched on, but its status says off", p)
 	}
 	return nil
 }

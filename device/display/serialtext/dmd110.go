@@ -52,15 +52,5 @@ func (dmd110) move(b *bytes.Buffer, row, col int) {
 
 func (dmd110) cell(b *bytes.Buffer, code byte) { b.WriteByte(code) }
 
-// set shows the cursor by US C, and blanks the display by US E, which
-// otherwise blinks it.
-func (dmd110) set(b *bytes.Buffer, m mode) {
-	var cursor, blink byte
-	if m.underlined || m.blinking {
-		cursor = 1
-	}
-	if m.off {
-		blink = 255
-	}
-	b.Write([]byte{0x1f, 'C', cursor, 0x1f, 'E', blink})
-}
+// switchOn hides the cursor by US C and stops the blinking by US E.
+func (dmd110) switchOn(b *bytes.Buffer) { b.Write([]byte{0x1f, 'C', 0, 0x1f, 'E', 0}) }

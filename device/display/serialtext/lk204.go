@@ -58,14 +58,8 @@ func (d *lk204) move(b *bytes.Buffer, row, col int) { d.append(b, d.periph.MoveT
 
 func (d *lk204) cell(b *bytes.Buffer, code byte) { b.WriteByte(code) }
 
-func (d *lk204) set(b *bytes.Buffer, m mode) {
-	d.append(b, d.periph.Display(!m.off), d.periph.Cursor(display.CursorOff))
-	if m.underlined {
-		d.append(b, d.periph.Cursor(display.CursorUnderline))
-	}
-	if m.blinking {
-		d.append(b, d.periph.Cursor(display.CursorBlink))
-	}
+func (d *lk204) switchOn(b *bytes.Buffer) {
+	d.append(b, d.periph.Display(true), d.periph.Cursor(display.CursorOff))
 }
 
 // append moves what periph's driver wrote to the message. Its errors are the

@@ -13,13 +13,8 @@ type Part struct {
 	dialect dialect
 	encoder *display.Encoder
 	shown   []byte // per cell; nil after Start
-	mode    mode
-	starts  int // since a letter was last taught in vain
-}
-
-// mode is what a module shows beside its letters.
-type mode struct {
-	known, off, underlined, blinking bool
+	on      bool   // the module has been switched on
+	starts  int    // since a letter was last taught in vain
 }
 
 // dialect is what one make of module understands. The methods append commands
@@ -29,11 +24,11 @@ type dialect interface {
 	size() (rows, cols int)
 	encoder() *display.Encoder
 	remembers() bool     // keeps letters in a memory that wears, without power too
-	start(*bytes.Buffer) // from any state to modes known and nothing shown
+	start(*bytes.Buffer) // from any state to an empty display
 	teach(*bytes.Buffer, display.Load)
 	move(b *bytes.Buffer, row, col int)
 	cell(b *bytes.Buffer, code byte) // moves on by one
-	set(*bytes.Buffer, mode)
+	switchOn(*bytes.Buffer)          // and no cursor
 }
 
 func newPart(port Port, d dialect) *Part {
@@ -51,7 +46,7 @@ func (p *Part) Size() (rows, cols int) { return p.dialect.size() }
 // one that did not listen, or another that was put in its place, is mended,
 // and a start each minute wears nothing out.
 func (p *Part) Start() error {
-	p.shown, p.mode = nil, mode{}
+	p.shown, p.on = nil, false
 	if p.starts++; !p.dialect.remembers() || p.starts&(p.starts-1) == 0 {
 		p.encoder = p.dialect.encoder()
 	}
@@ -82,18 +77,14 @@ func (p *Part) Draw(c display.Content) error {
 			}
 		}
 	}
-	m := mode{true, c.Off, c.Cursor.Underlined, c.Cursor.Blinking}
-	if m != p.mode {
-		p.dialect.set(&b, m)
-	}
-	if m.underlined || m.blinking {
-		p.dialect.move(&b, c.Cursor.Row, c.Cursor.Col)
+	if !p.on {
+		p.dialect.switchOn(&b)
 	}
 	if err := p.write(b.Bytes()); err != nil {
 		p.starts = 0 // nobody knows which letters it was taught
 		return err
 	}
-	p.shown, p.mode = codes, m
+	p.shown, p.on = codes, true
 	return nil
 }
 

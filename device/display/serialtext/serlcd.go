@@ -34,12 +34,12 @@ type serLCD struct {
 }
 
 const (
-	serSetting = '|'  // the next byte is a setting
-	serCommand = 0xfe // the next byte is an instruction of the HD44780
-	serClear   = 0x2d
-	serTeach   = 27   // to 34: eight rows of dots follow
-	serShow    = 35   // to 42: show a taught letter
-	serControl = 0x08 // HD44780 datasheet, table 6: display control
+	serSetting   = '|'  // the next byte is a setting
+	serCommand   = 0xfe // the next byte is an instruction of the HD44780
+	serClear     = 0x2d
+	serTeach     = 27   // to 34: eight rows of dots follow
+	serShow      = 35   // to 42: show a taught letter
+	serDisplayOn = 0x0c // HD44780 datasheet, table 6: display on, no cursor
 )
 
 func (d *serLCD) String() string         { return fmt.Sprintf("SerLCD %dx%d", d.cols, d.rows) }
@@ -78,12 +78,4 @@ func (d *serLCD) cell(b *bytes.Buffer, code byte) {
 	b.WriteByte(code)
 }
 
-func (d *serLCD) set(b *bytes.Buffer, m mode) {
-	control := byte(serControl)
-	for bit, on := range []bool{m.blinking, m.underlined, !m.off} {
-		if on {
-			control |= 1 << bit
-		}
-	}
-	b.Write([]byte{serCommand, control})
-}
+func (d *serLCD) switchOn(b *bytes.Buffer) { b.Write([]byte{serCommand, serDisplayOn}) }
