@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -34,17 +35,14 @@ func Local(o Outbox, log *slog.Logger) http.Handler {
 		for _, e := range parked {
 			s.Parked = append(s.Parked, e.Data)
 		}
-		body, err := json.Marshal(s)
-		if err != nil {
+		if err := apihttp.WriteJSON(w, http.StatusOK, s); err != nil {
 			refuse(w, log, err)
-			return
 		}
-		write(w, http.StatusOK, "application/json", body)
 	})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
 		after, most, err := localBounds(r.URL.Query())
 		if err == nil {
-			err = pull(r.Context(), w, o, after, most, 0)
+			err = pull(r.Context(), w, o, after, apihttp.Pull{Max: most})
 		}
 		if err != nil {
 			refuse(w, log, err)
@@ -56,9 +54,9 @@ func Local(o Outbox, log *slog.Logger) http.Handler {
 func localBounds(query url.Values) (after uint64, most int, err error) {
 	if query.Has("after") {
 		if after, err = strconv.ParseUint(query.Get("after"), 10, 64); err != nil {
-			return 0, 0, malformed("after must be a sequence number")
+			return 0, 0, apihttp.Malformed("after must be a sequence number")
 		}
 	}
-	most, err = number(query, "max", 1, hubapi.MaxEvents, hubapi.DefaultFeedBatch)
+	most, err = apihttp.Number(query, "max", 1, hubapi.MaxEvents, hubapi.DefaultFeedBatch)
 	return after, most, err
 }

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/trust"
 )
@@ -16,14 +17,14 @@ const maxText = 64
 
 func (h *Hub) authenticate(w http.ResponseWriter, r *http.Request, c caller) error {
 	var in hubapi.AuthenticationRequest
-	if err := readJSON(r, map[string]any{"visit": &in.Visit, "nonce": &in.Nonce, "token": &in.Token}); err != nil {
+	if err := apihttp.ReadJSON(r, map[string]any{"visit": &in.Visit, "nonce": &in.Nonce, "token": &in.Token}); err != nil {
 		return err
 	}
 	if n := utf8.RuneCountInString(in.Visit); n == 0 || n > maxText {
-		return malformed("visit is empty or too long")
+		return apihttp.Malformed("visit is empty or too long")
 	}
 	if utf8.RuneCountInString(in.Nonce) > maxText {
-		return malformed("nonce is too long")
+		return apihttp.Malformed("nonce is too long")
 	}
 	verdict, err := h.judge(r.Context(), c.Name, in)
 	if err != nil {
@@ -35,7 +36,7 @@ func (h *Hub) authenticate(w http.ResponseWriter, r *http.Request, c caller) err
 			Verdict: hubapi.VerdictGranted, Holder: verdict.Holder, ValidFor: int(hubapi.GrantLife.Seconds()),
 		}
 	}
-	return writeJSON(w, http.StatusOK, out)
+	return apihttp.WriteJSON(w, http.StatusOK, out)
 }
 
 // judge spends the nonce and then looks at the token, so that nobody can try

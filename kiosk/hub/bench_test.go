@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -30,10 +31,10 @@ func BenchmarkFeed(b *testing.B) {
 	k1.send(k1.events(hubapi.MaxEvents), hubapi.MaxEvents)
 	h := bed.open()
 	for b.Loop() {
-		text, last, err := h.read(b.Context(), position{}, hubapi.MaxEvents, 0)
+		read, err := h.read(b.Context(), position{}, apihttp.Pull{Max: hubapi.MaxEvents})
 		var events []json.RawMessage
-		if err != nil || json.Unmarshal(text, &events) != nil || len(events) != hubapi.MaxEvents {
-			b.Fatalf("read to %v, %v", last, err)
+		if err != nil || json.Unmarshal(read.Array(), &events) != nil || len(events) != hubapi.MaxEvents {
+			b.Fatalf("read %d events: %v", len(events), err)
 		}
 	}
 	b.ReportMetric(float64(hubapi.MaxEvents*b.N)/b.Elapsed().Seconds(), "events/s")

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -26,13 +27,13 @@ type challengeRecord struct {
 func (h *Hub) challenge(w http.ResponseWriter, r *http.Request, c caller) error {
 	// There is nothing to say in the body, but it may not be endless either.
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(nil, r.Body, hubapi.MaxRequestBody)); err != nil {
-		return tooLarge("no body is wanted")
+		return apihttp.TooLarge("no body is wanted")
 	}
 	out, err := h.newChallenge(r.Context(), c.Name)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusCreated, out)
+	return apihttp.WriteJSON(w, http.StatusCreated, out)
 }
 
 func (h *Hub) newChallenge(ctx context.Context, kioskID string) (hubapi.Challenge, error) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/apihttp"
 )
 
 // position is how far the stream was read: through the message at place, or
@@ -65,16 +65,16 @@ type cursor struct {
 }
 
 func (h *Hub) ackFeed(w http.ResponseWriter, r *http.Request, c caller) error {
-	if r.PathValue("consumer") != c.Name {
-		return forbidden("the feed of another consumer")
-	}
-	var in hubapi.FeedAcknowledgement
-	if err := readJSON(r, map[string]any{"cursor": &in.Cursor}); err != nil {
+	if err := apihttp.CheckConsumer(r, c.Identity); err != nil {
 		return err
 	}
-	to, err := parsePosition(in.Cursor)
+	text, err := apihttp.ReadCursor(r)
 	if err != nil {
-		return malformed("the cursor is none of this feed")
+		return err
+	}
+	to, err := parsePosition(text)
+	if err != nil {
+		return apihttp.BadCursor()
 	}
 	if err := h.acknowledge(r.Context(), c.Name, to); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (h *Hub) acknowledge(ctx context.Context, consumer string, to position) err
 		return storeError{err}
 	}
 	if to.place > info.State.LastSeq {
-		return malformed("the cursor is none of this feed")
+		return apihttp.BadCursor()
 	}
 	for {
 		at, err := h.cursor(ctx, consumer)

@@ -4,25 +4,19 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
-	if r.PathValue("consumer") != c.Name {
-		return forbidden("the feed of another consumer")
-	}
-	query := r.URL.Query()
-	max, err := number(query, "max", 1, hubapi.MaxEvents, hubapi.DefaultFeedBatch)
-	if err != nil {
+	if err := apihttp.CheckConsumer(r, c.Identity); err != nil {
 		return err
 	}
-	wait, err := number(query, "wait", 0, int(hubapi.MaxWait/time.Second), 0)
+	pull, err := apihttp.ReadPull(r)
 	if err != nil {
 		return err
 	}
@@ -30,24 +24,12 @@ func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	events, last, err := h.read(r.Context(), after.position, max, time.Duration(wait)*time.Second)
+	events, err := h.read(r.Context(), after.position, pull)
 	if err != nil {
 		return err
 	}
-	w.Header().Set(hubapi.CursorHeader, last.String())
-	return write(w, http.StatusOK, hubapi.MediaEvents, events)
-}
-
-// number reads a query parameter within bounds.
-func number(query url.Values, name string, min, max, otherwise int) (int, error) {
-	if !query.Has(name) {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseUint(query.Get(name), 10, 16)
-	if err != nil || int(n) < min || int(n) > max {
-		return 0, malformed(name + " must be a number from " + strconv.Itoa(min) + " to " + strconv.Itoa(max))
-	}
-	return int(n), nil
+	events.Write(w, events.last.String())
+	return nil
 }
 
 // readerLife is how long a reader of the stream outlives a hub that died.
@@ -57,24 +39,22 @@ const readerLife = hubapi.MaxWait + time.Minute
 // they are; of the largest it is what an answer may hold.
 const firstFetch = hubapi.MaxEventsBody / maxMessage
 
-// read gives the events after a position in the stream as a JSON array, and the
-// position of the last one: at most max, at most hubapi.MaxEventsBody bytes, and
-// after at most wait if there was none.
-func (h *Hub) read(ctx context.Context, after position, max int, wait time.Duration) (events []byte, last position, err error) {
-	b := batch{text: []byte("["), max: max, last: after}
+// read returns the events after a position of the stream.
+func (h *Hub) read(ctx context.Context, after position, pull apihttp.Pull) (*batch, error) {
+	b := &batch{Batch: apihttp.Batch{Max: pull.Max}, last: after}
 	from := after.place + 1
 	if after.part > 0 {
 		from = after.place
 	}
 	reader, err := h.reader(ctx, from)
 	if err != nil {
-		return nil, position{}, storeError{err}
+		return nil, storeError{err}
 	}
 	defer h.dismiss(ctx, reader)
-	if err := b.fill(ctx, reader, reader.CachedInfo().NumPending, wait); err != nil {
-		return nil, position{}, storeError{err}
+	if err := b.fill(ctx, reader, reader.CachedInfo().NumPending, pull.Wait); err != nil {
+		return nil, storeError{err}
 	}
-	return append(b.text, ']'), b.last, nil
+	return b, nil
 }
 
 // reader makes a reader of the stream that starts at a place. It lives in
@@ -101,10 +81,8 @@ func (h *Hub) dismiss(ctx context.Context, reader jetstream.Consumer) {
 
 // batch is a feed's answer in the making.
 type batch struct {
-	text  []byte // the JSON array without its end
-	count int    // of events in it
-	max   int
-	last  position // of the last event in it
+	apihttp.Batch
+	last position // of the last event in it
 
 	messages, bytes int // read so far
 }
@@ -114,9 +92,9 @@ type batch struct {
 func (b *batch) wants() int {
 	n := firstFetch
 	if b.bytes > 0 {
-		n = (hubapi.MaxEventsBody-len(b.text))*b.messages/b.bytes + 1
+		n = (hubapi.MaxEventsBody-b.Size())*b.messages/b.bytes + 1
 	}
-	return min(n, b.max-b.count)
+	return min(n, b.Max-b.Len())
 }
 
 // fetcher is a reader of the stream.
@@ -144,7 +122,7 @@ func (b *batch) fill(ctx context.Context, reader fetcher, pending uint64, wait t
 		}
 		pending -= uint64(n)
 	}
-	if b.count > 0 || wait == 0 {
+	if b.Len() > 0 || wait == 0 {
 		return nil
 	}
 	// One is enough to answer with; who wants more asks again.
@@ -193,16 +171,11 @@ func (b *batch) add(message []byte, place uint64) (room bool) {
 		done = int(min(b.last.part, uint64(len(events))))
 	}
 	for i, e := range events[done:] {
-		if b.count == b.max || b.count > 0 && len(b.text)+len(e)+len(",]") > hubapi.MaxEventsBody {
+		if !b.Add(e) {
 			return false
 		}
-		if b.count > 0 {
-			b.text = append(b.text, ',')
-		}
-		b.text = append(b.text, e...)
-		b.count++
 		b.last = position{place, uint64(done + i + 1)}
 	}
 	b.last = position{place: place}
-	return b.count < b.max
+	return !b.Full()
 }

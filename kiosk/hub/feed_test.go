@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -172,10 +173,11 @@ func TestFeedIsBounded(t *testing.T) {
 	}
 	var got int
 	for after := (position{}); got < events; {
-		text, last, err := h.read(t.Context(), after, hubapi.MaxEvents, 0)
+		read, err := h.read(t.Context(), after, apihttp.Pull{Max: hubapi.MaxEvents})
 		if err != nil {
 			t.Fatal(err)
 		}
+		text, last := read.Array(), read.last
 		var batch []json.RawMessage
 		if err := json.Unmarshal(text, &batch); err != nil || len(batch) == 0 {
 			t.Fatalf("got %d events, %v", len(batch), err)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"smartkiosk/kiosk/protocol/apihttp"
 )
 
 // silent is a reader of a stream that keeps messages back, as nats.go ends a
@@ -55,9 +57,9 @@ func TestFeedPassesOverNothing(t *testing.T) {
 		for i := range all {
 			s.messages = append(s.messages, fmt.Sprintf(`{"id":"%d"}`, i+1))
 		}
-		b, want := batch{max: all}, s.messages[:c.want]
+		b, want := batch{Batch: apihttp.Batch{Max: all}}, s.messages[:c.want]
 		err := b.fill(t.Context(), s, all, time.Second)
-		if got := string(b.text); got != strings.Join(want, ",") || !errors.Is(err, c.err) {
+		if got := string(b.Array()); got != "["+strings.Join(want, ",")+"]" || !errors.Is(err, c.err) {
 			t.Errorf("%s: %s, %v, want %q, %v; asked for %v", c.name, got, err, want, c.err, s.asked)
 		}
 	}

@@ -8,13 +8,14 @@ import (
 	"io"
 	"net/http"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/event/scan"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error {
-	body, err := unpacked(r, hubapi.MediaEvents, hubapi.MaxEventsBody)
+	body, err := apihttp.Body(r, hubapi.MediaEvents, hubapi.MaxEventsBody)
 	if err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	if refusal != nil {
 		return refusal
 	}
-	return writeJSON(w, http.StatusOK, hubapi.Acknowledgement{Acknowledged: acknowledged})
+	return apihttp.WriteJSON(w, http.StatusOK, hubapi.Acknowledgement{Acknowledged: acknowledged})
 }
 
 // readEvents reads a batch to its end and gives each of its events to add.
@@ -41,7 +42,7 @@ func readEvents(body io.Reader, add func(json.RawMessage)) error {
 	n := 0
 	err := scan.Array(body, func(text []byte) error {
 		if n++; n > hubapi.MaxEvents {
-			return tooLarge(fmt.Sprintf("more than %d events in a batch", hubapi.MaxEvents))
+			return apihttp.TooLarge(fmt.Sprintf("more than %d events in a batch", hubapi.MaxEvents))
 		}
 		add(text)
 		return nil
@@ -50,9 +51,9 @@ func readEvents(body io.Reader, add func(json.RawMessage)) error {
 		return err
 	}
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return tooLarge("the body is too large")
+		return apihttp.TooLarge("the body is too large")
 	}
-	return malformed("the body is no JSON array of events")
+	return apihttp.Malformed("the body is no JSON array of events")
 }
 
 // chainOf gives the events of a kiosk's batch up to the first that is not as it
@@ -134,7 +135,7 @@ func (h *Hub) keepAfter(ctx context.Context, kioskID string, last stored, events
 func misplaced(i int, e event.Opened, sequence uint64, link []byte) *hubapi.Problem {
 	switch {
 	case e.Sequence != sequence+1:
-		p := problem(http.StatusConflict, hubapi.KindGap, "events are missing",
+		p := apihttp.Problem(http.StatusConflict, hubapi.KindGap, "events are missing",
 			fmt.Sprintf("got sequence %d, want %d", e.Sequence, sequence+1))
 		p.Wanted, p.Event = sequence+1, &i
 		return p
@@ -145,14 +146,14 @@ func misplaced(i int, e event.Opened, sequence uint64, link []byte) *hubapi.Prob
 }
 
 func conflict(i int, sequence uint64) *hubapi.Problem {
-	p := problem(http.StatusConflict, hubapi.KindConflict, "not the chain of events that the hub has",
+	p := apihttp.Problem(http.StatusConflict, hubapi.KindConflict, "not the chain of events that the hub has",
 		fmt.Sprintf("sequence %d is or follows another event than the hub's", sequence))
 	p.Event = &i
 	return p
 }
 
 func refusedEvent(i int, err error) *hubapi.Problem {
-	p := problem(http.StatusUnprocessableEntity, hubapi.KindEvent, "an event is not acceptable", err.Error())
+	p := apihttp.Problem(http.StatusUnprocessableEntity, hubapi.KindEvent, "an event is not acceptable", err.Error())
 	p.Event = &i
 	return p
 }

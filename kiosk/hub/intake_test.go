@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -33,12 +34,12 @@ func places(kiosk string, from, to int) (out []string) {
 // holds fails unless the feed has exactly these events in this order.
 func (b *bed) holds(want ...string) {
 	b.t.Helper()
-	text, _, err := b.open().read(b.t.Context(), position{}, hubapi.MaxEvents, 0)
+	read, err := b.open().read(b.t.Context(), position{}, apihttp.Pull{Max: hubapi.MaxEvents})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	var events []json.RawMessage
-	if err := json.Unmarshal(text, &events); err != nil {
+	if err := json.Unmarshal(read.Array(), &events); err != nil {
 		b.t.Fatal(err)
 	}
 	var got []string

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -40,7 +41,7 @@ func (p *party) lose(from, through uint64, prev []byte) (batch []json.RawMessage
 // whole.
 func (b *bed) story(h *Hub, kiosk string) (story []string) {
 	b.t.Helper()
-	text, _, err := h.read(b.t.Context(), position{}, hubapi.MaxEvents, 0)
+	read, err := h.read(b.t.Context(), position{}, apihttp.Pull{Max: hubapi.MaxEvents})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func (b *bed) story(h *Hub, kiosk string) (story []string) {
 		Type, Source, Sequence, JWS string
 		Data                        event.Kept
 	}
-	if err := json.Unmarshal(text, &events); err != nil {
+	if err := json.Unmarshal(read.Array(), &events); err != nil {
 		b.t.Fatal(err)
 	}
 	for _, e := range events {

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
@@ -92,7 +93,8 @@ func (h *Hub) knownAnswer(w http.ResponseWriter, r *http.Request, c caller) erro
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return write(w, http.StatusOK, "application/json", body)
+	apihttp.Write(w, http.StatusOK, "application/json", body)
+	return nil
 }
 
 // knownAt gives whom the hub let in at these kiosks, each under the pseudonym

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
@@ -56,7 +57,8 @@ func (h *Hub) policyAnswer(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
-	return write(w, http.StatusOK, hubpolicy.MediaType, []byte(jws))
+	apihttp.Write(w, http.StatusOK, hubpolicy.MediaType, []byte(jws))
+	return nil
 }
 
 // policyFor makes the policy of a kiosk. It is the same, to the letter, for
@@ -98,7 +100,7 @@ const crlTransfer = 10 * time.Minute
 func (h *Hub) crlSet(w http.ResponseWriter, r *http.Request, _ caller) error {
 	crl := h.config.Trust.set(r.PathValue("digest"))
 	if crl == nil {
-		return problem(http.StatusNotFound, hubapi.KindNotFound, "there is nothing here", "no CRL in force, or before it, has this digest")
+		return apihttp.Problem(http.StatusNotFound, hubapi.KindNotFound, "there is nothing here", "no CRL in force, or before it, has this digest")
 	}
 	// Longer than any other answer. That this connection cannot have it says
 	// nothing that matters.

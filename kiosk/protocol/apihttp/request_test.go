@@ -1,4 +1,4 @@
-package hub
+package apihttp_test
 
 import (
 	"bytes"
@@ -10,11 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// TestPackedBodies: what is unpacked is bounded as what is not packed, and
-// what cannot be unpacked is refused.
+// TestPackedBodies checks that the limit counts unpacked bytes, and that a body
+// that cannot be unpacked is refused.
 func TestPackedBodies(t *testing.T) {
 	pack := func(text string) string {
 		var b bytes.Buffer
@@ -33,15 +34,15 @@ func TestPackedBodies(t *testing.T) {
 		"packed":    {"gzip", whole, `["a"]`, 0},
 		"bomb":      {"gzip", pack(strings.Repeat(" ", 100_000)), "", http.StatusRequestEntityTooLarge},
 		"cut short": {"gzip", whole[:len(whole)-3], "", http.StatusBadRequest},
-		"not":       {"gzip", `["a"]`, "", http.StatusBadRequest},
-		"otherwise": {"br", whole, "", http.StatusUnsupportedMediaType},
+		"not gzip":  {"gzip", `["a"]`, "", http.StatusBadRequest},
+		"brotli":    {"br", whole, "", http.StatusUnsupportedMediaType},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(tt.body))
 		r.Header.Set("Content-Type", hubapi.MediaEvents)
 		if tt.encoding != "" {
 			r.Header.Set("Content-Encoding", tt.encoding)
 		}
-		body, err := readBody(r, hubapi.MediaEvents, 1000)
+		body, err := apihttp.ReadBody(r, hubapi.MediaEvents, 1000)
 		p, _ := errors.AsType[*hubapi.Problem](err)
 		if string(body) != tt.want || (p == nil) != (tt.status == 0) || p != nil && p.Status != tt.status {
 			t.Errorf("%s: %q, %v", name, body, err)

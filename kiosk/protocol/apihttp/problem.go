@@ -1,0 +1,51 @@
+package apihttp
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"smartkiosk/kiosk/protocol/hubapi"
+)
+
+// Problem makes a problem (RFC 9457). An operation returns it as its error.
+func Problem(status int, kind hubapi.Kind, title, detail string) *hubapi.Problem {
+	return &hubapi.Problem{Type: kind, Title: title, Status: status, Detail: detail}
+}
+
+// Malformed says that a body or a parameter is not as the API describes it.
+func Malformed(detail string) *hubapi.Problem {
+	return Problem(http.StatusBadRequest, hubapi.KindMalformed, "malformed request", detail)
+}
+
+// Forbidden says that the operation is not for this client.
+func Forbidden(detail string) *hubapi.Problem {
+	return Problem(http.StatusForbidden, hubapi.KindForbidden, "forbidden", detail)
+}
+
+// TooLarge says that a body exceeds the limit.
+func TooLarge(detail string) *hubapi.Problem {
+	return Problem(http.StatusRequestEntityTooLarge, hubapi.KindTooLarge, "too large", detail)
+}
+
+// Internal says that the server failed and the client cannot help it.
+func Internal() *hubapi.Problem {
+	return Problem(http.StatusInternalServerError, hubapi.KindInternal, "internal error", "")
+}
+
+func mediaType(detail string) *hubapi.Problem {
+	return Problem(http.StatusUnsupportedMediaType, hubapi.KindMedia, "wrong media type", detail)
+}
+
+// WriteProblem answers with a problem, and with Retry-After if p says how long
+// to wait.
+func WriteProblem(w http.ResponseWriter, p *hubapi.Problem) {
+	if p.Wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(p.Wait.Seconds())))
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a struct of strings and numbers always encodes
+	}
+	Write(w, p.Status, hubapi.MediaProblem, body)
+}
