@@ -24,13 +24,19 @@ TEST := pcscd="the PC/SC service, a real one" \
 PROGRAMS := kioskd kioskctl kioskhub kioskdemo smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build bench bench-hw fuzz powercut network vet vuln need-build need-test clean
+.PHONY: demo test build man bench bench-hw fuzz powercut network vet vuln need-build need-test clean
 
 demo: build
 	@bin/kioskdemo $(DEMO)
 
+# The date is that of SOURCE_DATE_EPOCH, if it is set, so that builds can be reproduced.
+BUILT = $(shell date -u -d "@$${SOURCE_DATE_EPOCH:-$$(date +%s)}" +%F)
 build: need-build
-	@go build -o bin/ $(PROGRAMS:%=./cmd/%)
+	@go build -ldflags "-X smartkiosk/cmd/internal/cli.built=$(BUILT)" -o bin/ $(PROGRAMS:%=./cmd/%)
+
+# Writes the manual pages to deploy/man; a test says when they are not current.
+man: need-build
+	@go test $(PROGRAMS:%=./cmd/%) -run TestManPages -update-man
 
 test: need-test vet
 	@go test -race -timeout 14m ./...

@@ -4,32 +4,59 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/slot"
 	"smartkiosk/device/smartkort"
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// card tells what is on the card, or replaces its PIN.
-func (p program) card(ctx context.Context, args []string) error {
-	if len(args) > 0 && args[0] == "pin" {
-		return p.pin(ctx, args[1:])
+func (p program) cardCommand() *cobra.Command {
+	var o cardOptions
+	c := &cobra.Command{
+		Use:   "card",
+		Short: "Show what is on the card in the reader",
+		Long: `Show what is on the card in the reader: what is wrong and what helps, its PINs
+with the tries that are left, its keys and certificates, the card profile in use,
+and what is unknown about this kind of card. With --trust also which certificate a
+kiosk would use, and why. The command needs no PIN and uses up no try.`,
+		Args: cli.Args(),
+		RunE: func(c *cobra.Command, _ []string) error { return p.card(c.Context(), o) },
 	}
-	flags := flag.NewFlagSet("card", flag.ContinueOnError)
-	asJSON := flags.Bool("json", false, "")
-	trusted := flags.String("trust", "", "")
-	profiles := flags.String("profiles", "", "")
-	if err := parse(flags, args); err != nil {
-		return err
-	}
-	domains, err := loadDomains(*trusted)
+	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	trustFlag(c, &o.trust)
+	profilesFlag(c, &o.profiles)
+	c.AddCommand(cli.Group("pin", "Change or unblock the card's PIN", "",
+		p.pinCommand("change", "Replace the PIN, with the current PIN", pinHelp),
+		p.pinCommand("unblock", "Replace a blocked PIN, with the PUK", pinHelp)))
+	return c
+}
+
+// cardOptions are the flags of card.
+type cardOptions struct {
+	json            bool
+	trust, profiles string
+}
+
+func trustFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVar(file, "trust", "", "`file` of trust domains (trust.toml)")
+}
+
+func profilesFlag(c *cobra.Command, dir *string) {
+	c.Flags().StringVar(dir, "profiles", "", "`folder` of card profiles (*.toml), which are tried before the built-in ones")
+}
+
+// card shows what is on the card.
+func (p program) card(ctx context.Context, o cardOptions) error {
+	domains, err := loadDomains(o.trust)
 	if err != nil {
 		return err
 	}
-	known, err := loadProfiles(*profiles)
+	known, err := loadProfiles(o.profiles)
 	if err != nil {
 		return err
 	}
@@ -37,7 +64,7 @@ func (p program) card(ctx context.Context, args []string) error {
 	if report == nil {
 		return failed
 	}
-	if *asJSON {
+	if o.json {
 		out := json.NewEncoder(p.stdout)
 		out.SetIndent("", "  ")
 		err = out.Encode(report)

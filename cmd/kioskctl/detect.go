@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -110,17 +109,12 @@ func (m machine) detect(ctx context.Context) (findings, error) {
 	return f, nil
 }
 
-func (p program) panelDetect(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("panel detect", flag.ContinueOnError)
-	asJSON := flags.Bool("json", false, "")
-	if err := parse(flags, args); err != nil {
-		return err
-	}
+func (p program) panelDetect(ctx context.Context, asJSON bool) error {
 	f, err := p.machine.detect(ctx)
 	if err != nil {
 		return fmt.Errorf("cannot look for parts: %w", err)
 	}
-	if *asJSON {
+	if asJSON {
 		err = p.printJSON(f)
 	} else {
 		err = f.print(p.stdout)

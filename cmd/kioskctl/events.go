@@ -7,35 +7,17 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/spf13/cobra"
 
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/sealkey"
 )
-
-const eventsHelp = `    kioskctl events list [--from PATH]
-        List the events that a kiosk keeps: sequence number, time, type and
-        whether the hub has it.
-
-    kioskctl events verify [--from PATH] [--seal FILE --certificate FILE]
-        Find every event that is altered, missing, repeated or out of order,
-        and say which. With the hub's private sealing keys (its seal.jwk;
-        more than one file, separated by commas) and the kiosk's
-        certificate the events are opened, and their signatures and chain
-        checked; without, only accidents are found.
-
-    kioskctl events export [--from PATH]
-        Print the events as they are sealed, a CloudEvents batch (JSON).
-
-PATH is the socket of a kioskd that runs (kioskd.sock in its state folder), a
-copy of its outbox.db, or what export printed. None of them is changed.
-`
 
 // defaultSocket is where an installed kioskd has its state.
 const defaultSocket = "/var/lib/smartkiosk/kioskd.sock"
@@ -43,43 +25,53 @@ const defaultSocket = "/var/lib/smartkiosk/kioskd.sock"
 // errFaults says that verify has found something, which is printed.
 var errFaults = errors.New("the events are not as they were written")
 
-func (p program) events(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		return fmt.Errorf("events: list, verify or export; %w", errUsage)
-	}
-	command := args[0]
-	if !slices.Contains([]string{"list", "verify", "export"}, command) {
-		return fmt.Errorf("events: unknown command %q; %w", command, errUsage)
-	}
-	flags := flag.NewFlagSet("events "+command, flag.ContinueOnError)
-	from := flags.String("from", defaultSocket, "")
+const eventsHelp = `Each command reads the events from --from: the socket of a running kioskd
+(kioskd.sock in its state folder), a copy of its outbox.db, or what export
+printed. The commands change none of them.`
+
+func (p program) eventsCommand() *cobra.Command {
 	var seal, certificate string
-	if command == "verify" {
-		flags.StringVar(&seal, "seal", "", "")
-		flags.StringVar(&certificate, "certificate", "", "")
+	verify := p.eventsSubcommand("verify", "Find events that are altered, missing, repeated or out of order",
+		`Find every event that is altered, missing, repeated or out of order, and say
+which. With --seal and --certificate the command opens the events and checks their
+signatures and their chain. Without them it finds accidents only.`,
+		func(ctx context.Context, source source) error {
+			v, err := newVerifier(seal, certificate)
+			if err != nil {
+				return err
+			}
+			return p.verify(ctx, source, v)
+		})
+	verify.Flags().StringVar(&seal, "seal", "", "`files` with the hub's private sealing keys (seal.jwk), separated by commas")
+	verify.Flags().StringVar(&certificate, "certificate", "", "`file` with the kiosk's certificate")
+	return cli.Group("events", "Read and verify the events that a kiosk keeps", "Read and verify the events that a kiosk keeps.\n\n"+eventsHelp,
+		p.eventsSubcommand("list", "List the events",
+			"List the events: sequence number, time, type and whether the hub has it.", p.list),
+		verify,
+		p.eventsSubcommand("export", "Print the sealed events as JSON",
+			"Print the events as they are sealed, as a CloudEvents batch (JSON).", p.export))
+}
+
+func (p program) eventsSubcommand(name, about, long string, do func(context.Context, source) error) *cobra.Command {
+	var from string
+	c := &cobra.Command{
+		Use:   name,
+		Short: about,
+		Long:  long + "\n\n" + eventsHelp,
+		Args:  cli.Args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			source, err := openSource(from)
+			if err != nil {
+				return fmt.Errorf("cannot read events: %w", err)
+			}
+			if err := do(c.Context(), source); err != nil {
+				return fmt.Errorf("cannot %s events of %s: %w", name, from, err)
+			}
+			return nil
+		},
 	}
-	if err := parse(flags, args[1:]); err != nil {
-		return err
-	}
-	source, err := openSource(*from)
-	if err != nil {
-		return fmt.Errorf("cannot read events: %w", err)
-	}
-	switch command {
-	case "list":
-		err = p.list(ctx, source)
-	case "export":
-		err = p.export(ctx, source)
-	default: // verify
-		var v verifier
-		if v, err = newVerifier(seal, certificate); err == nil {
-			err = p.verify(ctx, source, v)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot %s events of %s: %w", command, *from, err)
-	}
-	return nil
+	c.Flags().StringVar(&from, "from", defaultSocket, "socket or `file` to read")
+	return c
 }
 
 func (p program) list(ctx context.Context, source source) error {
@@ -192,7 +184,7 @@ func newVerifier(sealFiles, certificateFile string) (verifier, error) {
 	case sealFiles == "" && certificateFile == "":
 		return verifier{found: "none missing, repeated or out of order"}, nil
 	case sealFiles == "" || certificateFile == "":
-		return verifier{}, fmt.Errorf("--seal and --certificate go together; %w", errUsage)
+		return verifier{}, cli.Usagef("--seal and --certificate must be given together")
 	}
 	var keys []jose.JSONWebKey
 	for _, file := range commaList(sealFiles) {

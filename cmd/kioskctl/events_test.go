@@ -238,25 +238,16 @@ func TestVerifyOfADamagedFile(t *testing.T) {
 	}
 }
 
-// Help is given wherever it is asked for.
-func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"help"}, {"events", "-h"}, {"events", "list", "--help"}, {"card", "-h"}} {
-		if out, err := kioskctl(t, args...); err != nil || !strings.Contains(out, "kioskctl events list") {
-			t.Errorf("%v: %v %q", args, err, out)
-		}
-	}
-}
-
 func TestEventsRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"list, verify or export":      {"events"},
+		"list, verify, export":        {"events"},
 		`unknown command "drop"`:      {"events", "drop", "--from", path + "y"},
 		"no such file":                {"events", "list", "--from", path + "y"},
-		"go together":                 {"events", "verify", "--from", path, "--seal", path},
+		"must be given together":      {"events", "verify", "--from", path, "--seal", path},
 		"no JSON object":              {"events", "verify", "--from", path, "--seal", path, "--certificate", path},
 		"nothing says where it stood": {"events", "export", "--from", path},
 	} {

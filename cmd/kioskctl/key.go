@@ -5,38 +5,38 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/tpmkey"
 )
 
-const keyHelp = `
-    kioskctl key create --tpm FILE [--device PATH]
-        Make a kiosk's device key in this machine's TPM 2.0, write FILE, which
-        lets that TPM alone use it, and print a certificate request (PEM) for
-        the hub: "kioskhub kiosk add --csr". The bundle that the hub then makes
-        has no key: FILE goes into it, under the name that its kioskd.toml has.
-        PATH is the TPM's device, ` + tpmkey.DefaultDevice + ` unless said.
-`
+func (p program) keyCreateCommand() *cobra.Command {
+	var file, device string
+	c := &cobra.Command{
+		Use:   "create --tpm FILE",
+		Short: "Make a kiosk's device key in this machine's TPM",
+		Long: `Make a kiosk's device key in this machine's TPM 2.0, and print a certificate
+request (PEM) for the hub: "kioskhub kiosk add --csr". FILE is written; it holds
+what this TPM, and no other, needs to use the key. The bundle that the hub then
+makes contains no key: put FILE into it, under the name in its kioskd.toml.`,
+		Args: cli.Args(),
+		RunE: func(*cobra.Command, []string) error { return p.keyCreate(file, device) },
+	}
+	c.Flags().StringVar(&file, "tpm", "", "the `file` to write")
+	c.Flags().StringVar(&device, "device", tpmkey.DefaultDevice, "the TPM's `device`")
+	return c
+}
 
-// key makes device keys.
-func (p program) key(args []string) error {
-	if len(args) == 0 || args[0] != "create" {
-		return fmt.Errorf("key: create; %w", errUsage)
+func (p program) keyCreate(file, device string) error {
+	if file == "" {
+		return cli.Usagef("--tpm is missing")
 	}
-	flags := flag.NewFlagSet("key create", flag.ContinueOnError)
-	file := flags.String("tpm", "", "")
-	device := flags.String("device", tpmkey.DefaultDevice, "")
-	if err := parse(flags, args[1:]); err != nil {
-		return err
-	}
-	if *file == "" {
-		return fmt.Errorf("key create: --tpm is missing; %w", errUsage)
-	}
-	request, err := createKey(*file, *device)
+	request, err := createKey(file, device)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/cardsim"
 	"smartkiosk/device/cardsim/pcsctest"
 	"smartkiosk/device/cardsim/testpki"
@@ -178,12 +179,12 @@ func TestUsage(t *testing.T) {
 		"", "eject", "card extra", "card --pin 1", "token", "token --origin " + origin, "token --pin-file - --nonce x --origin o extra",
 	} {
 		b := newBench(nil, "")
-		if err := b.run(t.Context(), strings.Fields(args)); !errors.Is(err, errUsage) {
+		if err := b.run(t.Context(), strings.Fields(args)); !errors.Is(err, cli.ErrUsage) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
 	b := newBench(nil, "")
-	if err := b.run(t.Context(), []string{"--help"}); err != nil || !strings.Contains(b.stdout.String(), "kioskctl token") {
+	if err := b.run(t.Context(), []string{"--help"}); err != nil || !strings.Contains(b.stdout.String(), "\n  token ") {
 		t.Errorf("help: %v", err)
 	}
 }

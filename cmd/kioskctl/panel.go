@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"net"
@@ -14,65 +12,67 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/cobra"
 
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/board"
 )
-
-const panelHelp = `    kioskctl panel [--board FILE | --config FILE] [--json]
-        Tell which parts a kiosk's panel has by its wiring file, and the state
-        of each as far as it can be seen without taking any: while kioskd runs,
-        too. Exit status 1 if a part is missing.
-
-    kioskctl panel test [--board FILE | --config FILE] [--json] [PART...]
-        Try each part, or those named ("display", "keypad.usb"): by itself where
-        that can be, by asking the person in front of it where it cannot. One
-        key answers: y yes, n no, r again, s skip, q stop. Ctrl-C leaves all
-        off. Not while kioskd runs. Questions go to standard error, the report
-        to standard output. Exit status 1 unless every part was found right.
-
-    kioskctl panel detect [--json]
-        Look for what a panel may be made of: I²C buses and what answers there,
-        serial ports, card readers, number pads, GPIO, PWM, watchdogs. Say what
-        could not be looked at and what helps, and propose a wiring file. Writes
-        to no part. Exit status 1 if something could not be looked at.
-
-FILE of --board is a wiring file (deploy/boards has some), that of --config a
-kioskd.toml, which names one: ` + defaultConfig + ` unless said.
-
-Exit status of all commands: 0 done; 1 not done, or something was found wrong,
-which is printed; 2 the command line makes no sense.
-`
 
 // defaultConfig is where an installed kioskd has its configuration.
 const defaultConfig = "/etc/smartkiosk/kioskd.toml"
 
-// panel tells of the parts of a front panel, tries them, or looks for them.
-func (p program) panel(ctx context.Context, args []string) error {
-	command := ""
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		command, args = args[0], args[1:]
+func (p program) panelCommand() *cobra.Command {
+	var show, test panelOptions
+	c := &cobra.Command{
+		Use:   "panel",
+		Short: "Show the parts of the front panel and their state",
+		Long: `Show the parts that the front panel has by its wiring file, and the state of each
+as far as it can be seen without opening the part. kioskd may be running.
+
+Exit status: 1 if a part is missing.`,
+		Args: cli.Args(),
+		RunE: func(*cobra.Command, []string) error { return p.panelShow(show) },
 	}
-	switch command {
-	case "":
-		return p.panelShow(args)
-	case "test":
-		return p.panelTest(ctx, args)
-	case "detect":
-		return p.panelDetect(ctx, args)
+	show.flags(c)
+	testCommand := &cobra.Command{
+		Use:   "test [PART...]",
+		Short: "Test each part, with a person's help",
+		Long: `Test all parts, or the named ones ("display", "keypad.usb"). What the machine cannot
+see it asks the person in front of the panel. One key answers: y yes, n no, r again,
+s skip, q stop. Ctrl-C switches everything off. kioskd must not be running.
+Questions go to standard error, the report to standard output.
+
+Exit status: 1 unless every part works.`,
+		RunE: func(c *cobra.Command, parts []string) error { return p.panelTest(c.Context(), test, parts) },
 	}
-	return fmt.Errorf("panel: unknown command %q; %w", command, errUsage)
+	test.flags(testCommand)
+	var asJSON bool
+	detect := &cobra.Command{
+		Use:   "detect",
+		Short: "Look for parts and propose a wiring file",
+		Long: `Look for what a panel can be made of: I²C buses and the devices on them, serial
+ports, card readers, number pads, GPIO, PWM and watchdogs. The command says what it
+could not look at and what helps, and proposes a wiring file. It writes to no part.
+
+Exit status: 1 if something could not be looked at.`,
+		Args: cli.Args(),
+		RunE: func(c *cobra.Command, _ []string) error { return p.panelDetect(c.Context(), asJSON) },
+	}
+	detect.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.AddCommand(testCommand, detect)
+	return c
 }
 
-// panelFlags are those of the commands that work with a wiring file.
-type panelFlags struct {
-	*flag.FlagSet
-	board, config *string
-	json          *bool
+// panelOptions are the flags of the commands that work with a wiring file.
+type panelOptions struct {
+	board, config string
+	json          bool
 }
 
-func newPanelFlags(name string) panelFlags {
-	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	return panelFlags{f, f.String("board", "", ""), f.String("config", defaultConfig, ""), f.Bool("json", false, "")}
+func (o *panelOptions) flags(c *cobra.Command) {
+	c.Flags().StringVar(&o.board, "board", "", "wiring `file` (deploy/boards has some)")
+	c.Flags().StringVar(&o.config, "config", defaultConfig, "kioskd.toml, a `file` that names the wiring file")
+	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 }
 
 // wiring is a panel's wiring file, and where its kioskd would be.
@@ -82,16 +82,16 @@ type wiring struct {
 	socket string
 }
 
-// load reads the wiring file that the flags say.
-func (f panelFlags) load() (wiring, error) {
-	w := wiring{file: *f.board, socket: defaultSocket}
+// load reads the wiring file that the flags name.
+func (o panelOptions) load() (wiring, error) {
+	w := wiring{file: o.board, socket: defaultSocket}
 	if w.file == "" {
 		var err error
-		if w.file, w.socket, err = wiringOf(*f.config); err != nil {
+		if w.file, w.socket, err = wiringOf(o.config); err != nil {
 			return w, err
 		}
-	} else if *f.config != defaultConfig {
-		return w, fmt.Errorf("%s: --board or --config, not both; %w", f.Name(), errUsage)
+	} else if o.config != defaultConfig {
+		return w, cli.Usagef("--board and --config cannot be given together")
 	}
 	var err error
 	w.Board, err = board.Load(w.file)
@@ -150,7 +150,7 @@ func (w wiring) parts(names []string) ([]board.Part, error) {
 		if !slices.ContainsFunc(found, func(part board.Part) bool {
 			return part.Section() == name || strings.HasPrefix(part.Section(), name+".")
 		}) {
-			return nil, fmt.Errorf("%s has no part %q: it has %s; %w", w.file, name, strings.Join(w.sections(), ", "), errUsage)
+			return nil, cli.Usagef("%s has no part %q: it has %s", w.file, name, strings.Join(w.sections(), ", "))
 		}
 	}
 	return found, nil

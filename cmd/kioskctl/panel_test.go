@@ -21,6 +21,7 @@ import (
 	"periph.io/x/conn/v3/gpio/gpiotest"
 	"periph.io/x/conn/v3/i2c"
 
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/board"
 	"smartkiosk/device/keypad"
 )
@@ -324,7 +325,7 @@ func TestPanelUsage(t *testing.T) {
 		"panel eject", "panel --pin 1", "panel --json extra", "panel detect extra", "panel test --pin",
 		"panel test --board " + b.file + " speaker", "panel test --board " + b.file + " --config x", "panel test keypad.matrix --board " + b.file,
 	} {
-		if err := b.run(t.Context(), strings.Fields(args)); !errors.Is(err, errUsage) {
+		if err := b.run(t.Context(), strings.Fields(args)); !errors.Is(err, cli.ErrUsage) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

@@ -42,12 +42,8 @@ const (
 	fault  = "fault"  // it is missing, or cannot be used
 )
 
-func (p program) panelShow(args []string) error {
-	flags := newPanelFlags("panel")
-	if err := parse(flags.FlagSet, args); err != nil {
-		return err
-	}
-	w, err := flags.load()
+func (p program) panelShow(o panelOptions) error {
+	w, err := o.load()
 	if err != nil {
 		return err
 	}
@@ -59,7 +55,7 @@ func (p program) panelShow(args []string) error {
 		report.Kioskd = report.Kioskd || state == inUse // another's socket may be elsewhere
 		report.Parts = append(report.Parts, partReport{Section: part.Section(), About: about(part), State: state, Why: why})
 	}
-	if *flags.json {
+	if o.json {
 		err = p.printJSON(report)
 	} else {
 		_, err = fmt.Fprint(p.stdout, report)

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -67,13 +65,8 @@ type trial struct {
 	stopped bool
 }
 
-func (p program) panelTest(ctx context.Context, args []string) error {
-	flags := newPanelFlags("panel test")
-	names, err := parseNames(flags.FlagSet, args)
-	if err != nil {
-		return err
-	}
-	w, err := flags.load()
+func (p program) panelTest(ctx context.Context, o panelOptions, names []string) error {
+	w, err := o.load()
 	if err != nil {
 		return err
 	}
@@ -108,7 +101,7 @@ func (p program) panelTest(ctx context.Context, args []string) error {
 		report.Parts = append(report.Parts, t.partResult)
 	}
 	report.Ended = p.machine.now().UTC()
-	if *flags.json {
+	if o.json {
 		err = p.printJSON(report)
 	} else {
 		_, err = fmt.Fprint(p.stdout, report)
@@ -117,20 +110,6 @@ func (p program) panelTest(ctx context.Context, args []string) error {
 		err = errNotRight
 	}
 	return err
-}
-
-// parseNames reads the flags of a command, and the names between and after them.
-func parseNames(flags *flag.FlagSet, args []string) (names []string, err error) {
-	flags.SetOutput(io.Discard)
-	for {
-		if err := flags.Parse(args); err != nil {
-			return nil, fmt.Errorf("%s: %v; %w", flags.Name(), err, errUsage)
-		}
-		if flags.NArg() == 0 {
-			return names, nil
-		}
-		names, args = append(names, flags.Arg(0)), flags.Args()[1:]
-	}
 }
 
 // run tries a part by what it is, if there is nothing to be seen against it.

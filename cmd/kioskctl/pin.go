@@ -3,27 +3,37 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/smartkort"
 )
 
+const pinHelp = `The command asks for each secret and does not show what is typed. If standard
+input is not a terminal, it reads one secret a line: the PIN or PUK, the new PIN,
+and the new PIN again.`
+
+func (p program) pinCommand(action, about, help string) *cobra.Command {
+	var label, profiles string
+	c := &cobra.Command{
+		Use:   action,
+		Short: about,
+		Long:  about + ".\n\n" + help,
+		Args:  cli.Args(),
+		RunE:  func(c *cobra.Command, _ []string) error { return p.pin(c.Context(), action, label, profiles) },
+	}
+	c.Flags().StringVar(&label, "pin", "", "the `label` of the PIN, if the card has several")
+	profilesFlag(c, &profiles)
+	return c
+}
+
 // pin changes a PIN, or unblocks it with the PUK.
-func (p program) pin(ctx context.Context, args []string) error {
-	if len(args) == 0 || args[0] != "change" && args[0] != "unblock" {
-		return fmt.Errorf("card pin: change or unblock? %w", errUsage)
-	}
-	action, args := args[0], args[1:]
-	flags := flag.NewFlagSet("card pin "+action, flag.ContinueOnError)
-	label := flags.String("pin", "", "")
-	profiles := flags.String("profiles", "", "")
-	if err := parse(flags, args); err != nil {
-		return err
-	}
-	known, err := loadProfiles(*profiles)
+func (p program) pin(ctx context.Context, action, label, profiles string) error {
+	known, err := loadProfiles(profiles)
 	if err != nil {
 		return err
 	}
@@ -36,7 +46,7 @@ func (p program) pin(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("cannot %s PIN: %w", action, err)
 	}
-	pin, err := choosePIN(pins, *label)
+	pin, err := choosePIN(pins, label)
 	if err != nil {
 		return fmt.Errorf("cannot %s PIN: %w", action, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/cardsim"
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/device/smartkort"
@@ -58,7 +59,7 @@ func TestPINCommands(t *testing.T) {
 	}
 	for _, args := range []string{"pin", "card pin", "card pin reset", "card pin change 1234"} {
 		b := newBench(nil, "")
-		if err := b.run(t.Context(), strings.Fields(args)); !errors.Is(err, errUsage) {
+		if err := b.run(t.Context(), strings.Fields(args)); !errors.Is(err, cli.ErrUsage) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

@@ -4,39 +4,55 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"flag"
 	"fmt"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/smartkort"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/trust"
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
+func (p program) tokenCommand() *cobra.Command {
+	var o tokenOptions
+	c := &cobra.Command{
+		Use:   "token --origin ORIGIN --nonce NONCE",
+		Short: "Have the card sign, and print a Web eID token",
+		Long: `Have the card sign, and print a Web eID authentication token (JSON). The command
+asks for the PIN and does not show what is typed; --pin-file gives it instead.`,
+		Args: cli.Args(),
+		RunE: func(c *cobra.Command, _ []string) error { return p.token(c.Context(), o) },
+	}
+	c.Flags().StringVar(&o.origin, "origin", "", "`origin` of the server that gave the nonce, https://host[:port]")
+	c.Flags().StringVar(&o.nonce, "nonce", "", "the `nonce` to sign, base64")
+	c.Flags().StringVar(&o.pinFile, "pin-file", "-", "read the PIN from the first line of this `file`; - asks for it")
+	trustFlag(c, &o.trust)
+	profilesFlag(c, &o.profiles)
+	return c
+}
+
+// tokenOptions are the flags of token.
+type tokenOptions struct {
+	origin, nonce, pinFile, trust, profiles string
+}
+
 // token prints the Web eID token of the card.
-func (p program) token(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("token", flag.ContinueOnError)
-	origin := flags.String("origin", "", "")
-	nonce := flags.String("nonce", "", "")
-	pinFile := flags.String("pin-file", "-", "")
-	trusted := flags.String("trust", "", "")
-	profiles := flags.String("profiles", "", "")
-	if err := parse(flags, args); err != nil {
-		return err
+func (p program) token(ctx context.Context, o tokenOptions) error {
+	if o.origin == "" || o.nonce == "" {
+		return cli.Usagef("--origin and --nonce are both needed")
 	}
-	if *origin == "" || *nonce == "" {
-		return fmt.Errorf("token: --origin and --nonce are needed; %w", errUsage)
-	}
-	domains, err := loadDomains(*trusted)
+	domains, err := loadDomains(o.trust)
 	if err != nil {
 		return err
 	}
-	known, err := loadProfiles(*profiles)
+	known, err := loadProfiles(o.profiles)
 	if err != nil {
 		return err
 	}
-	pin, err := p.readPIN(ctx, *pinFile)
+	pin, err := p.readPIN(ctx, o.pinFile)
 	if err != nil {
 		return err
 	}
@@ -47,7 +63,7 @@ func (p program) token(ctx context.Context, args []string) error {
 		return fmt.Errorf("cannot make token: %w", err)
 	}
 	defer card.Close()
-	token, err := sign(ctx, card, domains, pin, *origin, *nonce)
+	token, err := sign(ctx, card, domains, pin, o.origin, o.nonce)
 	if err != nil {
 		return fmt.Errorf("cannot make token: %w", err)
 	}

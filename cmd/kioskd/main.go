@@ -3,57 +3,23 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"flag"
-	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"syscall"
+	"github.com/spf13/cobra"
 
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/board"
 )
 
-const usage = `kioskd drives a card terminal.
-
-  kioskd run --config FILE   serve, as FILE says (kioskhub kiosk add writes one)
-  kioskd version
-
-"kioskd COMMAND -h" tells more of each.
-`
-
 func main() {
-	board.Guard() // first: this process may be the one that holds the door's line
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) && !errors.Is(err, cli.ErrUsage) {
-			fmt.Fprintln(os.Stderr, "kioskd:", err)
-		}
-		os.Exit(1)
-	}
+	board.Guard() // first: this process may be the guardian that holds the door's line
+	cli.Main(command())
 }
 
-// run is the program, for main and for tests.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	command := ""
-	if len(args) > 0 {
-		command, args = args[0], args[1:]
-	}
-	switch command {
-	case "run":
-		return runKiosk(ctx, args, stderr)
-	case "version":
-		_, err := fmt.Fprintln(stdout, cli.Version())
-		return err
-	case "-h", "-help", "--help", "help":
-		_, err := io.WriteString(stdout, usage)
-		return err
-	case "":
-		_, _ = io.WriteString(stderr, usage)
-		return cli.ErrUsage
-	}
-	return fmt.Errorf("there is no command %q; \"kioskd help\" lists them", command)
+// command is the program's command line.
+func command() *cobra.Command {
+	return cli.Program(&cobra.Command{
+		Use:   "kioskd",
+		Short: "The daemon of a card terminal",
+		Long:  "Kioskd drives a card terminal: card reader, keypad, display, lamps and door.\nIt asks the hub whether a person may enter, or decides by the hub's policy when\nthe hub cannot be reached, and keeps every outcome until the hub has it.",
+	},
+		runCommand())
 }

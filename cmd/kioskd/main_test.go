@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/cardsim/pcsctest"
 )
 
@@ -23,14 +24,14 @@ func TestUsage(t *testing.T) {
 		args        []string
 		out, failed string // what is said on stdout, and by the error
 	}{
-		{[]string{"help"}, "kioskd run", ""},
+		{[]string{"help"}, "run ", ""},
 		{[]string{"version"}, "\n", ""},
-		{[]string{"serve"}, "", `there is no command "serve"; "kioskd help" lists them`},
+		{[]string{"serve"}, "", `unknown command "serve"`},
 		{[]string{"run", "--config", "/nowhere/kioskd.toml"}, "", "cannot read configuration: open /nowhere/kioskd.toml"},
-		{[]string{"run", "now"}, "", `there is no use for "now"`},
+		{[]string{"run", "now"}, "", `unexpected argument "now"; see "kioskd run --help"`},
 	} {
 		var out bytes.Buffer
-		err := run(t.Context(), tt.args, nil, &out, &bytes.Buffer{})
+		err := cli.Run(t.Context(), command(), tt.args, nil, &out, &bytes.Buffer{})
 		if !strings.Contains(out.String(), tt.out) {
 			t.Errorf("%v says %q", tt.args, out.String())
 		}

@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"io"
 	"log/slog"
 	"net/http"
+
+	"github.com/spf13/cobra"
 
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/cmd/internal/config"
@@ -17,15 +18,25 @@ import (
 	"smartkiosk/kiosk/screen"
 )
 
-// runKiosk serves one kiosk until ctx ends.
-func runKiosk(ctx context.Context, args []string, stderr io.Writer) error {
-	log := slog.New(slog.NewTextHandler(stderr, nil))
-	flags := flag.NewFlagSet("kioskd run", flag.ContinueOnError)
-	file := flags.String("config", "/etc/smartkiosk/kioskd.toml", "configuration file")
-	if err := cli.Parse(flags, args, stderr); err != nil {
-		return err
+func runCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Serve as a kiosk until SIGTERM or SIGINT",
+		Long:  "Serve as a kiosk until SIGTERM or SIGINT. The log goes to standard error.\n\"kioskhub kiosk add\" writes the configuration file.",
+		Args:  cli.Args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return runKiosk(c.Context(), file, c.ErrOrStderr())
+		},
 	}
-	c, err := config.Load(*file)
+	c.Flags().StringVar(&file, "config", "/etc/smartkiosk/kioskd.toml", "configuration `file`")
+	return c
+}
+
+// runKiosk serves one kiosk until ctx ends.
+func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	c, err := config.Load(file)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/cmd/internal/daemon"
@@ -32,18 +33,29 @@ type demoOptions struct {
 // settleTime is how long a script's end waits for the last events.
 const settleTime = 10 * time.Second
 
-// runDemo runs the whole system until ctx ends or the script does.
-func runDemo(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+// command is the program's command line.
+func command() *cobra.Command {
 	var o demoOptions
-	flags := flag.NewFlagSet("kioskdemo", flag.ContinueOnError)
+	c := &cobra.Command{
+		Use:   "kioskdemo",
+		Short: "A kiosk, a hub, software cards and a backend in one process",
+		Long:  "Kioskdemo runs the whole system on this machine without hardware: a test PKI\nwith software cards, a hub, a kiosk, and a backend that pulls the feed. It serves\na page for a browser, or plays a script.",
+		Args:  cli.Args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return runDemo(c.Context(), o, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	flags := c.Flags()
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "loopback `address` of the page")
 	flags.StringVar(&o.dir, "dir", "", "`folder` to keep the demo in (default: a new one, removed at the end)")
 	flags.StringVar(&o.script, "script", "", "play this `file` instead of serving the page; - is standard input")
 	flags.BoolVar(&o.events, "events", false, "at the end print the events that the backend pulled, a JSON line each")
 	flags.BoolVar(&o.pcsc, "pcsc", false, "put the card into a virtual PC/SC reader (pcscd with vpcd) instead of a software slot")
-	if err := cli.Parse(flags, args, stderr); err != nil {
-		return err
-	}
+	return cli.Program(c)
+}
+
+// runDemo runs the whole system until ctx ends or the script does.
+func runDemo(ctx context.Context, o demoOptions, stdin io.Reader, stdout, stderr io.Writer) error {
 	if o.dir == "" {
 		dir, err := os.MkdirTemp("", "smartkiosk-demo-*")
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/cmd/internal/demo/page/browsertest"
 	"smartkiosk/device/cardsim/pcsctest"
 )
@@ -23,7 +24,7 @@ func demoScript(t *testing.T, script string, flags ...string) (stdout string, er
 	t.Helper()
 	var out, log bytes.Buffer
 	args := append([]string{"--script", "-"}, flags...)
-	err = runDemo(t.Context(), args, strings.NewReader(script), &out, &log)
+	err = cli.Run(t.Context(), command(), args, strings.NewReader(script), &out, &log)
 	if err != nil {
 		t.Logf("the demo logged:\n%s", log.String())
 	}
@@ -126,7 +127,7 @@ func TestDemoFolder(t *testing.T) {
 }
 
 func TestDemoListensOnLoopbackOnly(t *testing.T) {
-	err := runDemo(t.Context(), []string{"--listen", "0.0.0.0:0"}, nil, &bytes.Buffer{}, &bytes.Buffer{})
+	err := cli.Run(t.Context(), command(), []string{"--listen", "0.0.0.0:0"}, nil, &bytes.Buffer{}, &bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), "loopback") {
 		t.Errorf("listening everywhere: %v", err)
 	}
@@ -166,7 +167,7 @@ func serveDemo(t *testing.T) string {
 	said, out := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := runDemo(ctx, []string{"--listen", "127.0.0.1:0"}, nil, out, t.Output())
+		err := cli.Run(ctx, command(), []string{"--listen", "127.0.0.1:0"}, nil, out, t.Output())
 		_ = out.Close()
 		ended <- err
 	}()

@@ -4,26 +4,11 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"flag"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
-
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/board"
 )
 
 func main() {
-	board.Guard() // first: this process may be the one that holds the door's line
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := runDemo(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) && !errors.Is(err, cli.ErrUsage) {
-			fmt.Fprintln(os.Stderr, "kioskdemo:", err)
-		}
-		os.Exit(1)
-	}
+	board.Guard() // first: this process may be the guardian that holds the door's line
+	cli.Main(command())
 }

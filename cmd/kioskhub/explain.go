@@ -14,21 +14,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/kiosk/protocol/trust"
 	"smartkiosk/kiosk/protocol/webeid"
 )
-
-const explainUsage = ` TOKEN.json
-
-Judges one Web eID token with nothing else set up; - reads it from standard
-input. The first line is ok or the reason code, the rest says why. Exit status:
-0 ok, 1 refused, 2 nothing could be judged.
-
---anchors takes the CAs to trust. A CA among them that another of them has
-issued is judged as one below it, by its constraints too; any other is an
-anchor by itself, self-signed or not (RFC 5280 §6.1.1).
-
-`
 
 // explanation is what a token is judged by.
 type explanation struct {
@@ -39,38 +30,47 @@ type explanation struct {
 	at                moment
 }
 
-func (m *Main) parseExplain(name string, args []string) error {
-	fs := m.flags(name, explainUsage)
+func (p program) explainCommand() *cobra.Command {
 	var e explanation
-	fs.Var(&e.anchors, "anchors", "CA `files`, PEM or DER, separated by commas")
-	fs.Var(&e.policies, "policy", "`OID` that the certificate must name, or one of several, separated by commas; \"any\" for no matter which")
-	fs.StringVar(&e.origin, "origin", "", "the `origin` that the card signed for, https://host[:port]")
-	fs.StringVar(&e.nonce, "nonce", "", "the `nonce` that the card signed, base64")
-	fs.Var(&e.at, "at", "judge at this `time`, like 2026-11-22T12:00:00+01:00 (default now)")
-	fs.Var(&e.crls, "crl", "CRL `files`, PEM or DER, separated by commas, to look into")
-	fs.BoolVar(&e.ocsp, "ocsp", false, "ask the OCSP responder that the certificate names")
-	token, err := arguments(fs, args, "TOKEN.json")
-	if err != nil {
-		return err
+	c := &cobra.Command{
+		Use:   "explain TOKEN.json",
+		Short: "Judge one Web eID token and say why",
+		Long: `Judge one Web eID token without a hub; - reads it from standard input. The first
+line is ok or the reason code, the rest says why.
+
+--anchors names the CAs to trust. A CA that another of them has issued counts as
+an intermediate CA, with its constraints; every other is a trust anchor, whether
+self-signed or not (RFC 5280 §6.1.1).
+
+Exit status: 0 the token is valid, 1 it is refused, 2 it could not be judged.`,
+		Args: cli.Args("TOKEN.json"),
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, f := range []struct{ name, value string }{
+				{"anchors", e.anchors.String()}, {"policy", e.policies.String()}, {"origin", e.origin}, {"nonce", e.nonce},
+			} {
+				if f.value == "" {
+					return cli.Usagef("--%s is missing", f.name)
+				}
+			}
+			err := p.explain(c.Context(), e, args[0])
+			if err != nil && !errors.Is(err, cli.ErrNo) {
+				return cannotJudge(err)
+			}
+			return err
+		},
 	}
-	for _, f := range []struct{ name, value string }{
-		{"anchors", e.anchors.String()}, {"policy", e.policies.String()}, {"origin", e.origin}, {"nonce", e.nonce},
-	} {
-		if f.value == "" {
-			return fmt.Errorf("--%s is missing; `%s -h` tells more", f.name, name)
-		}
-	}
-	m.run = func(ctx context.Context) error {
-		err := m.explain(ctx, e, token[0])
-		if err != nil && !errors.Is(err, errRefused) {
-			return &unable{err}
-		}
-		return err
-	}
-	return nil
+	f := c.Flags()
+	f.Var(&e.anchors, "anchors", "CA `files`, PEM or DER, separated by commas")
+	f.Var(&e.policies, "policy", "`OID` of a policy that the certificate must name, or several, separated by commas, of which it must name one; \"any\" accepts every policy")
+	f.StringVar(&e.origin, "origin", "", "the `origin` that the card signed for, https://host[:port]")
+	f.StringVar(&e.nonce, "nonce", "", "the `nonce` that the card signed, base64")
+	f.Var(&e.at, "at", "judge as of this `time`, like 2026-11-22T12:00:00+01:00 (default now)")
+	f.Var(&e.crls, "crl", "CRL `files` to check, PEM or DER, separated by commas")
+	f.BoolVar(&e.ocsp, "ocsp", false, "ask the OCSP responder that the certificate names")
+	return c
 }
 
-func (m *Main) explain(ctx context.Context, e explanation, name string) error {
+func (p program) explain(ctx context.Context, e explanation, name string) error {
 	token, err := readToken(name)
 	if err != nil {
 		return err
@@ -94,17 +94,17 @@ func (m *Main) explain(ctx context.Context, e explanation, name string) error {
 		return err
 	}
 	if refused {
-		fmt.Fprintf(m.stdout, "%s\nThe token is refused: %s.\n", refusal.Reason, sentence(refusal.Err))
+		fmt.Fprintf(p.stdout, "%s\nThe token is refused: %s.\n", refusal.Reason, sentence(refusal.Err))
 	} else {
-		fmt.Fprintf(m.stdout, "ok\nThe token proves that %s, %s, has signed this nonce for this origin.\n", holder.ID, holder.Name)
+		fmt.Fprintf(p.stdout, "ok\nThe token proves that %s, %s, has signed this nonce for this origin.\n", holder.ID, holder.Name)
 	}
-	fmt.Fprintf(m.stdout, "Judged as of %s.\n", at.UTC().Format(time.RFC3339))
-	describe(m.stdout, token, domains, at)
+	fmt.Fprintf(p.stdout, "Judged as of %s.\n", at.UTC().Format(time.RFC3339))
+	describe(p.stdout, token, domains, at)
 	for _, note := range notes {
-		fmt.Fprintln(m.stdout, note)
+		fmt.Fprintln(p.stdout, note)
 	}
 	if refused {
-		return errRefused
+		return cli.ErrNo
 	}
 	return nil
 }

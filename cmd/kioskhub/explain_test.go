@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk/protocol/webeid"
 )
@@ -99,14 +100,10 @@ func TestExplainAsksTheResponder(t *testing.T) {
 	} {
 		answer(tt.about, tt.status)
 		var out strings.Builder
-		m := NewMain(&out, io.Discard)
-		if err := m.ParseFlags([]string{"explain", "--ocsp", "--anchors", filepath.Join(dir, "root.pem") + "," + filepath.Join(dir, "person-ca.pem"),
-			"--policy", testpki.PolicySmartCard.String(), "--origin", origin, "--nonce", nonce, name}); err != nil {
-			t.Fatal(err)
-		}
-		err := m.Run(t.Context())
+		err := run(t.Context(), &out, "explain", "--ocsp", "--anchors", filepath.Join(dir, "root.pem")+","+filepath.Join(dir, "person-ca.pem"),
+			"--policy", testpki.PolicySmartCard.String(), "--origin", origin, "--nonce", nonce, name)
 		first, rest, _ := strings.Cut(out.String(), "\n")
-		if first != tt.want || !strings.Contains(rest, tt.says) || errors.Is(err, errRefused) != (tt.want != "ok") {
+		if first != tt.want || !strings.Contains(rest, tt.says) || errors.Is(err, cli.ErrNo) != (tt.want != "ok") {
 			t.Errorf("%s: %v\n%s", tt.want, err, &out)
 		}
 	}
@@ -156,11 +153,8 @@ func TestExplainHoldsCAsToThoseAbove(t *testing.T) {
 		"below":                "ok",
 	} {
 		var out strings.Builder
-		m := NewMain(&out, io.Discard)
-		if err := m.ParseFlags([]string{"explain", "--anchors", anchors, "--policy", testpki.PolicySmartCard.String(), "--origin", origin, "--nonce", nonce, "token"}); err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Run(t.Context()); err != nil && !errors.Is(err, errRefused) {
+		err := run(t.Context(), &out, "explain", "--anchors", anchors, "--policy", testpki.PolicySmartCard.String(), "--origin", origin, "--nonce", nonce, "token")
+		if err != nil && !errors.Is(err, cli.ErrNo) {
 			t.Fatal(err)
 		}
 		if first, _, _ := strings.Cut(out.String(), "\n"); first != want {

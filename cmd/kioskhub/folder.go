@@ -1,78 +1,90 @@
 package main
 
 import (
-	"context"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/kiosk/hub"
 )
 
 const defaultListen = "127.0.0.1:8443"
 
-func (m *Main) parseInit(name string, args []string) error {
-	fs := m.flags(name, " DIR")
+func (p program) initCommand() *cobra.Command {
 	var o hub.InitOptions
-	fs.StringVar(&o.Listen, "listen", defaultListen, "`host:port` to serve on")
-	fs.StringVar(&o.URL, "url", "", "URL that kiosks call, the origin that cards sign for (default https:// and --listen)")
-	fs.StringVar(&o.Trust, "trust", "", "copy trust domains from this `file` (trust.toml) or its folder")
-	dir, err := arguments(fs, args, "DIR")
-	if err != nil {
-		return err
+	c := &cobra.Command{
+		Use:   "init DIR",
+		Short: "Make a hub's folder: CA, certificate, keys, hub.toml, trust/",
+		Args:  cli.Args("DIR"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if o.URL == "" {
+				o.URL = "https://" + o.Listen
+			}
+			return p.init(args[0], o)
+		},
 	}
-	if o.URL == "" {
-		o.URL = "https://" + o.Listen
-	}
-	m.run = func(context.Context) error { return m.init(dir[0], o) }
-	return nil
+	c.Flags().StringVar(&o.Listen, "listen", defaultListen, "`host:port` to serve on")
+	c.Flags().StringVar(&o.URL, "url", "", "`URL` that kiosks call and cards sign for (default https:// and the address of --listen)")
+	c.Flags().StringVar(&o.Trust, "trust", "", "copy the trust domains from this `file` (trust.toml) or its folder")
+	return c
 }
 
-func (m *Main) init(dir string, o hub.InitOptions) error {
+func (p program) init(dir string, o hub.InitOptions) error {
 	if err := hub.Init(dir, o); err != nil {
 		return err
 	}
-	fmt.Fprintf(m.stdout, "%s is a hub now. Next:\n", dir)
+	fmt.Fprintf(p.stdout, "%s is a hub now. Next:\n", dir)
 	if o.Trust == "" {
-		fmt.Fprintf(m.stdout, "  put the CA files of the cards to trust into %s,\n  and name them in trust.toml there, which says how\n", filepath.Join(dir, "trust"))
+		fmt.Fprintf(p.stdout, "  put the CA files of the cards to trust into %s,\n  and name them in trust.toml there, which says how\n", filepath.Join(dir, "trust"))
 	}
-	fmt.Fprintf(m.stdout, "  kioskhub serve --dir %s\n  kioskhub kiosk add --dir %[1]s ID\n", dir)
+	fmt.Fprintf(p.stdout, "  kioskhub serve --dir %s\n  kioskhub kiosk add --dir %[1]s ID\n", dir)
 	return nil
 }
 
-func (m *Main) parseKioskAdd(name string, args []string) error {
-	fs := m.flags(name, " ID")
-	request := fs.String("csr", "", "the kiosk has its own key: certificate request (PEM) in this `file`, by kioskctl key create")
-	return m.parseAdd(fs, "ID", args, func(dir, id string) (string, error) {
-		if *request == "" {
-			return hub.AddKiosk(dir, id)
-		}
-		text, err := os.ReadFile(*request)
-		if err != nil {
-			return "", fmt.Errorf("cannot read certificate request: %w", err)
-		}
-		return hub.AddKioskOf(dir, id, text)
-	})
+func (p program) kioskAddCommand() *cobra.Command {
+	var dir, request string
+	c := &cobra.Command{
+		Use:   "add ID",
+		Short: "Make a kiosk's bundle: certificate, keys, trust, kioskd.toml",
+		Long:  "Make the bundle of a new kiosk, a folder with its certificate, keys, trust and\nkioskd.toml, and print where it is.",
+		Args:  cli.Args("ID"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if request == "" {
+				return p.printBundle(hub.AddKiosk(dir, args[0]))
+			}
+			text, err := os.ReadFile(request)
+			if err != nil {
+				return fmt.Errorf("cannot read certificate request: %w", err)
+			}
+			return p.printBundle(hub.AddKioskOf(dir, args[0], text))
+		},
+	}
+	dirFlag(c, &dir)
+	c.Flags().StringVar(&request, "csr", "", "the kiosk has a key of its own: the `file` with its certificate request (PEM), made by kioskctl key create")
+	return c
 }
 
-func (m *Main) parseConsumerAdd(name string, args []string) error {
-	return m.parseAdd(m.flags(name, " NAME"), "NAME", args, hub.AddConsumer)
+func (p program) consumerAddCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Make a bundle for a backend that pulls the feed",
+		Long:  "Make the bundle of a new consumer, a backend that pulls the feed, and print where\nit is.",
+		Args:  cli.Args("NAME"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return p.printBundle(hub.AddConsumer(dir, args[0]))
+		},
+	}
+	dirFlag(c, &dir)
+	return c
 }
 
-// parseAdd is of the commands that make a bundle and print where.
-func (m *Main) parseAdd(fs *flag.FlagSet, what string, args []string, add func(dir, name string) (bundle string, err error)) error {
-	dir := dirFlag(fs)
-	rest, err := arguments(fs, args, what)
-	if err != nil {
-		return err
+func (p program) printBundle(path string, err error) error {
+	if err == nil {
+		_, err = fmt.Fprintln(p.stdout, path)
 	}
-	m.run = func(context.Context) error {
-		bundle, err := add(*dir, rest[0])
-		if err == nil {
-			fmt.Fprintln(m.stdout, bundle)
-		}
-		return err
-	}
-	return nil
+	return err
 }

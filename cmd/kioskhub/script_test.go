@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk/protocol/webeid"
 )
@@ -22,6 +25,12 @@ import (
 // The test binary is kioskhub too, for scripts and for processes to kill.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kioskhub": main})
+}
+
+// run runs a command line in this process.
+func run(ctx context.Context, stdout io.Writer, args ...string) error {
+	p := newProgram(stdout, io.Discard)
+	return cli.Run(ctx, p.command(), args, nil, stdout, io.Discard)
 }
 
 // pkiOf is the key of a script's PKI.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,25 +8,30 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/kiosk/hub"
 )
 
-func (m *Main) parseSealList(name string, args []string) error {
-	fs := m.flags(name, "\n\nLists the keys that events are sealed to, newest first.\n")
-	dir := dirFlag(fs)
-	if _, err := arguments(fs, args); err != nil {
-		return err
+func (p program) sealListCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the keys that events are sealed to, newest first",
+		Args:  cli.Args(),
+		RunE:  func(*cobra.Command, []string) error { return p.listSeals(dir) },
 	}
-	m.run = func(context.Context) error { return m.listSeals(*dir) }
-	return nil
+	dirFlag(c, &dir)
+	return c
 }
 
-func (m *Main) listSeals(dir string) error {
+func (p program) listSeals(dir string) error {
 	keys, err := hub.SealingKeys(dir)
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(m.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "KEY\tMADE\tUSE")
 	for i, k := range keys {
 		use := "events are sealed to it"
@@ -46,22 +50,25 @@ func date(t time.Time) string {
 	return t.Format("2006-01-02 15:04:05Z")
 }
 
-func (m *Main) parseSealRotate(name string, args []string) error {
-	fs := m.flags(name, "\n\nMakes a new key that kiosks seal events to. A hub that serves reads it by itself.\nWhere several hubs are one, copy seal.jwk to the others at once.\n")
-	dir := dirFlag(fs)
-	if _, err := arguments(fs, args); err != nil {
-		return err
+func (p program) sealRotateCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "rotate",
+		Short: "Make a new key that kiosks seal events to",
+		Long:  "Make a new key that kiosks seal events to. A running hub reads it by itself. If\nseveral hubs serve together, copy seal.jwk to the others at once.",
+		Args:  cli.Args(),
+		RunE:  func(*cobra.Command, []string) error { return p.rotateSeal(dir) },
 	}
-	m.run = func(context.Context) error { return m.rotateSeal(*dir) }
-	return nil
+	dirFlag(c, &dir)
+	return c
 }
 
-func (m *Main) rotateSeal(dir string) error {
+func (p program) rotateSeal(dir string) error {
 	id, err := hub.RotateSealingKey(dir)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(m.stdout, `%s
+	fmt.Fprintf(p.stdout, `%s
 Kiosks hear of it when they next ask the hub (ask_every), and seal to it then.
 What is sealed to the keys before is opened as ever, until you retire them:
   kioskhub seal list
@@ -70,26 +77,22 @@ Back up seal.jwk now: what is sealed to this key, nothing else opens.
 	return nil
 }
 
-const sealRetireUsage = ` KEY
-
-Deletes a key that events are sealed to no longer (kioskhub seal list). Without
---yes it says only what could not be read any more.
-
-`
-
-func (m *Main) parseSealRetire(name string, args []string) error {
-	fs := m.flags(name, sealRetireUsage)
-	dir := dirFlag(fs)
-	yes := fs.Bool("yes", false, "delete it")
-	key, err := arguments(fs, args, "KEY")
-	if err != nil {
-		return err
+func (p program) sealRetireCommand() *cobra.Command {
+	var dir string
+	var yes bool
+	c := &cobra.Command{
+		Use:   "retire KEY",
+		Short: "Delete a key that events are no longer sealed to",
+		Long:  "Delete a key that events are no longer sealed to; \"kioskhub seal list\" shows the\nkeys. Without --yes the command deletes nothing and says what could no longer be\nread.",
+		Args:  cli.Args("KEY"),
+		RunE:  func(_ *cobra.Command, args []string) error { return p.retireSeal(dir, args[0], yes) },
 	}
-	m.run = func(context.Context) error { return m.retireSeal(*dir, key[0], *yes) }
-	return nil
+	dirFlag(c, &dir)
+	c.Flags().BoolVar(&yes, "yes", false, "delete the key")
+	return c
 }
 
-func (m *Main) retireSeal(dir, id string, yes bool) error {
+func (p program) retireSeal(dir, id string, yes bool) error {
 	keys, err := hub.SealingKeys(dir)
 	if err != nil {
 		return err
@@ -98,28 +101,28 @@ func (m *Main) retireSeal(dir, id string, yes bool) error {
 	if i < 0 {
 		return fmt.Errorf("there is no sealing key %s", id)
 	}
-	m.warn(keys[i])
+	p.warn(keys[i])
 	if !yes {
 		return errors.New("nothing was deleted: --yes is missing")
 	}
 	if err := hub.RetireSealingKey(dir, id); err != nil {
 		return err
 	}
-	fmt.Fprintln(m.stdout, "It is deleted. Copies of seal.jwk still have it.")
+	fmt.Fprintln(p.stdout, "It is deleted. Copies of seal.jwk still have it.")
 	return nil
 }
 
 // warn says what only a key opens.
-func (m *Main) warn(k hub.SealingKey) {
+func (p program) warn(k hub.SealingKey) {
 	if k.Replaced.IsZero() {
-		fmt.Fprintf(m.stdout, "Key %s is the one that events are sealed to now.\n", k.ID)
+		fmt.Fprintf(p.stdout, "Key %s is the one that events are sealed to now.\n", k.ID)
 		return
 	}
 	kiosks := "No kiosk in kiosks/ has begun with it or before it."
 	if len(k.Kiosks) > 0 {
 		kiosks = "These may have sealed events to it: " + strings.Join(k.Kiosks, " ") + "."
 	}
-	fmt.Fprintf(m.stdout, `Key %s, made %s and replaced %s, is the only one that opens what is sealed to it:
+	fmt.Fprintf(p.stdout, `Key %s, made %s and replaced %s, is the only one that opens what is sealed to it:
 - What waits on kiosks. In the feed a stand-in would take the place of each of
   these events; the kiosk would keep it aside, sealed. %s
   "kioskctl events list" on a kiosk tells what waits there: check those that were

@@ -5,21 +5,26 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/kiosk/hub"
 )
 
-func (m *Main) parseServe(name string, args []string) error {
-	fs := m.flags(name, "")
-	dir := dirFlag(fs)
-	if _, err := arguments(fs, args); err != nil {
-		return err
+func (p program) serveCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve from a hub's folder until SIGTERM or SIGINT",
+		Args:  cli.Args(),
+		RunE:  func(c *cobra.Command, _ []string) error { return p.serve(c.Context(), dir) },
 	}
-	m.run = func(ctx context.Context) error { return m.serve(ctx, *dir) }
-	return nil
+	dirFlag(c, &dir)
+	return c
 }
 
 // serve logs "hub ready" when it answers. Until then connections wait.
-func (m *Main) serve(ctx context.Context, dir string) error {
+func (p program) serve(ctx context.Context, dir string) error {
 	cfg, err := hub.Load(dir)
 	if err != nil {
 		return err
@@ -29,16 +34,16 @@ func (m *Main) serve(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("cannot serve: %w", err)
 	}
-	m.closers = append(m.closers, func() { ln.Close() })
-	h, err := hub.Open(ctx, cfg, m.log)
+	defer ln.Close()
+	h, err := hub.Open(ctx, cfg, p.log)
 	if err != nil {
 		return err
 	}
-	m.closers = append(m.closers, h.Close)
-	m.log.Info("hub ready", "listen", ln.Addr(), "url", cfg.URL)
+	defer h.Close()
+	p.log.Info("hub ready", "listen", ln.Addr(), "url", cfg.URL)
 	if err := h.Serve(ctx, ln); err != nil {
 		return err
 	}
-	m.log.Info("hub stopped")
+	p.log.Info("hub stopped")
 	return nil
 }

@@ -289,20 +289,13 @@ func TestTailEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
-	m := NewMain(in, io.Discard)
-	if err := m.ParseFlags([]string{"feed", "tail", "office", "--dir", dir}); err != nil {
-		t.Fatal(err)
-	}
 	ended := make(chan error)
-	go func() { ended <- m.Run(ctx) }()
+	go func() { ended <- run(ctx, in, "feed", "tail", "office", "--dir", dir) }()
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
 	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if err := m.Close(); err != nil {
 		t.Error(err)
 	}
 }

@@ -6,23 +6,28 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/kiosk/hub"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-func (m *Main) parseFeedTail(name string, args []string) error {
-	fs := m.flags(name, " NAME\n\nNAME is a consumer made by `kioskhub consumer add`. What was printed is\nacknowledged and does not come again, so give a developer a name of their own.\n")
-	dir := dirFlag(fs)
-	rest, err := arguments(fs, args, "NAME")
-	if err != nil {
-		return err
+func (p program) feedTailCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "tail NAME",
+		Short: "Print a consumer's feed as JSON lines, and acknowledge it",
+		Long:  "Print the feed of the consumer NAME, one event a line, until SIGTERM or SIGINT.\n\"kioskhub consumer add\" makes consumers. Printed events are acknowledged and are\nnot sent again, so give each developer a consumer of their own.",
+		Args:  cli.Args("NAME"),
+		RunE:  func(c *cobra.Command, args []string) error { return p.tail(c.Context(), dir, args[0]) },
 	}
-	m.run = func(ctx context.Context) error { return m.tail(ctx, *dir, rest[0]) }
-	return nil
+	dirFlag(c, &dir)
+	return c
 }
 
 // tail prints events until ctx ends, each on a line of its own.
-func (m *Main) tail(ctx context.Context, dir, name string) error {
+func (p program) tail(ctx context.Context, dir, name string) error {
 	url, credentials, err := hub.Consumer(dir, name)
 	if err != nil {
 		return err
@@ -39,7 +44,7 @@ func (m *Main) tail(ctx context.Context, dir, name string) error {
 		if len(events) == 0 {
 			continue
 		}
-		if err := m.printLines(events); err != nil {
+		if err := p.printLines(events); err != nil {
 			return err
 		}
 		if err := client.AckFeed(ctx, name, cursor); err != nil && ctx.Err() == nil {
@@ -48,7 +53,7 @@ func (m *Main) tail(ctx context.Context, dir, name string) error {
 	}
 }
 
-func (m *Main) printLines(events []json.RawMessage) error {
+func (p program) printLines(events []json.RawMessage) error {
 	var lines bytes.Buffer
 	for _, e := range events {
 		if err := json.Compact(&lines, e); err != nil {
@@ -56,6 +61,6 @@ func (m *Main) printLines(events []json.RawMessage) error {
 		}
 		lines.WriteByte('\n')
 	}
-	_, err := lines.WriteTo(m.stdout)
+	_, err := lines.WriteTo(p.stdout)
 	return err
 }

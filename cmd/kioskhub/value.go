@@ -13,6 +13,9 @@ type list []string
 
 func (l *list) String() string { return strings.Join(*l, ",") }
 
+// Type names the kind of value in help texts.
+func (l *list) Type() string { return "list" }
+
 func (l *list) Set(s string) error {
 	for part := range strings.SplitSeq(s, ",") {
 		if part == "" {
@@ -34,6 +37,9 @@ func (m *moment) Set(s string) (err error) {
 	}
 	return nil
 }
+
+// Type names the kind of value in help texts.
+func (m *moment) Type() string { return "time" }
 
 func (m *moment) String() string {
 	if m.IsZero() {

@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/cardsim"
 )
 
@@ -23,30 +25,35 @@ const fastest = 4_000_000
 // redial is how often a reader that has gone is looked for.
 const redial = 250 * time.Millisecond
 
-// insert is the command insert.
-func insert(ctx context.Context, args []string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("insert", flag.ContinueOnError)
-	addr := flags.String("vpcd", defaultReader, "")
-	path := flags.String("card", "", "")
-	rate := flags.Int("line", 0, "")
-	if err := parse(flags, args, stdout); errors.Is(err, flag.ErrHelp) {
-		return nil
-	} else if err != nil {
-		return err
+func insertCommand() *cobra.Command {
+	var path, reader string
+	var rate int
+	c := &cobra.Command{
+		Use:   "insert --card FILE",
+		Short: "Put a card into the virtual reader until Ctrl-C",
+		Long:  "Put a card into the virtual reader and leave it there until Ctrl-C, which pulls\nit out. Wrong PINs are counted in the card's file and a changed PIN is written\nto it, as a real card does in its memory.",
+		Args:  cli.Args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return insert(c.Context(), path, reader, rate, c.OutOrStdout())
+		},
 	}
-	switch {
-	case *path == "":
-		return fmt.Errorf("insert needs --card FILE; %w", errUsage)
-	case flags.NArg() != 0:
-		return fmt.Errorf("insert does not know what to do with %q; %w", flags.Arg(0), errUsage)
+	c.Flags().StringVar(&path, "card", "", "the card's `file`, made by smartkortsim pki")
+	c.Flags().StringVar(&reader, "vpcd", defaultReader, "`host:port` at which the virtual reader listens")
+	c.Flags().IntVar(&rate, "line", 0, "take the time that a card takes at this `rate` in bit/s, for example 9600 or 250000; 0 takes none")
+	return c
+}
+
+func insert(ctx context.Context, path, reader string, rate int, stdout io.Writer) error {
+	if path == "" {
+		return cli.Usagef("--card is missing")
 	}
-	if *rate < 0 || *rate > fastest {
-		return fmt.Errorf("--line takes 1 to %d bit/s; %w", fastest, errUsage)
+	if rate < 0 || rate > fastest {
+		return cli.Usagef("--line takes 0 to %d bit/s", fastest)
 	}
-	if _, _, err := net.SplitHostPort(*addr); err != nil {
-		return fmt.Errorf("--vpcd takes HOST:PORT: %w; %w", err, errUsage)
+	if _, _, err := net.SplitHostPort(reader); err != nil {
+		return cli.Usagef("--vpcd takes HOST:PORT: %w", err)
 	}
-	card, err := cardsim.Load(*path)
+	card, err := cardsim.Load(path)
 	if err != nil {
 		return err
 	}
@@ -54,14 +61,14 @@ func insert(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *rate > 0 {
-		card.SetLine(cardsim.Line{Rate: *rate}, time.Sleep)
+	if rate > 0 {
+		card.SetLine(cardsim.Line{Rate: rate}, time.Sleep)
 	}
-	fmt.Fprintf(stdout, "Putting %s into the reader at %s; Ctrl-C pulls it out.\n", *path, *addr)
-	err = leaveIn(ctx, *addr, card, stdout)
+	fmt.Fprintf(stdout, "Putting %s into the reader at %s; Ctrl-C pulls it out.\n", path, reader)
+	err = leaveIn(ctx, reader, card, stdout)
 	after, saveErr := card.Marshal()
 	if saveErr == nil && !bytes.Equal(before, after) {
-		saveErr = card.Save(*path)
+		saveErr = card.Save(path)
 	}
 	return errors.Join(err, saveErr)
 }

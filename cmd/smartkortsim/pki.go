@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -10,23 +8,25 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/cardsim/testpki"
 )
 
 const pinAndPUK = testpki.PIN + " and the PUK " + testpki.PUK
 
-// makePKI is the command pki.
-func makePKI(args []string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("pki", flag.ContinueOnError)
-	if err := parse(flags, args, stdout); errors.Is(err, flag.ErrHelp) {
-		return nil
-	} else if err != nil {
-		return err
+func pkiCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "pki DIR",
+		Short: "Make a test PKI with cards in a folder",
+		Long:  "Make a test PKI in the folder DIR: certificate authorities, an OCSP responder, a\nCRL, and cards in DIR/cards. There is a Smartkort for each kind of trouble, and\none card of each other kind: two-pin, no-aid, applet, t1 and mixed. It takes\nseveral seconds.",
+		Args:  cli.Args("DIR"),
+		RunE:  func(c *cobra.Command, args []string) error { return makePKI(args[0], c.OutOrStdout()) },
 	}
-	if flags.NArg() != 1 {
-		return fmt.Errorf("pki takes one folder; %w", errUsage)
-	}
-	dir := flags.Arg(0)
+}
+
+func makePKI(dir string, stdout io.Writer) error {
 	if err := testpki.Vacant(dir); err != nil {
 		return err
 	}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// built is the date of the build, set by "make build" through the linker.
+var built = "unknown"
+
+// Version returns the version of the module or, without one, the commit.
+func Version() string {
+	version, commit := versions()
+	if version == "unknown" {
+		return commit
+	}
+	return version
+}
+
+// versions returns "unknown" for what the build does not say.
+func versions() (version, commit string) {
+	version, commit = "unknown", "unknown"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return version, commit
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		version = v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			commit = s.Value
+		}
+	}
+	return version, commit
+}
+
+func versionCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the commit and the build date",
+		Args:  Args(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			version, commit := versions()
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s %s\ncommit %s\nbuilt %s\n", root.Name(), version, commit, built)
+			return err
+		},
+	}
+}

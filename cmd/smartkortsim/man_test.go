@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"smartkiosk/cmd/internal/cli/manpage"
+)
+
+func TestManPages(t *testing.T) { manpage.Test(t, command(), "../../deploy/man") }
