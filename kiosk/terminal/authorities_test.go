@@ -34,7 +34,7 @@ func TestAuthoritiesOnTheCard(t *testing.T) {
 						r.card.cas = [][]byte{r.pki.PersonCA.Raw}
 					}
 				})
-				r.slotIs(terminal.Empty, terminal.CardPresent)
+				r.slotIs(kiosk.CardGone{}, cardIn())
 				s := r.expectScreen(c.screen)
 				if !c.brings && s.Reason != kiosk.NotTrusted {
 					t.Errorf("denied for %s", s.Reason)
@@ -57,7 +57,7 @@ func TestRememberedCertificateThatRanOut(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) {
 			r.card.once = [][]byte{r.pki.Holders["expired"].Authentication.Certificate.Raw}
 		})
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.expectScreen(kiosk.ScreenPIN)
 		r.typeKeys("1234#")
 		r.expectScreen(kiosk.ScreenGranted)

@@ -161,13 +161,15 @@ func (o *cardOwner) verifyOnPad(ctx context.Context, e kiosk.VerifyOnPad) (kiosk
 		return nil, errNoCardHeld
 	}
 	err := o.card.VerifyPINOnPad(ctx, o.chosen.Index)
-	switch {
-	case errors.Is(err, ErrPadCancelled):
-		return kiosk.PadCancelled(e), nil
-	case errors.Is(err, ErrPadTimeout):
-		return kiosk.PadTimedOut(e), nil
-	case errors.Is(err, ErrPadLength):
-		return kiosk.PadMistyped(e), nil
+	if pad := (*PadError)(nil); errors.As(err, &pad) {
+		switch pad.Result {
+		case PadCancelled:
+			return kiosk.PadCancelled(e), nil
+		case PadTimedOut:
+			return kiosk.PadTimedOut(e), nil
+		case PadMistyped:
+			return kiosk.PadMistyped(e), nil
+		}
 	}
 	return verified(e.Visit, err)
 }

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
+
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/hubapi"
@@ -44,11 +46,11 @@ type rig struct {
 }
 
 type fakeSlot struct {
-	states chan terminal.SlotState
+	states chan kiosk.Event
 	rig    *rig
 }
 
-func (s *fakeSlot) Watch(context.Context) <-chan terminal.SlotState { return s.states }
+func (s *fakeSlot) Watch(context.Context) <-chan kiosk.Event { return s.states }
 
 func (s *fakeSlot) Open(context.Context) (terminal.Card, error) { return s.rig.card, nil }
 
@@ -214,7 +216,7 @@ func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 	}
 	holder := pki.Holders["valid"]
 	r := &rig{t: t, pki: pki, keys: make(chan rune), ended: make(chan error, 1)}
-	r.slot = fakeSlot{states: make(chan terminal.SlotState), rig: r}
+	r.slot = fakeSlot{states: make(chan kiosk.Event), rig: r}
 	r.hub = fakeHub{rig: r, nonce: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 		verdict: kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Ola"}}}
 	r.card = &fakeCard{rig: r, pin: "1234", signer: holder.Authentication.Key,
@@ -234,7 +236,12 @@ func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 	return r
 }
 
-func (r *rig) slotIs(states ...terminal.SlotState) {
+// cardIn and cardMute are what a slot says of a card that is inserted, each
+// time with the id of a new visit.
+func cardIn() kiosk.Event   { return kiosk.CardInserted{Visit: uuid.Must(uuid.NewV7()).String()} }
+func cardMute() kiosk.Event { return kiosk.CardSilent{Visit: uuid.Must(uuid.NewV7()).String()} }
+
+func (r *rig) slotIs(states ...kiosk.Event) {
 	for _, s := range states {
 		r.slot.states <- s
 		synctest.Wait()

@@ -18,7 +18,7 @@ func TestParts(t *testing.T) {
 			term.Config.Parts = []kiosk.Part{kiosk.Display}
 			term.Parts = parts
 		})
-		r.slotIs(terminal.Empty)
+		r.slotIs(kiosk.CardGone{})
 		parts <- terminal.PartState{Part: kiosk.Display, Works: true}
 		synctest.Wait()
 		r.expectScreen(kiosk.ScreenWelcome)
@@ -56,7 +56,7 @@ func TestAlive(t *testing.T) {
 				t.Error("not alive at rest")
 			}
 		}
-		r.slotIs(terminal.Empty, terminal.CardPresent) // asks for the PIN, with a sound
+		r.slotIs(kiosk.CardGone{}, cardIn()) // asks for the PIN, with a sound
 		before := alive.Load()
 		r.pass(time.Minute)
 		if alive.Load() != before {

@@ -1,6 +1,7 @@
 package terminal_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,12 +15,14 @@ import (
 // withPad begins a visit at a reader with keys of its own.
 func withPad(t *testing.T) *rig {
 	r := start(t, func(r *rig, _ *terminal.Terminal) { r.card.pad = make(chan padEntry) })
-	r.slotIs(terminal.Empty, terminal.CardPresent)
+	r.slotIs(kiosk.CardGone{}, cardIn())
 	if s := r.expectScreen(kiosk.ScreenPIN); !s.OnReader || s.TakesPIN() {
 		t.Errorf("the screen is %+v", s)
 	}
 	return r
 }
+
+var errPad = errors.New("the reader sent no PIN")
 
 func (r *rig) onPad(e padEntry) {
 	r.card.pad <- e
@@ -35,7 +38,7 @@ func TestPINPad(t *testing.T) {
 		if r.card.seen != nil {
 			t.Error("the card was given what was typed on the panel")
 		}
-		r.onPad(padEntry{err: fmt.Errorf("cannot verify: %w", terminal.ErrPadLength)})
+		r.onPad(padEntry{err: fmt.Errorf("cannot verify: %w", &terminal.PadError{Result: terminal.PadMistyped, Err: errPad})})
 		if s := r.expectScreen(kiosk.ScreenPIN); s.WrongPIN || s.Tries != 3 {
 			t.Errorf("after a PIN that is too short the screen is %+v", s)
 		}
@@ -60,30 +63,30 @@ func TestPINPadEnds(t *testing.T) {
 		screen kiosk.ScreenID
 		reason kiosk.Reason
 	}{
-		"cancelled there": {func(r *rig) { r.onPad(padEntry{err: terminal.ErrPadCancelled}) }, kiosk.ScreenCancelled, kiosk.ByHolder},
+		"cancelled there": {func(r *rig) { r.onPad(padEntry{err: &terminal.PadError{Result: terminal.PadCancelled, Err: errPad}}) }, kiosk.ScreenCancelled, kiosk.ByHolder},
 		"cancelled here":  {func(r *rig) { r.typeKeys("*") }, kiosk.ScreenCancelled, kiosk.ByHolder},
 		"nobody types": {func(r *rig) {
-			r.onPad(padEntry{err: terminal.ErrPadTimeout})
+			r.onPad(padEntry{err: &terminal.PadError{Result: terminal.PadTimedOut, Err: errPad}})
 			if s := r.expectScreen(kiosk.ScreenPIN); !s.TimeShort || !s.OnReader {
 				t.Errorf("no warning: the screen is %+v", s)
 			}
-			r.onPad(padEntry{err: terminal.ErrPadTimeout})
+			r.onPad(padEntry{err: &terminal.PadError{Result: terminal.PadTimedOut, Err: errPad}})
 		}, kiosk.ScreenTimedOut, kiosk.PINTimeout},
 		"it never ends": {func(r *rig) { r.pass(kiosk.DefaultTiming.PadEntry) }, kiosk.ScreenTimedOut, kiosk.PINTimeout},
 		"it breaks":     {func(r *rig) { r.onPad(padEntry{err: errDisk}) }, kiosk.ScreenFailed, kiosk.CardUnreadable},
 		"it breaks, as it was pulled": {func(r *rig) {
 			r.onPad(padEntry{err: errGone})
-			r.slotIs(terminal.Empty)
+			r.slotIs(kiosk.CardGone{})
 		}, kiosk.ScreenWelcome, kiosk.CardRemoved},
 		"it breaks, as it was unplugged": {func(r *rig) {
 			r.onPad(padEntry{err: errGone})
-			r.slotIs(terminal.NoReader)
+			r.slotIs(kiosk.ReaderGone{})
 		}, kiosk.ScreenOutOfService, kiosk.ReaderLost},
 		"it breaks, and the slot sees nothing": {func(r *rig) {
 			r.onPad(padEntry{err: errGone})
 			r.pass(2 * time.Second)
 		}, kiosk.ScreenFailed, kiosk.CardUnreadable},
-		"pulled": {func(r *rig) { r.slotIs(terminal.Empty) }, kiosk.ScreenWelcome, kiosk.CardRemoved},
+		"pulled": {func(r *rig) { r.slotIs(kiosk.CardGone{}) }, kiosk.ScreenWelcome, kiosk.CardRemoved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -104,7 +104,7 @@ func TestSecrecy(t *testing.T) {
 			}}
 			r.card.pin = secretPIN
 		})
-		r.slotIs(terminal.Empty)
+		r.slotIs(kiosk.CardGone{})
 		for visit := range secretVisits {
 			h := holders[visit%len(holders)]
 			r.card.signer = h.Authentication.Key
@@ -114,7 +114,7 @@ func TestSecrecy(t *testing.T) {
 				Granted: visit%5 != 0, Reason: kiosk.Revoked,
 				Holder: kiosk.Holder{ID: h.Authentication.Certificate.Subject.SerialNumber, Name: h.Authentication.Certificate.Subject.CommonName},
 			}
-			r.slotIs(terminal.CardPresent)
+			r.slotIs(cardIn())
 			r.expectScreen(kiosk.ScreenPIN)
 			switch visit % 4 {
 			case 0:
@@ -127,7 +127,7 @@ func TestSecrecy(t *testing.T) {
 				r.pass(kiosk.DefaultTiming.Hub)
 			}
 			tokens = append(tokens, r.hub.token...)
-			r.slotIs(terminal.Empty)
+			r.slotIs(kiosk.CardGone{})
 			r.pass(time.Second)
 		}
 		if err := r.end(); err != nil {

@@ -17,27 +17,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// SlotState is what the terminal needs to know of its reader.
-type SlotState int
-
-const (
-	NoReader SlotState = iota
-	Empty
-	CardPresent
-	CardMute // something is in the slot that does not answer to reset
-)
-
 // Slot is where the card goes.
 type Slot interface {
-	// Watch sends the state found, then every change, until ctx ends.
-	Watch(ctx context.Context) <-chan SlotState
+	// Watch sends the slot's state and then every change, until ctx ends, as
+	// kiosk.CardInserted, CardSilent, CardGone and ReaderGone. The first two
+	// carry the id of a new visit.
+	Watch(ctx context.Context) <-chan kiosk.Event
 	// Open connects to the card in the slot, exclusively until it is closed.
 	Open(ctx context.Context) (Card, error)
 }
@@ -56,7 +46,7 @@ type Card interface {
 	PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error)
 	VerifyPIN(ctx context.Context, certificate int, pin []byte) error // *PINError if it is wrong
 	// VerifyPINOnPad has the reader ask for the PIN, where PINStatus says so.
-	// Further errors: ErrPadCancelled, ErrPadTimeout, ErrPadLength.
+	// It fails with a *PadError when the reader sent the card no PIN.
 	VerifyPINOnPad(ctx context.Context, certificate int) error
 	Signer(ctx context.Context, certificate int) (crypto.Signer, error)
 	Close() error // resets the card
@@ -72,12 +62,24 @@ func (e *PINError) Error() string {
 	return fmt.Sprintf("wrong PIN, %d tries left", e.Status.Tries)
 }
 
-// Why a reader with keys gave the card no PIN.
-var (
-	ErrPadCancelled = errors.New("the holder cancelled on the reader")
-	ErrPadTimeout   = errors.New("the holder typed nothing on the reader")
-	ErrPadLength    = errors.New("the holder typed too few or too many digits on the reader")
+// PadResult says why a reader with keys sent the card no PIN.
+type PadResult int
+
+const (
+	PadCancelled PadResult = iota // the holder pressed the reader's cancel key
+	PadTimedOut                   // the holder typed nothing
+	PadMistyped                   // the holder typed too few or too many digits
 )
+
+// PadError says that a reader with keys sent the card no PIN. Err is the
+// driver's error.
+type PadError struct {
+	Result PadResult
+	Err    error
+}
+
+func (e *PadError) Error() string { return e.Err.Error() }
+func (e *PadError) Unwrap() error { return e.Err }
 
 // ErrNoCard says that the card is not there any more, or its reader: the slot
 // tells which.
@@ -208,12 +210,12 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 			continue
 		case <-ctx.Done():
 			return v
-		case state, ok := <-slot:
+		case change, ok := <-slot:
 			if !ok {
 				slot = nil // ctx has ended
 				continue
 			}
-			e = slotEvent(state)
+			e = change
 		case key := <-keys:
 			e = kiosk.KeyPressed{Key: kiosk.Key(key)}
 		case e = <-t.answers.out:
@@ -240,20 +242,6 @@ func within(limit time.Duration, wait func()) bool {
 	case <-time.After(limit):
 		return false
 	}
-}
-
-// slotEvent gives each insertion the id of a new visit: a UUIDv7, so that
-// visits sort by time.
-func slotEvent(s SlotState) kiosk.Event {
-	switch s {
-	case Empty:
-		return kiosk.CardGone{}
-	case CardPresent:
-		return kiosk.CardInserted{Visit: uuid.Must(uuid.NewV7()).String()}
-	case CardMute:
-		return kiosk.CardSilent{Visit: uuid.Must(uuid.NewV7()).String()}
-	}
-	return kiosk.ReaderGone{}
 }
 
 func roomEvent(room bool) kiosk.Event {

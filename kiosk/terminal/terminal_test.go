@@ -18,7 +18,7 @@ func TestGranted(t *testing.T) {
 		var judge *judge
 		r := start(t, func(_ *rig, term *terminal.Terminal) { judge = judgeOf(term) })
 		validator := webeid.Validator{Origin: origin, Domains: judge.domains}
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.expectScreen(kiosk.ScreenPIN)
 		r.typeKeys("1234#")
 		if s := r.expectScreen(kiosk.ScreenGranted); s.Name != "Ola" || s.Offline {
@@ -35,7 +35,7 @@ func TestGranted(t *testing.T) {
 		if len(judge.letIn) != 1 || judge.letIn[0] != r.hub.verdict.Holder {
 			t.Errorf("the judge has heard of %+v", judge.letIn)
 		}
-		r.slotIs(terminal.Empty)
+		r.slotIs(kiosk.CardGone{})
 		r.expectScreen(kiosk.ScreenWelcome)
 		r.expectOrder("door", "show welcome")
 		if err := r.end(); err != nil {
@@ -49,14 +49,14 @@ func TestGranted(t *testing.T) {
 func TestHubHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) { r.hub.hang = true })
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.typeKeys("1234#")
 		r.expectScreen(kiosk.ScreenChecking)
 		r.pass(2 * time.Second)
 		if s := r.expectScreen(kiosk.ScreenGranted); !s.Offline {
 			t.Error("the screen does not say that the kiosk decided alone")
 		}
-		r.slotIs(terminal.Empty)
+		r.slotIs(kiosk.CardGone{})
 		r.expectOrder("hub given up")
 		if got := r.records[0]; !got.Offline || !got.Authenticated || got.Token == nil || got.Holder.ID == "" || got.Basis.Rules != "rules-7" {
 			t.Errorf("recorded %+v", got)
@@ -71,7 +71,7 @@ func TestOfflineNever(t *testing.T) {
 			r.hub.hang = true
 			judgeOf(term).never = true
 		})
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.typeKeys("1234#")
 		r.pass(2 * time.Second)
 		if s := r.expectScreen(kiosk.ScreenDenied); s.Reason != kiosk.OfflineNever {
@@ -86,7 +86,7 @@ func TestOfflineNever(t *testing.T) {
 func TestOutboxFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) { r.recordErrs = []error{errDisk, errDisk} })
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.typeKeys("1234#")
 		if s := r.expectScreen(kiosk.ScreenOutOfService); s.Reason != kiosk.OutboxFailed {
 			t.Errorf("out of service for %s", s.Reason)
@@ -108,7 +108,7 @@ func TestOutboxFails(t *testing.T) {
 func TestStopInVisit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, nil)
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.typeKeys("12")
 		if err := r.end(); err != nil {
 			t.Error(err)
@@ -129,7 +129,7 @@ func TestStopWithoutDisk(t *testing.T) {
 				r.recordErrs = append(r.recordErrs, errDisk)
 			}
 		})
-		r.slotIs(terminal.Empty, terminal.CardMute)
+		r.slotIs(kiosk.CardGone{}, cardMute())
 		if err := r.end(); err == nil || !strings.Contains(err.Error(), "outbox") {
 			t.Errorf("Run returned %v", err)
 		}
@@ -141,7 +141,7 @@ func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timing := kiosk.DefaultTiming
 		r := start(t, nil)
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.typeKeys("12")
 		r.pass(timing.PINEntry)
 		if s := r.expectScreen(kiosk.ScreenPIN); !s.TimeShort || s.Typed != 2 {
@@ -165,7 +165,7 @@ func TestSlow(t *testing.T) {
 func TestCardHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) { r.card.hang = true })
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.typeKeys("1234#")
 		r.pass(kiosk.DefaultTiming.Verifying)
 		if s := r.expectScreen(kiosk.ScreenFailed); s.Reason != kiosk.CardTimeout {
@@ -181,18 +181,18 @@ func TestCardHangs(t *testing.T) {
 func TestWrongPINThenPulled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, nil)
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.typeKeys("9999#")
 		if s := r.expectScreen(kiosk.ScreenPIN); !s.WrongPIN || s.Tries != 2 {
 			t.Errorf("the screen is %+v", s)
 		}
-		r.slotIs(terminal.Empty)
+		r.slotIs(kiosk.CardGone{})
 		r.expectScreen(kiosk.ScreenWelcome)
 		r.expectOrder("card closed")
 		if len(r.records) != 1 || r.records[0].Reason != kiosk.CardRemoved {
 			t.Errorf("recorded %+v", r.records)
 		}
-		r.slotIs(terminal.NoReader)
+		r.slotIs(kiosk.ReaderGone{})
 		r.expectScreen(kiosk.ScreenOutOfService)
 		_ = r.end()
 	})
@@ -202,7 +202,7 @@ func TestWrongPINThenPulled(t *testing.T) {
 func TestLogHasNoPersonalData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) { r.hub.hang = true })
-		r.slotIs(terminal.Empty, terminal.CardPresent)
+		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.typeKeys("9999#1234#")
 		r.pass(2 * time.Second)
 		name := r.expectScreen(kiosk.ScreenGranted).Name

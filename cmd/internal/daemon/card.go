@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/google/uuid"
+
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/device/slot"
 	"smartkiosk/device/smartkort"
@@ -20,13 +22,6 @@ type cardSlot struct {
 	driver smartkort.Driver
 }
 
-var slotStates = map[slot.State]terminal.SlotState{
-	slot.NoReader: terminal.NoReader,
-	slot.Empty:    terminal.Empty,
-	slot.Present:  terminal.CardPresent,
-	slot.Mute:     terminal.CardMute,
-}
-
 // openCards gives the slot in which cards are spoken to as the configuration
 // has it: by our driver, or by a module of their vendor.
 func openCards(c config.Reader, s slot.Slot, driver smartkort.Driver) (terminal.Slot, error) {
@@ -37,18 +32,32 @@ func openCards(c config.Reader, s slot.Slot, driver smartkort.Driver) (terminal.
 	return openModule(cards, c.PKCS11, c.Match)
 }
 
-func (s cardSlot) Watch(ctx context.Context) <-chan terminal.SlotState {
-	states := make(chan terminal.SlotState)
+func (s cardSlot) Watch(ctx context.Context) <-chan kiosk.Event {
+	events := make(chan kiosk.Event)
 	go func() {
-		defer close(states)
+		defer close(events)
 		for e := range s.slot.Watch(ctx) {
 			select {
-			case states <- slotStates[e.State]:
+			case events <- slotEvent(e.State):
 			case <-ctx.Done():
 			}
 		}
 	}()
-	return states
+	return events
+}
+
+// slotEvent gives each insertion the id of a new visit: a UUIDv7, so that
+// visits sort by time.
+func slotEvent(s slot.State) kiosk.Event {
+	switch s {
+	case slot.Empty:
+		return kiosk.CardGone{}
+	case slot.Present:
+		return kiosk.CardInserted{Visit: uuid.Must(uuid.NewV7()).String()}
+	case slot.Mute:
+		return kiosk.CardSilent{Visit: uuid.Must(uuid.NewV7()).String()}
+	}
+	return kiosk.ReaderGone{}
 }
 
 func (s cardSlot) Open(ctx context.Context) (terminal.Card, error) {
@@ -137,10 +146,10 @@ func (k cardKey) Sign(rand io.Reader, digest []byte, o crypto.SignerOpts) ([]byt
 	return signature, cardError(err)
 }
 
-var padErrors = map[error]error{
-	slot.ErrPadCancelled: terminal.ErrPadCancelled,
-	slot.ErrPadTimeout:   terminal.ErrPadTimeout,
-	slot.ErrPadLength:    terminal.ErrPadLength,
+var padResults = map[error]terminal.PadResult{
+	slot.ErrPadCancelled: terminal.PadCancelled,
+	slot.ErrPadTimeout:   terminal.PadTimedOut,
+	slot.ErrPadLength:    terminal.PadMistyped,
 }
 
 // pinError says what the terminal cannot know of what came of a PIN; status
@@ -149,9 +158,9 @@ func pinError(err error, status func(tries int) kiosk.PINStatus) error {
 	if wrong := (*smartkort.PINError)(nil); errors.As(err, &wrong) {
 		return &terminal.PINError{Status: status(wrong.Tries)}
 	}
-	for pad, told := range padErrors {
+	for pad, result := range padResults {
 		if errors.Is(err, pad) {
-			return told
+			return &terminal.PadError{Result: result, Err: err}
 		}
 	}
 	return cardError(err)

@@ -66,14 +66,15 @@ func TestPINPad(t *testing.T) {
 	if err != nil || !status.OnReader || status.Tries != testpki.Tries || status.Min != 4 {
 		t.Fatalf("%+v, %v", status, err)
 	}
-	for fails, want := range map[error]error{
-		slot.ErrPadCancelled: terminal.ErrPadCancelled,
-		slot.ErrPadTimeout:   terminal.ErrPadTimeout,
-		slot.ErrPadLength:    terminal.ErrPadLength,
+	for fails, want := range map[error]terminal.PadResult{
+		slot.ErrPadCancelled: terminal.PadCancelled,
+		slot.ErrPadTimeout:   terminal.PadTimedOut,
+		slot.ErrPadLength:    terminal.PadMistyped,
 	} {
 		pad.fails = fails
-		if err := card.VerifyPINOnPad(t.Context(), 0); !errors.Is(err, want) {
-			t.Errorf("%v is told as %v", fails, err)
+		err := card.VerifyPINOnPad(t.Context(), 0)
+		if got, ok := errors.AsType[*terminal.PadError](err); !ok || got.Result != want || !errors.Is(err, fails) {
+			t.Errorf("the reader's error %v became %#v", fails, err)
 		}
 	}
 	pad.fails, pad.types = nil, "0000"
