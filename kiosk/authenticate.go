@@ -156,9 +156,9 @@ func (s *step) answer(e Event) {
 		if s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
 			s.withoutHub()
 		}
-	case Judged:
-		if s.in(e.Visit, authenticating, judging) {
-			s.decide(e.Verdict)
+	case Decided:
+		if s.in(e.Visit, authenticating, decidingOffline) {
+			s.decided(e.Verdict)
 		}
 	}
 }
@@ -257,7 +257,7 @@ func (s *step) sign() {
 func (s *step) signed(e Signed) {
 	s.nonce, s.token = e.Nonce, e.Token
 	if s.challenge != challengeReady {
-		s.judge()
+		s.decideOffline()
 		return
 	}
 	budget := s.config.Timing.Hub
@@ -272,7 +272,7 @@ func (s *step) signed(e Signed) {
 func (s *step) withoutHub() {
 	switch s.state {
 	case authenticating:
-		s.judge()
+		s.decideOffline()
 	case awaitingChallenge:
 		s.challenge = challengeFailed
 		s.sign()
@@ -281,12 +281,12 @@ func (s *step) withoutHub() {
 	}
 }
 
-func (s *step) judge() {
-	s.do(JudgeLocally{s.id, s.nonce, s.token})
-	s.enter(judging, s.config.Timing.Judging)
+func (s *step) decideOffline() {
+	s.do(DecideOffline{s.id, s.nonce, s.token})
+	s.enter(decidingOffline, s.config.Timing.Deciding)
 }
 
-func (s *step) decide(v Verdict) {
+func (s *step) decided(v Verdict) {
 	if v.Holder != (Holder{}) {
 		s.holder = v.Holder
 	}

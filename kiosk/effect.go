@@ -51,12 +51,12 @@ type (
 // Effects on the hub, or on the rules that stand in for it.
 type (
 	GetChallenge struct{ Visit string } // ChallengeReady or HubFailed
-	Authenticate struct {               // Judged or HubFailed
+	Authenticate struct {               // Decided or HubFailed
 		Visit string
 		Nonce string
 		Token []byte
 	}
-	JudgeLocally struct { // Judged
+	DecideOffline struct { // Decided
 		Visit string
 		Nonce string
 		Token []byte
@@ -98,17 +98,17 @@ type StartTimer struct {
 // StopTimer ends a timer. An Elapsed that is on its way is told by its Serial.
 type StopTimer struct{ Timer Timer }
 
-func (Show) effect()         {}
-func (Sound) effect()        {}
-func (OpenDoor) effect()     {}
-func (ReadCard) effect()     {}
-func (VerifyPIN) effect()    {}
-func (VerifyOnPad) effect()  {}
-func (Sign) effect()         {}
-func (Release) effect()      {}
-func (GetChallenge) effect() {}
-func (Authenticate) effect() {}
-func (JudgeLocally) effect() {}
-func (Record) effect()       {}
-func (StartTimer) effect()   {}
-func (StopTimer) effect()    {}
+func (Show) effect()          {}
+func (Sound) effect()         {}
+func (OpenDoor) effect()      {}
+func (ReadCard) effect()      {}
+func (VerifyPIN) effect()     {}
+func (VerifyOnPad) effect()   {}
+func (Sign) effect()          {}
+func (Release) effect()       {}
+func (GetChallenge) effect()  {}
+func (Authenticate) effect()  {}
+func (DecideOffline) effect() {}
+func (Record) effect()        {}
+func (StartTimer) effect()    {}
+func (StopTimer) effect()     {}

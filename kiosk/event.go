@@ -122,8 +122,8 @@ type (
 	}
 	// HubFailed follows GetChallenge or Authenticate: no answer to be had.
 	HubFailed struct{ Visit string }
-	// Judged follows Authenticate or JudgeLocally.
-	Judged struct {
+	// Decided follows Authenticate or DecideOffline.
+	Decided struct {
 		Visit   string
 		Verdict Verdict
 	}
@@ -165,7 +165,7 @@ func (PadMistyped) event()    {}
 func (Signed) event()         {}
 func (ChallengeReady) event() {}
 func (HubFailed) event()      {}
-func (Judged) event()         {}
+func (Decided) event()        {}
 func (Recorded) event()       {}
 func (RecordFailed) event()   {}
 func (RoomEnds) event()       {}

@@ -190,8 +190,8 @@ func (w *walk) event() Event {
 		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubFailed{id}},
 		awaitingChallenge: {ChallengeReady{id, "nonce"}, HubFailed{id}},
 		signing:           {Signed{id, "nonce", []byte("token")}},
-		authenticating:    {Judged{id, Verdict{Granted: true, Holder: holder}}, HubFailed{id}},
-		judging:           {Judged{id, Verdict{Reason: OfflineNever, Offline: true}}},
+		authenticating:    {Decided{id, Verdict{Granted: true, Holder: holder}}, HubFailed{id}},
+		decidingOffline:   {Decided{id, Verdict{Reason: OfflineNever, Offline: true}}},
 		recording:         {Recorded{id}},
 		showing:           {CardGone{}},
 	}
@@ -209,7 +209,7 @@ func (w *walk) event() Event {
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
 		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, Signed{id, "nonce", []byte("token")},
-		ChallengeReady{id, "nonce"}, HubFailed{id}, Judged{id, Verdict{Granted: true}},
+		ChallengeReady{id, "nonce"}, HubFailed{id}, Decided{id, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
 		PartLost{part}, PartFound{part}, PartFound{part},
 	}).Draw(w.T, "event")

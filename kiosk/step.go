@@ -12,7 +12,7 @@ import (
 // state, or belongs to another visit, changes nothing.
 func (v Visit) Step(e Event) (Visit, []Effect) {
 	s := step{Visit: v}
-	s.take(e)
+	s.handle(e)
 	s.show()
 	return s.Visit, s.effects
 }
@@ -33,7 +33,7 @@ func (s *step) show() {
 	}
 }
 
-func (s *step) take(e Event) {
+func (s *step) handle(e Event) {
 	switch e := e.(type) {
 	case CardInserted:
 		s.inserted(e.Visit)
@@ -258,7 +258,7 @@ func (s *step) stateElapsed() {
 		s.finish(TimedOut, PINTimeout)
 	case awaitingChallenge, authenticating:
 		s.withoutHub()
-	case judging:
+	case decidingOffline:
 		s.finish(Failed, Internal)
 	case recording:
 		s.outboxFailed = true

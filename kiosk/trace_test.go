@@ -180,10 +180,10 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 	case "hub-failed":
 		return one(kiosk.HubFailed{Visit: arg(1)})
 	case "granted":
-		return one(kiosk.Judged{Visit: arg(1), Verdict: kiosk.Verdict{
+		return one(kiosk.Decided{Visit: arg(1), Verdict: kiosk.Verdict{
 			Granted: true, Holder: kari, Offline: arg(2) == "offline", Basis: basis(arg(2))}})
 	case "denied":
-		return one(kiosk.Judged{Visit: arg(1), Verdict: kiosk.Verdict{
+		return one(kiosk.Decided{Visit: arg(1), Verdict: kiosk.Verdict{
 			Reason: kiosk.Reason(arg(2)), Holder: kari, Offline: arg(3) == "offline", Basis: basis(arg(3))}})
 	case "recorded":
 		return one(kiosk.Recorded{Visit: arg(1)})
@@ -242,8 +242,8 @@ func describe(e kiosk.Effect) string {
 		return words("get-challenge", e.Visit)
 	case kiosk.Authenticate:
 		return words("authenticate", e.Visit, e.Nonce, string(e.Token))
-	case kiosk.JudgeLocally:
-		return words("judge-locally", e.Visit, e.Nonce, string(e.Token))
+	case kiosk.DecideOffline:
+		return words("decide-offline", e.Visit, e.Nonce, string(e.Token))
 	case kiosk.Record:
 		return words("record", e.Visit, string(e.Outcome), string(e.Reason), e.Holder.Name,
 			flag(e.Authenticated, "authenticated"), flag(e.Offline, "offline"), e.Basis.Rules, e.Nonce, string(e.Token))

@@ -55,13 +55,13 @@ const (
 	awaitingChallenge // from the hub; the PIN was right
 	signing           // by the card
 	authenticating    // the hub is to say
-	judging           // the kiosk is to say
+	decidingOffline   // the kiosk is to say
 	recording         // the outcome is on its way to the disk
 	showing           // the outcome
 )
 
 // undecided tells whether a visit goes on whose outcome is still open.
-func (s state) undecided() bool { return s >= reading && s <= judging }
+func (s state) undecided() bool { return s >= reading && s <= decidingOffline }
 
 // challenge is how far the hub's nonce has come.
 type challenge int
@@ -93,7 +93,7 @@ type Timing struct {
 	Verifying time.Duration // the PIN, by the card
 	Signing   time.Duration // by the card
 	Hub       time.Duration // all that a person waits for the hub
-	Judging   time.Duration // by the kiosk itself
+	Deciding  time.Duration // by the kiosk itself
 	Recording time.Duration // until the outcome is on disk
 	Outcome   time.Duration // shown, unless the card is taken earlier
 	Challenge time.Duration // until it is asked for anew; with Verifying, Signing and Hub below its life
@@ -111,7 +111,7 @@ var DefaultTiming = Timing{
 	Verifying: 10 * time.Second,
 	Signing:   15 * time.Second,
 	Hub:       2 * time.Second,
-	Judging:   5 * time.Second,
+	Deciding:  5 * time.Second,
 	Recording: 10 * time.Second,
 	Outcome:   6 * time.Second,
 	Challenge: 4 * time.Minute,

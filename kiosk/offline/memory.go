@@ -19,8 +19,8 @@ type Records interface {
 
 const (
 	deviceBucket, hashKey = "device", "holder-hash-key"
-	knownBucket           = "known"          // mark → day on which the hub let the holder in
-	grantsBucket          = "offline-grants" // mark or kioskCount → how many without the hub
+	knownBucket           = "known"          // hash → day on which the hub let the holder in
+	grantsBucket          = "offline-grants" // hash or kioskCount → how many without the hub
 	kioskCount            = "kiosk"
 )
 
@@ -32,7 +32,7 @@ type Memory struct {
 	key     []byte
 
 	mu      sync.Mutex
-	granted bool // something was granted since Heard
+	granted bool // something was granted since ResetGrants
 }
 
 // OpenMemory reads the device's key, or makes it from random.
@@ -54,27 +54,27 @@ func OpenMemory(records Records, random io.Reader) (*Memory, error) {
 	return m, nil
 }
 
-// mark is what stands for a pseudonym on this device.
-func (m *Memory) mark(pseudonym []byte) string {
+// hash is what stands for a pseudonym on this device.
+func (m *Memory) holderHash(pseudonym []byte) string {
 	mac := hmac.New(sha256.New, m.key)
 	mac.Write(pseudonym)
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Learn remembers that the hub has let these in, each on a day; see Day. It writes
+// AddKnown remembers that the hub has let these in, each on a day; see Day. It writes
 // only what is new.
-func (m *Memory) Learn(days map[string]int64) error {
+func (m *Memory) AddKnown(days map[string]int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	news := map[string][]byte{}
 	for pseudonym, day := range days {
-		mark := m.mark([]byte(pseudonym))
-		had, err := m.number(knownBucket, mark)
+		hash := m.holderHash([]byte(pseudonym))
+		had, err := m.number(knownBucket, hash)
 		if err != nil {
 			return err
 		}
 		if day > had {
-			news[mark] = number(day)
+			news[hash] = number(day)
 		}
 	}
 	if len(news) == 0 {
@@ -87,17 +87,17 @@ func (m *Memory) Learn(days map[string]int64) error {
 func (m *Memory) Known(pseudonym []byte) (day int64, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.number(knownBucket, m.mark(pseudonym))
+	return m.number(knownBucket, m.holderHash(pseudonym))
 }
 
-// Forget drops whom the hub let in before a day.
-func (m *Memory) Forget(before int64) error {
+// DropKnownBefore drops whom the hub let in before a day.
+func (m *Memory) DropKnownBefore(before int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := map[string][]byte{}
-	err := m.records.Each(knownBucket, func(mark string, value []byte) error {
+	err := m.records.Each(knownBucket, func(hash string, value []byte) error {
 		if len(value) != 8 || int64(binary.BigEndian.Uint64(value)) < before {
-			old[mark] = nil
+			old[hash] = nil
 		}
 		return nil
 	})
@@ -107,14 +107,14 @@ func (m *Memory) Forget(before int64) error {
 	return m.records.Put(knownBucket, old)
 }
 
-// Grant counts that a holder is let in without the hub, and tells whether that is
+// CountGrant counts that a holder is let in without the hub, and tells whether that is
 // within the limits (0 for none). It is on disk when Grant returns, so that
 // pulling the plug does not give more.
-func (m *Memory) Grant(pseudonym []byte, perHolder, perKiosk int) (ok bool, err error) {
+func (m *Memory) CountGrant(pseudonym []byte, perHolder, perKiosk int) (ok bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	mark := m.mark(pseudonym)
-	holder, err := m.number(grantsBucket, mark)
+	hash := m.holderHash(pseudonym)
+	holder, err := m.number(grantsBucket, hash)
 	if err != nil {
 		return false, err
 	}
@@ -126,12 +126,12 @@ func (m *Memory) Grant(pseudonym []byte, perHolder, perKiosk int) (ok bool, err 
 		return false, nil
 	}
 	m.granted = true
-	return true, m.records.Put(grantsBucket, map[string][]byte{mark: number(holder + 1), kioskCount: number(all + 1)})
+	return true, m.records.Put(grantsBucket, map[string][]byte{hash: number(holder + 1), kioskCount: number(all + 1)})
 }
 
-// Heard begins to count anew: the hub was heard. It writes nothing if nothing
+// ResetGrants begins to count anew: the hub was heard. It writes nothing if nothing
 // was counted.
-func (m *Memory) Heard() error {
+func (m *Memory) ResetGrants() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.granted {

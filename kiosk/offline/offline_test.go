@@ -72,7 +72,7 @@ type bench struct {
 	disk   *disk
 	at     time.Time
 	behind bool
-	*offline.Judge
+	*offline.Decider
 	memory *offline.Memory
 	log    bytes.Buffer
 }
@@ -99,18 +99,18 @@ func newBench(t *testing.T, rules hubpolicy.OfflineRules) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t, disk: &disk{values: map[string][]byte{}}, at: made}
-	b.restart(offline.Standing{Domains: domains, Rules: rules, Version: "rules-7", Until: made.AddDate(0, 0, 7), HolderKey: []byte("hub's")})
+	b.restart(offline.Config{Domains: domains, Rules: rules, Version: "rules-7", Until: made.AddDate(0, 0, 7), HolderKey: []byte("hub's")})
 	return b
 }
 
 // restart has the device begin anew with what is on its disk.
-func (b *bench) restart(s offline.Standing) {
+func (b *bench) restart(s offline.Config) {
 	b.t.Helper()
 	var err error
 	if b.memory, err = offline.OpenMemory(b.disk, strings.NewReader("0123456789abcdef0123456789abcdef")); err != nil {
 		b.t.Fatal(err)
 	}
-	b.Judge = offline.NewJudge(origin, b, b.memory, s, slog.New(slog.NewTextHandler(&b.log, nil)))
+	b.Decider = offline.NewDecider(origin, b, b.memory, s, slog.New(slog.NewTextHandler(&b.log, nil)))
 }
 
 func (b *bench) holder(card string) (h testpki.Holder, who kiosk.Holder) {
@@ -120,7 +120,7 @@ func (b *bench) holder(card string) (h testpki.Holder, who kiosk.Holder) {
 		b.t.Fatal(err)
 	}
 	h = pki.Holders[card]
-	p, err := b.Standing().Domains.Path(h.Authentication.Certificate, trust.Authenticate, made)
+	p, err := b.Config().Domains.Path(h.Authentication.Certificate, trust.Authenticate, made)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func (b *bench) judge(card string) kiosk.Verdict {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	v := b.Judge.Judge(context.Background(), "visit-1", token, nonce)
+	v := b.Decider.Decide(context.Background(), "visit-1", token, nonce)
 	if !v.Offline || v.Granted != (v.Reason == "") || v.Basis.Rules != "rules-7" {
 		b.t.Errorf("the verdict is %+v", v)
 	}
@@ -200,18 +200,18 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func until(b *bench, at time.Time) offline.Standing {
-	s := b.Standing()
+func until(b *bench, at time.Time) offline.Config {
+	s := b.Config()
 	s.Until = at
 	return s
 }
 
-func (b *bench) letIn(card string) { _, who := b.holder(card); b.LetIn(who) }
+func (b *bench) letIn(card string) { _, who := b.holder(card); b.RecordGrant(who) }
 
 func (b *bench) learn(card string, at time.Time) {
 	b.t.Helper()
 	_, who := b.holder(card)
-	if err := b.memory.Learn(map[string]int64{string(hubpolicy.Pseudonym([]byte("hub's"), who)): hubpolicy.Day(at)}); err != nil {
+	if err := b.memory.AddKnown(map[string]int64{string(hubpolicy.Pseudonym([]byte("hub's"), who)): hubpolicy.Day(at)}); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -231,20 +231,20 @@ func TestLimits(t *testing.T) {
 	b.expect("valid", "")
 	b.expect("revoked", kiosk.Revoked) // counts for nothing
 	b.expect("valid", "")
-	b.restart(b.Standing())
+	b.restart(b.Config())
 	b.expect("valid", kiosk.OfflineLimit)
 	b.expect("blocked", "")
 	b.expect("blocked", kiosk.OfflineLimit) // of the kiosk
-	if err := b.memory.Heard(); err != nil {
+	if err := b.memory.ResetGrants(); err != nil {
 		t.Fatal(err)
 	}
 	b.expect("valid", "")
-	b.restart(b.Standing())
-	if err := b.memory.Heard(); err != nil {
+	b.restart(b.Config())
+	if err := b.memory.ResetGrants(); err != nil {
 		t.Fatal(err)
 	}
 	writes := b.disk.writes
-	if err := b.memory.Heard(); err != nil || b.disk.writes != writes {
+	if err := b.memory.ResetGrants(); err != nil || b.disk.writes != writes {
 		t.Errorf("a hub that is heard again and again has %d writes made, %v", b.disk.writes-writes, err)
 	}
 }
@@ -260,11 +260,11 @@ func TestKnownIsForgotten(t *testing.T) {
 	if b.disk.writes != writes {
 		t.Error("what is known is written again")
 	}
-	if err := b.memory.Forget(hubpolicy.Day(made)); err != nil {
+	if err := b.memory.DropKnownBefore(hubpolicy.Day(made)); err != nil {
 		t.Fatal(err)
 	}
 	b.expect("valid", "")
-	if err := b.memory.Forget(hubpolicy.Day(made) + 1); err != nil {
+	if err := b.memory.DropKnownBefore(hubpolicy.Day(made) + 1); err != nil {
 		t.Fatal(err)
 	}
 	b.expect("valid", kiosk.OfflineUnknown)
@@ -280,7 +280,7 @@ func TestRemembersNobodyByName(t *testing.T) {
 			t.Errorf("%s is remembered", key)
 		}
 	}
-	s := b.Standing()
+	s := b.Config()
 	s.Rules = hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 1, UntrustedClock: hubpolicy.Deny}
 	b.Set(s)
 	b.letIn("valid")

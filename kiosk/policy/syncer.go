@@ -44,7 +44,7 @@ type Syncer struct {
 	Hub     Hub
 	Records Records
 	Clock   Clock
-	Judge   *offline.Judge // receives what a new policy says about offline verdicts
+	Decider *offline.Decider // receives what a new policy says about offline verdicts
 	Memory  *offline.Memory
 	Seal    func(sealkey.Key) error // seals events to this key from now on, unless it already seals to a newer one
 	Log     *slog.Logger
@@ -140,7 +140,7 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 		if s.version == "" {
 			return errors.New("cannot get policy: the hub answered 304 Not Modified to a request without a version")
 		}
-		return errors.Join(s.Memory.Heard(), s.fetchKnown(ctx))
+		return errors.Join(s.Memory.ResetGrants(), s.fetchKnown(ctx))
 	}
 	p, version, err := hubpolicy.Verify(jws, s.Kiosk, s.Key)
 	if err != nil {
@@ -162,9 +162,9 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 	}
 	// A policy that cannot be stored is in force all the same.
 	c := cache{s.Records}
-	err = errors.Join(s.Seal(p.Seal), c.store(jws), c.deleteOldCRLs(p), s.Memory.Heard())
+	err = errors.Join(s.Seal(p.Seal), c.store(jws), c.deleteOldCRLs(p), s.Memory.ResetGrants())
 	if days := p.Offline.KnownDays; err == nil {
-		err = s.Memory.Forget(hubpolicy.Day(s.Clock.At()) - int64(days))
+		err = s.Memory.DropKnownBefore(hubpolicy.Day(s.Clock.At()) - int64(days))
 	}
 	if err != nil {
 		s.version = "" // fetch everything again
@@ -192,7 +192,7 @@ func (s *Syncer) fetchKnown(ctx context.Context) error {
 		}
 		known[string(pseudonym)] = day
 	}
-	if err := s.Memory.Learn(known); err != nil {
+	if err := s.Memory.AddKnown(known); err != nil {
 		return err
 	}
 	s.knownTag = tag
@@ -234,7 +234,7 @@ func (s *Syncer) follow(p hubpolicy.Policy, version string, crls map[string]*tru
 		return err
 	}
 	s.Clock.AtLeast(p.IssuedAt)
-	s.Judge.Set(offline.Standing{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, HolderKey: p.HolderKey})
+	s.Decider.Set(offline.Config{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, HolderKey: p.HolderKey})
 	s.policy, s.version, s.crls = p, version, crls
 	return nil
 }

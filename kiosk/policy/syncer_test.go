@@ -115,8 +115,8 @@ type bench struct {
 	sealed     crypto.PublicKey // what events are sealed to
 	unsealed   error            // of sealing to another
 
-	syncer *policy.Syncer
-	judge  *offline.Judge
+	syncer  *policy.Syncer
+	decider *offline.Decider
 }
 
 func (b *bench) At() time.Time            { return b.at }
@@ -213,9 +213,9 @@ func (b *bench) start() {
 		b.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	b.judge = offline.NewJudge(origin, b, memory, offline.Standing{Rules: hubpolicy.OfflineRules{Rule: hubpolicy.Never}}, log)
+	b.decider = offline.NewDecider(origin, b, memory, offline.Config{Rules: hubpolicy.OfflineRules{Rule: hubpolicy.Never}}, log)
 	b.syncer = &policy.Syncer{
-		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Clock: b, Judge: b.judge, Memory: memory, Seal: b.seal, Log: log,
+		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Clock: b, Decider: b.decider, Memory: memory, Seal: b.seal, Log: log,
 	}
 }
 
@@ -240,7 +240,7 @@ func (b *bench) expect(card string, want kiosk.Reason) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if v := b.judge.Judge(b.t.Context(), "visit-1", token, nonce); v.Reason != want {
+	if v := b.decider.Decide(b.t.Context(), "visit-1", token, nonce); v.Reason != want {
 		b.t.Errorf("%s: %q, want %q", card, v.Reason, want)
 	}
 }
@@ -257,7 +257,7 @@ func TestFollow(t *testing.T) {
 	if !b.policy.Seal.Key.(*ecdsa.PublicKey).Equal(b.sealed) || b.seen.Before(noon) {
 		t.Errorf("sealed to %v, the time seen is %s", b.sealed, b.seen)
 	}
-	if s := b.judge.Standing(); len(s.Version) != 22 || !s.Until.Equal(b.policy.ValidUntil) {
+	if s := b.decider.Config(); len(s.Version) != 22 || !s.Until.Equal(b.policy.ValidUntil) {
 		t.Errorf("the judge goes by %+v", s)
 	}
 
@@ -396,7 +396,7 @@ func TestLargeCRL(t *testing.T) {
 	b.start()
 	b.open()
 	b.expect("valid", "")
-	if v := b.judge.Standing().Domains.CRLs("test"); len(v) != 1 || v[0].Len() != 100_000 {
+	if v := b.decider.Config().Domains.CRLs("test"); len(v) != 1 || v[0].Len() != 100_000 {
 		t.Errorf("the CRL has %d entries", v[0].Len())
 	}
 }
@@ -452,7 +452,7 @@ func TestLearn(t *testing.T) {
 		t.Error("asked for holders that no rule is about")
 	}
 	cert := b.pki().Holders["valid"].Authentication.Certificate
-	p, err := b.judge.Standing().Domains.Path(cert, trust.Authenticate, noon)
+	p, err := b.decider.Config().Domains.Path(cert, trust.Authenticate, noon)
 	if err != nil {
 		t.Fatal(err)
 	}

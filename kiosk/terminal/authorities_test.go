@@ -29,7 +29,7 @@ func TestAuthoritiesOnTheCard(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					judgeOf(term).domains = domains
+					deciderOf(term).domains = domains
 					if c.brings {
 						r.card.cas = [][]byte{r.pki.PersonCA.Raw}
 					}

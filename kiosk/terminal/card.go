@@ -113,7 +113,7 @@ func (o *cardOwner) choose(ctx context.Context) (certificates [][]byte, choice t
 	if certificates, err = o.card.Certificates(ctx); err != nil {
 		return nil, choice, err
 	}
-	choice, err = o.judge(certificates)
+	choice, err = o.chooseFrom(certificates)
 	if _, refused := errors.AsType[*trust.Refusal](err); !refused {
 		return certificates, choice, err
 	}
@@ -123,21 +123,21 @@ func (o *cardOwner) choose(ctx context.Context) (certificates [][]byte, choice t
 	}
 	if !slices.EqualFunc(certificates, again, bytes.Equal) {
 		certificates = again
-		choice, err = o.judge(certificates)
+		choice, err = o.chooseFrom(certificates)
 	}
 	if refusal, refused := errors.AsType[*trust.Refusal](err); !refused || refusal.Reason != kiosk.NotTrusted {
 		return certificates, choice, err
 	}
 	authorities, unread := o.card.Authorities(ctx)
 	if unread == nil && len(authorities) > 0 {
-		choice, err = o.judge(certificates, authorities...)
+		choice, err = o.chooseFrom(certificates, authorities...)
 	}
 	return certificates, choice, err
 }
 
-// judge is the Judge's choice. Errors: *trust.Refusal, *CardError.
-func (o *cardOwner) judge(certificates [][]byte, authorities ...[]byte) (trust.Choice, error) {
-	choice, err := o.terminal.Judge.Choose(certificates, authorities...)
+// chooseFrom asks the Decider to choose. Errors: *trust.Refusal, *CardError.
+func (o *cardOwner) chooseFrom(certificates [][]byte, authorities ...[]byte) (trust.Choice, error) {
+	choice, err := o.terminal.Decider.Choose(certificates, authorities...)
 	if _, refused := errors.AsType[*trust.Refusal](err); err != nil && !refused {
 		err = &CardError{kiosk.Internal, err}
 	}

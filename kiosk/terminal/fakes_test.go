@@ -174,21 +174,21 @@ func (r *rig) note(what string) {
 	r.diary = append(r.diary, what)
 }
 
-// judge lets in whose certificate is of a domain, or nobody.
-type judge struct {
+// decider lets in whose certificate is of a domain, or nobody.
+type decider struct {
 	domains *trust.Domains
 	never   bool
-	letIn   []kiosk.Holder
+	granted []kiosk.Holder
 }
 
-func (j *judge) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error) {
-	return j.domains.Choose(certs, time.Now(), authorities...)
+func (d *decider) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error) {
+	return d.domains.Choose(certs, time.Now(), authorities...)
 }
 
-func (j *judge) Judge(ctx context.Context, _ string, token []byte, nonce string) kiosk.Verdict {
+func (d *decider) Decide(ctx context.Context, _ string, token []byte, nonce string) kiosk.Verdict {
 	v := kiosk.Verdict{Offline: true, Reason: kiosk.OfflineNever, Basis: kiosk.Basis{Rules: "rules-7"}}
-	if !j.never {
-		validator := webeid.Validator{Origin: origin, Domains: j.domains}
+	if !d.never {
+		validator := webeid.Validator{Origin: origin, Domains: d.domains}
 		if holder, err := validator.Validate(ctx, token, nonce, time.Now()); err == nil {
 			v.Granted, v.Reason, v.Holder = true, "", holder
 		}
@@ -196,7 +196,7 @@ func (j *judge) Judge(ctx context.Context, _ string, token []byte, nonce string)
 	return v
 }
 
-func (j *judge) LetIn(h kiosk.Holder) { j.letIn = append(j.letIn, h) }
+func (d *decider) RecordGrant(h kiosk.Holder) { d.granted = append(d.granted, h) }
 
 // start runs a terminal inside a synctest bubble; change may change the fakes
 // and the terminal first.
@@ -222,7 +222,7 @@ func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 	r.card = &fakeCard{rig: r, pin: "1234", signer: holder.Authentication.Key,
 		certs: [][]byte{holder.Signature.Certificate.Raw, holder.Authentication.Certificate.Raw}}
 	term := &terminal.Terminal{
-		Slot: &r.slot, Panel: r, Hub: &r.hub, Journal: r, Judge: &judge{domains: domains}, Origin: origin,
+		Slot: &r.slot, Panel: r, Hub: &r.hub, Journal: r, Decider: &decider{domains: domains}, Origin: origin,
 		Config: kiosk.Config{Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming},
 		Now:    time.Now, Log: slog.New(slog.NewTextHandler(logWriter{r}, nil)),
 	}

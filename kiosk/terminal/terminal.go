@@ -114,15 +114,15 @@ type Journal interface {
 	Record(ctx context.Context, r kiosk.Record) error
 }
 
-// Judge knows whose cards count, and stands in for the hub (kiosk/offline).
-type Judge interface {
+// Decider knows whose cards count, and stands in for the hub (kiosk/offline).
+type Decider interface {
 	// Choose picks the certificate of a card to authenticate with; authorities
 	// are the CA certificates on it. See trust.Domains.Choose.
 	Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error)
-	// Judge gives the verdict on a token over a nonce, by the rules at hand.
-	Judge(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict
-	// LetIn takes note that the hub has let a holder in.
-	LetIn(kiosk.Holder)
+	// Decide gives the verdict on a token over a nonce, by the rules at hand.
+	Decide(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict
+	// RecordGrant takes note that the hub has let a holder in.
+	RecordGrant(kiosk.Holder)
 }
 
 // PartState tells whether a part of the panel works.
@@ -140,7 +140,7 @@ type Terminal struct {
 	Panel   Panel
 	Hub     Hub
 	Journal Journal
-	Judge   Judge
+	Decider Decider
 	Origin  string // of the hub: what tokens are made for
 	Config  kiosk.Config
 	Room    <-chan bool      // whether the outbox has room for more visits; it has until told otherwise
@@ -284,8 +284,8 @@ func (t *Terminal) do(e kiosk.Effect) {
 		t.card.do(t.visit.ctx, e)
 	case kiosk.GetChallenge, kiosk.Authenticate:
 		go t.askHub(t.visit.ctx, e)
-	case kiosk.JudgeLocally:
-		go t.judgeLocally(t.visit.ctx, e)
+	case kiosk.DecideOffline:
+		go t.decideOffline(t.visit.ctx, e)
 	case kiosk.Record:
 		t.Log.Info("visit ended", "visit", e.Visit, "outcome", e.Outcome, "reason", e.Reason,
 			"offline", e.Offline, "took", t.Now().Sub(t.began).Round(time.Millisecond))

@@ -11,12 +11,12 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-func judgeOf(term *terminal.Terminal) *judge { return term.Judge.(*judge) }
+func deciderOf(term *terminal.Terminal) *decider { return term.Decider.(*decider) }
 
 func TestGranted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var judge *judge
-		r := start(t, func(_ *rig, term *terminal.Terminal) { judge = judgeOf(term) })
+		var judge *decider
+		r := start(t, func(_ *rig, term *terminal.Terminal) { judge = deciderOf(term) })
 		validator := webeid.Validator{Origin: origin, Domains: judge.domains}
 		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.expectScreen(kiosk.ScreenPIN)
@@ -32,8 +32,8 @@ func TestGranted(t *testing.T) {
 		if strings.Trim(string(r.card.seen), "\x00") != "" {
 			t.Error("the PIN is not wiped")
 		}
-		if len(judge.letIn) != 1 || judge.letIn[0] != r.hub.verdict.Holder {
-			t.Errorf("the judge has heard of %+v", judge.letIn)
+		if len(judge.granted) != 1 || judge.granted[0] != r.hub.verdict.Holder {
+			t.Errorf("the judge has heard of %+v", judge.granted)
 		}
 		r.slotIs(kiosk.CardGone{})
 		r.expectScreen(kiosk.ScreenWelcome)
@@ -69,7 +69,7 @@ func TestOfflineNever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, term *terminal.Terminal) {
 			r.hub.hang = true
-			judgeOf(term).never = true
+			deciderOf(term).never = true
 		})
 		r.slotIs(kiosk.CardGone{}, cardIn())
 		r.typeKeys("1234#")

@@ -42,9 +42,9 @@ func (t *Terminal) askHub(ctx context.Context, question kiosk.Effect) {
 	case kiosk.Authenticate:
 		visit = q.Visit
 		verdict, e := t.Hub.Authenticate(ctx, visit, q.Nonce, q.Token)
-		answer, err = kiosk.Judged{Visit: visit, Verdict: verdict}, e
+		answer, err = kiosk.Decided{Visit: visit, Verdict: verdict}, e
 		if verdict.Granted {
-			defer t.Judge.LetIn(verdict.Holder) // once nobody waits for it
+			defer t.Decider.RecordGrant(verdict.Holder) // once nobody waits for it
 		}
 	}
 	if err != nil {
@@ -56,9 +56,9 @@ func (t *Terminal) askHub(ctx context.Context, question kiosk.Effect) {
 	t.answers.put(answer)
 }
 
-// judgeLocally has the kiosk's own judge stand in for the hub.
-func (t *Terminal) judgeLocally(ctx context.Context, q kiosk.JudgeLocally) {
-	t.answers.put(kiosk.Judged{Visit: q.Visit, Verdict: t.Judge.Judge(ctx, q.Visit, q.Token, q.Nonce)})
+// decideOffline has the kiosk's own judge stand in for the hub.
+func (t *Terminal) decideOffline(ctx context.Context, q kiosk.DecideOffline) {
+	t.answers.put(kiosk.Decided{Visit: q.Visit, Verdict: t.Decider.Decide(ctx, q.Visit, q.Token, q.Nonce)})
 }
 
 // ownNonce stands in for the hub's challenge: the hub judges the token again

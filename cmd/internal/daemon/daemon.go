@@ -35,7 +35,7 @@ type Daemon struct {
 	cards    *cardRecords
 	client   *hubapi.Client
 	device   io.Closer // of the device key; nil until Open is done
-	alone    *alone
+	offline  *offlineMode
 	log      *slog.Logger
 
 	visits  *visits
@@ -138,7 +138,7 @@ func open(ctx context.Context, c *config.Config, credentials *hubapi.Credentials
 		}
 	}
 	seal := func(k sealkey.Key) error { return seals.follow(k, events) }
-	if d.alone, err = openAlone(c, records, now, client, seal, log); err != nil {
+	if d.offline, err = openOfflineMode(c, records, now, client, seal, log); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	slots, err := openCards(c.Reader, parts.Slot, driver)
@@ -147,7 +147,7 @@ func open(ctx context.Context, c *config.Config, credentials *hubapi.Credentials
 	}
 	d.terminal = &terminal.Terminal{
 		Slot: slots, Panel: d.visits, Room: d.room, Hub: d.client, Journal: d.journal,
-		Judge: d.alone.judge, Origin: c.Hub.URL,
+		Decider: d.offline.decider, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
 		Now:    clocks.Now, Log: log,
 	}
@@ -180,7 +180,7 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	if d.proxy != nil {
 		beside.Go(func() { d.proxy.serve(background, d.log) })
 	}
-	beside.Go(func() { d.alone.syncer.Run(background) })
+	beside.Go(func() { d.offline.syncer.Run(background) })
 	beside.Go(func() { d.watchClock(background) })
 	if d.front != nil {
 		beside.Go(func() { d.reportParts(background) })

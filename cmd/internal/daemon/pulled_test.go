@@ -112,9 +112,9 @@ func (b *bench) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, err
 	return b.domains.Choose(certs, time.Now(), authorities...)
 }
 
-func (b *bench) Judge(context.Context, string, []byte, string) kiosk.Verdict { return kiosk.Verdict{} }
+func (b *bench) Decide(context.Context, string, []byte, string) kiosk.Verdict { return kiosk.Verdict{} }
 
-func (b *bench) LetIn(kiosk.Holder) {}
+func (b *bench) RecordGrant(kiosk.Holder) {}
 
 // last is the screen that shows.
 func (b *bench) last() kiosk.Screen {
@@ -205,7 +205,7 @@ func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, 
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	term := &terminal.Terminal{
-		Slot: cardSlot{b, smartkort.Driver{Cache: cache}}, Panel: b, Hub: b, Journal: b, Judge: b, Origin: "https://hub.example",
+		Slot: cardSlot{b, smartkort.Driver{Cache: cache}}, Panel: b, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",
 		Config: kiosk.Config{Languages: []string{"en"}, Timing: kiosk.DefaultTiming},
 		Now:    time.Now, Log: slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

@@ -71,7 +71,7 @@ func newTended(t *testing.T, state string, o store.Options) *tended {
 	j := &journal.Journal{Sealer: sealer, Clocks: clocks}
 	d := &Daemon{
 		records: records, journal: j, log: log, visits: newVisits(darkPanel{}), room: make(chan bool),
-		alone: &alone{clock: now},
+		offline: &offlineMode{clock: now},
 	}
 	made := &tended{Daemon: d, t: t, opener: event.NewOpener(jose.JSONWebKey{Key: hub}), device: device}
 	opening := made.opening(filepath.Join(state, "outbox.db"), away)

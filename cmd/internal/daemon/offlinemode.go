@@ -23,12 +23,12 @@ import (
 	"smartkiosk/store"
 )
 
-// alone is what a kiosk decides by while the hub is out of reach: the time, the
+// offlineMode is what a kiosk decides by while the hub is out of reach: the time, the
 // hub's policy, and the judge that goes by both.
-type alone struct {
-	clock  *clock.Clock
-	syncer *policy.Syncer
-	judge  *offline.Judge
+type offlineMode struct {
+	clock   *clock.Clock
+	syncer  *policy.Syncer
+	decider *offline.Decider
 }
 
 // openClock gives the machine's clock with what is known against it, and has
@@ -45,9 +45,9 @@ func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *
 	return c, nil
 }
 
-// openAlone follows the stored policy. Before the first, the
+// openOfflineMode follows the stored policy. Before the first, the
 // configuration counts; when kept ones are of no use, nobody is let in alone.
-func openAlone(c *config.Config, records *store.Records, t *clock.Clock, client *hubapi.Client, seal func(sealkey.Key) error, log *slog.Logger) (*alone, error) {
+func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, client *hubapi.Client, seal func(sealkey.Key) error, log *slog.Logger) (*offlineMode, error) {
 	domains, err := trust.Load(c.Trust.Domains)
 	if err != nil {
 		return nil, err
@@ -60,17 +60,17 @@ func openAlone(c *config.Config, records *store.Records, t *clock.Clock, client 
 	if err != nil {
 		return nil, err
 	}
-	own := offline.Standing{Domains: domains, Rules: hubpolicy.OfflineRules{Rule: c.Trust.Offline, UntrustedClock: hubpolicy.Deny}}
-	a := &alone{clock: t, judge: offline.NewJudge(c.Hub.URL, t, memory, own, log)}
-	a.syncer = &policy.Syncer{
-		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Clock: t, Judge: a.judge, Memory: memory, Seal: seal, Log: log,
+	own := offline.Config{Domains: domains, Rules: hubpolicy.OfflineRules{Rule: c.Trust.Offline, UntrustedClock: hubpolicy.Deny}}
+	m := &offlineMode{clock: t, decider: offline.NewDecider(c.Hub.URL, t, memory, own, log)}
+	m.syncer = &policy.Syncer{
+		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Clock: t, Decider: m.decider, Memory: memory, Seal: seal, Log: log,
 	}
-	if err := a.syncer.Open(); err != nil {
+	if err := m.syncer.Open(); err != nil {
 		log.Error("nobody is let in without the hub until it is heard", "err", err)
 		own.Rules.Rule = hubpolicy.Never
-		a.judge.Set(own)
+		m.decider.Set(own)
 	}
-	return a, nil
+	return m, nil
 }
 
 func readPublicJWK(path string) (*jose.JSONWebKey, error) {
@@ -95,7 +95,7 @@ func (d *Daemon) watchClock(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		changed := d.store.Changed()
-		if err := d.alone.clock.Note(); err != nil {
+		if err := d.offline.clock.Note(); err != nil {
 			d.log.Error("cannot keep the newest time seen", "err", err)
 		}
 		for idle := true; idle; {
@@ -112,11 +112,11 @@ func (d *Daemon) watchClock(ctx context.Context) {
 }
 
 func (d *Daemon) clockStep() {
-	step := d.alone.clock.Step()
+	step := d.offline.clock.Step()
 	if step == 0 {
 		return
 	}
-	d.log.Warn("the clock was set", "by", step.Round(time.Millisecond), "behind", d.alone.clock.Behind())
+	d.log.Warn("the clock was set", "by", step.Round(time.Millisecond), "behind", d.offline.clock.Behind())
 	if err := d.journal.ClockStep(step); err != nil {
 		d.log.Error("cannot tell the hub that the clock was set", "err", err)
 	}

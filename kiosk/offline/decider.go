@@ -19,8 +19,8 @@ type Clock interface {
 	Behind() bool
 }
 
-// Standing is what a Judge goes by until it is told otherwise.
-type Standing struct {
+// Config is what a Judge goes by until it is told otherwise.
+type Config struct {
 	Domains   *trust.Domains
 	Rules     hubpolicy.OfflineRules
 	Version   string    // of the rules; "" for the kiosk's own
@@ -29,82 +29,82 @@ type Standing struct {
 }
 
 // Judge stands in for the hub. Its methods may be called from any goroutine.
-type Judge struct {
+type Decider struct {
 	origin string
 	clock  Clock
 	memory *Memory
 	log    *slog.Logger
 
-	mu       sync.Mutex
-	standing Standing
+	mu     sync.Mutex
+	config Config
 }
 
-// NewJudge makes a judge of tokens for an origin, the hub's URL.
-func NewJudge(origin string, c Clock, m *Memory, s Standing, log *slog.Logger) *Judge {
-	return &Judge{origin: origin, clock: c, memory: m, standing: s, log: log}
+// NewDecider makes a judge of tokens for an origin, the hub's URL.
+func NewDecider(origin string, c Clock, m *Memory, s Config, log *slog.Logger) *Decider {
+	return &Decider{origin: origin, clock: c, memory: m, config: s, log: log}
 }
 
 // Set has the judge go by s from now on.
-func (j *Judge) Set(s Standing) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.standing = s
+func (d *Decider) Set(s Config) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.config = s
 }
 
-// Standing gives what the judge goes by.
-func (j *Judge) Standing() Standing {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.standing
+// Config gives what the judge goes by.
+func (d *Decider) Config() Config {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.config
 }
 
 // Choose picks the certificate of a card to authenticate with; see
 // trust.Domains.Choose.
-func (j *Judge) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error) {
-	return j.Standing().Domains.Choose(certs, j.clock.At(), authorities...)
+func (d *Decider) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error) {
+	return d.Config().Domains.Choose(certs, d.clock.At(), authorities...)
 }
 
-// LetIn takes note that the hub has let a holder in, which is kept only
+// RecordGrant takes note that the hub has let a holder in, which is kept only
 // where the rules ask for it.
-func (j *Judge) LetIn(h kiosk.Holder) {
-	s := j.Standing()
+func (d *Decider) RecordGrant(h kiosk.Holder) {
+	s := d.Config()
 	if s.Rules.Rule != hubpolicy.Known {
 		return
 	}
-	if err := j.memory.Learn(map[string]int64{string(hubpolicy.Pseudonym(s.HolderKey, h)): hubpolicy.Day(j.clock.At())}); err != nil {
-		j.log.Error("cannot remember who was let in", "error", err)
+	if err := d.memory.AddKnown(map[string]int64{string(hubpolicy.Pseudonym(s.HolderKey, h)): hubpolicy.Day(d.clock.At())}); err != nil {
+		d.log.Error("cannot remember who was let in", "error", err)
 	}
 }
 
 // Judge gives a verdict on a token over a nonce, by the rules. visit is for
 // the log.
-func (j *Judge) Judge(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict {
-	s, at := j.Standing(), j.clock.At()
+func (d *Decider) Decide(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict {
+	s, at := d.Config(), d.clock.At()
 	v := kiosk.Verdict{Offline: true, Basis: kiosk.Basis{Rules: s.Version}}
 	switch {
 	case s.Rules.Rule == hubpolicy.Never:
 		v.Reason = kiosk.OfflineNever
 	case !s.Until.IsZero() && at.After(s.Until):
 		v.Reason = kiosk.OfflineExpired
-	case s.Rules.UntrustedClock != hubpolicy.Allow && j.clock.Behind():
+	case s.Rules.UntrustedClock != hubpolicy.Allow && d.clock.Behind():
 		v.Reason = kiosk.ClockUntrusted
 	default:
 		v.Basis.Time = at
-		err := j.judge(ctx, s, at, token, nonce, &v)
+		err := d.decide(ctx, s, at, token, nonce, &v)
 		if refusal, ok := errors.AsType[*trust.Refusal](err); ok {
 			v.Reason = refusal.Reason
-			j.log.Info("refused offline", "visit", visit, "reason", refusal.Reason, "error", refusal.Err)
+			d.log.Info("refused offline", "visit", visit, "reason", refusal.Reason, "error", refusal.Err)
 		} else if err != nil {
 			v.Reason = kiosk.Internal
-			j.log.Error("cannot judge", "visit", visit, "error", err)
+			d.log.Error("cannot judge", "visit", visit, "error", err)
 		}
 	}
 	v.Granted = v.Reason == ""
 	return v
 }
 
-func (j *Judge) judge(ctx context.Context, s Standing, at time.Time, token []byte, nonce string, v *kiosk.Verdict) error {
-	validator := webeid.Validator{Origin: j.origin, Domains: s.Domains}
+func (d *Decider) decide(ctx context.Context, s Config, at time.Time, token []byte, nonce string, v *kiosk.Verdict) error {
+	validator := webeid.Validator{Origin: d.origin, Domains: s.Domains}
 	proof, err := validator.Prove(ctx, token, nonce, at, at)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (j *Judge) judge(ctx context.Context, s Standing, at time.Time, token []byt
 	holder := hubpolicy.Pseudonym(s.HolderKey, proof.Holder)
 	switch s.Rules.Rule {
 	case hubpolicy.Known:
-		day, err := j.memory.Known(holder)
+		day, err := d.memory.Known(holder)
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (j *Judge) judge(ctx context.Context, s Standing, at time.Time, token []byt
 	default:
 		return trust.Refuse(kiosk.OfflineNever, "rule %q is not known", s.Rules.Rule)
 	}
-	ok, err := j.memory.Grant(holder, s.Rules.PerHolder, s.Rules.PerKiosk)
+	ok, err := d.memory.CountGrant(holder, s.Rules.PerHolder, s.Rules.PerKiosk)
 	if err == nil && !ok {
 		err = trust.Refuse(kiosk.OfflineLimit, "at most %d of one holder and %d of all are let in without the hub (0 for any number)", s.Rules.PerHolder, s.Rules.PerKiosk)
 	}
