@@ -31,7 +31,7 @@ func (h *Hub) admit(ctx context.Context, log *slog.Logger, visit, kioskID string
 	if _, err := io.ReadFull(h.rand, id); err != nil {
 		return "", fmt.Errorf("cannot ask the operator's system: %w", err)
 	}
-	allowed, err := in.Webhook.Ask(ctx, h.admissions, rules.Question{
+	allowed, err := in.Webhook.Ask(ctx, h.webhooks, rules.Question{
 		ID: "msg_" + hex.EncodeToString(id), Visit: visit, Case: c, Rule: decision.Rule,
 	})
 	switch {

@@ -227,7 +227,7 @@ func TestWebhookOfNobodyWaiting(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
 	ctx, cancel := context.WithCancel(t.Context())
-	h.admissions = roundTrip(func(r *http.Request) (*http.Response, error) {
+	h.webhooks = roundTrip(func(r *http.Request) (*http.Response, error) {
 		cancel()
 		<-r.Context().Done()
 		return nil, r.Context().Err()

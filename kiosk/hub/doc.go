@@ -1,37 +1,38 @@
-// Package hub is the backend of the kiosks: it hands out challenges, gives
-// verdicts, takes in events and lets consumers pull them. The API is
-// kiosk/hubapi's; this package is the server behind it.
+// Package hub is the backend of the kiosks: it issues challenges, gives verdicts,
+// stores events and serves them to consumers. Package hubapi describes the API; this
+// package is the server behind it.
 //
-// A hub keeps nothing in memory but what it can read or fetch anew. All its
-// state is in NATS JetStream, which by default runs inside the process, in a folder. Several hubs on one JetStream
-// are one hub: what must happen once happens by compare-and-set there.
+// A hub keeps nothing in memory that it cannot read or fetch again. All its state is
+// in NATS JetStream, which by default runs inside the process and stores into a
+// folder. Several hubs on one JetStream act as one hub: everything that may happen
+// only once is done with compare-and-set there.
 //
-//	stream smartkiosk-events           one subject per kiosk, smartkiosk.events.<id>, with its events
-//	                                   as consumers get them, and where its chain goes on behind
-//	                                   events that it has lost itself; smartkiosk.reviews.<id> has
-//	                                   what this hub thinks of them
-//	bucket smartkiosk-challenges       nonce → whose, until when, whether spent
+//	stream smartkiosk-events           smartkiosk.events.<id> holds the events of one kiosk as
+//	                                   consumers get them, and notes where its chain goes on after
+//	                                   events that the kiosk itself has lost;
+//	                                   smartkiosk.reviews.<id> holds the hub's reviews of them
+//	bucket smartkiosk-challenges       nonce → its kiosk, its expiry, whether it was spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream
-//	bucket smartkiosk-known            kiosk and pseudonym → the day of whom the hub let in there,
-//	                                   with the offline rule "known"
+//	bucket smartkiosk-known            kiosk and pseudonym → the last day on which the hub granted
+//	                                   this holder there; used by the offline rule "known"
 //
-// Who reads the stream with a NATS client of their own finds two forms of
-// message. One that begins with "{" is one event, a CloudEvent in JSON. One that
-// begins with "[" holds several, in their order, which a kiosk handed over at
-// once: a CloudEvents batch in JSON, an event a line, of at most 512 KiB. To
-// acknowledge the message is to acknowledge them all. The servers must take
-// messages of that size (max_payload, which is 1 MiB unless set otherwise).
+// A NATS client that reads the stream directly meets two forms of message. A message
+// that begins with "{" is one event: a CloudEvent in JSON. A message that begins with
+// "[" holds several events of one kiosk in their order: a CloudEvents batch in JSON,
+// one event per line, at most 512 KiB. Acknowledging the message acknowledges all of
+// its events. The NATS servers must accept messages of that size (max_payload, by
+// default 1 MiB).
 //
 // The hub's folder, made by Init:
 //
 //	hub.toml                           configuration
 //	ca.pem ca.key                      the hub's own CA, for itself, kiosks and consumers
 //	server.pem server.key              the hub's certificate
-//	seal.jwk                           private keys that open events, newest first; see kiosk/sealkey
+//	seal.jwk                           private keys that open events, newest first; see package sealkey
 //	sign.jwk                           private key that signs the kiosks' policies
-//	trust/                             whose cards count, see kiosk/trust; filled by the operator
-//	rules.toml                         who is let in, see kiosk/rules; read anew when it changes
+//	trust/                             trust domains: which cards are accepted; see package trust
+//	rules.toml                         who is let in, see package rules; the hub reloads it when it changes
 //	kiosks/ID/ consumers/NAME/         bundles to carry to a kiosk or a consumer
-//	crls/                              CRLs as they were fetched
+//	crls/                              the CRLs that the hub fetched last
 //	jetstream/                         made by Open
 package hub

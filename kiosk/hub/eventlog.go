@@ -79,7 +79,7 @@ func (h *Hub) publish(ctx context.Context, kioskID string, place uint64, events 
 		if text, n, err = makeMessage(text, events); err != nil {
 			return stored{}, err
 		}
-		done := h.turns.beginStoring()
+		done := h.scheduler.beginStoring()
 		place, err = h.publishOne(ctx, eventsSubject+kioskID, place, text)
 		if done(); err != nil {
 			return stored{}, err

@@ -70,7 +70,7 @@ func (h *Hub) answer(op operation, roles ...hubapi.Role) http.Handler {
 // forPerson gives an operation on whose answer a person waits.
 func (h *Hub) forPerson(op operation) operation {
 	return func(w http.ResponseWriter, r *http.Request, c caller) error {
-		defer h.turns.person()()
+		defer h.scheduler.beginPerson()()
 		return op(w, r, c)
 	}
 }

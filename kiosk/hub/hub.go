@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// Hub is a running hub. Its methods may be called by many goroutines at once.
+// Hub is a running hub. It is safe for concurrent use.
 type Hub struct {
 	config   Config
 	log      *slog.Logger
@@ -28,38 +29,39 @@ type Hub struct {
 
 	validator  Validator
 	rules      *rules.File
-	admissions http.RoundTripper // to the operator's own system
+	webhooks   http.RoundTripper // carries requests to the operator's own system
 	challenges jetstream.KeyValue
 	cursors    jetstream.KeyValue
-	known      jetstream.KeyValue // nil unless offline rules ask for it
+	known      jetstream.KeyValue // nil unless the offline rule is "known"
 	events     jetstream.Stream
-	turns      precedence
-	lasts      sync.Map // kiosk's id → stored: its last event when this hub last looked
+	scheduler  scheduler
+	lastEvents sync.Map // kiosk ID → stored: a cache; another hub may have stored a later event
 	now        func() time.Time
 	rand       io.Reader
 
-	stop    context.CancelFunc // ends what runs beside
+	stop    context.CancelFunc // ends the background tasks
 	running sync.WaitGroup
 }
 
 // Names in JetStream.
 const (
-	eventsStream  = "smartkiosk-events"
-	eventsSubject = "smartkiosk.events." // + the kiosk's id
-	// and reviewsSubject, see review.go
+	eventsStream     = "smartkiosk-events"
+	eventsSubject    = "smartkiosk.events." // + the kiosk's ID
 	challengesBucket = "smartkiosk-challenges"
 	cursorsBucket    = "smartkiosk-cursors"
 )
 
-// challengeMemory is how long a challenge is remembered after it was made or
-// spent, so that a late one is told from one that never was.
+// challengeMemory is how long the hub remembers a challenge after it was made or
+// spent, so that it can tell an expired nonce from one that it never made.
 const challengeMemory = time.Hour
 
-// lookInterval is how often the rules and the sealing keys are looked at.
-const lookInterval = 2 * time.Second
+// reloadInterval is how often the hub checks whether the rules file and the sealing
+// keys have changed.
+const reloadInterval = 2 * time.Second
 
-// Open starts a hub, with JetStream in cfg.JetStream or behind cfg.Conn. ctx
-// bounds the start alone. Close it after Serve has returned.
+// Open starts a hub on the JetStream behind cfg.Conn or, without one, on an embedded
+// JetStream in the folder cfg.JetStream. ctx bounds the start only. The caller closes
+// the hub after Serve has returned.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h := &Hub{
 		config:    cfg,
@@ -69,8 +71,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		now:       cfg.Now,
 		rand:      cfg.Rand,
 	}
-	h.admissions = http.DefaultTransport
-	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
+	h.webhooks = http.DefaultTransport
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h.stop = stop
 	conn := cfg.Conn
 	if conn == nil {
@@ -90,14 +92,43 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		h.Close()
 		return nil, err
 	}
-	h.running.Go(func() { h.rules.Watch(beside, lookInterval, log) })
-	h.running.Go(func() { h.config.Seal.Run(beside, lookInterval, log) })
-	h.running.Go(func() { crls.run(beside) })
-	h.running.Go(func() { h.review(beside) })
+	h.runInBackground(background, "rules", func(ctx context.Context) { h.rules.Watch(ctx, reloadInterval, log) })
+	h.runInBackground(background, "sealing keys", func(ctx context.Context) { h.config.Seal.Run(ctx, reloadInterval, log) })
+	h.runInBackground(background, "CRLs", crls.run)
+	h.runInBackground(background, "reviews", h.review)
 	return h, nil
 }
 
-// attach finds or makes the stream and the buckets.
+// panicPause is how long a background task that panicked stays stopped.
+const panicPause = 5 * time.Second
+
+// runInBackground runs a task until ctx ends. If the task panics, the hub logs it and
+// starts the task again, because a bug in one task must not end the whole hub.
+func (h *Hub) runInBackground(ctx context.Context, name string, task func(context.Context)) {
+	h.running.Go(func() {
+		for h.panics(ctx, name, task) {
+			select {
+			case <-time.After(panicPause):
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// panics runs a task and reports whether it panicked.
+func (h *Hub) panics(ctx context.Context, name string, task func(context.Context)) (panicked bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.log.Error("background task panicked", "task", name, "err", v, "stack", string(debug.Stack()))
+			panicked = true
+		}
+	}()
+	task(ctx)
+	return false
+}
+
+// attach opens the stream and the buckets, and creates those that are missing.
 func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if h.js, err = jetstream.New(conn); err != nil {
 		return err
@@ -106,8 +137,8 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 		Name:     eventsStream,
 		Subjects: []string{eventsSubject + "*", reviewsSubject + "*"},
 		Storage:  jetstream.FileStorage,
-		// No AllowDirect: a follower's late view of a kiosk's last event would
-		// be answered to the kiosk as a gap.
+		// No AllowDirect: a follower may not know a kiosk's last event yet, and the
+		// kiosk would get an answer about a gap that does not exist.
 	})
 	if err != nil {
 		return err
@@ -127,7 +158,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	return h.attachKnown(ctx)
 }
 
-// Close stops what Open started.
+// Close stops the background tasks and the embedded JetStream.
 func (h *Hub) Close() {
 	h.stop()
 	h.running.Wait()
@@ -136,7 +167,7 @@ func (h *Hub) Close() {
 	}
 }
 
-// Bounds on connections. The longest answer is a long poll's.
+// Timeouts and bounds of connections. The longest answer is that of a long poll.
 const (
 	headerTimeout   = 10 * time.Second
 	readTimeout     = 30 * time.Second
@@ -146,17 +177,17 @@ const (
 	maxHeader       = 16 << 10 // bytes
 )
 
-// Serve answers on ln, by mutual TLS 1.3 alone, until ctx ends, and closes ln.
-// Requests under way are answered first; long polls end with what they have.
-// It may serve several listeners at once.
+// Serve answers requests on ln until ctx ends, over mutual TLS 1.3 only, and closes
+// ln. At the end it still answers the requests under way; long polls return the
+// events that they have. Serve may run for several listeners at the same time.
 func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 	var fresh freshConns
 	srv := &http.Server{
 		ConnState: fresh.note,
 		Handler:   h.Handler(),
 		TLSConfig: h.tls(),
-		// Requests are answered after ctx has ended; only long polls, which
-		// look for it, are cut short.
+		// A request's context does not end with ctx, so that the hub still answers
+		// it. Long polls watch ctx themselves: see whileServing.
 		BaseContext: func(net.Listener) context.Context {
 			return context.WithValue(context.WithoutCancel(ctx), serving{}, ctx)
 		},
@@ -188,16 +219,16 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
-// freshConns are the connections that nothing was asked on yet. Shutdown would
-// wait five seconds for a request on each, though a client that gave up while
-// it dialled never sends one.
+// freshConns are the connections that have not carried a request yet. Shutdown would
+// wait five seconds for a request on each, but a client that gave up while it was
+// dialling never sends one.
 type freshConns struct {
 	mu      sync.Mutex
 	conns   map[net.Conn]struct{}
 	closing bool
 }
 
-// note is an http.Server's ConnState.
+// note is the ConnState hook of an http.Server.
 func (f *freshConns) note(c net.Conn, state http.ConnState) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -232,11 +263,12 @@ func (h *Hub) tls() *tls.Config {
 	}
 }
 
-// serving is the key in a request's context of the context that ends when the
-// hub is to stop.
+// serving is the key of a value in each request's context: the context that ends when
+// the hub shall stop.
 type serving struct{}
 
-// whileServing gives a request's context that ends with Serve's too.
+// whileServing derives a context from a request's context that also ends when the hub
+// shall stop.
 func whileServing(request context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(request)
 	if serve, ok := request.Value(serving{}).(context.Context); ok {

@@ -19,11 +19,14 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	if err != nil {
 		return err
 	}
-	opening := h.startOpening(c.cert.PublicKey)
+	opening := startOpening(h.opener(), c.cert.PublicKey, &h.scheduler, h.log)
 	err = readEvents(body, opening.add)
 	opened, failure := opening.finish()
 	if err != nil {
 		return err
+	}
+	if _, panicked := errors.AsType[panicError](failure); panicked {
+		return failure
 	}
 	events, refusal := chainOf(c.Name, opened, failure)
 	// What comes before a refused event is good and is kept.
@@ -83,7 +86,7 @@ func chainOf(kioskID string, opened []event.Opened, failure error) (events []eve
 // kiosk is still the one that was looked at.
 func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (acknowledged uint64, err error) {
 	// To read the last one again after a backlog is to read half a megabyte.
-	if last, ok := h.lasts.Load(kioskID); ok && len(events) > 0 {
+	if last, ok := h.lastEvents.Load(kioskID); ok && len(events) > 0 {
 		if err := h.keepAfter(ctx, kioskID, last.(stored), events); err == nil {
 			return events[len(events)-1].Sequence, nil
 		}
@@ -126,7 +129,7 @@ func (h *Hub) keepAfter(ctx context.Context, kioskID string, last stored, events
 		}
 		h.log.Info("events stored", "kiosk", kioskID, "events", len(fresh), "sequence", last.sequence)
 	}
-	h.lasts.Store(kioskID, last)
+	h.lastEvents.Store(kioskID, last)
 	return nil
 }
 

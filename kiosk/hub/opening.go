@@ -3,41 +3,50 @@ package hub
 import (
 	"crypto"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// opening opens the events of a batch while those behind them are still read.
-// Most of what an event costs is its cryptography, so that all processors take
-// part; but see precedence.
+// opening opens the events of a batch while the rest of the batch is still being
+// read. Cryptography is most of the cost of an event, so all processors take part,
+// as far as the scheduler lets them.
 type opening struct {
-	opener  *event.Opener
-	device  crypto.PublicKey
-	turns   *precedence
-	events  []*openingEvent
-	queue   chan *openingEvent
-	failed  atomic.Int64 // the place of an event that does not open: none after it need be tried
-	workers sync.WaitGroup
+	opener    eventOpener
+	device    crypto.PublicKey
+	scheduler *scheduler
+	log       *slog.Logger
+	events    []*openingEvent
+	queue     chan *openingEvent
+	failed    atomic.Int64 // index of an event that does not open; later events need not be tried
+	workers   sync.WaitGroup
+}
+
+// eventOpener is event.Opener.
+type eventOpener interface {
+	Open(cloudEvent []byte, device ...crypto.PublicKey) (event.Opened, error)
 }
 
 type openingEvent struct {
-	place  int
+	index  int
 	text   json.RawMessage
 	opened event.Opened
 	err    error
 }
 
-// readAhead is how many events may wait to be opened, so that neither who reads
-// them nor who opens them waits for the other at each.
-const readAhead = 64
+// openingQueue is how many events may wait to be opened, so that neither the reader
+// nor the workers wait for each other at every event.
+const openingQueue = 64
 
-func (h *Hub) startOpening(device crypto.PublicKey) *opening {
-	const most = 1 << 62
-	o := &opening{opener: h.opener(), device: device, turns: &h.turns, queue: make(chan *openingEvent, readAhead)}
-	o.failed.Store(most)
+func startOpening(opener eventOpener, device crypto.PublicKey, s *scheduler, log *slog.Logger) *opening {
+	const none = 1 << 62
+	o := &opening{opener: opener, device: device, scheduler: s, log: log, queue: make(chan *openingEvent, openingQueue)}
+	o.failed.Store(none)
 	for range runtime.GOMAXPROCS(0) {
 		o.workers.Go(o.work)
 	}
@@ -45,27 +54,44 @@ func (h *Hub) startOpening(device crypto.PublicKey) *opening {
 }
 
 func (o *opening) add(text json.RawMessage) {
-	e := &openingEvent{place: len(o.events), text: text}
+	e := &openingEvent{index: len(o.events), text: text}
 	o.events = append(o.events, e)
 	o.queue <- e
 }
 
 func (o *opening) work() {
 	for e := range o.queue {
-		if int64(e.place) > o.failed.Load() {
+		if int64(e.index) > o.failed.Load() {
 			continue
 		}
-		o.turns.begin()
-		e.opened, e.err = o.opener.Open(e.text, o.device)
-		o.turns.end()
+		o.scheduler.beginOpening()
+		e.opened, e.err = o.open(e.text)
+		o.scheduler.endOpening()
 		if e.err != nil {
-			o.failed.Store(int64(e.place)) // if two fail at once, either will do
+			o.failed.Store(int64(e.index)) // if two fail at the same time, either index will do
 		}
 	}
 }
 
-// finish gives the events before the first that does not open, and why that does
-// not.
+// panicError holds what a worker panicked with. It becomes HTTP status 500.
+type panicError struct{ value any }
+
+func (e panicError) Error() string { return fmt.Sprint("panic: ", e.value) }
+
+// open opens one event. A panic, for which net/http would only recover in the
+// request's own goroutine, becomes an error, so that it ends this request only.
+func (o *opening) open(text json.RawMessage) (opened event.Opened, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			o.log.Error("opening an event panicked", "err", v, "stack", string(debug.Stack()))
+			opened, err = event.Opened{}, panicError{v}
+		}
+	}()
+	return o.opener.Open(text, o.device)
+}
+
+// finish waits for the workers. It returns the events before the first one that does
+// not open, and why that one does not open.
 func (o *opening) finish() (opened []event.Opened, failure error) {
 	close(o.queue)
 	o.workers.Wait()

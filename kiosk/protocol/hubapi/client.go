@@ -35,6 +35,7 @@ type content struct {
 	media, encoding string
 	body            []byte
 	turn            <-chan struct{} // nil, or of a body of events: see eventsBody
+	once            bool            // do not retry: see sendWithRetry
 }
 
 // NewClient returns a client of the hub at base (https://host:port), with the
@@ -60,7 +61,7 @@ func NewClient(base string, config *tls.Config) *Client {
 // Challenge asks for a nonce for a card to sign.
 func (c *Client) Challenge(ctx context.Context) (Challenge, error) {
 	var out Challenge
-	if err := c.json(ctx, "/v1/challenges", nil, http.StatusCreated, &out); err != nil {
+	if err := c.json(ctx, "/v1/challenges", nil, false, http.StatusCreated, &out); err != nil {
 		return Challenge{}, fmt.Errorf("cannot get a challenge: %w", err)
 	}
 	return out, nil
@@ -71,7 +72,9 @@ func (c *Client) Challenge(ctx context.Context) (Challenge, error) {
 func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []byte) (kiosk.Verdict, error) {
 	var out Authentication
 	in := AuthenticationRequest{Visit: visit, Nonce: nonce, Token: token}
-	if err := c.json(ctx, "/v1/authentications", in, http.StatusOK, &out); err != nil {
+	// Not sent again: the hub may have spent the nonce before it failed, and would
+	// deny the person for that.
+	if err := c.json(ctx, "/v1/authentications", in, true, http.StatusOK, &out); err != nil {
 		return kiosk.Verdict{}, fmt.Errorf("cannot get a verdict: %w", err)
 	}
 	switch out.Verdict {
@@ -100,7 +103,7 @@ func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage,
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
-	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", content{MediaEvents, encoding, body, turn}, http.StatusOK)
+	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", content{MediaEvents, encoding, body, turn, true}, http.StatusOK)
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
@@ -132,7 +135,7 @@ func (c *Client) Feed(ctx context.Context, consumer string, max int, wait time.D
 // AckFeed says that the consumer has dealt with all events up to cursor, so
 // that Feed goes on behind them.
 func (c *Client) AckFeed(ctx context.Context, consumer, cursor string) error {
-	if err := c.json(ctx, feedPath(consumer)+"/ack", FeedAcknowledgement{cursor}, http.StatusNoContent, nil); err != nil {
+	if err := c.json(ctx, feedPath(consumer)+"/ack", FeedAcknowledgement{cursor}, false, http.StatusNoContent, nil); err != nil {
 		return fmt.Errorf("cannot acknowledge the feed: %w", err)
 	}
 	return nil
@@ -140,15 +143,16 @@ func (c *Client) AckFeed(ctx context.Context, consumer, cursor string) error {
 
 func feedPath(consumer string) string { return "/v1/feed/" + url.PathEscape(consumer) }
 
-// json posts in and decodes the answer into out; nil stands for no body.
-func (c *Client) json(ctx context.Context, path string, in any, want int, out any) error {
-	var body content
+// json posts in and decodes the answer into out; nil stands for no body. once is
+// content's.
+func (c *Client) json(ctx context.Context, path string, in any, once bool, want int, out any) error {
+	body := content{once: once}
 	if in != nil {
 		text, err := json.Marshal(in)
 		if err != nil {
 			return err
 		}
-		body = content{media: "application/json", body: text}
+		body.media, body.body = "application/json", text
 	}
 	answer, _, err := c.do(ctx, http.MethodPost, path, body, want)
 	if err != nil || out == nil {
@@ -176,7 +180,11 @@ func (c *Client) do(ctx context.Context, method, path string, send content, want
 	if send.encoding != "" {
 		req.Header.Set("Content-Encoding", send.encoding)
 	}
-	resp, err := c.send(req)
+	exchange := c.sendWithRetry
+	if send.once {
+		exchange = c.send
+	}
+	resp, err := exchange(req)
 	if err != nil {
 		return nil, nil, err
 	}

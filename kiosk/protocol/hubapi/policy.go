@@ -99,7 +99,7 @@ func (c *Client) get(ctx context.Context, path string, header http.Header) (*htt
 		return nil, err
 	}
 	req.Header = header
-	return c.send(req)
+	return c.sendWithRetry(req)
 }
 
 // send does what every request does, whatever becomes of its answer.

@@ -27,16 +27,16 @@ func TestPersonsGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		processors := runtime.GOMAXPROCS(4)
 		defer runtime.GOMAXPROCS(processors)
-		var turns precedence
+		var s scheduler
 		var opening, opened atomic.Int32
 		for range 1000 {
 			go func() {
-				turns.begin()
+				s.beginOpening()
 				opening.Add(1)
 				time.Sleep(time.Millisecond) // the bubble's
 				opening.Add(-1)
 				opened.Add(1)
-				turns.end()
+				s.endOpening()
 			}()
 		}
 		at := func(when string, want, done int32) {
@@ -49,7 +49,7 @@ func TestPersonsGoFirst(t *testing.T) {
 		half := func() { time.Sleep(500 * time.Microsecond) }
 		half()
 		at("without a person", 4, 0)
-		first, second := turns.person(), turns.person()
+		first, second := s.beginPerson(), s.beginPerson()
 		at("a person comes", 4, 0)
 		half()
 		at("those under way are done", 1, 4)
@@ -71,14 +71,14 @@ func TestPersonsGoFirst(t *testing.T) {
 // round; otherwise both at once.
 func TestStoringTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var turns precedence
+		var s scheduler
 		var opening atomic.Bool
-		open := func() { turns.begin(); opening.Store(true) }
-		stored := turns.beginStoring()
+		open := func() { s.beginOpening(); opening.Store(true) }
+		stored := s.beginStoring()
 		open()
-		turns.end()
+		s.endOpening()
 		opening.Store(false)
-		defer turns.person()()
+		defer s.beginPerson()()
 		go open()
 		synctest.Wait()
 		if opening.Load() {
@@ -97,7 +97,7 @@ func TestWhoWaitsIsAPerson(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
 	var seen []int
-	look := func() { seen = append(seen, h.turns.persons) }
+	look := func() { seen = append(seen, h.scheduler.waiting) }
 	h.rand = lookingReader{h.rand, look}
 	h.validator = lookingValidator(look)
 	der, _ := b.issue(hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"})
@@ -118,8 +118,8 @@ func TestWhoWaitsIsAPerson(t *testing.T) {
 	}
 	nonce := call("/v1/challenges", "").Nonce
 	verdict := call("/v1/authentications", fmt.Sprintf(`{"visit":"v","nonce":%q,"token":{}}`, nonce)).Verdict
-	if verdict == "" || !slices.Equal(seen, []int{1, 1}) || h.turns.persons != 0 {
-		t.Errorf("%v persons waited, and %d thereafter; the verdict is %q", seen, h.turns.persons, verdict)
+	if verdict == "" || !slices.Equal(seen, []int{1, 1}) || h.scheduler.waiting != 0 {
+		t.Errorf("%v persons waited, and %d thereafter; the verdict is %q", seen, h.scheduler.waiting, verdict)
 	}
 }
 

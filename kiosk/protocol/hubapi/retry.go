@@ -1,0 +1,48 @@
+package hubapi
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxRetryAfter bounds how long a Retry-After is respected.
+const maxRetryAfter = time.Minute
+
+// sendWithRetry sends a request again when a hub answers 503 with Retry-After, after
+// the time that the hub names. It gives up, with the hub's last answer, when the
+// request's context would end before the next try. The request must be safe to
+// repeat: a second one must have the same effect as one.
+func (c *Client) sendWithRetry(req *http.Request) (*http.Response, error) {
+	for {
+		resp, err := c.send(req)
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+			return resp, err
+		}
+		wait, ok := retryAfter(resp)
+		if deadline, bounded := req.Context().Deadline(); !ok || bounded && time.Until(deadline) <= wait {
+			return resp, nil
+		}
+		// Read to its end, so that the connection can be used again.
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, MaxRequestBody))
+		_ = resp.Body.Close()
+		select {
+		case <-time.After(wait):
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		}
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// retryAfter returns the seconds of a Retry-After header, at most maxRetryAfter. The
+// header's other form, a date, depends on both clocks and is not supported.
+func retryAfter(resp *http.Response) (wait time.Duration, ok bool) {
+	seconds, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16)
+	return min(time.Duration(seconds)*time.Second, maxRetryAfter), err == nil
+}
