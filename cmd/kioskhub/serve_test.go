@@ -273,7 +273,7 @@ func TestServeTwiceFromOneFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	third := start(t, "serve", "--dir", dir)
-	third.says(t, `kioskhub: cannot open JetStream in .*: another hub uses it`)
+	third.says(t, `kioskhub: cannot open JetStream in .*: another hub uses the folder`)
 }
 
 // Tail ends with its context, as from Ctrl-C, and without an error.

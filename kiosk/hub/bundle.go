@@ -13,16 +13,16 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// AddKiosk makes the bundle of a kiosk in the hub's folder and returns where:
-// dir/kiosks/ID, ready to be carried to the kiosk and started from. It holds the
-// kiosk's certificate and key, the hub's CA and public keys, the trust domains as they are now, and kioskd.toml.
+// AddKiosk makes the bundle of a kiosk in the hub's folder and returns its path,
+// dir/kiosks/ID. kioskd can start from a copy of it. It holds the kiosk's certificate and
+// key, the hub's CA and public keys, the current trust domains, and kioskd.toml.
 func AddKiosk(dir, id string) (bundle string, err error) {
 	return addKiosk(dir, id, nil)
 }
 
-// AddKioskOf makes the bundle of a kiosk that has made its key itself, from its
-// certificate request (PEM, RFC 2986): as AddKiosk, without a key. Of the
-// request only the key counts.
+// AddKioskOf makes the bundle of a kiosk that has its own key, from its certificate
+// request (PEM, RFC 2986). The bundle is that of AddKiosk without the private key. Only
+// the public key of the request is used.
 func AddKioskOf(dir, id string, request []byte) (bundle string, err error) {
 	public, err := readRequest(request)
 	if err != nil {
@@ -32,7 +32,7 @@ func AddKioskOf(dir, id string, request []byte) (bundle string, err error) {
 }
 
 func addKiosk(dir, id string, public crypto.PublicKey) (bundle string, err error) {
-	// A kiosk without trust domains could let nobody in.
+	// Without trust domains the kiosk could not accept any card.
 	trusted := filepath.Join(dir, trustDir, trustFile)
 	if _, err := trust.Load(trusted); err != nil {
 		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
@@ -62,9 +62,9 @@ func addKiosk(dir, id string, public crypto.PublicKey) (bundle string, err error
 	return bundle, nil
 }
 
-// AddConsumer makes the bundle of a consumer of the feed in the hub's folder
-// and returns where: dir/consumers/NAME, with its certificate and key,
-// and the hub's CA.
+// AddConsumer makes the bundle of a consumer of the feed in the hub's folder and returns
+// its path, dir/consumers/NAME. It holds the consumer's certificate and key, and the
+// hub's CA.
 func AddConsumer(dir, name string) (bundle string, err error) {
 	bundle, err = addClient(dir, consumersDir, hubapi.Identity{Role: hubapi.RoleConsumer, Name: name}, nil, nil)
 	if err != nil {
@@ -73,9 +73,9 @@ func AddConsumer(dir, name string) (bundle string, err error) {
 	return bundle, nil
 }
 
-// addClient makes dir/sub/NAME as a whole or not at all: with a key, unless the
-// client has one and this is its public half. more adds what the role needs
-// beyond a certificate.
+// addClient makes the folder dir/sub/NAME completely or not at all. If public is nil it
+// also makes the client's key. more adds the files that the role needs besides a
+// certificate.
 func addClient(dir, sub string, id hubapi.Identity, public crypto.PublicKey, more func(to string, s settings) error) (string, error) {
 	if !hubapi.ValidName(id.Name) {
 		return "", errors.New("a name is 1 to 63 lower-case letters, digits and hyphens")
@@ -86,7 +86,7 @@ func addClient(dir, sub string, id hubapi.Identity, public crypto.PublicKey, mor
 	}
 	final := filepath.Join(dir, sub, id.Name)
 	if _, err := os.Stat(final); err == nil {
-		return "", fmt.Errorf("there is one already in %s", final)
+		return "", fmt.Errorf("%s already exists", final)
 	}
 	temp, err := os.MkdirTemp(filepath.Join(dir, sub), ".new-*")
 	if err != nil {
@@ -129,8 +129,7 @@ func writeClient(dir, to string, id hubapi.Identity, public crypto.PublicKey, no
 	)
 }
 
-// Consumer reads what a consumer in the hub's folder connects with, and the
-// hub's URL.
+// Consumer reads the credentials of a consumer from the hub's folder, and the hub's URL.
 func Consumer(dir, name string) (url string, c *hubapi.Credentials, err error) {
 	s, err := readSettings(dir)
 	if err != nil {
@@ -156,17 +155,17 @@ url = %q
 ca = "hub-ca.pem"
 certificate = "kiosk.pem"
 key = "kiosk.key" # the device key, or the file of one in a TPM: kioskctl key create
-seal = "hub-seal.jwk" # events are sealed to it
-sign = "hub-sign.jwk" # the public key that verifies the hub's policy
+seal = "hub-seal.jwk" # the key to which the kiosk seals events
+sign = "hub-sign.jwk" # the key that verifies the hub's policy
 
-[trust] # until the kiosk has the hub's first policy, which then replaces this
+[trust] # used until the hub's first policy arrives, which replaces it
 domains = "trust/trust.toml"
 offline = "trusted" # or "never": whether the kiosk may decide when no hub answers
 
 [reader]
-match = "" # a part of the card reader's name; "" takes any
+match = "" # a part of the card reader's name; "" accepts any reader
 
 [panel]
-listen = "127.0.0.1:8080" # the panel as a web page, for this machine alone
-# board = "board.toml"    # a panel of keypad, display and door: what is wired to what
+listen = "127.0.0.1:8080" # the panel as a web page, for this machine only
+# board = "board.toml"    # a panel of keypad, display and door: how it is wired
 `

@@ -17,7 +17,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// challengeRecord is what the hub knows of a nonce.
+// challengeRecord is what the hub stores about a nonce.
 type challengeRecord struct {
 	Kiosk     string    `json:"kiosk"`
 	ExpiresAt time.Time `json:"expires_at"`
@@ -25,9 +25,9 @@ type challengeRecord struct {
 }
 
 func (h *Hub) challenge(w http.ResponseWriter, r *http.Request, c caller) error {
-	// There is nothing to say in the body, but it may not be endless either.
+	// The body has no meaning, but it must not be endless.
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(nil, r.Body, hubapi.MaxRequestBody)); err != nil {
-		return apihttp.TooLarge("no body is wanted")
+		return apihttp.TooLarge("this request has no body")
 	}
 	out, err := h.newChallenge(r.Context(), c.Name)
 	if err != nil {
@@ -54,14 +54,14 @@ func (h *Hub) newChallenge(ctx context.Context, kioskID string) (hubapi.Challeng
 	return hubapi.Challenge{Nonce: base64.StdEncoding.EncodeToString(raw), ExpiresAt: expires}, nil
 }
 
-// nonceKey is a nonce as a key of the bucket, whose alphabet has no "+".
+// nonceKey returns the bucket's key of a nonce. Keys may not contain "+".
 func nonceKey(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
 
-// spend takes a kiosk's nonce out of the world. Of all who try to, on all
-// hubs, one gets "", everybody else the reason why not. Nobody can spend
-// another kiosk's nonce.
+// spend uses up a nonce. However often and at however many hubs a kiosk tries, exactly
+// one call returns ""; all others return the reason for the refusal. A kiosk cannot
+// spend another kiosk's nonce.
 func (h *Hub) spend(ctx context.Context, nonce, kioskID string) (kiosk.Reason, error) {
-	// Encoded again, because the decoder skips line breaks.
+	// The comparison with the encoded form is needed because the decoder skips line breaks.
 	raw, err := base64.StdEncoding.Strict().DecodeString(nonce)
 	if err != nil || len(raw) != hubapi.NonceBytes || base64.StdEncoding.EncodeToString(raw) != nonce {
 		return kiosk.NonceUnknown, nil
@@ -92,8 +92,8 @@ func (h *Hub) spend(ctx context.Context, nonce, kioskID string) (kiosk.Reason, e
 	if err != nil {
 		return "", err
 	}
-	// The mark stays where the nonce was: a plain delete would make a used
-	// nonce look like one that never was.
+	// The record stays, because after a deletion a used nonce would look like one
+	// that the hub never made.
 	_, err = h.challenges.Update(ctx, entry.Key(), value, entry.Revision())
 	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 		return kiosk.NonceUsed, nil

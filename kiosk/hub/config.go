@@ -26,27 +26,27 @@ import (
 
 // Config is what a hub runs on.
 type Config struct {
-	Listen      string           // host:port to serve on; for whoever makes the listener
-	URL         string           // https://host:port that kiosks call; the Web eID origin
+	Listen      string           // host:port to serve on; the caller of Serve opens the listener
+	URL         string           // https://host:port under which kiosks call the hub; also the Web eID origin
 	Certificate tls.Certificate  // the hub's
-	Clients     *x509.CertPool   // the CA of kiosks and consumers
-	Seal        *sealkey.Watched // open events; the newest is what kiosks seal to
-	Sign        jose.JSONWebKey  // signs what kiosks are told
-	Trust       *Trust           // whose card is in order
-	Rules       *rules.File      // who is let in, of those whose card is in order
+	Clients     *x509.CertPool   // the CA that issues the certificates of kiosks and consumers
+	Seal        *sealkey.Watched // keys that open events; kiosks seal to the newest
+	Sign        jose.JSONWebKey  // signs the policies
+	Trust       *Trust           // decides which cards are valid
+	Rules       *rules.File      // decide which holders of a valid card are let in
 
-	Offline   OfflineConfig // what kiosks may decide without the hub
-	CRLs      string        // folder of the CRLs that were fetched
+	Offline   OfflineConfig // what kiosks may decide while they cannot reach the hub
+	CRLs      string        // folder of the fetched CRLs
 	CRLsEvery time.Duration // how often they are fetched
 
 	JetStream string     // folder of the embedded JetStream
-	Conn      *nats.Conn // a JetStream to use instead; whoever made it closes it
+	Conn      *nats.Conn // a JetStream to use instead; the caller closes it
 
 	Now  func() time.Time
 	Rand io.Reader
 }
 
-// settings is hub.toml.
+// settings is the content of hub.toml.
 type settings struct {
 	Listen  string        `toml:"listen"`
 	URL     string        `toml:"url"`
@@ -54,12 +54,13 @@ type settings struct {
 	Offline OfflineConfig `toml:"offline"`
 }
 
-// crlSettings are the operator's schedule.
+// crlSettings say how often the hub fetches CRLs.
 type crlSettings struct {
 	Every hubpolicy.Duration `toml:"every"`
 }
 
-// defaultSettings hold where hub.toml says nothing: no kiosk decides alone.
+// defaultSettings apply to what hub.toml does not set. By default kiosks decide nothing
+// offline.
 func defaultSettings() settings {
 	return settings{
 		CRLs: crlSettings{Every: hubpolicy.Duration(time.Hour)},
@@ -91,8 +92,8 @@ const (
 	bundleSignFile = "hub-sign.jwk"
 )
 
-// Load reads the configuration and keys in a folder made by Init, and the
-// trust domains that the operator put there.
+// Load reads the configuration, the keys and the trust domains from a folder that Init
+// made.
 func Load(dir string) (Config, error) {
 	s, err := readSettings(dir)
 	if err != nil {
@@ -177,7 +178,7 @@ func parseSettings(text []byte) (settings, error) {
 		return settings{}, errors.New("listen is missing")
 	}
 	if s.CRLs.Every < hubpolicy.Duration(time.Minute) {
-		return settings{}, errors.New("crls.every is less than a minute")
+		return settings{}, errors.New("crls.every must be at least 1m")
 	}
 	if err := s.Offline.check(); err != nil {
 		return settings{}, err
@@ -185,8 +186,8 @@ func parseSettings(text []byte) (settings, error) {
 	return s, checkURL(s.URL)
 }
 
-// checkURL holds a hub's URL to what a Web eID origin is: https, a host,
-// maybe a port, and nothing else.
+// checkURL checks that a hub's URL is a Web eID origin: https, a host, optionally a
+// port, and nothing else.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || s != "https://"+u.Host {

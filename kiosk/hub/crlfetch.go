@@ -25,32 +25,32 @@ const (
 	crlSkew      = 5 * time.Minute // how far ahead of ours a CA's clock may be
 )
 
-// crlFetcher keeps the CRLs of the trust domains' crl_urls new, in memory and in a
-// folder. Hubs that share a JetStream each fetch their own.
+// crlFetcher fetches the CRLs of the trust domains' crl_urls on a schedule and keeps the
+// newest in memory and in a folder. Each of several hubs on one JetStream fetches its own.
 type crlFetcher struct {
 	trust  *Trust
 	dir    string
 	every  time.Duration
-	most   int64 // bytes of one CRL
+	limit  int64 // bytes of one CRL
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
 	kept   []*keptCRL
 }
 
-// keptCRL is the newest CRL of a source, and what to ask its server with.
+// keptCRL is the newest CRL of a source, with the validators for a conditional request.
 type keptCRL struct {
 	trust.Source `json:"-"`
-	crl          *trust.CRL // nil before the first
+	crl          *trust.CRL // nil before the first one was fetched
 
-	URL          string `json:"url"` // for whoever looks into the folder
+	URL          string `json:"url"` // for a person who looks into the folder
 	ETag         string `json:"etag,omitempty"`
 	LastModified string `json:"last_modified,omitempty"`
 }
 
-// newCRLFetcher puts in force what the folder holds.
+// newCRLFetcher makes a fetcher and uses the CRLs that the folder holds.
 func newCRLFetcher(t *Trust, dir string, every time.Duration, transport http.RoundTripper, now func() time.Time, log *slog.Logger) (*crlFetcher, error) {
-	f := &crlFetcher{trust: t, dir: dir, every: every, most: maxCRLBody, now: now, log: log, client: &http.Client{
+	f := &crlFetcher{trust: t, dir: dir, every: every, limit: maxCRLBody, now: now, log: log, client: &http.Client{
 		Transport: transport, Timeout: crlTimeout,
 		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
@@ -65,8 +65,8 @@ func newCRLFetcher(t *Trust, dir string, every time.Duration, transport http.Rou
 	return f, f.renew()
 }
 
-// read takes a source's CRL from the folder. What is of no use there is fetched
-// again.
+// read reads a source's CRL from the folder. A damaged CRL counts as missing, so that it
+// is fetched again.
 func (f *crlFetcher) read(s trust.Source) *keptCRL {
 	fresh := &keptCRL{Source: s, URL: s.URL}
 	file, err := os.Open(f.path(s, ".crl"))
@@ -76,11 +76,11 @@ func (f *crlFetcher) read(s trust.Source) *keptCRL {
 	defer file.Close()
 	k := &keptCRL{Source: s}
 	if k.crl, err = trust.ReadCRL(file, s.Issuers); err != nil {
-		f.log.Warn("a CRL that was kept is of no use", "url", s.URL, "err", err)
+		f.log.Warn("cannot use a stored CRL", "url", s.URL, "err", err)
 		return fresh
 	}
 	if text, err := os.ReadFile(f.path(s, ".json")); err == nil {
-		_ = json.Unmarshal(text, k) // without it the CRL is fetched whole
+		_ = json.Unmarshal(text, k) // without it the next request is unconditional
 	}
 	k.URL = s.URL
 	return k
@@ -91,7 +91,7 @@ func (f *crlFetcher) path(s trust.Source, suffix string) string {
 	return filepath.Join(f.dir, hex.EncodeToString(sum[:8])+suffix)
 }
 
-// run fetches at once and then every so often, until ctx ends.
+// run fetches at once and then at every interval, until ctx ends.
 func (f *crlFetcher) run(ctx context.Context) {
 	if len(f.kept) == 0 {
 		return
@@ -108,8 +108,8 @@ func (f *crlFetcher) run(ctx context.Context) {
 	}
 }
 
-// refresh asks for each CRL once. What goes wrong leaves the CRL before in force,
-// for as long as that is good.
+// refresh requests each CRL once. After an error the hub goes on with the CRL that it
+// has, for as long as that one is valid.
 func (f *crlFetcher) refresh(ctx context.Context) {
 	changed := false
 	for _, k := range f.kept {
@@ -142,7 +142,7 @@ func (f *crlFetcher) renew() error {
 	return f.trust.renew(fetched)
 }
 
-// fetch asks for one CRL, and tells whether there was another than before.
+// fetch requests one CRL. It reports whether the CRL is a new one.
 func (f *crlFetcher) fetch(ctx context.Context, k *keptCRL) (news bool, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.URL, nil)
 	if err != nil {
@@ -165,14 +165,14 @@ func (f *crlFetcher) fetch(ctx context.Context, k *keptCRL) (news bool, err erro
 	case response.StatusCode == http.StatusNotModified && k.crl != nil:
 		return false, nil
 	case response.StatusCode != http.StatusOK:
-		return false, fmt.Errorf("its server answered %s", response.Status)
+		return false, fmt.Errorf("the server answered %s", response.Status)
 	}
-	return f.take(k, response)
+	return f.store(k, response)
 }
 
-// take reads a CRL from an answer by way of a file, so that it need not be held
-// and is there after a restart.
-func (f *crlFetcher) take(k *keptCRL, response *http.Response) (news bool, err error) {
+// store reads a CRL from a response. It writes the CRL to a file first, so that it need
+// not hold the text in memory and has the CRL after a restart.
+func (f *crlFetcher) store(k *keptCRL, response *http.Response) (news bool, err error) {
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return false, err
 	}
@@ -182,12 +182,12 @@ func (f *crlFetcher) take(k *keptCRL, response *http.Response) (news bool, err e
 	}
 	defer os.Remove(file.Name())
 	defer file.Close()
-	n, err := io.Copy(file, io.LimitReader(response.Body, f.most+1))
+	n, err := io.Copy(file, io.LimitReader(response.Body, f.limit+1))
 	if err != nil {
 		return false, err
 	}
-	if n > f.most {
-		return false, fmt.Errorf("it has more than %d bytes", f.most)
+	if n > f.limit {
+		return false, fmt.Errorf("the CRL has more than %d bytes", f.limit)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return false, err
@@ -197,9 +197,9 @@ func (f *crlFetcher) take(k *keptCRL, response *http.Response) (news bool, err e
 	case err != nil:
 		return false, err
 	case k.crl != nil && crl.Before(k.crl):
-		return false, errors.New("it is older than the one at hand")
+		return false, errors.New("the CRL is older than the one that the hub has")
 	case crl.ThisUpdate.After(f.now().Add(crlSkew)):
-		return false, fmt.Errorf("it is of %s, which is to come", crl.ThisUpdate.Format(time.RFC3339))
+		return false, fmt.Errorf("the CRL's thisUpdate %s is in the future", crl.ThisUpdate.Format(time.RFC3339))
 	}
 	news = k.crl == nil || k.crl.Before(crl)
 	next := keptCRL{Source: k.Source, crl: crl, URL: k.URL, ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified")}

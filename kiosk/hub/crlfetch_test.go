@@ -19,12 +19,12 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// crlServer is the server of a CA's CRL, as a transport.
+// crlServer is an HTTP transport that stands for the server of a CA's CRL.
 type crlServer struct {
 	t      *testing.T
 	der    []byte
 	etag   string
-	answer func(*http.Request) (*http.Response, error) // instead
+	answer func(*http.Request) (*http.Response, error) // used instead of the CRL, if set
 	asked  []*http.Request
 }
 
@@ -46,7 +46,7 @@ func (s *crlServer) say(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// crlBench is a fetcher from a crlServer.
+// crlBench is a fetcher that requests its CRL from a crlServer.
 type crlBench struct {
 	*crlServer
 	*crlFetcher
@@ -63,7 +63,7 @@ func newCRLBench(t *testing.T) *crlBench {
 	return b
 }
 
-// publish has the server give a CRL that lists these cards.
+// publish makes the server serve a CRL that lists these cards.
 func (b *crlBench) publish(number int64, etag string, revoked ...string) {
 	b.t.Helper()
 	pki := cards(b.t)
@@ -79,7 +79,7 @@ func (b *crlBench) publish(number int64, etag string, revoked ...string) {
 	b.etag = etag
 }
 
-// restart begins with what is in the folder.
+// restart makes a new fetcher on the same folder.
 func (b *crlBench) restart() {
 	b.t.Helper()
 	pki := cards(b.t)
@@ -114,7 +114,8 @@ func (b *crlBench) expect(card string, want kiosk.Reason) {
 	}
 }
 
-// A CRL is fetched, asked for conditionally, renewed, and there after a restart.
+// The hub fetches a CRL, requests it conditionally, replaces it by a newer one and has it
+// after a restart.
 func TestCRLFetch(t *testing.T) {
 	b := newCRLBench(t)
 	b.expect("valid", kiosk.RevocationUnknown)
@@ -132,7 +133,7 @@ func TestCRLFetch(t *testing.T) {
 	b.expect("valid", kiosk.Revoked)
 	b.expect("revoked", "")
 	if b.trust.set(before) == nil {
-		t.Error("a kiosk that has just been told of the CRL before cannot have it any more")
+		t.Error("the CRL set of the policy before can no longer be fetched")
 	}
 
 	b.answer = func(*http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }
@@ -147,7 +148,7 @@ func TestCRLFetch(t *testing.T) {
 	}
 }
 
-// Whatever the server gives that is not a newer CRL of the CA, the old one stays.
+// The hub keeps the old CRL if the server sends anything but a newer CRL of the CA.
 func TestCRLFetchRefuses(t *testing.T) {
 	answering := func(status int, body string) func(*crlBench) {
 		return func(b *crlBench) {
@@ -158,7 +159,7 @@ func TestCRLFetchRefuses(t *testing.T) {
 		change func(*crlBench)
 		want   string
 	}{
-		"nobody there": {func(b *crlBench) {
+		"no server": {func(b *crlBench) {
 			b.answer = func(*http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }
 		}, "no route"},
 		"not found":    {answering(404, ""), "answered Not Found"},
@@ -168,11 +169,11 @@ func TestCRLFetchRefuses(t *testing.T) {
 			b.publish(2, "")
 			b.der[len(b.der)-1] ^= 1
 		}, "has signed it"},
-		"older":     {func(b *crlBench) { b.publish(0, "") }, "older than the one at hand"},
-		"to come":   {func(b *crlBench) { b.publish(200, "") }, "which is to come"},
-		"elsewhere": {func(b *crlBench) { b.answer = b.around }, "more than 3 redirects"},
+		"older":         {func(b *crlBench) { b.publish(0, "") }, "older than the one that the hub has"},
+		"in the future": {func(b *crlBench) { b.publish(200, "") }, "is in the future"},
+		"elsewhere":     {func(b *crlBench) { b.answer = b.around }, "more than 3 redirects"},
 		"endless": {func(b *crlBench) {
-			b.most = 1 << 20
+			b.limit = 1 << 20
 			b.answer = func(*http.Request) (*http.Response, error) {
 				resp := b.say(200, "")
 				resp.Body = io.NopCloser(zeros{})
@@ -193,7 +194,7 @@ func TestCRLFetchRefuses(t *testing.T) {
 			b.expect("revoked", kiosk.Revoked)
 			left, err := filepath.Glob(filepath.Join(b.dir, ".new-*"))
 			if err != nil || len(left) > 0 {
-				t.Errorf("%v is left, %v", left, err)
+				t.Errorf("temporary files remain: %v, %v", left, err)
 			}
 		})
 	}
@@ -210,7 +211,7 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-// What was damaged in the folder is fetched again.
+// The hub fetches a CRL again if the stored one is damaged.
 func TestCRLFolderDamaged(t *testing.T) {
 	b := newCRLBench(t)
 	b.refresh(t.Context())

@@ -13,18 +13,18 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// startTime bounds how long JetStream may take to read its folder.
+// startTime bounds how long JetStream may take to load its folder.
 const startTime = 2 * time.Minute
 
-// embedded is a NATS server inside this process, which listens to nobody.
+// embedded is a NATS server inside this process. It opens no network port.
 type embedded struct {
 	server *server.Server
 	conn   *nats.Conn
 	lock   *os.File
 }
 
-// startEmbedded runs JetStream in a folder. What it acknowledges is on disk:
-// without SyncAlways it would sync every two minutes only.
+// startEmbedded runs JetStream in a folder. Everything that it acknowledges is on disk,
+// because SyncAlways is set; by default it would sync every two minutes only.
 func startEmbedded(dir string, log *slog.Logger) (*embedded, error) {
 	e, err := openEmbedded(dir, log)
 	if err != nil {
@@ -54,7 +54,7 @@ func (e *embedded) start(dir string, log *slog.Logger) error {
 		JetStream:              true,
 		StoreDir:               dir,
 		SyncAlways:             true,
-		MaxPayload:             2 * maxMessage, // what servers take that others run, too, by default
+		MaxPayload:             2 * maxMessage, // the default of NATS servers, which an external cluster has too
 		DisableJetStreamBanner: true,
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func (e *embedded) start(dir string, log *slog.Logger) error {
 	go func() {
 		srv.Start()
 		if !srv.ReadyForConnections(startTime) {
-			ready <- errors.New("the server does not get ready")
+			ready <- fmt.Errorf("the server is not ready after %s", startTime)
 		}
 		ready <- nil
 	}()
@@ -93,8 +93,8 @@ func (e *embedded) close() {
 	e.lock.Close()
 }
 
-// lockFolder claims the folder: JetStream itself would let two servers write
-// into one. The lock ends with the process, however that ends.
+// lockFolder locks the folder for this process, because JetStream itself would let two
+// servers write into it. The lock ends with the process, even if that is killed.
 func lockFolder(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -106,15 +106,15 @@ func lockFolder(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.New("another hub uses it")
+			return nil, errors.New("another hub uses the folder")
 		}
 		return nil, err
 	}
 	return f, nil
 }
 
-// natsLog brings the server's messages into ours. What it says at start and
-// stop is of no use to an operator, so notices are for debugging.
+// natsLog writes the server's messages to the hub's log. Its notices, about starting and
+// stopping, do not help an operator, so they become debug messages.
 type natsLog struct {
 	log   *slog.Logger
 	fatal chan error
@@ -132,7 +132,7 @@ func (l *natsLog) Errorf(format string, v ...any) {
 func (l *natsLog) Debugf(string, ...any) {}
 func (l *natsLog) Tracef(string, ...any) {}
 
-// Fatalf keeps the first reason why the server cannot go on.
+// Fatalf keeps the first fatal error for start.
 func (l *natsLog) Fatalf(format string, v ...any) {
 	err := fmt.Errorf(format, v...)
 	l.log.Error("jetstream: " + err.Error())

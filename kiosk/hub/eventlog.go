@@ -12,19 +12,19 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// stored is an event of a kiosk in the stream. The zero value stands for
-// there being none.
+// stored describes an event of a kiosk in the stream. The zero value means that the
+// kiosk has no event yet.
 type stored struct {
-	place    uint64 // of its message in the stream
-	sequence uint64 // the kiosk's own
-	link     []byte // that the next event must have; nil when any will do
-	kept     bool   // it is the hub's own word of the event with this sequence, which stands before it: see join.go
+	place    uint64 // its message's sequence number in the stream
+	sequence uint64 // the kiosk's sequence number
+	link     []byte // the link that the next event must have; nil if any is accepted
+	kept     bool   // the message is the hub's note about the event with this sequence, which comes before it: see join.go
 }
 
-// errOvertaken says that another hub stored events of the same kiosk first.
+// errOvertaken means that another hub has stored events of the same kiosk first.
 var errOvertaken = errors.New("another hub stored events of this kiosk")
 
-// lastOf gives the last event of a kiosk.
+// lastOf returns the last event of a kiosk.
 func (h *Hub) lastOf(ctx context.Context, kioskID string) (stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -39,15 +39,16 @@ func (h *Hub) lastOf(ctx context.Context, kioskID string) (stored, error) {
 	return last, err
 }
 
-// find gives the event with this sequence of a kiosk whose last event is last
-// and comes after it. Sequences rise with places, so it halves the stream.
+// find returns a kiosk's event with this sequence number, which comes before last, the
+// kiosk's last event. Sequence numbers rise with the places in the stream, so this is a
+// binary search.
 func (h *Hub) find(ctx context.Context, kioskID string, sequence uint64, last stored) (stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	low, high := uint64(1), last.place+1
 	for low < high {
 		middle := low + (high-low)/2
-		// The first of this kiosk at middle or after; last's is one, so there is.
+		// The kiosk's first message at middle or later. There is one: that of last.
 		msg, err := h.events.GetMsg(ctx, middle, jetstream.WithGetMsgSubject(eventsSubject+kioskID))
 		if err != nil {
 			return stored{}, storeError{err}
@@ -67,13 +68,13 @@ func (h *Hub) find(ctx context.Context, kioskID string, sequence uint64, last st
 	return stored{}, fmt.Errorf("cannot find sequence %d of kiosk %s in the stream", sequence, kioskID)
 }
 
-// publish stores events behind the kiosk's message at place, each message on
-// disk before the next, and gives the last of them. It stops with errOvertaken
-// when there is a later message.
+// publish stores events after the kiosk's message at place and returns the last of them.
+// Each message is on disk before the next is sent. publish stops with errOvertaken if
+// the stream has a later message of this kiosk.
 func (h *Hub) publish(ctx context.Context, kioskID string, place uint64, events []event.Opened) (last stored, err error) {
 	var text []byte
 	if len(events) > 1 {
-		text = make([]byte, 0, maxMessage+event.MaxSize) // room for the one that turns out to be too many
+		text = make([]byte, 0, maxMessage+event.MaxSize) // room for the event that makes it too large
 	}
 	for n := 0; len(events) > 0; events = events[n:] {
 		if text, n, err = makeMessage(text, events); err != nil {
@@ -104,7 +105,7 @@ func (h *Hub) publishOne(ctx context.Context, subject string, place uint64, text
 	return ack.Sequence, nil
 }
 
-// readEnds reads the first and the last event of a message.
+// readEnds reads a message's first and last event.
 func readEnds(msg *jetstream.RawStreamMsg) (first, last stored, err error) {
 	events := readMessage(msg.Data)
 	if first, err = readStored(events[0], msg.Sequence); err != nil {
@@ -114,7 +115,7 @@ func readEnds(msg *jetstream.RawStreamMsg) (first, last stored, err error) {
 	return first, last, err
 }
 
-// readWithin reads the event of a message that comes after i others.
+// readWithin reads the event at index i of a message.
 func readWithin(msg *jetstream.RawStreamMsg, i int) (stored, error) {
 	events := readMessage(msg.Data)
 	if i >= len(events) {
@@ -123,7 +124,7 @@ func readWithin(msg *jetstream.RawStreamMsg, i int) (stored, error) {
 	return readStored(events[i], msg.Sequence)
 }
 
-// readStored reads what the next event has to be held against.
+// readStored reads those parts of an event that the next event must match.
 func readStored(text []byte, place uint64) (stored, error) {
 	var plain struct {
 		Sequence string          `json:"sequence"`

@@ -10,18 +10,18 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// caller is who makes a request, by the certificate of the connection.
+// caller is the client that makes a request, as its certificate names it.
 type caller struct {
 	hubapi.Identity
 	cert *x509.Certificate
 }
 
-// operation is one of the API: what it answers is written, or an error
-// returned, which becomes a problem.
+// operation answers one kind of request. It either writes an answer or returns an
+// error, which becomes a problem document.
 type operation func(w http.ResponseWriter, r *http.Request, c caller) error
 
-// Handler returns the API. It takes who calls from the request's TLS state
-// and is of no use without mutual TLS.
+// Handler returns the API's handler. It reads the caller from the request's TLS state,
+// so it needs a server with mutual TLS.
 func (h *Hub) Handler() http.Handler {
 	mux := http.NewServeMux()
 	allowed := map[string][]string{} // methods by path
@@ -46,13 +46,13 @@ func (h *Hub) Handler() http.Handler {
 		}))
 	}
 	mux.Handle("/", h.answer(func(http.ResponseWriter, *http.Request, caller) error {
-		return apihttp.Problem(http.StatusNotFound, hubapi.KindNotFound, "there is nothing here", "")
+		return apihttp.Problem(http.StatusNotFound, hubapi.KindNotFound, "not found", "")
 	}))
 	return mux
 }
 
-// answer runs an operation for callers of one of the roles, for anybody with
-// a certificate when none is given.
+// answer runs an operation for callers that have one of the roles. Without roles any
+// client with a certificate may call.
 func (h *Hub) answer(op operation, roles ...hubapi.Role) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -67,7 +67,7 @@ func (h *Hub) answer(op operation, roles ...hubapi.Role) http.Handler {
 	})
 }
 
-// forPerson gives an operation on whose answer a person waits.
+// forPerson marks an operation for whose answer a person waits.
 func (h *Hub) forPerson(op operation) operation {
 	return func(w http.ResponseWriter, r *http.Request, c caller) error {
 		defer h.scheduler.beginPerson()()

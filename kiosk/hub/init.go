@@ -13,15 +13,16 @@ import (
 	"smartkiosk/kiosk/protocol/sealkey"
 )
 
-// InitOptions is what a new hub is told.
+// InitOptions are the settings of a new hub.
 type InitOptions struct {
 	Listen string // host:port to serve on
-	URL    string // https://host:port that kiosks call; the Web eID origin
+	URL    string // https://host:port under which kiosks call the hub; also the Web eID origin
 	Trust  string // a trust.toml or its folder to copy; "" for a template to fill in
 }
 
-// Init makes a hub's folder: a CA, the hub's certificate, the keys that open
-// events and sign policies, hub.toml, rules.toml, and trust/. It refuses a folder that is a hub already.
+// Init makes a hub's folder: a CA, the hub's certificate, the keys that open events and
+// sign policies, hub.toml, rules.toml and trust/. It refuses a folder that already holds
+// a hub.
 func Init(dir string, o InitOptions) error {
 	if err := initialise(dir, o); err != nil {
 		return fmt.Errorf("cannot make a hub in %s: %w", dir, err)
@@ -31,7 +32,7 @@ func Init(dir string, o InitOptions) error {
 
 func initialise(dir string, o InitOptions) error {
 	if _, err := os.Stat(filepath.Join(dir, settingsFile)); err == nil {
-		return errors.New("there is one already")
+		return errors.New("the folder already holds a hub")
 	}
 	if err := checkURL(o.URL); err != nil {
 		return err
@@ -65,12 +66,12 @@ func initialise(dir string, o InitOptions) error {
 	if err := os.WriteFile(filepath.Join(dir, rulesFile), []byte(rulesTemplate), 0o600); err != nil {
 		return err
 	}
-	// Last, because it is what makes the folder a hub.
+	// hub.toml comes last, because a folder with it counts as a hub.
 	return os.WriteFile(filepath.Join(dir, settingsFile), fmt.Appendf(nil, settingsTemplate, o.Listen, o.URL), 0o644)
 }
 
-// serverHosts lists the names that the hub's certificate is to have: the
-// URL's, and the address listened on if it is one.
+// serverHosts lists the names for the hub's certificate: the host of the URL, and the
+// host of the listen address if that is a definite one.
 func serverHosts(o InitOptions) ([]string, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil {

@@ -29,7 +29,7 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 		return failure
 	}
 	events, refusal := chainOf(c.Name, opened, failure)
-	// What comes before a refused event is good and is kept.
+	// The events before a refused event are valid, and the hub stores them.
 	acknowledged, err := h.keep(r.Context(), c.Name, events)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	return apihttp.WriteJSON(w, http.StatusOK, hubapi.Acknowledgement{Acknowledged: acknowledged})
 }
 
-// readEvents reads a batch to its end and gives each of its events to add.
+// readEvents reads a batch to its end and calls add with each event.
 func readEvents(body io.Reader, add func(json.RawMessage)) error {
 	n := 0
 	err := scan.Array(body, func(text []byte) error {
@@ -56,17 +56,16 @@ func readEvents(body io.Reader, add func(json.RawMessage)) error {
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		return apihttp.TooLarge("the body is too large")
 	}
-	return apihttp.Malformed("the body is no JSON array of events")
+	return apihttp.Malformed("the body is not a JSON array of events")
 }
 
-// chainOf gives the events of a kiosk's batch up to the first that is not as it
-// must be, of which the refusal tells (nil when all are): the one after those that
-// were opened, if failure says that it was not, or one of them. Those returned
-// are the kiosk's own and one chain.
+// chainOf checks a kiosk's batch. It returns the events up to the first bad one, and a
+// refusal for that one (nil if all are good). The events that it returns belong to this
+// kiosk and form one chain. failure says why the event after opened could not be opened.
 func chainOf(kioskID string, opened []event.Opened, failure error) (events []event.Opened, refusal *hubapi.Problem) {
 	for i, e := range opened {
 		if e.Kiosk != kioskID {
-			return opened[:i], refusedEvent(i, errors.New("the event is another kiosk's"))
+			return opened[:i], refusedEvent(i, errors.New("the event belongs to another kiosk"))
 		}
 		if i > 0 {
 			if p := misplaced(i, e, opened[i-1].Sequence, opened[i-1].Link); p != nil {
@@ -80,17 +79,17 @@ func chainOf(kioskID string, opened []event.Opened, failure error) (events []eve
 	return opened, nil
 }
 
-// keep stores the events that the hub does not have yet, and gives the
-// sequence of the last one. The events are one chain, and any number of hubs
-// may do the same at once: each message of events is stored only if the last one of the
-// kiosk is still the one that was looked at.
+// keep stores those events that the hub does not have yet, and returns the sequence
+// number of the last one. events are one chain. Several hubs may do this for the same
+// kiosk at the same time: JetStream stores a message only if the kiosk's last message is
+// still the one that this hub has checked.
 func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (acknowledged uint64, err error) {
-	// To read the last one again after a backlog is to read half a megabyte.
+	// The cache saves reading half a megabyte from the stream after a backlog.
 	if last, ok := h.lastEvents.Load(kioskID); ok && len(events) > 0 {
 		if err := h.keepAfter(ctx, kioskID, last.(stored), events); err == nil {
 			return events[len(events)-1].Sequence, nil
 		}
-		// It may not be the last any more.
+		// The cached event may no longer be the last one.
 	}
 	for {
 		last, err := h.lastOf(ctx, kioskID)
@@ -102,7 +101,7 @@ func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (
 		}
 		err = h.keepAfter(ctx, kioskID, last, events)
 		if errors.Is(err, errOvertaken) {
-			continue // somebody stored some of these; see which
+			continue // another hub stored some of these; find out which
 		}
 		if err != nil {
 			return 0, err
@@ -111,8 +110,8 @@ func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (
 	}
 }
 
-// keepAfter is keep where last is the kiosk's last one. It fails with errOvertaken
-// when it is not.
+// keepAfter stores events after last, the kiosk's last event. It fails with errOvertaken
+// if the stream has a later one.
 func (h *Hub) keepAfter(ctx context.Context, kioskID string, last stored, events []event.Opened) error {
 	fresh, lost, err := h.join(ctx, kioskID, last, events)
 	if err != nil {
@@ -133,8 +132,8 @@ func (h *Hub) keepAfter(ctx context.Context, kioskID string, last stored, events
 	return nil
 }
 
-// misplaced says why e, at place i of a batch, does not follow the event of
-// this sequence and link; nil when it does.
+// misplaced checks that e, at index i of a batch, follows the event with this sequence
+// number and link. It returns nil if it does.
 func misplaced(i int, e event.Opened, sequence uint64, link []byte) *hubapi.Problem {
 	switch {
 	case e.Sequence != sequence+1:
@@ -149,14 +148,14 @@ func misplaced(i int, e event.Opened, sequence uint64, link []byte) *hubapi.Prob
 }
 
 func conflict(i int, sequence uint64) *hubapi.Problem {
-	p := apihttp.Problem(http.StatusConflict, hubapi.KindConflict, "not the chain of events that the hub has",
-		fmt.Sprintf("sequence %d is or follows another event than the hub's", sequence))
+	p := apihttp.Problem(http.StatusConflict, hubapi.KindConflict, "the hub has another chain of events",
+		fmt.Sprintf("sequence %d differs from the hub's event, or follows another one", sequence))
 	p.Event = &i
 	return p
 }
 
 func refusedEvent(i int, err error) *hubapi.Problem {
-	p := apihttp.Problem(http.StatusUnprocessableEntity, hubapi.KindEvent, "an event is not acceptable", err.Error())
+	p := apihttp.Problem(http.StatusUnprocessableEntity, hubapi.KindEvent, "an event is not valid", err.Error())
 	p.Event = &i
 	return p
 }

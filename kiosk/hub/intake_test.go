@@ -175,7 +175,7 @@ func TestForeignEventsAreRefused(t *testing.T) {
 	k1.wantProblem(posing.events(1), hubapi.KindEvent, 0, 0, "another key")
 	k1.wantProblem([]json.RawMessage{altered}, hubapi.KindEvent, 0, 0, "attributes differ")
 	b.holds()
-	k1.wantProblem(append(slices.Clone(good), slander.events(1)...), hubapi.KindEvent, 1, 0, "another kiosk's")
+	k1.wantProblem(append(slices.Clone(good), slander.events(1)...), hubapi.KindEvent, 1, 0, "belongs to another kiosk")
 	b.holds("k1/1") // what came before the slander
 }
 

@@ -8,18 +8,17 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// What a kiosk hands over joins what the hub has of it already: the answer to
-// the same events may have been lost on its way. Since then the kiosk may have
-// lost events of its own, with a part of its disk, and have put an event of
-// event.TypeLost in the place of each. The hub keeps the events that it has. Only
-// where the last one of them is such a one may the chain go on from another
-// link than the hub's, which the hub says in the stream by an event of its own,
-// event.TypeKept.
+// A kiosk may send events that the hub already has, for example when the hub's answer
+// got lost. In the meantime the kiosk may have lost some of those events itself, with a
+// part of its disk. It then sends an event of type event.TypeLost in the place of each.
+// The hub keeps the events that it has. If the kiosk has lost the hub's last event, its
+// chain continues from another link than the hub's. The hub then records this in the
+// stream with an event of its own, event.TypeKept.
 
-// join gives those of a chain of events that come after the hub's last of this
-// kiosk. Known events must be the same as the hub's, or lost to the kiosk. lost is
-// the event in which the kiosk says that it has lost the hub's last, if that is
-// to be written down before fresh events are; otherwise nil.
+// join returns the events of a chain that come after last, the hub's last event of this
+// kiosk. The events up to last must equal the hub's, unless the kiosk has lost them.
+// lost is the event with which the kiosk says that it has lost the hub's last event, if
+// the hub must record that before it stores fresh; otherwise nil.
 func (h *Hub) join(ctx context.Context, kioskID string, last stored, events []event.Opened) (fresh []event.Opened, lost *event.Opened, err error) {
 	first, final := events[0], events[len(events)-1]
 	if first.Sequence > last.sequence {
@@ -31,7 +30,7 @@ func (h *Hub) join(ctx context.Context, kioskID string, last stored, events []ev
 	n := int(min(final.Sequence, last.sequence)-first.Sequence) + 1
 	for i := range n {
 		if i < n-1 && !standsIn(events[i+1]) || events[i].Type == event.TypeLost {
-			continue // proven by the one after it, or not to be
+			continue // the next event's link proves this one; a lost event cannot be proven
 		}
 		if err := h.same(ctx, kioskID, last, events[i], i); err != nil {
 			return nil, nil, err
@@ -46,12 +45,12 @@ func (h *Hub) join(ctx context.Context, kioskID string, last stored, events []ev
 	return fresh, &end, nil
 }
 
-// standsIn tells whether an event need not prove the one before it: it took
-// another's place when nobody may have known any more what that linked to.
+// standsIn reports whether an event took the place of another one. Such an event does not
+// prove the event before it, because the kiosk may no longer have known that link.
 func standsIn(e event.Opened) bool { return e.Type == event.TypeLost || e.Type == event.TypeParked }
 
-// same holds e, at place i of a batch, against the event of the hub's with its
-// sequence.
+// same compares e, the event at index i of a batch, with the hub's event that has the
+// same sequence number.
 func (h *Hub) same(ctx context.Context, kioskID string, last stored, e event.Opened, i int) error {
 	known := last
 	if e.Sequence != last.sequence || last.kept {
@@ -66,11 +65,11 @@ func (h *Hub) same(ctx context.Context, kioskID string, last stored, e event.Ope
 	return nil
 }
 
-// publishKept writes down, behind the kiosk's message at place, that the kiosk
-// has lost its last event and says so in this one.
+// publishKept stores, after the kiosk's message at place, a note that the kiosk has lost
+// the hub's last event and says so in the event lost.
 func (h *Hub) publishKept(ctx context.Context, kioskID string, place uint64, lost event.Opened) (stored, error) {
 	var said event.Lost
-	_ = json.Unmarshal(lost.Payload, &said) // what cannot be read was not said; Kept has all of it
+	_ = json.Unmarshal(lost.Payload, &said) // the range is for the reader only; Kept holds the whole event
 	id, err := event.NewID(h.now(), h.rand)
 	if err != nil {
 		return stored{}, err
@@ -84,6 +83,6 @@ func (h *Hub) publishKept(ctx context.Context, kioskID string, place uint64, los
 	if place, err = h.publishOne(ctx, eventsSubject+kioskID, place, text); err != nil {
 		return stored{}, err
 	}
-	h.log.Warn("kiosk lost events that are kept here", "kiosk", kioskID, "sequence", lost.Sequence, "from", said.From, "through", said.Through)
+	h.log.Warn("kiosk lost events that the hub still has", "kiosk", kioskID, "sequence", lost.Sequence, "from", said.From, "through", said.Through)
 	return stored{place: place, sequence: lost.Sequence, kept: true}, nil
 }

@@ -49,7 +49,7 @@ func readPrivateJWK(path string) (jose.JSONWebKey, error) {
 	}
 	var key jose.JSONWebKey
 	if json.Unmarshal(text, &key) != nil || key.IsPublic() || !key.Valid() {
-		return jose.JSONWebKey{}, fmt.Errorf("cannot read the hub's key: %s holds no private JWK", path)
+		return jose.JSONWebKey{}, fmt.Errorf("cannot read the hub's key: %s does not hold a private JWK", path)
 	}
 	return key, nil
 }

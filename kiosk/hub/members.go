@@ -2,8 +2,8 @@ package hub
 
 import "smartkiosk/kiosk/protocol/event/scan"
 
-// members gives the values of these members of a JSON object, nil for one that is
-// not there, which are part of its text. What is not an object has none.
+// members returns the values of these members of a JSON object, as slices of text. A
+// member that is missing is nil. If text is not an object, all are nil.
 func members(text []byte, names ...string) [][]byte {
 	values := make([][]byte, len(names))
 	_ = scan.Object(text, func(name string, value []byte) error {

@@ -7,20 +7,19 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// What a message of the stream holds is synced to disk once, however many
-// events that is. So what a kiosk sends at once, after a time without a hub,
-// is stored as few messages of many events; in steady state it is one event,
-// and a message of one is that event alone.
+// JetStream syncs each message to disk once, however many events it holds. So the hub
+// stores a kiosk's backlog as few messages with many events each. In normal operation a
+// message is a single event.
 
-// maxMessage is the size in bytes that a message of several events stays
-// within. NATS servers take 1 MiB unless told otherwise, and what is read back
-// comes as base64, which must not be larger either. An event in plain is always
-// smaller: of event.MaxSize bytes sealed at most 48 KiB are the JWS, and 36 KiB
-// the payload.
+// maxMessage is the largest size in bytes of a message with several events. NATS servers
+// accept 1 MiB by default, and when a message is read back as base64 it must fit too. A
+// single opened event is always smaller: of event.MaxSize sealed bytes, at most 48 KiB
+// are the JWS and 36 KiB the payload.
 const maxMessage = 512 << 10
 
-// makeMessage gives the message of as many events, from the first on, as it may
-// hold, and their number. It writes over what buffer holds, if that is large enough.
+// makeMessage puts as many of the events as fit, from the first on, into one message. It
+// returns the message and the number of events in it. It reuses buffer if that is large
+// enough.
 func makeMessage(buffer []byte, events []event.Opened) (text []byte, n int, err error) {
 	text = append(buffer[:0], '[')
 	for _, e := range events {
@@ -43,13 +42,13 @@ func makeMessage(buffer []byte, events []event.Opened) (text []byte, n int, err 
 	return append(text, ']'), n, nil
 }
 
-// separator stands between the events of a message. No event in plain has a line
-// break, so that a message is taken apart without reading the JSON.
+// separator stands between the events of a message. An opened event contains no line
+// break, so a message can be split without parsing the JSON.
 const separator = ",\n"
 
-// readMessage gives the events of a message: those of a JSON array (CloudEvents
-// 1.0, JSON batch format) as makeMessage writes it, or else the one that it is.
-// What they hold is not looked at.
+// readMessage splits a message into its events: the elements of a JSON array
+// (CloudEvents 1.0, JSON batch format) as makeMessage writes it, or the single event. It
+// does not check the events.
 func readMessage(text []byte) (events [][]byte) {
 	text = bytes.TrimSpace(text)
 	within, ok := bytes.CutPrefix(text, []byte{'['})

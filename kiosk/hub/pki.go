@@ -20,9 +20,9 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// Lifetimes of what the hub's own CA issues. They are long because nothing
-// renews these certificates yet. A day before now is for kiosks whose clock
-// is slow.
+// Lifetimes of the certificates that the hub's own CA issues. They are long because
+// nothing renews these certificates yet. They begin a day early for kiosks whose clock is
+// slow.
 const (
 	caYears     = 20
 	serverYears = 10
@@ -44,7 +44,7 @@ func newKey() (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// newAuthority makes a CA that may issue end-entity certificates only.
+// newAuthority makes a CA that can issue end-entity certificates only.
 func newAuthority(now time.Time) (*authority, error) {
 	key, err := newKey()
 	if err != nil {
@@ -70,8 +70,8 @@ func newAuthority(now time.Time) (*authority, error) {
 	return &authority{cert, key}, nil
 }
 
-// server issues the certificate of a hub that is reached as hosts, each a DNS
-// name or an IP address.
+// server issues the hub's certificate for these hosts. Each is a DNS name or an IP
+// address.
 func (a *authority) server(key crypto.PublicKey, now time.Time, hosts ...string) ([]byte, error) {
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "Smartkiosk hub"},
@@ -108,8 +108,8 @@ func (a *authority) issue(template *x509.Certificate, key crypto.PublicKey, now 
 	return der, nil
 }
 
-// readRequest gives the key of a certificate request, which must be signed with
-// it and such as events can be signed with.
+// readRequest returns the public key of a certificate request. The request must be signed
+// with that key, and the key must be one that can sign events.
 func readRequest(text []byte) (crypto.PublicKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
@@ -154,7 +154,7 @@ func readAuthority(dir string) (*authority, error) {
 	return &authority{cert, signer}, nil
 }
 
-// readCertificate reads one PEM certificate and gives the file's text too.
+// readCertificate reads a PEM certificate. It also returns the text of the file.
 func readCertificate(path string) (*x509.Certificate, []byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

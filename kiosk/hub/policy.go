@@ -17,10 +17,10 @@ import (
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
-// OfflineConfig is what kiosks may decide while they cannot reach the hub.
+// OfflineConfig says what kiosks may decide while they cannot reach the hub.
 type OfflineConfig struct {
 	hubpolicy.OfflineRules
-	ValidFor hubpolicy.Duration `toml:"valid_for"` // from a kiosk's last contact
+	ValidFor hubpolicy.Duration `toml:"valid_for"` // how long a policy is valid after a kiosk's last contact
 	AskEvery hubpolicy.Duration `toml:"ask_every"` // how often kiosks ask for a newer policy
 }
 
@@ -29,12 +29,12 @@ func (c OfflineConfig) check() error {
 		return fmt.Errorf("offline: %w", err)
 	}
 	if c.AskEvery < hubpolicy.Duration(time.Second) || c.ValidFor < 2*c.AskEvery {
-		return fmt.Errorf("offline: ask_every has to be at least 1s, and valid_for at least twice that")
+		return fmt.Errorf("offline: ask_every must be at least 1s, and valid_for at least twice ask_every")
 	}
 	return nil
 }
 
-// policyAnswer answers GET /v1/kiosk.
+// policyAnswer handles GET /v1/kiosk.
 func (h *Hub) policyAnswer(w http.ResponseWriter, r *http.Request, c caller) error {
 	o, err := h.policyFor(c.Name)
 	if err != nil {
@@ -61,9 +61,9 @@ func (h *Hub) policyAnswer(w http.ResponseWriter, r *http.Request, c caller) err
 	return nil
 }
 
-// policyFor makes the policy of a kiosk. It is the same, to the letter, for
-// a quarter of their validity and on every hub of the same configuration: so a
-// kiosk need not fetch and write what it has.
+// policyFor makes the policy of a kiosk. For a quarter of valid_for it returns the same
+// bytes, on every hub with the same configuration, so that a kiosk need not fetch and
+// store a policy that it has.
 func (h *Hub) policyFor(kioskID string) (hubpolicy.Policy, error) {
 	key, err := holderKey(h.config.Sign)
 	if err != nil {
@@ -73,14 +73,14 @@ func (h *Hub) policyFor(kioskID string) (hubpolicy.Policy, error) {
 	valid := time.Duration(c.ValidFor)
 	issued := h.now().UTC().Truncate(valid / 4)
 	return hubpolicy.Policy{
-		Kiosk: kioskID, IssuedAt: issued, ValidUntil: issued.Add(valid / 4 * 5), // never less than valid_for from now
+		Kiosk: kioskID, IssuedAt: issued, ValidUntil: issued.Add(valid / 4 * 5), // at least valid_for from now
 		Offline: c.OfflineRules, Domains: in.domains.Documents(), CRLs: in.crls,
 		HolderKey: key, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
 	}, nil
 }
 
-// holderKey is the key of the holders' pseudonyms: any hub of the same keys has
-// the same.
+// holderKey derives the key of the holders' pseudonyms from the signing key, so that all
+// hubs with the same signing key use the same pseudonyms.
 func holderKey(sign jose.JSONWebKey) ([]byte, error) {
 	private, ok := sign.Key.(*ecdsa.PrivateKey)
 	if !ok {
@@ -93,17 +93,17 @@ func holderKey(sign jose.JSONWebKey) ([]byte, error) {
 	return hkdf.Key(sha256.New, secret, nil, "smartkiosk holders", sha256.Size)
 }
 
-// crlTransfer bounds how long a kiosk may take for a CRL set.
+// crlTransfer bounds how long the transfer of a CRL set to a kiosk may take.
 const crlTransfer = 10 * time.Minute
 
-// crlSet is GET /v1/crls/{digest}.
+// crlSet handles GET /v1/crls/{digest}.
 func (h *Hub) crlSet(w http.ResponseWriter, r *http.Request, _ caller) error {
 	crl := h.config.Trust.set(r.PathValue("digest"))
 	if crl == nil {
-		return apihttp.Problem(http.StatusNotFound, hubapi.KindNotFound, "there is nothing here", "no CRL in force, or before it, has this digest")
+		return apihttp.Problem(http.StatusNotFound, hubapi.KindNotFound, "not found", "neither a current CRL nor the one before it has this digest")
 	}
-	// Longer than any other answer. That this connection cannot have it says
-	// nothing that matters.
+	// This answer may take longer than any other. A connection without deadlines is
+	// fine too, so the error does not matter.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(crlTransfer))
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.WriteHeader(http.StatusOK)

@@ -13,7 +13,7 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// policy gets a kiosk's policy, which must verify with the key of its bundle.
+// policy fetches a kiosk's policy and verifies it with the key in the kiosk's bundle.
 func (b *bed) policy(p *party) hubpolicy.Policy {
 	b.t.Helper()
 	o, _ := b.versionedPolicy(p)
@@ -39,7 +39,7 @@ func (b *bed) versionedPolicy(p *party) (hubpolicy.Policy, string) {
 
 func TestPolicy(t *testing.T) {
 	b := newBed(t)
-	b.ahead = time.Until(time.Now().Truncate(18 * time.Hour).Add(18 * time.Hour)) // the begin of a quarter
+	b.ahead = time.Until(time.Now().Truncate(18 * time.Hour).Add(18 * time.Hour)) // the beginning of a quarter of valid_for
 	url := b.serve()
 	k1, k2 := b.kiosk(url, "k1"), b.kiosk(url, "k2")
 	o, version := b.versionedPolicy(k1)
@@ -47,13 +47,13 @@ func TestPolicy(t *testing.T) {
 		t.Errorf("the policy is %+v", o)
 	}
 	if left := o.ValidUntil.Sub(b.now()); left < 72*time.Hour || left > 90*time.Hour {
-		t.Errorf("they are valid for %s", left)
+		t.Errorf("the policy is valid for %s", left)
 	}
 	if o.Seal.KeyID != b.publicSeal().KeyID || !o.Seal.IsPublic() {
-		t.Error("they seal to another key")
+		t.Error("the policy names another sealing key")
 	}
 
-	// The set is the CRL of the trust domain, and judges as it.
+	// The CRL set is that of the trust domain, and it can be used.
 	body, err := k1.CRLSet(t.Context(), o.CRLs[0].Digest)
 	if err != nil {
 		t.Fatal(err)
@@ -64,34 +64,34 @@ func TestPolicy(t *testing.T) {
 	}
 	crl, err := trust.ReadCRLSet(bytes.NewReader(set))
 	if err != nil || crl.Len() == 0 {
-		t.Fatalf("the set is of no use: %v", err)
+		t.Fatalf("cannot use the CRL set: %v", err)
 	}
 	if _, err := trust.FromDocuments(o.Domains, map[string][]*trust.CRL{o.CRLs[0].Domain: {crl}}); err != nil {
 		t.Error(err)
 	}
 
-	// They stay the same, on another hub too, and end in time.
+	// The policy stays the same, on another hub too, for a quarter of valid_for.
 	if jws, err := k1.to(b.serve()).Policy(t.Context(), version); jws != "" || err != nil {
 		t.Errorf("another hub has another policy: %v", err)
 	}
 	b.advance(17 * time.Hour)
 	if jws, err := k1.Policy(t.Context(), version); jws != "" || err != nil {
-		t.Errorf("after 17 h there are others: %v", err)
+		t.Errorf("after 17 h the policy has changed: %v", err)
 	}
 	b.advance(time.Hour)
 	later, newer := b.versionedPolicy(k1)
 	if newer == version || !later.ValidUntil.After(o.ValidUntil) || !later.IssuedAt.After(o.IssuedAt) {
-		t.Error("after a quarter of their time they are not new")
+		t.Error("after a quarter of valid_for there is no new policy")
 	}
 	if b.policy(k2).Kiosk != "k2" {
-		t.Error("a kiosk has another's policy")
+		t.Error("a kiosk got the policy of another one")
 	}
 	if _, err := k1.CRLSet(t.Context(), strings.Repeat("0", 64)); err == nil {
-		t.Error("a CRL that there is not is no error")
+		t.Error("a CRL set that does not exist gives no error")
 	}
 }
 
-// The JSON of a policy holds no secret of the hub's.
+// The JSON of a policy holds no secret of the hub.
 func TestPolicyHoldsNoSecret(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
@@ -104,7 +104,7 @@ func TestPolicyHoldsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bytes.Contains(text, []byte(`"d":`)) {
-		t.Errorf("a private key is in the policy: %s", text)
+		t.Errorf("the policy contains a private key: %s", text)
 	}
 }
 
@@ -112,9 +112,9 @@ func TestOfflineConfig(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"[offline]\nrule = \"always\"", `rule is "always"`},
 		{"[offline]\nrule = \"trusted\"\nvalid_for = \"20m\"", "valid_for at least twice"},
-		{"[offline]\nrule = \"trusted\"\nask_every = \"0s\"", "ask_every has to be"},
+		{"[offline]\nrule = \"trusted\"\nask_every = \"0s\"", "ask_every must be"},
 		{"[offline]\nrules = \"trusted\"", "unknown key"},
-		{"[crls]\nevery = \"1s\"", "less than a minute"},
+		{"[crls]\nevery = \"1s\"", "must be at least 1m"},
 	} {
 		if _, err := parseSettings([]byte("listen = \"127.0.0.1:1\"\nurl = \"https://127.0.0.1:1\"\n" + c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.text, err, c.want)
@@ -122,6 +122,6 @@ func TestOfflineConfig(t *testing.T) {
 	}
 	s, err := parseSettings([]byte("listen = \"127.0.0.1:1\"\nurl = \"https://127.0.0.1:1\"\n"))
 	if err != nil || s.Offline.Rule != hubpolicy.Never {
-		t.Errorf("a hub that says nothing lets kiosks decide %q, %v", s.Offline.Rule, err)
+		t.Errorf("without settings the offline rule is %q, %v", s.Offline.Rule, err)
 	}
 }

@@ -21,9 +21,9 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// While a person waits, and a moment longer, one event of all backlogs is opened at a
-// time; otherwise as many as there are processors.
-func TestPersonsGoFirst(t *testing.T) {
+// While a person waits, and for lingerTime after the answer, the hub opens one event of
+// all backlogs at a time; otherwise one for each processor.
+func TestPersonsComeBeforeBacklogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		processors := runtime.GOMAXPROCS(4)
 		defer runtime.GOMAXPROCS(processors)
@@ -33,7 +33,7 @@ func TestPersonsGoFirst(t *testing.T) {
 			go func() {
 				s.beginOpening()
 				opening.Add(1)
-				time.Sleep(time.Millisecond) // the bubble's
+				time.Sleep(time.Millisecond) // synctest's clock
 				opening.Add(-1)
 				opened.Add(1)
 				s.endOpening()
@@ -43,32 +43,32 @@ func TestPersonsGoFirst(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			if opening.Load() != want || opened.Load() != done {
-				t.Errorf("%s: %d are opened at once, want %d; %d are done, want %d", when, opening.Load(), want, opened.Load(), done)
+				t.Errorf("%s: %d events are being opened, want %d; %d are done, want %d", when, opening.Load(), want, opened.Load(), done)
 			}
 		}
 		half := func() { time.Sleep(500 * time.Microsecond) }
 		half()
 		at("without a person", 4, 0)
 		first, second := s.beginPerson(), s.beginPerson()
-		at("a person comes", 4, 0)
+		at("a person arrives", 4, 0)
 		half()
-		at("those under way are done", 1, 4)
+		at("the events under way are done", 1, 4)
 		time.Sleep(time.Millisecond)
 		at("a person waits", 1, 5)
 		first()
-		at("one of two is served", 1, 5)
+		at("one of two persons has an answer", 1, 5)
 		second()
-		at("both are, just now", 1, 5)
+		at("both have just got their answers", 1, 5)
 		time.Sleep(lingerTime)
 		half()
-		at("a while ago", 4, 5+int32(lingerTime/time.Millisecond))
+		at("after lingerTime", 4, 5+int32(lingerTime/time.Millisecond))
 		time.Sleep(time.Second)
-		at("in the end", 0, 1000)
+		at("at the end", 0, 1000)
 	})
 }
 
-// While a person waits a message is stored when no event is opened, and the other way
-// round; otherwise both at once.
+// While a person waits, the hub does not store a message and open an event at the same
+// time.
 func TestStoringTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s scheduler
@@ -82,18 +82,18 @@ func TestStoringTakesTurns(t *testing.T) {
 		go open()
 		synctest.Wait()
 		if opening.Load() {
-			t.Error("an event is opened while a message is stored and a person waits")
+			t.Error("an event is opened while a message is being stored and a person waits")
 		}
 		stored()
 		synctest.Wait()
 		if !opening.Load() {
-			t.Error("no event is opened once the message is stored")
+			t.Error("the event is not opened after the message was stored")
 		}
 	})
 }
 
-// Whoever waits for a challenge or for a verdict waits as a person.
-func TestWhoWaitsIsAPerson(t *testing.T) {
+// Requests for a challenge and for a verdict count as a person who waits.
+func TestPersonRequestsAreScheduled(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
 	var seen []int
@@ -119,7 +119,7 @@ func TestWhoWaitsIsAPerson(t *testing.T) {
 	nonce := call("/v1/challenges", "").Nonce
 	verdict := call("/v1/authentications", fmt.Sprintf(`{"visit":"v","nonce":%q,"token":{}}`, nonce)).Verdict
 	if verdict == "" || !slices.Equal(seen, []int{1, 1}) || h.scheduler.waiting != 0 {
-		t.Errorf("%v persons waited, and %d thereafter; the verdict is %q", seen, h.scheduler.waiting, verdict)
+		t.Errorf("persons who waited: %v, afterwards %d; the verdict is %q", seen, h.scheduler.waiting, verdict)
 	}
 }
 

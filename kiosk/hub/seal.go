@@ -11,7 +11,7 @@ import (
 	"smartkiosk/kiosk/protocol/sealkey"
 )
 
-// opener opens events by the sealing keys as they are now.
+// opener returns an Opener with the current sealing keys.
 func (h *Hub) opener() *event.Opener {
 	var keys []jose.JSONWebKey
 	for _, k := range h.config.Seal.Keys() {
@@ -20,13 +20,13 @@ func (h *Hub) opener() *event.Opener {
 	return event.NewOpener(keys...)
 }
 
-// SealingKey is one of a hub's keys, as its operator is to know it.
+// SealingKey describes one of the hub's sealing keys for its operator.
 type SealingKey struct {
 	ID       string
-	Made     time.Time // zero if nothing says
-	Replaced time.Time // zero if events are sealed to it
-	// Kiosks are those with a bundle in the hub's folder that may have sealed
-	// events to it.
+	Made     time.Time // zero if the file does not say
+	Replaced time.Time // zero if kiosks seal events to it now
+	// Kiosks are those kiosks with a bundle in the hub's folder that may have sealed
+	// events to this key.
 	Kiosks []string
 }
 
@@ -59,14 +59,14 @@ func SealingKeys(dir string) ([]SealingKey, error) {
 	return list, nil
 }
 
-// begun says when the key was made that a kiosk began with: it never seals to
-// an older one.
+// begun says when the first sealing key of a kiosk was made. The kiosk never seals to an
+// older key.
 type begun struct {
 	kiosk string
 	made  time.Time
 }
 
-// begunWith reads the bundles in a hub's folder.
+// begunWith reads the first sealing keys from the bundles in a hub's folder.
 func begunWith(dir string) ([]begun, error) {
 	bundles, err := os.ReadDir(filepath.Join(dir, kiosksDir))
 	if err != nil {
@@ -74,17 +74,16 @@ func begunWith(dir string) ([]begun, error) {
 	}
 	var all []begun
 	for _, b := range bundles {
-		// A bundle that was carried away leaves its key unknown, and maybe its
-		// name.
+		// If the bundle was moved to its kiosk, the key is unknown.
 		k, _ := sealkey.ReadPublic(filepath.Join(dir, kiosksDir, b.Name(), bundleSealFile))
 		all = append(all, begun{b.Name(), k.Made})
 	}
 	return all, nil
 }
 
-// RotateSealingKey makes a sealing key, which kiosks are told of from now on,
-// and gives its ID. What is sealed to the others is opened as before. A hub
-// that serves takes note by itself, within seconds.
+// RotateSealingKey makes a new sealing key and returns its ID. The policies name it from
+// now on. The hub still opens events that were sealed to the older keys. A running hub
+// loads the new key within seconds.
 func RotateSealingKey(dir string) (id string, err error) {
 	if _, err := readSettings(dir); err != nil {
 		return "", err

@@ -15,7 +15,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// serving runs a hub's own Serve until stop, which gives what it returned.
+// serving runs a hub's own Serve until stop is called. stop returns Serve's error.
 func (b *bed) serving() (url string, stop func() error) {
 	b.t.Helper()
 	h := b.open()
@@ -49,9 +49,9 @@ func TestServeOnlyByMutualTLS(t *testing.T) {
 		want   string // in the error; "" for none
 	}{
 		{"the kiosk", func(*tls.Config) {}, ""},
-		{"nobody", func(c *tls.Config) { c.Certificates = nil }, "certificate required"},
+		{"a client without a certificate", func(c *tls.Config) { c.Certificates = nil }, "certificate required"},
 		{"another hub's kiosk", func(c *tls.Config) {
-			// Sent whatever CA the hub asks for.
+			// Sends the certificate although the hub asks for another CA.
 			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				return &other.tls.Certificates[0], nil
 			}
@@ -76,7 +76,8 @@ func TestServeOnlyByMutualTLS(t *testing.T) {
 	}
 }
 
-// selfMade is a certificate with a fine identity, by a CA of one's own.
+// selfMade returns a certificate with a valid identity from a CA that the hub does not
+// trust.
 func selfMade(t *testing.T, id hubapi.Identity) *tls.Certificate {
 	t.Helper()
 	ca, err := newAuthority(time.Now())
@@ -94,7 +95,7 @@ func selfMade(t *testing.T, id hubapi.Identity) *tls.Certificate {
 	return &tls.Certificate{Certificate: [][]byte{cert, ca.cert.Raw}, PrivateKey: key}
 }
 
-// A certificate of the hub's CA for no role reaches /healthz and nothing else.
+// A certificate of the hub's CA without a known role can call /healthz only.
 func TestRoles(t *testing.T) {
 	b := newBed(t)
 	url, stop := b.serving()
@@ -124,7 +125,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// The end of Serve cuts long polls short and lets them answer.
+// When Serve ends, long polls end early and still get their answer.
 func TestServeEndsLongPolls(t *testing.T) {
 	b := newBed(t)
 	url, stop := b.serving()
@@ -146,7 +147,7 @@ func TestServeEndsLongPolls(t *testing.T) {
 	}
 }
 
-// A client that connected and asks nothing does not hold up the end of Serve.
+// A client that connects and sends no request does not delay the end of Serve.
 func TestServeEndsWithSilentClients(t *testing.T) {
 	b := newBed(t)
 	url, stop := b.serving()
@@ -155,8 +156,8 @@ func TestServeEndsWithSilentClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	// The connections are accepted in order: once this one has its answer,
-	// the silent one is the hub's too.
+	// The hub accepts connections in order: once this request is answered, the hub has
+	// accepted the silent connection too.
 	if _, _, err := b.consumer(url, "office").Feed(t.Context(), "office", 1, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +166,7 @@ func TestServeEndsWithSilentClients(t *testing.T) {
 	}
 }
 
-// Without a client certificate the handler itself lets nobody in.
+// The handler itself refuses requests without a client certificate.
 func TestHandlerWithoutTLS(t *testing.T) {
 	h := newBed(t).open()
 	for _, path := range []string{"/healthz", "/v1/openapi.yaml", "/"} {
@@ -181,8 +182,8 @@ func TestHandlerWithoutTLS(t *testing.T) {
 	}
 }
 
-// The embedded JetStream keeps what it acknowledged, is one process's alone,
-// and says when its folder is of no use.
+// The embedded JetStream keeps what it acknowledged, locks its folder, and reports a
+// folder that it cannot use.
 func TestEmbedded(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
@@ -196,7 +197,7 @@ func TestEmbedded(t *testing.T) {
 		t.Fatal(err)
 	}
 	nonce := newNonce(t, first, "k1")
-	if _, err := Open(t.Context(), cfg, quiet); err == nil || !strings.Contains(err.Error(), "another hub uses it") {
+	if _, err := Open(t.Context(), cfg, quiet); err == nil || !strings.Contains(err.Error(), "another hub uses the folder") {
 		t.Errorf("a second hub: got %v", err)
 	}
 	first.Close()
@@ -211,11 +212,11 @@ func TestEmbedded(t *testing.T) {
 
 	cfg.JetStream = "/dev/null/jetstream"
 	if _, err := Open(t.Context(), cfg, quiet); err == nil || !strings.HasPrefix(err.Error(), "cannot open JetStream in /dev/null/jetstream: ") {
-		t.Errorf("a folder that cannot be: got %v", err)
+		t.Errorf("a folder that cannot exist: got %v", err)
 	}
 }
 
-// Durability is not for the default of NATS to decide.
+// The embedded JetStream syncs every message, which is not the default of NATS.
 func TestEmbeddedSyncsAlways(t *testing.T) {
 	e, err := startEmbedded(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {

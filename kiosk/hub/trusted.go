@@ -15,39 +15,40 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// Validator judges a Web eID token for a nonce. A token that proves nobody is
-// a *trust.Refusal; any other error says that it cannot judge.
+// Validator verifies a Web eID token for a nonce. The error is a *trust.Refusal if the
+// token proves no holder; any other error means that the token could not be verified.
 type Validator interface {
 	Validate(ctx context.Context, token []byte, nonce string, at time.Time) (kiosk.Holder, error)
 }
 
-// Trust is whose cards a hub trusts, with the CRLs as they were fetched last.
-// Many may use it at once.
+// Trust holds the trust domains of a hub and the CRLs that were fetched last. It is safe
+// for concurrent use.
 type Trust struct {
 	origin string
 	ocsp   *trust.OCSP
-	files  *trust.Domains // as the operator's files have them
+	files  *trust.Domains // as in the operator's files
 
 	current atomic.Pointer[inForce]
 
 	mu   sync.Mutex
-	sets map[string]*trust.CRL // by digest: those in force, and those before
+	sets map[string]*trust.CRL // by digest: the current ones and the ones before them
 }
 
-// inForce are domains and the CRL sets that kiosks are told of with them.
+// inForce are the current trust domains, and the CRL sets that policies name.
 type inForce struct {
 	domains *trust.Domains
 	crls    []hubpolicy.CRL
 }
 
-// NewTrust trusts the domains for tokens of an origin, the hub's URL. ocsp may be
-// nil: then no responder is asked.
+// NewTrust makes a Trust for tokens with this origin, the hub's URL. Without ocsp it asks
+// no OCSP responder.
 func NewTrust(origin string, domains *trust.Domains, ocsp *trust.OCSP) (*Trust, error) {
 	t := &Trust{origin: origin, ocsp: ocsp, files: domains, sets: map[string]*trust.CRL{}}
 	return t, t.renew(nil)
 }
 
-// renew puts CRLs, by their domain, beside those of the operator's files.
+// renew replaces the fetched CRLs, given by their domain. The CRLs in the operator's
+// files stay.
 func (t *Trust) renew(fetched map[string][]*trust.CRL) error {
 	next := &inForce{domains: t.files.WithCRLs(fetched), crls: []hubpolicy.CRL{}}
 	sets := map[string]*trust.CRL{}
@@ -56,7 +57,7 @@ func (t *Trust) renew(fetched map[string][]*trust.CRL) error {
 			sum := sha256.New()
 			size, err := crl.WriteTo(sum)
 			if err != nil {
-				return fmt.Errorf("cannot name a CRL of trust domain %s: %w", name, err)
+				return fmt.Errorf("cannot hash a CRL of trust domain %s: %w", name, err)
 			}
 			digest := hex.EncodeToString(sum.Sum(nil))
 			next.crls = append(next.crls, hubpolicy.CRL{Domain: name, Digest: digest, Size: size})
@@ -66,7 +67,7 @@ func (t *Trust) renew(fetched map[string][]*trust.CRL) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if before := t.current.Swap(next); before != nil {
-		for _, c := range before.crls { // a kiosk may be about to ask for them
+		for _, c := range before.crls { // a kiosk with the policy before may still ask for them
 			if sets[c.Digest] == nil {
 				sets[c.Digest] = t.sets[c.Digest]
 			}
@@ -76,20 +77,20 @@ func (t *Trust) renew(fetched map[string][]*trust.CRL) error {
 	return nil
 }
 
-// set gives the CRL of a digest, nil if there is none.
+// set returns the CRL with this digest, or nil.
 func (t *Trust) set(digest string) *trust.CRL {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.sets[digest]
 }
 
-// Validate is webeid.Validator's.
+// Validate implements Validator; see webeid.Validator.
 func (t *Trust) Validate(ctx context.Context, token []byte, nonce string, at time.Time) (kiosk.Holder, error) {
 	p, err := t.Prove(ctx, token, nonce, at, at)
 	return p.Holder, err
 }
 
-// Prove is webeid.Validator's.
+// Prove verifies a token with the current trust domains; see webeid.Validator.Prove.
 func (t *Trust) Prove(ctx context.Context, token []byte, nonce string, at, revocation time.Time) (webeid.Proof, error) {
 	v := webeid.Validator{Origin: t.origin, Domains: t.current.Load().domains, OCSP: t.ocsp}
 	return v.Prove(ctx, token, nonce, at, revocation)

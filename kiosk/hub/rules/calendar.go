@@ -7,31 +7,31 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // a hub may run where there are no time zones
+	_ "time/tzdata" // a hub may run on a machine without time zone files
 
 	"github.com/pelletier/go-toml/v2"
 )
 
-// calendar is when a rule speaks.
+// calendar is the time during which a rule applies.
 type calendar struct {
 	zone        *time.Location
-	days        [7]bool   // by time.Weekday; all true where the rule names none
-	spans       []span    // nil for the whole day
-	start, stop time.Time // zero for no begin, no end; stop itself is out
+	days        [7]bool   // by time.Weekday; all true if the rule names no weekday
+	spans       []span    // nil means the whole day
+	start, stop time.Time // zero means no begin or no end; stop is exclusive
 }
 
-// span is a time of day from and to a minute, to itself being out. One that
-// goes over midnight belongs to the day it begins on, and has to at most from.
+// span is a time of day in minutes since midnight; to is exclusive. A span that crosses
+// midnight has to <= from and belongs to the day on which it begins.
 type span struct{ from, to int }
 
-// valid tells whether the rule is in force at a time, whatever the hour.
+// valid reports whether a time lies between the rule's begin and end.
 func (c calendar) valid(at time.Time) bool {
 	return !at.Before(c.start) && (c.stop.IsZero() || at.Before(c.stop))
 }
 
-// inHours tells whether weekday and hour are the rule's. Hours are those of
-// the clock on the wall: an hour that summer time repeats counts twice, one
-// that it leaves out never.
+// inHours reports whether the rule applies at this weekday and hour. Hours are local time:
+// an hour that is repeated at the end of summer time counts twice, and an hour that is
+// skipped at its beginning never comes.
 func (c calendar) inHours(at time.Time) bool {
 	if c.zone == nil {
 		return true
@@ -52,7 +52,7 @@ func (c calendar) inHours(at time.Time) bool {
 	return false
 }
 
-// weekdays by their names in the file, in the order of time.Weekday.
+// weekdays are the names in the file, in the order of time.Weekday.
 var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 // readDays reads weekdays, each "mon" or "mon-fri".
@@ -64,7 +64,7 @@ func readDays(texts []string) (days [7]bool, err error) {
 		}
 		from, to := weekday(first), weekday(last)
 		if from < 0 || to < 0 || isRange && from == to {
-			return days, fmt.Errorf("weekdays: %q is no day, and no range of days: write \"mon\" or \"mon-fri\"", text)
+			return days, fmt.Errorf("weekdays: %q is not a day or a range of days: write \"mon\" or \"mon-fri\"", text)
 		}
 		for d := from; ; d = (d + 1) % 7 {
 			if days[d] {
@@ -94,7 +94,7 @@ var hours = regexp.MustCompile(`^([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-
 func readSpan(text string) (span, error) {
 	m := hours.FindStringSubmatch(text)
 	if m == nil {
-		return span{}, fmt.Errorf("hours: %q has not the form \"07:00-17:00\"", text)
+		return span{}, fmt.Errorf("hours: %q does not have the form \"07:00-17:00\"", text)
 	}
 	minutes := func(h, m string) int {
 		hour, _ := strconv.Atoi(h)
@@ -106,13 +106,13 @@ func readSpan(text string) (span, error) {
 	case s.from >= 24*60 || s.to > 24*60:
 		return span{}, fmt.Errorf("hours: %q goes past 24:00", text)
 	case s.from == s.to:
-		return span{}, fmt.Errorf("hours: %q begins when it ends", text)
+		return span{}, fmt.Errorf("hours: %q is empty: it begins when it ends", text)
 	}
 	return s, nil
 }
 
-// readMoment reads a date or time of the file. A date stands for the midnight
-// it begins with, and as an end for the one it ends with.
+// readMoment reads a date or time of the file. A date means the midnight at its beginning
+// or, as an end, the midnight at its end.
 func readMoment(v any, zone *time.Location, end bool) (time.Time, error) {
 	switch v := v.(type) {
 	case nil:
@@ -133,7 +133,7 @@ func readMoment(v any, zone *time.Location, end bool) (time.Time, error) {
 		}
 		return v.AsTime(zone), nil
 	}
-	return time.Time{}, errors.New("it is no date or time, which stand without quotes: 2026-12-31 or 2026-12-31T17:00:00")
+	return time.Time{}, errors.New("it is not a date or time: write it without quotes, as 2026-12-31 or 2026-12-31T17:00:00")
 }
 
-var errZone = errors.New("timezone is missing, like \"Europe/Oslo\": days, hours and dates are read by it")
+var errZone = errors.New("timezone is missing: weekdays, hours and dates need one, like \"Europe/Oslo\"")

@@ -12,21 +12,19 @@ import (
 	"time"
 )
 
-// File is a rules file that is read anew when it changes. Many may use it at
-// once.
+// File is a rules file that is read again when it changes. It is safe for concurrent use.
 type File struct {
 	path    string
-	domains []string // that rules may name; nil for any
+	domains []string // the trust domains that rules may name; nil for any
 	current atomic.Pointer[Rules]
 	stale   atomic.Bool
 
-	mu  sync.Mutex
-	why string // the error of the last Reload, "" if there was none
+	mu        sync.Mutex
+	lastError string // of the last Reload; "" if it succeeded
 }
 
-// Open reads a rules file. domains are the trust domains that there are, so
-// that a rule about another one, which would never speak, is refused; with nil
-// any will do.
+// Open reads a rules file. domains are the existing trust domains: Open refuses a rule
+// about any other domain, because it would never apply. With nil, Open accepts any.
 func Open(path string, domains []string) (*File, error) {
 	f := &File{path: path, domains: domains}
 	r, err := f.read()
@@ -55,38 +53,36 @@ func (f *File) read() (*Rules, error) {
 	return r, nil
 }
 
-// Rules gives the rules in force: those of the last file that could be used.
+// Rules returns the current rules: those of the last version of the file without errors.
 func (f *File) Rules() *Rules { return f.current.Load() }
 
-// Stale tells whether the file as it is now cannot be used, so that Rules
-// gives those of before.
+// Stale reports whether the file has an error now, so that Rules returns older rules.
 func (f *File) Stale() bool { return f.stale.Load() }
 
-// Reload reads the file and puts its rules in force. What cannot be used
-// leaves the rules as they are. What changed is logged once.
+// Reload reads the file and uses its rules from now on. If the file has an error, the
+// current rules stay. Each change and each new error is logged once.
 func (f *File) Reload(log *slog.Logger) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	before := f.current.Load()
 	r, err := f.read()
 	if err != nil {
-		if f.stale.Store(true); err.Error() != f.why {
-			log.Error("rules not changed, those of before stay in force", "in_force", before.Version, "err", err)
-			f.why = err.Error()
+		if f.stale.Store(true); err.Error() != f.lastError {
+			log.Error("cannot load rules, the current rules stay in use", "version", before.Version, "err", err)
+			f.lastError = err.Error()
 		}
 		return
 	}
 	f.current.Store(r)
 	f.stale.Store(false)
-	if f.why != "" || r.Version != before.Version {
-		log.Info("rules in force", "version", r.Version, "rules", r.Len(), "before", before.Version)
-		f.why = ""
+	if f.lastError != "" || r.Version != before.Version {
+		log.Info("rules loaded", "version", r.Version, "rules", r.Len(), "before", before.Version)
+		f.lastError = ""
 	}
 }
 
-// Watch reloads the file at every interval until ctx ends. It looks at the
-// content: what a clock set back or a copy with its times kept would hide,
-// it sees.
+// Watch reloads the file at every interval until ctx ends. It compares contents, not
+// times, so it also finds a change by a copy that keeps the old time.
 func (f *File) Watch(ctx context.Context, every time.Duration, log *slog.Logger) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

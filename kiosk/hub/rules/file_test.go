@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A changed file is in force at the next look. One that cannot be used, or is
-// gone, leaves the rules of before, and that is said once.
+// A changed file is used after the next reload. If it has an error or is gone, the current
+// rules stay, and the error is logged once.
 func TestWatch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rules.toml")
 	write := func(text string) {
@@ -53,25 +53,25 @@ func TestWatch(t *testing.T) {
 			says    string
 			lines   int
 		}{
-			{"nothing", func() {}, false, false, "", 0},
-			{"another file", func() { write(allow) }, true, false, `msg="rules in force"`, 1},
-			{"a wrong one", func() { write("default = 1") }, true, true, `msg="rules not changed, those of before stay in force"`, 1},
-			{"nothing again", func() {}, true, true, "", 0},
-			{"none", func() { os.Remove(path) }, true, true, "is missing", 1},
-			{"a good one", func() { write(deny) }, false, false, "version=", 1},
-			{"a wrong one and back", func() { write("default = 2") }, false, true, "stay in force", 1},
-			{"back", func() { write(deny) }, false, false, "rules in force", 1},
+			{"no change", func() {}, false, false, "", 0},
+			{"another file", func() { write(allow) }, true, false, `msg="rules loaded"`, 1},
+			{"a file with an error", func() { write("default = 1") }, true, true, `msg="cannot load rules, the current rules stay in use"`, 1},
+			{"no change again", func() {}, true, true, "", 0},
+			{"no file", func() { os.Remove(path) }, true, true, "is missing", 1},
+			{"a good file", func() { write(deny) }, false, false, "version=", 1},
+			{"an error", func() { write("default = 2") }, false, true, "stay in use", 1},
+			{"the same good file", func() { write(deny) }, false, false, "rules loaded", 1},
 		} {
 			step.do()
-			// Two looks, as one could come before.
+			// Two reloads, because the first could come before the change.
 			<-time.After(2 * time.Second)
 			synctest.Wait()
-			text := text.take()
+			text := text.drain()
 			if got := f.Rules().Decide(Case{Subject: kari}).Allowed; got != step.allowed || f.Stale() != step.stale {
-				t.Errorf("%s: lets in %t, stale %t", step.what, got, f.Stale())
+				t.Errorf("%s: allowed %t, stale %t", step.what, got, f.Stale())
 			}
 			if got := strings.Count(text, "\n"); got != step.lines || !strings.Contains(text, step.says) {
-				t.Errorf("%s: it says\n%s", step.what, text)
+				t.Errorf("%s: it logs\n%s", step.what, text)
 			}
 		}
 		cancel()
@@ -79,7 +79,7 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// logged is what was logged since it was last taken.
+// logged collects the log lines since the last drain.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -91,14 +91,14 @@ func (l *logged) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-func (l *logged) take() string {
+func (l *logged) drain() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer l.text.Reset()
 	return l.text.String()
 }
 
-// A rule about a trust domain that is not there would never speak.
+// A rule about a trust domain that does not exist would never apply.
 func TestOpenKnowsDomains(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rules.toml")
 	if err := os.WriteFile(path, []byte(shifts), 0o600); err != nil {
@@ -109,7 +109,7 @@ func TestOpenKnowsDomains(t *testing.T) {
 			t.Errorf("%q: %v", known, err)
 		}
 	}
-	if _, err := Open(path, []string{"local"}); err == nil || !strings.Contains(err.Error(), `rule "day": domains: there is no trust domain "buypass", but ["local"]`) {
+	if _, err := Open(path, []string{"local"}); err == nil || !strings.Contains(err.Error(), `rule "day": domains: there is no trust domain "buypass", only ["local"]`) {
 		t.Errorf("got %v", err)
 	}
 }

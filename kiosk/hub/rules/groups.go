@@ -2,8 +2,8 @@ package rules
 
 import "slices"
 
-// Companions gives the kiosks that are in a group with this one, itself
-// included, in alphabetical order.
+// Companions returns this kiosk and all kiosks that share a group with it, in alphabetical
+// order.
 func (r *Rules) Companions(kiosk string) []string {
 	all := []string{kiosk}
 	for _, members := range r.groups {

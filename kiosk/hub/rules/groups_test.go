@@ -15,7 +15,7 @@ yard = ["k2", "k3"]
 		"k1": {"k1", "k2"}, "k2": {"k1", "k2", "k3"}, "k4": {"k4"},
 	} {
 		if got := r.Companions(kiosk); !slices.Equal(got, want) {
-			t.Errorf("with %s are %v, want %v", kiosk, got, want)
+			t.Errorf("the companions of %s are %v, want %v", kiosk, got, want)
 		}
 	}
 }

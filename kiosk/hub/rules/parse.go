@@ -13,7 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// file is a rules file as it stands in TOML.
+// file is the TOML form of a rules file.
 type file struct {
 	Default  string              `toml:"default"`
 	Timezone string              `toml:"timezone"`
@@ -36,13 +36,13 @@ type entry struct {
 	Until    any      `toml:"until"` // the same
 }
 
-// MaxFile is the longest rules file that is read, in bytes.
+// MaxFile is the size of the largest rules file in bytes.
 const MaxFile = 1 << 20
 
-// Parse reads rules. The secret of a webhook is read from a file in dir.
+// Parse reads rules. dir is the folder of the webhook's secret_file.
 func Parse(text []byte, dir string) (*Rules, error) {
 	if len(text) > MaxFile {
-		return nil, fmt.Errorf("it has more than %d bytes", MaxFile)
+		return nil, fmt.Errorf("the file has more than %d bytes", MaxFile)
 	}
 	var f file
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil {
@@ -57,13 +57,13 @@ func Parse(text []byte, dir string) (*Rules, error) {
 	sum := sha256.Sum256(text)
 	r := &Rules{Version: hex.EncodeToString(sum[:6]), allowByDefault: f.Default == "allow", groups: f.Groups}
 	if f.Default != "allow" && f.Default != "deny" {
-		return nil, fmt.Errorf("default = %q: say \"allow\" or \"deny\", what holds where no rule speaks", f.Default)
+		return nil, fmt.Errorf("default = %q: write \"allow\" or \"deny\", the decision if no rule applies", f.Default)
 	}
 	if f.Timezone != "" {
 		var err error
-		// "Local" would mean something else on each machine.
+		// "Local" would mean another zone on each machine.
 		if r.zone, err = time.LoadLocation(f.Timezone); err != nil || f.Timezone == "Local" {
-			return nil, fmt.Errorf("timezone = %q is none, like \"Europe/Oslo\"", f.Timezone)
+			return nil, fmt.Errorf("timezone = %q is unknown: write one like \"Europe/Oslo\"", f.Timezone)
 		}
 	}
 	if err := checkGroups(f.Groups); err != nil {
@@ -72,7 +72,7 @@ func Parse(text []byte, dir string) (*Rules, error) {
 	for i, e := range f.Rule {
 		read, err := e.read(f.Groups, r.zone)
 		if err == nil && slices.ContainsFunc(r.rules, func(other rule) bool { return other.Name == e.Name }) {
-			err = errors.New("there are two of that name")
+			err = errors.New("two rules have this name")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("rule %d %q: %w", i+1, e.Name, err)
@@ -88,16 +88,16 @@ func Parse(text []byte, dir string) (*Rules, error) {
 	return r, nil
 }
 
-// read makes a rule of e.
+// read checks e and makes a rule of it.
 func (e entry) read(groups map[string][]string, zone *time.Location) (r rule, err error) {
 	r = rule{entry: e, allow: e.Action == "allow", subjects: setOf(e.Subjects), domains: setOf(e.Domains), kiosks: e.kiosksOf(groups)}
 	if !label.MatchString(e.Name) {
-		return r, errors.New("its name must be lower-case letters, digits and hyphens")
+		return r, errors.New("the name must consist of lower-case letters, digits and hyphens")
 	}
 	if e.Action != "allow" && e.Action != "deny" {
-		return r, fmt.Errorf("action = %q: say \"allow\" or \"deny\"", e.Action)
+		return r, fmt.Errorf("action = %q: write \"allow\" or \"deny\"", e.Action)
 	}
-	said := e.From != nil || e.Until != nil
+	limited := e.From != nil || e.Until != nil
 	for _, l := range []struct {
 		name  string
 		parts []string
@@ -108,35 +108,35 @@ func (e entry) read(groups map[string][]string, zone *time.Location) (r rule, er
 		{"kiosks", e.Kiosks, checkLabel},
 		{"groups", e.Groups, func(name string) error {
 			if _, ok := groups[name]; !ok {
-				return errors.New("there is no such group under [groups]")
+				return errors.New("[groups] has no such group")
 			}
 			return nil
 		}},
 		{"weekdays", e.Weekdays, nil},
 		{"hours", e.Hours, nil},
 	} {
-		said = said || l.parts != nil
+		limited = limited || l.parts != nil
 		if err := checkList(l.name, l.parts, l.check); err != nil {
 			return r, err
 		}
 	}
-	if !said {
-		return r, errors.New("it would speak of everybody, everywhere, at all times: that is what default is for")
+	if !limited {
+		return r, errors.New("it applies to everybody, everywhere, at all times: use default for that")
 	}
 	r.calendar, err = e.calendar(zone)
 	return r, err
 }
 
-// checkList refuses a list that is there but empty, a part that stands twice,
-// and what check refuses.
+// checkList refuses a list that is present but empty, an element that occurs twice, and
+// elements that check refuses.
 func checkList(name string, parts []string, check func(part string) error) error {
 	if parts != nil && len(parts) == 0 {
-		return fmt.Errorf("%s is empty: leave it out if it does not matter", name)
+		return fmt.Errorf("%s is empty: leave it out to set no condition", name)
 	}
 	seen := set{}
 	for _, p := range parts {
 		if seen[p] {
-			return fmt.Errorf("%s: %q stands twice", name, p)
+			return fmt.Errorf("%s: %q occurs twice", name, p)
 		}
 		seen[p] = true
 		if check != nil {
@@ -174,17 +174,17 @@ func (e entry) calendar(zone *time.Location) (c calendar, err error) {
 		return c, fmt.Errorf("until: %w", err)
 	}
 	if !c.stop.IsZero() && !c.start.Before(c.stop) {
-		return c, errors.New("it ends before it begins: until is not after from")
+		return c, errors.New("until is not after from")
 	}
 	return c, nil
 }
 
-// checkDomains refuses a rule about a trust domain that is none of these.
+// checkDomains refuses a rule about a trust domain that is not in known.
 func (r *Rules) checkDomains(known []string) error {
 	for _, rule := range r.rules {
 		for _, d := range rule.Domains {
 			if !slices.Contains(known, d) {
-				return fmt.Errorf("rule %q: domains: there is no trust domain %q, but %q", rule.Name, d, known)
+				return fmt.Errorf("rule %q: domains: there is no trust domain %q, only %q", rule.Name, d, known)
 			}
 		}
 	}
@@ -207,25 +207,25 @@ func checkGroups(groups map[string][]string) error {
 }
 
 var (
-	// label is a name of a rule, a group, a kiosk or a trust domain.
+	// label is the form of the names of rules, groups, kiosks and trust domains.
 	label = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-	// subject is what kiosk/trust makes of a certificate: a Buypass number
-	// in its one form, or a trust domain and what its CA calls the holder.
+	// subject is the form of a holder's identifier, which package trust derives from a
+	// certificate: a Buypass number, or a trust domain and the CA's name for the holder.
 	subject = regexp.MustCompile(`^(?:UN:NO-9578-4050-[0-9]{1,32}|[a-z][a-z0-9-]*:[!-~](?:[ -~]{0,62}[!-~])?)$`)
 )
 
 func checkLabel(name string) error {
 	if !label.MatchString(name) {
-		return errors.New("it must be lower-case letters, digits and hyphens")
+		return errors.New("it must consist of lower-case letters, digits and hyphens")
 	}
 	return nil
 }
 
-// checkSubject refuses what no holder is called, as a rule that turns away
-// somebody would never speak then.
+// checkSubject refuses an identifier that no holder can have, because a deny rule for it
+// would never apply.
 func checkSubject(s string) error {
 	if !subject.MatchString(s) {
-		return errors.New("no holder is named so: write UN:NO-9578-4050-<digits>, or <trust domain>:<number or e-mail address>")
+		return errors.New("no holder has such an identifier: write UN:NO-9578-4050-<digits>, or <trust domain>:<number or e-mail address>")
 	}
 	return nil
 }

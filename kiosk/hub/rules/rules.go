@@ -1,12 +1,12 @@
-// Package rules decides who is let in, of those whose card is in order: by a
-// file of rules that the operator of a hub writes, and by the operator's own
-// system where the file names one. It reads no clock; only Open and File read
-// files, and only Webhook.Ask uses the network.
+// Package rules decides which holders of a valid card are let in. The operator of a hub
+// writes the rules into a file. The file may also name a webhook, the operator's own
+// system, which decides last. The package reads no clock. Only Open and File read files,
+// and only Webhook.Ask uses the network.
 //
 // # The file
 //
-//	default = "deny"                  # or "allow": what holds where no rule speaks
-//	timezone = "Europe/Oslo"          # of days, hours and dates below
+//	default = "deny"                  # or "allow": the decision if no rule applies
+//	timezone = "Europe/Oslo"          # for weekdays, hours and dates
 //
 //	[groups]                          # of kiosks
 //	workshop = ["k1", "k2"]
@@ -16,23 +16,22 @@
 //	action = "allow"                  # or "deny"
 //	subjects = ["UN:NO-9578-4050-900000001", "local:4711"]
 //	domains = ["buypass"]             # trust domains
-//	kiosks = ["k7"]                   # these,
-//	groups = ["workshop"]             # and those of these groups
-//	weekdays = ["mon-fri"]            # "mon" to "sun", or from one to another
-//	hours = ["07:00-17:00"]           # "22:00-06:00" belongs to the day it begins on
+//	kiosks = ["k7"]                   # these kiosks
+//	groups = ["workshop"]             # and the kiosks of these groups
+//	weekdays = ["mon-fri"]            # single days or ranges of days
+//	hours = ["07:00-17:00"]           # "22:00-06:00" belongs to the day on which it begins
 //	from = 2026-01-01                 # a date, or a time like 2026-01-01T07:00:00
-//	until = 2026-12-31                # a date includes that day, a time does not include itself
+//	until = 2026-12-31                # a date includes that day; a time is exclusive
 //
-//	[webhook]                         # asked last, of those whom the rules let in
+//	[webhook]                         # called only for holders whom the rules let in
 //	url = "https://door.example/admission"
 //	secret_file = "webhook.secret"    # whsec_ and 24 to 64 bytes as base64
 //	timeout = "1s"
 //	on_failure = "deny"               # or "allow"
 //
-// A rule speaks of a visit that meets everything it says; of a list, one part
-// has to be met. A rule that turns away goes before all that let in, whatever
-// their order. What a file says that is unknown, empty, contradictory or
-// without effect is an error.
+// A rule applies to a visit that meets all of its conditions; a list is met if one of its
+// elements is. A deny rule wins over every allow rule, whatever their order. Anything in a
+// file that is unknown, empty, contradictory or without effect is an error.
 package rules
 
 import (
@@ -42,11 +41,10 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// Rules are the rules of one file. They do not change, and many may use them
-// at once.
+// Rules are the rules of one file. They never change, so they are safe for concurrent use.
 type Rules struct {
-	Version string   // tells files apart: the begin of the SHA-256 of the text, hexadecimal
-	Webhook *Webhook // the operator's own system; nil if nobody is to be asked
+	Version string   // the first bytes of the SHA-256 of the file, hexadecimal
+	Webhook *Webhook // the operator's own system; nil if the file names none
 
 	allowByDefault bool
 	zone           *time.Location // nil if no rule needs one
@@ -63,16 +61,16 @@ type rule struct {
 	allow    bool
 	subjects set
 	domains  set
-	kiosks   set // groups' kiosks too
+	kiosks   set // including the kiosks of groups
 	calendar
 }
 
-// set is what a rule asks one thing of a visit to be in; nil asks nothing.
+// set is one condition of a rule: the values that meet it. nil is met by every value.
 type set map[string]bool
 
 func (s set) has(v string) bool { return s == nil || s[v] }
 
-// Case is a person at a kiosk, to be let in or not.
+// Case is a holder at a kiosk, for whom the rules decide.
 type Case struct {
 	Subject string // kiosk.Holder.ID
 	Domain  string // kiosk.Holder.Domain
@@ -80,14 +78,14 @@ type Case struct {
 	At      time.Time
 }
 
-// Decision is what rules say of a case.
+// Decision is the result of the rules for a case.
 type Decision struct {
 	Allowed bool
-	Reason  kiosk.Reason // why not: kiosk.RuleDenied, kiosk.OutsideHours or kiosk.NotAllowed
-	Rule    string       // the name of the rule that decided; "" if none did
+	Reason  kiosk.Reason // why the holder is denied: kiosk.RuleDenied, kiosk.OutsideHours or kiosk.NotAllowed
+	Rule    string       // the name of the rule that decided; "" if no rule applied
 }
 
-// Decide tells what the rules say of a case. The webhook is not asked.
+// Decide applies the rules to a case. It does not call the webhook.
 func (r *Rules) Decide(c Case) Decision {
 	d := Decision{Reason: kiosk.NotAllowed}
 	if r.allowByDefault {
@@ -109,7 +107,7 @@ func (r *Rules) Decide(c Case) Decision {
 	return d
 }
 
-// kiosksOf gives the kiosks that e is about, nil for any.
+// kiosksOf returns the kiosks to which e applies; nil means all.
 func (e entry) kiosksOf(groups map[string][]string) set {
 	if e.Kiosks == nil && e.Groups == nil {
 		return nil

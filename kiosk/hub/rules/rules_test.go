@@ -90,7 +90,7 @@ func TestDecide(t *testing.T) {
 	}{
 		// 2026-11-23 is a Monday.
 		{"a member of the group at its hour", ola, "buypass", "k2", "2026-11-23 07:00", allowed("day")},
-		{"a kiosk beside the group", ola, "buypass", "k7", "2026-11-23 12:00", allowed("day")},
+		{"a kiosk outside the group", ola, "buypass", "k7", "2026-11-23 12:00", allowed("day")},
 		{"the minute before", ola, "buypass", "k2", "2026-11-23 06:59", denied(kiosk.OutsideHours)},
 		{"the last minute", ola, "buypass", "k2", "2026-11-23 16:59", allowed("day")},
 		{"the minute after", ola, "buypass", "k2", "2026-11-23 17:00", denied(kiosk.OutsideHours)},
@@ -109,7 +109,7 @@ func TestDecide(t *testing.T) {
 		{"a guest on the last day", ola, "x", "k9", "2026-06-30 23:59", allowed("guest")},
 		{"a guest the day after", ola, "x", "k9", "2026-07-01 00:00", denied(kiosk.NotAllowed)},
 
-		{"turned away though let in before", banned, "buypass", "k1", "2026-11-23 12:00", Decision{Reason: kiosk.RuleDenied, Rule: "banned"}},
+		{"denied although another rule allows", banned, "buypass", "k1", "2026-11-23 12:00", Decision{Reason: kiosk.RuleDenied, Rule: "banned"}},
 	} {
 		got := r.Decide(Case{tt.subject, tt.domain, tt.kiosk, at(t, tt.at)})
 		if got != tt.want {
@@ -118,9 +118,9 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// Hours are those of the place's clock, whatever zone the hub's is in, in
-// summer as in winter.
-func TestHoursOfThePlace(t *testing.T) {
+// Hours are local time in the rules' time zone, in summer and in winter, whatever the
+// hub's own zone is.
+func TestHoursAreLocalTime(t *testing.T) {
 	r := parse(t, shifts)
 	for text, want := range map[string]bool{
 		"2026-07-01T05:00:00Z": true, // 07:00 in summer
@@ -148,12 +148,11 @@ func TestDefault(t *testing.T) {
 	}
 	but := parse(t, "default = \"allow\"\n[[rule]]\nname = \"closed\"\naction = \"deny\"\nkiosks = [\"k1\"]")
 	if got := but.Decide(visit); got != (Decision{Reason: kiosk.RuleDenied, Rule: "closed"}) {
-		t.Errorf("allow, but for a rule: got %+v", got)
+		t.Errorf("default allow with a deny rule: got %+v", got)
 	}
 }
 
-// Whoever a rule turns away is turned away, whatever rules stand around it
-// and in whatever order.
+// A deny rule wins over all allow rules, whatever their order.
 func TestDenyBeatsAllow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := []string{"a", "b", "c", "d"}
@@ -180,7 +179,7 @@ func TestDenyBeatsAllow(t *testing.T) {
 	})
 }
 
-// TestParseRefuses has a table of files of which each is wrong in one thing.
+// Each file of the table has one error.
 func TestParseRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -204,41 +203,41 @@ on_failure = "deny"
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"no TOML", `default = `, `default : `, "expected '='"},
-		{"no default", `default = "deny"`, ``, `default = "": say "allow" or "deny"`},
-		{"another default", `default = "deny"`, `default = "Deny"`, `default = "Deny": say`},
+		{"no default", `default = "deny"`, ``, `default = "": write "allow" or "deny"`},
+		{"another default", `default = "deny"`, `default = "Deny"`, `default = "Deny": write`},
 		{"an unknown key", `domains = `, `domain = `, "unknown key"},
 		{"no timezone", `timezone = "Europe/Oslo"`, ``, `rule 1 "day": timezone is missing`},
-		{"a timezone that is none", `Europe/Oslo`, `Europe/Olso`, `timezone = "Europe/Olso" is none`},
-		{"a timezone of the machine", `Europe/Oslo`, `Local`, `timezone = "Local" is none`},
+		{"an unknown timezone", `Europe/Oslo`, `Europe/Olso`, `timezone = "Europe/Olso" is unknown`},
+		{"a timezone of the machine", `Europe/Oslo`, `Local`, `timezone = "Local" is unknown`},
 		{"a group without kiosks", `workshop = ["k1", "k2"]`, `workshop = []`, `group "workshop" has no kiosks`},
-		{"a group with a kiosk twice", `workshop = ["k1", "k2"]`, `workshop = ["k1", "k1"]`, `"k1" stands twice`},
-		{"a group of no kiosk's name", `workshop = ["k1", "k2"]`, `workshop = ["K 1"]`, `"K 1": it must be lower-case letters`},
-		{"no such group", `groups = ["workshop"]`, `groups = ["worksop"]`, `groups: "worksop": there is no such group`},
-		{"a rule without name", `name = "night"`, ``, `rule 2 "": its name must be`},
-		{"two of one name", `name = "night"`, `name = "day"`, `rule 2 "day": there are two of that name`},
+		{"a group with a kiosk twice", `workshop = ["k1", "k2"]`, `workshop = ["k1", "k1"]`, `"k1" occurs twice`},
+		{"a group with a bad kiosk name", `workshop = ["k1", "k2"]`, `workshop = ["K 1"]`, `"K 1": it must consist of lower-case letters`},
+		{"no such group", `groups = ["workshop"]`, `groups = ["worksop"]`, `groups: "worksop": [groups] has no such group`},
+		{"a rule without name", `name = "night"`, ``, `rule 2 "": the name must`},
+		{"two rules with one name", `name = "night"`, `name = "day"`, `rule 2 "day": two rules have this name`},
 		{"no action", "name = \"night\"\naction = \"allow\"", `name = "night"`, `rule 2 "night": action = ""`},
-		{"a rule about everybody", `subjects = ["UN:NO-9578-4050-900000003"]`, ``, `rule 4 "banned": it would speak of everybody`},
+		{"a rule about everybody", `subjects = ["UN:NO-9578-4050-900000003"]`, ``, `rule 4 "banned": it applies to everybody`},
 		{"an empty list", `domains = ["buypass"]`, `domains = []`, `domains is empty`},
-		{"the older form of a subject", `UN:NO-9578-4050-900000003`, `9578-4050-900000003`, `no holder is named so`},
-		{"a bare number", `UN:NO-9578-4050-900000003`, `900000003`, `no holder is named so`},
-		{"a person's name", `UN:NO-9578-4050-900000003`, `Kari Prøve`, `no holder is named so`},
-		{"a day that is none", `weekdays = ["fri"]`, `weekdays = ["friday"]`, `weekdays: "friday" is no day`},
-		{"a range of one day", `weekdays = ["fri"]`, `weekdays = ["fri-fri"]`, `weekdays: "fri-fri" is no day`},
+		{"the older form of a subject", `UN:NO-9578-4050-900000003`, `9578-4050-900000003`, `no holder has such an identifier`},
+		{"a bare number", `UN:NO-9578-4050-900000003`, `900000003`, `no holder has such an identifier`},
+		{"a person's name", `UN:NO-9578-4050-900000003`, `Kari Prøve`, `no holder has such an identifier`},
+		{"an unknown day", `weekdays = ["fri"]`, `weekdays = ["friday"]`, `weekdays: "friday" is not a day`},
+		{"a range of one day", `weekdays = ["fri"]`, `weekdays = ["fri-fri"]`, `weekdays: "fri-fri" is not a day`},
 		{"a day twice", `weekdays = ["fri"]`, `weekdays = ["fri", "thu-sat"]`, `names a day twice`},
-		{"hours without minutes", `07:00-17:00`, `7-17`, `hours: "7-17" has not the form`},
-		{"hours past midnight's", `07:00-17:00`, `07:00-24:30`, `goes past 24:00`},
-		{"hours of nothing", `07:00-17:00`, `07:00-07:00`, `begins when it ends`},
-		{"a date in quotes", `from = 2026-06-01`, `from = "2026-06-01"`, `from: it is no date or time, which stand without quotes`},
-		{"a date that is none", `from = 2026-06-01`, `from = 2026-06-31`, `impossible date`},
-		{"an end before the begin", `until = 2026-06-30`, `until = 2026-05-31`, `it ends before it begins`},
-		{"a webhook in clear", `https://door`, `http://door`, `webhook: url = "http://door.example/admission" is no https URL`},
-		{"a webhook with a password in it", `https://door`, `https://a:b@door`, `is no https URL`},
-		{"a webhook without on_failure", `on_failure = "deny"`, ``, `webhook: on_failure = "": say`},
+		{"hours without minutes", `07:00-17:00`, `7-17`, `hours: "7-17" does not have the form`},
+		{"hours past midnight", `07:00-17:00`, `07:00-24:30`, `goes past 24:00`},
+		{"empty hours", `07:00-17:00`, `07:00-07:00`, `is empty`},
+		{"a date in quotes", `from = 2026-06-01`, `from = "2026-06-01"`, `from: it is not a date or time: write it without quotes`},
+		{"an impossible date", `from = 2026-06-01`, `from = 2026-06-31`, `impossible date`},
+		{"an end before the begin", `until = 2026-06-30`, `until = 2026-05-31`, `until is not after from`},
+		{"a webhook without TLS", `https://door`, `http://door`, `webhook: url = "http://door.example/admission" is not an https URL`},
+		{"a webhook with a password in it", `https://door`, `https://a:b@door`, `is not an https URL`},
+		{"a webhook without on_failure", `on_failure = "deny"`, ``, `webhook: on_failure = "": write`},
 		{"a webhook without secret", `secret_file = "good.secret"`, ``, `webhook: secret_file is missing`},
-		{"a secret that is not there", `good.secret`, `absent.secret`, `absent.secret: no such file`},
+		{"a secret file that does not exist", `good.secret`, `absent.secret`, `absent.secret: no such file`},
 		{"a secret too short", `good.secret`, `short.secret`, `does not hold whsec_ and 24 to 64 bytes`},
 		{"a secret without prefix", `good.secret`, `plain.secret`, `does not hold whsec_`},
-		{"a webhook that takes its time", `on_failure = "deny"`, "on_failure = \"deny\"\ntimeout = \"2s\"", `timeout = "2s": more than 0, and at most 1.5s`},
+		{"a webhook with a long timeout", `on_failure = "deny"`, "on_failure = \"deny\"\ntimeout = \"2s\"", `timeout = "2s" must be more than 0 and at most 1.5s`},
 	} {
 		text := strings.Replace(whole, tt.old, tt.new, 1)
 		if text == whole {
@@ -253,10 +252,10 @@ on_failure = "deny"
 	}
 }
 
-// A hub has to have its answer before the kiosk gives it up.
+// The webhook must answer before the kiosk stops waiting for the hub.
 func TestWebhookIsQuickerThanTheKiosk(t *testing.T) {
 	if maxTimeout >= kiosk.DefaultTiming.Hub {
-		t.Errorf("a webhook may take %s, a kiosk waits %s", maxTimeout, kiosk.DefaultTiming.Hub)
+		t.Errorf("a webhook may take %s, but a kiosk waits %s", maxTimeout, kiosk.DefaultTiming.Hub)
 	}
 }
 
@@ -283,7 +282,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// Whatever a file holds, it is refused, or its rules decide and can be told.
+// Parse refuses a file, or the rules can decide and describe themselves.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(shifts))
 	f.Add([]byte(`default = "allow"`))

@@ -20,10 +20,10 @@ import (
 	"time"
 )
 
-// Webhook is the operator's own system, which is asked whether somebody whom
-// the rules let in may come in. Requests are signed as Standard Webhooks
-// has it (specification 1.0, symmetric signatures), so that its libraries for
-// many languages verify them:
+// Webhook is the operator's own system. The hub asks it about each holder whom the rules
+// let in, and it has the last word. Requests are signed as in Standard Webhooks
+// (specification 1.0, symmetric signatures), so that its libraries for many languages can
+// verify them:
 //
 //	POST <url>
 //	Content-Type: application/json
@@ -34,8 +34,8 @@ import (
 //	{"type": "smartkiosk.admission.v1", "timestamp": "2026-11-22T12:00:00Z",
 //	 "data": {"visit": "…", "kiosk": "k1", "subject": "UN:NO-…", "domain": "buypass", "rule": "day-shift"}}
 //
-// The answer is 200 with a JSON object whose member decision is "allow" or
-// "deny". Whatever else is answered, and nothing in time, is a failure.
+// The answer is 200 with a JSON object whose member decision is "allow" or "deny". Any
+// other answer is a failure, and so is no answer within Timeout.
 type Webhook struct {
 	URL            string
 	Timeout        time.Duration
@@ -44,9 +44,8 @@ type Webhook struct {
 	secret []byte
 }
 
-// Bounds of a webhook. A kiosk waits 2 s for its hub (kiosk.DefaultTiming),
-// and decides by its offline rules when they are over: the operator's system
-// has to be quicker.
+// Bounds of a webhook. The hub must give its verdict before the kiosk stops waiting
+// (kiosk.DefaultTiming), so the operator's system has to be quicker still.
 const (
 	defaultTimeout = time.Second
 	maxTimeout     = 1500 * time.Millisecond
@@ -56,7 +55,7 @@ const (
 	secretPrefix   = "whsec_"
 )
 
-// webhookEntry is the table [webhook].
+// webhookEntry is the table [webhook] of the file.
 type webhookEntry struct {
 	URL        string   `toml:"url"`
 	SecretFile string   `toml:"secret_file"`
@@ -64,7 +63,7 @@ type webhookEntry struct {
 	OnFailure  string   `toml:"on_failure"`
 }
 
-// duration is a time.Duration that reads like "800ms".
+// duration is a time.Duration in the form "800ms".
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {
@@ -79,16 +78,16 @@ func (e webhookEntry) read(dir string) (*Webhook, error) {
 		return nil, err
 	}
 	if e.OnFailure != "allow" && e.OnFailure != "deny" {
-		return nil, fmt.Errorf("on_failure = %q: say \"allow\" or \"deny\"", e.OnFailure)
+		return nil, fmt.Errorf("on_failure = %q: write \"allow\" or \"deny\"", e.OnFailure)
 	}
 	if e.Timeout == 0 {
 		w.Timeout = defaultTimeout
 	}
 	if w.Timeout <= 0 || w.Timeout > maxTimeout {
-		return nil, fmt.Errorf("timeout = %q: more than 0, and at most %s, as the person waits", w.Timeout, maxTimeout)
+		return nil, fmt.Errorf("timeout = %q must be more than 0 and at most %s, because a person waits", w.Timeout, maxTimeout)
 	}
 	if e.SecretFile == "" {
-		return nil, errors.New("secret_file is missing: the file with what requests are signed by")
+		return nil, errors.New("secret_file is missing: it names the file with the key that signs requests")
 	}
 	name := e.SecretFile
 	if !filepath.IsAbs(name) {
@@ -105,7 +104,7 @@ func (e webhookEntry) read(dir string) (*Webhook, error) {
 	return w, nil
 }
 
-// checkAddress wants https, as a request names a person; http will do to
+// checkAddress requires https, because a request identifies a person. http is accepted for
 // this machine itself.
 func checkAddress(s string) error {
 	u, err := url.Parse(s)
@@ -114,15 +113,15 @@ func checkAddress(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("url = %q is no https URL", s)
+	return fmt.Errorf("url = %q is not an https URL", s)
 }
 
-// Question is what a webhook is asked.
+// Question is a request to a webhook.
 type Question struct {
-	ID    string // of the request, unique and not guessable
+	ID    string // of the request; unique and unpredictable
 	Visit string
 	Case
-	Rule string // the rule that let the person in; "" if none did
+	Rule string // the rule that let the holder in; "" if the default did
 }
 
 // question is the body of a request.
@@ -132,7 +131,7 @@ type question struct {
 	Data      admission `json:"data"`
 }
 
-// admission tells of a person no more than what to look them up by.
+// admission identifies the holder, and gives no name.
 type admission struct {
 	Visit   string `json:"visit"`
 	Kiosk   string `json:"kiosk"`
@@ -141,8 +140,8 @@ type admission struct {
 	Rule    string `json:"rule,omitempty"`
 }
 
-// Ask asks through transport whether a person may come in. An error says that
-// there was no answer of use; AllowOnFailure tells what then.
+// Ask asks the webhook through transport whether to let the holder in. After an error
+// AllowOnFailure decides.
 func (w *Webhook) Ask(ctx context.Context, transport http.RoundTripper, q Question) (allowed bool, err error) {
 	if allowed, err = w.ask(ctx, transport, q); err != nil {
 		return false, fmt.Errorf("cannot ask the operator's system: %w", err)
@@ -172,14 +171,14 @@ func (w *Webhook) ask(ctx context.Context, transport http.RoundTripper, q Questi
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return false, fmt.Errorf("it answered %s", response.Status)
+		return false, fmt.Errorf("the answer is %s", response.Status)
 	}
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
 		return false, err
 	}
 	if len(answer) > maxAnswer {
-		return false, fmt.Errorf("its answer has more than %d bytes", maxAnswer)
+		return false, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
 	return readAnswer(answer)
 }
@@ -194,12 +193,12 @@ func (w *Webhook) sign(header http.Header, q Question, body []byte) {
 	header.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-// readAnswer takes a clear yes or no and nothing else. Its map lets no member
-// pass for decision that is written in other letters.
+// readAnswer accepts a decision "allow" or "deny" and nothing else. It decodes into a map
+// because a struct would also accept a member named "Decision".
 func readAnswer(answer []byte) (allowed bool, err error) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(answer, &members) != nil {
-		return false, errors.New("its answer is no JSON object")
+		return false, errors.New("the answer is not a JSON object")
 	}
 	switch string(members["decision"]) {
 	case `"allow"`:
@@ -207,5 +206,5 @@ func readAnswer(answer []byte) (allowed bool, err error) {
 	case `"deny"`:
 		return false, nil
 	}
-	return false, errors.New(`its answer has no decision, "allow" or "deny"`)
+	return false, errors.New(`the answer has no decision "allow" or "deny"`)
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// secret is that of the example in the specification of Standard Webhooks.
+// secret is from the example in the Standard Webhooks specification.
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 func webhook(t *testing.T) *Webhook {
@@ -46,7 +46,7 @@ var asked = Question{
 	Case: Case{Subject: kari, Domain: "buypass", Kiosk: "k1", At: time.Unix(1614265330, 0)},
 }
 
-// The vector of the specification: this id, time and body under this secret.
+// The test vector of the Standard Webhooks specification.
 func TestSignatureVector(t *testing.T) {
 	header := http.Header{}
 	webhook(t).sign(header, asked, []byte(`{"test": 2432232314}`))
@@ -62,7 +62,7 @@ func TestSignatureVector(t *testing.T) {
 	}
 }
 
-// A request says whom it is about by identifier alone.
+// A request identifies the holder and does not contain the name.
 func TestRequest(t *testing.T) {
 	var body []byte
 	allowed, err := webhook(t).Ask(t.Context(), transport(func(r *http.Request) (*http.Response, error) {
@@ -93,10 +93,10 @@ func TestAnswers(t *testing.T) {
 		{"no", answering(200, `{"decision":"deny"}`), false, ""},
 		{"an error", answering(500, `{"decision":"allow"}`), false, "Internal Server Error"},
 		{"created", answering(201, `{"decision":"allow"}`), false, "Created"},
-		{"sent elsewhere", answering(302, `{"decision":"allow"}`), false, "Found"},
-		{"nothing", answering(200, ``), false, "no JSON object"},
-		{"two objects", answering(200, `{"decision":"allow"}{}`), false, "no JSON object"},
-		{"a list", answering(200, `["allow"]`), false, "no JSON object"},
+		{"a redirect", answering(302, `{"decision":"allow"}`), false, "Found"},
+		{"an empty answer", answering(200, ``), false, "not a JSON object"},
+		{"two objects", answering(200, `{"decision":"allow"}{}`), false, "not a JSON object"},
+		{"a list", answering(200, `["allow"]`), false, "not a JSON object"},
 		{"another word", answering(200, `{"decision":"yes"}`), false, "has no decision"},
 		{"true", answering(200, `{"decision":true}`), false, "has no decision"},
 		{"other letters", answering(200, `{"Decision":"allow"}`), false, "has no decision"},
@@ -117,7 +117,7 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-// The operator's system has its time-out and no more.
+// A webhook that does not answer fails after its timeout.
 func TestTimeout(t *testing.T) {
 	w := webhook(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -132,8 +132,8 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// The secret is in no error, and an error tells of nobody.
-func TestErrorsTellNothing(t *testing.T) {
+// Errors contain neither the secret nor the holder's identifier.
+func TestErrorsHoldNoSecret(t *testing.T) {
 	raw, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, secretPrefix))
 	_, err := webhook(t).Ask(t.Context(), transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }), asked)
 	for _, hidden := range []string{kari, string(raw), secret} {
@@ -143,7 +143,7 @@ func TestErrorsTellNothing(t *testing.T) {
 	}
 }
 
-// Whatever is answered, nobody is let in but by a clear word.
+// Only an answer that contains "allow" lets a holder in.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{`{"decision":"allow"}`, `{"decision":"deny"}`, `{"decision":null}`, `{`, `"allow"`} {
 		f.Add([]byte(seed))

@@ -77,8 +77,7 @@ func (r rule) words() string {
 	return b.String() + "."
 }
 
-// moment shows the begin and end of a rule so that nobody has to guess which
-// day, hour and zone is meant.
+// moment is the format of a rule's begin and end. It shows the weekday and the zone.
 const moment = "Mon 2006-01-02 15:04 MST"
 
 func or(parts []string) string {
@@ -89,7 +88,7 @@ func or(parts []string) string {
 	return strings.Join(parts[:last], ", ") + " or " + parts[last]
 }
 
-// days gives the names of weekdays in full.
+// days returns the full names of weekdays.
 func days(texts []string) []string {
 	var full []string
 	for _, text := range texts {
