@@ -45,6 +45,10 @@ const (
 // OCSP asks responders, and keeps each answer as long as the answer says.
 // Many may use it at once.
 type OCSP struct {
+	// OnRevoked, if set, is called when a responder says that a certificate is
+	// revoked, once for each answer that is fetched. Set it before the first call.
+	OnRevoked func(Revocation)
+
 	client *http.Client
 	random io.Reader
 
@@ -76,6 +80,9 @@ func (o *OCSP) ask(ctx context.Context, d *domain, cert, issuer *x509.Certificat
 	answer, err := o.fetch(ctx, d, cert, issuer, at)
 	if err == nil && !answer.until.IsZero() {
 		o.keep(key, answer, at)
+	}
+	if err == nil && answer.revoked && o.OnRevoked != nil {
+		o.OnRevoked(Revocation{Domain: d.Name, Issuer: cert.RawIssuer, Serial: serialContent(cert.SerialNumber), At: answer.this})
 	}
 	return answer, err
 }
