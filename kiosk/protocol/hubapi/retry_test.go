@@ -48,7 +48,7 @@ func TestClientRetriesOn503(t *testing.T) {
 		"challenge":   func(ctx context.Context, c *Client) error { _, err := c.Challenge(ctx); return err },
 		"feed":        func(ctx context.Context, c *Client) error { _, _, err := c.Feed(ctx, "office", 1, 0); return err },
 		"acknowledge": func(ctx context.Context, c *Client) error { return c.AckFeed(ctx, "office", "7") },
-		"policy":      func(ctx context.Context, c *Client) error { _, err := c.Orders(ctx, ""); return err },
+		"policy":      func(ctx context.Context, c *Client) error { _, err := c.Policy(ctx, ""); return err },
 		"known":       func(ctx context.Context, c *Client) error { _, _, err := c.Known(ctx, ""); return err },
 		"CRL set":     func(ctx context.Context, c *Client) error { _, err := c.CRLSet(ctx, "0"); return err },
 	} {

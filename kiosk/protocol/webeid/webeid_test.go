@@ -48,7 +48,7 @@ func TestOrderOfValidation(t *testing.T) {
 	s := newScene(t)
 	s.algorithm = "ES256"
 	wrong := map[kiosk.Reason]bool{}
-	steps := []kiosk.Reason{kiosk.Parse, kiosk.Format, kiosk.Purpose, kiosk.Policy, kiosk.Expired, kiosk.NotTrusted, kiosk.WeakKey, kiosk.Identifier, kiosk.Revoked, kiosk.Algorithm, kiosk.Signature}
+	steps := []kiosk.Reason{kiosk.Parse, kiosk.Format, kiosk.Purpose, kiosk.Policy, kiosk.Expired, kiosk.NotTrusted, kiosk.WeakKey, kiosk.Identifier, kiosk.Algorithm, kiosk.Signature, kiosk.Revoked}
 	for _, r := range steps {
 		wrong[r] = true
 	}
