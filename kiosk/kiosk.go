@@ -75,6 +75,7 @@ const (
 	RuleDenied     Reason = "rule-denied"     // a rule turns this person away
 	OperatorDenied Reason = "operator-denied" // the operator's own system does
 	OperatorSilent Reason = "operator-silent" // it gave no answer, and is not to be done without
+	NotAsked       Reason = "not-asked"       // the hub's time for the verdict ended before it answered
 )
 
 // Reasons that arise in the visit itself.

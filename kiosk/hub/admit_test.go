@@ -20,8 +20,8 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// rule puts a rules file into the bed's folder; hubs opened before have to
-// look at it anew.
+// rule writes the rules file of the bed's folder. A hub that is already open reads it at
+// its next reload.
 func (b *bed) rule(text string) {
 	b.t.Helper()
 	if err := os.WriteFile(filepath.Join(b.dir, rulesFile), []byte(text), 0o600); err != nil {
@@ -29,19 +29,19 @@ func (b *bed) rule(text string) {
 	}
 }
 
-// ask has a hub judge a test card at a kiosk.
+// ask requests a verdict for a test card at a kiosk.
 func ask(t *testing.T, h *Hub, card, kioskID string) kiosk.Verdict {
 	t.Helper()
 	nonce := newNonce(t, h, kioskID)
-	v, err := h.judge(t.Context(), kioskID, hubapi.AuthenticationRequest{Visit: "v", Nonce: nonce, Token: token(t, card, nonce)})
+	v, err := h.verdict(t.Context(), kioskID, hubapi.AuthenticationRequest{Visit: "v", Nonce: nonce, Token: token(t, card, nonce)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return v
 }
 
-// The rules have their say after the card has had its own, and each reason
-// reaches the kiosk with the holder, whom the card has proven.
+// The rules decide after the card has proven its holder, and the kiosk gets their reason
+// together with the holder.
 func TestAdmission(t *testing.T) {
 	b := newBed(t)
 	b.rule(`default = "deny"
@@ -71,7 +71,7 @@ until = 2001-01-01
 		{"valid", "k1", ""},
 		{"valid", "k2", kiosk.RuleDenied},
 		{"valid", "k3", kiosk.NotAllowed},
-		{"blocked", "k1", kiosk.NotAllowed}, // somebody else, the card itself being in order
+		{"blocked", "k1", kiosk.NotAllowed}, // another holder with a valid card
 		{"revoked", "k1", kiosk.Revoked},
 		{"expired", "k2", kiosk.Expired},
 	} {
@@ -98,9 +98,9 @@ func dirExists(path string) bool {
 	return err == nil
 }
 
-// A hub takes new rules while it serves; with wrong ones it goes on with the
-// old and says so.
-func TestRulesAreReadAnew(t *testing.T) {
+// A hub loads new rules while it serves. If they have an error, it keeps the old ones and
+// reports that.
+func TestRulesAreReloaded(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
 	look := func() { h.rules.Reload(slog.New(slog.DiscardHandler)) }
@@ -138,7 +138,7 @@ func TestRulesAreReadAnew(t *testing.T) {
 func TestHubNeedsRules(t *testing.T) {
 	b := newBed(t)
 	b.rule(`default = ""`)
-	if _, err := Load(b.dir); err == nil || !strings.Contains(err.Error(), `rules.toml: default = "": say "allow" or "deny"`) {
+	if _, err := Load(b.dir); err == nil || !strings.Contains(err.Error(), `rules.toml: default = "": write "allow" or "deny"`) {
 		t.Errorf("wrong rules: got %v", err)
 	}
 	if err := os.Remove(filepath.Join(b.dir, rulesFile)); err != nil {
@@ -149,8 +149,8 @@ func TestHubNeedsRules(t *testing.T) {
 	}
 }
 
-// The operator's system is asked of those alone whom the rules let in, by a
-// request that it can verify; what it says, or that it says nothing, counts.
+// The hub asks the operator's system only about holders whom the rules let in, with a
+// request that it can verify. Its answer, or a missing answer, decides.
 func TestWebhook(t *testing.T) {
 	const secret = "0123456789abcdef0123456789abcdef"
 	answer, ids := "", map[string]bool{}
@@ -221,9 +221,9 @@ on_failure = "` + failure + `"
 	}
 }
 
-// A kiosk that has given up gets no verdict: least of all one that rests on
-// the operator's system not having answered.
-func TestWebhookOfNobodyWaiting(t *testing.T) {
+// A kiosk that no longer waits gets no verdict, in particular none that rests on the
+// operator's system not having answered.
+func TestWebhookWhenTheKioskGivesUp(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -238,9 +238,10 @@ func TestWebhookOfNobodyWaiting(t *testing.T) {
 	b.rule("default = \"allow\"\n[webhook]\nurl = \"https://door.example\"\nsecret_file = \"s\"\non_failure = \"allow\"\n")
 	var log bytes.Buffer
 	h.rules.Reload(slog.New(slog.NewTextHandler(&log, nil)))
-	reason, err := h.admit(ctx, slog.New(slog.DiscardHandler), "v", "k1", kiosk.Holder{ID: "UN:NO-9578-4050-1", Domain: "d"})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %q, %v; %s", reason, err, &log)
+	nonce := newNonce(t, h, "k1")
+	verdict, err := h.verdict(ctx, "k1", hubapi.AuthenticationRequest{Visit: "v", Nonce: nonce, Token: token(t, "valid", nonce)})
+	if !errors.Is(err, context.Canceled) || verdict.Granted {
+		t.Errorf("got %+v, %v; %s", verdict, err, &log)
 	}
 }
 
@@ -248,8 +249,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A change of the rules changes no log into one with people in it.
-func TestAdmissionLogNamesNobody(t *testing.T) {
+// The log about a rule's decision does not name the holder.
+func TestAdmissionLogHoldsNoNames(t *testing.T) {
 	b := newBed(t)
 	b.rule(`default = "deny"`)
 	h := b.open()

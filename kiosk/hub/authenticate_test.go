@@ -2,7 +2,6 @@ package hub
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"errors"
 	"log/slog"
@@ -50,11 +49,11 @@ func TestAuthenticateRefuses(t *testing.T) {
 		token []byte
 		want  kiosk.Reason
 	}{
-		{"an exchange played again", used, token(t, "valid", used), kiosk.NonceUsed},
-		{"a nonce of one's own", unknown, token(t, "valid", unknown), kiosk.NonceUnknown},
+		{"a replayed exchange", used, token(t, "valid", used), kiosk.NonceUsed},
+		{"a nonce that the hub did not make", unknown, token(t, "valid", unknown), kiosk.NonceUnknown},
 		{"another kiosk's nonce", foreign, token(t, "valid", foreign), kiosk.NonceForeign},
 		{"a signature over another nonce", fresh, token(t, "valid", used), kiosk.Signature},
-		{"and the nonce is spent by that", fresh, token(t, "valid", fresh), kiosk.NonceUsed},
+		{"the same nonce again", fresh, token(t, "valid", fresh), kiosk.NonceUsed},
 		{"no token", k1.nonce(), []byte(`"hello"`), kiosk.Parse},
 		{"null", k1.nonce(), []byte(`null`), kiosk.Parse},
 	} {
@@ -70,33 +69,32 @@ func TestAuthenticateRefuses(t *testing.T) {
 	}
 }
 
-// failing cannot judge.
-type unable struct{}
+// failingValidator has an error of its own, such as a bad configuration.
+type failingValidator struct{}
 
-func (unable) Validate(context.Context, []byte, string, time.Time) (kiosk.Holder, error) {
-	return kiosk.Holder{}, errors.New("the responder is on fire")
+func (failingValidator) Verify([]byte, string, time.Time) (Proof, error) {
+	return Proof{}, errors.New("the responder is on fire")
 }
 
-// A hub that cannot judge says so, and does not say denied: the kiosk may
-// decide by its offline rules.
-func TestAuthenticateThatCannotJudge(t *testing.T) {
+// A hub that cannot verify a token answers with an error and not with a denial.
+func TestAuthenticateWhenVerifyFails(t *testing.T) {
 	h := newBed(t).open()
-	h.validator = unable{}
-	_, err := h.judge(t.Context(), "k1", hubapi.AuthenticationRequest{Visit: "v", Nonce: newNonce(t, h, "k1")})
+	h.validator = failingValidator{}
+	_, err := h.verdict(t.Context(), "k1", hubapi.AuthenticationRequest{Visit: "v", Nonce: newNonce(t, h, "k1")})
 	if err == nil || !strings.Contains(err.Error(), "on fire") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// The log is for technicians: it says what happened, never to whom.
-func TestLogNamesNobody(t *testing.T) {
+// The log is for technicians. It never names a holder.
+func TestLogHoldsNoNames(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
 	var log bytes.Buffer
 	h.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, card := range []string{"valid", "expired", "revoked"} {
 		nonce := newNonce(t, h, "k1")
-		if _, err := h.judge(t.Context(), "k1", hubapi.AuthenticationRequest{Visit: "v-" + card, Nonce: nonce, Token: token(t, card, nonce)}); err != nil {
+		if _, err := h.verdict(t.Context(), "k1", hubapi.AuthenticationRequest{Visit: "v-" + card, Nonce: nonce, Token: token(t, card, nonce)}); err != nil {
 			t.Fatal(err)
 		}
 		person := cards(t).Holders[card]

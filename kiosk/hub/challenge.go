@@ -51,7 +51,9 @@ func (h *Hub) newChallenge(ctx context.Context, kioskID string) (hubapi.Challeng
 	if _, err := h.challenges.Create(ctx, nonceKey(raw), value); err != nil {
 		return hubapi.Challenge{}, storeError{err}
 	}
-	return hubapi.Challenge{Nonce: base64.StdEncoding.EncodeToString(raw), ExpiresAt: expires}, nil
+	return hubapi.Challenge{
+		Nonce: base64.StdEncoding.EncodeToString(raw), ExpiresAt: expires, VerdictWithin: hubapi.VerdictWithin.Seconds(),
+	}, nil
 }
 
 // nonceKey returns the bucket's key of a nonce. Keys may not contain "+".

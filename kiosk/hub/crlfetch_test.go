@@ -102,7 +102,10 @@ func (b *crlBench) restart() {
 
 func (b *crlBench) expect(card string, want kiosk.Reason) {
 	b.t.Helper()
-	_, err := b.trust.Validate(b.t.Context(), token(b.t, card, ownNonce), ownNonce, b.now)
+	proof, err := b.trust.Verify(token(b.t, card, ownNonce), ownNonce, b.now)
+	if err == nil {
+		err = proof.CheckRevocation(b.t.Context(), b.now)
+	}
 	var got kiosk.Reason
 	if refusal, ok := errors.AsType[*trust.Refusal](err); ok {
 		got = refusal.Reason

@@ -135,7 +135,7 @@ func (r lookingReader) Read(b []byte) (int, error) {
 
 type lookingValidator func()
 
-func (look lookingValidator) Validate(context.Context, []byte, string, time.Time) (kiosk.Holder, error) {
+func (look lookingValidator) Verify([]byte, string, time.Time) (Proof, error) {
 	look()
-	return kiosk.Holder{ID: "x"}, nil
+	return Proof{kiosk.Holder{ID: "x"}, func(context.Context, time.Time) error { return nil }}, nil
 }

@@ -15,10 +15,20 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// Validator verifies a Web eID token for a nonce. The error is a *trust.Refusal if the
-// token proves no holder; any other error means that the token could not be verified.
+// Validator verifies a Web eID token for a nonce, without using the network. The error is
+// a *trust.Refusal if the token proves no holder; any other error means that the token
+// could not be verified.
 type Validator interface {
-	Validate(ctx context.Context, token []byte, nonce string, at time.Time) (kiosk.Holder, error)
+	Verify(token []byte, nonce string, at time.Time) (Proof, error)
+}
+
+// Proof is a token that proves a holder, as far as that can be known without asking for
+// revocation.
+type Proof struct {
+	Holder kiosk.Holder
+	// CheckRevocation asks the CA's OCSP responder or reads its CRL. The error is a
+	// *trust.Refusal if the certificate is revoked or if that is unknown when ctx ends.
+	CheckRevocation func(ctx context.Context, at time.Time) error
 }
 
 // Trust holds the trust domains of a hub and the CRLs that were fetched last. It is safe
@@ -84,10 +94,16 @@ func (t *Trust) set(digest string) *trust.CRL {
 	return t.sets[digest]
 }
 
-// Validate implements Validator; see webeid.Validator.
-func (t *Trust) Validate(ctx context.Context, token []byte, nonce string, at time.Time) (kiosk.Holder, error) {
-	p, err := t.Prove(ctx, token, nonce, at, at)
-	return p.Holder, err
+// Verify implements Validator.
+func (t *Trust) Verify(token []byte, nonce string, at time.Time) (Proof, error) {
+	v := webeid.Validator{Origin: t.origin, Domains: t.current.Load().domains}
+	path, err := v.Verify(token, nonce, at)
+	if err != nil {
+		return Proof{}, err
+	}
+	return Proof{path.Holder, func(ctx context.Context, at time.Time) error {
+		return path.CheckRevocation(ctx, t.ocsp, at)
+	}}, nil
 }
 
 // Prove verifies a token with the current trust domains; see webeid.Validator.Prove.

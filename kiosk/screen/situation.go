@@ -70,6 +70,7 @@ var denials = map[kiosk.Reason]situation{
 	kiosk.RevocationUnknown: "denied-no-contact",
 	kiosk.OfflineNever:      "denied-no-contact",
 	kiosk.OperatorSilent:    "denied-no-contact",
+	kiosk.NotAsked:          "denied-no-contact",
 	kiosk.OfflineUnknown:    "denied-no-contact",
 	kiosk.OfflineLimit:      "denied-no-contact",
 	kiosk.ClockUntrusted:    "denied-no-contact",

@@ -62,9 +62,9 @@ func (x *exchange) saw(t *testing.T, request, media, body string) {
 }
 
 func TestClientChallenge(t *testing.T) {
-	x := exchange{status: 201, answer: `{"nonce":"AAAA","expires_at":"2026-03-01T10:05:00Z"}`}
+	x := exchange{status: 201, answer: `{"nonce":"AAAA","expires_at":"2026-03-01T10:05:00Z","verdict_within":1.5}`}
 	got, err := hub(t, &x).Challenge(t.Context())
-	want := Challenge{"AAAA", time.Date(2026, 3, 1, 10, 5, 0, 0, time.UTC)}
+	want := Challenge{"AAAA", time.Date(2026, 3, 1, 10, 5, 0, 0, time.UTC), 1.5}
 	if err != nil || got != want {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}

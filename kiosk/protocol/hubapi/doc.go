@@ -30,12 +30,13 @@ const CursorHeader = "Feed-Cursor"
 
 // Bounds that the hub sets. What goes beyond is refused with a problem.
 const (
-	MaxEventsBody    = 4 << 20          // bytes of one batch of events, both ways
-	MaxRequestBody   = 64 << 10         // bytes of any other request
-	MaxEvents        = 1000             // events in one batch, both ways
-	MaxWait          = 60 * time.Second // of one long poll of the feed
-	ChallengeLife    = 5 * time.Minute  // from a challenge's making to its expiry
-	GrantLife        = 30 * time.Second // from a granted verdict's making until it is too late to act on it
-	NonceBytes       = 32               // of randomness in a challenge (Web eID: at least 32)
-	DefaultFeedBatch = 100              // events, when a feed's request does not say max
+	MaxEventsBody    = 4 << 20                 // bytes of one batch of events, both ways
+	MaxRequestBody   = 64 << 10                // bytes of any other request
+	MaxEvents        = 1000                    // events in one batch, both ways
+	MaxWait          = 60 * time.Second        // of one long poll of the feed
+	ChallengeLife    = 5 * time.Minute         // from a challenge's making to its expiry
+	GrantLife        = 30 * time.Second        // from a granted verdict's making until it is too late to act on it
+	VerdictWithin    = 1500 * time.Millisecond // from an authentication's arrival at the hub to its answer
+	NonceBytes       = 32                      // of randomness in a challenge (Web eID: at least 32)
+	DefaultFeedBatch = 100                     // events, when a feed's request does not say max
 )

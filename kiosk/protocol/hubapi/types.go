@@ -11,6 +11,10 @@ import (
 type Challenge struct {
 	Nonce     string    `json:"nonce"`      // NonceBytes random bytes as base64, hashed as this text (Web eID §3)
 	ExpiresAt time.Time `json:"expires_at"` // by the hub's clock, at most ChallengeLife away
+
+	// VerdictWithin is the time in seconds in which the hub answers an authentication
+	// that it has received, whatever happens behind it. The kiosk waits longer than this.
+	VerdictWithin float64 `json:"verdict_within"`
 }
 
 // AuthenticationRequest is the body of POST /v1/authentications.
