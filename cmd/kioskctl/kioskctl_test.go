@@ -138,8 +138,8 @@ func TestTokenRefused(t *testing.T) {
 		tries                 int
 	}{
 		{"wrong PIN", "valid", "0000\n", "wrong PIN, 2 tries left", 2},
-		{"PIN too short", "expired", "12\n", "no PIN of this card has this form", 3},
-		{"PIN not digits", "expired", "12a4\n", "no PIN of this card has this form", 3},
+		{"PIN too short", "expired", "12\n", "PIN has the wrong form", 3},
+		{"PIN not digits", "expired", "12a4\n", "PIN has the wrong form", 3},
 		{"PIN blocked", "blocked", "1234\n", "PIN blocked", 0},
 		{"no PIN", "expired", "\n", "has no PIN", 3},
 		{"far too long", "expired", strings.Repeat("1", 100), "has no PIN", 3},

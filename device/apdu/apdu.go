@@ -1,6 +1,6 @@
-// Package apdu holds the command and response pairs that a smart card speaks
-// (ISO/IEC 7816-3 §12.1, 7816-4 §5) and the BER-TLV objects inside them
-// (7816-4 §5.2.2). It does no I/O; Transmitter is what does.
+// Package apdu encodes and decodes the command and response pairs of smart
+// cards (ISO/IEC 7816-3 §12.1, 7816-4 §5). The package does no I/O of its own;
+// a Transmitter does it.
 package apdu
 
 import (
@@ -12,14 +12,14 @@ import (
 // Limits of a command or response (ISO 7816-3 §12.1.3).
 const (
 	MaxShortData    = 255   // bytes of command data with a one-byte Lc
-	MaxShortLe      = 256   // bytes asked for with a one-byte Le, coded 00
+	MaxShortLe      = 256   // bytes requested with a one-byte Le, encoded as 00
 	MaxExtendedData = 65535 // bytes of command data with a three-byte Lc
-	MaxExtendedLe   = 65536 // bytes asked for with an extended Le, coded 00 00
+	MaxExtendedLe   = 65536 // bytes requested with an extended Le, encoded as 00 00
 )
 
-// Transmitter carries one command to a card and brings back its response,
-// status bytes included. It adds nothing of its own: no GET RESPONSE, no
-// retry. An error means that no complete response came.
+// Transmitter sends one command to a card and returns the response, including
+// the status bytes. It sends nothing else: no GET RESPONSE, no retry. An error
+// means that no complete response arrived.
 type Transmitter interface {
 	Transmit(ctx context.Context, command []byte) (response []byte, err error)
 }
@@ -28,14 +28,15 @@ type Transmitter interface {
 type Command struct {
 	CLA, INS, P1, P2 byte
 	Data             []byte // Nc bytes, at most MaxExtendedData
-	Le               int    // Ne: bytes asked for, 0 for none, at most MaxExtendedLe
+	Le               int    // Ne: bytes requested, 0 for none, at most MaxExtendedLe
 }
 
-// ErrMalformed says that bytes are no command or response APDU.
+// ErrMalformed means that bytes are not a valid command, response or answer to
+// reset.
 var ErrMalformed = errors.New("malformed APDU")
 
-// Bytes encodes c, in the short form where it fits, in the extended one
-// otherwise (ISO 7816-3 §12.1.3).
+// Bytes encodes c, in the short form if it fits, otherwise in the extended form
+// (ISO 7816-3 §12.1.3).
 func (c Command) Bytes() ([]byte, error) {
 	if len(c.Data) > MaxExtendedData || c.Le < 0 || c.Le > MaxExtendedLe {
 		return nil, fmt.Errorf("%w: Nc %d, Ne %d", ErrMalformed, len(c.Data), c.Le)
@@ -131,7 +132,7 @@ type Response struct {
 	SW   Status
 }
 
-// ParseResponse parts a response from its two status bytes. Data aliases b.
+// ParseResponse splits a response into data and status. Data aliases b.
 func ParseResponse(b []byte) (Response, error) {
 	if len(b) < 2 {
 		return Response{}, fmt.Errorf("%w: response of %d bytes", ErrMalformed, len(b))

@@ -91,7 +91,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// FuzzParse: a command that is read is written back as one that reads the same.
+// FuzzParse checks that a decoded command encodes to an equal command.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"A0200082", "00B0000000", "00A40000023F00", "002A9E9A010100", "00B00000000000", "00B00000000001AA0101"} {
 		f.Add(unhex(f, s))

@@ -5,26 +5,23 @@ import (
 	"slices"
 )
 
-// ATR is an answer to reset (ISO 7816-3 §8), what of it matters above the
+// ATR is the part of an answer to reset (ISO 7816-3 §8) that matters above the
 // electrical level.
 type ATR struct {
-	Protocols  []int  // those offered, in the card's order: 0, 1, …; 15 says nothing of a protocol and is left out
+	Protocols  []int  // transmission protocols in the card's order: 0, 1, …; without 15, which is not a protocol
 	Historical []byte // historical bytes, at most 15 (ISO 7816-4 §12.1.1)
-
-	// The fastest that the card offers: F clocks of the reader for D bits
-	// (TA1, ISO 7816-3 §8.3); 372 and 1 where it offers no more than it began
-	// with, or what is reserved.
+	// The highest speed that the card offers: F clock cycles for D bits (TA1,
+	// ISO 7816-3 §8.3). The default is 372 and 1, also for reserved values.
 	F, D int
-
-	// Card capabilities, where the historical bytes hold them in
-	// COMPACT-TLV (ISO 7816-4 §12.1.1.9, third software function table).
-	Told     bool // whether they do
-	Chaining bool // takes command chaining
-	Extended bool // takes extended Lc and Le
+	// Card capabilities, if the historical bytes have them in COMPACT-TLV (ISO
+	// 7816-4 §12.1.1.9, third software function table).
+	HasCapabilities bool // whether the historical bytes have them
+	Chaining        bool // the card supports command chaining
+	Extended        bool // the card supports extended Lc and Le
 }
 
-// ParseATR decodes an answer to reset. Historical aliases b. The check byte
-// TCK is left to the reader. Error: ErrMalformed.
+// ParseATR decodes an answer to reset. Historical aliases b. ParseATR does not
+// verify the check byte TCK, because the reader does. Error: ErrMalformed.
 func ParseATR(b []byte) (ATR, error) {
 	bad := func() (ATR, error) {
 		return ATR{}, fmt.Errorf("%w: answer to reset of %d bytes", ErrMalformed, len(b))
@@ -66,7 +63,7 @@ func ParseATR(b []byte) (ATR, error) {
 	return a, nil
 }
 
-// Table 7 and table 8 of ISO 7816-3, 0 for what is reserved.
+// Table 7 and table 8 of ISO 7816-3; 0 means reserved.
 var (
 	clockRates = [16]int{372, 372, 558, 744, 1116, 1488, 1860, 0, 0, 512, 768, 1024, 1536, 2048, 0, 0}
 	bitRates   = [16]int{0, 1, 2, 4, 8, 16, 32, 64, 12, 20, 0, 0, 0, 0, 0, 0}
@@ -78,17 +75,17 @@ func (a *ATR) readSpeed(ta1 byte) {
 	}
 }
 
-// OffersT1 tells whether the card offers transmission protocol T=1.
+// OffersT1 reports whether the card offers transmission protocol T=1.
 func (a ATR) OffersT1() bool { return slices.Contains(a.Protocols, 1) }
 
-// readCapabilities looks for the COMPACT-TLV object 7x of three bytes, after a
-// category indicator of 00 or 80 (ISO 7816-4 §12.1.1.1).
+// readCapabilities decodes the COMPACT-TLV object 7x of three bytes that follows
+// a category indicator of 00 or 80 (ISO 7816-4 §12.1.1.1).
 func (a *ATR) readCapabilities() {
 	h := a.Historical
 	if len(h) == 0 || h[0] != 0x00 && h[0] != 0x80 {
 		return
 	}
-	if h[0] == 0x00 { // three status bytes end them
+	if h[0] == 0x00 { // the last three bytes are status bytes
 		h = h[:max(1, len(h)-3)]
 	}
 	for h = h[1:]; len(h) > 0; {
@@ -97,7 +94,7 @@ func (a *ATR) readCapabilities() {
 			return
 		}
 		if tag == 7 && n == 3 {
-			a.Told, a.Chaining, a.Extended = true, h[3]&0x80 != 0, h[3]&0x40 != 0
+			a.HasCapabilities, a.Chaining, a.Extended = true, h[3]&0x80 != 0, h[3]&0x40 != 0
 			return
 		}
 		h = h[1+n:]

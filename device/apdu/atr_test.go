@@ -24,22 +24,22 @@ func TestParseATR(t *testing.T) {
 		{"TD1 = TD2 = T=1", "3BD218008131FE5800C9", []int{1}, "00c9", false, false, false},
 		{"TD1 = T=1", "3BF21300008131FE454A43", []int{1}, "4a43", false, false, false},
 		{"TD1 = T=1, TD2 = 15", "3B80811F01", []int{1}, "", false, false, false},
-		{"capabilities without the card's word for their form", "3B8580017300C0C000", []int{0, 1}, "7300c0c000", false, false, false},
-		{"takes chaining and extended length", "3B8580018073C021C0", []int{0, 1}, "8073c021c0", true, true, true},
+		{"capabilities without a category indicator", "3B8580017300C0C000", []int{0, 1}, "7300c0c000", false, false, false},
+		{"supports chaining and extended length", "3B8580018073C021C0", []int{0, 1}, "8073c021c0", true, true, true},
 		{"chaining only, status bytes at the end", "3B080073C02180079000", []int{0}, "0073c02180079000", true, true, false},
-		{"in a form of the card's own", "3B06 31C0738001 80", []int{0}, "31c073800180", false, false, false},
+		{"proprietary form", "3B06 31C0738001 80", []int{0}, "31c073800180", false, false, false},
 		{"after another object", "3B07 8031C073800180", []int{0}, "8031c073800180", true, true, false},
 	} {
 		b := unhex(t, c.atr)
 		got, err := apdu.ParseATR(b)
 		if err != nil || !reflect.DeepEqual(got.Protocols, c.protocols) || hex.EncodeToString(got.Historical) != c.historical ||
-			got.Told != c.told || got.Chaining != c.chaining || got.Extended != c.extended {
+			got.HasCapabilities != c.told || got.Chaining != c.chaining || got.Extended != c.extended {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
 	}
 }
 
-// TestSpeed: TA1 says how fast a card may be spoken to.
+// TestSpeed decodes the speed in TA1.
 func TestSpeed(t *testing.T) {
 	for atr, want := range map[string][2]int{
 		"3B9F96400A8031E06B0420050210555555555555": {512, 32},
@@ -62,7 +62,7 @@ func TestBadATRs(t *testing.T) {
 	}
 }
 
-// FuzzParseATR: what is read lies within the bytes.
+// FuzzParseATR checks that all decoded values lie inside the input.
 func FuzzParseATR(f *testing.F) {
 	for _, s := range []string{"3B9F96400A8031E06B0420050210555555555555", "3B8580018073C021C0", "3BF8", "3B80811F01"} {
 		f.Add(unhex(f, s))

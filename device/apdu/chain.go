@@ -2,15 +2,15 @@ package apdu
 
 import "context"
 
-// chained is the bit of CLA that says that more of a command follows (ISO
-// 7816-4 §5.4.1, §5.3.3).
+// chained is the bit of CLA which says that the command continues in the next
+// APDU (ISO 7816-4 §5.4.1, §5.3.3).
 const chained = 0x10
 
-// ExchangeChained is Exchange for a card that takes the short form only: data
-// beyond MaxShortData bytes goes in several commands, each but the last full
-// and marked as followed by another, and at most MaxShortLe bytes are asked
-// for at a time. A status other than 9000 in the middle is the answer to the
-// whole, SW 6884 for a card that knows no chaining.
+// ExchangeChained is Exchange for a card that supports only the short form. It
+// sends more than MaxShortData bytes of data by command chaining and requests
+// at most MaxShortLe bytes at a time. If the card answers one of the first
+// commands with a status other than 9000, that status is the response to the
+// whole command; a card without command chaining answers SW 6884.
 func ExchangeChained(ctx context.Context, t Transmitter, c Command) (Response, error) {
 	c.Le = min(c.Le, MaxShortLe)
 	for rounds := 1; len(c.Data) > MaxShortData; rounds++ {

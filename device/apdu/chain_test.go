@@ -11,8 +11,8 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// TestChaining sends 256 bytes as 255 + 1, as cards without extended length
-// want the block of an RSA key of 2048 bits.
+// TestChaining sends 256 bytes as 255 + 1, which is how cards without
+// extended length receive the block of an RSA key of 2048 bits.
 func TestChaining(t *testing.T) {
 	full := strings.Repeat("AB", 255)
 	first := fmt.Sprintf("> 10 2A 9E 9A FF %s # the first 255 bytes, more follow\n", full)
@@ -36,7 +36,8 @@ func TestChaining(t *testing.T) {
 	}
 }
 
-// TestChainingNeedsNone: what fits in one command goes in one.
+// TestChainingNeedsNone checks that data which fits into one command is not
+// chained.
 func TestChainingNeedsNone(t *testing.T) {
 	p := apdutest.Play(t, "> 00 2A 9E 9A FF "+strings.Repeat("00", 255)+" 00 # all of it\n< 90 00")
 	if _, err := apdu.ExchangeChained(t.Context(), p, apdu.Command{INS: 0x2A, P1: 0x9E, P2: 0x9A, Data: make([]byte, 255), Le: 256}); err != nil {

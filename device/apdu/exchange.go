@@ -6,31 +6,31 @@ import (
 	"fmt"
 )
 
-// Limits of what Exchange takes from a card for one command, so that a broken
-// or hostile card cannot keep a visit for ever or fill the memory.
+// Limits of Exchange for one command, so that a broken or hostile card can
+// neither block a visit for ever nor fill the memory.
 const (
-	MaxRounds   = 64      // APDUs sent for one command, itself included
-	MaxReceived = 1 << 16 // bytes of response data, gathered over all of them
+	MaxRounds   = 64      // APDUs sent for one command, including the command itself
+	MaxReceived = 1 << 16 // bytes of response data for one command
 )
 
-// ErrEndless says that a card went beyond MaxRounds or MaxReceived.
-var ErrEndless = errors.New("card does not come to an end")
+// ErrEndless means that a card exceeded a limit such as MaxRounds or
+// MaxReceived.
+var ErrEndless = errors.New("card response exceeds the limit")
 
 const insGetResponse = 0xC0
 
-// Exchange has a card carry out one command and gathers its whole response:
+// Exchange sends one command and collects the whole response:
 //
-//   - 6Cxx, "wrong Le": the command is sent once more with the Le that the card
-//     named (ISO 7816-4 §5.6.4). Only a command that asks for data is; one
-//     without Le, VERIFY above all, is never sent twice.
-//   - 61xx, "more data": fetched by GET RESPONSE (ISO 7816-4 §11.7.1), of class
-//     00 whatever the class of the command, as that is what cards with
-//     proprietary classes expect too; a card that answers 6E00 to it is asked
-//     in the command's own class from then on.
+//   - After 6Cxx, "wrong Le", it sends the command again with the Le that the
+//     card stated (ISO 7816-4 §5.6.4). It does so only for a command with Le.
+//     A command without Le, above all VERIFY, is never sent twice.
+//   - After 61xx, "more data", it sends GET RESPONSE (ISO 7816-4 §11.7.1). The
+//     class is 00, which cards with proprietary classes expect too. If the
+//     card answers 6E00, Exchange uses the class of the command from then on.
 //
-// The Response's status is the last one that came: any status is a Response,
-// not an error. Errors: the Transmitter's own, ErrMalformed, ErrEndless, the
-// context's. What was sent is wiped before Exchange returns.
+// The Response has the last status that arrived. Every status is a Response,
+// not an error. Errors: those of the Transmitter, ErrMalformed, ErrEndless, and
+// those of the context. Exchange wipes the encoded command before it returns.
 func Exchange(ctx context.Context, t Transmitter, c Command) (Response, error) {
 	r, err := send(ctx, t, c)
 	if err != nil {
@@ -61,7 +61,7 @@ func Exchange(ctx context.Context, t Transmitter, c Command) (Response, error) {
 		}
 		rounds++
 		switch le, wrong := r.SW.RightLe(); {
-		case wrong: // the same bytes are still waiting, only their number differs
+		case wrong: // the data is still waiting, but its length differs
 			r.SW = Status(0x6100) | Status(byte(le))
 		case r.SW == CLAUnsupported && class != c.CLA:
 			class = c.CLA
@@ -72,7 +72,7 @@ func Exchange(ctx context.Context, t Transmitter, c Command) (Response, error) {
 	}
 }
 
-// send carries one command there and its response back.
+// send sends one command and returns its response.
 func send(ctx context.Context, t Transmitter, c Command) (Response, error) {
 	if err := ctx.Err(); err != nil {
 		return Response{}, err
@@ -81,7 +81,7 @@ func send(ctx context.Context, t Transmitter, c Command) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	defer clear(b) // it may hold a PIN
+	defer clear(b) // b may contain a PIN
 	answer, err := t.Transmit(ctx, b)
 	if err != nil {
 		return Response{}, err

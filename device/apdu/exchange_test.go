@@ -16,7 +16,7 @@ var (
 	verify     = apdu.Command{CLA: 0xA0, INS: 0x20, P2: 0x82, Data: []byte("1234\xFF\xFF\xFF\xFF")}
 )
 
-// TestExchange plays what T=0 cards do with one command.
+// TestExchange covers the responses of T=0 cards to one command.
 func TestExchange(t *testing.T) {
 	for _, c := range []struct {
 		name, script string
@@ -80,7 +80,8 @@ type card func(command []byte) []byte
 
 func (c card) Transmit(_ context.Context, command []byte) ([]byte, error) { return c(command), nil }
 
-// TestEndlessCards bounds cards that always have more, in APDUs and in bytes.
+// TestEndlessCards checks that a card which always has more data is stopped by
+// the limits of APDUs and bytes.
 func TestEndlessCards(t *testing.T) {
 	for name, answer := range map[string][]byte{
 		"empty 61xx":    {0x61, 0x10},
@@ -103,7 +104,8 @@ func TestEndlessCards(t *testing.T) {
 	}
 }
 
-// TestExchangeWipes: the bytes of a command hold no PIN once it is sent.
+// TestExchangeWipes checks that the bytes of a command contain no PIN after it
+// was sent.
 func TestExchangeWipes(t *testing.T) {
 	var kept []byte
 	_, err := apdu.Exchange(t.Context(), card(func(b []byte) []byte { kept = b; return []byte{0x90, 0x00} }), verify)

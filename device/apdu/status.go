@@ -8,13 +8,13 @@ type Status uint16
 // The status words that a card driver acts on.
 const (
 	OK                     Status = 0x9000
-	EndOfFile              Status = 0x6282 // fewer bytes than asked for
+	EndOfFile              Status = 0x6282 // fewer bytes than requested
 	Deactivated            Status = 0x6283 // selected file deactivated
 	WrongLength            Status = 0x6700
 	ChainingUnsupported    Status = 0x6884
-	SecureMessagingMissing Status = 0x6987 // this card wants its commands protected
+	SecureMessagingMissing Status = 0x6987 // the card requires secure messaging
 	SecureMessagingWrong   Status = 0x6988
-	SecurityStatus         Status = 0x6982 // not verified
+	SecurityStatus         Status = 0x6982 // PIN not verified
 	AuthBlocked            Status = 0x6983 // no tries left
 	ReferenceNotUsable     Status = 0x6984
 	ConditionsNotSatisfied Status = 0x6985
@@ -54,21 +54,21 @@ var statusTexts = map[Status]string{
 	Unknown:                "no precise diagnosis",
 }
 
-// Tries gives x of 63Cx, the tries left of a PIN; ok is false for any other
+// Tries returns x of 63Cx, the tries left of a PIN; ok is false for any other
 // status (ISO 7816-4 §5.6.3).
 func (s Status) Tries() (tries int, ok bool) {
 	return int(s & 0x0F), s&0xFFF0 == 0x63C0
 }
 
-// More gives the bytes that wait for GET RESPONSE after 61xx, 256 for 6100;
-// ok is false for any other status (ISO 7816-4 §5.6.4).
+// More returns the number of bytes that GET RESPONSE can fetch after 61xx, 256
+// for 6100; ok is false for any other status (ISO 7816-4 §5.6.4).
 func (s Status) More() (n int, ok bool) { return shortLe(byte(s)), s>>8 == 0x61 }
 
-// RightLe gives the Le that 6Cxx asks the command to be repeated with, 256
-// for 6C00; ok is false for any other status (ISO 7816-4 §5.6.4).
+// RightLe returns the Le that the card requests with 6Cxx, 256 for 6C00; ok is
+// false for any other status (ISO 7816-4 §5.6.4).
 func (s Status) RightLe() (n int, ok bool) { return shortLe(byte(s)), s>>8 == 0x6C }
 
-// Error makes every status but OK usable as an error.
+// Error implements error, so that a status other than OK can be an error.
 func (s Status) Error() string { return s.String() }
 
 func (s Status) String() string {

@@ -9,9 +9,9 @@ import (
 
 func TestT0LeavesLeOffCase4(t *testing.T) {
 	for in, want := range map[string]string{
-		"002A9E9A01AA00": "002A9E9A01AA", // signs, asks for 256 bytes
-		"002A9E9A01AA":   "002A9E9A01AA", // and is not cut twice
-		"00B0000002":     "00B0000002",   // no data: Le stays
+		"002A9E9A01AA00": "002A9E9A01AA", // signs, requests 256 bytes
+		"002A9E9A01AA":   "002A9E9A01AA", // already without Le
+		"00B0000002":     "00B0000002",   // without data, so Le stays
 		"00A40000023F00": "00A40000023F00",
 		"00200082":       "00200082",
 	} {

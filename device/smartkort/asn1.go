@@ -6,8 +6,8 @@ import (
 	"smartkiosk/device/apdu/tlv"
 )
 
-// Universal tags (ITU-T X.680 §8.6) and those of context that the directories
-// use, constructed unless it says primitive.
+// Universal tags (ITU-T X.680 §8.6) and the context tags that the directories
+// use. Context tags are constructed unless the name says primitive.
 const (
 	tagBoolean     = 0x01
 	tagInteger     = 0x02
@@ -24,15 +24,15 @@ const (
 	tag5           = 0xA5
 )
 
-// fields walks the elements of a SEQUENCE in their order. After the first
-// error every further call gives nothing, so that err is looked at once, at
-// the end; elements that nobody asks for are extensions and are passed over.
+// fields reads the elements of a SEQUENCE in order. After the first error all
+// further calls return zero values, so callers check err once, at the end.
+// Elements after the last one that was read are extensions and are ignored.
 type fields struct {
 	rest []byte
 	err  error
 }
 
-// optional takes the next element, if it has this tag.
+// optional reads the next element, if it has this tag.
 func (f *fields) optional(tag uint32) (value []byte, ok bool) {
 	if f.err != nil || len(f.rest) == 0 {
 		return nil, false
@@ -49,21 +49,21 @@ func (f *fields) optional(tag uint32) (value []byte, ok bool) {
 	return o.Value, true
 }
 
-// required takes the next element, which must have this tag.
+// required reads the next element, which must have this tag.
 func (f *fields) required(tag uint32) []byte {
 	value, ok := f.optional(tag)
 	if !ok && f.err == nil {
-		f.err = fmt.Errorf("%w: tag %02X is not where it should be", ErrMalformed, tag)
+		f.err = fmt.Errorf("%w: tag %02X is missing", ErrMalformed, tag)
 	}
 	return value
 }
 
-// sequence takes a nested SEQUENCE, which must be there.
+// sequence reads a nested SEQUENCE, which is required.
 func (f *fields) sequence(tag uint32) *fields {
 	return &fields{rest: f.required(tag), err: f.err}
 }
 
-// integer takes an INTEGER of at most four bytes, whatever its tag.
+// integer reads an optional INTEGER of at most four bytes under this tag.
 func (f *fields) integer(tag uint32) (n int, ok bool) {
 	v, ok := f.optional(tag)
 	if !ok {
@@ -83,7 +83,7 @@ func (f *fields) integer(tag uint32) (n int, ok bool) {
 	return int(int32(u)), true
 }
 
-// natural is an integer that must be there and lie in 0 … most.
+// natural reads a required integer from 0 to most.
 func (f *fields) natural(tag uint32, most int) int {
 	n, ok := f.integer(tag)
 	if f.err == nil && (!ok || n < 0 || n > most) {
@@ -92,28 +92,28 @@ func (f *fields) natural(tag uint32, most int) int {
 	return n
 }
 
-// boolean takes a BOOLEAN, false where there is none.
+// boolean reads an optional BOOLEAN; the default is false.
 func (f *fields) boolean() bool {
 	v, ok := f.optional(tagBoolean)
 	return ok && len(v) == 1 && v[0] != 0
 }
 
-// into adopts the error of a nested walk.
+// into copies the error of nested to f.
 func (f *fields) into(nested *fields) {
 	if f.err == nil {
 		f.err = nested.err
 	}
 }
 
-// bits is the value of a BIT STRING: its unused bits, then the bits from the
-// most significant on.
+// bits is the value of a BIT STRING: the count of unused bits, then the bits,
+// most significant first.
 type bits []byte
 
 func (b bits) has(n int) bool {
 	return len(b) > 1+n/8 && b[1+n/8]&(0x80>>(n%8)) != 0
 }
 
-// path takes a Path: efidOrPath OCTET STRING, index INTEGER OPTIONAL, length
+// path reads a Path: efidOrPath OCTET STRING, index INTEGER OPTIONAL, length
 // [0] INTEGER OPTIONAL (ISO 7816-15 §8.2.5).
 func (f *fields) path() Path {
 	s := f.sequence(tagSequence)
@@ -136,12 +136,12 @@ func (f *fields) pathBody() Path {
 	return p
 }
 
-// common is what every object begins with (CommonObjectAttributes, ISO
+// common is the part that all objects start with (CommonObjectAttributes, ISO
 // 7816-15 §8.2.10).
 type common struct {
 	label   string
 	authID  []byte // of the PIN that guards the object
-	consent int    // uses of the key that one verification is good for, 0 for any number
+	consent int    // uses of the key per PIN verification, 0 for no limit
 }
 
 func (f *fields) common() common {

@@ -14,50 +14,50 @@ import (
 	"sync"
 )
 
-// Bounds of a Cache: some 4 KB a card, 1 KB a kind.
+// Bounds of a Cache. A card takes about 4 KB, a kind 1 KB.
 const (
 	maxEntries = 512
 	maxKinds   = 32
 	maxEntry   = 64 * 1024 // bytes of one entry
 )
 
-// Keep is where a Cache's entries lie while the program does not run.
+// Keep stores a Cache's entries permanently.
 type Keep interface {
 	// Each calls f with every entry.
 	Each(f func(id string, entry []byte) error) error
-	// Put changes entries, a nil one being deleted. It must not make a visit
-	// wait; what it loses is read from the card again.
+	// Put stores entries, and deletes those that are nil. It must not delay a
+	// visit. If an entry is lost, the driver reads the card again.
 	Put(entries map[string][]byte)
 }
 
-// Cache remembers the directories and certificates of cards, so that a card
-// that comes again is asked only who it is; and what cards of one kind have in
-// common, so that one which is new is asked for its certificate and little
-// more.
+// Cache remembers the directories and certificates of cards, so that a
+// returning card only has to be identified. It also remembers what the cards of
+// one kind have in common, so that a new card of that kind needs little more
+// than its certificate to be read.
 //
-// A card is known by the whole of its TokenInfo, serial number and lastUpdate
-// above all: one that was changed since is a new one. A card with no
-// lastUpdate, as ISO 7816-15 allows, shows by its directory of PINs and the
-// beginning of its certificate, which are read again, that it was not changed.
+// A card is identified by its whole TokenInfo, above all serial number and
+// lastUpdate: a card that was changed is a new card. ISO 7816-15 allows cards
+// without lastUpdate. For those the driver reads the directory of PINs and the
+// beginning of the certificate again and compares them.
 //
-// Certificates carry names. A card's entry therefore is sealed (AES-256-GCM)
-// under a key derived from the Cache's own secret and the card's TokenInfo,
-// and named by a hash that takes both: whoever has entries and secret can open
-// an entry only with the card at hand, and whoever has the entries alone, not
-// at all; nor do they say which cards were here. An entry of a kind, which has
-// nothing of any holder, is sealed under the secret alone.
+// Certificates contain names. A card's entry is therefore encrypted
+// (AES-256-GCM) under a key derived from the Cache's secret and the card's
+// TokenInfo, and its name is a keyed hash of the TokenInfo. With entries and
+// secret an entry can be decrypted only with the card at hand. The entries
+// alone reveal neither their content nor which cards were here. An entry of a
+// kind contains nothing about any holder and is encrypted under the secret
+// alone.
 //
-// A remembered certificate is proven anew at each visit, which says more than a
-// hash of it would: the card must sign with the key that the certificate has.
-// When it does not, the entry is dropped.
+// Each visit proves a remembered certificate: the card must sign with the
+// certificate's key. If the signature is wrong, the entry is dropped.
 type Cache struct {
 	secret []byte
-	keep   Keep // nil for none
+	keep   Keep // may be nil
 
 	mu      sync.Mutex
 	entries map[string]*list.Element
-	order   list.List         // of entry, the one used last in front
-	kinds   map[string][]byte // opened, by the entry's name
+	order   list.List         // of entry, the most recently used first
+	kinds   map[string][]byte // decrypted, by the entry's name
 }
 
 type entry struct {
@@ -65,9 +65,9 @@ type entry struct {
 	sealed []byte
 }
 
-// NewCache makes a cache of what keep has, nil for one that ends with the
-// program. secret is 32 random bytes that last as long as keep, and do not lie
-// in it.
+// NewCache makes a cache and loads the entries of keep. With a nil keep the
+// cache exists only in memory. secret is 32 random bytes; they must last as
+// long as keep and must be stored elsewhere.
 func NewCache(secret []byte, keep Keep) (*Cache, error) {
 	c := &Cache{secret: secret, keep: keep, entries: map[string]*list.Element{}, kinds: map[string][]byte{}}
 	if keep == nil {
@@ -94,19 +94,19 @@ func NewCache(secret []byte, keep Keep) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot load card cache: %w", err)
 	}
-	c.tell(surplus)
+	c.persist(surplus)
 	return c, nil
 }
 
-// tell has what changed be kept.
-func (c *Cache) tell(changes map[string][]byte) {
+// persist passes changed entries to keep.
+func (c *Cache) persist(changes map[string][]byte) {
 	if c.keep != nil && len(changes) > 0 {
 		c.keep.Put(changes)
 	}
 }
 
-// What is sealed as a kind's: the context of its key, in the place of a card's
-// TokenInfo, and how its name begins.
+// For an entry of a kind, kindKey takes the place of the card's TokenInfo in
+// the derivation of the key, and the entry's name starts with kindPrefix.
 var kindKey = []byte("kind")
 
 const kindPrefix = "kind-"
@@ -116,7 +116,7 @@ func (c *Cache) kindName(atr []byte) string {
 	return kindPrefix + hex.EncodeToString(id[:])
 }
 
-// derive gives 32 bytes for one purpose and one card.
+// derive returns 32 bytes for one purpose and one card.
 func (c *Cache) derive(purpose string, tokenInfo []byte) (key [32]byte) {
 	m := hmac.New(sha256.New, c.secret)
 	fmt.Fprintf(m, "smartkiosk card cache, %s\x00", purpose)
@@ -134,7 +134,7 @@ func (c *Cache) aead(tokenInfo []byte) cipher.AEAD {
 			return a
 		}
 	}
-	panic(err) // a key of 32 bytes is never refused
+	panic(err) // cannot happen: the key has 32 bytes
 }
 
 func (c *Cache) seal(id string, tokenInfo, plain []byte) []byte {
@@ -145,13 +145,14 @@ func (c *Cache) unseal(id string, tokenInfo, sealed []byte) ([]byte, error) {
 	return c.aead(tokenInfo).Open(nil, nil, sealed, []byte(id))
 }
 
-// name gives the name of a card's entry.
+// name returns the name of a card's entry.
 func (c *Cache) name(tokenInfo []byte) string {
 	id := c.derive("name", tokenInfo)
 	return hex.EncodeToString(id[:])
 }
 
-// get opens the entry of the card with this TokenInfo; nil for none.
+// get decrypts the entry of the card with this TokenInfo. It returns nil when
+// there is no entry.
 func (c *Cache) get(tokenInfo []byte) (files map[string][]byte) {
 	if c == nil || len(tokenInfo) == 0 {
 		return nil
@@ -183,8 +184,8 @@ func (c *Cache) sealed(id string) []byte {
 	return e.Value.(entry).sealed
 }
 
-// put seals the files of the card with this TokenInfo. The entry used longest
-// ago makes room for it.
+// put encrypts and stores the files of the card with this TokenInfo. When the
+// cache is full, it removes the least recently used entry.
 func (c *Cache) put(tokenInfo []byte, files map[string][]byte) {
 	plain, err := json.Marshal(files)
 	if err != nil || len(plain) > maxEntry/2 {
@@ -201,7 +202,7 @@ func (c *Cache) put(tokenInfo []byte, files map[string][]byte) {
 	c.remove(id, changes)
 	c.entries[id] = c.order.PushFront(entry{id, sealed})
 	changes[id] = sealed
-	c.tell(changes)
+	c.persist(changes)
 }
 
 func (c *Cache) drop(tokenInfo []byte) {
@@ -212,10 +213,10 @@ func (c *Cache) drop(tokenInfo []byte) {
 	defer c.mu.Unlock()
 	changes := map[string][]byte{}
 	c.remove(c.name(tokenInfo), changes)
-	c.tell(changes)
+	c.persist(changes)
 }
 
-// remove takes an entry out, and says so in changes.
+// remove deletes an entry and adds the deletion to changes.
 func (c *Cache) remove(id string, changes map[string][]byte) {
 	if e, ok := c.entries[id]; ok {
 		c.order.Remove(e)

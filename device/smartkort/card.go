@@ -1,27 +1,27 @@
 // Package smartkort drives identity cards that describe themselves by ISO/IEC
 // 7816-15 (which grew out of PKCS #15): it finds the application, reads the
-// directories of keys, certificates and PINs, verifies a PIN and lets a key of
-// the card sign as a crypto.Signer. The Buypass Smartkort is spoken to through
-// the same standard; what differs from kind to kind is data, in profiles/ and
-// in folders of the installation.
+// directories of keys, certificates and PINs, verifies a PIN, and signs with a
+// key of the card as a crypto.Signer. The Buypass Smartkort uses the same
+// standard. Differences between kinds of card are data: profiles in profiles/
+// and in folders of the installation.
 //
-// Nothing here guesses with a holder's PIN: an attempt is made when the holder
-// makes one, is sent once, and is not repeated whatever happens on the way.
+// The driver never guesses a PIN. It sends a PIN only when the holder entered
+// one, sends it once, and never repeats it, whatever happens on the way.
 //
-// A card is asked as little as can be: the directories that lead to a
-// certificate, that certificate to its own length, the PIN, the signature. A
-// Driver with a Cache asks a card that was here before only who it is, and one
-// of a kind that was here before not where its keys and certificates are.
+// The driver sends a card as few commands as possible: it reads the
+// directories that lead to a certificate and that certificate to its own
+// length, then verifies the PIN and signs. A Driver with a Cache reads only
+// the identity of a card that it has met before. From a new card of a kind
+// that it has met before, it does not read where keys and certificates are.
 //
-// # Plumbing
+// # APDU and TLV code
 //
-// APDUs and BER-TLV come from device/apdu and device/apdu/tlv, which are our
-// own. The module cunicu.li/go-iso7816 (v0.8.8) was weighed and left: its Send
-// follows 61xx without a bound, does not know 6Cxx, drops the data of 62xx
-// warnings (READ BINARY at the end of a file), takes no context and leaves the
-// PIN in its buffers; its TLV decoder builds whole trees from lengths that the
-// card made up and refuses padding. Of the module nothing would be left but
-// constants.
+// APDUs and BER-TLV come from device/apdu and device/apdu/tlv. The module
+// cunicu.li/go-iso7816 (v0.8.8) was evaluated and rejected: its Send follows
+// 61xx without a bound, does not know 6Cxx, drops the data of 62xx warnings
+// (READ BINARY at the end of a file), takes no context and leaves the PIN in
+// its buffers. Its TLV decoder builds whole trees from lengths that the card
+// made up, and refuses padding. Only its constants would be of use.
 //
 // # Sources
 //
@@ -39,44 +39,44 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// ErrUnknownCard says that a card answers, but has no ISO 7816-15 application
-// that can be found. What a profile would have to say about it is not public.
+// ErrUnknownCard means that the card answers, but the driver finds no ISO
+// 7816-15 application on it. Such a card needs a profile that describes it.
 var ErrUnknownCard = errors.New("card of an unknown kind")
 
-// ErrMalformed says that the card's own description of itself is broken.
+// ErrMalformed means that the card's description of itself cannot be decoded.
 var ErrMalformed = errors.New("malformed card data")
 
-// Driver opens cards. The zero value knows the profiles compiled in and
-// remembers nothing.
+// Driver opens cards. The zero value uses the built-in profiles and has no
+// cache.
 type Driver struct {
 	Profiles *Profiles // nil for BuiltinProfiles
 	Cache    *Cache    // nil for none
 }
 
-// Card is one card for the length of one visit. It is not for concurrent use.
+// Card is an open card during one visit. It must not be used concurrently.
 type Card struct {
-	line     *line
+	channel  *channel
 	profiles *Profiles
 	profile  *Profile
 	cache    *Cache
 
 	app      application
-	at       place  // where the card's selection stands
+	at       place  // the DF that is selected on the card
 	mode     int    // index into selectModes
-	stepwise bool   // the card selects no paths, only file by file
-	byName   bool   // it does not select the application by its path
-	class    []byte // the one in which the card took VERIFY, once it is known
+	stepwise bool   // the card cannot select a whole path, only file by file
+	byName   bool   // the card cannot select the application by its path
+	class    []byte // the class in which the card accepted VERIFY, once known
 	odf      odf
-	layout   *layout // what cards that look like this one have in common, while nothing speaks against it
+	layout   *layout // remembered layout of cards like this one; nil when unknown or contradicted
 
 	token    TokenInfo
 	tokenRaw []byte
 	files    map[string][]byte // content read in this visit, by Path.key
-	memory   map[string][]byte // content that is remembered, likewise
+	memory   map[string][]byte // content remembered from earlier visits, by Path.key
 	offered  bool              // AuthenticationCertificates was called
-	proven   bool              // a key of the card has signed
+	proven   bool              // a key of the card made a valid signature
 
-	// Directories, read when first asked for.
+	// Directories, read on first use.
 	keys         []Key
 	keysRead     bool
 	pins         []PIN
@@ -84,18 +84,13 @@ type Card struct {
 	certificates []certificateObject
 	certsRead    bool
 
-	uses map[string]int // signatures that a PIN, by its ID, is good for yet
+	uses map[string]int // signatures since the PIN was verified, by the PIN's ID
 }
 
-// Open opens a card with a Driver of no settings.
-func Open(ctx context.Context, conn slot.Conn) (*Card, error) {
-	return Driver{}.Open(ctx, conn)
-}
-
-// Open finds the ISO 7816-15 application of the card behind conn, which it
-// takes over: Close ends both. Errors: ErrUnknownCard, ErrMalformed,
-// ErrSecureMessaging, ErrTimeout, those of conn (slot.ErrNoCard when the card
-// is pulled); conn is then still the caller's to close.
+// Open finds the ISO 7816-15 application of the card behind conn. On success
+// the Card owns conn, and Close closes both. Errors: ErrUnknownCard,
+// ErrMalformed, ErrSecureMessaging, ErrTimeout, and those of conn
+// (slot.ErrNoCard when the card is pulled); the caller must then close conn.
 func (d Driver) Open(ctx context.Context, conn slot.Conn) (*Card, error) {
 	profiles := d.Profiles
 	if profiles == nil {
@@ -103,7 +98,7 @@ func (d Driver) Open(ctx context.Context, conn slot.Conn) (*Card, error) {
 	}
 	profile := profiles.For(conn.ATR(), nil)
 	c := &Card{
-		line: newLine(conn, profile), profiles: profiles, profile: profile, cache: d.Cache,
+		channel: newChannel(conn, profile), profiles: profiles, profile: profile, cache: d.Cache,
 		files: map[string][]byte{}, uses: map[string]int{},
 	}
 	if err := c.find(ctx); err != nil {
@@ -112,17 +107,17 @@ func (d Driver) Open(ctx context.Context, conn slot.Conn) (*Card, error) {
 	return c, nil
 }
 
-// Close resets the card, so that no verified PIN is left behind, and lets go
-// of it. It may be called again and after the card is gone.
+// Close resets the card, so that no PIN stays verified, and closes the
+// connection. It may be called more than once and after the card was removed.
 func (c *Card) Close() error {
 	if c.proven {
 		c.remember()
 		c.proven = false
 	}
-	return c.line.Close()
+	return c.channel.Close()
 }
 
-// command carries out one command.
+// command sends one command and returns the card's response.
 func (c *Card) command(ctx context.Context, cmd apdu.Command) (apdu.Response, error) {
-	return c.line.exchange(ctx, cmd)
+	return c.channel.exchange(ctx, cmd)
 }

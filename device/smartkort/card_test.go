@@ -72,7 +72,7 @@ func connect(t *testing.T, card *cardsim.Card) *line {
 
 func open(t *testing.T, l *line) (*smartkort.Card, []smartkort.Certificate) {
 	t.Helper()
-	card, err := smartkort.Open(t.Context(), l)
+	card, err := smartkort.Driver{}.Open(t.Context(), l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestPINLife(t *testing.T) {
 // afterwards, and the caller's bytes stay the caller's.
 func TestPINIsWiped(t *testing.T) {
 	keeper := &keeper{Conn: connect(t, newPKI(t).Cards["valid"])}
-	card, err := smartkort.Open(t.Context(), keeper)
+	card, err := smartkort.Driver{}.Open(t.Context(), keeper)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func (k *keeper) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 
 // visit is a whole one.
 func visit(ctx context.Context, conn slot.Conn) error {
-	card, err := smartkort.Open(ctx, conn)
+	card, err := smartkort.Driver{}.Open(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -382,7 +382,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	card, err := smartkort.Open(t.Context(), connect(t, newPKI(t).Cards["blocked"]))
+	card, err := smartkort.Driver{}.Open(t.Context(), connect(t, newPKI(t).Cards["blocked"]))
 	if err != nil {
 		t.Fatal(err)
 	}

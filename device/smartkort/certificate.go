@@ -9,10 +9,10 @@ import (
 	"smartkiosk/device/apdu/tlv"
 )
 
-// Certificate is a certificate of the card's holder and the key it is for.
+// Certificate is a certificate of the card's holder and its private key.
 type Certificate struct {
-	ID    []byte // the same as the key's; nil where the card's directory was not read
-	Label string // likewise ""
+	ID    []byte // the same as the key's ID; nil when the card's directory was not read
+	Label string // "" when the card's directory was not read
 	DER   []byte
 	Key   Key
 }
@@ -23,27 +23,27 @@ type certificateObject struct {
 	label     string
 	authority bool
 	path      Path
-	direct    []byte // the certificate itself, where the directory holds it
+	direct    []byte // the certificate itself, when it is in the directory
 }
 
-// Certificates reads every certificate that a private key of the card belongs
-// to, in the card's own order, and no byte that is padding.
+// Certificates reads every certificate that belongs to a private key of the
+// card, in the order of the card's directory. It reads no padding.
 func (c *Card) Certificates(ctx context.Context) ([]Certificate, error) {
 	return c.certificatesOf(ctx, func(Key) bool { return true })
 }
 
-// AuthenticationCertificates is Certificates without those whose keys the
-// card's directory says to be for other purposes, which are left unread. Where
-// no key is for authentication by the directory it reads them all, so that
-// they can be judged by what is in them.
+// AuthenticationCertificates returns the certificates whose keys are for
+// authentication according to the card's directory. It does not read the
+// others. If the directory marks no key for authentication, it reads all
+// certificates, so that the caller can judge them by their content.
 //
-// Of a card that is remembered, and of one of a known kind, it gives them
-// without having read the card's directories, and then without ID and label.
-// When none of them will do, it is to be called again: it then rests on
-// nothing that was not read from the card in this visit.
+// For a remembered card or kind it skips the card's directories; ID and Label
+// are then empty. If the caller can use none of the certificates, it must call
+// AuthenticationCertificates again: the second call ignores the cache and
+// reads everything from the card.
 func (c *Card) AuthenticationCertificates(ctx context.Context) ([]Certificate, error) {
 	if c.offered && (c.layout != nil || len(c.memory) > 0) {
-		if err := c.readAnew(ctx); err != nil {
+		if err := c.rereadCard(ctx); err != nil {
 			return nil, fmt.Errorf("cannot read certificates: %w", err)
 		}
 	}
@@ -58,9 +58,9 @@ func (c *Card) AuthenticationCertificates(ctx context.Context) ([]Certificate, e
 	return c.Certificates(ctx)
 }
 
-// Authorities reads the certificates on the card that no key belongs to: those
-// of the holder's issuers, for building paths. None of them is to be trusted
-// for being there.
+// Authorities reads the certificates on the card that belong to no key: the
+// issuers' certificates, for building paths. That a certificate is on the card
+// is no reason to trust it.
 func (c *Card) Authorities(ctx context.Context) ([]Certificate, error) {
 	keys, err := c.privateKeys(ctx)
 	if err != nil {
@@ -80,12 +80,13 @@ func (c *Card) Authorities(ctx context.Context) ([]Certificate, error) {
 	})
 }
 
-// certificatesOf reads the certificates of the keys wanted. When what is
-// remembered leads nowhere, all is read from the card itself.
+// certificatesOf reads the certificates of the keys for which want returns
+// true. If the remembered directories turn out to be wrong, it reads
+// everything again from the card.
 func (c *Card) certificatesOf(ctx context.Context, want func(Key) bool) ([]Certificate, error) {
 	certs, err := c.certificatesByDirectory(ctx, want)
-	if len(c.memory) > 0 && (misled(err) || err == nil && len(certs) == 0) {
-		if err := c.readAnew(ctx); err != nil {
+	if len(c.memory) > 0 && (maybeStale(err) || err == nil && len(certs) == 0) {
+		if err := c.rereadCard(ctx); err != nil {
 			return nil, fmt.Errorf("cannot read certificates: %w", err)
 		}
 		return c.certificatesByDirectory(ctx, want)
@@ -116,7 +117,7 @@ func (c *Card) readCertificates(ctx context.Context, objects []certificateObject
 			continue
 		}
 		if len(certs) == maxCerts {
-			return nil, fmt.Errorf("cannot read certificates: %w: over %d of them", ErrMalformed, maxCerts)
+			return nil, fmt.Errorf("cannot read certificates: %w: more than %d certificates", ErrMalformed, maxCerts)
 		}
 		der, err := o.direct, error(nil)
 		if der == nil {
@@ -154,7 +155,7 @@ func (c *Card) certificateObjects(ctx context.Context) ([]certificateObject, err
 func (c *Card) readCertificateObjects(ctx context.Context, paths []Path) ([]certificateObject, error) {
 	var objects []certificateObject
 	err := c.readObjects(ctx, paths, func(o tlv.Object) error {
-		if o.Tag != tagSequence { // other than X.509: PGP, WTLS, …
+		if o.Tag != tagSequence { // not X.509: PGP, WTLS, …
 			return nil
 		}
 		object, err := decodeCertificate(o)
@@ -167,7 +168,7 @@ func (c *Card) readCertificateObjects(ctx context.Context, paths []Path) ([]cert
 	return objects, nil
 }
 
-// decodeCertificate reads an X.509 CertificateType: CommonObjectAttributes,
+// decodeCertificate decodes an X.509 CertificateType: CommonObjectAttributes,
 // CommonCertificateAttributes (iD, authority DEFAULT FALSE, more),
 // type attributes [1] with the value: a path, or [0] the certificate itself
 // (ISO 7816-15 §8.7).

@@ -9,17 +9,17 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// ErrNotPublic says that nobody knows in public how the card is asked for
-// something. Nothing was sent.
-var ErrNotPublic = errors.New("how this kind of card does that is not public")
+// ErrNotPublic means that the command for this operation on this kind of card
+// is not public. Nothing was sent.
+var ErrNotPublic = errors.New("the command for this kind of card is not public")
 
-// ErrSamePIN says that the new PIN is the old one. Nothing was sent.
-var ErrSamePIN = errors.New("the new PIN is the old one")
+// ErrSamePIN means that the new PIN equals the old one. Nothing was sent.
+var ErrSamePIN = errors.New("the new PIN is the same as the old one")
 
-// ChangePIN replaces a PIN, digits in ASCII, which stay the caller's to wipe.
-// It is sent once. Errors: *PINError (the old one is wrong), ErrPINForm and
-// ErrSamePIN, ErrInactive, ErrNotPublic; any other means that nobody knows
-// whether a try was spent, or which PIN counts.
+// ChangePIN replaces a PIN. old and new are digits in ASCII; the caller must
+// wipe them. The command is sent once. Errors: *PINError (old is wrong),
+// ErrPINForm, ErrSamePIN, ErrInactive, ErrNotPublic. After any other error it
+// is unknown whether a try was spent and which PIN is valid.
 func (c *Card) ChangePIN(ctx context.Context, p PIN, old, new []byte) error {
 	if bytes.Equal(old, new) {
 		return fmt.Errorf("cannot change PIN: %w", ErrSamePIN)
@@ -42,11 +42,11 @@ func (c *Card) ChangePIN(ctx context.Context, p PIN, old, new []byte) error {
 	return nil
 }
 
-// UnblockPIN gives a PIN new tries and a new value by its PUK, digits in
-// ASCII, which stay the caller's to wipe. It is sent once. Errors: *PINError
-// (the PUK is wrong), ErrPINForm, ErrNoPIN (the card describes no PUK),
-// ErrInactive, ErrNotPublic; any other means that nobody knows whether a try
-// of the PUK was spent.
+// UnblockPIN uses the PUK to unblock a PIN and to set its new value. puk and
+// new are digits in ASCII; the caller must wipe them. The command is sent once.
+// Errors: *PINError (the PUK is wrong), ErrPINForm, ErrNoPIN (the card
+// describes no PUK), ErrInactive, ErrNotPublic. After any other error it is
+// unknown whether a try of the PUK was spent.
 func (c *Card) UnblockPIN(ctx context.Context, p PIN, puk, new []byte) error {
 	if err := c.unblock(ctx, p, puk, new); err != nil {
 		return fmt.Errorf("cannot unblock PIN: %w", err)
@@ -85,8 +85,8 @@ func (c *Card) unblock(ctx context.Context, p PIN, puk, new []byte) error {
 	return c.present(ctx, recipe.Classes, cmd, true)
 }
 
-// pukFor gives the PUK of a PIN: the one that it names, else the card's only
-// one.
+// pukFor returns the PUK of a PIN: the PUK that it refers to, or the card's
+// only PUK.
 func (c *Card) pukFor(ctx context.Context, p PIN) (PIN, error) {
 	pins, err := c.PINs(ctx)
 	if err != nil {
@@ -108,7 +108,7 @@ func (c *Card) pukFor(ctx context.Context, p PIN) (PIN, error) {
 	return PIN{}, fmt.Errorf("%w: no PUK", ErrNoPIN)
 }
 
-// joined gives two PINs as a command carries them, one after the other.
+// joined encodes two PINs one after the other, as a command contains them.
 func joined(first PIN, a []byte, second PIN, b []byte) ([]byte, error) {
 	one, err := first.block(a)
 	if err != nil {
@@ -124,7 +124,7 @@ func joined(first PIN, a []byte, second PIN, b []byte) ([]byte, error) {
 	return append(append(data, one...), two...), nil
 }
 
-// blockLength is the bytes that a PIN takes in a command.
+// blockLength returns how many bytes a PIN takes in a command.
 func blockLength(p PIN, digits []byte) int {
 	n := len(digits)
 	if p.Encoding == BCD {

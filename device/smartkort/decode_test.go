@@ -56,16 +56,16 @@ func TestDecodeTokenInfo(t *testing.T) {
 		Serial: []byte{0xAB, 0xCD}, Manufacturer: "Mak", Label: "Label", LastUpdate: "20260131120000Z",
 		algorithms: []algorithm{{reference: 7, mechanism: rsaPKCS, signs: true, card: 2}},
 	}
-	want.looks = got.looks
+	want.fingerprint = got.fingerprint
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	// Another card of the kind: other serial number, other date.
 	other, err := decodeTokenInfo(unhex(t, strings.NewReplacer("ABCD", "ABCE", "32303236", "32303237").Replace(goldenTokenInfo)))
-	if err != nil || !bytes.Equal(other.looks, got.looks) {
-		t.Errorf("cards of one kind look different: %X, %v", other.looks, err)
+	if err != nil || !bytes.Equal(other.fingerprint, got.fingerprint) {
+		t.Errorf("cards of one kind look different: %X, %v", other.fingerprint, err)
 	}
-	if other, err = decodeTokenInfo(unhex(t, strings.Replace(goldenTokenInfo, "4C6162656C", "4C6162656D", 1))); err != nil || bytes.Equal(other.looks, got.looks) {
+	if other, err = decodeTokenInfo(unhex(t, strings.Replace(goldenTokenInfo, "4C6162656C", "4C6162656D", 1))); err != nil || bytes.Equal(other.fingerprint, got.fingerprint) {
 		t.Errorf("another label looks the same: %v", err)
 	}
 }

@@ -8,30 +8,30 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// Description is all that a card tells of itself without a PIN.
+// Description is everything that can be read from a card without a PIN.
 type Description struct {
 	ATR          []byte
-	Profile      *Profile // by which the driver speaks to it
-	Found        string   // how its application was found
+	Profile      *Profile // the profile that the driver uses
+	Found        string   // how the application was found
 	Token        TokenInfo
 	PINs         []PINState
 	Keys         []Key
-	Certificates []Certificate // those that belong to a key
-	Authorities  []Certificate // the others
+	Certificates []Certificate // certificates that belong to a key
+	Authorities  []Certificate // all other certificates
 }
 
-// PINState is a PIN and how it stands.
+// PINState is a PIN and its state.
 type PINState struct {
 	PIN
-	Tries    int // left
-	Known    bool
+	Tries    int         // tries left, if Known
+	Known    bool        // the card tells the tries left
 	Inactive bool        // the holder must activate the card first
-	Answer   apdu.Status // of the card, asked for the tries
+	Answer   apdu.Status // the card's response to the question for the tries left
 }
 
-// Describe reads the whole card, for a technician; a visit needs less.
+// Describe reads the whole card, for a technician. A visit reads less.
 func (c *Card) Describe(ctx context.Context) (Description, error) {
-	d := Description{ATR: c.line.ATR(), Profile: c.profile, Found: c.app.How}
+	d := Description{ATR: c.channel.ATR(), Profile: c.profile, Found: c.app.How}
 	d.Token = c.token
 	pins, err := c.PINs(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Card) Describe(ctx context.Context) (Description, error) {
 	if d.Certificates, err = c.Certificates(ctx); err != nil {
 		return d, fmt.Errorf("cannot describe card: %w", err)
 	}
-	// Nothing depends on these: a card that names some it has not is no worse.
+	// The kiosk does not need these, so missing files do not matter.
 	if d.Authorities, err = c.Authorities(ctx); err != nil && !isStatus(err) {
 		return d, fmt.Errorf("cannot describe card: %w", err)
 	}

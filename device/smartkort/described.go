@@ -8,12 +8,11 @@ import (
 	"fmt"
 )
 
-// findByProfile takes a card as its profile describes it, when the card does
-// not do that itself. That the profile is the card's shows in what it refuses:
-// the application and each certificate must be where the profile has them,
-// before any PIN is sent.
+// findByProfile uses the profile's description of a card that does not
+// describe itself. It detects a wrong profile before any PIN is sent: the
+// application and each certificate must be where the profile says.
 func (c *Card) findByProfile(ctx context.Context) (found bool, err error) {
-	c.profile = c.profiles.For(c.line.ATR(), nil)
+	c.profile = c.profiles.For(c.channel.ATR(), nil)
 	if len(c.profile.Keys) == 0 {
 		return false, nil
 	}
@@ -33,7 +32,7 @@ func (c *Card) findByProfile(ctx context.Context) (found bool, err error) {
 			k.kind = keyEC
 		}
 		k.Usage = Usage{Sign: f.Use == useAuthentication, NonRepudiation: f.Use == useSignature}
-		file, _ := hex.DecodeString(f.Certificate) // checked when it was read
+		file, _ := hex.DecodeString(f.Certificate) // checkKeys has checked it
 		c.keys = append(c.keys, k)
 		c.certificates = append(c.certificates, certificateObject{id: id, label: f.Label, path: Path{File: file}})
 	}
@@ -41,8 +40,8 @@ func (c *Card) findByProfile(ctx context.Context) (found bool, err error) {
 	return true, nil
 }
 
-// application gives where a card that does not describe itself has its PIN and
-// keys.
+// application returns where a card that does not describe itself has its PIN
+// and keys.
 func (p *Profile) application() application {
 	a := application{How: "profile " + p.Name}
 	if aid, _ := hex.DecodeString(p.Application.AID); len(aid) > 0 {
@@ -59,17 +58,17 @@ const (
 	useSignature      = "signature"
 )
 
-// checkKeys says what a profile has wrong about a card that does not describe
-// itself.
+// checkKeys checks the part of a profile for cards that do not describe
+// themselves.
 func (p *Profile) checkKeys() error {
 	if aid, err := hex.DecodeString(p.Application.AID); err != nil || p.Application.AID != "" && (len(aid) < 5 || len(aid) > 16) {
 		return fmt.Errorf("application.aid %q is not an AID of 5 to 16 bytes in hexadecimal", p.Application.AID)
 	}
 	if p.Application.Path != "" && !isPath(p.Application.Path) {
-		return fmt.Errorf("application.path %q is not a path from 3F00 on in hexadecimal", p.Application.Path)
+		return fmt.Errorf("application.path %q is not a hexadecimal path that starts with 3F00", p.Application.Path)
 	}
 	if p.Application.Path != "" && p.Application.AID != "" {
-		return errors.New("application: aid and path, where one is needed")
+		return errors.New("application has both aid and path; only one is allowed")
 	}
 	for i, k := range p.Keys {
 		switch {
@@ -78,11 +77,14 @@ func (p *Profile) checkKeys() error {
 		case k.Use != useAuthentication && k.Use != useSignature:
 			return fmt.Errorf("key %d: use %q is not authentication or signature", i+1, k.Use)
 		case !isPath(k.Certificate):
-			return fmt.Errorf("key %d: certificate %q is not a path from 3F00 on in hexadecimal", i+1, k.Certificate)
+			return fmt.Errorf("key %d: certificate %q is not a hexadecimal path that starts with 3F00", i+1, k.Certificate)
 		}
 	}
-	if len(p.Keys) > maxCerts || len(p.Keys) > 0 && p.PIN == nil {
-		return fmt.Errorf("key: needs pin, and are %d at most", maxCerts)
+	if len(p.Keys) > maxCerts {
+		return fmt.Errorf("more than %d keys", maxCerts)
+	}
+	if len(p.Keys) > 0 && p.PIN == nil {
+		return errors.New("pin is missing; a profile with keys needs it")
 	}
 	return nil
 }
@@ -92,7 +94,7 @@ func isPath(s string) bool {
 	return err == nil && bytes.HasPrefix(b, masterFile) && len(b)%2 == 0 && len(b) <= 16
 }
 
-// pins gives what a directory of PINs would have said.
+// pins returns the profile's PIN and PUK.
 func (p *Profile) pins() []PIN {
 	var all []PIN
 	if p.PIN != nil {

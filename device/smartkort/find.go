@@ -11,7 +11,7 @@ import (
 	"smartkiosk/device/apdu/tlv"
 )
 
-// Where an ISO 7816-15 application is looked for.
+// Where the driver looks for an ISO 7816-15 application.
 var (
 	standardAID  = []byte("\xA0\x00\x00\x00\x63PKCS-15") // PKCS #15 §5.4
 	standardPath = []byte{0x3F, 0x00, 0x50, 0x15}        // PKCS #15 §5.4, cards without AIDs
@@ -20,21 +20,21 @@ var (
 	fileToken    = []byte{0x50, 0x32}                    // ISO 7816-15 §7.9
 )
 
-// application is where the card's application is, and by what it was found.
+// application says where the card's application is and how it was found.
 type application struct {
 	How    string // for the technician
-	Applet []byte // AID of an applet that holds it, selected before; nil for a card that is all one
-	AID    []byte // selected by name, if set
-	Path   []byte // absolute, where known
+	Applet []byte // AID of the applet that holds the application, selected first; nil when there is no applet
+	AID    []byte // the application is selected by this AID, if set
+	Path   []byte // absolute path, if known
 }
 
-// find goes through the ways to an application until one leads to an object
-// directory that can be read: the way that cards with this answer to reset
-// went before, then those of the standard, then applets of other names, then
-// what its profile has in a directory's place. A way that the card refuses is
-// left for the next; an error in transport ends it.
+// find tries the ways to an application until one leads to a readable object
+// directory: first the way that worked for cards with this answer to reset,
+// then the ways of the standard, then the known applets, then the profile's
+// own description of the card. When the card refuses one way, find tries the
+// next. A transport error ends the search.
 func (c *Card) find(ctx context.Context) error {
-	if k := c.cache.kind(c.line.ATR()); k != nil {
+	if k := c.cache.kind(c.channel.ATR()); k != nil {
 		if found, err := c.tryKind(ctx, k); found || err != nil {
 			return err
 		}
@@ -66,8 +66,8 @@ func (c *Card) find(ctx context.Context) error {
 	return ErrUnknownCard
 }
 
-// findIn goes through the standard's ways, on the whole card or within an
-// applet. What is found but malformed goes into broken.
+// findIn tries the standard's ways, on the whole card or within an applet. If
+// an application is found but malformed, broken is set to the error.
 func (c *Card) findIn(ctx context.Context, applet []byte, broken *error) (found bool, err error) {
 	within := ""
 	if applet != nil {
@@ -92,16 +92,16 @@ func (c *Card) findIn(ctx context.Context, applet []byte, broken *error) (found 
 	return false, nil
 }
 
-// try looks for an application in one place.
+// try checks one place for an application.
 func (c *Card) try(ctx context.Context, a application, broken *error) (found bool, err error) {
-	if c.line.sent >= maxSearch {
-		return false, fmt.Errorf("%w: %d APDUs in search of an application", apdu.ErrEndless, c.line.sent)
+	if c.channel.sent >= maxSearch {
+		return false, fmt.Errorf("%w: no application found after %d APDUs", apdu.ErrEndless, c.channel.sent)
 	}
 	c.app, c.at = a, elsewhere
 	c.forgetRead()
 	if err = c.enter(ctx); err == nil {
 		if err = c.readTokenInfo(ctx); err == nil {
-			err = c.look(ctx, nil)
+			err = c.loadApplication(ctx, nil)
 		}
 	}
 	switch {
@@ -116,25 +116,25 @@ func (c *Card) try(ctx context.Context, a application, broken *error) (found boo
 	return false, err
 }
 
-// look takes in what there is in an application whose TokenInfo was read: what
-// is remembered of the card, what cards of its kind k have in common, nil for
-// a kind unknown, and else the object directory.
-func (c *Card) look(ctx context.Context, k *kind) error {
-	c.profile = c.profiles.For(c.line.ATR(), &c.token)
+// loadApplication loads the content of an application whose TokenInfo was
+// read: what the cache remembers of the card, what it remembers of the kind k
+// (nil when unknown), and the object directory.
+func (c *Card) loadApplication(ctx context.Context, k *kind) error {
+	c.profile = c.profiles.For(c.channel.ATR(), &c.token)
 	c.memory = c.cache.get(c.tokenRaw)
 	if k != nil {
-		c.layout = k.layout(c.token.looks)
+		c.layout = k.layout(c.token.fingerprint)
 	}
 	if err := c.readODF(ctx); err != nil {
 		return err
 	}
-	return c.recognise(ctx)
+	return c.checkUnchanged(ctx)
 }
 
 var odfPath = Path{File: fileODF}
 
-// readODF reads the object directory, and learns from it what absolute paths
-// into the application begin with.
+// readODF reads the object directory. Its entries also show the application's
+// absolute path.
 func (c *Card) readODF(ctx context.Context) error {
 	if c.layout != nil && c.content(odfPath) == nil {
 		c.memory = map[string][]byte{odfPath.key(): c.layout.ODF}
@@ -152,7 +152,7 @@ func (c *Card) readODF(ctx context.Context) error {
 	return nil
 }
 
-// enter makes the application's DF the current one, if it is not.
+// enter selects the application's DF, unless it is selected.
 func (c *Card) enter(ctx context.Context) error {
 	if c.at == inApplication {
 		return nil
@@ -169,9 +169,9 @@ func (c *Card) enter(ctx context.Context) error {
 	return err
 }
 
-// listed reads EF.DIR, a transparent file or one of records, for applications
-// to look into: by path first, which also tells what absolute paths mean
-// later, then by name.
+// listed reads EF.DIR, which is a transparent file or a file of records, and
+// returns the applications in it. An entry with a path comes before one with
+// only an AID, because later absolute paths start with that path.
 func (c *Card) listed(ctx context.Context) ([]application, error) {
 	file, err := c.readDirectory(ctx, Path{File: fileDIR})
 	delete(c.files, Path{File: fileDIR}.key()) // another applet has another
@@ -180,7 +180,7 @@ func (c *Card) listed(ctx context.Context) ([]application, error) {
 		file, err = c.readRecords(ctx)
 	}
 	if isStatus(err) || errors.Is(err, ErrMalformed) {
-		return nil, nil // no EF.DIR to speak of
+		return nil, nil // no usable EF.DIR
 	}
 	if err != nil {
 		return nil, err
@@ -188,9 +188,9 @@ func (c *Card) listed(ctx context.Context) ([]application, error) {
 	return decodeDIR(file), nil
 }
 
-// decodeDIR takes the applications from EF.DIR: templates 61 with AID (4F) and
-// path (51) (ISO 7816-4 §8.4). The standard's own AID has been tried by name
-// before, so that one only counts by its path.
+// decodeDIR returns the applications in EF.DIR: templates 61 with AID (4F) and
+// path (51) (ISO 7816-4 §8.4). findIn has already tried the standard's AID, so
+// an entry with that AID is used only for its path.
 func decodeDIR(file []byte) []application {
 	var apps []application
 	add := func(a application) {
@@ -240,7 +240,7 @@ func (c *Card) readRecords(ctx context.Context) ([]byte, error) {
 	return file, nil
 }
 
-// isStatus tells whether an error is the card's own refusal.
+// isStatus reports whether err is a status word from the card.
 func isStatus(err error) bool {
 	var sw apdu.Status
 	return errors.As(err, &sw)

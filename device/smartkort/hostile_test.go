@@ -114,7 +114,7 @@ func TestHostileCards(t *testing.T) {
 			h := &hostile{read: c.read}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			card, err := smartkort.Open(t.Context(), h)
+			card, err := smartkort.Driver{}.Open(t.Context(), h)
 			if err == nil {
 				_, err = card.Certificates(t.Context())
 			}
@@ -148,7 +148,7 @@ func TestVisitIsBounded(t *testing.T) {
 		}
 		return good(file, offset, le)
 	}}
-	card, err := smartkort.Open(t.Context(), h)
+	card, err := smartkort.Driver{}.Open(t.Context(), h)
 	if err != nil {
 		t.Fatal(err)
 	}

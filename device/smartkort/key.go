@@ -11,21 +11,21 @@ import (
 type Key struct {
 	ID          []byte
 	Label       string
-	Reference   int // by which the card knows it, -1 when not stated
+	Reference   int // key reference in commands, -1 when not stated
 	Path        Path
-	Bits        int    // modulus length of an RSA key, 0 of others
-	Usage       Usage  // what it may do
-	AuthID      []byte // of the PIN that guards it, empty for none
-	UserConsent int    // signatures that one verification is good for, 0 for any number
+	Bits        int // modulus length of an RSA key, 0 for other keys
+	Usage       Usage
+	AuthID      []byte // ID of the PIN that guards the key, empty for none
+	UserConsent int    // signatures per PIN verification, 0 for no limit
 	algorithms  []int  // references into TokenInfo
 	kind        uint32
 }
 
-// Usage is the KeyUsageFlags of a key (ISO 7816-15 §8.2.12), what of them
-// matters here.
+// Usage is the part of a key's KeyUsageFlags that the driver uses (ISO 7816-15
+// §8.2.12).
 type Usage struct {
-	Sign           bool // signs challenges and the like: authentication
-	NonRepudiation bool // signs what its holder stands by for ever
+	Sign           bool // signs challenges: authentication
+	NonRepudiation bool // makes binding signatures of the holder
 	Decrypt        bool
 }
 
@@ -34,7 +34,7 @@ const (
 	keyEC  = tag0
 )
 
-// Kind names the key's algorithm.
+// Kind returns the name of the key's algorithm.
 func (k Key) Kind() string {
 	switch k.kind {
 	case keyRSA:
@@ -42,7 +42,7 @@ func (k Key) Kind() string {
 	case keyEC:
 		return "EC"
 	}
-	return "of another algorithm"
+	return "unknown algorithm"
 }
 
 // privateKeys reads the private key directories, once per Card.
@@ -63,7 +63,7 @@ func (c *Card) privateKeys(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
-// decodeKey reads one PrivateKeyType: CommonObjectAttributes,
+// decodeKey decodes one PrivateKeyType: CommonObjectAttributes,
 // CommonKeyAttributes, subclass attributes [0] OPTIONAL, type attributes [1]
 // (ISO 7816-15 §8.4).
 func decodeKey(o tlv.Object) (Key, error) {
@@ -82,7 +82,7 @@ func decodeKey(o tlv.Object) (Key, error) {
 	a.boolean()
 	a.optional(tagBitString)
 	if n, ok := a.integer(tagInteger); ok {
-		k.Reference = n & 0xFF // a byte, which some cards code as a negative number
+		k.Reference = n & 0xFF // a byte, which some cards encode as a negative number
 	}
 	a.optional(tagTime)
 	a.optional(tag0Primitive)

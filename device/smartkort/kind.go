@@ -8,43 +8,45 @@ import (
 	"slices"
 )
 
-// kind is what cards with one answer to reset had in common so far: where
-// their application is and how they are asked. There is nothing of any holder
-// in it. It is tried first and left at the first sign that a card is another.
+// kind is what the cards with one answer to reset have had in common so far:
+// where their application is and which commands they accept. It contains
+// nothing about any holder. The driver tries it first, and drops it at the
+// first sign that a card is different.
 type kind struct {
 	App       application
 	Mode      int
 	Stepwise  bool
-	ByName    bool   // the application's path is known, but cannot be selected
-	Class     []byte // of VERIFY
+	ByName    bool   // the application's path is known but cannot be selected
+	Class     []byte // class byte of VERIFY
 	TokenSize int
-	Layouts   []layout // that learned last at the end
+	Layouts   []layout // the newest last
 }
 
-// maxLayouts is how many makes of card may share an answer to reset.
+// maxLayouts is the maximum number of layouts that are remembered for one
+// answer to reset.
 const maxLayouts = 4
 
-// layout gives that of cards which look like this, nil for none.
-func (k *kind) layout(looks []byte) *layout {
+// layout returns the layout of cards with this fingerprint, or nil.
+func (k *kind) layout(fingerprint []byte) *layout {
 	for i := range k.Layouts {
-		if bytes.Equal(k.Layouts[i].Looks, digest(looks)) {
+		if bytes.Equal(k.Layouts[i].Fingerprint, digest(fingerprint)) {
 			return &k.Layouts[i]
 		}
 	}
 	return nil
 }
 
-// without gives the layouts but for that of cards which look like this.
-func (k *kind) without(looks []byte) []layout {
-	return slices.DeleteFunc(slices.Clone(k.Layouts), func(l layout) bool { return bytes.Equal(l.Looks, digest(looks)) })
+// without returns all layouts except the one with this fingerprint.
+func (k *kind) without(fingerprint []byte) []layout {
+	return slices.DeleteFunc(slices.Clone(k.Layouts), func(l layout) bool { return bytes.Equal(l.Fingerprint, digest(fingerprint)) })
 }
 
-// tryKind goes the way that other cards of the kind went.
+// tryKind looks for the application where other cards of the kind have it.
 func (c *Card) tryKind(ctx context.Context, k *kind) (found bool, err error) {
 	c.app, c.at, c.mode, c.stepwise, c.class = k.App, elsewhere, k.Mode, k.Stepwise, k.Class
 	if err = c.enterKind(ctx, k); err == nil {
 		if err = c.readCurrentTokenInfo(ctx, Path{File: fileToken, Length: k.TokenSize}); err == nil {
-			err = c.look(ctx, k)
+			err = c.loadApplication(ctx, k)
 		}
 	}
 	switch {
@@ -58,8 +60,8 @@ func (c *Card) tryKind(ctx context.Context, k *kind) (found bool, err error) {
 	return false, err
 }
 
-// enterKind selects EF.TokenInfo, after the applet if there is one. Where the
-// application's path is known, that is one SELECT for application and file.
+// enterKind selects the applet, if there is one, and then EF.TokenInfo. If the
+// application's path is known, one SELECT does both application and file.
 func (c *Card) enterKind(ctx context.Context, k *kind) error {
 	if c.app.Applet != nil {
 		if _, err := c.selectBy(ctx, byAID, c.app.Applet); err != nil {
@@ -80,34 +82,32 @@ func (c *Card) enterKind(ctx context.Context, k *kind) error {
 	return err
 }
 
-// learn keeps what the card has in common with others of its kind.
-func (c *Card) learn() {
+// rememberKind stores what the card has in common with others of its kind.
+func (c *Card) rememberKind() {
 	k := kind{App: c.app, Mode: c.mode, Stepwise: c.stepwise, ByName: c.byName, Class: c.class, TokenSize: len(c.tokenRaw)}
-	if before := c.cache.kind(c.line.ATR()); before != nil {
+	if before := c.cache.kind(c.channel.ATR()); before != nil {
 		k.Layouts = before.Layouts
 	}
 	if c.layout == nil {
 		own := c.ownLayout()
-		if before := k.layout(c.token.looks); before != nil {
-			own.adopt(*before)
+		if before := k.layout(c.token.fingerprint); before != nil {
+			own.mergeMakes(*before)
 		}
-		k.Layouts = append(k.without(c.token.looks), own)
+		k.Layouts = append(k.without(c.token.fingerprint), own)
 		k.Layouts = k.Layouts[max(0, len(k.Layouts)-maxLayouts):]
 	}
-	c.cache.putKind(c.line.ATR(), k)
+	c.cache.putKind(c.channel.ATR(), k)
 }
 
-// unlearn drops the layout of the card's kind: a card that seemed to have it
-// has not.
-func (c *Card) unlearn() {
-	if k := c.cache.kind(c.line.ATR()); k != nil {
-		k.Layouts = k.without(c.token.looks)
-		c.cache.putKind(c.line.ATR(), *k)
+// forgetLayout removes the layout that this card seemed to have but has not.
+func (c *Card) forgetLayout() {
+	if k := c.cache.kind(c.channel.ATR()); k != nil {
+		k.Layouts = k.without(c.token.fingerprint)
+		c.cache.putKind(c.channel.ATR(), *k)
 	}
 }
 
-// kind gives what is known of the cards with an answer to reset, nil for
-// nothing.
+// kind returns what is remembered of cards with this answer to reset, or nil.
 func (c *Cache) kind(atr []byte) *kind {
 	if c == nil {
 		return nil
@@ -122,8 +122,8 @@ func (c *Cache) kind(atr []byte) *kind {
 	return k
 }
 
-// putKind keeps what is known of the cards with an answer to reset. When there
-// are too many kinds, it takes the place of any.
+// putKind stores what is known of cards with this answer to reset. When the
+// cache is full, it replaces an arbitrary kind.
 func (c *Cache) putKind(atr []byte, k kind) {
 	plain, err := json.Marshal(k)
 	if err != nil || len(plain) > maxEntry/2 {
@@ -143,5 +143,5 @@ func (c *Cache) putKind(atr []byte, k kind) {
 		}
 	}
 	c.kinds[id] = plain
-	c.tell(changes)
+	c.persist(changes)
 }

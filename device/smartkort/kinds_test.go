@@ -91,7 +91,7 @@ func TestKinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := kinds[name]
-			card, err := smartkort.Open(t.Context(), connect(t, k.Card))
+			card, err := smartkort.Driver{}.Open(t.Context(), connect(t, k.Card))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -336,7 +336,7 @@ func TestVerifyPUKRecipe(t *testing.T) {
 // TestAuthorities: the issuers' certificates on the card, none of the holder's.
 func TestAuthorities(t *testing.T) {
 	for name, k := range newKinds(t) {
-		card, err := smartkort.Open(t.Context(), connect(t, k.Card))
+		card, err := smartkort.Driver{}.Open(t.Context(), connect(t, k.Card))
 		if err != nil {
 			t.Fatal(err)
 		}

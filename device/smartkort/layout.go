@@ -13,34 +13,35 @@ import (
 )
 
 // layout is what cards of one make have in common: where their directories
-// are, and by which keys and certificates they authenticate. It has no labels
-// and no IDs, which may say something of a holder.
+// are, and which keys and certificates they authenticate with. It has no
+// labels and no IDs, which could say something about a holder.
 //
-// A card is taken to have it when the whole of its TokenInfo but serial number
-// and date is the same. That is no proof, so that, before a PIN is asked for:
+// The driver assumes that a card has this layout when its TokenInfo is the
+// same except for serial number and date. That is no proof. Therefore, before
+// the holder enters a PIN:
 //
-//   - the directory of PINs is read from the card itself, and is the same to
-//     the byte; with more than one PIN of the holder in it nothing is taken
-//     from here, for only the card's own directory of keys says which guards
-//     which;
-//   - each certificate is read from the card itself, and is of a make that was
-//     seen before in its place: issuer, key, purposes, policies.
+//   - the driver reads the directory of PINs from the card, and it must be
+//     identical to the remembered one. If it has more than one PIN of the
+//     holder, the layout is not used, because only the card's own directory
+//     of keys says which PIN guards which key;
+//   - the driver reads each certificate from the card, and its make (issuer,
+//     key, purposes, policies) must have been seen before in this place.
 //
-// What is left open is that the key of this reference is the certificate's,
-// which the signature proves. It costs no try of any PIN: a card that has its
-// keys the other way round signs with the wrong one once, the signature goes
-// nowhere, and the kind is forgotten.
+// It remains open whether the key with this reference belongs to the
+// certificate. The signature proves that, and no PIN try is at stake: a card
+// whose keys are in another order signs once with the wrong key, the driver
+// discards the signature and forgets the layout.
 type layout struct {
-	Looks          []byte // digest of TokenInfo.looks
+	Fingerprint    []byte // digest of TokenInfo.fingerprint
 	ODF            []byte // EF.OD
 	PINs           []byte // digest of the directory of PINs
 	Authentication []expected
 }
 
-// expected is a certificate to authenticate with.
+// expected is a certificate for authentication and its key.
 type expected struct {
 	Path  Path
-	Makes [][]byte // those seen, the newest last: issuers come and go
+	Makes [][]byte // makes that were seen here, the newest last, because issuers change
 	Key   struct { // see Key
 		Reference, Bits, UserConsent int
 		Path                         Path
@@ -51,7 +52,7 @@ type expected struct {
 	}
 }
 
-// key gives what the card's directory would have said.
+// key returns the key as the card's directory would describe it.
 func (e expected) key() Key {
 	k := e.Key
 	return Key{
@@ -64,12 +65,12 @@ func (e expected) seen(made []byte) bool {
 	return slices.ContainsFunc(e.Makes, func(m []byte) bool { return bytes.Equal(m, made) })
 }
 
-// maxMakes is how many makes are remembered of one place.
+// maxMakes is the maximum number of makes that are remembered per place.
 const maxMakes = 4
 
-// adopt takes over what another layout has seen, where that is the same but for
-// the makes of certificates.
-func (l *layout) adopt(other layout) {
+// mergeMakes adds the makes of certificates in another layout, if the layouts
+// are otherwise equal.
+func (l *layout) mergeMakes(other layout) {
 	same := bytes.Equal(l.ODF, other.ODF) && bytes.Equal(l.PINs, other.PINs) &&
 		slices.EqualFunc(l.Authentication, other.Authentication, func(a, b expected) bool {
 			return reflect.DeepEqual(a.Path, b.Path) && reflect.DeepEqual(a.Key, b.Key)
@@ -84,11 +85,11 @@ func (l *layout) adopt(other layout) {
 	}
 }
 
-// ownLayout gives the card's own, with no certificates where others could not
-// be told to be of their make.
+// ownLayout returns the layout of this card. It has no certificates when the
+// make of one of them cannot be determined.
 func (c *Card) ownLayout() layout {
-	l := layout{Looks: digest(c.token.looks), ODF: c.content(odfPath), PINs: c.pinsDigest()}
-	if !c.keysRead || !c.certsRead || holders(c.pins) > 1 {
+	l := layout{Fingerprint: digest(c.token.fingerprint), ODF: c.content(odfPath), PINs: c.pinsDigest()}
+	if !c.keysRead || !c.certsRead || holderPINs(c.pins) > 1 {
 		return l
 	}
 	var list []expected
@@ -110,15 +111,15 @@ func (c *Card) ownLayout() layout {
 	return l
 }
 
-// expectedCertificates gives the certificates to authenticate with, read from
-// where cards that look like this one have theirs; none when it turns out to
-// be laid out otherwise, or has its own directories in memory.
+// expectedCertificates reads the certificates for authentication from the
+// places that the remembered layout names. It returns none when the card
+// turns out to have another layout, or when its own directories are cached.
 func (c *Card) expectedCertificates(ctx context.Context) ([]Certificate, error) {
 	if c.layout == nil || len(c.layout.Authentication) == 0 || c.known(c.odf.privateKeys) {
 		return nil, nil
 	}
 	certs, err := c.readExpected(ctx)
-	if misled(err) || err == nil && len(certs) == 0 {
+	if maybeStale(err) || err == nil && len(certs) == 0 {
 		c.layout = nil
 		return nil, nil
 	}
@@ -127,7 +128,7 @@ func (c *Card) expectedCertificates(ctx context.Context) ([]Certificate, error) 
 
 func (c *Card) readExpected(ctx context.Context) ([]Certificate, error) {
 	pins, err := c.authObjects(ctx)
-	if err != nil || holders(pins) > 1 || !bytes.Equal(c.pinsDigest(), c.layout.PINs) {
+	if err != nil || holderPINs(pins) > 1 || !bytes.Equal(c.pinsDigest(), c.layout.PINs) {
 		return nil, err
 	}
 	var certs []Certificate
@@ -141,8 +142,8 @@ func (c *Card) readExpected(ctx context.Context) ([]Certificate, error) {
 	return certs, nil
 }
 
-// holders counts the PINs that are the holder's.
-func holders(pins []PIN) (n int) {
+// holderPINs counts the PINs of the holder.
+func holderPINs(pins []PIN) (n int) {
 	for _, p := range pins {
 		if !p.Unblocking && !p.Officer {
 			n++
@@ -151,7 +152,8 @@ func holders(pins []PIN) (n int) {
 	return n
 }
 
-// pinsDigest is that of the directory of PINs, once it is read.
+// pinsDigest returns the digest of the directory of PINs, which must have been
+// read.
 func (c *Card) pinsDigest() []byte {
 	var all []byte
 	for _, p := range c.odf.authObjects {
@@ -160,8 +162,8 @@ func (c *Card) pinsDigest() []byte {
 	return digest(all)
 }
 
-// makeOf gives a digest of what certificates of one make have in common, nil
-// of what is no certificate of a key that is known here.
+// makeOf returns a digest of what certificates of one make have in common. It
+// returns nil for an invalid certificate or an unknown kind of key.
 func makeOf(der []byte) []byte {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {

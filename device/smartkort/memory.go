@@ -8,7 +8,7 @@ import (
 	"maps"
 )
 
-// content gives what is known of what is at a path, nil for nothing.
+// content returns the known content at a path, or nil.
 func (c *Card) content(p Path) []byte {
 	if b, ok := c.files[p.key()]; ok {
 		return b
@@ -16,7 +16,7 @@ func (c *Card) content(p Path) []byte {
 	return c.memory[p.key()]
 }
 
-// known tells whether what is at all of the paths is known.
+// known reports whether the content at all of the paths is known.
 func (c *Card) known(paths []Path) bool {
 	for _, p := range paths {
 		if c.content(p) == nil {
@@ -26,11 +26,11 @@ func (c *Card) known(paths []Path) bool {
 	return true
 }
 
-// recognise has a card without a date show that it is still what it is
-// remembered as: by its directory of PINs, which is read again. A certificate
-// is recognised when it is used (readObject).
-func (c *Card) recognise(ctx context.Context) error {
-	if c.dated() {
+// checkUnchanged checks that a card without lastUpdate is still the same as in
+// the cache. It reads the directory of PINs again and compares it. readObject
+// checks a certificate when it is used.
+func (c *Card) checkUnchanged(ctx context.Context) error {
+	if c.hasLastUpdate() {
 		return nil
 	}
 	for _, p := range c.odf.authObjects {
@@ -40,8 +40,8 @@ func (c *Card) recognise(ctx context.Context) error {
 		}
 		delete(c.memory, p.key())
 		own, err := c.readDirectory(ctx, p)
-		if misled(err) || err == nil && !bytes.Equal(own, remembered) {
-			return c.readAnew(ctx)
+		if maybeStale(err) || err == nil && !bytes.Equal(own, remembered) {
+			return c.rereadCard(ctx)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot read PIN directory: %w", err)
@@ -50,18 +50,18 @@ func (c *Card) recognise(ctx context.Context) error {
 	return nil
 }
 
-// dated tells whether the card says when it was changed last.
-func (c *Card) dated() bool { return c.token.LastUpdate != "" }
+// hasLastUpdate reports whether the card states when it was last changed.
+func (c *Card) hasLastUpdate() bool { return c.token.LastUpdate != "" }
 
-// beginning is how much of a certificate shows that it is the one remembered:
-// its serial number is in it.
+// beginning is how many bytes of a certificate are compared with the cache.
+// They contain its serial number.
 const beginning = 64
 
-// errChanged says that a card is not what it is remembered as.
+// errChanged means that the card differs from what is in the cache.
 var errChanged = errors.New("card was changed")
 
-// beginsAs compares what is at a path with what is remembered.
-func (c *Card) beginsAs(ctx context.Context, p Path, remembered []byte) error {
+// checkPrefix compares the first bytes at a path with those in the cache.
+func (c *Card) checkPrefix(ctx context.Context, p Path, remembered []byte) error {
 	if _, err := c.selectFile(ctx, p); err != nil {
 		return err
 	}
@@ -73,19 +73,19 @@ func (c *Card) beginsAs(ctx context.Context, p Path, remembered []byte) error {
 	return err
 }
 
-// misled tells whether an error may come of a wrong memory.
-func misled(err error) bool {
+// maybeStale reports whether an outdated cache can be the cause of an error.
+func maybeStale(err error) bool {
 	return isStatus(err) || errors.Is(err, ErrMalformed) || errors.Is(err, errChanged)
 }
 
-// readAnew drops what was not read in this visit, and reads what is where from
-// the card itself.
-func (c *Card) readAnew(ctx context.Context) error {
+// rereadCard drops everything that was not read in this visit and reads the
+// object directory from the card.
+func (c *Card) rereadCard(ctx context.Context) error {
 	c.forgetMemory()
 	return c.readODF(ctx)
 }
 
-// forgetMemory drops what was not read in this visit.
+// forgetMemory drops everything that was not read in this visit.
 func (c *Card) forgetMemory() {
 	c.memory, c.layout = nil, nil
 	c.keysRead, c.pinsRead, c.certsRead = false, false, false
@@ -97,13 +97,14 @@ func (c *Card) forgetRead() {
 	c.files = map[string][]byte{}
 }
 
-// remember keeps what was learned of the card and its kind, for the next
-// visit. Without a serial number a card is not told from others.
+// remember stores what was learned about the card and its kind for the next
+// visit. A card without a serial number cannot be told from others, so only
+// its kind is stored.
 func (c *Card) remember() {
 	if c.cache == nil || len(c.tokenRaw) == 0 {
 		return
 	}
-	c.learn()
+	c.rememberKind()
 	if len(c.token.Serial) == 0 {
 		return
 	}
@@ -118,12 +119,12 @@ func (c *Card) remember() {
 	}
 }
 
-// distrust drops what is remembered of the card and its kind: something in it
-// turned out to be wrong.
-func (c *Card) distrust() {
+// forgetCard drops what is remembered of the card and its kind, because
+// something in it turned out to be wrong.
+func (c *Card) forgetCard() {
 	c.cache.drop(c.tokenRaw)
 	if c.layout != nil {
-		c.unlearn()
+		c.forgetLayout()
 	}
 	c.proven = false
 }

@@ -27,9 +27,9 @@ const (
 	choiceAuthObjects  = 0xA8
 )
 
-// decodeODF reads EF.OD: one PathOrObjects per directory, of which only the
-// kind that points to a file is known on cards. Trusted and useful
-// certificates (A5, A6) are those of authorities.
+// decodeODF decodes EF.OD: one PathOrObjects per directory. Only the choice
+// that points to a file occurs on cards. Trusted and useful certificates (A5,
+// A6) belong to authorities.
 func decodeODF(file []byte) (odf, error) {
 	var d odf
 	n := 0
@@ -66,8 +66,8 @@ func decodeODF(file []byte) (odf, error) {
 	return d, nil
 }
 
-// parent gives the one DF that all of the directories' absolute paths lie in,
-// nil when there is none.
+// parent returns the DF that contains all directories, or nil when their
+// absolute paths are in different DFs.
 func (d odf) parent() []byte {
 	var df []byte
 	for _, p := range slices.Concat(d.privateKeys, d.certificates, d.authorities, d.authObjects) {
@@ -80,7 +80,7 @@ func (d odf) parent() []byte {
 	return df
 }
 
-// readObjects reads directory files and gives each object in them to decode.
+// readObjects reads directory files and calls decode for each object in them.
 func (c *Card) readObjects(ctx context.Context, paths []Path, decode func(tlv.Object) error) error {
 	n := 0
 	for _, p := range paths {
@@ -103,7 +103,7 @@ func (c *Card) readObjects(ctx context.Context, paths []Path, decode func(tlv.Ob
 	return nil
 }
 
-// label makes text that a card holds fit to be shown: valid UTF-8, printable,
+// label makes a text from the card safe to display: valid UTF-8, printable and
 // short.
 func label(b []byte) string {
 	s := strings.Map(func(r rune) rune {

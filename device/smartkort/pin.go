@@ -9,10 +9,10 @@ import (
 	"smartkiosk/device/apdu/tlv"
 )
 
-// PIN is a PIN of the card, as its directory describes it (PasswordAttributes,
-// ISO 7816-15 §8.9.2).
+// PIN is a PIN or PUK as the card's directory describes it
+// (PasswordAttributes, ISO 7816-15 §8.9.2).
 type PIN struct {
-	ID           []byte // by which keys name it
+	ID           []byte // used by keys
 	Label        string
 	Reference    byte // P2 of VERIFY
 	Encoding     Encoding
@@ -21,15 +21,15 @@ type PIN struct {
 	StoredLength int // bytes that the card compares
 	Pad          byte
 	NeedsPadding bool   // to StoredLength, with Pad
-	Local        bool   // to the DF of Path
+	Local        bool   // valid only in the DF at Path
 	Unblocking   bool   // a PUK
-	Officer      bool   // the security officer's, not the holder's
-	Path         Path   // the DF in which it is to be verified, if it says
-	unblockedBy  []byte // ID of the PUK, if it says
+	Officer      bool   // belongs to the security officer, not to the holder
+	Path         Path   // the DF in which to verify it, if stated
+	unblockedBy  []byte // ID of the PUK, if stated
 }
 
-// PINs gives the PINs and PUKs that the card describes; of one that describes
-// none, those of its profile.
+// PINs returns the PINs and PUKs that the card describes, or those of its
+// profile when the card describes none.
 func (c *Card) PINs(ctx context.Context) ([]PIN, error) {
 	pins, err := c.authObjects(ctx)
 	if err == nil && len(pins) == 0 {
@@ -38,23 +38,23 @@ func (c *Card) PINs(ctx context.Context) ([]PIN, error) {
 	return pins, err
 }
 
-// PIN gives the PIN that guards the certificate's key. Errors: ErrNoPIN, or
+// PIN returns the PIN that guards the certificate's key. Errors: ErrNoPIN, or
 // that the card cannot be read.
 func (c *Card) PIN(ctx context.Context, cert Certificate) (PIN, error) {
 	return c.pinFor(ctx, cert.Key)
 }
 
-// Encoding is how the digits become bytes (PasswordType).
+// Encoding is the encoding of the digits in a command (PasswordType).
 type Encoding int
 
 const (
-	BCD   Encoding = 0 // two digits a byte
+	BCD   Encoding = 0 // two digits per byte
 	ASCII Encoding = 1
-	UTF8  Encoding = 2 // for digits the same as ASCII
+	UTF8  Encoding = 2 // the same as ASCII for digits
 )
 
-// pinFor gives the PIN that guards a key: the one that the key names, else the
-// holder's only one.
+// pinFor returns the PIN that guards a key: the PIN that the key refers to, or
+// the holder's only PIN.
 func (c *Card) pinFor(ctx context.Context, k Key) (PIN, error) {
 	pins, err := c.PINs(ctx)
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Card) authObjects(ctx context.Context) ([]PIN, error) {
 	}
 	var pins []PIN
 	err := c.readObjects(ctx, c.odf.authObjects, func(o tlv.Object) error {
-		if o.Tag != tagSequence { // other than a password: biometrics, keys
+		if o.Tag != tagSequence { // not a password: biometrics, keys
 			return nil
 		}
 		p, err := decodePIN(o)
@@ -96,7 +96,7 @@ func (c *Card) authObjects(ctx context.Context) ([]PIN, error) {
 	return pins, nil
 }
 
-// decodePIN reads a password object: CommonObjectAttributes,
+// decodePIN decodes a password object: CommonObjectAttributes,
 // CommonAuthenticationObjectAttributes (authId), type attributes [1] with
 // PasswordAttributes: pwdFlags, pwdType, minLength, storedLength, maxLength
 // OPTIONAL, pwdReference [0] DEFAULT 0, padChar OPTIONAL, lastPwdChange
@@ -123,7 +123,7 @@ func decodePIN(o tlv.Object) (PIN, error) {
 		p.MaxLength = n
 	}
 	if n, ok := t.integer(tag0Primitive); ok {
-		p.Reference = byte(n) // a byte, which some cards code as a negative number
+		p.Reference = byte(n) // a byte, which some cards encode as a negative number
 	}
 	if pad, ok := t.optional(tagOctetString); ok && len(pad) == 1 {
 		p.Pad = pad[0]

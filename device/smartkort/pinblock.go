@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// ErrPINForm says that a PIN cannot be right, as it is too short, too long or
-// not digits. It was not sent: no try is spent.
-var ErrPINForm = errors.New("no PIN of this card has this form")
+// ErrPINForm means that the entered PIN is too short, too long or has other
+// characters than digits. It was not sent, so no try was spent.
+var ErrPINForm = errors.New("PIN has the wrong form")
 
-// capacity is how many digits fit into the stored bytes.
+// capacity returns how many digits fit into the stored bytes.
 func (p PIN) capacity() int {
 	if p.Encoding == BCD {
 		return 2 * p.StoredLength
@@ -17,17 +17,17 @@ func (p PIN) capacity() int {
 	return p.StoredLength
 }
 
-// block makes of the digits what VERIFY sends.
+// block encodes the digits as VERIFY sends them.
 func (p PIN) block(digits []byte) ([]byte, error) {
 	if n := len(digits); n < max(p.MinLength, 1) || n > min(p.MaxLength, p.capacity()) {
 		if p.MinLength == p.MaxLength {
-			return nil, fmt.Errorf("%w: it takes %d digits", ErrPINForm, p.MinLength)
+			return nil, fmt.Errorf("%w: it must have %d digits", ErrPINForm, p.MinLength)
 		}
-		return nil, fmt.Errorf("%w: it takes %d to %d digits", ErrPINForm, p.MinLength, p.MaxLength)
+		return nil, fmt.Errorf("%w: it must have %d to %d digits", ErrPINForm, p.MinLength, p.MaxLength)
 	}
 	for _, d := range digits {
 		if d < '0' || d > '9' {
-			return nil, fmt.Errorf("%w: digits only", ErrPINForm)
+			return nil, fmt.Errorf("%w: only digits are allowed", ErrPINForm)
 		}
 	}
 	b := make([]byte, 0, max(p.StoredLength, len(digits)))

@@ -9,21 +9,21 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// HasPINPad tells whether the holder can type the PIN on the reader.
+// HasPINPad reports whether the holder can type the PIN on the reader.
 func (c *Card) HasPINPad() bool {
-	pad, ok := c.line.Conn.(slot.PINPad)
+	pad, ok := c.channel.Conn.(slot.PINPad)
 	return ok && pad.HasPINPad()
 }
 
-// VerifyPINOnPad is VerifyPIN with the PIN typed on the reader's own keys,
-// which the holder may take half a minute to begin with. Further errors:
-// slot.ErrPadCancelled, slot.ErrPadTimeout and slot.ErrPadLength, with which
-// no try was spent. Where the card does not know the class of the command, the
-// reader asks for the PIN once more.
+// VerifyPINOnPad is VerifyPIN with the PIN typed on the reader's own keypad.
+// The holder has about 30 s to start typing. Further errors:
+// slot.ErrPadCancelled, slot.ErrPadTimeout and slot.ErrPadLength; no try was
+// spent then. If the card does not know the class of the command, the reader
+// asks for the PIN again.
 func (c *Card) VerifyPINOnPad(ctx context.Context, cert Certificate) error {
-	pad, ok := c.line.Conn.(slot.PINPad)
+	pad, ok := c.channel.Conn.(slot.PINPad)
 	if !ok || !pad.HasPINPad() {
-		return errors.New("cannot verify PIN: the reader has no keys")
+		return errors.New("cannot verify PIN: the reader has no keypad")
 	}
 	p, err := c.readyToVerify(ctx, cert)
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *Card) presentOnPad(ctx context.Context, pad slot.PINPad, p PIN) error {
 		}
 		if r.SW != apdu.CLAUnsupported && r.SW != apdu.INSUnsupported {
 			c.class = []byte{class}
-			return c.judge(r.SW, false)
+			return c.pinError(r.SW, false)
 		}
 	}
 	return apdu.CLAUnsupported

@@ -48,7 +48,7 @@ func TestPINPad(t *testing.T) {
 		cardsim.NoAID:  {kinds[cardsim.NoAID].Card, "1234", "\x00\x20\x00\x01\x08" + string(make([]byte, 8)), 2}, // class A0 refused
 	} {
 		pad := &padLine{line: connect(t, c.card), typed: []byte(c.block)}
-		card, err := smartkort.Open(t.Context(), pad)
+		card, err := smartkort.Driver{}.Open(t.Context(), pad)
 		if err != nil {
 			t.Fatal(err)
 		}

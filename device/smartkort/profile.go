@@ -10,68 +10,68 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// Profile is what the driver must know of a kind of card beyond what the card
-// says of itself. All of it is data: a TOML file in profiles/, or in a folder
-// of the installation (see profiles/*.toml for how they are written). What a
-// card describes by ISO 7816-15 goes before it.
+// Profile is what the driver must know about a kind of card that the card does
+// not describe itself. It is data: a TOML file in profiles/ or in a folder of
+// the installation (profiles/*.toml are examples). What a card describes by
+// ISO 7816-15 takes precedence.
 type Profile struct {
 	Name      string   `toml:"name"`
-	About     string   `toml:"about"`      // the kind in words, for the technician
-	NotPublic []string `toml:"not_public"` // what is not known of the kind, and what is done instead
+	About     string   `toml:"about"`      // description for the technician
+	NotPublic []string `toml:"not_public"` // what is not public about the kind, and what the driver does instead
 
 	Match       Match       `toml:"match"`
 	Application Application `toml:"application"`
 	Transport   Transport   `toml:"transport"`
 	Verify      Verify      `toml:"verify"`
-	PIN         *PINForm    `toml:"pin"` // used where the card describes no PIN
-	PUK         *PINForm    `toml:"puk"` // likewise
-	Keys        []KeyForm   `toml:"key"` // of a card that does not describe itself by ISO 7816-15
+	PIN         *PINForm    `toml:"pin"` // used when the card describes no PIN
+	PUK         *PINForm    `toml:"puk"` // used when the card describes no PUK
+	Keys        []KeyForm   `toml:"key"` // for a card that does not describe itself by ISO 7816-15
 	Change      PINRecipe   `toml:"change"`
 	Unblock     PINRecipe   `toml:"unblock"`
 	Sign        []Signing   `toml:"sign"`
 
-	// PINStatus says what a status answered to VERIFY, CHANGE or RESET means
-	// where it is not what ISO 7816-4 has it mean: by the status in
-	// hexadecimal, "blocked", "inactive" (the holder must activate the card)
-	// or "wrong".
+	// PINStatus gives the meaning of status words of VERIFY, CHANGE REFERENCE
+	// DATA and RESET RETRY COUNTER where a card differs from ISO 7816-4. The
+	// key is the status in hexadecimal; the value is "blocked", "inactive"
+	// (the holder must activate the card) or "wrong".
 	PINStatus map[string]string `toml:"pin_status"`
 }
 
-// Match is which cards a profile is for: those that have any of the answers
-// to reset and, where stated, these texts in their TokenInfo. A profile that
-// states nothing matches nothing.
+// Match selects the cards that a profile is for. A card must have one of the
+// answers to reset, if any are listed, and its TokenInfo must contain the
+// texts, if they are set. An empty Match selects no card.
 type Match struct {
 	ATR          []string `toml:"atr"`          // hexadecimal, ? for any digit
-	Manufacturer string   `toml:"manufacturer"` // a part of it
-	Label        string   `toml:"label"`        // a part of it
+	Manufacturer string   `toml:"manufacturer"` // substring
+	Label        string   `toml:"label"`        // substring
 }
 
-// Application is where to look for the application after the ways of the
-// standard.
+// Application says where to look for the application if the ways of the
+// standard fail.
 type Application struct {
-	Applets []string `toml:"applets"` // AIDs, hexadecimal, of applets that hold one
+	Applets []string `toml:"applets"` // hexadecimal AIDs of applets that hold an application
 
-	// Of a card that does not describe itself: where its PIN and keys are, by
-	// one of these, hexadecimal; the MF when neither is stated.
+	// For a card that does not describe itself: the AID or the path of the DF
+	// with its PIN and keys, in hexadecimal; the MF when both are empty.
 	AID  string `toml:"aid"`
-	Path string `toml:"path"` // from 3F00 on
+	Path string `toml:"path"` // starts with 3F00
 }
 
-// Transport is how long commands travel. What is not stated is taken from the
-// answer to reset.
+// Transport says how long commands are sent. The default comes from the answer
+// to reset.
 type Transport struct {
 	Extended *bool `toml:"extended"` // extended length with T=1, else command chaining
 }
 
-// Verify is how PINs are verified.
+// Verify says how PINs are verified.
 type Verify struct {
 	// Classes are the class bytes of VERIFY in the order in which they are
-	// tried. The next is tried only when the card answers that it does not
-	// know the class or the instruction, before it has looked at any PIN.
+	// tried. The driver tries the next one only if the card does not know the
+	// class or the instruction; the card has not checked the PIN then.
 	Classes []byte `toml:"classes"`
 }
 
-// PINForm is a PIN that the card itself does not describe.
+// PINForm describes a PIN that the card itself does not describe.
 type PINForm struct {
 	Label     string `toml:"label"`
 	Reference byte   `toml:"reference"` // P2 of VERIFY
@@ -82,23 +82,23 @@ type PINForm struct {
 	Pad       byte   `toml:"pad"`
 }
 
-// KeyForm is a key that the card itself does not describe, and the certificate
-// that belongs to it.
+// KeyForm describes a key that the card itself does not describe, and its
+// certificate.
 type KeyForm struct {
 	Label       string `toml:"label"`
 	Kind        string `toml:"kind"`        // rsa or ec
 	Use         string `toml:"use"`         // authentication or signature
 	Reference   byte   `toml:"reference"`   // in MSE SET (84)
-	Certificate string `toml:"certificate"` // path of its file from 3F00 on, hexadecimal
+	Certificate string `toml:"certificate"` // hexadecimal path of its file, starts with 3F00
 }
 
-// PINRecipe is how a PIN is changed or unblocked.
+// PINRecipe says how a PIN is changed or unblocked.
 type PINRecipe struct {
 	// Recipe is one of
 	//	change-reference-data  CHANGE REFERENCE DATA, the old PIN then the new one (change)
 	//	reset-retry-counter    RESET RETRY COUNTER, the PUK then the new PIN (unblock)
 	//	verify-puk             VERIFY of the PUK, then RESET RETRY COUNTER with the new PIN (unblock)
-	//	unknown                nobody knows in public: refused, nothing is sent
+	//	unknown                not public: the driver refuses and sends nothing
 	Recipe  string `toml:"recipe"`
 	Classes []byte `toml:"classes"`
 }
@@ -129,10 +129,10 @@ const (
 
 var encodings = map[string]Encoding{"ascii": ASCII, "bcd": BCD, "utf8": UTF8}
 
-// check says what a profile has wrong.
+// check reports the first mistake in a profile.
 func (p *Profile) check() error {
 	if p.Name == "" || p.About == "" {
-		return errors.New("name and about are needed")
+		return errors.New("name or about is missing")
 	}
 	for _, form := range p.Match.ATR {
 		if len(form) < 4 || len(form)%2 != 0 || strings.Trim(form, "0123456789ABCDEF?") != "" {
@@ -192,8 +192,8 @@ func (p *Profile) check() error {
 	return nil
 }
 
-// matches tells whether the profile is for a card. Without its TokenInfo, nil,
-// a profile that asks for texts is for none.
+// matches reports whether the profile is for a card. While the TokenInfo is
+// unknown (nil), a profile that needs its texts does not match.
 func (p *Profile) matches(atr []byte, token *TokenInfo) bool {
 	m := p.Match
 	if len(m.ATR) == 0 && m.Manufacturer == "" && m.Label == "" {
@@ -221,7 +221,7 @@ func hasForm(atr, form string) bool {
 	return true
 }
 
-// pin makes of the form what a directory would have said.
+// pin returns the PIN as a card's directory would describe it.
 func (f *PINForm) pin() PIN {
 	return PIN{
 		Label: f.Label, Reference: f.Reference, Encoding: encodings[f.Encoding],

@@ -16,14 +16,13 @@ import (
 //go:embed profiles/*.toml
 var builtin embed.FS
 
-// Profiles are the kinds of card known, in the order in which they are asked
-// whether a card is theirs.
+// Profiles is a list of card profiles. The first that matches a card is used.
 type Profiles struct {
 	list  []*Profile
 	plain *Profile // iso7816-15, for all other cards
 }
 
-// plainName is the profile that every card falls back on.
+// plainName is the name of the profile for cards that no other profile matches.
 const plainName = "iso7816-15"
 
 // BuiltinProfiles are those compiled in: buypass and iso7816-15.
@@ -35,13 +34,12 @@ var BuiltinProfiles = func() *Profiles {
 			return p
 		}
 	}
-	panic(err) // they are compiled in, and a test reads them
+	panic(err) // cannot happen: the profiles are compiled in and tested
 }()
 
-// LoadProfiles gives the profiles of a folder's *.toml files, in the order of
-// their names, before those compiled in. One of the name of another takes its
-// place. A file with a key that no profile has, or a value that makes no
-// sense, is an error.
+// LoadProfiles returns the profiles in a folder's *.toml files, in the order
+// of their file names, followed by the built-in profiles. A profile replaces a
+// built-in one of the same name. Unknown keys and invalid values are errors.
 func LoadProfiles(dir string) (*Profiles, error) {
 	p, err := BuiltinProfiles.with(os.DirFS(dir))
 	if err != nil {
@@ -50,14 +48,14 @@ func LoadProfiles(dir string) (*Profiles, error) {
 	return p, nil
 }
 
-// with puts the profiles of a folder before those of p.
+// with returns the profiles of a folder followed by those of p.
 func (p *Profiles) with(dir fs.FS) (*Profiles, error) {
 	names, err := fs.Glob(dir, "*.toml")
 	if err != nil {
 		return nil, err
 	}
 	if len(names) == 0 {
-		return nil, errors.New("no *.toml in it")
+		return nil, errors.New("it contains no *.toml file")
 	}
 	var list []*Profile
 	for _, name := range names {
@@ -90,7 +88,7 @@ func (p *Profiles) with(dir fs.FS) (*Profiles, error) {
 
 func (p *Profile) sameName(other *Profile) bool { return p.Name == other.Name }
 
-// ParseProfile reads one profile, strictly: an unknown key is an error.
+// ParseProfile decodes one profile. Unknown keys are errors.
 func ParseProfile(b []byte) (*Profile, error) {
 	d := toml.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -108,8 +106,8 @@ func ParseProfile(b []byte) (*Profile, error) {
 	return p, nil
 }
 
-// For gives the profile of the card that has this answer to reset and, once it
-// is read, this TokenInfo.
+// For returns the profile for a card with this answer to reset and this
+// TokenInfo. token is nil while it is unknown.
 func (p *Profiles) For(atr []byte, token *TokenInfo) *Profile {
 	for _, profile := range p.list {
 		if profile.matches(atr, token) {
@@ -119,13 +117,14 @@ func (p *Profiles) For(atr []byte, token *TokenInfo) *Profile {
 	return p.plain
 }
 
-// applets are the AIDs behind which a card may hold its application: those of
-// all profiles, as a card behind an applet has nothing else to be told by.
+// applets returns the AIDs of all profiles' applets. It ignores which profile
+// matches, because a card whose application is in an applet often has nothing
+// else to be recognised by.
 func (p *Profiles) applets() [][]byte {
 	var all [][]byte
 	for _, profile := range p.list {
 		for _, text := range profile.Application.Applets {
-			aid, _ := hex.DecodeString(text) // checked when it was read
+			aid, _ := hex.DecodeString(text) // check has checked it
 			all = append(all, aid)
 		}
 	}

@@ -110,7 +110,7 @@ func TestBadProfiles(t *testing.T) {
 	}
 	for _, c := range []struct{ name, old, new, want string }{
 		{"unknown key", "about =", "abuot = 1\nabout =", "unknown key"},
-		{"no name", `name = "test"`, "", "name and about"},
+		{"no name", `name = "test"`, "", "name or about is missing"},
 		{"ATR in small letters", `"3B??`, `"3b??`, "match.atr"},
 		{"ATR of half a byte", `"3B??`, `"3B?`, "match.atr"},
 		{"no classes", "classes = [0xA0, 0x00]", "classes = []", "verify.classes"},
@@ -123,11 +123,11 @@ func TestBadProfiles(t *testing.T) {
 		{"PIN that does not fit", "[verify]", "[pin]\nencoding = \"ascii\"\nmin = 4\nmax = 12\nstored = 8\n[verify]", "12 digits do not fit"},
 		{"AID that is none", "[verify]", "[application]\naid = \"A0\"\n[verify]", "application.aid"},
 		{"path that is none", "[verify]", "[application]\npath = \"5015\"\n[verify]", "application.path"},
-		{"AID and path", "[verify]", "[application]\naid = \"A000000063\"\npath = \"3F005015\"\n[verify]", "where one is needed"},
+		{"AID and path", "[verify]", "[application]\naid = \"A000000063\"\npath = \"3F005015\"\n[verify]", "only one is allowed"},
 		{"key of another kind", "[verify]", pinSection + "[[key]]\nkind = \"dsa\"\n[verify]", "key 1: kind"},
 		{"key for nothing", "[verify]", pinSection + "[[key]]\nkind = \"rsa\"\n[verify]", "key 1: use"},
 		{"key without a certificate", "[verify]", pinSection + "[[key]]\nkind = \"rsa\"\nuse = \"signature\"\n[verify]", "key 1: certificate"},
-		{"key without a PIN", "[verify]", "[[key]]\nkind = \"rsa\"\nuse = \"signature\"\ncertificate = \"3F004501\"\n[verify]", "needs pin"},
+		{"key without a PIN", "[verify]", "[[key]]\nkind = \"rsa\"\nuse = \"signature\"\ncertificate = \"3F004501\"\n[verify]", "pin is missing"},
 		{"PUK that does not fit", "[verify]", "[puk]\nencoding = \"ascii\"\nmin = 8\nmax = 12\nstored = 8\n[verify]", "puk: 8 to 12"},
 		{"PIN in EBCDIC", "[verify]", "[pin]\nencoding = \"ebcdic\"\nmin = 4\nmax = 4\nstored = 8\n[verify]", "pin.encoding"},
 		{"signing recipe", "[verify]", "[[sign]]\nkey = \"rsa\"\nrecipe = \"magic\"\n[verify]", "sign 1: recipe"},

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// pssSalt gives the bytes of salt that the options ask for. A card that makes
+// pssSalt returns the salt length in bytes for the options. A card that makes
 // the salt itself makes it as long as the hash (RFC 8017 §9.1, RFC 7518 §3.5).
 func pssSalt(o *rsa.PSSOptions, hash crypto.Hash) int {
 	if o.SaltLength == rsa.PSSSaltLengthAuto || o.SaltLength == rsa.PSSSaltLengthEqualsHash {
@@ -17,14 +17,14 @@ func pssSalt(o *rsa.PSSOptions, hash crypto.Hash) int {
 	return o.SaltLength
 }
 
-// encodePSS is EMSA-PSS-ENCODE with MGF1 (RFC 8017 §9.1.1) over a digest, for
-// cards that only raise a whole block to the private exponent. bits is the
+// encodePSS is EMSA-PSS-ENCODE with MGF1 (RFC 8017 §9.1.1) over a digest. It is
+// for cards that only apply the private exponent to a whole block. bits is the
 // length of the modulus.
 func encodePSS(random io.Reader, digest []byte, bits, saltLength int, hash crypto.Hash) ([]byte, error) {
 	emBits, size := bits-1, (bits+7)/8
 	emLen := (emBits + 7) / 8
 	if saltLength < 0 || emLen < hash.Size()+saltLength+2 {
-		return nil, fmt.Errorf("%w: PSS with a salt of %d bytes in %d", ErrUnsupportedKey, saltLength, emLen)
+		return nil, fmt.Errorf("%w: a PSS salt of %d bytes does not fit into %d bytes", ErrUnsupportedKey, saltLength, emLen)
 	}
 	block := make([]byte, size)
 	em := block[size-emLen:]
@@ -45,7 +45,7 @@ func encodePSS(random io.Reader, digest []byte, bits, saltLength int, hash crypt
 	return block, nil
 }
 
-// mask adds MGF1 of seed to b (RFC 8017 §B.2.1).
+// mask XORs b with MGF1 of seed (RFC 8017 §B.2.1).
 func mask(b, seed []byte, hash crypto.Hash) {
 	for counter := uint32(0); len(b) > 0; counter++ {
 		d := hash.New()

@@ -10,7 +10,7 @@ import (
 	"smartkiosk/device/apdu/tlv"
 )
 
-// readBlock reads up to n bytes of the current file from offset. No data
+// readBlock reads up to n bytes of the selected file from offset. No data
 // means that the file ends there.
 func (c *Card) readBlock(ctx context.Context, offset, n int) ([]byte, error) {
 	if offset > 0x7FFF { // P1 and P2 hold 15 bits (ISO 7816-4 §11.3.1)
@@ -30,13 +30,13 @@ func (c *Card) readBlock(ctx context.Context, offset, n int) ([]byte, error) {
 	return nil, r.SW
 }
 
-// readObject reads the one object that p points to, a certificate for
-// instance, to its own length and not further. Of a card without a date one
-// that is remembered is recognised by how it begins; else the error is
-// errChanged.
+// readObject reads the object that p points to, for example a certificate, up
+// to the length in its header. If the card has no lastUpdate, a remembered
+// object is used only if its first bytes are still the same on the card;
+// otherwise the error is errChanged.
 func (c *Card) readObject(ctx context.Context, p Path) ([]byte, error) {
-	if remembered, ok := c.memory[p.key()]; ok && !c.dated() {
-		if err := c.beginsAs(ctx, p, remembered); err != nil {
+	if remembered, ok := c.memory[p.key()]; ok && !c.hasLastUpdate() {
+		if err := c.checkPrefix(ctx, p, remembered); err != nil {
 			return nil, err
 		}
 	}
@@ -48,8 +48,8 @@ func (c *Card) readObject(ctx context.Context, p Path) ([]byte, error) {
 	})
 }
 
-// once gives what is at a path from what was read before, in this visit or an
-// earlier one, else reads it.
+// once returns the content at a path that was read in this visit or an earlier
+// one. If there is none, it calls read.
 func (c *Card) once(p Path, read func() ([]byte, error)) ([]byte, error) {
 	if b, ok := c.files[p.key()]; ok {
 		return b, nil
@@ -64,7 +64,7 @@ func (c *Card) once(p Path, read func() ([]byte, error)) ([]byte, error) {
 	return b, err
 }
 
-// readCurrent reads p's object from the current file, which is p's.
+// readCurrent reads p's object. p's file must be selected.
 func (c *Card) readCurrent(ctx context.Context, p Path) ([]byte, error) {
 	want := blockBytes
 	if p.Length > 0 {
@@ -78,7 +78,7 @@ func (c *Card) readCurrent(ctx context.Context, p Path) ([]byte, error) {
 			return nil, err
 		}
 		if len(block) == 0 {
-			return nil, fmt.Errorf("%w: file ends after %d bytes of an object", ErrMalformed, len(object))
+			return nil, fmt.Errorf("%w: file ends inside an object, after %d bytes", ErrMalformed, len(object))
 		}
 		object = append(object, block...)
 		if total < 0 {
@@ -92,15 +92,14 @@ func (c *Card) readCurrent(ctx context.Context, p Path) ([]byte, error) {
 		if len(object) >= total {
 			return object[:total], nil
 		}
-		want = min(c.line.largest(), total-len(object))
+		want = min(c.channel.largest(), total-len(object))
 	}
 	return nil, fmt.Errorf("%w: %d reads of one file", apdu.ErrEndless, maxBlocks)
 }
 
-// readDirectory reads the objects of a directory file, and of the 00 or FF
-// bytes that pad it no more than the block in which they begin. Deleted
-// objects inside a block are skipped likewise. What it gives ends with the
-// last object.
+// readDirectory reads the objects of a directory file. It stops at the first
+// block that contains padding (00 or FF) after an object. Padding between
+// objects of one block is skipped. The result ends with the last object.
 func (c *Card) readDirectory(ctx context.Context, p Path) ([]byte, error) {
 	return c.once(p, func() ([]byte, error) { return c.readObjectsAt(ctx, p) })
 }
@@ -146,16 +145,16 @@ func (c *Card) readObjectsAt(ctx context.Context, p Path) ([]byte, error) {
 	return nil, fmt.Errorf("%w: %d reads of one file", apdu.ErrEndless, maxBlocks)
 }
 
-// objectsEnd finds where the last whole object ends, and whether nothing but
-// padding follows it. It gives up a directory of too many objects, so that the
-// rest of it is not read.
+// objectsEnd returns where the last whole object ends, and whether only
+// padding follows it. It returns an error for a directory with too many
+// objects, so that the rest is not read.
 func objectsEnd(file []byte) (end int, whole bool, err error) {
 	rest := tlv.SkipPadding(file)
 	for objects := 1; len(rest) > 0; objects++ {
 		n, err := tlv.Size(rest)
 		switch {
 		case objects > maxObjects:
-			return 0, false, fmt.Errorf("%w: directory of over %d objects", ErrMalformed, maxObjects)
+			return 0, false, fmt.Errorf("%w: directory of more than %d objects", ErrMalformed, maxObjects)
 		case errors.Is(err, tlv.ErrTruncated):
 			return end, false, nil
 		case err != nil:

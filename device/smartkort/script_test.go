@@ -20,7 +20,7 @@ func TestVisitByScript(t *testing.T) {
 	}
 	for _, path := range scripts {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			card, err := smartkort.Open(t.Context(), apdutest.Load(t, path))
+			card, err := smartkort.Driver{}.Open(t.Context(), apdutest.Load(t, path))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +104,7 @@ func TestUnknownCards(t *testing.T) {
 			< no card`, slot.ErrNoCard},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := smartkort.Open(t.Context(), apdutest.Play(t, c.script)); !errors.Is(err, c.want) {
+			if _, err := (smartkort.Driver{}).Open(t.Context(), apdutest.Play(t, c.script)); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})

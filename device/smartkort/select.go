@@ -35,8 +35,8 @@ const (
 
 var masterFile = []byte{0x3F, 0x00}
 
-// place is the DF in which the card's selection stands: a path, by its bytes,
-// or one of these.
+// place is the DF that is selected on the card: the bytes of its path, or one
+// of these constants.
 type place string
 
 const (
@@ -51,16 +51,17 @@ type Path struct {
 	Length int    // bytes that the object takes, 0 when not stated
 }
 
-// key names what is at a path, for the files of a Card.
+// key is the map key of p in Card.files and Card.memory.
 func (p Path) key() string { return fmt.Sprintf("%X+%d+%d", p.File, p.Offset, p.Length) }
 
-// selectModes are the P2 of SELECT in the order in which they are tried: no
-// answer data at all costs the fewest bytes, but not every card knows it
-// (ISO 7816-4 §11.2.2). The first that a card takes is kept.
+// selectModes are the values of P2 of SELECT in the order in which they are
+// tried. "No response data" (0C) costs the fewest bytes, but some cards refuse
+// it (ISO 7816-4 §11.2.2). The first value that a card accepts is kept.
 var selectModes = []byte{0x0C, 0x00, 0x04}
 
-// selectBy sends one SELECT. It gives the size of the selected file, -1 when
-// the card does not tell; a refusal comes as an apdu.Status.
+// selectBy sends one SELECT. It returns the size of the selected file, or -1
+// when the card does not state it. If the card refuses, the error is an
+// apdu.Status.
 func (c *Card) selectBy(ctx context.Context, p1 byte, data []byte) (size int, err error) {
 	for mode := c.mode; ; mode++ {
 		cmd := apdu.Command{INS: insSelect, P1: p1, P2: selectModes[mode], Data: data}
@@ -71,8 +72,7 @@ func (c *Card) selectBy(ctx context.Context, p1 byte, data []byte) (size int, er
 		if err != nil {
 			return 0, err
 		}
-		// These may be about P1 or P2. What the card says of all modes is
-		// about P1.
+		// The card may mean P1 or P2. If it refuses every P2, it means P1.
 		refused := r.SW == apdu.WrongP1P2 || r.SW == apdu.WrongLength
 		if refused && mode+1 < len(selectModes) {
 			continue
@@ -87,9 +87,9 @@ func (c *Card) selectBy(ctx context.Context, p1 byte, data []byte) (size int, er
 	}
 }
 
-// fileSize reads the size from file control information: tag 80, the bytes of
-// a file's body, or 81, body and structure (ISO 7816-4 §7.4.3). It gives -1
-// where neither is there.
+// fileSize returns the file size that file control information states: tag
+// 80, the bytes of a file's body, or 81, body and structure (ISO 7816-4
+// §7.4.3). It returns -1 when both are missing.
 func fileSize(fci []byte) int {
 	for _, template := range []uint32{0x6F, 0x62} {
 		for _, tag := range []uint32{0x80, 0x81} {
@@ -107,21 +107,21 @@ func fileSize(fci []byte) int {
 	return -1
 }
 
-// selectFile makes p's file the current one.
+// selectFile selects p's file.
 func (c *Card) selectFile(ctx context.Context, p Path) (size int, err error) {
 	file := p.File
 	if len(file) == 0 || len(file)%2 != 0 || len(file) > 16 {
 		return 0, fmt.Errorf("%w: path %X", ErrMalformed, file)
 	}
-	// Within the application an identifier is enough: fewer bytes, and the
-	// application stays the current one, so that it need not be selected
-	// again before VERIFY.
+	// Within the application a file identifier is enough. It takes fewer
+	// bytes, and the application stays selected, so that VERIFY needs no
+	// further SELECT.
 	if under, ok := bytes.CutPrefix(file, c.app.Path); ok && len(c.app.Path) > 0 && len(under) == 2 {
 		size, err = c.selectWithin(ctx, under)
 		if err == nil || !isStatus(err) || c.app.AID == nil {
 			return size, err
 		}
-		c.app.Path = nil // not where its name leads
+		c.app.Path = nil // the AID leads to another DF
 	}
 	if bytes.HasPrefix(file, masterFile) {
 		c.at = elsewhere
@@ -145,8 +145,8 @@ func (c *Card) selectWithin(ctx context.Context, id []byte) (size int, err error
 	return c.selectBy(ctx, byFileID, id)
 }
 
-// selectPath selects a whole path at once, or, on a card that cannot, step by
-// step from start.
+// selectPath selects a whole path at once. On a card that cannot do that, it
+// selects file by file from start.
 func (c *Card) selectPath(ctx context.Context, p1 byte, path, start []byte) (size int, err error) {
 	if len(path) > 0 && !c.stepwise {
 		size, err = c.selectBy(ctx, p1, path)

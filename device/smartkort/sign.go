@@ -18,19 +18,19 @@ import (
 // maxRSA is the longest modulus and signature, in bytes.
 const maxRSA = 512
 
-// ErrUnsupportedKey says that the driver does not sign with this kind of key,
-// or not in the way asked for.
+// ErrUnsupportedKey means that the driver or the card cannot sign with this
+// kind of key, or not with the requested padding or hash.
 var ErrUnsupportedKey = errors.New("unsupported kind of signature")
 
-// ErrConsent says that the key wants its PIN verified again before it signs
+// ErrConsent means that the PIN must be verified again before the key signs
 // once more. Nothing was sent.
 var ErrConsent = errors.New("the PIN must be entered again for this signature")
 
-// Signer gives the private key of a certificate: RSA of up to 4096 bits, by
+// Signer returns the private key of a certificate: RSA of up to 4096 bits with
 // PKCS #1 v1.5 or PSS, or ECDSA on P-256 or P-384, over SHA-256, SHA-384 or
-// SHA-512. ECDSA signatures are ASN.1, as crypto/ecdsa has them, whatever the
-// card answers. The PIN must have been verified before it signs. Commands run
-// under ctx, since crypto.Signer carries none.
+// SHA-512. ECDSA signatures are always ASN.1, as in crypto/ecdsa. The PIN must
+// be verified before Sign is called. Sign uses ctx for its commands, because
+// crypto.Signer takes no context.
 func (c *Card) Signer(ctx context.Context, cert Certificate) (crypto.Signer, error) {
 	parsed, err := x509.ParseCertificate(cert.DER)
 	if err != nil {
@@ -50,7 +50,7 @@ func (c *Card) Signer(ctx context.Context, cert Certificate) (crypto.Signer, err
 	return nil, fmt.Errorf("cannot use certificate %X: %w: %v, key %s", cert.ID, ErrUnsupportedKey, parsed.PublicKeyAlgorithm, cert.Key.Kind())
 }
 
-// signer is what all keys have in common.
+// signer is the common part of rsaSigner and ecSigner.
 type signer struct {
 	ctx  context.Context
 	card *Card
@@ -64,9 +64,9 @@ type rsaSigner struct {
 
 func (s *rsaSigner) Public() crypto.PublicKey { return s.public }
 
-// Sign has the card sign a digest. What comes back is checked with the public
-// key, so that a card that lies is found out here. random is read for the salt
-// of PSS where the card does not make it.
+// Sign lets the card sign a digest and verifies the signature with the public
+// key, so that a wrong signature is detected here. random provides the salt of
+// PSS if the card does not make it.
 func (s *rsaSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	pss, isPSS := opts.(*rsa.PSSOptions)
 	hash := opts.HashFunc()
@@ -99,7 +99,7 @@ func (s *rsaSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts
 		return nil, s.refused(err)
 	}
 	if err := verify(signature); err != nil {
-		return nil, s.lied(signature, err)
+		return nil, s.wrongSignature(signature, err)
 	}
 	s.card.proven = true
 	return signature, nil
@@ -112,9 +112,9 @@ type ecSigner struct {
 
 func (s *ecSigner) Public() crypto.PublicKey { return s.public }
 
-// Sign has the card sign a digest, of which it takes no more than the curve
-// has bytes (ANSI X9.62, FIPS 186-5 §6.4.1). Cards answer R and S side by
-// side, or in DER; either is made into what crypto/ecdsa has, and checked.
+// Sign lets the card sign a digest, truncated to the size of the curve (ANSI
+// X9.62, FIPS 186-5 §6.4.1). Cards return R and S concatenated or in DER. Sign
+// converts both to DER and verifies the signature.
 func (s *ecSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	hash := opts.HashFunc()
 	if digestInfo[hash] == nil || len(digest) != hash.Size() {
@@ -135,11 +135,11 @@ func (s *ecSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 			return signature, nil
 		}
 	}
-	return nil, s.lied(answer, errors.New("ECDSA verification error"))
+	return nil, s.wrongSignature(answer, errors.New("ECDSA verification error"))
 }
 
-// derOfRaw makes an Ecdsa-Sig-Value (RFC 3279 §2.2.3) of R and S side by side,
-// nil where the lengths are not those.
+// derOfRaw converts the concatenation of R and S to an Ecdsa-Sig-Value (RFC
+// 3279 §2.2.3). It returns nil when the length is wrong.
 func derOfRaw(raw []byte, field int) []byte {
 	if len(raw) != 2*field {
 		return nil
@@ -157,9 +157,9 @@ func derOfRaw(raw []byte, field int) []byte {
 	return tlv.Append(nil, tagSequence, value...)
 }
 
-// sign carries out a recipe: MANAGE SECURITY ENVIRONMENT names the key,
+// sign carries out a recipe: MANAGE SECURITY ENVIRONMENT selects the key, and
 // PERFORM SECURITY OPERATION: COMPUTE DIGITAL SIGNATURE or INTERNAL
-// AUTHENTICATE brings the data (ISO 7816-8 §11.2, §11.3, §11.7, ISO 7816-4
+// AUTHENTICATE sends the data (ISO 7816-8 §11.2, §11.3, §11.7, ISO 7816-4
 // §11.6.1).
 func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
 	pin, err := s.card.pinFor(s.ctx, s.key)
@@ -171,28 +171,28 @@ func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
 	if r.name == recipeInternal {
 		template, cmd = 0xA4, apdu.Command{INS: insInternalAuth}
 	}
-	if _, err := s.card.line.demand(s.ctx, apdu.Command{INS: insMSE, P1: 0x41, P2: template, Data: s.key.environment(r)}); err != nil {
-		return nil, fmt.Errorf("cannot choose the key: %w", err)
+	if _, err := s.card.channel.demand(s.ctx, apdu.Command{INS: insMSE, P1: 0x41, P2: template, Data: s.key.environment(r)}); err != nil {
+		return nil, fmt.Errorf("cannot select key: %w", err)
 	}
 	if guarded {
 		s.card.uses[string(pin.ID)]++
 	}
 	cmd.Data, cmd.Le = data, size
-	return s.card.line.demand(s.ctx, cmd)
+	return s.card.channel.demand(s.ctx, cmd)
 }
 
-// refused is the error for a signature that was not made. When it was the card
-// that would not, what is remembered of it may be why.
+// refused is the error for a signature that was not made. If the card refused,
+// an outdated cache can be the cause, so the card is forgotten.
 func (s *signer) refused(err error) error {
 	if isStatus(err) {
-		s.card.distrust()
+		s.card.forgetCard()
 	}
 	return fmt.Errorf("cannot sign: %w", err)
 }
 
-// lied is the error for a signature that the certificate does not fit. What is
-// remembered of the card may be why.
-func (s *signer) lied(signature []byte, err error) error {
-	s.card.distrust()
+// wrongSignature is the error for a signature that does not verify under the
+// certificate. An outdated cache can be the cause, so the card is forgotten.
+func (s *signer) wrongSignature(signature []byte, err error) error {
+	s.card.forgetCard()
 	return fmt.Errorf("cannot sign: the card's signature of %d bytes is wrong: %w", len(signature), err)
 }

@@ -7,30 +7,30 @@ import (
 	"smartkiosk/device/apdu/tlv"
 )
 
-// TokenInfo is what the card says of itself as a whole (EF.CardInfo, once
-// EF.TokenInfo, ISO 7816-15 §8.10).
+// TokenInfo describes the card as a whole (EF.CardInfo, formerly EF.TokenInfo,
+// ISO 7816-15 §8.10).
 type TokenInfo struct {
 	Serial       []byte
 	Manufacturer string
 	Label        string
-	LastUpdate   string // GeneralizedTime as the card has it, "" when it does not tell
+	LastUpdate   string // GeneralizedTime as the card states it, "" when missing
 	algorithms   []algorithm
-	looks        []byte // all that cards of one kind have in common: without serial number and date
+	fingerprint  []byte // the fields that are the same on all cards of one kind: without serial number and date
 }
 
-// algorithm is one AlgorithmInfo: what a reference in a key stands for.
+// algorithm is one AlgorithmInfo. Keys refer to it by its reference.
 type algorithm struct {
-	reference int  // by which keys name it
-	mechanism int  // as PKCS #11 numbers them
+	reference int  // used by keys
+	mechanism int  // number of the PKCS #11 mechanism
 	signs     bool // supportedOperations has compute-signature
-	card      int  // algRef, by which the card knows it; -1 when not stated
+	card      int  // algRef, used in commands; -1 when not stated
 }
 
-// TokenInfo gives EF.TokenInfo, an empty one for a card without.
+// TokenInfo returns EF.TokenInfo. It is empty when the card has none.
 func (c *Card) TokenInfo() TokenInfo { return c.token }
 
-// readTokenInfo reads EF.TokenInfo of the application entered. It is read
-// afresh each time: by it the card is known again.
+// readTokenInfo reads EF.TokenInfo of the selected application. It never comes
+// from the cache, because it identifies the card.
 func (c *Card) readTokenInfo(ctx context.Context) error {
 	c.token, c.tokenRaw = TokenInfo{}, nil
 	_, err := c.selectWithin(ctx, fileToken)
@@ -43,7 +43,7 @@ func (c *Card) readTokenInfo(ctx context.Context) error {
 	return c.readCurrentTokenInfo(ctx, Path{File: fileToken})
 }
 
-// readCurrentTokenInfo reads it where it is the current file already.
+// readCurrentTokenInfo reads EF.TokenInfo, which must be selected.
 func (c *Card) readCurrentTokenInfo(ctx context.Context, p Path) error {
 	file, err := c.readCurrent(ctx, p)
 	if isStatus(err) {
@@ -54,12 +54,12 @@ func (c *Card) readCurrentTokenInfo(ctx context.Context, p Path) error {
 		c.token, err = decodeTokenInfo(file)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot read card information: %w", err)
+		return fmt.Errorf("cannot read EF.TokenInfo: %w", err)
 	}
 	return nil
 }
 
-// decodeTokenInfo reads CardInfo: version, serialNumber OPTIONAL,
+// decodeTokenInfo decodes CardInfo: version, serialNumber OPTIONAL,
 // manufacturerID OPTIONAL, label [0] OPTIONAL, cardflags, seInfo OPTIONAL,
 // recordInfo [1] OPTIONAL, supportedAlgorithms [2] OPTIONAL, issuerId [3],
 // holderId [4], lastUpdate [5] OPTIONAL and more.
@@ -83,7 +83,7 @@ func decodeTokenInfo(file []byte) (TokenInfo, error) {
 		t.algorithms = f.algorithms(list)
 	}
 	for _, part := range [][]byte{[]byte(t.Manufacturer), []byte(t.Label), flags, list} {
-		t.looks = tlv.Append(t.looks, tagOctetString, part...)
+		t.fingerprint = tlv.Append(t.fingerprint, tagOctetString, part...)
 	}
 	f.optional(0x83)
 	f.optional(0x84)
@@ -93,13 +93,13 @@ func decodeTokenInfo(file []byte) (TokenInfo, error) {
 			t.LastUpdate = label(at)
 		}
 		f.into(&last)
-	} else if v, ok := f.optional(0x85); ok { // seen with an implicit tag
+	} else if v, ok := f.optional(0x85); ok { // some cards use an implicit tag
 		t.LastUpdate = label(v)
 	}
 	return t, f.err
 }
 
-// algorithms reads AlgorithmInfo: reference, algorithm, parameters,
+// algorithms decodes AlgorithmInfo: reference, algorithm, parameters,
 // supportedOperations, objId OPTIONAL, algRef OPTIONAL (ISO 7816-15 §8.10).
 // The parameters are NULL or anything else.
 func (f *fields) algorithms(list []byte) []algorithm {

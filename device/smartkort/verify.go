@@ -10,10 +10,10 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// PINError says that the card did not accept the PIN.
+// PINError means that the card did not accept the PIN or PUK.
 type PINError struct {
-	Tries int  // left; 0 = blocked, -1 = the card does not tell
-	PUK   bool // it was the PUK
+	Tries int  // tries left; 0 = blocked, -1 = the card does not tell
+	PUK   bool // the card refused the PUK, not the PIN
 }
 
 func (e *PINError) Error() string {
@@ -32,19 +32,21 @@ func (e *PINError) Error() string {
 	return fmt.Sprintf("wrong %s, %d tries left", name, e.Tries)
 }
 
-// ErrNoPIN says that the key is guarded by no PIN that the card describes.
+// ErrNoPIN means that the card describes no PIN that guards the key.
 var ErrNoPIN = errors.New("card describes no PIN for this key")
 
-// ErrInactive says that the card must be activated by its holder before its
-// PIN is of any use.
+// ErrInactive means that the holder must activate the card before its PIN can
+// be used.
 var ErrInactive = errors.New("card is not activated")
 
-// PINTries asks how many tries the PIN of the certificate's key has left,
-// without spending one. It is not known where the card does not tell. Errors:
-// ErrNoPIN, ErrInactive, or that the card cannot be asked.
+// PINTries asks the card how many tries are left for the PIN of the
+// certificate's key. The question spends no try. known is false when the card
+// does not tell. Errors: ErrNoPIN, ErrInactive, or that the card cannot be
+// asked.
 //
 // The question is VERIFY without data (ISO 7816-4 §11.6.6) in the standard's
-// class 00, never in a proprietary one, where its meaning is not defined.
+// class 00. It is never sent in a proprietary class, where its meaning is not
+// defined.
 func (c *Card) PINTries(ctx context.Context, cert Certificate) (tries int, known bool, err error) {
 	pin, err := c.pinFor(ctx, cert.Key)
 	if err != nil {
@@ -61,7 +63,7 @@ func (c *Card) tries(ctx context.Context, pin PIN) (tries int, known bool, err e
 	return c.triesOf(sw)
 }
 
-// askTries gives what the card answers to the question.
+// askTries asks the card for the tries left and returns its status word.
 func (c *Card) askTries(ctx context.Context, pin PIN) (apdu.Status, error) {
 	if err := c.enterFor(ctx, pin); err != nil {
 		return 0, err
@@ -70,9 +72,9 @@ func (c *Card) askTries(ctx context.Context, pin PIN) (apdu.Status, error) {
 	return r.SW, err
 }
 
-// triesOf says what it means. The error can be ErrInactive.
+// triesOf interprets the status word of askTries. The error can be ErrInactive.
 func (c *Card) triesOf(sw apdu.Status) (tries int, known bool, err error) {
-	err = c.judge(sw, false)
+	err = c.pinError(sw, false)
 	if wrong := (*PINError)(nil); errors.As(err, &wrong) {
 		return max(wrong.Tries, 0), wrong.Tries >= 0, nil
 	}
@@ -82,9 +84,9 @@ func (c *Card) triesOf(sw apdu.Status) (tries int, known bool, err error) {
 	return 0, false, nil
 }
 
-// VerifyPIN verifies the PIN of the certificate's key, digits in ASCII, which
-// stays the caller's to wipe. It is sent once. Errors: *PINError, ErrPINForm,
-// ErrNoPIN, ErrInactive; any other means that nobody knows whether a try was
+// VerifyPIN verifies the PIN of the certificate's key. pin is digits in ASCII;
+// the caller must wipe it. It is sent once. Errors: *PINError, ErrPINForm,
+// ErrNoPIN, ErrInactive. After any other error it is unknown whether a try was
 // spent.
 func (c *Card) VerifyPIN(ctx context.Context, cert Certificate, pin []byte) error {
 	p, err := c.readyToVerify(ctx, cert)
@@ -100,11 +102,12 @@ func (c *Card) VerifyPIN(ctx context.Context, cert Certificate, pin []byte) erro
 	return c.verified(p, err)
 }
 
-// verifyClasses are the classes to try, the one that is known to do first.
+// verifyClasses returns the class bytes to try, starting with the one that is
+// known to work.
 func (c *Card) verifyClasses() []byte { return slices.Concat(c.class, c.profile.Verify.Classes) }
 
-// readyToVerify finds the PIN of a certificate's key and goes where it is to
-// be verified.
+// readyToVerify finds the PIN of a certificate's key and selects the DF in
+// which it must be verified.
 func (c *Card) readyToVerify(ctx context.Context, cert Certificate) (PIN, error) {
 	p, err := c.pinFor(ctx, cert.Key)
 	if err != nil {
@@ -113,7 +116,7 @@ func (c *Card) readyToVerify(ctx context.Context, cert Certificate) (PIN, error)
 	return p, c.enterFor(ctx, p)
 }
 
-// verified notes what came of a VERIFY.
+// verified records the result of a VERIFY.
 func (c *Card) verified(p PIN, err error) error {
 	if err == nil {
 		c.uses[string(p.ID)] = 0
@@ -125,10 +128,9 @@ func (c *Card) verified(p PIN, err error) error {
 	return fmt.Errorf("cannot verify PIN: %w", err)
 }
 
-// present sends a command that has a PIN in it, once: in the next class only
-// when the card says that it does not know the class or instruction, which it
-// does before it looks at any PIN. puk tells that what can be wrong in it
-// is the PUK.
+// present sends a command that contains a PIN, once. It tries the next class
+// only when the card does not know the class or instruction; the card has not
+// checked the PIN then. puk means that a wrong value is the PUK.
 func (c *Card) present(ctx context.Context, classes []byte, cmd apdu.Command, puk bool) error {
 	var r apdu.Response
 	var err error
@@ -143,12 +145,12 @@ func (c *Card) present(ctx context.Context, classes []byte, cmd apdu.Command, pu
 			break
 		}
 	}
-	return c.judge(r.SW, puk)
+	return c.pinError(r.SW, puk)
 }
 
-// judge says what a status means that answers a command with a PIN in it: by
-// the profile, else as ISO 7816-4 §5.6.3 has it.
-func (c *Card) judge(sw apdu.Status, puk bool) error {
+// pinError returns the meaning of a status word that answers a command with a
+// PIN: as the profile states it, otherwise as in ISO 7816-4 §5.6.3.
+func (c *Card) pinError(sw apdu.Status, puk bool) error {
 	switch c.profile.PINStatus[fmt.Sprintf("%04X", uint16(sw))] {
 	case "blocked":
 		return &PINError{Tries: 0, PUK: puk}
@@ -171,8 +173,9 @@ func (c *Card) judge(sw apdu.Status, puk bool) error {
 	return sw
 }
 
-// enterFor goes where the PIN is to be verified, and where its key is used
-// then: leaving the DF of a local PIN would forget it.
+// enterFor selects the DF in which the PIN must be verified. The key is used in
+// the same DF, because the card forgets a local PIN when another DF is
+// selected.
 func (c *Card) enterFor(ctx context.Context, p PIN) error {
 	global := !p.Local && p.Reference&0x80 == 0 // for the whole card (ISO 7816-4 §11.6.1)
 	if global || len(p.Path.File) == 0 || bytes.Equal(p.Path.File, c.app.Path) {
@@ -183,7 +186,7 @@ func (c *Card) enterFor(ctx context.Context, p PIN) error {
 	}
 	_, err := c.selectFile(ctx, p.Path)
 	var sw apdu.Status
-	if errors.As(err, &sw) { // a path that cannot be selected guards nothing
+	if errors.As(err, &sw) { // the path cannot be selected: ignore it
 		return c.enter(ctx)
 	}
 	if err == nil {

@@ -1,14 +1,14 @@
-// Package apdutest plays the part of a card by a script, for tests: each
-// command must come exactly as written and in that order. A surplus command
-// and one that never comes both fail.
+// Package apdutest replaces a card with a script in tests. The commands must
+// arrive exactly as written and in that order. A surplus command and a missing
+// command both fail the test.
 //
-// A script is text, one step in two lines, the command with a comment that
-// says what it is for:
+// A script is text. Each step has two lines, the command with a comment that
+// says its purpose, and the response:
 //
 //	atr 3B 6F 00 00 …            the answer to reset, optional, first
 //	> 00 A4 00 00 02 3F 00       # select the master file
 //	< 90 00
-//	> 00 B0 00 00 00             # read it: pulled in the middle
+//	> 00 B0 00 00 00             # read it; the card is removed meanwhile
 //	< no card
 package apdutest
 
@@ -25,25 +25,25 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// Playback is a slot.Conn that answers by a script.
+// Playback is a slot.Conn that answers from a script.
 type Playback struct {
 	atr    []byte
 	steps  []step
 	done   int
 	closed bool
-	fail   error // the first thing that was not as written
+	fail   error // the first deviation from the script
 }
 
 type step struct {
-	command, response []byte // response nil: the card is gone
+	command, response []byte // a nil response means that the card is gone
 	comment           string
 }
 
-// ErrScript says that what happened is not what the script has.
+// ErrScript means that the commands differ from the script.
 var ErrScript = errors.New("not in the script")
 
-// Load reads the script of a file; the test fails if, at its end, anything in
-// it did not happen as written.
+// Load reads the script in a file. The test fails at its end if the commands
+// differed from the script.
 func Load(t testing.TB, path string) *Playback {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -53,7 +53,7 @@ func Load(t testing.TB, path string) *Playback {
 	return Play(t, string(b))
 }
 
-// Play is Load of a script at hand.
+// Play is Load for a script in a string.
 func Play(t testing.TB, script string) *Playback {
 	t.Helper()
 	p, err := Parse(script)
@@ -68,7 +68,7 @@ func Play(t testing.TB, script string) *Playback {
 	return p
 }
 
-// Parse reads a script. Each command needs a comment and a response.
+// Parse decodes a script. Each command needs a comment and a response.
 func Parse(script string) (*Playback, error) {
 	p := &Playback{}
 	var command *step
@@ -84,14 +84,14 @@ func Parse(script string) (*Playback, error) {
 		kind, rest, _ := strings.Cut(text, " ")
 		data, err := hex.DecodeString(strings.ReplaceAll(rest, " ", ""))
 		if err != nil && rest != "no card" {
-			return bad("no hexadecimal")
+			return bad("not hexadecimal")
 		}
 		switch {
 		case kind == "atr" && len(p.steps) == 0 && command == nil:
 			p.atr = data
 		case kind == ">" && command == nil:
 			if comment == "" {
-				return bad("a command without a comment")
+				return bad("command without a comment")
 			}
 			command = &step{command: data, comment: comment}
 		case kind == "<" && command != nil:
@@ -105,12 +105,13 @@ func Parse(script string) (*Playback, error) {
 		}
 	}
 	if command != nil {
-		return nil, fmt.Errorf("no response to %q", command.comment)
+		return nil, fmt.Errorf("command %q has no response", command.comment)
 	}
 	return p, nil
 }
 
-// Transmit answers with the next step, if command is the one in it.
+// Transmit returns the response of the next step if command is the one in the
+// script.
 func (p *Playback) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -140,20 +141,20 @@ func (p *Playback) deviate(format string, args ...any) error {
 	return err
 }
 
-// ATR gives the answer to reset of the script.
+// ATR returns the script's answer to reset.
 func (p *Playback) ATR() []byte { return p.atr }
 
-// Close ends the script; what comes after it deviates.
+// Close ends the script. A later command is a deviation.
 func (p *Playback) Close() error { p.closed = true; return nil }
 
-// Done tells the first deviation, or which step never came.
+// Done returns the first deviation or the first step that was never reached.
 func (p *Playback) Done() error {
 	if p.fail != nil {
 		return p.fail
 	}
 	if p.done < len(p.steps) {
 		s := p.steps[p.done]
-		return fmt.Errorf("%w: step %d of %d never came: %X (%s)", ErrScript, p.done+1, len(p.steps), s.command, s.comment)
+		return fmt.Errorf("%w: step %d of %d was never reached: %X (%s)", ErrScript, p.done+1, len(p.steps), s.command, s.comment)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func TestBadScripts(t *testing.T) {
 		"no response":           "> 00 # select",
 		"two commands in a row": "> 00 # select\n> 00 # again\n< 90 00",
 		"response first":        "< 90 00",
-		"no hexadecimal":        "> 0x00 # select\n< 90 00",
+		"not hexadecimal":       "> 0x00 # select\n< 90 00",
 		"late ATR":              "> 00 # select\n< 90 00\natr 3B",
 	} {
 		if _, err := apdutest.Parse(s); err == nil {

@@ -1,10 +1,10 @@
-// Package tlv reads and writes BER-TLV data objects as smart cards hold them
-// (ISO/IEC 7816-4 §5.2.2, ISO/IEC 8825-1 §8.1): in file control information,
-// in the directory files of ISO 7816-15 (which are DER) and in certificates.
+// Package tlv reads and writes the BER-TLV data objects of smart cards (ISO/IEC
+// 7816-4 §5.2.2, ISO/IEC 8825-1 §8.1): file control information, the directory
+// files of ISO 7816-15 (which are DER) and certificates.
 //
-// It walks bytes in place: nothing is allocated, no length that a card states
-// is believed before the bytes are there, and lengths need not be coded in the
-// shortest way, since cards pad them.
+// It reads in place and allocates nothing. It checks every length against the
+// bytes that exist. It accepts lengths that are not encoded in the shortest
+// form, because some cards write them.
 package tlv
 
 import (
@@ -21,46 +21,37 @@ type Object struct {
 	Raw   []byte // tag, length and value
 }
 
-// Errors. ErrTruncated is the one that more bytes would cure.
+// Errors. After ErrTruncated the caller can try again with more bytes.
 var (
 	ErrMalformed = errors.New("malformed TLV")
 	ErrTruncated = errors.New("truncated TLV")
 )
 
-// Constructed tells whether the value holds objects itself
-// (ISO 7816-4 §5.2.2.1: bit 6 of the first tag byte).
-func (o Object) Constructed() bool {
-	first := o.Tag
-	for first > 0xFF {
-		first >>= 8
-	}
-	return first&0x20 != 0
-}
-
-// Size gives the bytes that the object at the start of b takes, header and
-// value, of which b may hold only the beginning. It needs the header alone:
-// without it, ErrTruncated. The size is what the card says, not a promise.
+// Size returns the length of the object at the start of b, header and value. b
+// needs to contain only the header; without it the error is ErrTruncated. The
+// length is what the card states and may be wrong.
 func Size(b []byte) (int, error) {
 	_, header, length, err := head(b)
 	return header + length, err
 }
 
-// Next parts the object at the start of b from what follows it. Both alias b.
+// Next returns the object at the start of b and the bytes after it. Both alias
+// b.
 func Next(b []byte) (o Object, rest []byte, err error) {
 	tag, header, length, err := head(b)
 	if err != nil {
 		return Object{}, nil, err
 	}
 	if length > len(b)-header {
-		return Object{}, nil, fmt.Errorf("%w: tag %X wants %d bytes, %d are there", ErrTruncated, tag, length, len(b)-header)
+		return Object{}, nil, fmt.Errorf("%w: tag %X has length %d, but only %d bytes follow", ErrTruncated, tag, length, len(b)-header)
 	}
 	end := header + length
 	return Object{Tag: tag, Value: b[header:end:end], Raw: b[:end:end]}, b[end:], nil
 }
 
-// Objects gives the objects that stand side by side in b, without the 00 and
-// FF bytes before, between and after them (ISO 7816-4 §5.2.2.1). An error ends
-// the sequence.
+// Objects iterates over the objects in b and skips the 00 and FF bytes before,
+// between and after them (ISO 7816-4 §5.2.2.1). The iteration ends after an
+// error.
 func Objects(b []byte) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		for b = SkipPadding(b); len(b) > 0; b = SkipPadding(b) {
@@ -73,8 +64,8 @@ func Objects(b []byte) iter.Seq2[Object, error] {
 	}
 }
 
-// Find gives the value of the first object under the tags of path, each one
-// inside the one before. What is malformed is not there.
+// Find follows the tags of path, each inside the object before it, and returns
+// the value of the last. ok is false when a tag is missing or malformed.
 func Find(b []byte, path ...uint32) (value []byte, ok bool) {
 	for _, tag := range path {
 		if b, ok = child(b, tag); !ok {
@@ -96,8 +87,8 @@ func child(b []byte, tag uint32) ([]byte, bool) {
 	return nil, false
 }
 
-// SkipPadding drops the 00 and FF bytes at the start of b, neither of which
-// begins a tag on a card (ISO 7816-4 §5.2.2.1).
+// SkipPadding returns b without the 00 and FF bytes at its start. No tag on a
+// card starts with these (ISO 7816-4 §5.2.2.1).
 func SkipPadding(b []byte) []byte {
 	for len(b) > 0 && (b[0] == 0x00 || b[0] == 0xFF) {
 		b = b[1:]
@@ -105,7 +96,7 @@ func SkipPadding(b []byte) []byte {
 	return b
 }
 
-// Append adds an object to b, its length coded in the shortest way.
+// Append appends an object to b and encodes its length in the shortest form.
 func Append(b []byte, tag uint32, value ...byte) []byte {
 	for shift := 24; shift >= 0; shift -= 8 {
 		if tag>>shift != 0 || shift == 0 {
@@ -126,9 +117,9 @@ func Append(b []byte, tag uint32, value ...byte) []byte {
 	return append(b, value...)
 }
 
-// head reads tag and length. Tags have up to three bytes (ISO 7816-4
-// §5.2.2.1), lengths up to four after the first (§5.2.2.2); the indefinite
-// form of BER is not for cards.
+// head decodes tag and length. Tags have up to three bytes (ISO 7816-4
+// §5.2.2.1), lengths up to four after the first (§5.2.2.2). Cards do not use
+// BER's indefinite form.
 func head(b []byte) (tag uint32, header, length int, err error) {
 	if len(b) == 0 {
 		return 0, 0, 0, fmt.Errorf("%w: no tag", ErrTruncated)
@@ -168,7 +159,7 @@ func head(b []byte) (tag uint32, header, length int, err error) {
 	for _, v := range b[header : header+n] {
 		l = l<<8 | uint32(v)
 	}
-	if l > math.MaxInt32-16 { // header and length together stay an int everywhere
+	if l > math.MaxInt32-16 { // header plus length must fit into an int of 32 bits
 		return 0, 0, 0, fmt.Errorf("%w: tag %X of %d bytes", ErrMalformed, tag, l)
 	}
 	return tag, header + n, int(l), nil

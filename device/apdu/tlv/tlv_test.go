@@ -18,31 +18,30 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestNext reads objects of ISO 7816-4 (an FCI, an application template) and
-// of every length form, and what follows them.
+// TestNext decodes objects of ISO 7816-4 (an FCI, an application template) with
+// every form of length, and returns the bytes that follow them.
 func TestNext(t *testing.T) {
 	for _, c := range []struct {
-		name, in  string
-		tag       uint32
-		value     string
-		rest      string
-		construct bool
+		name, in string
+		tag      uint32
+		value    string
+		rest     string
 	}{
-		{"primitive", "8002015A", 0x80, "015A", "", false},
-		{"constructed, with a rest", "6F048002015A9000", 0x6F, "8002015A", "9000", true},
-		{"empty", "5300", 0x53, "", "", false},
-		{"two-byte tag", "7F490101", 0x7F49, "01", "", true},
-		{"three-byte tag", "5F81010101", 0x5F8101, "01", "", false},
-		{"length not in its shortest form", "8083000001AA", 0x80, "AA", "", false},
-		{"four length bytes", "808400000001AA00", 0x80, "AA", "00", false},
+		{"primitive", "8002015A", 0x80, "015A", ""},
+		{"constructed, with a rest", "6F048002015A9000", 0x6F, "8002015A", "9000"},
+		{"empty", "5300", 0x53, "", ""},
+		{"two-byte tag", "7F490101", 0x7F49, "01", ""},
+		{"three-byte tag", "5F81010101", 0x5F8101, "01", ""},
+		{"length not in its shortest form", "8083000001AA", 0x80, "AA", ""},
+		{"four length bytes", "808400000001AA00", 0x80, "AA", "00"},
 	} {
 		o, rest, err := tlv.Next(unhex(t, c.in))
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		if o.Tag != c.tag || hex.EncodeToString(o.Value) != lower(c.value) || hex.EncodeToString(rest) != lower(c.rest) || o.Constructed() != c.construct {
-			t.Errorf("%s: tag %X value %X rest %X constructed %v", c.name, o.Tag, o.Value, rest, o.Constructed())
+		if o.Tag != c.tag || hex.EncodeToString(o.Value) != lower(c.value) || hex.EncodeToString(rest) != lower(c.rest) {
+			t.Errorf("%s: tag %X value %X rest %X", c.name, o.Tag, o.Value, rest)
 		}
 		if got := append(bytes.Clone(o.Raw), rest...); !bytes.Equal(got, unhex(t, c.in)) {
 			t.Errorf("%s: raw and rest make %X", c.name, got)
@@ -52,8 +51,8 @@ func TestNext(t *testing.T) {
 
 func lower(s string) string { return string(bytes.ToLower([]byte(s))) }
 
-// TestBadInput names the error that each bad object gets: more bytes would
-// cure a truncated one, nothing a malformed one.
+// TestBadInput names the error that each bad object gets: ErrTruncated
+// where more bytes could help, otherwise ErrMalformed.
 func TestBadInput(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
@@ -78,8 +77,8 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestSize shows that a reader needs an object's header alone to know how much
-// to ask the card for.
+// TestSize shows that the header of an object is enough to know how many bytes
+// to request from the card.
 func TestSize(t *testing.T) {
 	if n, err := tlv.Size(unhex(t, "30820640")); err != nil || n != 4+0x640 {
 		t.Errorf("got %d, %v", n, err)
@@ -143,8 +142,8 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// FuzzNext: whatever is read is inside the input, is written back as an equal
-// object, and Size agrees with it.
+// FuzzNext checks that a decoded object lies inside the input, encodes to an
+// equal object, and has the length that Size returns.
 func FuzzNext(f *testing.F) {
 	for _, s := range []string{"8002015A", "6F048002015A9000", "5F8101018001", "8083000001AA", "3080", "00FF30", "7F4984FFFFFFFF"} {
 		f.Add(unhex(f, s))

@@ -116,7 +116,7 @@ func (l *line) exchange(b t1.Block) (t1.Block, error) {
 // sign has the card on a line sign with its first key for authentication, and
 // checks the signature.
 func sign(ctx context.Context, conn slot.Conn, pin string) error {
-	c, err := smartkort.Open(ctx, conn)
+	c, err := smartkort.Driver{}.Open(ctx, conn)
 	if err != nil {
 		return err
 	}

@@ -350,7 +350,7 @@ func TestVHCIPINPad(t *testing.T) {
 		b.usb.Insert(card(t, c.card))
 		b.await(slot.Present)
 		conn := b.connect()
-		k, err := smartkort.Open(t.Context(), conn)
+		k, err := smartkort.Driver{}.Open(t.Context(), conn)
 		if err != nil {
 			t.Fatal(err)
 		}
