@@ -74,8 +74,9 @@ func (p program) card(ctx context.Context, o cardOptions) error {
 	return errors.Join(err, failed)
 }
 
-// report reads the card in the reader. Of one that cannot be read it tells
-// what it can, and err why; it is nil when there is no card to tell of.
+// report reads the card in the reader. If the card cannot be read, the report
+// contains what is known and err says why. The report is nil when there is no
+// card.
 func (p program) report(ctx context.Context, known *smartkort.Profiles, domains *trust.Domains) (_ *cardReport, err error) {
 	card, in, err := p.open(ctx, known)
 	if err != nil {
@@ -93,31 +94,31 @@ func (p program) report(ctx context.Context, known *smartkort.Profiles, domains 
 	}
 	report := newReport(in.Reader, description)
 	if domains != nil {
-		report.judge(domains, description, time.Now())
+		report.applyTrust(domains, description, time.Now())
 	}
 	report.advise(time.Now())
 	report.conclude()
 	return &report, nil
 }
 
-// unreadable reports of a card that cannot be read.
+// unreadable makes the report about a card that cannot be read.
 func unreadable(in slot.Event, known *smartkort.Profiles, err error) *cardReport {
 	r := newReport(in.Reader, smartkort.Description{ATR: in.ATR, Profile: known.For(in.ATR, nil)})
 	r.Verdict = "no kiosk can use this card: it cannot be read"
 	switch {
 	case errors.Is(err, slot.ErrNoCard):
-		r.Advice = append(r.Advice, "the card was pulled, or has no contact: put it in once more, and leave it in")
+		r.Advice = append(r.Advice, "the card was removed or has no contact: insert it again and leave it in")
 	case errors.Is(err, smartkort.ErrUnknownCard):
-		r.Advice = append(r.Advice, "it has no application by ISO 7816-15: if it is an identity card, and its specification is at hand, a profile (--profiles) can describe it")
+		r.Advice = append(r.Advice, "the card has no ISO 7816-15 application: if it is an identity card and you have its specification, describe it in a profile (--profiles)")
 	case errors.Is(err, smartkort.ErrSecureMessaging):
-		r.Advice = append(r.Advice, "it takes commands under secure messaging only, whose keys its issuer has")
+		r.Advice = append(r.Advice, "the card requires secure messaging, and only its issuer has the keys")
 	default:
-		r.Advice = append(r.Advice, "put it in once more; when that does not help, the holder shows it to its issuer")
+		r.Advice = append(r.Advice, "insert the card again; if that does not help, the holder should contact its issuer")
 	}
 	return &r
 }
 
-// loadDomains gives the trust domains of a file, nil for no file.
+// loadDomains reads trust domains from a file. Without a file it returns nil.
 func loadDomains(path string) (*trust.Domains, error) {
 	if path == "" {
 		return nil, nil
@@ -125,8 +126,8 @@ func loadDomains(path string) (*trust.Domains, error) {
 	return trust.Load(path)
 }
 
-// loadProfiles gives the card profiles of a folder and those compiled in, only
-// these for no folder.
+// loadProfiles returns the card profiles in a folder and the built-in ones.
+// Without a folder it returns only the built-in ones.
 func loadProfiles(dir string) (*smartkort.Profiles, error) {
 	if dir == "" {
 		return smartkort.BuiltinProfiles, nil

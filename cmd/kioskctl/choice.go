@@ -20,9 +20,9 @@ func fingerprint(der []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// judge says of each certificate what the trust domains make of it, and which
-// one a kiosk would use.
-func (r *cardReport) judge(domains *trust.Domains, d smartkort.Description, at time.Time) {
+// applyTrust checks each certificate against the trust domains and finds the
+// certificate that a kiosk would use.
+func (r *cardReport) applyTrust(domains *trust.Domains, d smartkort.Description, at time.Time) {
 	var der, authorities [][]byte
 	for _, a := range d.Authorities {
 		authorities = append(authorities, a.DER)
@@ -43,7 +43,7 @@ func (r *cardReport) judge(domains *trust.Domains, d smartkort.Description, at t
 	}
 	choice, err := domains.Choose(der, at, authorities...)
 	if refusal := (*trust.Refusal)(nil); errors.As(err, &refusal) {
-		r.Choice = &choiceReport{Why: fmt.Sprintf("no certificate would do; the one that came nearest: %v", refusal)}
+		r.Choice = &choiceReport{Why: fmt.Sprintf("no certificate is accepted; the closest one: %v", refusal)}
 		return
 	} else if err != nil {
 		r.Choice = &choiceReport{Why: err.Error()}
@@ -51,11 +51,11 @@ func (r *cardReport) judge(domains *trust.Domains, d smartkort.Description, at t
 	}
 	r.Choice = &choiceReport{
 		ID:  r.Certificates[choice.Index].ID,
-		Why: fmt.Sprintf("the first in the order of the domains (%s), and there the one valid longest (until %s)", choice.Holder.Domain, choice.Certificate.NotAfter.Format(time.DateOnly)),
+		Why: fmt.Sprintf("%s is the first domain that accepts one, and this one is valid longest (until %s)", choice.Holder.Domain, choice.Certificate.NotAfter.Format(time.DateOnly)),
 	}
 }
 
-// advise says what is wrong with the card and what its holder should do.
+// advise lists what is wrong with the card and what its holder should do.
 func (r *cardReport) advise(at time.Time) {
 	say := func(format string, args ...any) { r.Advice = append(r.Advice, fmt.Sprintf(format, args...)) }
 	for _, p := range r.PINs {
@@ -81,7 +81,7 @@ func (r *cardReport) advise(at time.Time) {
 		case c.Problem != "":
 			say("certificate %q cannot be read: the holder should show the card to its issuer", c.Label)
 		case at.After(c.NotAfter):
-			say("certificate %q ran out on %s: the holder needs a new card", c.Label, c.NotAfter.Format(time.DateOnly))
+			say("certificate %q expired on %s: the holder needs a new card", c.Label, c.NotAfter.Format(time.DateOnly))
 		case strings.HasPrefix(c.Verdict, "refused: "+string(kiosk.Revoked)):
 			say("certificate %q is revoked: the holder needs a new card", c.Label)
 		case at.Before(c.NotBefore):
@@ -96,7 +96,7 @@ func (r *cardReport) advise(at time.Time) {
 	}
 }
 
-// conclude says in a sentence what to make of it all.
+// conclude sets the verdict.
 func (r *cardReport) conclude() {
 	switch {
 	case r.Choice == nil && len(r.Advice) == 0:
@@ -110,7 +110,7 @@ func (r *cardReport) conclude() {
 	}
 }
 
-// outcome says what comes of the certificate that is chosen.
+// outcome returns the verdict for a card with a chosen certificate.
 func (r *cardReport) outcome() string {
 	i := slices.IndexFunc(r.Certificates, func(c certificateReport) bool { return c.ID == r.Choice.ID })
 	chosen := r.Certificates[i]

@@ -36,11 +36,11 @@ func TestChoiceExplained(t *testing.T) {
 	}{
 		{"valid", "45", "domains (buypass-test)", "accepted by domain buypass-test", "", `in order: a kiosk with these trust domains would use certificate "Authentication" (ID 45)`},
 		{cardsim.Mixed, "45", "domains (buypass-test)", "refused: ", "", "in order: "},
-		{"expired", "", "expired", "refused: expired", "ran out on", "no kiosk with these trust domains takes this card"},
+		{"expired", "", "expired", "refused: expired", "expired on", "no kiosk with these trust domains takes this card"},
 		{"revoked", "45", "domains", "refused: revoked", "is revoked: the holder needs a new card", "but refuse it: revoked"},
 		{"blocked", "45", "domains", "accepted by domain buypass-test", "at the card's issuer, for how is not public", `but "PIN" is blocked`},
 		{"sign-only", "", "purpose", "refused: purpose", "no certificate is for authentication", "no kiosk with these trust domains takes this card"},
-		{"foreign", "", "no certificate would do", "refused: ", "", "no kiosk with these trust domains"},
+		{"foreign", "", "no certificate is accepted", "refused: ", "", "no kiosk with these trust domains"},
 	} {
 		b := newBench(card(c.card), "")
 		if err := b.run(t.Context(), []string{"card", "--json", "--trust", filepath.Join(dir, "trust.toml")}); err != nil {

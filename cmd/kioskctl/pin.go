@@ -57,12 +57,12 @@ func (p program) pin(ctx context.Context, action, label, profiles string) error 
 	if err := p.replacePIN(ctx, pin, what, do); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "The new PIN %q counts from now on.\n", pin.Label)
+	fmt.Fprintf(p.stderr, "The new PIN %q is valid from now on.\n", pin.Label)
 	return nil
 }
 
-// replacePIN asks for what allows it and for the new PIN, and has the card
-// take it.
+// replacePIN asks for the old PIN or the PUK and for the new PIN, and calls do
+// with them.
 func (p program) replacePIN(ctx context.Context, pin smartkort.PIN, what string, do func(ctx context.Context, pin smartkort.PIN, by, new []byte) error) error {
 	by, err := p.ask(ctx, what)
 	defer clear(by)
@@ -80,16 +80,16 @@ func (p program) replacePIN(ctx context.Context, pin smartkort.PIN, what string,
 		return err
 	}
 	if !slices.Equal(new, again) {
-		return errors.New("the new PIN was not typed the same twice: nothing was changed")
+		return errors.New("the two entries of the new PIN differ: nothing was changed")
 	}
 	err = do(ctx, pin, by, new)
 	if errors.Is(err, smartkort.ErrNotPublic) {
-		return fmt.Errorf("%w. The holder does it on the issuer's own page; whoever has the card's specification can put it into a profile (--profiles)", err)
+		return fmt.Errorf("%w. The holder can do it on the issuer's own page. If you have the card's specification, add the command to a profile (--profiles)", err)
 	}
 	return err
 }
 
-// choosePIN gives the PIN of a label, or the only one.
+// choosePIN returns the PIN with this label, or the only PIN.
 func choosePIN(pins []smartkort.PIN, label string) (smartkort.PIN, error) {
 	var labels []string
 	var found []smartkort.PIN
@@ -104,9 +104,9 @@ func choosePIN(pins []smartkort.PIN, label string) (smartkort.PIN, error) {
 	}
 	switch {
 	case len(labels) == 0:
-		return smartkort.PIN{}, errors.New("the card describes none")
+		return smartkort.PIN{}, errors.New("the card describes no PIN")
 	case len(found) != 1:
-		return smartkort.PIN{}, fmt.Errorf("which one? The card has %s; say it by --pin", strings.Join(labels, ", "))
+		return smartkort.PIN{}, fmt.Errorf("the card has several PINs, %s; choose one with --pin", strings.Join(labels, ", "))
 	}
 	return found[0], nil
 }

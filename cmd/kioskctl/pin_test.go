@@ -32,11 +32,11 @@ func TestPINCommands(t *testing.T) {
 	}{
 		{"changed", cardsim.T1, "card pin change", "123456\n864213\n864213\n", "", "pin", "864213", 3},
 		{"wrong PIN", cardsim.T1, "card pin change", "000000\n111111\n111111\n", "wrong PIN, 2 tries left", "pin", "864213", 2},
-		{"typed differently", cardsim.T1, "card pin change", "864213\n111111\n111112\n", "not typed the same twice", "pin", "864213", 2},
+		{"typed differently", cardsim.T1, "card pin change", "864213\n111111\n111112\n", "entries of the new PIN differ", "pin", "864213", 2},
 		{"too short", cardsim.T1, "card pin change", "864213\n1111\n1111\n", "it must have 6 digits", "pin", "864213", 2},
 		{"wrong PUK", cardsim.T1, "card pin unblock", "00000000\n123456\n123456\n", "wrong PUK, 2 tries left", "pin", "864213", 2},
 		{"unblocked", cardsim.T1, "card pin unblock", "12345678\n123456\n123456\n", "", "pin", "123456", 3},
-		{"which of two", cardsim.TwoPIN, "card pin change", "1234\n8642\n8642\n", `which one? The card has "Signature PIN", "PIN"`, "pin", "1234", 3},
+		{"which of two", cardsim.TwoPIN, "card pin change", "1234\n8642\n8642\n", `several PINs, "Signature PIN", "PIN"; choose one`, "pin", "1234", 3},
 		{"the other of two", cardsim.TwoPIN, "card pin change --pin PIN", "1234\n8642\n8642\n", "", "pin", "8642", 3},
 		{"nothing typed", cardsim.TwoPIN, "card pin change --pin PIN", "", "has no PIN", "pin", "8642", 3},
 		{"not public", cardsim.Mixed, "card pin change", "1234\n8642\n8642\n", "is not public (profile buypass). The holder does it on the issuer's own page", "pin", "1234", 3},

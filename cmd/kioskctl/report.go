@@ -14,23 +14,23 @@ import (
 
 // cardReport is what "kioskctl card --json" prints. Bytes are hexadecimal.
 type cardReport struct {
-	Verdict      string              `json:"verdict"` // in a sentence
-	Advice       []string            `json:"advice"`  // what is wrong, and what helps
+	Verdict      string              `json:"verdict"` // a sentence
+	Advice       []string            `json:"advice"`  // what is wrong and what helps
 	Reader       string              `json:"reader"`
 	ATR          string              `json:"atr"`
 	Protocols    []int               `json:"protocols"`      // T=0, T=1
-	ClocksPerBit float64             `json:"clocks_per_bit"` // at the fastest, as the ATR has it
-	Historical   string              `json:"historical"`     // bytes of the ATR
-	Abilities    []string            `json:"abilities"`      // as the ATR has them
-	Profile      string              `json:"profile"`        // how the driver speaks to it
-	About        string              `json:"about"`          // the profile in words
-	NotPublic    []string            `json:"not_public"`     // what nobody knows of this kind of card
+	ClocksPerBit float64             `json:"clocks_per_bit"` // at the highest speed in the ATR
+	Historical   string              `json:"historical"`     // historical bytes of the ATR
+	Abilities    []string            `json:"abilities"`      // capabilities in the ATR
+	Profile      string              `json:"profile"`        // name of the profile that the driver uses
+	About        string              `json:"about"`          // description of the profile
+	NotPublic    []string            `json:"not_public"`     // what is not public about this kind of card
 	Unblocks     bool                `json:"unblocks"`       // kioskctl can unblock its PIN
 	Application  string              `json:"application"`
 	Label        string              `json:"label,omitempty"`
 	Manufacturer string              `json:"manufacturer,omitempty"`
 	Serial       string              `json:"serial,omitempty"`
-	LastUpdate   string              `json:"last_update,omitempty"` // as the card has it
+	LastUpdate   string              `json:"last_update,omitempty"` // as the card states it
 	PINs         []pinReport         `json:"pins"`
 	Keys         []keyReport         `json:"keys"`
 	Certificates []certificateReport `json:"certificates"`
@@ -47,8 +47,8 @@ type pinReport struct {
 	MaxLength int    `json:"max_length"`
 	Stored    int    `json:"stored_length"` // bytes in a command
 	Inactive  bool   `json:"inactive"`      // the holder must activate the card first
-	Tries     *int   `json:"tries"`         // left; null when the card does not tell
-	Answer    string `json:"answer"`        // of the card, asked for the tries: its status
+	Tries     *int   `json:"tries"`         // tries left; null when the card does not tell
+	Answer    string `json:"answer"`        // the card's status word when asked for the tries left
 }
 
 type keyReport struct {
@@ -57,10 +57,10 @@ type keyReport struct {
 	Kind      string `json:"kind"`
 	Bits      int    `json:"bits,omitempty"` // of an RSA modulus
 	Reference int    `json:"reference"`
-	PIN       string `json:"pin,omitempty"`     // ID of the one that guards it
-	Consent   int    `json:"consent,omitempty"` // signatures that one PIN entry is good for
-	Signs     bool   `json:"signs"`             // to authenticate
-	Binds     bool   `json:"binds"`             // what its holder stands by
+	PIN       string `json:"pin,omitempty"`     // ID of the PIN that guards it
+	Consent   int    `json:"consent,omitempty"` // signatures per PIN entry
+	Signs     bool   `json:"signs"`             // for authentication
+	Binds     bool   `json:"binds"`             // for binding signatures (nonRepudiation)
 }
 
 type certificateReport struct {
@@ -74,7 +74,7 @@ type certificateReport struct {
 	Key          string    `json:"key"`   // algorithm and bits
 	KeyReference int       `json:"key_reference"`
 	Verdict      string    `json:"verdict,omitempty"` // with --trust
-	Problem      string    `json:"problem,omitempty"` // a certificate that cannot be read
+	Problem      string    `json:"problem,omitempty"` // why the certificate cannot be read
 	Bytes        int       `json:"bytes"`
 	SHA256       string    `json:"sha256"`
 }
@@ -84,9 +84,9 @@ type authorityReport struct {
 	Subject string `json:"subject"`
 }
 
-// choiceReport is which certificate a kiosk would use, and why.
+// choiceReport says which certificate a kiosk would use, and why.
 type choiceReport struct {
-	ID  string `json:"id,omitempty"` // none when no certificate would do
+	ID  string `json:"id,omitempty"` // missing when no certificate is accepted
 	Why string `json:"why"`
 }
 
@@ -145,8 +145,8 @@ func (r *cardReport) readATR(b []byte) {
 	}
 }
 
-// pin gives the PIN that guards a key: the one that it names, else the holder's
-// only one; nil when it is not known.
+// pin returns the PIN that guards a key: the PIN that the key refers to, or the
+// holder's only PIN. It returns nil when that is not known.
 func (r *cardReport) pin(k keyReport) *pinReport {
 	var own []*pinReport
 	for i := range r.PINs {

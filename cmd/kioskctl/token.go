@@ -93,8 +93,8 @@ func sign(ctx context.Context, card *smartkort.Card, domains *trust.Domains, pin
 	return webeid.Sign(signer, cert.DER, origin, nonce)
 }
 
-// authorities gives the CA certificates on the card, none where they cannot be
-// read.
+// authorities returns the CA certificates on the card, or none when they cannot
+// be read.
 func authorities(ctx context.Context, card *smartkort.Card) (der [][]byte) {
 	found, _ := card.Authorities(ctx)
 	for _, a := range found {
@@ -103,9 +103,10 @@ func authorities(ctx context.Context, card *smartkort.Card) (der [][]byte) {
 	return der
 }
 
-// authentication gives the certificate that a kiosk with these trust domains
-// would use; without, the first with the digitalSignature bit. One for
-// signatures that bind (nonRepudiation only) never proves presence.
+// authentication returns the certificate that a kiosk with these trust domains
+// would use, or, without trust domains, the first certificate with the
+// digitalSignature bit. A certificate for binding signatures (nonRepudiation
+// only) is never used.
 func authentication(certs []smartkort.Certificate, domains *trust.Domains, authorities ...[]byte) (smartkort.Certificate, error) {
 	var der [][]byte
 	for _, c := range certs {

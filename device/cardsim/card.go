@@ -1,15 +1,14 @@
-// Package cardsim is an identity card in software: what a reader would hold,
-// down to the bytes. It answers as the Buypass Smartkort is known to (class,
-// PIN reference and padding, T=0) and, where nothing is public, as ISO
-// 7816-4, -8 and -15 have it; or as one of several other kinds of card do
-// (kinds.go). Everything that differs from one kind to another is data: a
-// layout says how a kind is spoken to, an Image what personalisation put on
-// one card.
+// Package cardsim implements identity cards in software, down to the bytes that
+// a reader exchanges with a card. The default kind answers like the Buypass
+// Smartkort where its behaviour is public (class, PIN reference and padding,
+// T=0), and otherwise as in ISO 7816-4, -8 and -15. kinds.go has other kinds.
+// Differences between kinds are data: a layout describes the commands and files
+// of a kind, and an Image the personalisation of one card.
 //
-// A Card can be put into a Slot, in process, into a virtual PC/SC reader with
-// ServeVPCD, or into a USB reader in software (package usbreader). It stands in
-// for hardware in tests, in the demo and on a technician's bench; its keys lie
-// in the clear in its file, so it proves nobody's identity.
+// A Card can be inserted into a Slot in the same process, into a virtual PC/SC
+// reader with ServeVPCD, or into a USB reader in software (package usbreader).
+// It replaces hardware in tests, in the demo and on a technician's bench. Its
+// file contains the private keys unencrypted, so it proves no identity.
 package cardsim
 
 import (
@@ -21,8 +20,8 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// Card is one card: what is on it, and what it remembers. Methods may be
-// called from several goroutines; the card answers them one at a time.
+// Card is one card: its content and its state. Methods may be called from
+// several goroutines; the card processes one command at a time.
 type Card struct {
 	mu     sync.Mutex
 	image  Image
@@ -31,20 +30,20 @@ type Card struct {
 	pins   []*pin
 	evil   Evil
 	line   Line
-	wait   func(time.Duration) // spends the line's time; nil without a line
+	wait   func(time.Duration) // called with the line's time; nil without a line
 
-	// What a loss of power forgets.
+	// State that is lost without power.
 	powered bool
 	outside bool // no applet is selected
 	current *file
-	waiting []byte        // what GET RESPONSE will fetch
-	chain   *apdu.Command // what a chain of commands has brought so far
+	waiting []byte        // data for GET RESPONSE
+	chain   *apdu.Command // the part of a chained command that has arrived
 	signing *environment  // digital signature template
 	proving *environment  // authentication template
 }
 
-// New makes a card from its image, as it leaves personalisation: without
-// power, nothing verified. It fails when the image does not fit its kind.
+// New makes a card from its image, without power and with no PIN verified. It
+// fails when the image does not fit its kind.
 func New(image Image) (*Card, error) {
 	l, ok := kinds[image.Kind]
 	if !ok {
@@ -62,8 +61,8 @@ func New(image Image) (*Card, error) {
 	return c, nil
 }
 
-// ATR gives what the card answers to reset (ISO 7816-3 §8), nil for a mute
-// card. It does not disturb a session.
+// ATR returns the card's answer to reset (ISO 7816-3 §8), nil for a mute card.
+// It does not disturb a session.
 func (c *Card) ATR() []byte {
 	if c.image.Mute {
 		return nil
@@ -71,8 +70,8 @@ func (c *Card) ATR() []byte {
 	return c.layout.atr
 }
 
-// PowerOn powers the card up, or resets it when it has power already, and
-// gives its answer to reset; nil for a mute card, which stays without power.
+// PowerOn powers the card up, or resets it when it already has power, and
+// returns its answer to reset. A mute card stays without power and returns nil.
 func (c *Card) PowerOn() (atr []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,9 +80,8 @@ func (c *Card) PowerOn() (atr []byte) {
 	return c.ATR()
 }
 
-// PowerOff takes the power away: verified PINs, the selected file and the
-// security environment are forgotten. Tries left stay, and so does a changed
-// PIN.
+// PowerOff removes the power. The card forgets verified PINs, the selected file
+// and the security environment. It keeps tries left and changed PINs.
 func (c *Card) PowerOff() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

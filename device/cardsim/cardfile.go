@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// document is a .card file: one JSON object. Bytes are hex, keys PKCS #8 and
-// certificates X.509, both as PEM.
+// document is a .card file: one JSON object. Bytes are in hexadecimal; keys
+// (PKCS #8) and certificates (X.509) are in PEM.
 //
 //	{
 //	  "format": "smartkiosk-card/1",
-//	  "kind": "smartkort",                             (or another of kinds.go; PINs and keys go by its names)
+//	  "kind": "smartkort",                             (or another of kinds.go, with its names of PINs and keys)
 //	  "serial": "9578405000000001",
-//	  "updated": "2026-01-31T12:00:00Z",               (left out: the card does not tell)
-//	  "mute": true,                                    (left out: false)
-//	  "inactive": true,                                (left out: false)
+//	  "updated": "2026-01-31T12:00:00Z",               (omitted: no lastUpdate)
+//	  "mute": true,                                    (omitted: false)
+//	  "inactive": true,                                (omitted: false)
 //	  "pins": {"pin": {"value": "1234", "left": 3}, "puk": {"value": "12345678", "left": 3}},
 //	  "keys": {"authentication": {"private": "-----BEGIN PRIVATE KEY-----…", "certificate": "-----BEGIN CERTIFICATE-----…"},
-//	           "signature": {…}},                      (either may be left out)
+//	           "signature": {…}},                      (both are optional)
 //	  "authorities": ["-----BEGIN CERTIFICATE-----…"]
 //	}
 type document struct {
@@ -68,9 +68,9 @@ func Load(path string) (*Card, error) {
 	return c, nil
 }
 
-// Save writes the card to its file as it is now, tries left and changed PINs
-// included, readable by its owner only. An interrupted Save leaves the old
-// file.
+// Save writes the card's current state to its file, including tries left and
+// changed PINs. Only the owner can read the file. An interrupted Save leaves
+// the old file unchanged.
 func (c *Card) Save(path string) error {
 	b, err := c.Marshal()
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *Card) Save(path string) error {
 	return nil
 }
 
-// Parse makes a card of the content of a .card file.
+// Parse makes a card from the content of a .card file.
 func Parse(b []byte) (*Card, error) {
 	decoder := json.NewDecoder(bytes.NewReader(b))
 	decoder.DisallowUnknownFields()
@@ -135,7 +135,7 @@ func Parse(b []byte) (*Card, error) {
 	return New(image)
 }
 
-// Marshal gives the content of the card's .card file.
+// Marshal returns the content of the card's .card file.
 func (c *Card) Marshal() ([]byte, error) {
 	image := c.Image()
 	d := document{Format: documentFormat, Kind: image.Kind, Serial: hex.EncodeToString(image.Serial), Updated: image.Updated,
@@ -172,7 +172,7 @@ func parsePrivate(s string) (crypto.Signer, error) {
 	case *ecdsa.PrivateKey:
 		return key, nil
 	}
-	return nil, fmt.Errorf("%T is no key for a card", key)
+	return nil, fmt.Errorf("%T is not an RSA or ECDSA key", key)
 }
 
 func parsePEM(kind, s string) ([]byte, error) {

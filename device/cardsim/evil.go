@@ -9,25 +9,24 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// Evil is a way in which a card means harm to who reads it.
+// Evil is a hostile behaviour of a card.
 type Evil string
 
-// The ways, one at a time.
 const (
-	EndlessMore      Evil = "endless-61xx"       // always more bytes to fetch
-	EndlessWrongLe   Evil = "endless-6cxx"       // never the right number of bytes asked for
-	LyingLengths     Evil = "lying-lengths"      // files and objects that say to be longer than they are, some by gigabytes
-	DirectoryLoop    Evil = "directory-loop"     // directories that lead to themselves, a hundred times over
+	EndlessMore      Evil = "endless-61xx"       // always announces more bytes
+	EndlessWrongLe   Evil = "endless-6cxx"       // always requests another Le
+	LyingLengths     Evil = "lying-lengths"      // files and objects state wrong lengths, some of gigabytes
+	DirectoryLoop    Evil = "directory-loop"     // directories refer to themselves, a hundred times
 	HugeCertificate  Evil = "huge-certificate"   // certificates of 10 MB
-	AnswersAfterPull Evil = "answers-after-pull" // answers in a Slot that it was pulled from
-	WrongSignature   Evil = "wrong-signature"    // signatures with one bit turned
+	AnswersAfterPull Evil = "answers-after-pull" // answers after it was removed from a Slot
+	WrongSignature   Evil = "wrong-signature"    // signatures with one wrong bit
 )
 
-// Evils are all the ways.
+// Evils are all hostile behaviours.
 var Evils = []Evil{EndlessMore, EndlessWrongLe, LyingLengths, DirectoryLoop, HugeCertificate, AnswersAfterPull, WrongSignature}
 
-// TurnEvil makes a card evil from its next command on, for tests of who reads
-// it. It lasts, but is not written to the card's file.
+// TurnEvil makes a card hostile from its next command on, for tests of drivers.
+// It lasts, but is not saved in the card's file.
 func (c *Card) TurnEvil(e Evil) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,8 +67,8 @@ func (f *file) each(do func(*file)) {
 	}
 }
 
-// lie has the first object of a file be as long as a length can say, and the
-// one inside it longer than that one.
+// lie gives the first object of a file the greatest possible length, and makes
+// the object inside it longer still.
 func lie(data []byte) []byte {
 	if len(data) < 16 {
 		return data
@@ -80,7 +79,7 @@ func lie(data []byte) []byte {
 
 const turns = 100
 
-// loopingODF is a directory of directories that all are EF.ODF.
+// loopingODF is an object directory whose entries all point to EF.ODF.
 func (l *layout) loopingODF() []byte {
 	return build(func(b object) {
 		for range turns {
@@ -108,7 +107,8 @@ func (l *layout) holdsCertificate(id uint16) bool {
 	return own || id >= l.authorities && id < l.authorities+maxAuthorities
 }
 
-// answerEvil gives what a card answers instead of what it should, if it does.
+// answerEvil returns a hostile answer; instead is false when the card answers
+// normally.
 func (c *Card) answerEvil(command []byte) (r apdu.Response, instead bool) {
 	switch {
 	case c.evil == EndlessMore && len(command) == 5 && command[1] == insGetResponse:

@@ -27,8 +27,8 @@ type file struct {
 	parent   *file
 	children []*file
 	data     []byte
-	sizeTag  byte // of an elementary file's size in its control parameters
-	claimed  int  // the size that is said instead, if set
+	sizeTag  byte // tag of an elementary file's size in its control parameters
+	claimed  int  // size to state instead of the real one, if set
 }
 
 func (f *file) add(children ...*file) *file {
@@ -72,7 +72,7 @@ func (f *file) byName(name []byte) *file {
 	return nil
 }
 
-// df gives the DF that f is or lies in.
+// df returns f if it is a DF, otherwise the DF that contains it.
 func (f *file) df() *file {
 	if f.dedicate {
 		return f
@@ -80,7 +80,7 @@ func (f *file) df() *file {
 	return f.parent
 }
 
-// control gives f's control parameters under tag, 6F for FCI or 62 for FCP
+// control returns f's control parameters under tag, 6F for FCI or 62 for FCP
 // (ISO 7816-4 §7.4.3).
 func (f *file) control(tag asn1.Tag) []byte {
 	var b cryptobyte.Builder
@@ -150,16 +150,15 @@ func (c *Card) selectFile(cmd apdu.Command) ([]byte, apdu.Status) {
 		return nil, apdu.WrongP1P2
 	}
 	c.current = found
-	// The MF of the Smartkort answers 9000 and nothing to fetch.
+	// The MF of the Smartkort answers 9000 without response data.
 	if tag == 0 || found == c.root {
 		return nil, apdu.OK
 	}
 	return found.control(tag), apdu.OK
 }
 
-// selectApplet is SELECT where applets live side by side: by the whole AID or
-// the beginning of it, and nothing else can be found before. The applet's MF
-// is current then.
+// selectApplet is SELECT on a card with applets, by the whole AID or its first
+// bytes. Nothing else can be selected before it. It selects the applet's MF.
 func (c *Card) selectApplet(cmd apdu.Command) ([]byte, apdu.Status) {
 	if cmd.P1 != 0x04 || len(cmd.Data) == 0 || !bytes.HasPrefix(c.layout.applet, cmd.Data) {
 		return nil, apdu.FileNotFound
@@ -191,7 +190,7 @@ func (c *Card) byIdentifier(data []byte) *file {
 }
 
 // readBinary is READ BINARY with a 15-bit offset in P1-P2 (ISO 7816-4
-// §11.3.3). Short file identifiers are not given out.
+// §11.3.3). Short file identifiers are not supported.
 func (c *Card) readBinary(cmd apdu.Command) ([]byte, apdu.Status) {
 	offset := int(cmd.P1)<<8 | int(cmd.P2)
 	switch {

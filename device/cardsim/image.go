@@ -11,33 +11,32 @@ import (
 	"time"
 )
 
-// Image is what a card is made of: its kind, and what personalisation put on
-// it.
+// Image is the kind of a card and its personalisation.
 type Image struct {
 	Kind        string         // Smartkort or another (kinds.go)
 	Serial      []byte         // the card's serial number, in TokenInfo
-	Updated     time.Time      // when the card's content was last changed, in TokenInfo; whole seconds; zero for a card that does not tell
-	Mute        bool           // gives no answer to reset, as a card put in the wrong way
-	Inactive    bool           // has yet to be activated by its holder: takes no PIN
+	Updated     time.Time      // lastUpdate in TokenInfo, in whole seconds; zero for no lastUpdate
+	Mute        bool           // gives no answer to reset, like a card inserted the wrong way round
+	Inactive    bool           // not yet activated by its holder: accepts no PIN
 	PINs        map[string]PIN // by the kind's names: "pin" and "puk", for TwoPIN also "signature-pin"
-	Keys        map[string]Key // by the kind's names: "authentication" and "signature" above all; any may be missing
+	Keys        map[string]Key // by the kind's names: above all "authentication" and "signature"; each may be missing
 	Authorities [][]byte       // DER certificates of the issuers, without a key
 }
 
-// PIN is the value of a PIN or PUK, in digits, and the tries left.
+// PIN is the digits of a PIN or PUK and the tries left.
 type PIN struct {
 	Value []byte
 	Left  int
 }
 
-// Key is a private key and its certificate. The certificate is not looked at.
+// Key is a private key and its certificate. The certificate is not checked.
 type Key struct {
-	Private     crypto.Signer // *rsa.PrivateKey or *ecdsa.PrivateKey, of the kind and size that the place is for
+	Private     crypto.Signer // *rsa.PrivateKey or *ecdsa.PrivateKey, of the type and size that the kind has here
 	Certificate []byte        // DER
 }
 
-// Image gives what the card holds now: tries spent and PINs changed since it
-// was made are in it.
+// Image returns the card's current content, including spent tries and changed
+// PINs.
 func (c *Card) Image() Image {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,14 +49,14 @@ func (c *Card) Image() Image {
 	return image
 }
 
-// What fits on a card. A file ends where the offsets of READ BINARY do.
+// Limits of a card. The offset of READ BINARY limits the size of a file.
 const (
 	maxSerial      = 32
 	maxAuthorities = 8
 	maxFile        = 0x7FFF
 )
 
-// check says whether the image fits the kind of card.
+// check reports why an image does not fit the kind of card.
 func (image Image) check(l *layout) error {
 	for _, p := range l.pins {
 		have, ok := image.PINs[p.name]
@@ -103,8 +102,8 @@ func (image Image) check(l *layout) error {
 	return nil
 }
 
-// size gives the bits of a modulus, or of a curve's field; 0 for what is no key
-// for a card.
+// size returns the bits of a modulus or of a curve's field, and 0 for another
+// type of key.
 func size(key crypto.Signer) (bits int, curve bool) {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:

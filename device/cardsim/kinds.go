@@ -2,34 +2,35 @@ package cardsim
 
 import "smartkiosk/device/apdu"
 
-// Kinds of card beside the Smartkort. Each is made up, after manners that
-// cards of its like have, so that a driver meets them all.
+// Kinds of card other than the Smartkort. They are invented. Together they
+// cover the differences between real cards that a driver must handle.
 const (
-	// TwoPIN has a PIN of 4 digits for authentication and one of 6 for
-	// signatures, which it wants anew for each (userConsent); P-256 and P-384
-	// keys, one answering with R and S and one in DER; and an RSA key that
-	// takes a whole block of 256 bytes, in a chain of 255 and 1, and pads
-	// nothing. Its directory files are filled up with FF, sizes are under tag
-	// 81, and its keys do not stand in the order of their ids.
+	// TwoPIN has a PIN of 4 digits for authentication and a PIN of 6 digits
+	// for signatures, which must be verified before each signature
+	// (userConsent). It has P-256 and P-384 keys, one that returns R and S
+	// and one that returns DER, and an RSA key that signs a padded block of
+	// 256 bytes, chained as 255 and 1. Its directory files are padded with
+	// FF, file sizes are under tag 81, and its keys are not sorted by ID.
 	TwoPIN = "two-pin"
-	// NoAID has neither an AID nor EF.DIR, only 3F00/5015; relative paths;
-	// directory files filled up with 00; a PIN for the whole card; and keys
-	// that take the bare hash. Its answer to reset has the Smartkort's form.
+	// NoAID has neither an AID nor EF.DIR, only 3F00/5015. It has relative
+	// paths, directory files padded with 00, a PIN for the whole card, and
+	// keys that sign the bare hash. Its answer to reset has the Smartkort's
+	// form.
 	NoAID = "no-aid"
-	// Applet lies behind an applet's AID, of which nothing tells, as IsoApplet
-	// does on Java cards, whose AID and greeting it has; its PINs are filled
-	// up with 00 to 16 bytes and answer 63C0 when blocked; one of its keys is
+	// Applet is inside an applet that is not listed anywhere, as IsoApplet is
+	// on Java cards; it has IsoApplet's AID and greeting. Its PINs are padded
+	// with 00 to 16 bytes and answer 63C0 when blocked. One of its keys is
 	// P-256.
 	Applet = "applet"
-	// T1 speaks T=1, with extended length; has RSA keys of 3072 bits, of which
-	// one proves itself by INTERNAL AUTHENTICATE; and a PIN in BCD.
+	// T1 uses T=1 with extended length. It has RSA keys of 3072 bits, one of
+	// which also supports INTERNAL AUTHENTICATE, and a PIN in BCD.
 	T1 = "t1"
 	// Mixed is a Smartkort with a company's certificates before the qualified
 	// ones.
 	Mixed = "mixed"
 )
 
-// kinds are the kinds of card that can be made, by the name in the image.
+// kinds are all kinds of card by their name in the image.
 var kinds = map[string]*layout{
 	Smartkort: &smartkort,
 	TwoPIN:    &twoPIN,
@@ -39,8 +40,9 @@ var kinds = map[string]*layout{
 	Mixed:     &mixed,
 }
 
-// twoPIN's historical bytes say what it can do (ISO 7816-4 §12.1.1): selection
-// by name, path and identifier, and command chaining, but no extended length.
+// twoPIN's historical bytes list its capabilities (ISO 7816-4 §12.1.1):
+// selection by name, path and identifier, and command chaining, but no extended
+// length.
 var twoPIN = layout{
 	atr:          []byte{0x3B, 0x69, 0x00, 0x00, 0x80, 0x31, 0xE8, 0x73, 0xF0, 0x21, 0x80, 0x51, 0x01},
 	chaining:     true,
@@ -101,8 +103,8 @@ var noAID = layout{
 }
 
 // applet: AID, greeting (API version 0.6, with elliptic curves) and algorithm
-// references are those of IsoApplet, as OpenSC's driver for it has them. Such
-// cards are written by OpenSC, too, which shows in their directory files.
+// references are those of IsoApplet, taken from OpenSC's driver for it. OpenSC
+// also personalises such cards, so the directory files have its form.
 var applet = layout{
 	atr:          []byte{0x3B, 0x63, 0x00, 0x00, 0x80, 0x51, 0x02},
 	label:        "Applet (software)",
@@ -132,9 +134,9 @@ var applet = layout{
 	authorities: 0x3200,
 }
 
-// t1's answer to reset offers T=1 alone, with blocks of 254 bytes (TA3), and
-// says extended length in its historical bytes. It ends with TCK, which T=1
-// asks for (ISO 7816-3 §8.2.5).
+// t1's answer to reset offers only T=1, with blocks of 254 bytes (TA3). Its
+// historical bytes announce extended length. It ends with TCK, which T=1
+// requires (ISO 7816-3 §8.2.5).
 var t1 = layout{
 	atr: []byte{0x3B, 0x89, 0x81, 0x31, 0xFE, 0x45, 0x80, 0x31, 0xE8, 0x73, 0xF0, 0x21, 0x40, 0x51, 0x03,
 		0x89 ^ 0x81 ^ 0x31 ^ 0xFE ^ 0x45 ^ 0x80 ^ 0x31 ^ 0xE8 ^ 0x73 ^ 0xF0 ^ 0x21 ^ 0x40 ^ 0x51 ^ 0x03},
@@ -160,7 +162,7 @@ var t1 = layout{
 	authorities: 0x4601,
 }
 
-// mixed differs from smartkort in its keys alone.
+// mixed differs from smartkort only in its keys.
 var mixed = func() layout {
 	l := smartkort
 	l.label = "Mixed (software)"

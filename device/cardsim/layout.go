@@ -2,30 +2,30 @@ package cardsim
 
 import "smartkiosk/device/apdu"
 
-// layout is how one kind of card is spoken to: all that its cards have in
-// common, and nothing that personalisation puts on them.
+// layout describes a kind of card: everything that its cards have in common,
+// and nothing from personalisation.
 type layout struct {
 	atr          []byte
 	t1           bool // protocol T=1 with extended length; T=0 otherwise
-	chaining     bool // long commands come in pieces
-	pinCLA       byte // a class that PIN commands take beside 00
+	chaining     bool // supports command chaining
+	pinCLA       byte // a class that PIN commands accept in addition to 00
 	label        string
 	manufacturer string
 
-	applet   []byte // AID of an applet that everything lies behind; nil for a card that is all one
-	greeting []byte // what the applet answers to its selection
+	applet   []byte // AID of the applet that contains everything; nil for a card without applets
+	greeting []byte // response data to the selection of the applet
 
-	aid      []byte // name of the application's DF, also in EF.DIR; nil for none, and no EF.DIR
+	aid      []byte // name of the application's DF, also in EF.DIR; nil for no name and no EF.DIR
 	df       uint16 // file identifier of the application's DF
-	relative bool   // directory files have paths relative to the application's DF
-	ecSizes  bool   // EC keys have a field size in EF.PrKDF, which OpenSC writes and the standard does not know
-	sizeTag  byte   // of a file's size in its control parameters: 80 or 81
-	filled   int    // bytes that a directory file takes at least
-	filler   byte   // what fills it up
+	relative bool   // paths in directory files are relative to the application's DF
+	ecSizes  bool   // EC keys have a field size in EF.PrKDF, which OpenSC writes though the standard has none
+	sizeTag  byte   // tag of a file's size in its control parameters: 80 or 81
+	filled   int    // minimum size of a directory file in bytes
+	filler   byte   // padding byte
 
 	algorithms []algorithm
 	pins       []pinLayout
-	blocked    apdu.Status // of a PIN without tries left
+	blocked    apdu.Status // status for a PIN without tries left
 	keys       []keyLayout // in the order of the directory files
 
 	// File identifiers within the application's DF.
@@ -33,40 +33,40 @@ type layout struct {
 	authorities               uint16 // the first authority certificate; the others follow
 }
 
-// encoding is how the digits of a PIN stand in a command.
+// encoding is the encoding of the digits of a PIN in a command.
 type encoding int
 
 const (
-	ascii encoding = iota // a byte each
-	bcd                   // four bits each (ISO 7816-15 §8.9.2, bcd)
+	ascii encoding = iota // one byte per digit
+	bcd                   // four bits per digit (ISO 7816-15 §8.9.2, bcd)
 )
 
-// pinLayout is a PIN or PUK: how it is referred to and written.
+// pinLayout describes a PIN or PUK of a kind.
 type pinLayout struct {
 	name        string // in the image
 	label       string
 	id          byte // authId
 	reference   byte // P2 of VERIFY
-	global      bool // counts for the whole card, not for the application
+	global      bool // valid for the whole card, not only for the application
 	encoding    encoding
 	min, max    int  // digits
 	stored      int  // bytes in a command
-	pad         byte // what fills them up; none where max digits do
+	pad         byte // padding byte
 	tries       int
 	unblockedBy string // name of the PUK; "" for a PUK
 }
 
-// keyLayout is a place for a private key and its certificate.
+// keyLayout describes a place for a private key and its certificate.
 type keyLayout struct {
 	name        string // in the image
 	label       string
 	id          byte // common to key and certificate
 	reference   byte // in MSE SET
 	pin         string
-	consent     int   // signatures for one VERIFY (userConsent); 0 for any number
+	consent     int   // signatures per VERIFY (userConsent); 0 for no limit
 	usage       []int // bits of KeyUsageFlags
-	bits        int   // size of an RSA modulus, or of a curve's field
-	algorithm   int   // index of the one algorithm in TokenInfo
+	bits        int   // size of an RSA modulus or of a curve's field
+	algorithm   int   // index of the key's algorithm in TokenInfo
 	certificate uint16
 }
 
@@ -76,11 +76,11 @@ const (
 	usageNonRepudiation = 9
 )
 
-// algorithm is a way to sign, as TokenInfo's supportedAlgorithms has it.
+// algorithm is a signature algorithm, as in TokenInfo's supportedAlgorithms.
 type algorithm struct {
-	index     int   // what keys refer to it by
+	index     int   // used by keys
 	mechanism int64 // PKCS #11
-	curve     bool  // ECDSA; RSA otherwise
+	curve     bool  // ECDSA; otherwise RSA
 	reference byte  // in MSE SET
 	recipe    recipe
 }

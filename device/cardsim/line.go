@@ -6,28 +6,26 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// Line is the contact by which reader and card exchange bytes, one bit after
-// the other, or none. It has the time that the bytes take and no other: cards
-// compute on top of it.
+// Line models the transmission time between reader and card. It does not
+// include the computing time of the card.
 type Line struct {
-	Rate int // bits per second, which is 1/etu; 0 for a line that takes no time
+	Rate int // bits per second, which is 1/etu; 0 for no transmission time
 }
 
 // Durations in etu, the time of one bit (ISO 7816-3). A character is a start
-// bit, eight of data and parity, and a pause of two (§7.2, guard time without
-// an extra one).
+// bit, eight data bits, a parity bit and a guard time of two bits (§7.2).
 const (
 	character = 12
-	turnT0    = 16 - character // between characters in opposite directions (§10.2), beyond a character's own
-	turnT1    = 22 - character // block guard time (§11.4.3), likewise
+	turnT0    = 16 - character // between characters in opposite directions (§10.2), in addition to a character
+	turnT1    = 22 - character // block guard time (§11.4.3), in addition to a character
 )
 
-// DefaultRate is that of the answer to reset, at the clock of 3.57 MHz that
-// readers give (ISO 7816-3 §8.1: 372 clocks to the etu).
+// DefaultRate is the rate of the answer to reset at the usual clock of 3.57 MHz
+// (ISO 7816-3 §8.1: 372 clock cycles per etu).
 const DefaultRate = 9600
 
-// Reset gives the time that an answer to reset takes, at DefaultRate whatever
-// the line's rate.
+// Reset returns the time of an answer to reset. It is always sent at
+// DefaultRate.
 func (l Line) Reset(atr []byte) time.Duration {
 	if l.Rate == 0 {
 		return 0
@@ -35,19 +33,19 @@ func (l Line) Reset(atr []byte) time.Duration {
 	return etus(character*len(atr), DefaultRate)
 }
 
-// T0 gives the time that a command, as T=0 carries it, and its response take:
+// T0 returns the time of a command in the form of T=0 and its response:
 //
 //   - the header of five bytes, to the card;
-//   - when data follows it, either way: a procedure byte, by which the card
-//     asks for all of the data or announces it (§10.3.3, ACK = INS), and the
-//     data. A card that knows neither class nor instruction, or finds the
-//     length wrong, refuses by the header alone;
+//   - if there is data in either direction: a procedure byte, with which the
+//     card requests or announces all data (§10.3.3, ACK = INS), and the data.
+//     If the card refuses class, instruction or length, it does so after the
+//     header, without the data;
 //   - SW1 and SW2, from the card;
-//   - and a turn of direction wherever the other side goes on, which it does
-//     before the header, too.
+//   - a turnaround time for each change of direction, including the one before
+//     the header.
 func (l Line) T0(command, response []byte) time.Duration {
 	if len(response) < 2 {
-		return 0 // no answer: the reader's time-out is not the line's
+		return 0 // no answer; the reader's timeout is not part of the line
 	}
 	r, _ := apdu.ParseResponse(response)
 	characters, turns := 5+2, 2
@@ -61,14 +59,14 @@ func (l Line) T0(command, response []byte) time.Duration {
 	return l.takes(characters*character + turns*turnT0)
 }
 
-// informationField is the most that a block of T=1 carries, either way (§11.4.2,
-// IFSC and IFSD of 254, which readers and cards agree on at the start).
+// informationField is the maximum data of a T=1 block in both directions
+// (§11.4.2, IFSC and IFSD of 254, negotiated at the start).
 const informationField = 254
 
-// T1 gives the time that a command APDU and its response take: each in blocks
-// of up to 254 bytes with three before and one behind (§11.3), all but the
-// last acknowledged by a block of four (§11.6.2.2), with the block guard time
-// before each block.
+// T1 returns the time of a command APDU and its response. Each is sent in
+// blocks of up to 254 bytes with a prologue of three bytes and an epilogue of
+// one (§11.3). All blocks but the last are acknowledged by a block of four bytes
+// (§11.6.2.2). A block guard time precedes each block.
 func (l Line) T1(command, response []byte) time.Duration {
 	if len(response) < 2 {
 		return 0
@@ -92,19 +90,19 @@ func (l Line) takes(etu int) time.Duration {
 
 func etus(n, rate int) time.Duration { return time.Duration(n) * time.Second / time.Duration(rate) }
 
-// SetLine has the card answer over a line, in a Slot and in a virtual reader:
-// wait is called with the time of each answer to reset and of each command and
-// its response, before the response is given. It may be time.Sleep, which in a
-// testing/synctest bubble passes at once, or add the times up. Transmit and
-// PowerOn by themselves stay immediate.
+// SetLine adds transmission time to a card in a Slot or virtual reader. It calls
+// wait with the time of each answer to reset and of each command with its
+// response, before the response is returned. wait can be time.Sleep, which in a
+// testing/synctest bubble returns at once, or a function that sums the times.
+// The Card's own methods Transmit and PowerOn do not wait.
 func (c *Card) SetLine(l Line, wait func(time.Duration)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.line, c.wait = l, wait
 }
 
-// waitReset and waitAPDU spend the line's time, with no lock held, so that the
-// card can be pulled meanwhile.
+// waitReset and waitAPDU call wait without a lock, so that the card can be
+// removed meanwhile.
 func (c *Card) waitReset(atr []byte) {
 	if line, wait := c.onLine(); wait != nil {
 		wait(line.Reset(atr))

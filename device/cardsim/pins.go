@@ -10,15 +10,14 @@ import (
 // pin is the state of one PIN or PUK.
 type pin struct {
 	layout   *pinLayout
-	value    []byte // padded, as commands carry it
+	value    []byte // padded, as in commands
 	left     int
 	verified bool
 
-	signatures int // made since it was verified
+	signatures int // signatures since the PIN was verified
 }
 
-// padded gives digits as commands carry them: encoded, and filled up to the
-// stored length.
+// padded encodes digits and pads them to the stored length, as in commands.
 func (l *pinLayout) padded(digits []byte) []byte {
 	value := bytes.Clone(digits)
 	if l.encoding == bcd {
@@ -34,7 +33,7 @@ func (l *pinLayout) padded(digits []byte) []byte {
 	return append(value, bytes.Repeat([]byte{l.pad}, max(0, l.stored-len(value)))...)
 }
 
-// unpadded gives the digits of a padded value.
+// unpadded returns the digits of a padded value.
 func (l *pinLayout) unpadded(value []byte) []byte {
 	if l.encoding == bcd {
 		var digits []byte
@@ -49,8 +48,8 @@ func (l *pinLayout) unpadded(value []byte) []byte {
 	return bytes.Clone(value)
 }
 
-// accepts says whether a padded value can be set as a new PIN: digits within
-// the length limits, then nothing but padding.
+// accepts reports whether a padded value can be set as a new PIN: digits within
+// the length limits, then only padding.
 func (l *pinLayout) accepts(padded []byte) bool {
 	digits := l.unpadded(padded)
 	if len(padded) != l.stored || len(digits) < l.min || len(digits) > l.max {
@@ -64,9 +63,9 @@ func (l *pinLayout) accepts(padded []byte) bool {
 	return true
 }
 
-// try compares a value with the PIN, at the price of one try that only the
-// right value gives back. The counter is lowered before the comparison, as a
-// card does that can lose its power in between.
+// try compares a value with the PIN. It decrements the try counter before the
+// comparison, because a card can lose its power in between. The right value
+// resets the counter.
 func (p *pin) try(value []byte, blocked apdu.Status) apdu.Status {
 	if p.left == 0 {
 		return blocked
@@ -83,7 +82,7 @@ func (p *pin) try(value []byte, blocked apdu.Status) apdu.Status {
 
 func (p *pin) tries() apdu.Status { return 0x63C0 | apdu.Status(p.left) }
 
-// pin finds the PIN that P2 refers to.
+// pin returns the PIN with this reference in P2.
 func (c *Card) pin(reference byte) *pin {
 	for _, p := range c.pins {
 		if p.layout.reference == reference {
@@ -102,14 +101,14 @@ func (c *Card) pinNamed(name string) *pin {
 	return nil
 }
 
-// inactive is what a card answers to every command with a PIN until its holder
-// has activated it: that the PIN is not usable (ISO 7816-4 §5.6.3). How real
-// Smartkorts answer is not public.
+// inactive is the status for every command with a PIN until the holder has
+// activated the card: the PIN is not usable (ISO 7816-4 §5.6.3). The answer of
+// real Smartkorts is not public.
 const inactive = apdu.ReferenceNotUsable
 
-// verify is VERIFY (ISO 7816-4 §11.5.6). Without data it tells the tries left
-// and spends none. The last wrong try answers 63C0; what comes from then on,
-// 6983 or 63C0 again, is the kind's.
+// verify is VERIFY (ISO 7816-4 §11.5.6). Without data it returns the tries left
+// and spends none. The last wrong try answers 63C0. After that the answer
+// depends on the kind: 6983 or 63C0.
 func (c *Card) verify(cmd apdu.Command) ([]byte, apdu.Status) {
 	p := c.pin(cmd.P2)
 	switch {
@@ -132,8 +131,7 @@ func (c *Card) verify(cmd apdu.Command) ([]byte, apdu.Status) {
 }
 
 // changeReferenceData is CHANGE REFERENCE DATA with the old value and the new
-// one (ISO 7816-4 §11.5.7, P1 = 00). A new value that cannot be set costs no
-// try.
+// one (ISO 7816-4 §11.5.7, P1 = 00). An invalid new value spends no try.
 func (c *Card) changeReferenceData(cmd apdu.Command) ([]byte, apdu.Status) {
 	p := c.pin(cmd.P2)
 	switch {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// buildFiles lays out the file system of a card: EF.DIR, where the application
-// has a name, and, in the application's DF, the files of ISO 7816-15 and the
+// buildFiles makes the file system of a card: EF.DIR, if the application has a
+// name, and in the application's DF the files of ISO 7816-15 and the
 // certificates.
 func buildFiles(l *layout, image Image) *file {
 	app := &file{id: l.df, name: l.aid, dedicate: true}
@@ -41,14 +41,13 @@ func buildFiles(l *layout, image Image) *file {
 	return root
 }
 
-// directoryFile makes a file as long as the kind has them: what is behind the
-// objects is filled up.
+// directoryFile makes a directory file and pads it to the kind's size.
 func (l *layout) directoryFile(id uint16, objects []byte) *file {
 	filling := bytes.Repeat([]byte{l.filler}, max(0, l.filled-len(objects)))
 	return &file{id: id, data: append(objects, filling...)}
 }
 
-// Tags that ISO 7816-15 uses over and over.
+// Tags that ISO 7816-15 uses often.
 const (
 	context0 = asn1.Tag(0x80)
 	context1 = asn1.Tag(0x81)
@@ -88,8 +87,8 @@ func flags(b object, bits ...int) {
 	tlv(b, asn1.BIT_STRING, append([]byte{unused}, value...)...)
 }
 
-// path writes a Path to a file in the application's DF, or to the DF itself
-// without ids: from the MF, or from the DF where the kind has relative ones.
+// path writes a Path to a file in the application's DF, or, without ids, to the
+// DF itself. It is absolute, or relative to the DF if the kind has such paths.
 func (l *layout) path(b object, ids ...uint16) {
 	value := binary.BigEndian.AppendUint16([]byte{0x3F, 0x00}, l.df)
 	if l.relative && len(ids) > 0 {
@@ -233,7 +232,7 @@ func (l *layout) authenticationObjects() []byte {
 	})
 }
 
-// passwordType is the encoding as PasswordAttributes has it (ISO 7816-15
+// passwordType returns the encoding's value in PasswordAttributes (ISO 7816-15
 // §8.9.2).
 func (e encoding) passwordType() byte {
 	if e == bcd {

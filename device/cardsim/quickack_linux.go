@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// acknowledgeAtOnce asks for the next segment to be acknowledged when it
-// comes. The kernel forgets this by itself (tcp(7), TCP_QUICKACK).
+// acknowledgeAtOnce makes the kernel acknowledge the next segment without delay.
+// The option is not permanent (tcp(7), TCP_QUICKACK).
 func acknowledgeAtOnce(c net.Conn) error {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {

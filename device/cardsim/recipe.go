@@ -12,13 +12,13 @@ import (
 	"math/big"
 )
 
-// recipe makes a signature of what a command brought: how it must look, and
-// who pads it, is where kinds of card differ most.
+// recipe makes a signature from the data of a command. Kinds of card differ
+// most in the form of this data and in who pads it.
 type recipe func(key crypto.Signer, data []byte) (signature []byte, err error)
 
 var errData = errors.New("not what this key signs")
 
-// overDigestInfo takes a DigestInfo, which the card pads to the key's length
+// overDigestInfo signs a DigestInfo, which the card pads to the key's length
 // (PKCS #1 v1.5, RFC 8017 §9.2).
 func overDigestInfo(key crypto.Signer, data []byte) ([]byte, error) {
 	var info struct {
@@ -31,8 +31,7 @@ func overDigestInfo(key crypto.Signer, data []byte) ([]byte, error) {
 	return key.Sign(nil, data, crypto.Hash(0))
 }
 
-// overSHA256 takes a bare SHA-256 hash, around which the card puts the
-// DigestInfo and the padding.
+// overSHA256 signs a bare SHA-256 hash. The card adds DigestInfo and padding.
 func overSHA256(key crypto.Signer, data []byte) ([]byte, error) {
 	if len(data) != sha256.Size {
 		return nil, errData
@@ -40,8 +39,8 @@ func overSHA256(key crypto.Signer, data []byte) ([]byte, error) {
 	return key.Sign(nil, data, crypto.SHA256)
 }
 
-// overBlock takes a block as long as the key, padded by whoever sends it, and
-// raises it to the private exponent.
+// overBlock applies the private exponent to a block of the key's length, which
+// the driver has padded.
 func overBlock(key crypto.Signer, data []byte) ([]byte, error) {
 	private := key.(*rsa.PrivateKey)
 	block := new(big.Int).SetBytes(data)
@@ -51,7 +50,7 @@ func overBlock(key crypto.Signer, data []byte) ([]byte, error) {
 	return new(big.Int).Exp(block, private.D, private.N).FillBytes(make([]byte, private.Size())), nil
 }
 
-// ecdsaDER takes a hash, up to the length of the key, and answers with an
+// ecdsaDER signs a hash of at most the key's length and returns an
 // Ecdsa-Sig-Value (RFC 3279 §2.2.3).
 func ecdsaDER(key crypto.Signer, data []byte) ([]byte, error) {
 	if len(data) == 0 || len(data) > fieldSize(key.(*ecdsa.PrivateKey)) {
@@ -60,7 +59,8 @@ func ecdsaDER(key crypto.Signer, data []byte) ([]byte, error) {
 	return key.Sign(rand.Reader, data, crypto.Hash(0))
 }
 
-// ecdsaRaw answers with R and S side by side, each as long as the key.
+// ecdsaRaw is like ecdsaDER but returns R and S concatenated, each as long as
+// the key.
 func ecdsaRaw(key crypto.Signer, data []byte) ([]byte, error) {
 	der, err := ecdsaDER(key, data)
 	if err != nil {
@@ -74,5 +74,5 @@ func ecdsaRaw(key crypto.Signer, data []byte) ([]byte, error) {
 	return append(value.R.FillBytes(make([]byte, n)), value.S.FillBytes(make([]byte, n))...), nil
 }
 
-// fieldSize gives the bytes of a coordinate.
+// fieldSize returns the length of a coordinate in bytes.
 func fieldSize(key *ecdsa.PrivateKey) int { return (key.Params().BitSize + 7) / 8 }

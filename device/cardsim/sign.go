@@ -7,7 +7,7 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// environment is what MSE SET chose.
+// environment is the key and algorithm that MSE SET selected.
 type environment struct {
 	key       *keyLayout
 	algorithm *algorithm
@@ -20,8 +20,8 @@ const (
 )
 
 // manageSecurityEnvironment is MSE SET (ISO 7816-4 §11.5.11, P1 = 41) of the
-// digital signature template or the authentication template: it chooses the
-// key that signs, and how.
+// digital signature template or the authentication template. It selects the
+// key and the algorithm.
 func (c *Card) manageSecurityEnvironment(cmd apdu.Command) ([]byte, apdu.Status) {
 	var chosen **environment
 	switch {
@@ -68,7 +68,7 @@ func (c *Card) manageSecurityEnvironment(cmd apdu.Command) ([]byte, apdu.Status)
 	return nil, apdu.OK
 }
 
-// key finds the key layout that a reference means and that the card holds.
+// key returns the key with this reference if the card holds it.
 func (c *Card) key(reference []byte) *keyLayout {
 	for i := range c.layout.keys {
 		k := &c.layout.keys[i]
@@ -107,8 +107,8 @@ func (c *Card) performSecurityOperation(cmd apdu.Command) ([]byte, apdu.Status) 
 }
 
 // internalAuthenticate is INTERNAL AUTHENTICATE (ISO 7816-4 §11.5.2, P1-P2 =
-// 00 00: algorithm and key as MSE SET chose them). What is signed is the
-// same as in PSO.
+// 00 00: algorithm and key as selected by MSE SET). It signs the same data as
+// PSO.
 func (c *Card) internalAuthenticate(cmd apdu.Command) ([]byte, apdu.Status) {
 	if cmd.P1 != 0 || cmd.P2 != 0 {
 		return nil, apdu.WrongP1P2
@@ -116,8 +116,8 @@ func (c *Card) internalAuthenticate(cmd apdu.Command) ([]byte, apdu.Status) {
 	return c.sign(c.proving, cmd.Data)
 }
 
-// sign signs under the PIN of the key, which a key with user consent wants
-// verified again before the next signature (ISO 7816-15 §8.2.1, userConsent).
+// sign signs if the key's PIN is verified. A key with user consent needs the
+// PIN again before its next signature (ISO 7816-15 §8.2.1, userConsent).
 func (c *Card) sign(e *environment, data []byte) ([]byte, apdu.Status) {
 	if e == nil {
 		return nil, apdu.ConditionsNotSatisfied

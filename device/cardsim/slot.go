@@ -9,7 +9,7 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// Slot is a card slot in process. It implements slot.Slot.
+// Slot is a card slot in the same process. It implements slot.Slot.
 type Slot struct {
 	reader string
 
@@ -22,15 +22,15 @@ type Slot struct {
 
 var _ slot.Slot = (*Slot)(nil)
 
-// NewSlot makes an empty slot; reader is the name it goes by.
+// NewSlot makes an empty slot. reader is its name.
 func NewSlot(reader string) *Slot {
 	return &Slot{reader: reader, changed: make(chan struct{})}
 }
 
-// Insert puts a card in. One that is in already is pulled first.
+// Insert inserts a card. If there is a card in the slot, it is removed first.
 func (s *Slot) Insert(card *Card) { s.put(card) }
 
-// Remove pulls the card, if there is one.
+// Remove removes the card, if there is one.
 func (s *Slot) Remove() { s.put(nil) }
 
 func (s *Slot) put(card *Card) {
@@ -52,7 +52,7 @@ func (s *Slot) Watch(ctx context.Context) <-chan slot.Event {
 		defer close(events)
 		sent, insertion := slot.NoReader, uint64(0)
 		for {
-			event, n, changed := s.look()
+			event, n, changed := s.state()
 			switch {
 			case event.State == sent && n == insertion:
 				select {
@@ -61,7 +61,7 @@ func (s *Slot) Watch(ctx context.Context) <-chan slot.Event {
 					return
 				}
 				continue
-			case event.State == slot.Empty && sent == slot.Empty: // in and out between two looks
+			case event.State == slot.Empty && sent == slot.Empty: // inserted and removed in the meantime
 				insertion = n
 				continue
 			case event.State != slot.Empty && (sent == slot.Present || sent == slot.Mute):
@@ -79,9 +79,9 @@ func (s *Slot) Watch(ctx context.Context) <-chan slot.Event {
 	return events
 }
 
-// look gives the slot's state, the number of the insertion it belongs to, and
-// what is closed when either changes.
-func (s *Slot) look() (slot.Event, uint64, <-chan struct{}) {
+// state returns the slot's state, the number of the insertion, and a channel
+// that is closed when either changes.
+func (s *Slot) state() (slot.Event, uint64, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	event := slot.Event{State: slot.Empty, Reader: s.reader}
@@ -125,7 +125,7 @@ func (s *Slot) claim() (*conn, error) {
 	return s.claimed, nil
 }
 
-// conn is a claim on the card that was in the slot when it was made.
+// conn is an exclusive connection to the card that was in the slot at Connect.
 type conn struct {
 	slot *Slot
 	card *Card
@@ -149,7 +149,7 @@ func (c *conn) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	return response, nil
 }
 
-// answer has the card answer, if it is in.
+// answer sends the command to the card, if it is still in the slot.
 func (c *conn) answer(command []byte) (response []byte, in bool) {
 	c.slot.mu.Lock()
 	defer c.slot.mu.Unlock()
@@ -159,7 +159,7 @@ func (c *conn) answer(command []byte) (response []byte, in bool) {
 	return c.card.Transmit(command), true
 }
 
-// holds tells whether the card is still in, or acts as if it were.
+// holds reports whether the card is still in the slot, or acts as if it were.
 func (c *conn) holds() bool {
 	c.slot.mu.Lock()
 	defer c.slot.mu.Unlock()

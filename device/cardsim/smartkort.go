@@ -7,10 +7,10 @@ const Smartkort = "smartkort"
 
 var standardAID = []byte("\xA0\x00\x00\x00\x63PKCS-15") // PKCS #15 §5.4
 
-// smartkort: answer to reset, class, reference and padding of VERIFY, lengths
-// and tries of PIN and PUK are those of real cards. Application, file, key
-// and algorithm references are not public, nor is how real cards sign; they
-// are chosen here, in the forms that ISO 7816-15 offers.
+// smartkort has the answer to reset, class, reference and padding of VERIFY,
+// and lengths and tries of PIN and PUK of real cards. The application, file, key
+// and algorithm references and the signing commands of real cards are not
+// public; the values here are invented within ISO 7816-15.
 var smartkort = layout{
 	atr: []byte{0x3B, 0x9F, 0x96, 0x40, 0x0A, 0x80, 0x31, 0xE0, 0x6B, 0x04, 0x20,
 		0x05, 0x02, 0x10, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55},

@@ -2,14 +2,15 @@ package cardsim
 
 import "smartkiosk/device/apdu"
 
-// Transmit takes one command and gives the response with its status bytes. A
-// card without power gives nil: no answer at all.
+// Transmit processes one command and returns the response with its status
+// bytes. A card without power returns nil: it does not answer.
 //
-// A card of T=0 takes a command as that protocol carries it (ISO 7816-3
-// §10.3.2: CLA INS P1 P2 P3, then P3 bytes when the command has data; P3 may
-// be left out when it is 0); data that answers a command with data waits for
-// GET RESPONSE, as 61xx says. A card of T=1 takes a whole command APDU, short
-// or extended, and answers with as much data as it was asked for.
+// A card of T=0 receives a command in the form of that protocol (ISO 7816-3
+// §10.3.2): CLA INS P1 P2 P3, then P3 bytes if the command has data. P3 may be
+// missing when it is 0. If a command with data has response data, the card
+// announces it with 61xx and keeps it for GET RESPONSE. A card of T=1 receives
+// a whole command APDU, short or extended, and returns as much data as was
+// requested.
 func (c *Card) Transmit(command []byte) (response []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -25,13 +26,13 @@ func (c *Card) Transmit(command []byte) (response []byte) {
 	return c.answerT0(command).Bytes()
 }
 
-// instruction is what the card does on one INS. Exactly one of take and give
-// is set, for in T=0 data flows one way.
+// instruction is the implementation of one INS. Exactly one of receive and send
+// is set, because in T=0 data flows in one direction.
 type instruction struct {
-	take  func(*Card, apdu.Command) ([]byte, apdu.Status) // the reader sends; the data given waits
-	give  func(*Card, apdu.Command) ([]byte, apdu.Status) // the card sends, out of all that is given
-	onPIN bool                                            // the kind's pinCLA is accepted, too
-	chain bool                                            // may come in pieces, where the kind has chaining
+	receive func(*Card, apdu.Command) ([]byte, apdu.Status) // the reader sends data; response data waits for GET RESPONSE
+	send    func(*Card, apdu.Command) ([]byte, apdu.Status) // the card sends data; returns everything that is available
+	onPIN   bool                                            // also accepted in the kind's pinCLA
+	chain   bool                                            // may be chained, if the kind supports chaining
 }
 
 const (
@@ -40,22 +41,22 @@ const (
 )
 
 var instructions = map[byte]instruction{
-	0x20:           {take: (*Card).verify, onPIN: true},
-	0x22:           {take: (*Card).manageSecurityEnvironment},
-	0x24:           {take: (*Card).changeReferenceData, onPIN: true},
-	0x2A:           {take: (*Card).performSecurityOperation, chain: true},
-	0x2C:           {take: (*Card).resetRetryCounter, onPIN: true},
-	0x88:           {take: (*Card).internalAuthenticate, chain: true},
-	insSelect:      {take: (*Card).selectFile},
-	0xB0:           {give: (*Card).readBinary},
-	insGetResponse: {give: (*Card).getResponse},
+	0x20:           {receive: (*Card).verify, onPIN: true},
+	0x22:           {receive: (*Card).manageSecurityEnvironment},
+	0x24:           {receive: (*Card).changeReferenceData, onPIN: true},
+	0x2A:           {receive: (*Card).performSecurityOperation, chain: true},
+	0x2C:           {receive: (*Card).resetRetryCounter, onPIN: true},
+	0x88:           {receive: (*Card).internalAuthenticate, chain: true},
+	insSelect:      {receive: (*Card).selectFile},
+	0xB0:           {send: (*Card).readBinary},
+	insGetResponse: {send: (*Card).getResponse},
 }
 
-// claMore is the bit of CLA that says that the command goes on in the next
-// (ISO 7816-4 §5.3.3).
+// claMore is the bit of CLA which says that the command continues in the next
+// APDU (ISO 7816-4 §5.3.3).
 const claMore = 0x10
 
-// find gives what the card does on a command, or the status that refuses it.
+// find returns the implementation of a command, or the status that refuses it.
 func (c *Card) find(cmd apdu.Command) (instruction, apdu.Status) {
 	do, ok := instructions[cmd.INS]
 	switch {
@@ -82,12 +83,12 @@ func (c *Card) answerT0(b []byte) apdu.Response {
 	switch {
 	case sw != apdu.OK:
 		return apdu.Response{SW: sw}
-	case do.take != nil:
+	case do.receive != nil:
 		if len(cmd.Data) != p3 {
 			c.waiting = nil
 			return apdu.Response{SW: apdu.WrongLength}
 		}
-		if sw := c.take(do, cmd); sw != apdu.OK {
+		if sw := c.receive(do, cmd); sw != apdu.OK {
 			return apdu.Response{SW: sw}
 		}
 		return apdu.Response{SW: c.more()}
@@ -97,7 +98,7 @@ func (c *Card) answerT0(b []byte) apdu.Response {
 	if cmd.Le = p3; p3 == 0 {
 		cmd.Le = apdu.MaxShortLe
 	}
-	data, sw := c.give(do, cmd)
+	data, sw := c.send(do, cmd)
 	switch {
 	case sw != apdu.OK:
 		return apdu.Response{SW: sw}
@@ -110,8 +111,9 @@ func (c *Card) answerT0(b []byte) apdu.Response {
 	return apdu.Response{Data: data[:cmd.Le], SW: c.more()}
 }
 
-// answerT1 answers a command APDU. Fewer bytes than asked for are an answer
-// like any other where all were asked for, and end of file where not.
+// answerT1 answers a command APDU. If the command requests a number of bytes
+// and the card has fewer, the status is "end of file". If it requests all
+// bytes, the status is 9000.
 func (c *Card) answerT1(b []byte) apdu.Response {
 	cmd, err := apdu.Parse(b)
 	if err != nil {
@@ -121,8 +123,8 @@ func (c *Card) answerT1(b []byte) apdu.Response {
 	switch {
 	case sw != apdu.OK:
 		return apdu.Response{SW: sw}
-	case do.take != nil:
-		if sw := c.take(do, cmd); sw != apdu.OK {
+	case do.receive != nil:
+		if sw := c.receive(do, cmd); sw != apdu.OK {
 			return apdu.Response{SW: sw}
 		}
 		n := min(cmd.Le, len(c.waiting))
@@ -132,7 +134,7 @@ func (c *Card) answerT1(b []byte) apdu.Response {
 	case len(cmd.Data) != 0 || cmd.Le == 0:
 		return apdu.Response{SW: apdu.WrongLength}
 	}
-	data, sw := c.give(do, cmd)
+	data, sw := c.send(do, cmd)
 	if sw != apdu.OK {
 		return apdu.Response{SW: sw}
 	}
@@ -146,13 +148,13 @@ func (c *Card) answerT1(b []byte) apdu.Response {
 	return apdu.Response{Data: data[:n], SW: c.more()}
 }
 
-// maxChain bounds what a chain may bring: a block of the longest key.
+// maxChain is the maximum length of chained data: a block of the longest key.
 const maxChain = 512
 
-// take carries out a command with data, the last of a chain or the only one;
-// the pieces before the last are put by. A chain that is broken off is
-// forgotten (ISO 7816-4 §5.3.3).
-func (c *Card) take(do instruction, cmd apdu.Command) apdu.Status {
+// receive carries out a command with data. It collects the data of a chain and
+// carries out the last command of it. An interrupted chain is discarded (ISO
+// 7816-4 §5.3.3).
+func (c *Card) receive(do instruction, cmd apdu.Command) apdu.Status {
 	c.waiting = nil
 	if before := c.chain; before != nil {
 		c.chain = nil
@@ -168,22 +170,23 @@ func (c *Card) take(do instruction, cmd apdu.Command) apdu.Status {
 		c.chain = &cmd
 		return apdu.OK
 	}
-	data, sw := do.take(c, cmd)
+	data, sw := do.receive(c, cmd)
 	if sw == apdu.OK {
 		c.waiting = data
 	}
 	return sw
 }
 
-func (c *Card) give(do instruction, cmd apdu.Command) ([]byte, apdu.Status) {
+func (c *Card) send(do instruction, cmd apdu.Command) ([]byte, apdu.Status) {
 	c.chain = nil
 	if cmd.INS != insGetResponse {
 		c.waiting = nil
 	}
-	return do.give(c, cmd)
+	return do.send(c, cmd)
 }
 
-// more is 61xx when bytes wait, 9000 when none do (ISO 7816-4 §5.6.4).
+// more returns 61xx when response data is waiting, otherwise 9000 (ISO 7816-4
+// §5.6.4).
 func (c *Card) more() apdu.Status {
 	switch n := len(c.waiting); {
 	case n == 0:

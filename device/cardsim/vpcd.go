@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Controls of the vpcd protocol: frames of one byte. A longer frame is a
-// command APDU. Each frame has its length before it, two bytes big-endian.
+// Control frames of the vpcd protocol, which have one byte. A longer frame is a
+// command APDU. Each frame is preceded by its length, two bytes big-endian.
 // Source: vsmartcard, virtualsmartcard/src/vpcd/vpcd.h.
 const (
 	vpcdOff   = 0
@@ -23,21 +23,21 @@ const (
 	vpcdATR   = 4
 )
 
-// maxATR is the most bytes that an answer to reset has (ISO 7816-3 §8.2.1).
+// maxATR is the maximum length of an answer to reset (ISO 7816-3 §8.2.1).
 const maxATR = 33
 
-// ErrReaderGone says that a virtual reader went away under the card in it.
-var ErrReaderGone = errors.New("the virtual reader has gone")
+// ErrReaderGone means that the virtual reader disappeared with a card in it.
+var ErrReaderGone = errors.New("the virtual reader is gone")
 
-// firstPoll is how long a virtual reader may take to let a card in. It looks
-// some three times a second, unless another card is in it.
+// firstPoll is how long a virtual reader may take to detect a card. It polls
+// about three times a second, unless it already has a card.
 const firstPoll = 5 * time.Second
 
-// ServeVPCD puts a card into the virtual PC/SC reader that listens at addr
-// (Debian's vsmartcard-vpcd: 127.0.0.1:35963) and lets it answer until ctx
-// ends; then it pulls the card and gives nil. It fails when no reader listens,
-// when the reader does not take the card, since another is in it, and with
-// ErrReaderGone when the reader goes away, as it does with pcscd.
+// ServeVPCD inserts a card into the virtual PC/SC reader that listens at addr
+// (Debian's vsmartcard-vpcd: 127.0.0.1:35963) and answers commands until ctx
+// ends. Then it removes the card and returns nil. It fails when no reader
+// listens, when the reader already has another card, and with ErrReaderGone
+// when the reader disappears, for example because pcscd ends.
 func ServeVPCD(ctx context.Context, addr string, card *Card) error {
 	err := serveVPCD(ctx, addr, card)
 	switch {
@@ -72,7 +72,7 @@ func serveVPCD(ctx context.Context, addr string, card *Card) error {
 		}
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return errors.New("the virtual reader does not take the card: is there another in it?")
+		return errors.New("the virtual reader does not accept the card: is another card in it?")
 	}
 	return fmt.Errorf("cannot serve virtual reader: %w", err)
 }
@@ -99,9 +99,9 @@ func (c *Card) serveFrame(w io.Writer, frame []byte) error {
 	return nil
 }
 
-// vpcdATR is the answer to reset in vpcd's terms. vpcd takes an empty one for
-// no card at all. One that is longer than can be makes it see a card and fail
-// to power it up, which is what a card put in the wrong way does to a reader.
+// vpcdATR returns the answer to reset for vpcd. vpcd treats an empty answer as
+// no card. If the answer is too long, vpcd detects a card and fails to power it
+// up, like a reader with a card that was inserted the wrong way round.
 func (c *Card) vpcdATR() []byte {
 	if atr := c.ATR(); atr != nil {
 		return atr
@@ -109,9 +109,9 @@ func (c *Card) vpcdATR() []byte {
 	return make([]byte, maxATR+1)
 }
 
-// readFrame reads one frame. vpcd writes length and body apart, and its
-// system holds the body back until the length is acknowledged; ours would
-// wait 40 ms with that unless told each time not to.
+// readFrame reads one frame. vpcd writes length and body separately, and its
+// kernel sends the body only after the length was acknowledged. Our kernel would
+// delay the acknowledgement by 40 ms unless each read prevents it.
 func readFrame(reader net.Conn) ([]byte, error) {
 	var length [2]byte
 	if err := acknowledgeAtOnce(reader); err != nil {

@@ -139,11 +139,11 @@ func TestVPCDFails(t *testing.T) {
 		frame string
 		want  string
 	}{
-		"reader goes away":        {"", "the virtual reader has gone"},
+		"reader goes away":        {"", "the virtual reader is gone"},
 		"empty frame":             {"\x00\x00", "cannot serve virtual reader: empty frame"},
 		"unknown control":         {"\x00\x01\x03", "cannot serve virtual reader: unknown control 3"},
-		"reader goes in a frame":  {"\x00\x04\x00", "the virtual reader has gone"},
-		"reader goes in a length": {"\x00", "the virtual reader has gone"},
+		"reader goes in a frame":  {"\x00\x04\x00", "the virtual reader is gone"},
+		"reader goes in a length": {"\x00", "the virtual reader is gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reader, done := insertInto(t, t.Context(), card)

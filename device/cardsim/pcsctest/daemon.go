@@ -16,22 +16,22 @@ import (
 	"smartkiosk/device/cardsim"
 )
 
-// The reader that a Daemon has, as PC/SC names it, and where a card for it is
-// to dial. It has a second one, which stays empty.
+// Reader is the PC/SC name of a Daemon's reader, and Address is where a card
+// connects to it. A Daemon has a second reader, which stays empty.
 const (
 	Reader  = "Virtual PCD 00 00"
 	Address = "127.0.0.1:35963"
 )
 
-// readerConf is a reader.conf(5) of the virtual reader, and of it alone.
+// readerConf is a reader.conf(5) with only the virtual reader.
 const readerConf = `FRIENDLYNAME "Virtual PCD"
 DEVICENAME   /dev/null:0x8C7B
 LIBPATH      /usr/lib/pcsc/drivers/serial/libifdvpcd.so
 CHANNELID    0x8C7B
 `
 
-// patience is how long pcscd may take for anything. It is for failures: what
-// is waited for comes within a second.
+// patience is the time limit for pcscd. It matters only when a test fails;
+// normally pcscd needs less than a second.
 const patience = 20 * time.Second
 
 // Daemon is a running pcscd.
@@ -43,11 +43,11 @@ type Daemon struct {
 	inserted map[*insertion]bool
 }
 
-// only allows one pcscd at a time, for they would have one socket.
+// only allows one pcscd at a time, because all use the same socket.
 var only sync.Mutex
 
-// Start starts a pcscd and gives it once it takes clients. It is stopped when
-// the test ends; another test that calls Start waits for that.
+// Start starts a pcscd and returns when it accepts clients. pcscd is stopped
+// when the test ends; another test that calls Start waits for that.
 func Start(t testing.TB) *Daemon {
 	t.Helper()
 	only.Lock()
@@ -59,7 +59,7 @@ func Start(t testing.TB) *Daemon {
 	t.Cleanup(func() {
 		d.Kill()
 		if t.Failed() {
-			t.Logf("pcscd said:\n%s", d.log)
+			t.Logf("log of pcscd:\n%s", d.log)
 		}
 	})
 	d.start(t)
@@ -87,8 +87,8 @@ func (d *Daemon) start(t testing.TB) {
 // socket is where pcscd's clients find it (libpcsclite's PCSCLITE_CSOCK_NAME).
 const socket = "/run/pcscd/pcscd.comm"
 
-// awaitSocket waits until pcscd takes clients: it says that it is ready just
-// before it listens, and a client that comes in between is refused.
+// awaitSocket waits until pcscd accepts clients. pcscd logs that it is ready
+// shortly before it listens, and refuses clients in between.
 func (d *Daemon) awaitSocket(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -104,22 +104,22 @@ func (d *Daemon) awaitSocket(t testing.TB) {
 		select {
 		case <-retry.C:
 		case <-d.ended:
-			t.Fatalf("pcscd ended before it took clients; it said:\n%s", d.log)
+			t.Fatalf("pcscd ended before it accepted clients; its log:\n%s", d.log)
 		case <-ctx.Done():
-			t.Fatalf("pcscd takes no clients: %v; it said:\n%s", err, d.log)
+			t.Fatalf("pcscd accepts no clients: %v; its log:\n%s", err, d.log)
 		}
 	}
 }
 
-// Kill ends pcscd with SIGKILL, as a crash would. Its socket stays behind;
+// Kill ends pcscd with SIGKILL, like a crash. Its socket file remains, and
 // inserted cards stay in the reader.
 func (d *Daemon) Kill() {
 	d.cmd.Process.Kill()
 	<-d.ended
 }
 
-// Restart starts pcscd again after Kill, and gives back control when it has
-// seen the cards that are still in.
+// Restart starts pcscd again after Kill, and returns when pcscd has detected
+// the cards that are still inserted.
 func (d *Daemon) Restart(t testing.TB) {
 	t.Helper()
 	d.start(t)
@@ -133,20 +133,21 @@ func (d *Daemon) Restart(t testing.TB) {
 // insertion is a card in the reader.
 type insertion struct {
 	card   *cardsim.Card
-	seen   string // what pcscd says of it
+	seen   string // log text of pcscd when it detects the card
 	cancel context.CancelFunc
 	ended  chan error
 }
 
-// serve has the card answer the reader until cancel, or until pcscd goes.
+// serve lets the card answer the reader until cancel is called or pcscd ends.
 func (i *insertion) serve() {
 	ctx, cancel := context.WithCancel(context.Background())
 	i.cancel, i.ended = cancel, make(chan error, 1)
 	go func() { i.ended <- cardsim.ServeVPCD(ctx, Address, i.card) }()
 }
 
-// Insert puts a card into the reader and gives back control when pcscd has
-// seen it. So does remove, which pulls it; the end of the test does as well.
+// Insert inserts a card into the reader and returns when pcscd has detected it.
+// remove removes the card and waits for pcscd too. The card is also removed at
+// the end of the test.
 func (d *Daemon) Insert(t testing.TB, card *cardsim.Card) (remove func()) {
 	t.Helper()
 	i := &insertion{card: card, seen: sawCard}
@@ -171,33 +172,33 @@ func (d *Daemon) Insert(t testing.TB, card *cardsim.Card) (remove func()) {
 	return remove
 }
 
-// AwaitCard waits until pcscd has seen a card that another process puts into
-// the reader: the first one since the start or since AwaitRemoval.
+// AwaitCard waits until pcscd detects a card that another process inserts: the
+// first one since the start or since AwaitRemoval.
 func (d *Daemon) AwaitCard(t testing.TB) {
 	t.Helper()
 	d.await(t, sawCard)
 }
 
-// AwaitRemoval waits until pcscd has seen that the card is gone.
+// AwaitRemoval waits until pcscd detects that the card was removed.
 func (d *Daemon) AwaitRemoval(t testing.TB) {
 	t.Helper()
 	d.await(t, sawRemoval)
 }
 
-// What pcscd says of cards. It says sawCard last on insertion, and also of a
-// card that was in the reader before it first looked.
+// Log texts of pcscd about cards. sawCard is the last text about an insertion.
+// pcscd also logs it for a card that was in the reader from the start.
 const (
 	sawCard     = "Card ATR:"
 	sawMuteCard = "Error powering up card"
 	sawRemoval  = "Card Removed From " + Reader
 )
 
-// await waits for pcscd to say something new.
+// await waits for new text in the log of pcscd.
 func (d *Daemon) await(t testing.TB, text string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := d.log.await(ctx, text); err != nil {
-		t.Fatalf("pcscd did not say %q: %v; it said:\n%s", text, err, d.log)
+		t.Fatalf("pcscd did not log %q: %v; its log:\n%s", text, err, d.log)
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"sync"
 )
 
-// journal is what a pcscd has said. One writes and one awaits.
+// journal is the log output of a pcscd. It supports one writer and one reader.
 type journal struct {
 	mu      sync.Mutex
-	said    strings.Builder
-	passed  int           // how much of it await has gone past
-	changed chan struct{} // holds one while there is something new
-	closed  chan struct{} // when pcscd has ended
+	text    strings.Builder
+	passed  int           // how much of text await has consumed
+	changed chan struct{} // has an element when there is new text
+	closed  chan struct{} // closed when pcscd has ended
 }
 
 func newJournal() *journal {
@@ -24,7 +24,7 @@ func newJournal() *journal {
 
 func (j *journal) Write(b []byte) (int, error) {
 	j.mu.Lock()
-	j.said.Write(b)
+	j.text.Write(b)
 	j.mu.Unlock()
 	select {
 	case j.changed <- struct{}{}:
@@ -33,7 +33,7 @@ func (j *journal) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// close says that no more will be said.
+// close marks the end of the log.
 func (j *journal) close() { close(j.closed) }
 
 func (j *journal) isClosed() bool {
@@ -48,10 +48,10 @@ func (j *journal) isClosed() bool {
 func (j *journal) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.said.String()
+	return j.text.String()
 }
 
-// await waits until text is said after what was awaited before.
+// await waits for text to appear after the text of the previous await.
 func (j *journal) await(ctx context.Context, text string) error {
 	for {
 		closed := j.isClosed()
@@ -59,7 +59,7 @@ func (j *journal) await(ctx context.Context, text string) error {
 			return nil
 		}
 		if closed {
-			return errors.New("it has ended")
+			return errors.New("pcscd has ended")
 		}
 		select {
 		case <-j.changed:
@@ -70,11 +70,11 @@ func (j *journal) await(ctx context.Context, text string) error {
 	}
 }
 
-// pass goes past the next text, if it has been said.
+// pass consumes the log up to the next occurrence of text, if there is one.
 func (j *journal) pass(text string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	at := strings.Index(j.said.String()[j.passed:], text)
+	at := strings.Index(j.text.String()[j.passed:], text)
 	if at < 0 {
 		return false
 	}

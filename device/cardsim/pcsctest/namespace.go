@@ -1,12 +1,11 @@
 //go:build linux
 
-// Package pcsctest gives tests a PC/SC service of their own: the real pcscd
-// with Debian's virtual reader (packages pcscd and vsmartcard-vpcd), in mount
-// and network namespaces that nothing else on the machine sees. It needs
-// root, or a system that lets everybody make user namespaces.
+// Package pcsctest runs a private PC/SC service for tests: the real pcscd with
+// Debian's virtual reader (packages pcscd and vsmartcard-vpcd), in its own mount
+// and network namespaces. It needs root or unprivileged user namespaces.
 //
-// A test package calls Main from its TestMain, or Run when something else has
-// the last word there, and Start in each test.
+// A test package calls Main from its TestMain, or Run when TestMain has more to
+// do, and Start in each test.
 package pcsctest
 
 import (
@@ -23,28 +22,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stage tells a process where it is: outside (not set), in new namespaces
-// that are still to be furnished, or in furnished ones, as programs that the
-// tests start are.
+// stage is the environment variable with the state of the process: outside the
+// namespaces (not set), in new namespaces that are not yet set up, or in
+// namespaces that are ready. Programs that the tests start inherit the last.
 const (
-	stage     = "PCSCTEST_STAGE"
-	entering  = "entering"
-	furnished = "furnished"
+	stage    = "PCSCTEST_STAGE"
+	entering = "entering"
+	ready    = "ready"
 )
 
-// Main runs the tests as Run does and exits with their status.
+// Main runs the tests like Run and exits with their status.
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
-// Run runs the tests in private namespaces, for which it starts the test
-// binary anew, and gives their status. On SIGINT, SIGTERM and SIGQUIT, which
-// is how "go test" ends a hung test, the tests get the signal.
+// Run starts the test binary again in private namespaces, runs the tests there
+// and returns their status. It passes on SIGINT, SIGTERM and SIGQUIT; "go test"
+// ends a test that hangs with SIGQUIT.
 func Run(m *testing.M) (status int) {
 	var err error
 	switch os.Getenv(stage) {
 	case "":
 		status, err = isolate()
 	case entering:
-		if err = furnish(); err == nil {
+		if err = setUp(); err == nil {
 			status = m.Run()
 		}
 	default:
@@ -58,7 +57,7 @@ func Run(m *testing.M) (status int) {
 }
 
 func isolate() (status int, err error) {
-	// Pdeathsig is about the thread that starts the process.
+	// Pdeathsig applies to the thread that starts the process.
 	runtime.LockOSThread()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
@@ -87,12 +86,12 @@ func isolate() (status int, err error) {
 	return 0, err
 }
 
-// furnish makes the new namespaces fit for pcscd: a /run of its own, a
-// loopback interface that is up, and no driver for USB readers, so that a
-// reader on this machine is left to whom it belongs.
-func furnish() error {
+// setUp prepares the new namespaces for pcscd: a separate /run, a loopback
+// interface that is up, and no driver for USB readers, so that pcscd does not
+// use the readers of this machine.
+func setUp() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("cannot part mounts from the system's: %w", err)
+		return fmt.Errorf("cannot make mounts private: %w", err)
 	}
 	usb, err := filepath.Glob("/usr/lib/pcsc/drivers/*.bundle")
 	if err != nil {
@@ -107,9 +106,9 @@ func furnish() error {
 		return err
 	}
 	if err := raiseLoopback(); err != nil {
-		return fmt.Errorf("cannot raise the loopback interface: %w", err)
+		return fmt.Errorf("cannot bring the loopback interface up: %w", err)
 	}
-	return os.Setenv(stage, furnished)
+	return os.Setenv(stage, ready)
 }
 
 func raiseLoopback() error {

@@ -2,7 +2,7 @@ package testpki
 
 import "time"
 
-// role is who holds a card, and what is special about it.
+// role is a card's holder and what is special about the card.
 type role struct {
 	card, about    string
 	given, surname string // invented
@@ -11,14 +11,14 @@ type role struct {
 	expired  bool // the authentication certificate; the signature one is valid
 	revoked  bool // both certificates are on the CRL
 	blocked  bool // the PIN has no tries left
-	foreign  bool // issued by a CA that nobody here trusts, under the policies of Buypass
-	hsm      bool // the policy of keys that are not on a card
+	foreign  bool // issued by an untrusted CA, under the policies of Buypass
+	hsm      bool // policy for keys that are not on a card
 	signOnly bool // only the signature key and certificate
 	inactive bool // not activated by its holder yet
 	mute     bool // no answer to reset
 }
 
-// cast is the cards of a PKI, one of each kind of trouble and one without.
+// cast lists the cards of a PKI: one for each kind of problem and one without.
 var cast = []role{
 	{card: "valid", about: "in order",
 		given: "Solveig", surname: "Prøvesen", number: "900000001"},
@@ -36,17 +36,17 @@ var cast = []role{
 		given: "Erling", surname: "Signaas", number: "900000007", signOnly: true},
 	{card: "inactive", about: "not activated by its holder yet",
 		given: "Oddny", surname: "Ventestad", number: "900000009", inactive: true},
-	{card: "mute", about: "gives no answer to reset, as a card put in the wrong way",
+	{card: "mute", about: "gives no answer to reset, like a card inserted the wrong way round",
 		given: "Tyra", surname: "Tausnes", number: "900000008", mute: true},
 }
 
-// person gives the subject of the role's certificates.
+// person returns the subject of the role's certificates.
 func (r role) person() Person {
 	return Person{Given: r.given, Surname: r.surname, ID: "UN:NO-9578-4050-" + r.number}
 }
 
-// validity is three years, of which one is over; for an expired certificate
-// it ended a day ago.
+// validity returns a period of three years, one of which has passed. For an
+// expired certificate it ended a day ago.
 func validity(now time.Time, expired bool) (from, until time.Time) {
 	until = now.AddDate(2, 0, 0)
 	if expired {

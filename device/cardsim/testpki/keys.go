@@ -14,14 +14,14 @@ import (
 	"sync"
 )
 
-// publishedPEM is one key for each name in keySizes, PKCS #8 with the name as
-// a PEM header. It is as public as the rest of the source.
+// publishedPEM has one key for each name in keySizes, in PKCS #8 with the name
+// as a PEM header. These keys are public like the rest of the source.
 //
 //go:embed keys.pem
 var publishedPEM []byte
 
-// keySizes names every key of a PKI, with its size in bits: 256 and 384 for
-// elliptic curves, RSA above. The issuing CA and its root have the size of
+// keySizes lists every key of a PKI with its size in bits: 256 and 384 for
+// elliptic curves, more for RSA. The issuing CA and its root have the sizes of
 // the real ones.
 var keySizes = func() map[string]int {
 	sizes := map[string]int{"root": 4096, "person-ca": 4096, "foreign-root": 2048, "foreign-ca": 2048, "ocsp": 2048, "company-ca": 256}
@@ -44,7 +44,7 @@ type keys map[string]crypto.Signer
 
 func (k keys) rsa(name string) *rsa.PrivateKey { return k[name].(*rsa.PrivateKey) }
 
-// published parses keys.pem once in a process; it takes some milliseconds.
+// published parses keys.pem once per process. It takes some milliseconds.
 var published = sync.OnceValues(func() (keys, error) {
 	parsed := make(keys)
 	for rest := publishedPEM; ; {

@@ -12,12 +12,11 @@ import (
 	"smartkiosk/device/cardsim"
 )
 
-// LongPIN is the PIN of six digits where a card wants as many: for signatures
-// on the card two-pin, for everything on the card t1. All other PINs are PIN.
+// LongPIN is the PIN of six digits on cards that need one: for signatures on
+// the card two-pin, and for all keys on the card t1. All other PINs are PIN.
 const LongPIN = "123456"
 
-// Kind is a card of another kind than the Smartkort, in order, and what is on
-// it.
+// Kind is a valid card of another kind than the Smartkort, and its content.
 type Kind struct {
 	Person       Person
 	About        string // what is special about its kind, in a few words
@@ -25,7 +24,7 @@ type Kind struct {
 	Certificates map[string]*x509.Certificate // by the names of cardsim's keys
 }
 
-// kindRole is who holds a card of a kind, and the keys on it with their bits.
+// kindRole is the holder of a card of a kind, and its keys with their sizes.
 type kindRole struct {
 	card, about    string
 	given, surname string // invented
@@ -51,7 +50,7 @@ var kindCast = []kindRole{
 		keys: map[string]int{company + authentication: 2048, company + signature: 2048, authentication: 2048, signature: 2048}},
 }
 
-// Names of keys, in parts.
+// Names of keys and parts of names.
 const (
 	authentication = "authentication"
 	signature      = "signature"
@@ -62,10 +61,10 @@ const (
 // (ITU-T X.660, 2.999).
 var policyCompany = oid(2, 999, 1)
 
-// Kinds makes one card of each kind that cardsim has beside the Smartkort:
-// two-pin, no-aid, applet, t1, mixed. All are issued to be trusted, and in the
-// profile of Buypass but for their keys; the company's certificates on mixed,
-// under a CA of the company's, are not. Each call issues anew.
+// Kinds makes one card of each kind in cardsim other than the Smartkort. All
+// have trusted certificates in the profile of Buypass, except for their keys.
+// The company's certificates on the card mixed are issued by a CA of the
+// company. Each call issues new certificates.
 func (p *PKI) Kinds() (map[string]Kind, error) {
 	made := make(map[string]Kind)
 	for _, r := range kindCast {
@@ -134,7 +133,7 @@ func (p *PKI) kind(r kindRole) (Kind, error) {
 	return k, err
 }
 
-// companyCA is a self-signed authority that a company made for itself.
+// companyCA is a self-signed authority of a company.
 func (p *PKI) companyCA() (*x509.Certificate, error) {
 	template := authority(companyName(attribute(oidCommonName, "Prøvebedriften Test CA")), p.now.AddDate(-2, 0, 0), p.now.AddDate(8, 0, 0))
 	template.SignatureAlgorithm = x509.ECDSAWithSHA256
@@ -142,8 +141,8 @@ func (p *PKI) companyCA() (*x509.Certificate, error) {
 	return issue(template, template, key.Public(), key)
 }
 
-// issueCompany makes a certificate as companies make them: an employee's
-// number for the serialNumber, and both usages in the one for signatures.
+// issueCompany makes a typical company certificate: the serialNumber is an
+// employee number, and the one for signatures has both key usages.
 func (p *PKI) issueCompany(holder Person, name string, from, until time.Time) (*x509.Certificate, error) {
 	ca, err := p.companyCA()
 	if err != nil {

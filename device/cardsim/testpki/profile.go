@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Policies of Buypass that say what kind of certificate one is, and those of
-// ETSI beside them (SMARTKORT.md §2; ETSI EN 319 411).
+// Policies of Buypass for the kinds of certificate, and the policies of ETSI
+// that occur together with them (ETSI EN 319 411).
 var (
 	PolicySmartCard = oid(2, 16, 578, 1, 26, 1, 3, 1) // a person, on a card
 	PolicyHSM       = oid(2, 16, 578, 1, 26, 1, 3, 6) // a person, in an HSM
@@ -17,8 +17,8 @@ var (
 	policyAny       = oid(2, 5, 29, 32, 0)
 )
 
-// Addresses that certificates name. No host of that name exists
-// (RFC 2606 §2), so that no test can trouble the real ones.
+// Addresses in certificates. These hosts do not exist (RFC 2606 §2), so that no
+// test contacts the real ones.
 const (
 	OCSPURL = "http://ocspps.test4.buypassca.test"
 	CRLURL  = "http://crl.test4.buypassca.test/BPCl3CaG2HTPS.crl"
@@ -31,7 +31,7 @@ type Person struct {
 	ID             string // the serialNumber attribute, e.g. UN:NO-9578-4050-900000001
 }
 
-// Name gives the common name.
+// Name returns the common name.
 func (p Person) Name() string { return p.Given + " " + p.Surname }
 
 func (p Person) subject() pkix.Name {
@@ -44,8 +44,8 @@ func (p Person) subject() pkix.Name {
 	)
 }
 
-// Authentication gives the template of an authentication (and encryption)
-// certificate of the current profile, for a test to change and to Issue.
+// Authentication returns the template of an authentication (and encryption)
+// certificate of the current profile. A test can change it before Issue.
 func Authentication(p Person, from, until time.Time) *x509.Certificate {
 	t := template(p, from, until)
 	t.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
@@ -54,8 +54,8 @@ func Authentication(p Person, from, until time.Time) *x509.Certificate {
 	return t
 }
 
-// Signature gives the template of a qualified signature certificate. It has
-// no digitalSignature bit: it must authenticate nobody.
+// Signature returns the template of a qualified signature certificate. It has
+// no digitalSignature bit, so it must not be accepted for authentication.
 func Signature(p Person, from, until time.Time) *x509.Certificate {
 	t := template(p, from, until)
 	t.KeyUsage = x509.KeyUsageContentCommitment
@@ -64,8 +64,7 @@ func Signature(p Person, from, until time.Time) *x509.Certificate {
 	return t
 }
 
-// template is what both have in common. There is no extended key usage in
-// either.
+// template is the common part of both. Neither has an extended key usage.
 func template(p Person, from, until time.Time) *x509.Certificate {
 	return &x509.Certificate{
 		SignatureAlgorithm:    x509.SHA256WithRSA,
@@ -93,7 +92,7 @@ func authority(subject pkix.Name, from, until time.Time) *x509.Certificate {
 }
 
 // responder is the template of a delegated OCSP responder's certificate (RFC
-// 6960 §4.2.2.2), which is not itself to be looked up (§4.2.2.2.1).
+// 6960 §4.2.2.2), whose own status is not to be checked (§4.2.2.2.1).
 func responder(subject pkix.Name, from, until time.Time) *x509.Certificate {
 	return &x509.Certificate{
 		SignatureAlgorithm:    x509.SHA256WithRSA,
@@ -122,14 +121,14 @@ func attribute(t asn1.ObjectIdentifier, value string) pkix.AttributeTypeAndValue
 	return pkix.AttributeTypeAndValue{Type: t, Value: value}
 }
 
-// name keeps the attributes in their order, which pkix.Name's own fields
-// would not.
+// name preserves the order of the attributes; the fields of pkix.Name would
+// not.
 func name(attributes ...pkix.AttributeTypeAndValue) pkix.Name {
 	return pkix.Name{ExtraNames: attributes}
 }
 
-// issuer is the name of an authority of the test hierarchy: the common name
-// of the real one, the organisation of nobody.
+// issuer is the name of an authority of the test hierarchy: the real common name
+// with an invented organisation.
 func issuer(commonName string) pkix.Name {
 	return name(
 		attribute(oidCountry, "NO"),

@@ -32,7 +32,7 @@ var (
 	}
 )
 
-// qcStatements is the extension that carries statements.
+// qcStatements returns the extension that contains the statements.
 func qcStatements(statements ...statement) pkix.Extension {
 	return pkix.Extension{
 		Id:    asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 3},

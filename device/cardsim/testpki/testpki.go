@@ -1,10 +1,10 @@
-// Package testpki makes a public key infrastructure after that of Buypass,
-// down to the certificate profile, with software Smartkorts in it: one that
-// is in order and one for each kind of trouble.
+// Package testpki makes a public key infrastructure like that of Buypass, down
+// to the certificate profile, with software Smartkorts: one valid card and one
+// card for each kind of problem.
 //
 // Common names, policies and the form of serial numbers are those of the real
-// test hierarchy. Organisation, host names and people are invented, so that
-// nobody can take its certificates for real ones.
+// test hierarchy. Organisation, host names and people are invented, so that its
+// certificates cannot be mistaken for real ones.
 package testpki
 
 import (
@@ -21,15 +21,14 @@ import (
 	"smartkiosk/device/cardsim"
 )
 
-// PIN and PUK of every card, and the tries that each begins with.
+// PIN and PUK of every card, and the initial number of tries.
 const (
 	PIN   = "1234"
 	PUK   = "12345678"
 	Tries = 3
 )
 
-// PKI is two hierarchies, one to trust and a foreign one, and cards issued in
-// them.
+// PKI is two hierarchies, a trusted one and a foreign one, and their cards.
 type PKI struct {
 	Root, PersonCA       *x509.Certificate
 	RootKey, PersonCAKey crypto.Signer
@@ -44,8 +43,8 @@ type PKI struct {
 
 	CRL []byte // PersonCA's, DER, valid for 30 days
 
-	// Cards and their Holders go by name: valid, expired, revoked, blocked,
-	// foreign, hsm, sign-only, inactive, mute.
+	// Cards and Holders by name: valid, expired, revoked, blocked, foreign,
+	// hsm, sign-only, inactive, mute.
 	Cards   map[string]*cardsim.Card
 	Holders map[string]Holder
 
@@ -53,7 +52,7 @@ type PKI struct {
 	now  time.Time
 }
 
-// Holder is a card's holder and what is on the card.
+// Holder is a card's holder and the content of the card.
 type Holder struct {
 	Person         Person
 	About          string     // what is special about the card, in a few words
@@ -67,9 +66,9 @@ type Credential struct {
 	Key         *rsa.PrivateKey
 }
 
-// New makes a PKI as it stands at now. Its private keys are published with
-// this package and the same each time, which makes it quick: it is for tests
-// and for what listens on this machine alone.
+// New makes a PKI for the time now. Its private keys are part of this package
+// and always the same, which makes it fast. Use it only for tests and for
+// services that listen on this machine alone.
 func New(now time.Time) (*PKI, error) {
 	k, err := published()
 	if err != nil {
@@ -78,8 +77,7 @@ func New(now time.Time) (*PKI, error) {
 	return build(k, now)
 }
 
-// Mint makes a PKI as New does, over keys that nobody else has. It takes some
-// seconds.
+// Mint makes a PKI like New, but with new secret keys. It takes some seconds.
 func Mint(now time.Time) (*PKI, error) {
 	k, err := generate()
 	if err != nil {
@@ -173,7 +171,7 @@ func (p *PKI) enrol(r role, k keys, now time.Time) (Holder, error) {
 	return h, err
 }
 
-// personalise puts a holder's keys and certificates on a card.
+// personalise makes a card with a holder's keys and certificates.
 func (p *PKI) personalise(r role, h Holder) (*cardsim.Card, error) {
 	serial, err := hex.DecodeString("9578405" + r.number)
 	if err != nil {
@@ -205,9 +203,9 @@ func (p *PKI) personalise(r role, h Holder) (*cardsim.Card, error) {
 	return cardsim.New(image)
 }
 
-// Issue makes a certificate of a template (see Authentication and Signature)
-// and a public key, under PersonCA. Without a serial number in the template
-// it gets a random one.
+// Issue makes a certificate from a template (see Authentication and Signature)
+// and a public key, issued by PersonCA. If the template has no serial number,
+// the certificate gets a random one.
 func (p *PKI) Issue(template *x509.Certificate, public crypto.PublicKey) (*x509.Certificate, error) {
 	return issue(template, p.PersonCA, public, p.PersonCAKey)
 }
@@ -220,8 +218,8 @@ func issue(template, parent *x509.Certificate, public crypto.PublicKey, signer c
 	return x509.ParseCertificate(der)
 }
 
-// NewCRL makes a CRL of PersonCA, DER, on which the given certificates have
-// been since an hour before it was made.
+// NewCRL makes a CRL of PersonCA in DER. The certificates were revoked one hour
+// before thisUpdate.
 func (p *PKI) NewCRL(number int64, thisUpdate, nextUpdate time.Time, revoked ...*x509.Certificate) ([]byte, error) {
 	list := &x509.RevocationList{
 		SignatureAlgorithm: x509.SHA256WithRSA,

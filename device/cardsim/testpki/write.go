@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// trustTOML makes a trust domain of the files beside it, in the form that
-// kiosk/trust reads.
+// trustTOML defines a trust domain with the files in the same folder, in the
+// format of kiosk/protocol/trust.
 const trustTOML = `[[domain]]
 name = "buypass-test"
 anchors = ["root.pem"]
@@ -21,8 +21,8 @@ crls = ["person-ca.crl"]
 subject = "buypass"
 `
 
-// Vacant says whether Write may use a folder: nil, or an error when there is a
-// PKI in it already.
+// Vacant returns an error when a folder already contains a PKI, so that Write
+// cannot use it.
 func Vacant(dir string) error {
 	if _, err := os.Lstat(filepath.Join(dir, "root.pem")); err == nil {
 		return fmt.Errorf("cannot write PKI: %s already holds one", dir)
@@ -30,16 +30,16 @@ func Vacant(dir string) error {
 	return nil
 }
 
-// Write puts the PKI into a folder, which it makes when it is missing:
+// Write writes the PKI to a folder, which it creates when it is missing:
 //
 //	root.pem person-ca.pem   the hierarchy to trust
 //	person-ca.crl            DER
 //	ocsp.pem ocsp.key        the OCSP responder
-//	cards/NAME.card          the cards, those of Kinds among them
-//	trust.toml               a trust domain of the above
+//	cards/NAME.card          the cards, including those of Kinds
+//	trust.toml               a trust domain with these files
 //
-// The keys of the authorities are not written. A folder that already holds a
-// PKI is refused.
+// It does not write the keys of the authorities. It fails when the folder
+// already contains a PKI.
 func (p *PKI) Write(dir string) error {
 	if err := Vacant(dir); err != nil {
 		return err
