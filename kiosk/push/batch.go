@@ -6,43 +6,43 @@ import (
 	"time"
 )
 
-// MaxEvents is how many events are in one batch at most.
+// MaxEvents is the maximum number of events in a batch.
 const MaxEvents = 500
 
 const (
-	// atOnce is how many batches are under way at once: the hub opens the
-	// events of one, which is most of the work, while it stores those of the
-	// other.
+	// atOnce is the maximum number of batches in flight. With two, the hub can
+	// decrypt the events of one, which is most of its work, while it stores
+	// those of the other.
 	atOnce = 2
 
-	// Bytes of events in one batch, or one event if that is larger. Batches
-	// begin small, double while they arrive at once and are halved when they
-	// do not within batchTime: so long at most does a slow line, or a hub with
-	// much to do, let the person wait who comes while they are under way.
+	// Bytes of events in one batch; a larger event is sent by itself. Batches
+	// start small, double while they are acknowledged quickly, and are halved
+	// when one takes longer than batchTime. So a person who arrives while a
+	// batch is in flight waits about that long on a slow line.
 	firstBatch = 64 << 10
 	minBatch   = 16 << 10
 	maxBatch   = 2 << 20
 	batchTime  = time.Second
 
-	readEvents = 16 // read from the outbox at once
+	readEvents = 16 // read from the outbox at a time
 
 	sendTimeout = 30 * time.Second
 )
 
-// batch is some events on their way to the hub.
+// batch is a request with events that is in flight.
 type batch struct {
 	first, last uint64
-	turn        chan<- struct{} // closed when the hub may have all of it
+	turn        chan<- struct{} // closed when Send may send the end
 	cancel      context.CancelFunc
 
-	answered     chan struct{} // closed when there is what follows
+	answered     chan struct{} // closed when the fields below are set
 	acknowledged uint64
 	err          error
 	took         time.Duration
 }
 
-// begin sends what is pending after a sequence number. It gives nil when nothing
-// is.
+// begin starts to send the events that are pending after a sequence number. It
+// returns nil if there are none.
 func (p *Pusher) begin(ctx context.Context, after uint64) (*batch, error) {
 	limit := p.bytes
 	if p.busy() {
@@ -64,28 +64,28 @@ func (p *Pusher) begin(ctx context.Context, after uint64) (*batch, error) {
 	return b, nil
 }
 
-// follow sends further events behind the batches that are under way. It does so
-// only once batches are of full size: on a line that takes its time they would
-// share it, and a person's request would get less of it.
+// follow sends further batches after those in flight. It does so only once
+// batches have full size: on a slow line the batches would share the bandwidth
+// with a person's request.
 func (p *Pusher) follow(ctx context.Context) {
-	for len(p.under) < atOnce && p.bytes == maxBatch && !p.busy() {
-		b, err := p.begin(ctx, p.under[len(p.under)-1].last)
+	for len(p.inFlight) < atOnce && p.bytes == maxBatch && !p.busy() {
+		b, err := p.begin(ctx, p.inFlight[len(p.inFlight)-1].last)
 		if err != nil || b == nil {
-			return // what cannot be read shows when it is first
+			return // a read error is reported when the event is the first
 		}
-		p.under = append(p.under, b)
+		p.inFlight = append(p.inFlight, b)
 	}
 }
 
-// finish ends the first batch under way, once it is answered. Unless the hub took
-// all of it, others than those that follow come next.
+// finish waits for the answer to the first batch in flight. Unless the hub
+// accepted the whole batch, it cancels the following ones.
 func (p *Pusher) finish() *batch {
-	b := p.under[0]
-	p.under = p.under[1:]
+	b := p.inFlight[0]
+	p.inFlight = p.inFlight[1:]
 	<-b.answered
 	b.cancel()
 	if b.err != nil || b.acknowledged != b.last {
-		p.giveUp()
+		p.cancelAll()
 	}
 	switch {
 	case b.err != nil, b.took > batchTime:
@@ -96,28 +96,28 @@ func (p *Pusher) finish() *batch {
 	return b
 }
 
-// giveUp ends all batches that are under way. None had its turn, so that the hub
-// has nothing of them.
-func (p *Pusher) giveUp() {
-	for _, b := range p.under {
+// cancelAll cancels the batches in flight. Their turn has not come, so the hub has
+// stored nothing of them.
+func (p *Pusher) cancelAll() {
+	for _, b := range p.inFlight {
 		b.cancel()
 		<-b.answered
 	}
-	p.under = nil
+	p.inFlight = nil
 }
 
-// read gives the events that are pending after a sequence number, and the first's
-// number: as many as go into a batch of so many bytes, or one if that is larger.
+// read returns the events that are pending after a sequence number, and the number
+// of the first: as many as fit into limit bytes, and at least one.
 func (p *Pusher) read(after uint64, limit int) (first uint64, events []json.RawMessage, err error) {
 	last := after
 	for size := 0; ; {
-		// A few at a time: nobody knows how large they are.
+		// A few at a time, because they may be large.
 		records, err := p.Queue.Pending(last, min(MaxEvents-len(events), readEvents))
 		switch {
 		case err != nil && len(events) == 0:
 			return 0, nil, err
 		case err != nil || len(records) == 0:
-			return first, events, nil // those before a damaged one are good
+			return first, events, nil // the events before a damaged one are good
 		}
 		for _, r := range records {
 			if size += len(r.Data); size > limit && len(events) > 0 {
@@ -134,7 +134,7 @@ func (p *Pusher) read(after uint64, limit int) (first uint64, events []json.RawM
 	}
 }
 
-// sendOne hands a single event to the hub, with nothing else under way.
+// sendOne sends a single event while no batch is in flight.
 func (p *Pusher) sendOne(ctx context.Context, event json.RawMessage) (acknowledged uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()

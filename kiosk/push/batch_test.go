@@ -105,10 +105,10 @@ func TestWhatFollowsIsGivenUp(t *testing.T) {
 			}
 			h.fail, h.after = fails, fails
 			h.poison = 400 + random.Uint64N(500)
-			runSend(t, q, p.send, func(p *Pusher) { p.Park = q.park })
+			runSend(t, q, p.send, func(p *Pusher) { p.DeadLetter = q.deadLetter })
 			pass(time.Hour)
-			if q.acked != 1000 || h.last != 1000 || len(q.parked) != 1 {
-				t.Errorf("acknowledged %d, hub has %d of 1000, parked %q", q.acked, h.last, q.parked)
+			if q.acked != 1000 || h.last != 1000 || len(q.deadLetters) != 1 {
+				t.Errorf("acknowledged %d, hub has %d of 1000, dead letters %q", q.acked, h.last, q.deadLetters)
 			}
 			// One is on purpose: to find out whether the poison is one.
 			if p.most != atOnce || p.gaps > 1 {

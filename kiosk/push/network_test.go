@@ -289,7 +289,7 @@ func TestNetwork(t *testing.T) {
 	pusher := push.Pusher{
 		Queue: outbox, Send: hubapi.NewClient(through, credentials.TLS).SendEventsInTurn, Log: slog.New(slog.DiscardHandler),
 		Busy: func() bool { return true }, // many small batches, so that much can go wrong
-		Park: func(sequence uint64, problem string) error {
+		DeadLetter: func(sequence uint64, problem string) error {
 			return fmt.Errorf("event %d is good: %s", sequence, problem)
 		},
 	}

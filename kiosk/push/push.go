@@ -1,6 +1,6 @@
-// Package push hands the outbox over to the hub: in order, in batches, again
-// and again until the hub says that it has them on disk. It remembers nothing
-// that is not in the outbox, so it goes on where it was after any restart.
+// Package push sends the events of the outbox to the hub: in order, in batches,
+// and again until the hub acknowledges that it has them on disk. All its state is
+// in the outbox, so after a restart it continues where it was.
 package push
 
 import (
@@ -20,70 +20,69 @@ import (
 
 // Queue is the outbox. The data of each record is a CloudEvent in JSON.
 type Queue interface {
-	// Pending gives up to limit records after a sequence number, in order,
-	// that were not acknowledged.
+	// Pending returns up to limit records after a sequence number, in order,
+	// that are not acknowledged.
 	Pending(after uint64, limit int) ([]store.Record, error)
-	// Records is Pending with those that were acknowledged and are kept.
+	// Records also returns acknowledged records, as far as they are still kept.
 	Records(after uint64, limit int) ([]store.Record, error)
-	// Ack says that all records through a sequence number are the hub's.
+	// Ack marks all records through a sequence number as acknowledged.
 	Ack(through uint64) error
-	// Sequence gives the number of the newest record.
+	// Sequence returns the number of the newest record.
 	Sequence() uint64
-	// Changed gives a channel that is closed when a record is added.
+	// Changed returns a channel that is closed when a record is added.
 	Changed() <-chan struct{}
 }
 
-// Send gives the hub a batch and returns the sequence number through which it
-// has everything on disk. It wraps a *hubapi.Problem when the hub refused. Before
-// turn is closed the hub must not get the whole of the batch, so that it stores
-// nothing of it; nor when ctx ends before.
+// Send sends the hub a batch and returns the sequence number through which the hub
+// has everything on disk. It wraps a *hubapi.Problem if the hub refused. Send must
+// hold back the end of the body until turn is closed, so that the hub stores
+// nothing of the batch before that, and nothing at all if ctx ends first.
 type Send = func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (acknowledged uint64, err error)
 
 const (
-	// Between tries of what failed. The ceiling is low: a hub that is back is
-	// to have what it missed within seconds, and one that has too much to do
-	// says so by Retry-After.
+	// Pauses between retries. maxWait is low: a hub that is back receives what it
+	// missed within seconds, and an overloaded hub asks for more by Retry-After.
 	firstWait     = 250 * time.Millisecond
-	maxWait       = 5 * time.Second // half as much again by jitter
+	maxWait       = 5 * time.Second // plus up to half of it as jitter
 	maxRetryAfter = time.Hour
 )
 
-// Pusher hands one outbox over.
+// Pusher sends one outbox.
 type Pusher struct {
 	Queue Queue
 	Send  Send
 	Log   *slog.Logger
 
-	// Busy tells whether a visit goes on: batches are small meanwhile, so
-	// that neither the hub nor the disk is held up for its person. nil: never.
+	// Busy tells whether a visit is in progress. Batches are small then, so that
+	// the person does not wait for the disk or the hub. nil means never.
 	Busy func() bool
-	// Park puts another event in the place of one that the hub refuses for
-	// good, while it would take those behind it. nil: they wait.
-	Park func(sequence uint64, problem string) error
+	// DeadLetter replaces an event that the hub refuses permanently although it
+	// accepts later ones. If it is nil, the later events wait.
+	DeadLetter func(sequence uint64, problem string) error
 
-	under   []*batch // under way, each behind the one before
-	bytes   int      // of the next batch
-	wait    *backoff.ExponentialBackOff
-	worry   string // what was logged last, "" when all is well
-	said    uint64 // the event of which sayBefore was tried last
-	refused struct {
+	inFlight    []*batch // in order of their events
+	bytes       int      // of the next batch
+	wait        *backoff.ExponentialBackOff
+	lastProblem string // as logged; "" while all is well
+	resent      uint64 // the event for which resendPrevious was last called
+	refused     struct {
 		sequence uint64
 		times    int
 	}
 }
 
-// Run pushes until ctx ends, and returns its error. New records are sent at
-// once, except while it waits after a failure: then they wait as well.
+// Run pushes until ctx ends and returns ctx's error. New records are sent at
+// once, except during the pause after a failure.
 func (p *Pusher) Run(ctx context.Context) error {
 	p.bytes, p.wait = cmp.Or(p.bytes, firstBatch), backoff.NewExponentialBackOff()
 	p.wait.InitialInterval, p.wait.MaxInterval, p.wait.Multiplier = firstWait, maxWait, 2
-	defer p.giveUp()
+	defer p.cancelAll()
 	for {
-		changed := p.Queue.Changed() // before the look at what there is
+		changed := p.Queue.Changed() // before reading the queue, so that no record is missed
 		progress, err := p.push(ctx)
-		if refusal, ok := errors.AsType[*refusal](err); ok && p.Park != nil && ctx.Err() == nil {
+		if refusal, ok := errors.AsType[*refusal](err); ok && p.DeadLetter != nil && ctx.Err() == nil {
 			var further bool
-			if further, err = p.refusedAgain(ctx, refusal); further && err == nil {
+			if further, err = p.handleRefusal(ctx, refusal); further && err == nil {
 				continue
 			}
 		}
@@ -110,34 +109,34 @@ func (p *Pusher) Run(ctx context.Context) error {
 	}
 }
 
-// push brings one batch to its end, and has the next follow meanwhile: the hub has
-// all of that but its end, which it gets when this one is acknowledged. It tells
-// whether the outbox became shorter, which may be so when the hub refused a part.
+// push completes one batch and sends the next ones meanwhile. The hub gets the end
+// of the next batch when this one is acknowledged. push tells whether the outbox
+// became shorter, which can also happen when the hub refused a later event.
 func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
-	if len(p.under) == 0 {
+	if len(p.inFlight) == 0 {
 		b, err := p.begin(ctx, 0)
 		if err != nil || b == nil {
 			return false, err
 		}
-		p.under = append(p.under, b)
+		p.inFlight = append(p.inFlight, b)
 	}
-	close(p.under[0].turn)
+	close(p.inFlight[0].turn)
 	p.follow(ctx)
 	return p.settle(ctx, p.finish())
 }
 
-// settle deals with the answer to a batch.
+// settle handles the hub's answer to a batch.
 func (p *Pusher) settle(ctx context.Context, b *batch) (progress bool, err error) {
 	acknowledged, err := b.acknowledged, b.err
 	switch {
 	case err != nil:
 		acknowledged, err = refused(b.first, int(b.last-b.first)+1, err)
 	case acknowledged < b.first:
-		err = fmt.Errorf("hub acknowledged event %d, but was sent %d and on", acknowledged, b.first)
+		err = fmt.Errorf("hub acknowledged event %d, but the batch begins with %d", acknowledged, b.first)
 	}
-	if isConflict(err) && p.said != b.first {
-		p.said = b.first
-		if err := p.sayBefore(ctx, b.first); err == nil {
+	if isConflict(err) && p.resent != b.first {
+		p.resent = b.first
+		if err := p.resendPrevious(ctx, b.first); err == nil {
 			return true, nil
 		}
 	}
@@ -145,16 +144,16 @@ func (p *Pusher) settle(ctx context.Context, b *batch) (progress bool, err error
 		return false, err
 	}
 	if err := p.Queue.Ack(acknowledged); err != nil {
-		p.giveUp()
+		p.cancelAll()
 		return false, err
 	}
 	return true, nil
 }
 
-// busy tells whether a visit goes on.
+// busy tells whether a visit is in progress.
 func (p *Pusher) busy() bool { return p.Busy != nil && p.Busy() }
 
-// pause is how long to wait after a failure.
+// pause returns how long to wait after a failure.
 func (p *Pusher) pause(err error) time.Duration {
 	pause := p.wait.NextBackOff()
 	if problem, ok := errors.AsType[*hubapi.Problem](err); ok {
@@ -163,7 +162,7 @@ func (p *Pusher) pause(err error) time.Duration {
 	return pause
 }
 
-// report logs when it becomes another matter, not each try.
+// report logs when the problem changes, not at each retry.
 func (p *Pusher) report(err error) {
 	var worry string
 	if err != nil {
@@ -177,20 +176,20 @@ func (p *Pusher) report(err error) {
 	case isProblem:
 		worry = string(problem.Type)
 	}
-	if worry == p.worry {
+	if worry == p.lastProblem {
 		return
 	}
-	switch p.worry = worry; {
+	switch p.lastProblem = worry; {
 	case err == nil:
 		p.Log.Info("events reach the hub again")
 	case isRefusal:
-		p.Log.Error("event refused by the hub, those after it wait", "sequence", refusal.sequence, "err", refusal.err)
+		p.Log.Error("hub refused an event; later events wait", "sequence", refusal.sequence, "err", refusal.err)
 	default:
 		p.Log.Warn("cannot push events", "err", err)
 	}
 }
 
-// refusal is an event, the first that is pending, that the hub does not take.
+// refusal says that the hub refuses the first pending event.
 type refusal struct {
 	sequence uint64
 	err      error
@@ -199,8 +198,9 @@ type refusal struct {
 func (r *refusal) Error() string { return fmt.Sprintf("hub refuses event %d: %v", r.sequence, r.err) }
 func (r *refusal) Unwrap() error { return r.err }
 
-// refused reads a failed answer to a batch of n events from first on: through
-// which event the hub has everything all the same, or what is wrong.
+// refused interprets an error answer to a batch of n events that begins with
+// first. It returns the event through which the hub has everything nevertheless,
+// or the error.
 func refused(first uint64, n int, err error) (acknowledged uint64, _ error) {
 	problem, ok := errors.AsType[*hubapi.Problem](err)
 	switch {
@@ -208,11 +208,11 @@ func refused(first uint64, n int, err error) (acknowledged uint64, _ error) {
 	case problem.Type == hubapi.KindGap && problem.Wanted > first:
 		return problem.Wanted - 1, nil
 	case problem.Type == hubapi.KindGap:
-		return 0, fmt.Errorf("hub wants event %d, but the first here is %d: %w", problem.Wanted, first, err)
+		return 0, fmt.Errorf("hub wants event %d, but the oldest pending event is %d: %w", problem.Wanted, first, err)
 	case problem.Type == hubapi.KindEvent && problem.Event != nil && *problem.Event == 0:
 		return 0, &refusal{sequence: first, err: err}
 	case problem.Type == hubapi.KindEvent && problem.Event != nil && *problem.Event > 0 && *problem.Event < n:
-		// The refused one will be the first of the next batch.
+		// The refused event will be the first of the next batch.
 		return first + uint64(*problem.Event) - 1, nil
 	}
 	return 0, err

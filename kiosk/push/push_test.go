@@ -26,11 +26,11 @@ var turn sync.Mutex
 
 // memory is an outbox that forgets when the test is over.
 type memory struct {
-	records []store.Record
-	acked   uint64
-	changed chan struct{}
-	broken  error
-	parked  []string
+	records     []store.Record
+	acked       uint64
+	changed     chan struct{}
+	broken      error
+	deadLetters []string
 }
 
 func newMemory(n int, size int) *memory {
@@ -366,11 +366,11 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"all taken", 4, nil, 4, ""},
 		{"one taken", 3, nil, 3, ""},
-		{"none taken", 2, nil, 2, "hub acknowledged event 2, but was sent 3 and on"},
+		{"none taken", 2, nil, 2, "hub acknowledged event 2, but the batch begins with 3"},
 		{"taken what is not there", 9, nil, 2, "acknowledged what is not there"},
 		{"had one before", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 4}, 3, ""},
-		{"wants what is gone", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 2}, 2, "hub wants event 2, but the first here is 3"},
-		{"wants what it gets", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 3}, 2, "hub wants event 3, but the first here is 3"},
+		{"wants what is gone", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 2}, 2, "hub wants event 2, but the oldest pending event is 3"},
+		{"wants what it gets", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 3}, 2, "hub wants event 3, but the oldest pending event is 3"},
 		{"wants what never was", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 90}, 2, "acknowledged what is not there"},
 		{"refuses the second", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(1)}, 3, ""},
 		{"refuses the first", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(0)}, 2, "event refused by the hub"},

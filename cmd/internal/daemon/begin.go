@@ -25,8 +25,8 @@ const (
 // existed tells whether there was an outbox, of which no file is left: by the
 // mark, by what is beside it, or because the hub has events of this kiosk.
 // Where nothing is left and the hub does not answer, the kiosk is a new one.
-func (o *outboxOpening) existed(ctx context.Context, known mark) bool {
-	if known != (mark{}) || store.Existed(o.path) {
+func (o *outboxOpening) existed(ctx context.Context, known highWater) bool {
+	if known != (highWater{}) || store.Existed(o.path) {
 		return true
 	}
 	last, err := o.ask(ctx)
@@ -39,9 +39,9 @@ func (o *outboxOpening) existed(ctx context.Context, known mark) bool {
 // mark's Acked are its for sure; of the others it keeps what it has. The last
 // is at most the mark's. Without a mark only the hub knows where it stood, and
 // is waited for; and nobody knows how many events it never got.
-func (o *outboxOpening) begin(ctx context.Context, known mark) error {
+func (o *outboxOpening) begin(ctx context.Context, known highWater) error {
 	last, err := o.ask(ctx)
-	if err != nil && known != (mark{}) {
+	if err != nil && known != (highWater{}) {
 		o.log.Warn("the hub does not say where to go on, so the records do", "err", err)
 		last, err = known.Acked, nil
 	}

@@ -26,14 +26,14 @@ func TestBeginOutbox(t *testing.T) {
 	const unknown = push.MaxEvents
 	for _, tt := range []struct {
 		name  string
-		known mark
+		known highWater
 		hub   sendEvents
 		want  store.Position
 	}{
-		{"hub and mark", mark{Through: 300, Acked: 100}, answers(120), store.Position{First: 121, Acked: 120, Last: 300}},
-		{"mark alone", mark{Through: 300, Acked: 100}, away, store.Position{First: 101, Acked: 100, Last: 300}},
-		{"hub alone", mark{}, answers(120), store.Position{First: 121, Acked: 120, Last: 120 + unknown}},
-		{"hub beyond the mark", mark{Through: 110, Acked: 100}, answers(120), store.Position{First: 121, Acked: 120, Last: 120 + unknown}},
+		{"hub and mark", highWater{Through: 300, Acked: 100}, answers(120), store.Position{First: 121, Acked: 120, Last: 300}},
+		{"mark alone", highWater{Through: 300, Acked: 100}, away, store.Position{First: 101, Acked: 100, Last: 300}},
+		{"hub alone", highWater{}, answers(120), store.Position{First: 121, Acked: 120, Last: 120 + unknown}},
+		{"hub beyond the mark", highWater{Through: 110, Acked: 100}, answers(120), store.Position{First: 121, Acked: 120, Last: 120 + unknown}},
 	} {
 		d := newTended(t, t.TempDir(), store.Options{})
 		path := filepath.Join(t.TempDir(), "outbox.db")
@@ -57,14 +57,14 @@ func TestExisted(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		made  bool // and removed
-		known mark
+		known highWater
 		hub   sendEvents
 		want  bool
 	}{
 		{name: "never", hub: answers(0)},
 		{name: "never, as far as can be seen", hub: away},
 		{name: "by what it left", made: true, hub: away, want: true},
-		{name: "by the mark", known: mark{Through: 128}, hub: away, want: true},
+		{name: "by the mark", known: highWater{Through: 128}, hub: away, want: true},
 		{name: "by the hub", hub: answers(1), want: true},
 	} {
 		d := newTended(t, t.TempDir(), store.Options{})
@@ -108,7 +108,7 @@ func TestAwaitHub(t *testing.T) {
 				return nil
 			}), nil
 		}}
-		if err := o.begin(t.Context(), mark{}); err != nil {
+		if err := o.begin(t.Context(), highWater{}); err != nil {
 			t.Fatal(err)
 		}
 		if asked < 500 || asked > 1000 {
@@ -122,7 +122,7 @@ func TestAwaitHub(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, stop)
 		o = d.opening(filepath.Join(state, "gone too.db"), away)
-		if err := o.begin(ctx, mark{}); !errors.Is(err, context.Canceled) {
+		if err := o.begin(ctx, highWater{}); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 	})

@@ -30,7 +30,7 @@ import (
 type Daemon struct {
 	terminal *terminal.Terminal
 	journal  *journal.Journal
-	store    *markedOutbox
+	store    *trackedOutbox
 	records  *store.Records
 	cards    *cardRecords
 	client   *hubapi.Client

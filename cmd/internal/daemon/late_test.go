@@ -242,7 +242,7 @@ func TestLateRequest(t *testing.T) {
 
 		path := filepath.Join(t.TempDir(), "outbox.db")
 		o := outboxOpening{path: path, journal: k.journal, send: k.client.SendEvents, watchdog: &watchdog{}, log: slog.New(slog.DiscardHandler)}
-		if err := o.begin(t.Context(), mark{}); err != nil {
+		if err := o.begin(t.Context(), highWater{}); err != nil {
 			t.Fatal(err)
 		}
 		k.open(path)

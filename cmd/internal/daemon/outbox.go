@@ -32,10 +32,10 @@ type sendEvents = func(ctx context.Context, batch []json.RawMessage) (acknowledg
 // new file, with an event in the place of each that cannot: through the mark,
 // where the damage took what says which was the last. When nothing is left, not
 // even the place where it stood, or somebody put an old copy there, see begin.
-func (o *outboxOpening) open(ctx context.Context) (*markedOutbox, error) {
+func (o *outboxOpening) open(ctx context.Context) (*trackedOutbox, error) {
 	// A long outbox takes memory to be looked through, and none thereafter.
 	defer debug.FreeOSMemory()
-	known, err := readMark(o.records)
+	known, err := readHighWater(o.records)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +56,8 @@ func (o *outboxOpening) open(ctx context.Context) (*markedOutbox, error) {
 		}
 		outbox, err = store.Open(o.path, o.options)
 	}
-	if err == nil && outbox.Sequence()+markStep < known.Through {
-		o.log.Error("outbox is an old copy", "newest", outbox.Sequence(), "mark", known.Through)
+	if err == nil && outbox.Sequence()+highWaterStep < known.Through {
+		o.log.Error("outbox is an old copy", "newest", outbox.Sequence(), "high_water", known.Through)
 		if err := errors.Join(outbox.Close(), o.begin(ctx, known)); err != nil {
 			return nil, err
 		}
@@ -66,10 +66,10 @@ func (o *outboxOpening) open(ctx context.Context) (*markedOutbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &markedOutbox{Store: outbox, records: o.records, mark: known}, nil
+	return &trackedOutbox{Store: outbox, records: o.records, highWater: known}, nil
 }
 
-func (o *outboxOpening) salvage(known mark) error {
+func (o *outboxOpening) salvage(known highWater) error {
 	salvaged, err := store.Salvage(o.path, o.journal.Clocks.Now(), known.Through, func(seq uint64, lost store.Range, prev []byte) (record, link []byte, err error) {
 		return o.journal.Lost(seq, lost.From, lost.Through, prev)
 	})
@@ -83,7 +83,7 @@ func (o *outboxOpening) salvage(known mark) error {
 func (d *Daemon) push(ctx context.Context) {
 	p := push.Pusher{
 		Queue: d.store, Send: d.client.SendEventsInTurn, Log: d.log, Busy: d.visits.busy,
-		Park: func(sequence uint64, problem string) error {
+		DeadLetter: func(sequence uint64, problem string) error {
 			return d.store.MoveToDeadLetters(sequence, d.journal.StandIn(sequence, problem))
 		},
 	}

@@ -11,41 +11,41 @@ import (
 	"time"
 )
 
-// park replaces an event of the memory, as the outbox does.
-func (m *memory) park(sequence uint64, problem string) error {
+// deadLetter replaces an event of the memory, as the outbox does.
+func (m *memory) deadLetter(sequence uint64, problem string) error {
 	turn.Lock()
 	defer turn.Unlock()
-	m.parked = append(m.parked, fmt.Sprintf("%d %s", sequence, problem))
+	m.deadLetters = append(m.deadLetters, fmt.Sprintf("%d %s", sequence, problem))
 	m.records[sequence-1].Data = fmt.Appendf(nil, `{"sequence":%d,"standin":true}`, sequence)
 	return nil
 }
 
-// TestPoisonIsParked: those behind it go on within seconds, and it alone is
-// replaced.
-func TestPoisonIsParked(t *testing.T) {
+// TestPoisonIsDeadLettered: the events after it go on within seconds, and only it
+// is replaced.
+func TestPoisonIsDeadLettered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, h := newMemory(20, 10), newHub(t)
 		h.poison = 8
-		log := run(t, q, h.send, func(p *Pusher) { p.Park = q.park })
+		log := run(t, q, h.send, func(p *Pusher) { p.DeadLetter = q.deadLetter })
 		pass(time.Minute)
 		if q.acked != 20 || h.last != 20 {
 			t.Errorf("acknowledged %d, hub has %d of 20", q.acked, h.last)
 		}
-		if len(q.parked) != 1 || q.parked[0] != "8 bad seal: " {
-			t.Errorf("parked %q", q.parked)
+		if len(q.deadLetters) != 1 || q.deadLetters[0] != "8 bad seal: " {
+			t.Errorf("dead letters %q", q.deadLetters)
 		}
-		if !strings.Contains(log.String(), "event parked") || !strings.Contains(log.String(), "sequence=8") {
+		if !strings.Contains(log.String(), "event replaced by a dead letter") || !strings.Contains(log.String(), "sequence=8") {
 			t.Errorf("log:\n%s", log)
 		}
 	})
 }
 
-// TestRetiredKey: events that the hub cannot open any more are passed over if
-// it has them from before, and parked, each by itself, if it has not.
+// TestRetiredKey: events that the hub can no longer open are skipped if
+// it has them from before, and replaced by dead letters, one by one, if it has not.
 func TestRetiredKey(t *testing.T) {
 	for name, tt := range map[string]struct {
-		has    uint64 // the hub, from before
-		parked int
+		has         uint64 // the hub, from before
+		deadLetters int
 	}{
 		"none":         {0, 5},
 		"some":         {3, 2},
@@ -56,18 +56,18 @@ func TestRetiredKey(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			q, h := newMemory(8, 10), newHub(t)
 			h.last, h.poison, h.through = tt.has, 1, 5
-			run(t, q, h.send, func(p *Pusher) { p.Park = q.park })
+			run(t, q, h.send, func(p *Pusher) { p.DeadLetter = q.deadLetter })
 			pass(10 * time.Minute)
-			if q.acked != 8 || h.last != 8 || len(q.parked) != tt.parked {
-				t.Errorf("%s: acknowledged %d, hub has %d of 8, parked %q", name, q.acked, h.last, q.parked)
+			if q.acked != 8 || h.last != 8 || len(q.deadLetters) != tt.deadLetters {
+				t.Errorf("%s: acknowledged %d, hub has %d of 8, dead letters %q", name, q.acked, h.last, q.deadLetters)
 			}
 		})
 	}
 }
 
-// TestHubAtFaultParksNothing: one that refuses every event, or the stand-in,
-// or has nothing behind the refused one.
-func TestHubAtFaultParksNothing(t *testing.T) {
+// TestHubAtFault: no event becomes a dead letter when the hub refuses every event,
+// or when nothing follows the refused one.
+func TestHubAtFault(t *testing.T) {
 	for name, tt := range map[string]struct {
 		events int
 		from   uint64 // is refused with all after it
@@ -78,10 +78,10 @@ func TestHubAtFaultParksNothing(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			q, h := newMemory(tt.events, 10), newHub(t)
 			h.poison, h.poisonAll = tt.from, true
-			run(t, q, h.send, func(p *Pusher) { p.Park = q.park })
+			run(t, q, h.send, func(p *Pusher) { p.DeadLetter = q.deadLetter })
 			pass(time.Hour)
-			if len(q.parked) != 0 || q.acked != tt.from-1 {
-				t.Errorf("%s: parked %q, acknowledged %d", name, q.parked, q.acked)
+			if len(q.deadLetters) != 0 || q.acked != tt.from-1 {
+				t.Errorf("%s: dead letters %q, acknowledged %d", name, q.deadLetters, q.acked)
 			}
 			h.poison = 0 // the hub has its key again
 			pass(maxWait * 2)
@@ -92,8 +92,8 @@ func TestHubAtFaultParksNothing(t *testing.T) {
 	}
 }
 
-// TestVisitComesFirst: while a visit goes on, batches are of a few events; the
-// backlog is drained all the same.
+// TestVisitComesFirst: during a visit, batches hold a few events; the
+// backlog is sent all the same.
 func TestVisitComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, h := newMemory(1000, 6000), newHub(t)

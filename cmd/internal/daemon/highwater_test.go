@@ -11,15 +11,15 @@ import (
 	"smartkiosk/store"
 )
 
-// TestMark: at no moment is there an event beyond the mark that is kept, it is
+// TestHighWater: at no moment is there an event beyond the mark that is kept, it is
 // written seldom, and where it cannot be, no event is.
-func TestMark(t *testing.T) {
+func TestHighWater(t *testing.T) {
 	state := t.TempDir()
 	d := newTended(t, state, store.Options{})
-	marks := map[mark]bool{}
-	for range 3 * markStep {
+	marks := map[highWater]bool{}
+	for range 3 * highWaterStep {
 		d.fill(1, 10)
-		m, err := readMark(d.records)
+		m, err := readHighWater(d.records)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,20 +32,20 @@ func TestMark(t *testing.T) {
 		}
 	}
 	if len(marks) != 3 {
-		t.Errorf("%d events took %d marks", 3*markStep, len(marks))
+		t.Errorf("%d events took %d marks", 3*highWaterStep, len(marks))
 	}
 	for m := range marks {
-		if m.Acked != m.Through-markStep {
+		if m.Acked != m.Through-highWaterStep {
 			t.Errorf("the mark %+v was made when all before it was acknowledged", m)
 		}
 	}
 
 	// Between visits it is moved before it must be.
-	d.fill(markStep/2+1, 10)
+	d.fill(highWaterStep/2+1, 10)
 	if _, err := d.store.Level(); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := readMark(d.records); err != nil || m.Through != d.store.Sequence()+markStep {
+	if m, err := readHighWater(d.records); err != nil || m.Through != d.store.Sequence()+highWaterStep {
 		t.Errorf("%+v with %d events, %v", m, d.store.Sequence(), err)
 	}
 
@@ -53,8 +53,8 @@ func TestMark(t *testing.T) {
 	if err := os.Truncate(filepath.Join(state, "records.db"), 0); err != nil {
 		t.Fatal(err)
 	}
-	through := d.store.Sequence() + markStep
-	d.fill(markStep, 10)
+	through := d.store.Sequence() + highWaterStep
+	d.fill(highWaterStep, 10)
 	_, err := d.store.Append(func(uint64, []byte) ([]byte, []byte, error) { return nil, make([]byte, store.LinkSize), nil })
 	if !errors.Is(err, store.ErrBroken) || d.store.Sequence() != through {
 		t.Errorf("event %d, beyond the mark %d: %v", d.store.Sequence(), through, err)
@@ -79,7 +79,7 @@ func TestOldCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.fill(3*markStep, 2000)
+	d.fill(3*highWaterStep, 2000)
 	if err := d.store.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestOldCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer outbox.Close()
-	if p := outbox.Position(); p != (store.Position{First: 1, Acked: 0, Last: 4 * markStep}) {
+	if p := outbox.Position(); p != (store.Position{First: 1, Acked: 0, Last: 4 * highWaterStep}) {
 		t.Errorf("it stands at %+v", p)
 	}
 	records, err := outbox.Records(9, 2)
@@ -99,7 +99,7 @@ func TestOldCopy(t *testing.T) {
 		t.Fatalf("%d records, %v", len(records), err)
 	}
 	e, err := d.opener.Open(records[1].Data, d.device.Public())
-	if err != nil || e.Type != event.TypeLost || string(e.Payload) != fmt.Sprintf(`{"from":11,"through":%d}`, 4*markStep) {
+	if err != nil || e.Type != event.TypeLost || string(e.Payload) != fmt.Sprintf(`{"from":11,"through":%d}`, 4*highWaterStep) {
 		t.Errorf("event 11 is %s %s, %v", e.Type, e.Payload, err)
 	}
 }
