@@ -13,6 +13,7 @@
 //	                                   smartkiosk.reviews.<id> holds the hub's reviews of them
 //	bucket smartkiosk-challenges       nonce → its kiosk, its expiry, whether it was spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream
+//	bucket smartkiosk-revoked          certificate → an OCSP responder's report that it is revoked
 //	bucket smartkiosk-known            kiosk and pseudonym → the last day on which the hub granted
 //	                                   this holder there; used by the offline rule "known"
 //

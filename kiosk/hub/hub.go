@@ -32,6 +32,7 @@ type Hub struct {
 	webhooks   http.RoundTripper // carries requests to the operator's own system
 	challenges jetstream.KeyValue
 	cursors    jetstream.KeyValue
+	revoked    jetstream.KeyValue
 	known      jetstream.KeyValue // nil unless the offline rule is "known"
 	events     jetstream.Stream
 	scheduler  scheduler
@@ -87,6 +88,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		h.Close()
 		return nil, fmt.Errorf("cannot prepare JetStream: %w", err)
 	}
+	if ocsp := cfg.Trust.ocsp; ocsp != nil {
+		ocsp.OnRevoked = h.revokedByOCSP
+	}
 	crls, err := newCRLFetcher(cfg.Trust, cfg.CRLs, cfg.CRLsEvery, http.DefaultTransport, cfg.Now, log)
 	if err != nil {
 		h.Close()
@@ -96,6 +100,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "sealing keys", func(ctx context.Context) { h.config.Seal.Run(ctx, reloadInterval, log) })
 	h.runInBackground(background, "CRLs", crls.run)
 	h.runInBackground(background, "reviews", h.review)
+	h.runInBackground(background, "revocations from OCSP", h.watchRevoked)
 	return h, nil
 }
 
@@ -153,6 +158,9 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 		Bucket: cursorsBucket, Storage: jetstream.FileStorage,
 	})
 	if err != nil {
+		return err
+	}
+	if err := h.attachRevoked(ctx); err != nil {
 		return err
 	}
 	return h.attachKnown(ctx)

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +42,10 @@ type Trust struct {
 
 	current atomic.Pointer[inForce]
 
+	renewing sync.Mutex // held while a new current is made
+	fetched  map[string][]*trust.CRL
+	revoked  map[string]trust.Revocation // reports of OCSP responders; see revokedKey
+
 	mu   sync.Mutex
 	sets map[string]*trust.CRL // by digest: the current ones and the ones before them
 }
@@ -53,14 +59,35 @@ type inForce struct {
 // NewTrust makes a Trust for tokens with this origin, the hub's URL. Without ocsp it asks
 // no OCSP responder.
 func NewTrust(origin string, domains *trust.Domains, ocsp *trust.OCSP) (*Trust, error) {
-	t := &Trust{origin: origin, ocsp: ocsp, files: domains, sets: map[string]*trust.CRL{}}
+	t := &Trust{origin: origin, ocsp: ocsp, files: domains, sets: map[string]*trust.CRL{}, revoked: map[string]trust.Revocation{}}
 	return t, t.renew(nil)
 }
 
 // renew replaces the fetched CRLs, given by their domain. The CRLs in the operator's
 // files stay.
 func (t *Trust) renew(fetched map[string][]*trust.CRL) error {
-	next := &inForce{domains: t.files.WithCRLs(fetched), crls: []hubpolicy.CRL{}}
+	t.renewing.Lock()
+	defer t.renewing.Unlock()
+	t.fetched = fetched
+	return t.rebuild()
+}
+
+// addRevoked adds a responder's report that a certificate is revoked to the CRLs.
+func (t *Trust) addRevoked(r trust.Revocation) error {
+	t.renewing.Lock()
+	defer t.renewing.Unlock()
+	key := revokedKey(r)
+	if before, ok := t.revoked[key]; ok && !r.At.After(before.At) {
+		return nil
+	}
+	t.revoked[key] = r
+	return t.rebuild()
+}
+
+// rebuild replaces current. The caller holds renewing.
+func (t *Trust) rebuild() error {
+	revoked := slices.Collect(maps.Values(t.revoked))
+	next := &inForce{domains: t.files.WithCRLs(t.fetched).WithRevoked(revoked), crls: []hubpolicy.CRL{}}
 	sets := map[string]*trust.CRL{}
 	for _, name := range next.domains.Names() {
 		for _, crl := range next.domains.CRLs(name) {
