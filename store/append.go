@@ -18,7 +18,7 @@ type request struct {
 	err    error
 }
 
-// queue holds the requests that the next commit takes along.
+// queue holds the requests for the next commit.
 type queue struct {
 	mu       sync.Mutex
 	requests []*request
@@ -38,18 +38,19 @@ func (q *queue) take() []*request {
 	return taken
 }
 
-// keptEntries is how many bytes of memory stay for the entries of the next
-// commit: memory that was just in use costs less than new.
+// keptEntries is the size of the largest buffer that is kept for the next
+// commit's entries, in bytes. Reusing memory costs less than allocating it.
 const keptEntries = 32 << 10
 
-var errNotTried = errors.New("a record that was to be written with it panicked")
+var errNotTried = errors.New("sealing another record of the same commit panicked")
 
-// Append adds a record and returns when it is on disk. seal makes it, given
-// its sequence number and the link that the record before it returned (nil for
-// the first); it returns the record, at most MaxRecordSize bytes, and its own
-// link of LinkSize bytes. When anything fails the sequence number is not
-// spent. seal may run in another caller's goroutine and must not use s: what
-// is appended while a commit runs goes to disk together, in the next.
+// Append adds a record and returns when it is on disk. It calls seal with the
+// record's sequence number and the previous record's link (nil for the first).
+// seal returns the record, at most MaxRecordSize bytes, and its link of
+// LinkSize bytes. If Append fails, the sequence number is used again.
+//
+// Records that are appended during a commit go to disk together in the next
+// commit. So seal may run in another caller's goroutine. It must not use s.
 func (s *Store) Append(seal func(seq uint64, prev []byte) (record, link []byte, err error)) (seq uint64, err error) {
 	r := &request{seal: seal, err: errNotTried}
 	s.queue.add(r)
@@ -64,7 +65,7 @@ func (s *Store) Append(seal func(seq uint64, prev []byte) (record, link []byte, 
 	return r.seq, nil
 }
 
-// commitQueue seals and writes all that wait. The caller holds s.commit.
+// commitQueue seals and writes all waiting records. The caller holds s.commit.
 func (s *Store) commitQueue() {
 	requests := s.queue.take()
 	for _, r := range requests {
@@ -107,22 +108,23 @@ func (s *Store) commitQueue() {
 func (r *request) check(space int64) error {
 	switch {
 	case len(r.link) != LinkSize:
-		return fmt.Errorf("link of %d bytes", len(r.link))
+		return fmt.Errorf("the link has %d bytes, not %d", len(r.link), LinkSize)
 	case len(r.record) > MaxRecordSize:
-		return fmt.Errorf("record of %d bytes, more than %d", len(r.record), MaxRecordSize)
+		return fmt.Errorf("the record has %d bytes, more than %d", len(r.record), MaxRecordSize)
 	case r.cost() > space:
 		return ErrFull
 	}
 	return nil
 }
 
-// cost is what a record takes in the file, in whole pages, at most maxCost.
+// cost is the space of a record in the file, in bytes of whole pages, at most
+// maxCost.
 func (r *request) cost() int64 {
 	return (int64(len(r.record)) + entryHead + 2*pageSize - 1) / pageSize * pageSize
 }
 
-// write puts all of a commit on disk: what was appended, acknowledged and
-// deleted since the last. The caller holds s.commit.
+// write commits what was appended, acknowledged and deleted since the last
+// commit. The caller holds s.commit.
 func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) error {
 	s.mu.Lock()
 	last := s.last
@@ -164,10 +166,10 @@ func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) er
 	return nil
 }
 
-// update is the database's, and sees to what a failed commit left. What is on
-// disk then is not known (the sync may have failed after the write), but
-// nobody was told of more than last: the next update begins by doing away with
-// the rest. f must write the tail.
+// update runs f in a transaction and cleans up after a failed commit. Such a
+// commit may or may not be on disk, because the sync can fail after the write.
+// No caller was told that its records are on disk, so the next update first
+// deletes all records after last. f must write the tail.
 func (s *Store) update(last tail, f func(tx *bolt.Tx) error) error {
 	err := s.database.update(func(tx *bolt.Tx) error {
 		if s.touchedPages.Add(1) > releaseAfterPages {
@@ -180,7 +182,7 @@ func (s *Store) update(last tail, f func(tx *bolt.Tx) error) error {
 				return err
 			}
 			if last.newer(there) {
-				return s.fail(errors.New("the disk has lost what it had taken"))
+				return s.fail(errors.New("the disk lost a commit that it had confirmed"))
 			}
 			if err := deleteAfter(tx, last.sequence); err != nil {
 				return err

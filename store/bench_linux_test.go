@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// benchRecord is of a sealed visit's size with a token for evidence.
+// benchRecord has the size of a sealed visit with a token as evidence.
 var benchRecord = make([]byte, 6500)
 
 func sealBench(uint64, []byte) ([]byte, []byte, error) {
 	return benchRecord, make([]byte, LinkSize), nil
 }
 
-// BenchmarkAppendBacklog appends while nobody acknowledges. For a visit in
+// BenchmarkAppendBacklog appends without acknowledgements. For a visit in
 // steady state see package sidebyside.
 func BenchmarkAppendBacklog(b *testing.B) {
 	s := open(b, outbox(b))
@@ -30,7 +30,7 @@ func BenchmarkAppendBacklog(b *testing.B) {
 	m.report()
 }
 
-// BenchmarkAppendParallel shows what group commit gives.
+// BenchmarkAppendParallel measures group commit.
 func BenchmarkAppendParallel(b *testing.B) {
 	s := open(b, outbox(b))
 	b.SetParallelism(8)
@@ -43,7 +43,7 @@ func BenchmarkAppendParallel(b *testing.B) {
 	})
 }
 
-// measurement is of what a mean time does not show.
+// measurement collects the single times, because a mean hides the slow ones.
 type measurement struct {
 	b       *testing.B
 	laps    []time.Time
@@ -52,11 +52,11 @@ type measurement struct {
 
 func measure(b *testing.B) *measurement { return &measurement{b: b, written: written(b)} }
 
-// lap begins an operation.
+// lap starts an operation and ends the one before.
 func (m *measurement) lap() { m.laps = append(m.laps, time.Now()) }
 
-// report adds the times' median and 99th percentile, and the bytes that went
-// to the disk.
+// report reports the times' median and 99th percentile, and the bytes that were
+// written to the disk.
 func (m *measurement) report() {
 	m.lap()
 	var times []time.Duration
@@ -69,7 +69,7 @@ func (m *measurement) report() {
 	m.b.ReportMetric(float64(written(m.b)-m.written)/float64(len(times)), "disk-B/op")
 }
 
-// written is how many bytes this process had the kernel write to disks so far.
+// written returns how many bytes this process has written to disks so far.
 func written(b *testing.B) (bytes int64) {
 	text, err := os.ReadFile("/proc/self/io")
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"os"
 )
 
-// check tells whether a file can be given to bbolt, and whether it holds what
-// an outbox must: every record from the tail's first to its newest, unaltered.
-// It reads all of the file that is in use. A file of another format passes as
-// far as it is whole: see migrate.
+// check fails if bbolt must not open a file, or if the file is not a complete
+// outbox with every record from the tail's first to its newest, unaltered. It
+// reads all pages in use. A file of another format passes if its pages are
+// valid: see migrate.
 func check(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -29,10 +29,10 @@ func check(path string) error {
 		return fmt.Errorf("%w: no meta page is valid", ErrDamaged)
 	}
 	if roots[0].end > im.pages {
-		return fmt.Errorf("%w: it is cut short", ErrDamaged)
+		return fmt.Errorf("%w: its end is missing", ErrDamaged)
 	}
 	if roots[0].free != noFreelist {
-		return fmt.Errorf("%w: another program wrote to it", ErrSchema) // ours keeps no such list
+		return fmt.Errorf("%w: another program wrote to it", ErrSchema) // this package stores no free list
 	}
 	w := walker{image: im, end: roots[0].end, seen: make([]bool, roots[0].end)}
 	buckets := map[string]element{}
@@ -42,7 +42,7 @@ func check(path string) error {
 		case e.bucket && len(e.key) == 8:
 			return w.bucket(e, func(inner element) error {
 				if !bytes.Equal(inner.key, e.key) {
-					return fmt.Errorf("%w: record %d is not where it should be", ErrDamaged, sequence(e.key))
+					return fmt.Errorf("%w: record %d is in the wrong place", ErrDamaged, sequence(e.key))
 				}
 				return top.add(inner)
 			})
@@ -56,13 +56,14 @@ func check(path string) error {
 	}
 	t, err := w.outbox(buckets, top)
 	if errors.Is(err, errMissing) && im.scan().tail.first == 0 {
-		return fmt.Errorf("%w: it is no outbox", ErrSchema)
+		return fmt.Errorf("%w: it is not an outbox", ErrSchema)
 	}
 	if err != nil || len(roots) == 2 {
 		return err
 	}
-	// One meta page is torn, by a cut in the last commit or worse. bbolt would
-	// go back to the commit before, and forget what may have been promised.
+	// One meta page is invalid, after a power cut in the last commit or other
+	// damage. bbolt would go back to the previous commit and lose records that
+	// Append may have confirmed.
 	if newest := im.scan().tail; newest.newer(t) {
 		return fmt.Errorf("%w: its last commit is torn", ErrDamaged)
 	}
@@ -77,11 +78,11 @@ func newImage(f *os.File) (image, error) {
 	return image{file: f, pages: uint64(info.Size()) / pageSize}, nil
 }
 
-// errMissing is of a bucket that every outbox has.
+// errMissing says that a bucket is missing that every outbox has.
 var errMissing = fmt.Errorf("%w: a bucket is missing", ErrDamaged)
 
-// outbox checks what the buckets hold, beside the records at the top, and
-// gives the tail.
+// outbox checks the content of the named buckets, compares the records with the
+// tail, and returns the tail.
 func (w *walker) outbox(buckets map[string]element, records sequenceRun) (t tail, err error) {
 	names := [][]byte{metaBucket, cursorsBucket, deadLettersBucket}
 	var format uint64
@@ -131,14 +132,14 @@ func (w *walker) outbox(buckets map[string]element, records sequenceRun) (t tail
 	return t, err
 }
 
-// run is a row of records without a gap.
+// sequenceRun is a range of records without a gap.
 type sequenceRun struct {
-	first, last uint64 // 0 when there are none
+	first, last uint64 // 0 when there is no record
 }
 
 func (r *sequenceRun) add(e element) error {
 	if len(e.key) != 8 || r.last != 0 && sequence(e.key) != r.last+1 {
-		return fmt.Errorf("%w: record %d is not where it should be", ErrDamaged, r.last+1)
+		return fmt.Errorf("%w: record %d is in the wrong place", ErrDamaged, r.last+1)
 	}
 	r.last = sequence(e.key)
 	if r.first == 0 {
@@ -148,7 +149,7 @@ func (r *sequenceRun) add(e element) error {
 	return err
 }
 
-// check holds the records against what the tail says of them.
+// check compares the records with the tail.
 func (r sequenceRun) check(t tail) error {
 	if r.first == 0 {
 		r = sequenceRun{first: t.sequence + 1, last: t.sequence}
@@ -162,7 +163,7 @@ func (r sequenceRun) check(t tail) error {
 	return nil
 }
 
-// walker visits the pages that a root leads to, each at most once.
+// walker visits the pages below a root, each at most once.
 type walker struct {
 	image
 	end  uint64
@@ -171,17 +172,17 @@ type walker struct {
 
 var errTwice = errors.New("a page is used twice")
 
-// bucket visits the elements of a bucket's leaves, none of which may be
-// buckets: no format has any there.
+// bucket visits the elements of a bucket's leaf pages. It fails at a nested
+// bucket, because no format has one.
 func (w *walker) bucket(e element, leaf func(element) error) error {
 	flat := func(inner element) error {
 		if inner.bucket {
-			return fmt.Errorf("%w: bucket %q", ErrDamaged, e.key)
+			return fmt.Errorf("%w: bucket %q holds another bucket", ErrDamaged, e.key)
 		}
 		return leaf(inner)
 	}
 	if len(e.value) < bucketHead {
-		return fmt.Errorf("%w: bucket %q", ErrDamaged, e.key)
+		return fmt.Errorf("%w: bucket %q has no header", ErrDamaged, e.key)
 	}
 	if id := order.Uint64(e.value); id != 0 {
 		return w.tree(id, nil, nil, flat)
@@ -198,8 +199,9 @@ func (w *walker) bucket(e element, leaf func(element) error) error {
 	return nil
 }
 
-// tree visits the leaves below a page, in order. All keys must be at least
-// from, and less than to (nil: no bound). It ends, as no page comes twice.
+// tree visits the leaf pages below a page, in order. All keys must be at least
+// from and less than to (nil: no bound). It always ends, because it fails at a
+// page that comes a second time.
 func (w *walker) tree(id uint64, from, to []byte, leaf func(element) error) error {
 	p, err := w.page(id)
 	if err != nil {
@@ -216,7 +218,7 @@ func (w *walker) tree(id uint64, from, to []byte, leaf func(element) error) erro
 		return err
 	}
 	if n := len(elements); n > 0 && (bytes.Compare(elements[0].key, from) < 0 || to != nil && bytes.Compare(elements[n-1].key, to) >= 0) {
-		return fmt.Errorf("%w: page %d has keys of another's", ErrDamaged, id)
+		return fmt.Errorf("%w: page %d has keys of another page", ErrDamaged, id)
 	}
 	for i, e := range elements {
 		if p.flags == leafPage {

@@ -10,7 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// TestCheckNamesWhatIsWrong takes single facts of a sound file away.
+// TestCheckNamesWhatIsWrong changes one fact at a time in an undamaged file.
 func TestCheckNamesWhatIsWrong(t *testing.T) {
 	sound, records := history(t, 3)
 	change := func(f func(tx *bolt.Tx) error) func(*testing.T, string) {
@@ -32,14 +32,14 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	}{
 		{"nothing", func(*testing.T, string) {}, ""},
 		{"record missing", change(func(tx *bolt.Tx) error { return tx.DeleteBucket(key(14)) }),
-			"file is damaged: record 14 is not where it should be"},
+			"file is damaged: record 14 is in the wrong place"},
 		{"newest record missing", change(func(tx *bolt.Tx) error { return tx.DeleteBucket(key(15)) }),
 			"file is damaged: records 15 to 15 are missing"},
 		{"record under another number", change(func(tx *bolt.Tx) error {
 			return tx.Bucket(key(14)).Put(key(14), bytes.Clone(getEntry(tx, 13)))
 		}), "file is damaged: record 14"},
-		{"record of nobody", change(func(tx *bolt.Tx) error { return tx.Bucket(key(15)).Put([]byte("x"), nil) }),
-			"file is damaged: record 15 is not where it should be"},
+		{"record with a wrong key", change(func(tx *bolt.Tx) error { return tx.Bucket(key(15)).Put([]byte("x"), nil) }),
+			"file is damaged: record 15 is in the wrong place"},
 		{"bucket missing", change(func(tx *bolt.Tx) error { return tx.DeleteBucket(cursorsBucket) }),
 			"file is damaged: a bucket is missing: cursors"},
 		{"bucket within", change(func(tx *bolt.Tx) error {
@@ -79,8 +79,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
-// FuzzCheck: what passes can be given to bbolt, which panics on a damaged
-// file; what does not can be salvaged or not, but does no harm.
+// FuzzCheck: bbolt must be able to open each file that passes check. A file that
+// does not pass must not make Salvage panic.
 func FuzzCheck(f *testing.F) {
 	file, _ := history(f, 3)
 	roots, err := image{file: bytes.NewReader(file), pages: 2}.roots()

@@ -10,21 +10,21 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// compactFrom is the size in bytes of the free pages from which on compaction
-// pays: less is soon used again.
+// compactFrom is the least size of the free pages for which compaction is worth
+// its cost, in bytes. Fewer pages are soon used again.
 const compactFrom = 8 << 20
 
-// Sparse tells whether Compact pays: the larger part of the file is free, and
-// it is worth a commit.
+// Sparse reports whether Compact is worth its cost: more than half of the file
+// is free, and at least compactFrom bytes.
 func (s *Store) Sparse() bool {
 	used, free, err := s.pages()
 	return err == nil && free > used && free >= compactFrom
 }
 
-// Compact writes the outbox anew, in a file without free pages, which takes
-// the old one's place. Appends wait meanwhile. When ctx ends before the new
-// file is in place, Compact gives up, with ctx's error and nothing changed. A
-// power cut leaves one file or the other, whole.
+// Compact copies the outbox to a new file without free pages and replaces the
+// old file by it. Appends wait meanwhile. If ctx ends before the replacement,
+// Compact returns ctx's error and changes nothing. After a power cut there is
+// the old file or the new one, complete.
 func (s *Store) Compact(ctx context.Context) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
@@ -62,17 +62,15 @@ func (s *Store) compact(ctx context.Context) error {
 	s.file.Lock()
 	defer s.file.Unlock()
 	if err := install(s.path+".new", s.path); err != nil {
-		// Which of the two has the name now is not known, nor whether it
-		// still has it after a cut.
-		return errors.Join(s.fail(fmt.Errorf("cannot tell which file is the outbox: %w", err)), fresh.Close())
+		// Either file may have the name now, and a power cut may change that.
+		return errors.Join(s.fail(fmt.Errorf("cannot determine which file is the outbox: %w", err)), fresh.Close())
 	}
 	old := s.db
 	s.db = fresh
 	return old.Close()
 }
 
-// copyTo writes all that s holds into an empty database, in commits of some
-// records each.
+// copyTo copies s into an empty database, in commits of salvageBatch records.
 func (s *Store) copyTo(ctx context.Context, fresh *bolt.DB) error {
 	if err := migrate(fresh, migrations, 0); err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// lockFile takes the lock that goes with the path, not with the database: the
-// database's own goes with the file, which creation and repair replace.
+// lockFile takes the lock of an outbox's path. bbolt's own lock belongs to the
+// database file, which creation and repair replace.
 func lockFile(path string, wait time.Duration) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -36,15 +36,15 @@ func lockFile(path string, wait time.Duration) (*os.File, error) {
 	}
 }
 
-// Existed tells whether there ever was an outbox at path: the file of its lock
-// stays when its own is gone.
+// Existed reports whether there ever was an outbox at path. The lock file stays
+// when the outbox's file is gone.
 func Existed(path string) bool {
 	_, err := os.Stat(path + ".lock")
 	return err == nil
 }
 
-// create makes an empty outbox under another name and gives it its own when
-// it is whole on disk: while a bbolt file is made, a power cut can ruin it.
+// create makes an empty outbox under another name and renames it to path when
+// it is on disk, because a power cut can damage a new bbolt file.
 func create(path string) error { return createAs(path, fill) }
 
 func createAs(path string, fill func(*bolt.DB) error) error {
@@ -62,8 +62,8 @@ func createAs(path string, fill func(*bolt.DB) error) error {
 	return install(path+".new", path)
 }
 
-// openFresh makes an empty database. One of that name is left from an attempt
-// that was cut short.
+// openFresh creates an empty database. It first removes a file of that name,
+// which an interrupted attempt left.
 func openFresh(path string, maxSize int) (*bolt.DB, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -73,8 +73,8 @@ func openFresh(path string, maxSize int) (*bolt.DB, error) {
 
 func fill(db *bolt.DB) error { return migrate(db, migrations, 0) }
 
-// install renames a synced file and syncs its folder, without which the new
-// name may be lost.
+// install renames a synced file to path and syncs the folder, so that a power
+// cut cannot undo the renaming.
 func install(fresh, path string) error {
 	if err := os.Rename(fresh, path); err != nil {
 		return err

@@ -7,16 +7,17 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Cursor is the newest record that a consumer has dealt with, 0 if none.
+// Cursor returns the newest record that a consumer has processed, 0 before the
+// first.
 func (s *Store) Cursor(consumer string) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cursors[consumer]
 }
 
-// Advance moves a consumer's cursor forward, never back. It is written with
-// the next commit, so that after a crash a consumer may get the last records
-// again. Advance fails when it is told of a record that there is not.
+// Advance moves a consumer's cursor forward, never back. The cursor is written
+// with the next commit, so a consumer may get the last records again after a
+// crash. Advance fails if the record does not exist.
 func (s *Store) Advance(consumer string, through uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +49,7 @@ func readCursors(tx *bolt.Tx) (map[string]uint64, error) {
 	cursors := map[string]uint64{}
 	err := tx.Bucket(cursorsBucket).ForEach(func(name, at []byte) error {
 		if len(at) != 8 {
-			return fmt.Errorf("%w: cursor %q", ErrDamaged, name)
+			return fmt.Errorf("%w: cursor %q has %d bytes", ErrDamaged, name, len(at))
 		}
 		cursors[string(name)] = sequence(at)
 		return nil

@@ -12,10 +12,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// exchange puts a new file, filled by fill, in the place of a damaged one, and
-// gives the name that this has then, "" if there is none. If it fails nothing
-// is changed.
-func replaceDamaged(path string, at time.Time, fill func(damaged image, db *bolt.DB) error) (aside string, err error) {
+// replaceDamaged replaces a damaged file by a new one that fill fills. It
+// returns the damaged file's new name, or "" if there was no file. If it fails,
+// nothing is changed.
+func replaceDamaged(path string, at time.Time, fill func(damaged image, db *bolt.DB) error) (damagedPath string, err error) {
 	lock, err := lockFile(path+".lock", lockWait)
 	if err != nil {
 		return "", err
@@ -44,27 +44,28 @@ func replaceDamaged(path string, at time.Time, fill func(damaged image, db *bolt
 	if err := errors.Join(err, db.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(path+".new"))
 	}
-	// A second name first, then the old name to the new file: at no moment
-	// is there no file, for which Open would make an empty one.
+	// Link the damaged file to its new name first. Then rename the new file to
+	// path. So there is a file at path at any moment; if there were none, Open
+	// would create an empty outbox.
 	if gone {
 		return "", install(path+".new", path)
 	}
-	if aside, err = linkUnused(path, damagedName(path, at)); err != nil {
+	if damagedPath, err = linkUnused(path, damagedName(path, at)); err != nil {
 		return "", err
 	}
-	return aside, errors.Join(install(path+".new", path), removeOldDamaged(path, aside))
+	return damagedPath, errors.Join(install(path+".new", path), removeOldDamaged(path, damagedPath))
 }
 
-// maxDamagedFiles is how many damaged files are kept, so that a disk that goes on
-// failing is not filled by them.
+// maxDamagedFiles is how many damaged files are kept, so that a disk that fails
+// again and again does not fill up.
 const maxDamagedFiles = 3
 
 func damagedName(path string, at time.Time) string {
 	return path + ".damaged-" + at.UTC().Format("20060102T150405Z")
 }
 
-// tidy removes the oldest of the damaged files but for the newest, however old
-// a machine without a clock says that this is.
+// removeOldDamaged removes the oldest damaged files. It never removes newest,
+// whose date may be the oldest if the machine has no valid clock.
 func removeOldDamaged(path, newest string) error {
 	names, err := filepath.Glob(path + ".damaged-*")
 	if err != nil {
@@ -78,14 +79,14 @@ func removeOldDamaged(path, newest string) error {
 	return err
 }
 
-// secondName links a file to a name, or to one with a number behind it: a
-// machine without a clock can come by the same date again.
+// linkUnused links a file to name. If name exists it appends a number, because
+// a machine without a valid clock can have the same date twice.
 func linkUnused(path, name string) (string, error) {
-	for n, aside := 2, name; ; n++ {
-		err := os.Link(path, aside)
+	for n, unused := 2, name; ; n++ {
+		err := os.Link(path, unused)
 		if !errors.Is(err, fs.ErrExist) || n > 1000 {
-			return aside, err
+			return unused, err
 		}
-		aside = fmt.Sprintf("%s-%d", name, n)
+		unused = fmt.Sprintf("%s-%d", name, n)
 	}
 }

@@ -14,25 +14,25 @@ import (
 
 // database is a bbolt file whose disk may fail while it is open.
 //
-// bbolt reads by mapped memory: a page that the disk does not give is a signal
-// (SIGBUS), and one that is not what was written may be a panic. Either is an
-// error here, after which the file must be opened, and checked, anew. Only
-// what bbolt reads in a goroutine of its own, all of the file after a commit
-// that failed, ends the process instead.
+// bbolt reads through mapped memory. A page that the disk cannot read raises a
+// signal (SIGBUS), and a page with other content can make bbolt panic. This
+// type turns both into errors, after which the file must be opened and checked
+// again. It cannot catch faults in bbolt's own goroutine, which reads the whole
+// file after a failed commit: they end the process.
 type database struct {
 	path    string
 	maxSize int                     // in bytes
-	check   func(path string) error // whether bbolt can be given the file
+	check   func(path string) error // fails if bbolt must not open the file
 
-	file sync.RWMutex // held for writing while db is exchanged, by who may update
-	db   *bolt.DB     // closed while it cannot be opened after failed
+	file sync.RWMutex // write-locked while db is replaced; the caller of update does that
+	db   *bolt.DB     // closed if it could not be opened again after a failed commit
 
-	failed     bool                  // the last commit did; of who may update
-	broken     atomic.Pointer[error] // why nothing works until the file is opened anew
-	deadlocked atomic.Bool           // bbolt has its locks, perhaps for ever
+	failed     bool                  // the last commit failed; used only by update
+	broken     atomic.Pointer[error] // set once the file must be closed and opened again
+	deadlocked atomic.Bool           // a transaction holds bbolt's locks, perhaps for ever
 }
 
-// open opens what is on the disk.
+// open checks and opens the file as it is on disk.
 func (d *database) open() error {
 	if err := syncAndReread(d.path); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (d *database) open() error {
 	return err
 }
 
-// view is bbolt's.
+// view runs f in a read-only transaction.
 func (d *database) view(f func(tx *bolt.Tx) error) error {
 	d.file.RLock()
 	defer d.file.RUnlock()
@@ -69,8 +69,9 @@ func (d *database) view(f func(tx *bolt.Tx) error) error {
 	return err
 }
 
-// update is bbolt's, for one at a time. A transaction that panics is left as it
-// is, for to roll it back bbolt would read all of the file: it keeps its locks.
+// update runs f in a writing transaction. Callers serialize their calls. If the
+// transaction panics, update does not roll it back, because bbolt would read
+// the whole file for that. The transaction keeps bbolt's locks.
 func (d *database) update(f func(tx *bolt.Tx) error) (err error) {
 	if err := d.ready(); err != nil {
 		return err
@@ -78,7 +79,7 @@ func (d *database) update(f func(tx *bolt.Tx) error) (err error) {
 	panicked := true
 	defer func() {
 		if panicked {
-			if err == nil { // and not for the file's sake
+			if err == nil { // f panicked with something that catchFaults does not catch
 				err = errFault
 			}
 			d.deadlocked.Store(true)
@@ -99,15 +100,15 @@ func (d *database) update(f func(tx *bolt.Tx) error) (err error) {
 		return err
 	})
 	if errors.Is(err, bolterrors.ErrMaxSizeReached) {
-		return ErrFull // found before anything is written
+		return ErrFull // bbolt returns it before it writes anything
 	}
 	return err
 }
 
-// ready opens the file anew, from the disk, when the last commit failed. After
-// a sync that failed the kernel's memory may hold what the disk does not, and
-// no later sync tells (fsync(2)): who went on would build on it. It is tried
-// again at each use until the disk works.
+// ready opens the file again, from the disk, after a failed commit. After a
+// failed sync the page cache can differ from the disk, and no later sync
+// reports that (fsync(2)), so the cached pages must not be used. If opening
+// fails, the next use tries again.
 func (d *database) ready() error {
 	if broken := d.broken.Load(); broken != nil {
 		return *broken
@@ -117,26 +118,27 @@ func (d *database) ready() error {
 	}
 	d.file.Lock()
 	defer d.file.Unlock()
-	_ = d.db.Close() // the try before may have
+	_ = d.db.Close() // may be closed already by an earlier attempt
 	switch err := d.open(); {
 	case errors.Is(err, ErrDamaged):
 		return d.fail(err)
 	case err != nil:
-		return fmt.Errorf("cannot open it anew after a write that failed: %w", err)
+		return fmt.Errorf("cannot open the file again after a failed write: %w", err)
 	}
 	d.failed = false
 	return nil
 }
 
-// breaks gives the error that everything ends in from now on.
+// fail marks the database as broken and returns the error that all later calls
+// return. The first cause is kept.
 func (d *database) fail(why error) error {
 	err := fmt.Errorf("%w: %w", ErrBroken, why)
 	d.broken.CompareAndSwap(nil, &err)
 	return *d.broken.Load()
 }
 
-// close lets the file go, but where bbolt would wait for ever: then it goes
-// with the process.
+// close closes the file, unless bbolt would wait for ever for its own locks.
+// In that case the file is closed when the process ends.
 func (d *database) close() error {
 	if d.db == nil || d.deadlocked.Load() {
 		return nil
@@ -144,17 +146,18 @@ func (d *database) close() error {
 	return d.db.Close()
 }
 
-// errFault is of what bbolt met in the file, or did not get of it.
+// errFault says that bbolt read a bad page, or could not read one.
 var errFault = errors.New("the disk failed under an open file")
 
-// guard runs what reads mapped memory.
+// catchFaults runs f, which reads mapped memory, and turns faults and bbolt's
+// panics into errFault.
 func catchFaults(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
 		case interface{ Addr() uintptr }: // see debug.SetPanicOnFault
-			err = fmt.Errorf("%w: it does not give all of what is mapped", errFault)
+			err = fmt.Errorf("%w: a mapped page cannot be read", errFault)
 		case runtime.Error: // such as an index beyond a page
 			err = fmt.Errorf("%w: %w", errFault, p)
 		case string: // bbolt's own

@@ -8,19 +8,20 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// maxDeadLetters is how many records are kept aside at most.
+// maxDeadLetters is how many dead letters an outbox holds.
 const maxDeadLetters = 100
 
-// Park puts another record in the place of one that nobody takes, and keeps
-// that one aside: see Parked. standIn makes it, given the link of the record
-// before (nil if that is not known any more) and the link that the record
-// after it follows, which the place keeps. A record is parked once; the
-// record must be pending, and there is room for 100.
+// MoveToDeadLetters moves a pending record that its receiver refuses to the
+// dead letters and puts a stand-in in its place. standIn returns the stand-in.
+// It gets the previous record's link (nil if that record was deleted) and the
+// record's own link, which stays in place because the next record refers to it.
+// MoveToDeadLetters fails if the record is not pending, if it was moved before,
+// or if the outbox holds 100 dead letters.
 func (s *Store) MoveToDeadLetters(seq uint64, standIn func(prev, link []byte) (record []byte, err error)) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	if err := s.moveToDeadLetters(seq, standIn); err != nil {
-		return fmt.Errorf("cannot park record %d: %w", seq, err)
+		return fmt.Errorf("cannot move record %d to the dead letters: %w", seq, err)
 	}
 	return nil
 }
@@ -33,16 +34,16 @@ func (s *Store) moveToDeadLetters(seq uint64, standIn func(prev, link []byte) ([
 	case closed:
 		return ErrClosed
 	case seq <= acked || seq > last.sequence:
-		return errors.New("it is not pending")
+		return errors.New("the record is not pending")
 	}
-	s.uncheckedSpace = 0 // what is kept aside takes room too
+	s.uncheckedSpace = 0 // the dead letter takes space too
 	return s.update(last, func(tx *bolt.Tx) error {
-		aside := tx.Bucket(deadLettersBucket)
-		if aside.Get(deadLetterKey(seq)) != nil {
-			return errors.New("it was parked before")
+		letters := tx.Bucket(deadLettersBucket)
+		if letters.Get(deadLetterKey(seq)) != nil {
+			return errors.New("the record was moved before")
 		}
-		if aside.Stats().KeyN >= maxDeadLetters {
-			return errors.New("too many are")
+		if letters.Stats().KeyN >= maxDeadLetters {
+			return fmt.Errorf("the outbox holds %d dead letters already", maxDeadLetters)
 		}
 		entry := bytes.Clone(getEntry(tx, seq))
 		link, _, err := decodeEntry(seq, entry)
@@ -60,20 +61,20 @@ func (s *Store) moveToDeadLetters(seq uint64, standIn func(prev, link []byte) ([
 			return err
 		}
 		if len(record) > MaxRecordSize {
-			return fmt.Errorf("record of %d bytes, more than %d", len(record), MaxRecordSize)
+			return fmt.Errorf("the stand-in has %d bytes, more than %d", len(record), MaxRecordSize)
 		}
 		if err := tx.DeleteBucket(key(seq)); err != nil {
 			return err
 		}
 		return errors.Join(
-			aside.Put(deadLetterKey(seq), entry),
+			letters.Put(deadLetterKey(seq), entry),
 			putEntry(tx, seq, encodeEntry(seq, link, record)),
 			writeTail(tx, last),
 		)
 	})
 }
 
-// Parked gives the records that were parked, in order.
+// DeadLetters returns the records that were moved to the dead letters, in order.
 func (s *Store) DeadLetters() (records []Record, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(deadLettersBucket).ForEach(func(k, entry []byte) error {
@@ -83,10 +84,11 @@ func (s *Store) DeadLetters() (records []Record, err error) {
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot read parked records: %w", err)
+		return nil, fmt.Errorf("cannot read dead letters: %w", err)
 	}
 	return records, nil
 }
 
-// deadLetterKey is told by its length from that of the record in its place.
+// deadLetterKey is one byte longer than the key of the stand-in, so that
+// Salvage can distinguish them.
 func deadLetterKey(sequence uint64) []byte { return append([]byte("p"), key(sequence)...) }

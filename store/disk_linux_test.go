@@ -13,9 +13,9 @@ import (
 
 func init() { processes["full disk"] = fillDisk }
 
-// fillDisk appends 3 records, 3 while every write beyond some pages fails as
-// on a full disk, and one after. It says how many of the second 3 failed. It
-// is a process of its own because the limit is one of processes.
+// fillDisk appends 3 records, then 3 while every write beyond some pages fails
+// as on a full disk, then one more. It prints how many of the second 3 failed.
+// It is a separate process because the limit applies to the whole process.
 func fillDisk(path string) error {
 	s, err := Open(path, Options{})
 	if err != nil {
@@ -59,8 +59,8 @@ func fillDisk(path string) error {
 	return s.Close()
 }
 
-// TestDiskFull: while nothing can be written Append fails, at whatever page
-// that is, and when it can again it goes on as if nothing had been.
+// TestDiskFull: Append fails while the disk is full, whichever page cannot be
+// written. When there is space again it works as before.
 func TestDiskFull(t *testing.T) {
 	someFailed := 0
 	for pages := range 8 {

@@ -10,9 +10,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// TestFaultWhileOpen: a page that is mapped and cannot be had, here because
-// somebody cut the file short, is an error, and the last thing that the open
-// outbox does. What it then is shows when it is opened anew.
+// TestFaultWhileOpen: a mapped page that cannot be read, here because the file
+// was truncated, is an error. The open outbox then refuses everything. Opening
+// it again checks the file.
 func TestFaultWhileOpen(t *testing.T) {
 	for name, use := range map[string]func(*Store) error{
 		"read": func(s *Store) error { _, err := s.Pending(0, 99); return err },

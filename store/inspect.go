@@ -5,21 +5,21 @@ import (
 	"os"
 )
 
-// Inspection is what a file of an outbox holds, read without opening it.
+// Inspection describes an outbox file that was read without being opened.
 type Inspection struct {
 	Position
-	Lost   []Range // records that should be there and cannot be read
-	Damage error   // why Open would not take the file, nil if it would
+	Lost   []Range // records that should be in the file and cannot be read
+	Damage error   // the error that Open would return, or nil
 }
 
-// Examine reads a file, such as a copy, as far as it can be read, sound or
-// damaged, and gives each with its records in order. It changes nothing and
-// takes no lock; of a file that is being written to it may see a part. When
-// nothing says where the outbox stood it fails with ErrNoTrace.
+// Inspect reads an outbox file, such as a copy, even if it is damaged. It calls
+// each with every readable record, in order. It changes nothing and takes no
+// lock, so it may see half of a commit in a file that is in use. It fails with
+// ErrNoTrace when the file has no readable tail.
 func Inspect(path string, each func(Record) error) (Inspection, error) {
 	x, err := inspect(path, each)
 	if err != nil {
-		return Inspection{}, fmt.Errorf("cannot examine outbox %s: %w", path, err)
+		return Inspection{}, fmt.Errorf("cannot inspect outbox %s: %w", path, err)
 	}
 	return x, nil
 }

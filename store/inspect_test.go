@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestExamine reads a file that is open, a damaged one, and garbage.
-func TestExamine(t *testing.T) {
+// TestInspect reads a file that is open, a damaged one, and garbage.
+func TestInspect(t *testing.T) {
 	path := outbox(t)
 	s := openWith(t, path, Options{Keep: 2})
 	for range 3 {
@@ -36,7 +36,7 @@ func TestExamine(t *testing.T) {
 	}
 	same := func(a, b Record) bool { return a.Sequence == b.Sequence && bytes.Equal(a.Data, b.Data) }
 	if x.Position != s.Position() || x.Damage != nil || x.Lost != nil || !slices.EqualFunc(records, all, same) {
-		t.Errorf("examined %+v, %d records of %d", x, len(records), len(all))
+		t.Errorf("inspected %+v, %d records of %d", x, len(records), len(all))
 	}
 
 	file, err := os.ReadFile(path)
@@ -55,20 +55,20 @@ func TestExamine(t *testing.T) {
 	x, records = look(damaged)
 	lost := []Range{{all[2].Sequence, all[3].Sequence}}
 	if !errors.Is(x.Damage, ErrDamaged) || !slices.Equal(x.Lost, lost) || len(records) != len(all)-2 {
-		t.Errorf("examined %+v, %d records", x, len(records))
+		t.Errorf("inspected %+v, %d records", x, len(records))
 	}
 
 	if err := os.WriteFile(damaged, bytes.Repeat([]byte("garbage!"), 4096), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Inspect(damaged, nil); !errors.Is(err, ErrNoTrace) {
-		t.Errorf("examined garbage: %v", err)
+		t.Errorf("inspected garbage: %v", err)
 	}
 }
 
-// TestBegin: what cannot be salvaged, or is gone, is begun anew behind the
-// numbers that may have been given.
-func TestBegin(t *testing.T) {
+// TestRebuild: the new outbox of a file that is missing or cannot be salvaged
+// continues after all numbers that may have been assigned.
+func TestRebuild(t *testing.T) {
 	path := outbox(t)
 	for _, want := range []string{path + ".damaged-20261122T120000Z", path + ".damaged-20261122T120000Z-2", ""} {
 		err := os.WriteFile(path, bytes.Repeat([]byte("garbage!"), 4096), 0o600)
@@ -80,12 +80,12 @@ func TestBegin(t *testing.T) {
 		}
 		begun, err := Rebuild(path, noon, Range{41, 1043}, replaceText)
 		if err != nil || begun.DamagedFile != want || begun.Kept != 0 || !slices.Equal(begun.Lost, []Range{{41, 1043}}) {
-			t.Fatalf("begun with %+v, %v, want %s", begun, err, want)
+			t.Fatalf("rebuilt with %+v, %v, want %s", begun, err, want)
 		}
 		s := openWith(t, path, Options{})
 		expectPosition(t, s, Position{First: 41, Acked: 40, Last: 1043})
 		if records := pending(t, s, 0, 2000); len(records) != 1003 || string(records[1002].Data) != "lost 1043" {
-			t.Errorf("begun with %d records", len(records))
+			t.Errorf("rebuilt with %d records", len(records))
 		}
 		if seq := add(t, s, "a"); seq != 1044 {
 			t.Errorf("appended as %d", seq)
@@ -96,7 +96,7 @@ func TestBegin(t *testing.T) {
 	}
 	for _, none := range []Range{{}, {0, 3}, {4, 3}} {
 		if _, err := Rebuild(path, noon, none, replaceText); err == nil {
-			t.Errorf("begun with %v lost", none)
+			t.Errorf("rebuilt with %v lost", none)
 		}
 	}
 }

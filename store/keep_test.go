@@ -26,8 +26,8 @@ func expectPosition(t testing.TB, s *Store, want Position) {
 	}
 }
 
-// TestKeep: the newest that were acknowledged stay, and are still there, and
-// still acknowledged, after a restart.
+// TestKeep keeps the newest acknowledged records. After a restart they are
+// still there and still acknowledged.
 func TestKeep(t *testing.T) {
 	path := outbox(t)
 	s := openWith(t, path, Options{Keep: 3})
@@ -51,8 +51,8 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// TestRequiredConsumer: what it has not dealt with is not deleted, whoever
-// else has it, also over a restart; another consumer holds nothing.
+// TestRequiredConsumer keeps acknowledged records until a required consumer has
+// processed them, also across a restart. Another consumer keeps no record.
 func TestRequiredConsumer(t *testing.T) {
 	path := outbox(t)
 	o := Options{Required: []string{"backend"}}
@@ -81,8 +81,8 @@ func TestRequiredConsumer(t *testing.T) {
 	expectPosition(t, s, Position{First: 7, Acked: 6, Last: 7})
 }
 
-// TestLevels: what is kept makes way before the outbox is low, and it is full
-// while there is still room for what is on its way.
+// TestLevels deletes kept records before the level is Low, and reports Full
+// while there is still space for the outcomes of running visits.
 func TestLevels(t *testing.T) {
 	s := openWith(t, outbox(t), Options{MaxSize: MinMaxSize, Keep: 1 << 30})
 	level := func() Level {
@@ -132,8 +132,8 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestHeadroom: a disk that others fill makes the outbox full, but not for
-// what fits into pages that it already has.
+// TestHeadroom: when other programs fill the disk, the outbox is full except
+// for its own free pages.
 func TestHeadroom(t *testing.T) {
 	s := openWith(t, outbox(t), Options{})
 	var free int64 = DefaultHeadroom + 1<<40
@@ -157,13 +157,13 @@ func TestHeadroom(t *testing.T) {
 	}
 	s.disk = func() (int64, error) { return 0, os.ErrPermission }
 	if l, err := s.Level(); l != Full || !errors.Is(err, os.ErrPermission) {
-		t.Errorf("%v, %v on a disk that does not tell", l, err)
+		t.Errorf("%v, %v when the free disk space is unknown", l, err)
 	}
 }
 
-// TestLooks: an append looks at the room where little is left of it, and but
-// now and then where there is ample room.
-func TestLooks(t *testing.T) {
+// TestSpaceChecks: an append checks the space each time when little is left, and
+// now and then when there is plenty.
+func TestSpaceChecks(t *testing.T) {
 	s := openWith(t, outbox(t), Options{})
 	var free int64 = DefaultHeadroom + 1<<40
 	looks := 0
@@ -172,7 +172,7 @@ func TestLooks(t *testing.T) {
 		add(t, s, strings.Repeat("x", 7000))
 	}
 	if looks < 2 || looks > 10 {
-		t.Errorf("%d looks at the room for 300 records", looks)
+		t.Errorf("%d checks of the space for 300 records", looks)
 	}
 	free = DefaultHeadroom + reserve + s.limit/4 + 10_000
 	if _, err := s.Level(); err != nil {
@@ -183,11 +183,11 @@ func TestLooks(t *testing.T) {
 		add(t, s, strings.Repeat("x", 7000))
 	}
 	if looks != 10 {
-		t.Errorf("%d looks for 10 records where little room is left", looks)
+		t.Errorf("%d checks for 10 records when little space is left", looks)
 	}
 }
 
-// TestCompact: the file shrinks and nothing is lost, nor the place.
+// TestCompact shrinks the file and keeps all records, cursors and numbers.
 func TestCompact(t *testing.T) {
 	path := outbox(t)
 	s := openWith(t, path, Options{Keep: 5})
@@ -216,10 +216,10 @@ func TestCompact(t *testing.T) {
 	given, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Compact(given); !errors.Is(err, context.Canceled) {
-		t.Errorf("a compaction that was given up: %v", err)
+		t.Errorf("a cancelled compaction: %v", err)
 	}
 	if _, err := os.Stat(path + ".new"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("what it wrote takes room: %v", err)
+		t.Errorf("the cancelled compaction left its file: %v", err)
 	}
 	if err := s.Compact(t.Context()); err != nil {
 		t.Fatal(err)
@@ -242,12 +242,12 @@ func TestCompact(t *testing.T) {
 			t.Errorf("record %d changed", want[i].Sequence)
 		}
 	}
-	if parked, err := s.DeadLetters(); err != nil || len(parked) != 1 {
-		t.Errorf("%d are parked, %v", len(parked), err)
+	if letters, err := s.DeadLetters(); err != nil || len(letters) != 1 {
+		t.Errorf("%d dead letters, %v", len(letters), err)
 	}
 }
 
-// TestCompactWithoutRoom: nothing is changed where two files do not fit.
+// TestCompactWithoutRoom changes nothing when a second file does not fit.
 func TestCompactWithoutRoom(t *testing.T) {
 	s := openWith(t, outbox(t), Options{})
 	add(t, s, "a")
@@ -257,8 +257,8 @@ func TestCompactWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestFolderLostInCompaction: when it is not known which file is the outbox
-// nothing more is promised.
+// TestFolderLostInCompaction: when it is unknown which file is the outbox,
+// Append fails.
 func TestFolderLostInCompaction(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "state")
 	if err := os.Mkdir(folder, 0o700); err != nil {
@@ -279,7 +279,7 @@ func TestFolderLostInCompaction(t *testing.T) {
 	}
 }
 
-func TestPark(t *testing.T) {
+func TestMoveToDeadLetters(t *testing.T) {
 	path := outbox(t)
 	s := openWith(t, path, Options{Keep: 9})
 	for range 4 {
@@ -303,14 +303,14 @@ func TestPark(t *testing.T) {
 		"too large":             s.MoveToDeadLetters(2, func(_, _ []byte) ([]byte, error) { return make([]byte, MaxRecordSize+1), nil }),
 	} {
 		if err == nil {
-			t.Errorf("parked: %s", name)
+			t.Errorf("moved to the dead letters: %s", name)
 		}
 	}
 	if err := s.MoveToDeadLetters(3, standIn); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.MoveToDeadLetters(3, standIn); err == nil {
-		t.Error("parked twice")
+		t.Error("a record was moved to the dead letters twice")
 	}
 	seq := add(t, s, "after")
 	if err := s.Close(); err != nil {
@@ -322,8 +322,8 @@ func TestPark(t *testing.T) {
 	if len(got) != 4 || string(got[1].Data) != "stand-in" || string(got[2].Data) != string(before[2].Data) || got[3].Sequence != seq {
 		t.Errorf("pending: %v", got)
 	}
-	parked, err := s.DeadLetters()
-	if err != nil || len(parked) != 1 || parked[0].Sequence != 3 || string(parked[0].Data) != string(before[1].Data) {
-		t.Errorf("parked: %v, %v", parked, err)
+	letters, err := s.DeadLetters()
+	if err != nil || len(letters) != 1 || letters[0].Sequence != 3 || string(letters[0].Data) != string(before[1].Data) {
+		t.Errorf("dead letters: %v, %v", letters, err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The environment can make the test binary another process, on an outbox.
+// An environment variable makes the test binary run one of these processes.
 const (
 	processName = "SMARTKIOSK_TEST_PROCESS"
 	processPath = "SMARTKIOSK_TEST_OUTBOX"
@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeUntilKilled appends from four goroutines, acknowledges some way behind,
-// and says what it was told is durable, a line each.
+// writeUntilKilled appends from four goroutines and acknowledges older records.
+// It prints a line for each record that Append confirmed.
 func writeUntilKilled(path string) error {
 	s, err := Open(path, Options{})
 	if err != nil {
@@ -97,7 +97,7 @@ func TestKilledWriter(t *testing.T) {
 			t.Fatalf("round %d: %d records, of %d that were durable", round, len(records), told)
 		}
 		if first := records[0]; first.Sequence > told {
-			t.Fatalf("round %d: record %d is gone, which nobody acknowledged", round, first.Sequence-1)
+			t.Fatalf("round %d: the unacknowledged record %d is missing", round, first.Sequence-1)
 		}
 		prev, _ := strings.CutPrefix(string(records[0].Data), fmt.Sprintf("%d ", records[0].Sequence))
 		prev, _, _ = strings.Cut(prev, " ")

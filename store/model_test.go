@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestModel holds the outbox against a slice in memory, through appends,
-// refused appends, acknowledgements, parking, compaction, closes and crashes.
+// TestModel compares the outbox with a slice in memory, through appends, failed
+// appends, acknowledgements, dead letters, compaction, closes and crashes.
 func TestModel(t *testing.T) {
 	folder := t.TempDir()
 	var runs int
@@ -33,7 +33,7 @@ func TestModel(t *testing.T) {
 		var (
 			records []Record // all that were ever appended
 			acked   uint64
-			parked  = map[uint64]bool{}
+			moved   = map[uint64]bool{}
 			link    []byte
 		)
 		t.Repeat(map[string]func(*rapid.T){
@@ -79,11 +79,11 @@ func TestModel(t *testing.T) {
 				seq := rapid.Uint64Range(acked+1, uint64(len(records))).Draw(t, "park")
 				standIn := []byte("stand-in")
 				err := s.MoveToDeadLetters(seq, func(_, _ []byte) ([]byte, error) { return standIn, nil })
-				if again := parked[seq] || len(parked) == maxDeadLetters; (err != nil) != again {
-					t.Fatalf("parked %d: %v", seq, err)
+				if again := moved[seq] || len(moved) == maxDeadLetters; (err != nil) != again {
+					t.Fatalf("moving record %d to the dead letters: %v", seq, err)
 				}
 				if err == nil {
-					parked[seq] = true
+					moved[seq] = true
 					records[seq-1].Data = standIn
 				}
 			},
@@ -94,7 +94,7 @@ func TestModel(t *testing.T) {
 				reopen(t)
 			},
 			"crash": func(t *rapid.T) {
-				// What a killed process leaves: nothing is flushed any more.
+				// Simulate a killed process: nothing more is flushed.
 				if err := s.db.Close(); err != nil {
 					t.Fatal(err)
 				}

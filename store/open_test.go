@@ -29,7 +29,7 @@ func TestInUse(t *testing.T) {
 	open(t, path)
 }
 
-// TestInUseByAnother: a program that takes bbolt's own lock only.
+// TestInUseByAnother opens an outbox while a program holds only bbolt's lock.
 func TestInUseByAnother(t *testing.T) {
 	path := outbox(t)
 	if err := open(t, path).Close(); err != nil {
@@ -45,8 +45,8 @@ func TestInUseByAnother(t *testing.T) {
 	}
 }
 
-// TestCreationCutShort: what a power cut left of a file in the making is
-// neither used nor in the way.
+// TestCreationCutShort: a file that a power cut left during creation is removed
+// and not used.
 func TestCreationCutShort(t *testing.T) {
 	path := outbox(t)
 	if err := os.WriteFile(path+".new", []byte("half a file"), 0o600); err != nil {
@@ -137,11 +137,12 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 	if _, err := Open(outbox(t), Options{MaxSize: MinMaxSize - 1}); err == nil {
-		t.Error("MaxSize too small was taken")
+		t.Error("Open accepted a MaxSize that is too small")
 	}
 }
 
-// TestMigration: a file is brought to the newest format in one step, or left.
+// TestMigration brings a file to the newest format in one commit or changes
+// nothing.
 func TestMigration(t *testing.T) {
 	path := outbox(t)
 	s := open(t, path)
@@ -172,8 +173,8 @@ func TestMigration(t *testing.T) {
 	}
 }
 
-// TestFormat1 opens a file as the first version of this package left it, with
-// records 1 and 2 acknowledged and 3 and 4 waiting.
+// TestFormat1 opens a file of this package's first version with records 1 and 2
+// acknowledged, 3 and 4 pending.
 func TestFormat1(t *testing.T) {
 	file, err := os.ReadFile("testdata/format1.db")
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settle puts all that the kernel keeps of a file on the disk, and has it read
-// from there from now on: what is found in it then is what a power cut leaves.
-// The file must not be mapped.
+// syncAndReread writes a file's cached pages to the disk and drops them from
+// the page cache, so that later reads return what a power cut would leave. The
+// file must not be mapped.
 func syncAndReread(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -19,18 +19,18 @@ func syncAndReread(path string) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // only what a failed sync left needs it
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // matters only after a failed sync
 	return nil
 }
 
-// forgetMost is the largest file that forget drops, in bytes: reading more
-// than that again costs more than it spares.
+// dropPageCacheMax is the size of the largest file that dropPageCache handles,
+// in bytes. For a larger file, reading it again costs more than it saves.
 const dropPageCacheMax = 4 << 20
 
-// forget drops a synced file from the page cache. What was written or read in
-// one go, newer kernels keep as one unit, and each later write of one page of
-// it dirties all of them: 16 KiB for a meta page of 4 KiB. bbolt reads page by
-// page, so that they become units of their own.
+// dropPageCache drops a synced file from the page cache. Newer kernels cache
+// what was read or written in one go as one unit (a large folio), and a later
+// write of one page dirties the whole unit: 16 KiB for a meta page of 4 KiB.
+// bbolt reads page by page, so the pages come back as units of one page.
 func dropPageCache(path string) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -38,14 +38,14 @@ func dropPageCache(path string) {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.Size() <= dropPageCacheMax {
-		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // advice: nothing rests on it
+		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // only advice: correctness does not depend on it
 	}
 }
 
-// release gives back the memory in which the file is mapped, up to size, in
-// bytes: pages that were looked at count as the process's own until somebody
-// else needs the memory. What is looked at again comes from the page cache.
-// The caller holds a transaction, so that the mapping stays.
+// releaseMapping releases the first size bytes of the memory into which the
+// file is mapped. Pages that were read count as the process's memory until the
+// kernel needs them. Later reads get the pages from the page cache again. The
+// caller holds a transaction, so that the mapping stays.
 func releaseMapping(db *bolt.DB, size int64) {
 	_, _, _ = unix.Syscall(unix.SYS_MADVISE, db.Info().Data, uintptr(size), unix.MADV_DONTNEED)
 }

@@ -8,9 +8,9 @@ import (
 	"io"
 )
 
-// This file reads a bbolt file without bbolt, page by page, and believes
-// nothing it reads. bbolt does believe its file: on a damaged one it panics,
-// also in goroutines of its own, where nobody can recover.
+// This file reads a bbolt file without bbolt, page by page, and validates all
+// that it reads. bbolt does not: on a damaged file it panics, also in its own
+// goroutines, where a caller cannot recover.
 //
 // The format is that of bbolt's internal/common (page.go, meta.go, inode.go,
 // bucket.go), version 2. All numbers are in the machine's byte order.
@@ -32,22 +32,22 @@ const (
 	noFreelist   = 1<<64 - 1
 )
 
-// image is a file seen as pages.
+// image gives access to the pages of a file.
 type image struct {
 	file  io.ReaderAt
 	pages uint64 // whole ones
 }
 
-// root is what a meta page says.
+// root is the content of a meta page.
 type root struct {
-	page uint64 // of the root bucket
-	free uint64 // page of the list of free pages
-	end  uint64 // first page that was never used
+	page uint64 // the page of the root bucket
+	free uint64 // the page of the free list
+	end  uint64 // the first page that was never used
 	txid uint64
 }
 
-// roots gives what the valid ones of the two meta pages say, the newest first.
-// It tells of a page that the disk does not give, which bbolt could not bear.
+// roots returns the content of the valid meta pages, the newest first. failed
+// is set when the disk cannot read a meta page; bbolt would crash on it.
 func (im image) roots() (found []root, failed error) {
 	for id := range min(im.pages, 2) {
 		b := make([]byte, pageHead+metaChecksum+8)
@@ -70,7 +70,7 @@ func (im image) roots() (found []root, failed error) {
 	return found, failed
 }
 
-// page is one page, with those that it flows over into.
+// page is one page with its overflow pages.
 type page struct {
 	id    uint64
 	flags uint16
@@ -80,7 +80,7 @@ type page struct {
 
 func (im image) page(id uint64) (page, error) {
 	if id < 2 || id >= im.pages {
-		return page{}, fmt.Errorf("%w: no page %d", ErrDamaged, id)
+		return page{}, fmt.Errorf("%w: page %d does not exist", ErrDamaged, id)
 	}
 	head := make([]byte, pageHead)
 	if _, err := im.file.ReadAt(head, int64(id*pageSize)); err != nil {
@@ -90,7 +90,7 @@ func (im image) page(id uint64) (page, error) {
 	overflow := uint64(order.Uint32(head[12:]))
 	if order.Uint64(head) != id || p.flags != branchPage && p.flags != leafPage ||
 		overflow > maxOverflow || id+overflow >= im.pages {
-		return page{}, fmt.Errorf("%w: page %d", ErrDamaged, id)
+		return page{}, fmt.Errorf("%w: page %d has an invalid header", ErrDamaged, id)
 	}
 	p.body = make([]byte, (overflow+1)*pageSize)
 	if _, err := im.file.ReadAt(p.body, int64(id*pageSize)); err != nil {
@@ -99,25 +99,25 @@ func (im image) page(id uint64) (page, error) {
 	return p, nil
 }
 
-// unreadable is of a page that the disk does not give: no better than one with
-// something else in it.
+// unreadablePage is the error for a page that the disk cannot read. Such a page
+// counts as damaged.
 func unreadablePage(id uint64, err error) error {
 	return fmt.Errorf("%w: cannot read page %d: %w", ErrDamaged, id, err)
 }
 
-// size is the number of pages that p takes.
+// size returns the number of pages that p takes.
 func (p page) size() uint64 { return uint64(len(p.body)) / pageSize }
 
-// element is a key with its value or, in a branch, the page where it goes on.
+// element is a key with its value or, in a branch page, with its child page.
 type element struct {
 	key, value []byte
 	child      uint64
 	bucket     bool
 }
 
-// elements takes a page apart. Keys must ascend.
+// elements decodes a page. It fails if the keys do not ascend.
 func (p page) elements() ([]element, error) {
-	bad := fmt.Errorf("%w: page %d", ErrDamaged, p.id)
+	bad := fmt.Errorf("%w: page %d has invalid elements", ErrDamaged, p.id)
 	if pageHead+p.count*elementHead > len(p.body) || p.flags == branchPage && p.count == 0 {
 		return nil, bad
 	}
@@ -147,11 +147,11 @@ func (p page) elements() ([]element, error) {
 	return elements, nil
 }
 
-// inline gives the elements of a small bucket, which is kept within its value.
+// inline returns the elements of a small bucket, which is stored in its value.
 func (e element) inline() ([]element, error) {
 	if !e.bucket || len(e.value) < bucketHead+pageHead || order.Uint64(e.value) != 0 ||
 		order.Uint16(e.value[bucketHead+8:]) != leafPage {
-		return nil, fmt.Errorf("%w: bucket %q", ErrDamaged, e.key)
+		return nil, fmt.Errorf("%w: bucket %q is invalid", ErrDamaged, e.key)
 	}
 	b := e.value[bucketHead:]
 	return page{flags: leafPage, count: int(order.Uint16(b[10:])), body: b}.elements()

@@ -7,19 +7,19 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// maxUnwritten is how many acknowledgements stay unwritten at most. Up to
-// there they wait for the next append's commit, to spare the disk a commit of
-// their own; a crash before forgets them.
+// maxUnwritten is how many acknowledgements may be unwritten. They are written
+// with the next append, so that they need no commit of their own. A crash
+// loses the unwritten ones.
 const maxUnwritten = 128
 
-// Pending gives up to limit records after a sequence number, in order, that were
-// not acknowledged. It fails with ErrDamaged at a damaged record, once it is
-// the first to be given.
+// Pending returns up to limit unacknowledged records after a sequence number,
+// in order. It stops before a damaged record, and fails with ErrDamaged when
+// the first record is damaged.
 func (s *Store) Pending(after uint64, limit int) ([]Record, error) {
 	return s.Records(max(after, s.Position().Acked), limit)
 }
 
-// Records is Pending with those that were acknowledged and are kept.
+// Records is like Pending but includes the acknowledged records that are kept.
 func (s *Store) Records(after uint64, limit int) ([]Record, error) {
 	s.mu.Lock()
 	last, closed := s.last, s.closed
@@ -53,11 +53,10 @@ func (s *Store) Records(after uint64, limit int) ([]Record, error) {
 	return records, nil
 }
 
-// Ack says that all records through a sequence number were handed over:
-// Pending gives them no more, and but for the newest Keep they are deleted. It
-// fails when it is told of a record that there is not. After a crash the last
-// of them may be pending again, so who takes them over must know one that
-// comes twice.
+// Ack acknowledges all records through a sequence number. Pending no longer
+// returns them, and all but the newest Options.Keep are deleted. Ack fails if
+// the record does not exist. After a crash the last acknowledged records may be
+// pending again, so the receiver must recognize a record that comes twice.
 func (s *Store) Ack(through uint64) error {
 	s.mu.Lock()
 	if through > s.last.sequence {
@@ -78,8 +77,8 @@ func (s *Store) Ack(through uint64) error {
 	return nil
 }
 
-// deletable is the newest record that may be deleted when so many of those
-// that everybody has are kept. The caller holds s.mu.
+// deletable returns the newest record that may be deleted in one commit if keep
+// acknowledged records stay. The caller holds s.mu.
 func (s *Store) deletable(keep uint64) uint64 {
 	through := s.acked
 	for _, name := range s.required {
@@ -89,8 +88,8 @@ func (s *Store) deletable(keep uint64) uint64 {
 	return min(through, s.last.first-1+deletedAtOnce)
 }
 
-// flush writes what was acknowledged and deletes what may be, but so many. The
-// caller holds s.commit.
+// flush writes acknowledgements and cursors, and deletes acknowledged records
+// except for the newest keep. The caller holds s.commit.
 func (s *Store) flush(keep uint64) error {
 	s.mu.Lock()
 	next, cursors := s.next(keep), s.unwritten
@@ -102,8 +101,8 @@ func (s *Store) flush(keep uint64) error {
 	return s.write(next, cursors, nil)
 }
 
-// next is the tail of the next commit, without what that appends. The caller
-// holds s.mu.
+// next returns the tail of the next commit, without the records that the commit
+// appends. The caller holds s.mu.
 func (s *Store) next(keep uint64) tail {
 	t := s.last
 	t.acked = s.acked
@@ -111,13 +110,13 @@ func (s *Store) next(keep uint64) tail {
 	return t
 }
 
-// Len is the number of records that were not acknowledged.
+// Len returns the number of unacknowledged records.
 func (s *Store) Len() int {
 	p := s.Position()
 	return int(p.Last - p.Acked)
 }
 
-// Sequence is the number of the newest record, 0 before the first.
+// Sequence returns the number of the newest record, 0 before the first.
 func (s *Store) Sequence() uint64 { return s.Position().Last }
 
 // Position gives the sequence numbers at which an outbox stands.
@@ -134,15 +133,15 @@ func (s *Store) Position() Position {
 	return Position{First: s.last.first, Acked: s.acked, Last: s.last.sequence}
 }
 
-// Changed gives a channel that is closed at the next append. Who waits for
-// records takes the channel first, then looks with Pending.
+// Changed returns a channel that is closed at the next append. A caller that
+// waits for records gets the channel first and then calls Pending.
 func (s *Store) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.changed
 }
 
-// notify wakes who waits on Changed. The caller holds s.mu.
+// notify closes the channel that Changed returned. The caller holds s.mu.
 func (s *Store) notify() {
 	close(s.changed)
 	s.changed = make(chan struct{})

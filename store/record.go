@@ -15,16 +15,16 @@ type Record struct {
 	Data     []byte
 }
 
-// LinkSize is the size in bytes of the links between records.
+// LinkSize is the size of the links between records, in bytes.
 const LinkSize = 32
 
-// An entry is a record as it is kept:
+// An entry is a record as it is stored:
 //
 //	digest 32 bytes | link 32 bytes | record
 //
-// The digest, a SHA-256 over sequence, link and record, tells damage and
-// misplacement: bbolt has no checksum over its data. It guards against
-// accidents; against forgery the records must guard themselves.
+// The digest is a SHA-256 over sequence, link and record. It detects damaged
+// and misplaced records; bbolt has no checksum over its data. It does not
+// protect against forgery: the records must do that themselves.
 const entryHead = sha256.Size + LinkSize
 
 func key(sequence uint64) []byte { return binary.BigEndian.AppendUint64(nil, sequence) }
@@ -44,7 +44,8 @@ func appendEntry(b []byte, sequence uint64, link, record []byte) []byte {
 	return b
 }
 
-// decodeEntry gives what encodeEntry took, without copying, or ErrDamaged.
+// decodeEntry splits an entry into link and record, without copying them. It
+// fails with ErrDamaged if the digest does not match.
 func decodeEntry(sequence uint64, entry []byte) (link, record []byte, err error) {
 	if len(entry) < entryHead {
 		return nil, nil, fmt.Errorf("%w: record %d", ErrDamaged, sequence)
@@ -64,17 +65,16 @@ func digest(sequence uint64, rest []byte) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// tail is where the outbox stands: what the next record follows, and what is
-// still there.
+// tail is the outbox's state: the newest record and the range that is kept.
 type tail struct {
 	sequence uint64 // of the newest record, 0 before the first
 	link     []byte // its link, nil before the first
-	first    uint64 // of the oldest record that is not deleted, sequence+1 when all are
-	acked    uint64 // the newest record that was acknowledged, 0 if none was
+	first    uint64 // the oldest record in the file, sequence+1 when there is no record
+	acked    uint64 // the newest acknowledged record, 0 before the first acknowledgement
 }
 
-// newer tells whether t is of a later commit: with more appended or, with as
-// much, more deleted or acknowledged.
+// newer reports whether t is from a later commit than u: more was appended or,
+// with the same newest record, more was deleted or acknowledged.
 func (t tail) newer(u tail) bool {
 	if t.sequence != u.sequence {
 		return t.sequence > u.sequence
@@ -82,9 +82,9 @@ func (t tail) newer(u tail) bool {
 	return t.first+t.acked > u.first+u.acked
 }
 
-// encodeTail gives the sequence number, followed by an entry that would hold
-// first and acked as its record: a tail can be told from any other bytes, too.
-// Format 1 had no acked: what was acknowledged was deleted.
+// encodeTail returns the sequence number and an entry whose record holds first
+// and acked. Its digest distinguishes a tail from any other bytes. Format 1 had
+// no acked, because acknowledged records were deleted at once.
 func encodeTail(t tail) []byte {
 	link := t.link
 	if link == nil {

@@ -14,40 +14,40 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Records is a file of what a device keeps for itself: caches, counts, the
-// newest time it has seen. None of it is anybody else's only copy, so it is
-// apart from the outbox, whose records are: it may grow and be thrown away
-// without them. Its methods may be called from any goroutine.
+// Records is a file of the device's own data: caches, counters, the newest time
+// that it has seen. It can be thrown away, unlike the outbox, which may hold
+// the only copy of a record. Therefore they are separate files. The methods of
+// Records may be called from any goroutine.
 //
-// A value is kept as digest (SHA-256 over bucket, key and value) | value.
+// A value is stored as digest (SHA-256 over bucket, key and value) | value.
 type Records struct {
 	database
 	lock *os.File
-	put  sync.Mutex // held by who updates the database
+	put  sync.Mutex // held during updates of the database
 }
 
 const (
-	// MaxValueSize is the largest value in bytes.
+	// MaxValueSize is the size of the largest value, in bytes.
 	MaxValueSize = 1 << 20
 
 	maxRecordsSize = 256 << 20
 )
 
-// At the top of the file stand buckets:
+// The file's top-level buckets:
 //
 //	"records" → bucket NUL key → digest | value
 //	"meta"    → see schemaKey
 var recordsBucket = []byte("records")
 
-// recordsMigrations are as migrations. Format 1 had no number.
+// recordsMigrations is like migrations. Format 1 had no format number.
 var recordsMigrations = []func(tx *bolt.Tx) error{
 	func(tx *bolt.Tx) error { _, err := tx.CreateBucket(recordsBucket); return err },
 	func(tx *bolt.Tx) error { _, err := tx.CreateBucket(metaBucket); return err },
 }
 
-// OpenRecords opens the file at path, or makes an empty one. It fails with
-// ErrInUse, within a second, when another process has it open, and with
-// ErrDamaged when it is not whole: then see SetAside.
+// OpenRecords opens the file at path and creates it if it does not exist. It
+// fails with ErrInUse, within a second, when another process has the file open,
+// and with ErrDamaged when it is damaged. MoveDamaged makes way for a new file.
 func OpenRecords(path string) (*Records, error) {
 	r := &Records{database: database{path: path, maxSize: maxRecordsSize, check: checkRecords}}
 	if err := r.open(); err != nil {
@@ -80,8 +80,8 @@ func (r *Records) open() (err error) {
 
 func fillRecords(db *bolt.DB) error { return migrate(db, recordsMigrations, 1) }
 
-// checkRecords tells whether a file can be given to bbolt and holds what it
-// was given. It reads all of the file that is in use.
+// checkRecords fails if bbolt must not open a file, or if a value is damaged. It
+// reads all pages in use.
 func checkRecords(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -97,7 +97,7 @@ func checkRecords(path string) error {
 		return err
 	}
 	if len(roots) == 0 || roots[0].end > im.pages || roots[0].free != noFreelist {
-		return fmt.Errorf("%w: it does not begin as it should, or is cut short", ErrDamaged)
+		return fmt.Errorf("%w: its meta pages are invalid or its end is missing", ErrDamaged)
 	}
 	w := walker{image: im, end: roots[0].end, seen: make([]bool, roots[0].end)}
 	found := false
@@ -125,20 +125,19 @@ func checkRecords(path string) error {
 	return err
 }
 
-var errNoRecords = fmt.Errorf("%w: it is no file of records", ErrSchema)
+var errNoRecords = fmt.Errorf("%w: it is not a file of records", ErrSchema)
 
-// SetAside moves a damaged file out of the way, under a name with the date,
-// and gives that name; of those of before it keeps the last two. What it held
-// is lost to the device.
-func MoveDamaged(path string, at time.Time) (aside string, err error) {
-	aside = damagedName(path, at)
-	if err := errors.Join(os.Rename(path, aside), removeOldDamaged(path, aside)); err != nil {
-		return "", fmt.Errorf("cannot set records aside: %w", err)
+// MoveDamaged renames a damaged file to a name with the date and returns that
+// name. It keeps two older damaged files. The device loses the file's data.
+func MoveDamaged(path string, at time.Time) (damagedPath string, err error) {
+	damagedPath = damagedName(path, at)
+	if err := errors.Join(os.Rename(path, damagedPath), removeOldDamaged(path, damagedPath)); err != nil {
+		return "", fmt.Errorf("cannot move damaged records %s: %w", path, err)
 	}
-	return aside, nil
+	return damagedPath, nil
 }
 
-// Get gives the value of a key in a bucket, nil if there is none.
+// Get returns the value of a key in a bucket, or nil if the key is missing.
 func (r *Records) Get(bucket, key string) (value []byte, err error) {
 	err = r.view(func(tx *bolt.Tx) error {
 		k := recordKey(bucket, key)
@@ -156,8 +155,8 @@ func (r *Records) Get(bucket, key string) (value []byte, err error) {
 	return value, nil
 }
 
-// Each calls f with the keys of a bucket, ascending, and their values, which
-// are f's for the call alone. f must not use r.
+// Each calls f with each key of a bucket, ascending, and its value. The value
+// is valid only during the call. f must not use r.
 func (r *Records) Each(bucket string, f func(key string, value []byte) error) error {
 	return r.view(func(tx *bolt.Tx) error {
 		prefix := recordKey(bucket, "")
@@ -175,8 +174,8 @@ func (r *Records) Each(bucket string, f func(key string, value []byte) error) er
 	})
 }
 
-// Put writes values of a bucket, all or none, and returns when they are on
-// disk. A nil value deletes its key. Names of buckets have no NUL.
+// Put writes all values or none to a bucket, and returns when they are on disk.
+// A nil value deletes its key. A bucket's name must not contain NUL.
 func (r *Records) Put(bucket string, values map[string][]byte) error {
 	r.put.Lock()
 	defer r.put.Unlock()
@@ -191,7 +190,7 @@ func (r *Records) Put(bucket string, values map[string][]byte) error {
 				continue
 			}
 			if len(value) > MaxValueSize {
-				return fmt.Errorf("value of %d bytes, more than %d", len(value), MaxValueSize)
+				return fmt.Errorf("the value of %q has %d bytes, more than %d", key, len(value), MaxValueSize)
 			}
 			if err := b.Put(k, encodeValue(k, value)); err != nil {
 				return err
@@ -205,7 +204,7 @@ func (r *Records) Put(bucket string, values map[string][]byte) error {
 	return nil
 }
 
-// Close lets the file go.
+// Close closes the file.
 func (r *Records) Close() error {
 	if err := errors.Join(r.database.close(), r.lock.Close()); err != nil {
 		return fmt.Errorf("cannot close records %s: %w", r.path, err)

@@ -36,7 +36,7 @@ func TestRecords(t *testing.T) {
 		}
 	}
 	if err := r.Put("a", map[string][]byte{"1": []byte("changed"), "4": append(large, 'x')}); err == nil {
-		t.Error("a value that is too large is no error")
+		t.Error("Put accepted a value that is too large")
 	}
 	if err := r.Put("a", map[string][]byte{"2": nil, "never": nil}); err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestRecords(t *testing.T) {
 
 	r = openRecords(t, path)
 	if v, err := r.Get("a", "1"); string(v) != "one" || err != nil {
-		t.Errorf("after a write of which a part failed: %q, %v", v, err)
+		t.Errorf("after a write with one invalid value: %q, %v", v, err)
 	}
 	for _, key := range [][2]string{{"a", "2"}, {"a", "9"}, {"b", "1"}} {
 		if v, err := r.Get(key[0], key[1]); v != nil || err != nil {
@@ -70,8 +70,8 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// Any byte of a value or a page's head that changed is found, and no program
-// is brought down by it; set aside, the file makes way for a new one.
+// A changed byte in a value or a page's header is detected and crashes no
+// program. MoveDamaged makes way for a new file.
 func TestRecordsDamaged(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "records.db")
@@ -103,7 +103,7 @@ func TestRecordsDamaged(t *testing.T) {
 	}
 	aside, err := store.MoveDamaged(path, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	if err != nil || !strings.HasSuffix(aside, ".damaged-20260102T030405Z") {
-		t.Fatalf("set aside as %s, %v", aside, err)
+		t.Fatalf("moved to %s, %v", aside, err)
 	}
 	if v, err := openRecords(t, path).Get("policy", "current"); v != nil || err != nil {
 		t.Errorf("the new file has %q, %v", v, err)

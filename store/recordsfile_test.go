@@ -22,8 +22,8 @@ func keepRecords(t *testing.T, path string) *Records {
 	return r
 }
 
-// TestRecordsFormat1 opens a file as the first version of this package left
-// it, which had no number of its format, and keeps it from going back.
+// TestRecordsFormat1 opens a file of this package's first version, which had no
+// format number. After the migration the first version refuses the file.
 func TestRecordsFormat1(t *testing.T) {
 	file, err := os.ReadFile("testdata/records1.db")
 	if err != nil {
@@ -62,9 +62,10 @@ func TestRecordsFormat1(t *testing.T) {
 	}
 }
 
-// TestRecordsAnyPageOverwritten: what is given is what was put, or the file is
-// damaged; no page brings a program down. Without one of the first two pages
-// the records are as before the last write, as after a power cut in that.
+// TestRecordsAnyPageOverwritten damages each page in turn: the values are as
+// they were put, or the file counts as damaged, and no program crashes. Without
+// one of the two meta pages the values are those before the last write, as after
+// a power cut during that write.
 func TestRecordsAnyPageOverwritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	r := keepRecords(t, path)

@@ -8,37 +8,37 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Salvaged is what Salvage or Begin found.
+// Salvaged is the result of Salvage or Rebuild.
 type Salvaged struct {
-	Kept        int     // records that are in the new file
-	Lost        []Range // those that are not, ascending
-	DamagedFile string  // where the damaged file is now
+	Kept        int     // the number of records in the new file that were read from the old one
+	Lost        []Range // the records that could not be read, ascending
+	DamagedFile string  // the damaged file's new name
 }
 
-// Range is a row of sequence numbers, both ends included.
+// Range is a range of sequence numbers, both ends included.
 type Range struct{ From, Through uint64 }
 
-// ErrNoTrace says that nothing in a file tells where the outbox stood.
-var ErrNoTrace = fmt.Errorf("%w: nothing says where it stood", ErrDamaged)
+// ErrNoTrace says that a file has no readable tail.
+var ErrNoTrace = fmt.Errorf("%w: its tail cannot be read", ErrDamaged)
 
-// Salvage makes a sound outbox of a damaged one: all that can still be read
-// goes into a new file, which takes the old one's place; the old one is kept
-// beside it, under a name with the date. Lost records leave no gap: replace
-// makes the record that stands in the place of each, as Append's seal does,
-// but with a nil prev also where the link of the record before is not known.
-// It is told the whole range that was lost there. The record after a replaced
-// one links to what was lost.
+// Salvage replaces a damaged outbox by a new one with all records that can
+// still be read. It keeps the damaged file next to the new one, with the date
+// in its name.
 //
-// Numbers through given may have been given to records (0: nobody knows). They
-// are looked at only where the damage took what says which record was the
-// newest: then all of them that are not found are lost.
+// Lost records leave no gap. For each of them Salvage calls replace, which
+// returns a stand-in and its link like Append's seal. prev is nil also where
+// the previous record's link is unknown. lost is the whole range that was lost
+// at this place. The record after a stand-in still links to the lost record.
 //
-// Records that were acknowledged last may be pending again. When not even
-// the place where the outbox stood can be found, Salvage changes nothing and
-// fails with ErrNoTrace; see Begin.
+// assigned is the newest sequence number that may have been assigned, 0 if that
+// is unknown. Salvage uses it only when the damage destroyed the newest tail.
+// Then all numbers through assigned that are not in the file are lost.
+//
+// Records that were acknowledged last may be pending again. If the file has no
+// readable tail, Salvage changes nothing and fails with ErrNoTrace; see Rebuild.
 func Salvage(path string, at time.Time, assigned uint64, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
 	var s Salvaged
-	aside, err := replaceDamaged(path, at, func(im image, db *bolt.DB) error {
+	damagedFile, err := replaceDamaged(path, at, func(im image, db *bolt.DB) error {
 		found := im.scan()
 		if found.tail.first == 0 {
 			return ErrNoTrace
@@ -53,20 +53,20 @@ func Salvage(path string, at time.Time, assigned uint64, replace func(seq uint64
 	if err != nil {
 		return Salvaged{}, fmt.Errorf("cannot salvage outbox %s: %w", path, err)
 	}
-	s.DamagedFile = aside
+	s.DamagedFile = damagedFile
 	return s, nil
 }
 
-// Begin is Salvage where nothing in the file says where the outbox stood, or
-// where there is no file, but somebody else says which numbers may be pending:
-// from the one after the last that is known to be acknowledged, to one that
-// was never exceeded.
+// Rebuild is Salvage for a file without a readable tail, or for a missing file.
+// The caller knows from elsewhere which records may be pending: from the one
+// after the last record that was certainly acknowledged, through a number that
+// no record exceeded.
 func Rebuild(path string, at time.Time, pending Range, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
 	if pending.From == 0 || pending.From > pending.Through {
-		return Salvaged{}, fmt.Errorf("cannot begin outbox %s anew: %d to %d is no range", path, pending.From, pending.Through)
+		return Salvaged{}, fmt.Errorf("cannot rebuild outbox %s: invalid range %d to %d", path, pending.From, pending.Through)
 	}
 	var s Salvaged
-	aside, err := replaceDamaged(path, at, func(im image, db *bolt.DB) error {
+	damagedFile, err := replaceDamaged(path, at, func(im image, db *bolt.DB) error {
 		found := im.scan()
 		found.tail = tail{first: pending.From, acked: pending.From - 1, sequence: pending.Through}
 		var err error
@@ -74,32 +74,31 @@ func Rebuild(path string, at time.Time, pending Range, replace func(seq uint64, 
 		return err
 	})
 	if err != nil {
-		return Salvaged{}, fmt.Errorf("cannot begin outbox %s anew: %w", path, err)
+		return Salvaged{}, fmt.Errorf("cannot rebuild outbox %s: %w", path, err)
 	}
-	s.DamagedFile = aside
+	s.DamagedFile = damagedFile
 	return s, nil
 }
 
-// place is where in the file an entry is.
+// location says where in the file an entry is.
 type location struct {
 	page  uint64
 	index int
-	inner int // its place in the inline bucket at index, -1 if that is none
+	inner int // the index in the inline bucket at index, or -1
 }
 
-// findings are the whole entries of a file, wherever they are in it.
+// findings are the valid entries of a file, wherever they are in it.
 type findings struct {
 	entries     map[uint64]location
 	deadLetters map[uint64]location
-	tail        tail   // the newest there is
-	sure        bool   // the newest root leads to a tail: there was no newer one
-	assigned    uint64 // numbers through here may have been given, if not 0
+	tail        tail   // the newest tail
+	sure        bool   // the newest root leads to a tail, so that tail is the newest
+	assigned    uint64 // numbers through this may have been assigned; 0 if unknown
 }
 
-// scan looks at every page, whether anything leads to it or not. Entries and
-// tails have digests, so nothing is taken for one that is none; but what was
-// deleted may still be found. Of two entries of one number, that to which
-// something leads is taken.
+// scan reads every page, in use or not. The digests identify entries and tails
+// for certain, but a deleted entry may still be found. If two pages have an
+// entry of the same number, scan takes the one from the page in use.
 func (im image) scan() findings {
 	f := findings{entries: map[uint64]location{}, deadLetters: map[uint64]location{}}
 	inUse, sure := im.inUse()
@@ -114,8 +113,8 @@ func (im image) scan() findings {
 	return f
 }
 
-// inUse tells which pages the newest root leads to, as far as can be seen, and
-// whether the tail is there.
+// inUse returns which pages the newest root leads to, as far as they can be
+// read, and whether the tail is among them.
 func (im image) inUse() (pages []bool, tail bool) {
 	w := walker{image: im, end: im.pages, seen: make([]bool, im.pages)}
 	roots, _ := im.roots()
@@ -158,7 +157,7 @@ func (f *findings) scanPage(im image, id uint64) {
 	}
 }
 
-// see takes an element for what its digest says that it is.
+// add records an element if it is a valid entry, dead letter or tail.
 func (f *findings) add(e element, at location) {
 	switch {
 	case e.bucket:
@@ -182,8 +181,8 @@ func (f *findings) addEntry(in map[uint64]location, seq uint64, entry []byte, at
 	}
 }
 
-// newest is the last record that there was, or may have been: a commit whose
-// tail was lost may have left it.
+// newest returns the newest record that exists or may have existed. It can be
+// newer than the tail if the newest tail was lost.
 func (f findings) newest() uint64 {
 	newest := max(f.tail.sequence, f.assigned)
 	for seq := range f.entries {
@@ -192,7 +191,8 @@ func (f findings) newest() uint64 {
 	return newest
 }
 
-// lost gives what is missing from the tail's first record to the newest.
+// lost returns the ranges that are missing between the tail's first record and
+// the newest.
 func (f findings) lost() (lost []Range) {
 	for seq := f.tail.first; seq <= f.newest(); seq++ {
 		if _, there := f.entries[seq]; there {
@@ -207,10 +207,10 @@ func (f findings) lost() (lost []Range) {
 	return lost
 }
 
-// salvageBatch is how many records one commit of the new file holds.
+// salvageBatch is the number of records in one commit to a new file.
 const salvageBatch = 500
 
-// write fills an empty file with what was found, and with replacements.
+// write fills an empty file with the findings and with stand-ins.
 func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byte) ([]byte, []byte, error)) (s Salvaged, err error) {
 	if err := migrate(db, migrations, 0); err != nil {
 		return s, err
@@ -219,7 +219,7 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 	s.Lost = lost
 	link, next := f.tail.link, f.tail.first
 	if next <= f.tail.sequence {
-		link = nil // of the record before the first, which is deleted
+		link = nil // the link of the record before the first is unknown
 	}
 	for next <= newest {
 		err := db.Update(func(tx *bolt.Tx) error {
@@ -257,8 +257,8 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 			if err != nil {
 				return err
 			}
-			// Where the original was found in its place, it is parked no
-			// more, so that it can be again.
+			// If the original was found in its own place, it is not a dead
+			// letter, and can become one again.
 			if bytes.Equal(getEntry(tx, seq), entry) {
 				continue
 			}
@@ -270,11 +270,11 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 	})
 }
 
-// replacement makes the entry that stands in the place of a record that is lost.
+// replacement returns the entry of the stand-in for a lost record.
 func replacement(seq uint64, lost Range, prev []byte, replace func(uint64, Range, []byte) ([]byte, []byte, error)) ([]byte, error) {
 	record, link, err := replace(seq, lost, prev)
 	if err == nil && len(link) != LinkSize {
-		err = fmt.Errorf("link of %d bytes", len(link))
+		err = fmt.Errorf("its link has %d bytes, not %d", len(link), LinkSize)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot replace record %d: %w", seq, err)
@@ -282,7 +282,7 @@ func replacement(seq uint64, lost Range, prev []byte, replace func(uint64, Range
 	return encodeEntry(seq, link, record), nil
 }
 
-// read fetches an entry that scan saw, and checks it anew.
+// read reads an entry that scan found and checks it again.
 func (f findings) read(im image, at location, seq uint64) ([]byte, error) {
 	p, err := im.page(at.page)
 	if err != nil {

@@ -16,16 +16,15 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// replaceText makes the records that stand for lost ones.
+// replaceText returns the stand-in for a lost record.
 func replaceText(seq uint64, _ Range, _ []byte) (record, link []byte, err error) {
 	return fmt.Appendf(nil, "lost %d", seq), bytes.Repeat([]byte{byte(seq)}, LinkSize), nil
 }
 
-// history makes an outbox with records that were deleted, some that were
-// acknowledged and some that wait, and returns its file and those that wait.
-// Records are of no less than 1 KB, as sealed events are: bbolt keeps a bucket
-// of less on its parent's page, and one page would hold both the newest record
-// and the tail that tells of it.
+// history creates an outbox with deleted, acknowledged and pending records. It
+// returns the file and the pending records. The records have at least 1 KB, as
+// sealed events do. bbolt stores a smaller bucket on its parent's page; then
+// one page would hold both the newest record and the tail.
 func history(t testing.TB, waiting int) (file []byte, records []Record) {
 	t.Helper()
 	path := outbox(t)
@@ -45,7 +44,7 @@ func history(t testing.TB, waiting int) (file []byte, records []Record) {
 	return file, pending(t, s, 0, waiting+1)
 }
 
-// recoverFile opens what is left of a file, salvaging it if need be.
+// recoverFile opens a file and salvages it if it is damaged.
 func recoverFile(t testing.TB, file []byte) (s *Store, salvaged Salvaged) {
 	t.Helper()
 	path := outbox(t)
@@ -72,8 +71,8 @@ func recoverFile(t testing.TB, file []byte) (s *Store, salvaged Salvaged) {
 	return s, salvaged
 }
 
-// checkRecovered holds an outbox against what there was: all is there, or is
-// said to be lost and replaced.
+// checkRecovered compares an outbox with its former content. Each record must
+// be there, or be reported as lost and have a stand-in.
 func checkRecovered(t testing.TB, s *Store, salvaged Salvaged, records []Record) (lost int) {
 	t.Helper()
 	first, newest := records[0].Sequence, records[len(records)-1].Sequence
@@ -99,8 +98,8 @@ func checkRecovered(t testing.TB, s *Store, salvaged Salvaged, records []Record)
 	return lost
 }
 
-// TestAnyPageOverwritten: no page of a file is so dear that more is lost than
-// the records on it, and no loss passes in silence.
+// TestAnyPageOverwritten damages each page in turn: only the records on that
+// page are lost, and each loss is reported.
 func TestAnyPageOverwritten(t *testing.T) {
 	for _, waiting := range []int{1, 9} {
 		file, records := history(t, waiting)
@@ -147,9 +146,8 @@ func overwrite(file []byte, at int, fill string) {
 	}
 }
 
-// TestCutShort: a file of which the end is gone, and with it perhaps what says
-// which record was the newest. None that was is forgotten, and no number is
-// given twice.
+// TestCutShort removes the end of a file, which may hold the newest tail. Each
+// record is found or reported as lost, and no sequence number is used twice.
 func TestCutShort(t *testing.T) {
 	file, records := history(t, 20)
 	newest := records[len(records)-1].Sequence
@@ -203,7 +201,7 @@ func TestCutShort(t *testing.T) {
 	}
 }
 
-// numbers are the sequence numbers in ranges.
+// numbers returns the sequence numbers in ranges.
 func numbers(ranges []Range) (all []uint64) {
 	for _, r := range ranges {
 		for seq := r.From; seq <= r.Through; seq++ {
@@ -227,8 +225,8 @@ func TestNothingToSalvage(t *testing.T) {
 	}
 }
 
-// TestDamagedFilesAreBounded: of many damaged files the last are kept, and the one of
-// this time, also when the clock is wrong.
+// TestDamagedFilesAreBounded keeps the last damaged files, and always the
+// newest one, even when the clock is wrong.
 func TestDamagedFilesAreBounded(t *testing.T) {
 	path := outbox(t)
 	for _, day := range []int{20, 21, 22, 23, 1} {
@@ -245,7 +243,7 @@ func TestDamagedFilesAreBounded(t *testing.T) {
 	}
 	want := []string{path + ".damaged-20261101T000000Z", path + ".damaged-20261122T000000Z", path + ".damaged-20261123T000000Z"}
 	if slices.Sort(names); !slices.Equal(names, want) {
-		t.Errorf("set aside are %q", names)
+		t.Errorf("the damaged files are %q", names)
 	}
 }
 
@@ -257,7 +255,7 @@ func TestSalvageInUse(t *testing.T) {
 	}
 }
 
-// TestSalvageOfTheWhole: what needs no salvage loses nothing by it.
+// TestSalvageOfTheWhole salvages an undamaged file: nothing is lost.
 func TestSalvageOfTheWhole(t *testing.T) {
 	file, records := history(t, 600)
 	path := outbox(t)
@@ -275,8 +273,8 @@ func TestSalvageOfTheWhole(t *testing.T) {
 	checkRecovered(t, s, salvaged, records)
 }
 
-// TestReplacementKnowsThePlace: its link is that of the record before, where
-// that is still known.
+// TestReplacementKnowsThePlace: replace gets the previous record's link where
+// that link is still known.
 func TestReplacementKnowsThePlace(t *testing.T) {
 	file, records := history(t, 3)
 	path := outbox(t)

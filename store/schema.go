@@ -10,20 +10,19 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// At the top of the file stand buckets:
+// The file's top-level buckets:
 //
 //	sequence, 8 bytes → a bucket with one key, the sequence again → entry
 //	"cursors"         → consumer → sequence, 8 bytes
 //	"meta"            → see schemaKey, tailKey
-//	"parked"          → see deadLetterKey → entry
+//	"parked"          → the dead letters, see deadLetterKey → entry
 //
-// A commit writes anew every page on the way from the top to what it changes.
-// A bucket of its own gives a record pages of its own, which are never written
-// again; beside them an append writes the one page at the top where its bucket
-// and the tail stand, and a meta page. That is 16 KiB for a visit, where a
-// record among others would be written anew with its neighbours each time one
-// is added. When some 80 records are kept, the top has pages below it, and an
-// append writes one page more.
+// A commit rewrites every page on the path from the root to the change. With a
+// bucket of its own, a record has pages that are never written again. An
+// append then writes those pages, the root page with the bucket and the tail,
+// and a meta page: 16 KiB for a visit. In a shared bucket a record would be
+// rewritten together with its neighbours at each append. From about 80 kept
+// records the root has child pages, and an append writes one page more.
 var (
 	metaBucket        = []byte("meta")
 	cursorsBucket     = []byte("cursors")
@@ -34,8 +33,8 @@ var (
 	tailKey   = []byte("tail")   // see encodeTail
 )
 
-// migrations make a file of one format into one of the next. A file is of
-// format n when the first n were applied; an empty one is of format 0.
+// migrations[n] converts a file of format n to format n+1. An empty file has
+// format 0.
 var migrations = []func(tx *bolt.Tx) error{
 	func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{eventsBucket, metaBucket, cursorsBucket} {
@@ -62,12 +61,13 @@ var migrations = []func(tx *bolt.Tx) error{
 		if err != nil {
 			return err
 		}
-		return writeTail(tx, t) // with what was acknowledged in it
+		return writeTail(tx, t) // format 1 had no acked in the tail
 	},
 }
 
-// migrate brings a file to the newest format, in one commit or not at all. One
-// without a number is of the format unnumbered; 0: of no format.
+// migrate brings a file to the newest format, in one commit or not at all. A
+// file without a format number is taken for format unnumbered; if that is 0,
+// migrate fails.
 func migrate(db *bolt.DB, steps []func(tx *bolt.Tx) error, unnumbered uint64) error {
 	var have uint64
 	err := db.View(func(tx *bolt.Tx) error {
@@ -76,7 +76,7 @@ func migrate(db *bolt.DB, steps []func(tx *bolt.Tx) error, unnumbered uint64) er
 		}
 		meta := tx.Bucket(metaBucket)
 		if meta == nil && unnumbered == 0 {
-			return fmt.Errorf("%w: it is no outbox", ErrSchema)
+			return fmt.Errorf("%w: it is not an outbox", ErrSchema)
 		}
 		if meta == nil {
 			have = unnumbered
@@ -90,7 +90,7 @@ func migrate(db *bolt.DB, steps []func(tx *bolt.Tx) error, unnumbered uint64) er
 		return err
 	}
 	if have > uint64(len(steps)) {
-		return fmt.Errorf("%w: format %d, newest known %d", ErrSchema, have, len(steps))
+		return fmt.Errorf("%w: format %d, the newest known is %d", ErrSchema, have, len(steps))
 	}
 	if have == uint64(len(steps)) {
 		return nil
@@ -105,28 +105,29 @@ func migrate(db *bolt.DB, steps []func(tx *bolt.Tx) error, unnumbered uint64) er
 	})
 }
 
-// encodeSchema gives the number of a format, followed by an entry that would
-// hold the key as its record: a number that changed by itself must not pass
-// for that of a newer program. Format 1 had the number alone.
+// encodeSchema returns a format number and an entry whose record is schemaKey.
+// The entry's digest covers the number, so that a damaged number is not taken
+// for a newer format. Format 1 had only the number.
 func encodeSchema(format uint64) []byte {
 	return append(key(format), encodeEntry(format, make([]byte, LinkSize), schemaKey)...)
 }
 
 func decodeSchema(b []byte) (format uint64, err error) {
+	bad := fmt.Errorf("%w: invalid format number", ErrDamaged)
 	if len(b) < 8 {
-		return 0, fmt.Errorf("%w: number of its format", ErrDamaged)
+		return 0, bad
 	}
 	format = binary.BigEndian.Uint64(b)
 	if len(b) == 8 && format == 1 {
 		return format, nil
 	}
-	if _, is, err := decodeEntry(format, b[8:]); err != nil || !bytes.Equal(is, schemaKey) {
-		return 0, fmt.Errorf("%w: number of its format", ErrDamaged)
+	if _, record, err := decodeEntry(format, b[8:]); err != nil || !bytes.Equal(record, schemaKey) {
+		return 0, bad
 	}
 	return format, nil
 }
 
-// putEntry adds a record, which must be there no more.
+// putEntry adds a record. It fails if the sequence number is in the file.
 func putEntry(tx *bolt.Tx, sequence uint64, entry []byte) error {
 	b, err := tx.CreateBucket(key(sequence))
 	if err != nil {
@@ -135,7 +136,7 @@ func putEntry(tx *bolt.Tx, sequence uint64, entry []byte) error {
 	return b.Put(key(sequence), entry)
 }
 
-// getEntry gives the entry of a record, nil if there is none.
+// getEntry returns the entry of a record, or nil if it is not in the file.
 func getEntry(tx *bolt.Tx, sequence uint64) []byte {
 	b := tx.Bucket(key(sequence))
 	if b == nil {
@@ -144,8 +145,8 @@ func getEntry(tx *bolt.Tx, sequence uint64) []byte {
 	return b.Get(key(sequence))
 }
 
-// deleteRange deletes records, both ends included. A commit that failed may
-// have done it all the same.
+// deleteRange deletes records, both ends included. A record may be missing,
+// because a failed commit can reach the disk all the same.
 func deleteRange(tx *bolt.Tx, from, through uint64) error {
 	for ; from <= through; from++ {
 		if err := tx.DeleteBucket(key(from)); err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
@@ -155,7 +156,7 @@ func deleteRange(tx *bolt.Tx, from, through uint64) error {
 	return nil
 }
 
-// deleteAfter deletes all records that follow one.
+// deleteAfter deletes all records with sequence numbers above last.
 func deleteAfter(tx *bolt.Tx, last uint64) error {
 	for c := tx.Cursor(); ; {
 		k, _ := c.Seek(key(last + 1))

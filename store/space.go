@@ -8,39 +8,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Level is how near an outbox is to its end.
+// Level says how much space an outbox has left.
 type Level int
 
-// The levels. Room is what may still be appended: of MaxSize, and of the disk
-// without its headroom. What was acknowledged counts as room only once it is
-// deleted, which it is when the level would be Low.
+// The levels. Space is the number of bytes that can still be appended, bounded
+// by MaxSize and by the free disk space without the headroom. Acknowledged
+// records are deleted before the level becomes Low.
 const (
 	Roomy Level = iota
-	Low         // less than a quarter of all room is left
-	Full        // what is left is for outcomes that are on their way: begin nothing new
+	Low         // less than a quarter of the space is left
+	Full        // the rest is for the outcomes of running visits: start no visit
 )
 
-// String gives the level as it is told to the hub.
+// String returns the level's name in events to the hub.
 func (l Level) String() string { return [...]string{"roomy", "low", "full"}[l] }
 
 const (
-	// reserve is the room in bytes that is left at Full: some 100 visits, or
+	// reserve is the space that is left at Full, in bytes: about 100 visits, or
 	// 8 of the largest records.
 	reserve = 8 * maxCost
-	maxCost = MaxRecordSize + 2*pageSize // of one record
+	maxCost = MaxRecordSize + 2*pageSize // of one record, in bytes
 
-	// lookAfter is how many bytes are appended, where there is ample room,
-	// before it is looked at again. What others write to the disk meanwhile is
-	// what the headroom is for.
+	// checkSpaceAfter is how many bytes are appended between two checks of the
+	// space while there is plenty. The headroom covers what other programs
+	// write to the disk meanwhile.
 	checkSpaceAfter = 1 << 20
 
-	// deletedAtOnce bounds one commit's deletions, and with them the time for
-	// which an append waits.
+	// deletedAtOnce bounds the records that one commit deletes, and so the time
+	// that an append waits for it.
 	deletedAtOnce = 1000
 )
 
-// Level tells how near the outbox is to its end. Once Full it stays so until
-// there is clearly more room, so that a kiosk does not open for one visit.
+// Level returns how much space the outbox has left. After Full it returns Full
+// until there is clearly more space, so that a kiosk does not open for a single
+// visit.
 func (s *Store) Level() (Level, error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
@@ -50,7 +51,7 @@ func (s *Store) Level() (Level, error) {
 func (s *Store) level() (Level, error) {
 	space, err := s.space()
 	if err != nil {
-		return Full, fmt.Errorf("cannot tell the room in outbox: %w", err)
+		return Full, fmt.Errorf("cannot determine the outbox's free space: %w", err)
 	}
 	end := int64(reserve)
 	if s.full {
@@ -66,9 +67,9 @@ func (s *Store) level() (Level, error) {
 	return Roomy, nil
 }
 
-// roomFor gives the bytes that so many records may take. While there is ample
-// room it spares them the look, which is a fifth of all that an append takes
-// beside waiting for the disk. The caller holds s.commit.
+// spaceFor returns the space for a number of records, in bytes. While there is
+// plenty of space it skips the check, which takes a fifth of an append's
+// processor time. The caller holds s.commit.
 func (s *Store) spaceFor(records int) (int64, error) {
 	if int64(records)*maxCost <= s.uncheckedSpace {
 		return s.uncheckedSpace, nil
@@ -76,8 +77,8 @@ func (s *Store) spaceFor(records int) (int64, error) {
 	return s.space()
 }
 
-// room gives the bytes that may still be appended. It deletes what was
-// acknowledged when little is left. The caller holds s.commit.
+// space returns the bytes that can still be appended. When little is left it
+// deletes acknowledged records first. The caller holds s.commit.
 func (s *Store) space() (int64, error) {
 	for {
 		s.mu.Lock()
@@ -108,8 +109,7 @@ func (s *Store) space() (int64, error) {
 	}
 }
 
-// pages gives the bytes of the pages that hold something, and of those that
-// did and are free for use again.
+// pages returns the bytes of the pages in use and of the free pages.
 func (s *Store) pages() (used, free int64, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
 		stats := s.db.Stats()
@@ -120,11 +120,11 @@ func (s *Store) pages() (used, free int64, err error) {
 	return used, free, err
 }
 
-// diskFree gives the bytes that may be written to the disk of a file.
+// diskFree returns the free bytes on the disk that holds path.
 func diskFree(path string) (int64, error) {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(filepath.Dir(path), &disk); err != nil {
-		return 0, fmt.Errorf("cannot tell the room on the disk: %w", err)
+		return 0, fmt.Errorf("cannot determine the disk's free space: %w", err)
 	}
 	return int64(disk.Bavail) * int64(disk.Bsize), nil
 }

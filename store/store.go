@@ -1,17 +1,17 @@
-// Package store keeps records on disk, in order, until they were handed over:
-// the kiosk's outbox. It knows nothing of what the records say. Beside them it
-// has a place for cursors and for the number of its own file format.
+// Package store is the kiosk's outbox: it keeps records on disk, in order,
+// until they are acknowledged. It does not interpret the records. The file
+// also holds consumers' cursors and the version of its own format.
 //
-// The file is a bbolt database. These choices of its settings matter:
+// The file is a bbolt database. These settings matter:
 //
-//   - Every commit is synced (no NoSync). Append returns after it.
-//   - NoFreelistSync: the list of free pages is found anew at each start and
-//     not written at each commit: one page less of wear and of waiting.
-//   - FreelistMapType: its cost does not grow with a fragmented file.
-//   - Pages of 4 KiB whatever the machine's: the two meta pages, of which one
-//     must survive a torn write, stay in sectors of their own, and a file
-//     moves between machines.
-//   - The file grows by 256 KiB instead of 16 MiB, so that MaxSize is kept.
+//   - Every commit is synced (no NoSync). Append returns after the sync.
+//   - NoFreelistSync: bbolt rebuilds the list of free pages at each start
+//     instead of writing it at each commit. That saves one page per commit.
+//   - FreelistMapType: its cost does not grow with fragmentation.
+//   - The page size is 4 KiB on every machine. The two meta pages, one of
+//     which must survive a torn write, stay in separate sectors, and a file
+//     can be moved between machines.
+//   - The file grows by 256 KiB instead of 16 MiB, so that MaxSize holds.
 package store
 
 import (
@@ -29,58 +29,61 @@ import (
 
 // Errors that a caller can act on.
 var (
-	ErrInUse   = errors.New("another process has it open")
+	ErrInUse   = errors.New("another process has the file open")
 	ErrFull    = errors.New("outbox is full")
-	ErrSchema  = errors.New("file is of a version that this program does not know")
+	ErrSchema  = errors.New("this program does not know the file's format")
 	ErrDamaged = errors.New("file is damaged")
 	ErrClosed  = errors.New("outbox is closed")
 
-	// ErrBroken is of an open outbox: its disk failed in such a way that it
-	// must be closed and opened anew, which tells whether it is damaged.
-	ErrBroken = errors.New("outbox must be opened anew")
+	// ErrBroken says that the disk failed under an open outbox. The caller
+	// must close the outbox and open it again; Open then checks the file.
+	ErrBroken = errors.New("outbox must be opened again")
 )
 
 const (
 	// DefaultMaxSize holds about 100,000 sealed visits.
 	DefaultMaxSize = 1 << 30
-	// MinMaxSize is the least MaxSize.
+	// MinMaxSize is the smallest MaxSize that Open accepts, in bytes.
 	MinMaxSize = 4 << 20
-	// MaxRecordSize is the largest record in bytes.
+	// MaxRecordSize is the size of the largest record, in bytes.
 	MaxRecordSize = 128 << 10
 
-	// DefaultHeadroom is what an outbox leaves of its disk to others.
+	// DefaultHeadroom is the disk space that an outbox leaves free for other
+	// programs, in bytes.
 	DefaultHeadroom = 64 << 20
 
 	pageSize = 4096
 	growStep = 256 << 10
 	lockWait = 400 * time.Millisecond
 
-	// releaseAfter is how many commits, or records that were read, may leave
-	// their pages in memory.
+	// releaseAfterPages is the number of commits or read records after which
+	// the store releases mapped pages, see releaseMapping.
 	releaseAfterPages = 16
 )
 
 // Options are the settings of a store.
 type Options struct {
 	// MaxSize bounds the file, in bytes; 0 means DefaultMaxSize. Append fails
-	// with ErrFull at three quarters of it: what is left lets Ack work, which
-	// needs free pages to delete by.
+	// with ErrFull at three quarters of it. The rest is for Ack, which needs
+	// free pages to delete records.
 	MaxSize int64
-	// Headroom is what is left of the disk, in bytes; 0 means DefaultHeadroom.
+	// Headroom is the disk space to leave free, in bytes; 0 means
+	// DefaultHeadroom.
 	Headroom int64
-	// Keep is how many records are kept after they were acknowledged. It is
-	// a number, not a time: a device without a clock cannot tell one. They are
-	// deleted before the outbox is Low.
+	// Keep is how many acknowledged records are kept. It is a number and not
+	// a duration because the device may have no valid clock. The store deletes
+	// these records before the outbox becomes Low.
 	Keep int
-	// Required names the consumers for whom records are kept until they have
-	// them (see Advance), though acknowledged, and though the outbox be full.
+	// Required names consumers. A record is kept until each of them has
+	// advanced past it (see Advance), even if it is acknowledged and the
+	// outbox is full.
 	Required []string
 }
 
 // Store is an open outbox. Its methods may be called from any goroutine.
 type Store struct {
 	database
-	limit    int64 // of used bytes, beyond which nothing is appended
+	limit    int64 // Append fails when more bytes than this are in use
 	headroom int64
 	keep     uint64
 	required []string
@@ -89,29 +92,29 @@ type Store struct {
 	lock *os.File
 
 	queue  queue
-	commit sync.Mutex // held by who updates the database
+	commit sync.Mutex // held during updates of the database
 
-	mu        sync.Mutex // guards what is below
+	mu        sync.Mutex // guards the fields below
 	last      tail       // as on disk
-	acked     uint64     // all up to here were acknowledged
+	acked     uint64     // the newest acknowledged record
 	cursors   map[string]uint64
-	unwritten map[string]uint64 // of cursors, what is not on disk; never added to in place
+	unwritten map[string]uint64 // cursors that are not on disk yet; replaced, never changed in place
 	changed   chan struct{}
 	closed    bool
 
-	touchedPages atomic.Int32 // pages that may be in memory, see releaseAfter
+	touchedPages atomic.Int32 // mapped pages that may be in memory, see releaseAfterPages
 
-	// Guarded by commit.
-	uncertain      bool   // after a failed commit: records after last may be on disk that nobody was told are
-	full           bool   // the level was Full when it was last looked at
-	entries        []byte // memory of the last commit's entries
-	uncheckedSpace int64  // bytes that may be appended before the room is looked at again
+	// The mutex commit guards the fields below.
+	uncertain      bool   // a commit failed: the disk may hold records after last that Append did not confirm
+	full           bool   // the last call of level returned Full
+	entries        []byte // the buffer of the last commit's entries, for the next one
+	uncheckedSpace int64  // bytes that may be appended before the space is checked again
 }
 
-// Open opens the outbox at path, or makes an empty one. It fails with
-// ErrInUse, within a second, when another Store has it open; with ErrSchema
-// when a newer program wrote it; with ErrDamaged when it is not whole: then
-// see Salvage.
+// Open opens the outbox at path and creates it if it does not exist. It fails
+// with ErrInUse, within a second, when another Store has it open; with
+// ErrSchema when a newer program wrote it; with ErrDamaged when the file is
+// damaged. Salvage repairs a damaged file.
 func Open(path string, o Options) (*Store, error) {
 	if o.MaxSize == 0 {
 		o.MaxSize = DefaultMaxSize
@@ -178,7 +181,7 @@ func openBolt(path string, maxSize int) (*bolt.DB, error) {
 	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, ErrInUse // by a program that does not take our lock
+		return nil, ErrInUse // by a program that does not use our lock file
 	case err != nil:
 		return nil, err
 	}
@@ -186,7 +189,7 @@ func openBolt(path string, maxSize int) (*bolt.DB, error) {
 	return db, nil
 }
 
-// Close writes what Ack left to be written and lets the file go.
+// Close writes outstanding acknowledgements and closes the file.
 func (s *Store) Close() error {
 	s.commit.Lock()
 	defer s.commit.Unlock()

@@ -30,7 +30,8 @@ func open(t testing.TB, path string) *Store {
 
 func outbox(t testing.TB) string { return filepath.Join(t.TempDir(), "outbox.db") }
 
-// sealText makes records that say where they stand, as a sealed event does.
+// sealText returns a record with its own sequence number and link, like a sealed
+// event.
 func sealText(text string) func(uint64, []byte) ([]byte, []byte, error) {
 	return func(seq uint64, prev []byte) ([]byte, []byte, error) {
 		record := fmt.Appendf(nil, "%d %x %s", seq, prev, text)
@@ -48,7 +49,7 @@ func add(t testing.TB, s *Store, text string) uint64 {
 	return seq
 }
 
-// checkChain fails unless the records follow one another from first on.
+// checkChain fails unless the records are consecutive from first on.
 func checkChain(t testing.TB, records []Record, first uint64, prev []byte) {
 	t.Helper()
 	for i, r := range records {
@@ -129,11 +130,11 @@ func TestAckOfTheUnknown(t *testing.T) {
 	s := open(t, outbox(t))
 	add(t, s, "a")
 	if err := s.Ack(2); err == nil || s.Len() != 1 {
-		t.Errorf("acknowledged what is not there: %v, %d pending", err, s.Len())
+		t.Errorf("acknowledging a record that does not exist: %v, %d pending", err, s.Len())
 	}
 }
 
-// TestAckSparesTheDisk: one commit a visit, and none while nothing happens.
+// TestAckSparesTheDisk: one commit for each visit, and none otherwise.
 func TestAckSparesTheDisk(t *testing.T) {
 	s := open(t, outbox(t))
 	commits := func() (txid int) {
@@ -172,7 +173,7 @@ func TestChanged(t *testing.T) {
 	first, second := s.Changed(), s.Changed()
 	select {
 	case <-first:
-		t.Fatal("woken by nothing")
+		t.Fatal("the channel was closed without an append")
 	default:
 	}
 	add(t, s, "a")
@@ -180,7 +181,7 @@ func TestChanged(t *testing.T) {
 	<-second
 	select {
 	case <-s.Changed():
-		t.Error("woken twice by one record")
+		t.Error("one record closed two channels")
 	default:
 	}
 }
@@ -205,7 +206,7 @@ func TestFailedSealSpendsNothing(t *testing.T) {
 	}
 }
 
-func TestPanicInSealHoldsNobodyUp(t *testing.T) {
+func TestPanicInSealBlocksNoOtherAppend(t *testing.T) {
 	s := open(t, outbox(t))
 	func() {
 		defer func() { _ = recover() }()
@@ -216,7 +217,7 @@ func TestPanicInSealHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// TestGroupCommit holds one commit until others wait: they go together.
+// TestGroupCommit delays one commit until others wait: those share a commit.
 func TestGroupCommit(t *testing.T) {
 	const writers = 20
 	s := open(t, outbox(t))
@@ -250,9 +251,9 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// TestFailedCommitLeavesNoGhost: after a failed commit its records may be on
-// disk all the same. They were promised to nobody, and their numbers are free.
-// What it was to delete may be gone all the same.
+// TestFailedCommitLeavesNoGhost: the records of a failed commit may be on disk
+// all the same. Append did not confirm them, so their numbers are used again.
+// Records that the commit was to delete may be gone too.
 func TestFailedCommitLeavesNoGhost(t *testing.T) {
 	path := outbox(t)
 	s := open(t, path)
@@ -314,7 +315,7 @@ func TestFull(t *testing.T) {
 	if n < 200 {
 		t.Errorf("full after %d records", n)
 	}
-	// All that was promised is there, acknowledging works, and makes room.
+	// All confirmed records are there. Acknowledging works and frees space.
 	checkChain(t, pending(t, s, 0, int(n)+1), 1, nil)
 	for through := uint64(1); through <= n; through += 10 {
 		if err := s.Ack(through); err != nil {

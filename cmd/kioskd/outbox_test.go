@@ -214,7 +214,7 @@ func TestDamagedOutbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-k.done
-	if said := k.output(); k.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(said, "outbox must be opened anew") {
+	if said := k.output(); k.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(said, "outbox must be opened again") {
 		t.Errorf("kioskd ended with %v, saying\n%s", k.cmd.ProcessState, said)
 	}
 	if err := os.Remove(s.outbox()); err != nil {

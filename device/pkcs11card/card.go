@@ -13,14 +13,14 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// Card is one card for the length of one visit. It is not for concurrent use.
+// Card is a card during one visit. It is not for concurrent use.
 type Card struct {
 	module *Module
 	tokens []*token
 	closed bool
 }
 
-// token is a PIN of the card and what it guards.
+// token is a PIN of the card and the objects that it guards.
 type token struct {
 	module  *Module
 	slot    uint
@@ -29,18 +29,18 @@ type token struct {
 
 // Certificate is a holder's certificate on the card.
 type Certificate struct {
-	ID    []byte // CKA_ID, which its key has too
+	ID    []byte // CKA_ID; the key has the same
 	Label string
 	DER   []byte
 	token *token
 }
 
-// maxCertificates are read of one card.
+// maxCertificates is the most certificates that are read from one card.
 const maxCertificates = 16
 
-// Certificates gives the certificates that are no authority's. Whether there
-// is a key for one shows when it is used: modules may hide keys until the PIN
-// is verified.
+// Certificates returns the certificates except those of authorities. Signer
+// finds out whether a certificate has a key, because modules may hide keys until
+// the PIN is verified.
 func (c *Card) Certificates(ctx context.Context) ([]Certificate, error) {
 	var all []Certificate
 	for _, t := range c.tokens {
@@ -65,7 +65,7 @@ func (t *token) certificates(max int) ([]Certificate, error) {
 		return nil, err
 	}
 	if len(objects) > max {
-		return nil, fmt.Errorf("%w: over %d of them", smartkort.ErrMalformed, maxCertificates)
+		return nil, fmt.Errorf("%w: more than %d certificates", smartkort.ErrMalformed, maxCertificates)
 	}
 	var certs []Certificate
 	for _, object := range objects {
@@ -86,7 +86,7 @@ func (t *token) certificates(max int) ([]Certificate, error) {
 	return certs, nil
 }
 
-// find gives at most max objects that have these attributes.
+// find returns at most max objects with these attributes.
 func (t *token) find(attributes []*pkcs11.Attribute, max int) ([]pkcs11.ObjectHandle, error) {
 	ctx := t.module.ctx
 	if err := ctx.FindObjectsInit(t.session, attributes); err != nil {
@@ -96,9 +96,8 @@ func (t *token) find(attributes []*pkcs11.Attribute, max int) ([]pkcs11.ObjectHa
 	return objects, errors.Join(err, ctx.FindObjectsFinal(t.session))
 }
 
-// Close ends what a verified PIN allowed, and lets go of the card. It may be
-// called again and after the card is gone. Whether the card is reset then is
-// up to the module.
+// Close logs out and releases the card. It may be called more than once and
+// after the card was removed. The module decides whether it resets the card.
 func (c *Card) Close() error {
 	if c.closed {
 		return nil
@@ -108,13 +107,13 @@ func (c *Card) Close() error {
 	defer c.module.mu.Unlock()
 	c.module.open = false
 	if err := c.end(); err != nil {
-		return fmt.Errorf("cannot let go of card: %w", err)
+		return fmt.Errorf("cannot release card: %w", err)
 	}
 	return nil
 }
 
-// end undoes Initialize. What fails on the way is what a card that was pulled
-// makes fail; C_Finalize is what counts.
+// end undoes Initialize. It ignores the errors of the calls before C_Finalize,
+// which fail when the card was removed.
 func (c *Card) end() error {
 	ctx := c.module.ctx
 	for _, t := range c.tokens {

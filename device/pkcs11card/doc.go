@@ -1,24 +1,25 @@
-// Package pkcs11card speaks to identity cards through a PKCS #11 module of
-// their vendor, where device/smartkort does not know them. It is built with
-// the tag pkcs11 only:
+// Package pkcs11card uses identity cards that device/smartkort does not support,
+// through their vendor's PKCS #11 module. It is built only with the tag pkcs11:
 //
 //	go build -tags pkcs11 ./cmd/kioskd
 //
-// because a module is a foreign library inside our process: what it does to
-// the card, and with the PIN, is its vendor's promise and not ours. Of ours
-// are these: C_Login is called once for each PIN that a holder typed and never
-// again, whatever it answers; a PIN is given to the module where it lies and
-// copied nowhere; no call follows one that failed but those that let go of the
-// card; each visit ends with C_Logout, C_CloseAllSessions and C_Finalize.
+// because a module is a foreign library inside our process. Its vendor is
+// responsible for what it does with the card and the PIN. This package
+// guarantees that it
 //
-// A module tells less than a card. How many tries a PIN has left is known only
-// when there is one (CKF_USER_PIN_FINAL_TRY) or none (CKF_USER_PIN_LOCKED). A
-// call cannot be abandoned: contexts are looked at before each, and a module
-// that hangs is a matter for the time-outs of the visit. Keys that want their
-// PIN for every signature (CKA_ALWAYS_AUTHENTICATE) are refused.
+//   - calls C_Login once for each PIN that a holder typed, whatever it returns,
+//   - passes the PIN to the module without copying it,
+//   - after a failed call only makes the calls that release the card, and
+//   - ends each visit with C_Logout, C_CloseAllSessions and C_Finalize.
 //
-// Errors that callers tell apart are those of device/smartkort, so that either
-// way to a card reads the same.
+// A module reports less than a card. The tries of a PIN are known only when one
+// is left (CKF_USER_PIN_FINAL_TRY) or none (CKF_USER_PIN_LOCKED). A call cannot
+// be cancelled: contexts are checked before each call, and the visit's timeouts
+// handle a module that hangs. Keys that need their PIN for every signature
+// (CKA_ALWAYS_AUTHENTICATE) are refused.
+//
+// The package returns the typed errors of device/smartkort, so that callers
+// handle both kinds of card in the same way.
 //
 // Source: OASIS PKCS #11 Cryptographic Token Interface Base Specification
 // v2.40; section numbers are of that, CKM_… of its Current Mechanisms v2.40.

@@ -39,11 +39,11 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// loginFunc is C_Login for the holder (§5.6). Without a PIN the module has it
-// typed on the reader.
+// loginFunc is C_Login for the holder (§5.6). Without a PIN the module asks for
+// it on the reader.
 //
-// miekg/pkcs11 takes a PIN as a string and leaves a copy of it in freed
-// memory; here the module reads it where it lies, and its owner wipes it.
+// miekg/pkcs11 accepts a PIN as a string and leaves a copy in freed memory. Here
+// the module reads the PIN from the caller's buffer, and the caller wipes it.
 type loginFunc func(session pkcs11.SessionHandle, pin []byte) error
 
 func findLogin(path string) (loginFunc, error) {
@@ -54,7 +54,7 @@ func findLogin(path string) (loginFunc, error) {
 		if why := C.dlerror(); why != nil {
 			return nil, errors.New(C.GoString(why))
 		}
-		return nil, errors.New("it gives no list of its functions")
+		return nil, errors.New("the module returns no function list")
 	}
 	return func(session pkcs11.SessionHandle, pin []byte) error {
 		rv := C.login(functions, C.ulong(session), pkcs11.CKU_USER, (*C.uchar)(unsafe.SliceData(pin)), C.ulong(len(pin)))

@@ -13,8 +13,8 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// Module is a vendor's PKCS #11 library. It opens one card at a time: Cryptoki
-// is one per process.
+// Module is a vendor's PKCS #11 library. It opens one card at a time, because a
+// process has only one Cryptoki.
 type Module struct {
 	path  string
 	ctx   *pkcs11.Ctx
@@ -24,7 +24,8 @@ type Module struct {
 	open bool
 }
 
-// Load loads the library at path, and sees that it works. It stays loaded.
+// Load loads the library at path and checks that it works. The library stays
+// loaded.
 func Load(path string) (*Module, error) {
 	login, err := findLogin(path)
 	if err != nil {
@@ -45,18 +46,18 @@ func Load(path string) (*Module, error) {
 
 var errInUse = errors.New("the module has a card open")
 
-// Open opens the card in the reader whose name, which modules give as the
-// slot's description, contains match; "" is in every name. It has the tokens
-// of all its slots: modules make one of each PIN. Errors:
-// smartkort.ErrUnknownCard when the module knows no token there.
+// Open opens the card in the reader whose name contains match; "" matches every
+// reader. Modules report the reader's name as the slot's description, and have a
+// token for each PIN, so Open uses the tokens of all the reader's slots. It fails
+// with smartkort.ErrUnknownCard when the module has no token in the reader.
 func (m *Module) Open(match string) (*Card, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.open {
 		return nil, fmt.Errorf("cannot open card: %w", errInUse)
 	}
-	// Anew for each card: a module that was initialized before its reader or
-	// the PC/SC service went may never find them again.
+	// Initialize the module for each card. A module that is initialized while
+	// the reader or the PC/SC service disappears may never find it again.
 	if err := m.ctx.Initialize(); err != nil {
 		return nil, fmt.Errorf("cannot open card: %w", err)
 	}
@@ -72,8 +73,8 @@ func (m *Module) Open(match string) (*Card, error) {
 	return card, nil
 }
 
-// tokens opens a session with each token of the reader. Those that it did are
-// given with an error too.
+// tokens opens a session with each token of the reader. If it fails it also
+// returns the tokens that it opened.
 func (m *Module) tokens(match string) ([]*token, error) {
 	slots, err := m.ctx.GetSlotList(true)
 	if err != nil {

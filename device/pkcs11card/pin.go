@@ -13,15 +13,15 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// PIN is what the module tells of a PIN without being given it.
+// PIN is what the module reports about a PIN.
 type PIN struct {
 	MinLength int
 	MaxLength int
-	Tries     int  // left: 0 = blocked, 1 = the last, -1 = the module does not tell
-	OnReader  bool // it is to be typed on the reader, or in a window of the module
+	Tries     int  // left: 0 = blocked, 1 = the last, -1 = unknown
+	OnReader  bool // the holder types it on the reader, or in a window of the module
 }
 
-// PIN asks about the PIN that guards the certificate's key.
+// PIN returns the state of the PIN that guards the certificate's key.
 func (c *Card) PIN(ctx context.Context, cert Certificate) (PIN, error) {
 	if err := ctx.Err(); err != nil {
 		return PIN{}, fmt.Errorf("cannot ask about PIN: %w", err)
@@ -47,19 +47,19 @@ func tries(flags uint) int {
 	return -1
 }
 
-// VerifyPIN verifies the PIN of the certificate's key, digits in ASCII, which
-// stays the caller's to wipe. It is given to the module once. Errors:
-// *smartkort.PINError, smartkort.ErrInactive; any other means that nobody
-// knows whether a try was spent.
+// VerifyPIN verifies the PIN of the certificate's key, digits in ASCII. It passes
+// the PIN to the module once; the caller wipes it. Errors: *smartkort.PINError
+// and smartkort.ErrInactive. After any other error it is unknown whether a try
+// was spent.
 func (c *Card) VerifyPIN(ctx context.Context, cert Certificate, pin []byte) error {
-	if len(pin) == 0 { // which would ask for it on the reader
+	if len(pin) == 0 { // the module would ask for the PIN on the reader
 		return fmt.Errorf("cannot verify PIN: %w", smartkort.ErrPINForm)
 	}
 	return c.verify(ctx, cert, pin)
 }
 
-// VerifyPINOnPad is VerifyPIN with the PIN typed on the reader. Further error:
-// slot.ErrPadCancelled, which stands for a time-out as well: Cryptoki has one
+// VerifyPINOnPad is VerifyPIN with the PIN typed on the reader. It can also fail
+// with slot.ErrPadCancelled, which includes a timeout, because Cryptoki has one
 // code for both.
 func (c *Card) VerifyPINOnPad(ctx context.Context, cert Certificate) error {
 	return c.verify(ctx, cert, nil)
@@ -83,12 +83,12 @@ func (c *Card) verify(ctx context.Context, cert Certificate, pin []byte) error {
 	case code == pkcs11.CKR_FUNCTION_CANCELED, code == pkcs11.CKR_FUNCTION_REJECTED, code == pkcs11.CKR_CANCEL:
 		return fmt.Errorf("cannot verify PIN: %w", slot.ErrPadCancelled)
 	}
-	// CKR_USER_ALREADY_LOGGED_IN among them: this PIN was not looked at.
+	// This includes CKR_USER_ALREADY_LOGGED_IN: the module did not check this PIN.
 	return fmt.Errorf("cannot verify PIN: %w", err)
 }
 
-// wrong says how many tries are left after a wrong PIN, as far as the module
-// tells.
+// wrong returns the error for a wrong PIN, with the tries that are left if the
+// module reports them.
 func (c *Card) wrong(cert Certificate) error {
 	info, err := c.module.ctx.GetTokenInfo(cert.token.slot)
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// Signer gives the private key of a certificate whose PIN is verified: RSA, by
-// PKCS #1 v1.5 and PSS, or ECDSA. Errors: smartkort.ErrUnsupportedKey, when
-// there is no such key or it is of another kind; smartkort.ErrConsent.
+// Signer returns the private key of a certificate whose PIN is verified: RSA with
+// PKCS #1 v1.5 and PSS, or ECDSA. It fails with smartkort.ErrUnsupportedKey when
+// the key is missing or of another kind, and with smartkort.ErrConsent.
 func (c *Card) Signer(ctx context.Context, cert Certificate) (crypto.Signer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("cannot use certificate %X: %w", cert.ID, err)
@@ -55,7 +55,7 @@ func (c *Card) Signer(ctx context.Context, cert Certificate) (crypto.Signer, err
 	return nil, fmt.Errorf("cannot use certificate %X: %w: %v", cert.ID, smartkort.ErrUnsupportedKey, parsed.PublicKeyAlgorithm)
 }
 
-// wantsConsent reads CKA_ALWAYS_AUTHENTICATE, which older modules do not have.
+// wantsConsent reads CKA_ALWAYS_AUTHENTICATE, which older modules lack.
 func (t *token) wantsConsent(key pkcs11.ObjectHandle) bool {
 	values, err := t.module.ctx.GetAttributeValue(t.session, key, []*pkcs11.Attribute{
 		pkcs11.NewAttribute(pkcs11.CKA_ALWAYS_AUTHENTICATE, nil),
@@ -80,7 +80,7 @@ func (s signer) sign(mechanism *pkcs11.Mechanism, data []byte) ([]byte, error) {
 	return ctx.Sign(session, data)
 }
 
-// hashes are those that may be signed: their OID, and what PSS calls them.
+// hashes are the supported hashes: their OID, and their mechanisms for PSS.
 var hashes = map[crypto.Hash]struct {
 	oid      asn1.ObjectIdentifier
 	ckm, mgf uint
@@ -90,15 +90,15 @@ var hashes = map[crypto.Hash]struct {
 	crypto.SHA512: {asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}, pkcs11.CKM_SHA512, pkcs11.CKG_MGF1_SHA512},
 }
 
-// checkDigest tells whether a digest may be signed.
+// checkDigest fails if a digest cannot be signed.
 func checkDigest(digest []byte, hash crypto.Hash) error {
 	if _, ok := hashes[hash]; !ok || len(digest) != hash.Size() {
-		return fmt.Errorf("cannot sign: %w: %v over %d bytes", smartkort.ErrUnsupportedKey, hash, len(digest))
+		return fmt.Errorf("cannot sign: %w: hash %v with a digest of %d bytes", smartkort.ErrUnsupportedKey, hash, len(digest))
 	}
 	return nil
 }
 
-var errWrongSignature = errors.New("the module's signature is not of the certificate's key")
+var errWrongSignature = errors.New("the module's signature does not match the certificate's key")
 
 type rsaSigner struct {
 	signer
@@ -107,8 +107,8 @@ type rsaSigner struct {
 
 func (s *rsaSigner) Public() crypto.PublicKey { return s.public }
 
-// Sign has the module sign a digest, and checks what comes back. The salt of
-// PSS is the card's, of the hash's length.
+// Sign has the module sign a digest and verifies the signature. The card chooses
+// the salt of PSS, which has the hash's length.
 func (s *rsaSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	hash := opts.HashFunc()
 	if err := checkDigest(digest, hash); err != nil {
@@ -152,9 +152,9 @@ type ecSigner struct {
 
 func (s *ecSigner) Public() crypto.PublicKey { return s.public }
 
-// Sign has the module sign a digest, of which it takes no more than the curve
-// has bytes, and makes of R and S side by side (CKM_ECDSA) what crypto/ecdsa
-// has: an Ecdsa-Sig-Value (RFC 3279 §2.2.3).
+// Sign has the module sign a digest, truncated to the curve's length. It converts
+// CKM_ECDSA's concatenation of R and S to an Ecdsa-Sig-Value (RFC 3279 §2.2.3),
+// as crypto/ecdsa returns it.
 func (s *ecSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if err := checkDigest(digest, opts.HashFunc()); err != nil {
 		return nil, err

@@ -14,25 +14,25 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// conn is the claim on one card. libpcsclite's calls block and know no
-// context, so each runs in a goroutine of its own; what is not waited for any
-// more goes on until the reader gives up, and only then is the card let go.
+// conn is an exclusive connection to one card. libpcsclite's calls block and
+// accept no context, so each runs in its own goroutine. A call whose context
+// ended continues until the reader gives up; only then is the card released.
 type conn struct {
 	pcsc     *scard.Context
 	card     *scard.Card
 	reader   string
-	alias    string // the reader's, for GetStatusChange
+	alias    string // the reader's name for GetStatusChange
 	protocol scard.Protocol
 	atr      []byte
-	letGo    func()
+	letGo    func() // allows the Reader's next Connect
 
-	// Of readers with keys (pinpad.go).
+	// For readers with keys (pinpad.go).
 	control    func(code uint32, in []byte) ([]byte, error)
-	verifyCode uint32 // 0 for a reader without
+	verifyCode uint32 // the control code of FEATURE_VERIFY_PIN_DIRECT, 0 if the reader has no keys
 
 	mu      sync.Mutex
 	closed  bool
-	pending chan struct{} // closed when an abandoned command has ended
+	pending chan struct{} // closed when a command whose context ended has returned
 }
 
 var errAbandoned = errors.New("an earlier command was abandoned")
@@ -44,8 +44,8 @@ type response struct {
 	err  error
 }
 
-// Transmit implements apdu.Transmitter. When ctx ends first, the conn is of no
-// further use but to be closed.
+// Transmit implements apdu.Transmitter. If ctx ends first, the only thing left
+// to do with the conn is to close it.
 func (c *conn) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (c *conn) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	if c.protocol == scard.ProtocolT0 {
 		command = apdu.T0(command)
 	}
-	// The caller may wipe or reuse its bytes while the library still reads.
+	// The caller may wipe its bytes while the library still reads them.
 	own := bytes.Clone(command)
 	data, err := c.do(ctx, func() ([]byte, error) {
 		defer clear(own)
@@ -68,7 +68,8 @@ func (c *conn) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	return data, nil
 }
 
-// do has the reader do something, alone, that ends with a card's response.
+// do runs a call of the library that returns a card's response. Only one call
+// runs at a time.
 func (c *conn) do(ctx context.Context, work func() ([]byte, error)) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,7 +83,7 @@ func (c *conn) do(ctx context.Context, work func() ([]byte, error)) ([]byte, err
 	go func() {
 		defer close(ended)
 		data, err := work()
-		if err == nil && len(data) < 2 { // what some drivers make of a card that was pulled
+		if err == nil && len(data) < 2 { // some drivers return this for a removed card
 			err = fmt.Errorf("%w: response of %d bytes", apdu.ErrMalformed, len(data))
 		}
 		if err != nil && err != scard.ErrNoService && c.left() {
@@ -99,12 +100,13 @@ func (c *conn) do(ctx context.Context, work func() ([]byte, error)) ([]byte, err
 	}
 }
 
-// settle is how long pcscd may take to notice that a card is gone: it looks at
-// some readers every 200 to 400 ms only, and a command that was under way fails
-// before that, for no stated reason.
+// settle is how long pcscd may take to notice that a card was removed. It polls
+// some readers every 200 to 400 ms, and a running command fails before that
+// with an unspecific error.
 const settle = 600 * time.Millisecond
 
-// left tells, after a command has failed, whether the card was taken out.
+// left reports whether the card was removed. It is called after a command has
+// failed.
 func (c *conn) left() bool {
 	state := []scard.ReaderState{{Reader: c.alias, CurrentState: scard.StatePresent | scard.StateExclusive}}
 	err := c.pcsc.GetStatusChange(state, settle)
@@ -129,7 +131,7 @@ func (c *conn) Close() error {
 	return c.release()
 }
 
-// release resets the card and ends transaction, claim and context.
+// release resets the card and releases transaction, card and PC/SC context.
 func (c *conn) release() error {
 	defer c.letGo()
 	defer c.pcsc.Release()

@@ -10,13 +10,13 @@ import (
 	"github.com/ebfe/scard"
 )
 
-// A reader that is unplugged with a card in it: its driver calls the card gone
-// 0.4 s later, and pcscd the reader when udev tells of it, which is sooner, but
-// in a machine that has much to do later (libccid 1.5.2, IFDHICCPresence, and
-// PCSCLITE_STATUS_POLL_RATE of pcsc-lite 1.9.9). By then the kernel has removed
-// the device's file.
+// When a reader is unplugged with a card in it, its driver reports 0.4 s later
+// that the card is gone. pcscd reports that the reader is gone when udev does,
+// which is usually sooner, but later on a busy machine (libccid 1.5.2,
+// IFDHICCPresence, and PCSCLITE_STATUS_POLL_RATE of pcsc-lite 1.9.9). The kernel
+// has removed the device's file by then, so the file tells the two cases apart.
 
-// setDevice notes the device of the reader that Watch saw the card in.
+// setDevice records the USB device of the reader in which Watch saw the card.
 func (r *Reader) setDevice(reader, device string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -25,8 +25,8 @@ func (r *Reader) setDevice(reader, device string) {
 	}
 }
 
-// unplugged tells whether the device of the reader in which there was a card
-// is known to be gone.
+// unplugged reports whether the reader that held the card has certainly been
+// unplugged.
 func (r *Reader) unplugged() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -37,8 +37,8 @@ func (r *Reader) unplugged() bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// usbDevice gives the file of the USB device that a card's reader is; "" when
-// its driver does not say, or there are no such files to be seen.
+// usbDevice returns the file of the USB device of a card's reader, or "" if the
+// driver does not name it or the file does not exist.
 func usbDevice(card *scard.Card) string {
 	channel, err := card.GetAttrib(scard.AttrChannelId)
 	if err != nil {
@@ -51,9 +51,9 @@ func usbDevice(card *scard.Card) string {
 	return device
 }
 
-// usbFile gives the file of a USB device by SCARD_ATTR_CHANNEL_ID: a number
-// whose upper half is 0x20 for USB (PC/SC part 3, table 3-1), and in the lower
-// libccid has bus and address. "" for anything else.
+// usbFile returns the file of a USB device from SCARD_ATTR_CHANNEL_ID, or "" if
+// it is not a USB device. The upper half of the number is 0x20 for USB (PC/SC
+// part 3, table 3-1); libccid puts bus and address in the lower half.
 func usbFile(channel []byte) string {
 	const usb = 0x20
 	if len(channel) != 4 {

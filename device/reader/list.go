@@ -6,8 +6,8 @@ import (
 	"github.com/ebfe/scard"
 )
 
-// List names the readers there are, in pcscd's order. None is no error; that
-// there is no PC/SC service is one.
+// List returns the names of all readers, in pcscd's order. An empty list is no
+// error. List fails if no PC/SC service answers.
 func List() ([]string, error) {
 	pcsc, err := scard.EstablishContext()
 	if err != nil {

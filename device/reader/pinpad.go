@@ -19,11 +19,11 @@ const (
 	verifyPINDirect   = 0x06
 )
 
-// padPatience is how long the holder may take to begin, and from key to key.
+// padPatience is the reader's timeout for the first key and between keys.
 const padPatience = 30 // seconds
 
-// features reads the answer to CM_IOCTL_GET_FEATURE_REQUEST: tag, length 4,
-// control code big-endian. What is malformed has no features.
+// features parses the answer to CM_IOCTL_GET_FEATURE_REQUEST: tag, length 4,
+// control code big-endian. It returns no features if the answer is malformed.
 func features(b []byte) map[byte]uint32 {
 	all := map[byte]uint32{}
 	for len(b) > 0 {
@@ -36,8 +36,9 @@ func features(b []byte) map[byte]uint32 {
 	return all
 }
 
-// pinVerify is PIN_VERIFY_STRUCTURE (PC/SC part 10 §2.5.2), little-endian: the
-// digits go into the command's data from its first byte on, from the left.
+// pinVerify encodes a PIN_VERIFY_STRUCTURE (PC/SC part 10 §2.5.2),
+// little-endian. The reader puts the digits left-justified into the command's
+// data.
 func pinVerify(e slot.PINEntry) ([]byte, error) {
 	if len(e.Command) < 6 || int(e.Command[4]) != len(e.Command)-5 || e.Min < 0 || e.Max < e.Min || e.Max > 0xFF {
 		return nil, fmt.Errorf("%w: command of %d bytes for %d to %d digits", apdu.ErrMalformed, len(e.Command), e.Min, e.Max)
@@ -57,7 +58,7 @@ func pinVerify(e slot.PINEntry) ([]byte, error) {
 		format = inBytes | bcd
 	}
 	block := e.Command[4]
-	if block > 0x0F { // there are four bits for it; 0 leaves the padding as it is
+	if block > 0x0F { // the field has four bits; 0 leaves the padding as it is
 		block = 0
 	}
 	b := []byte{
@@ -77,7 +78,8 @@ var _ slot.PINPad = (*conn)(nil)
 // HasPINPad implements slot.PINPad.
 func (c *conn) HasPINPad() bool { return c.verifyCode != 0 }
 
-// What a reader answers in the card's place (PC/SC part 10 §2.5.2).
+// padErrors are the reader's own status words, which it returns instead of the
+// card's (PC/SC part 10 §2.5.2).
 var padErrors = map[apdu.Status]error{
 	0x6400: slot.ErrPadTimeout,
 	0x6401: slot.ErrPadCancelled,
@@ -107,8 +109,8 @@ func (c *conn) VerifyOnPad(ctx context.Context, e slot.PINEntry) ([]byte, error)
 	return response, nil
 }
 
-// askFeatures finds out whether the reader has keys. Most have not, and many
-// drivers answer the question with an error.
+// askFeatures finds out whether the reader has keys. Most readers have none, and
+// many drivers answer with an error.
 func (c *conn) askFeatures() {
 	if b, err := c.control(scard.CtlCode(getFeatureRequest), []byte{0}); err == nil {
 		c.verifyCode = features(b)[verifyPINDirect]

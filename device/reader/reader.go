@@ -1,10 +1,9 @@
-// Package reader is the slot that a PC/SC reader has, through pcscd and
-// libpcsclite (github.com/ebfe/scard): readers that come and go, cards that
-// come, go, are swapped and stay mute, and a service that may die and come
-// back. It is the one package with cgo.
+// Package reader implements slot.Slot with PC/SC readers, through pcscd and
+// libpcsclite (github.com/ebfe/scard). Readers may be plugged in and out, cards
+// may be replaced or mute, and pcscd may be restarted at any time.
 //
-// Everything waits for pcscd to tell; nothing looks again and again. Only
-// while there is no pcscd to wait for is it called upon every few seconds.
+// The package needs cgo. It waits for events from pcscd and does not poll,
+// except while pcscd is not running: then it tries to connect every few seconds.
 package reader
 
 import (
@@ -22,36 +21,36 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// Reader is the readers whose names match, taken as one slot: the card in any
-// of them is the slot's card. It implements slot.Slot.
+// Reader presents all readers whose names match as one slot: a card in any of
+// them is the slot's card. It implements slot.Slot.
 type Reader struct {
 	match string
 	log   *slog.Logger
-	claim chan struct{} // holds one token while a Conn has not let go of its card
-	alias uint64        // of the Conn, of which there is one at a time
+	claim chan struct{} // holds one token while a Conn is open
+	alias uint64        // for the name in the open Conn's calls, see alias
 
 	mu      sync.Mutex
-	current string // reader in which Watch last saw a card
-	device  string // file of the USB device that the reader of that card is, "" when that is not known
+	current string // the reader in which Watch last saw a card
+	device  string // the file of that reader's USB device, "" if unknown
 }
 
 var _ slot.Slot = (*Reader)(nil)
 
-// New makes a slot of the readers whose names contain match, which are all
-// for "". It needs neither reader nor pcscd to be there yet.
+// New returns a slot with the readers whose names contain match; "" matches all
+// readers. Readers and pcscd may be started later.
 func New(match string, log *slog.Logger) *Reader {
 	return &Reader{match: match, log: log, claim: make(chan struct{}, 1), alias: callers.Add(1)}
 }
 
-// maxReaders is how many pcsc-lite takes in one question
-// (PCSCLITE_MAX_READERS_CONTEXTS), less the one for readers that come and go.
+// maxReaders is the number of readers that pcsc-lite accepts in one call
+// (PCSCLITE_MAX_READERS_CONTEXTS), less one for the notification pseudo reader.
 const maxReaders = 15
 
-// readers lists the readers that match, none being no error.
+// readers lists the matching readers. An empty list is no error.
 func (r *Reader) readers(pcsc *scard.Context) ([]string, error) {
 	var names []string
 	var err error
-	for range 3 { // a reader that comes in the middle makes the list too long for its buffer
+	for range 3 { // a reader that is plugged in meanwhile makes the list too long for its buffer
 		if names, err = pcsc.ListReaders(); err != scard.ErrInsufficientBuffer {
 			break
 		}
@@ -71,17 +70,17 @@ func (r *Reader) readers(pcsc *scard.Context) ([]string, error) {
 	return matching, nil
 }
 
-// setCurrent notes in which reader there is a card, a new one.
+// setCurrent records the reader in which a new card was inserted.
 func (r *Reader) setCurrent(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.current, r.device = name, ""
 }
 
-// Connect implements slot.Slot: the card is opened exclusively and held in
-// one transaction. While a Conn of this Reader is not yet closed, Connect
-// waits. Errors: slot.ErrNoCard, a card that another program holds, no pcscd,
-// the context's.
+// Connect implements slot.Slot. It opens the card exclusively and in one
+// transaction. It waits until an earlier Conn of this Reader is closed. It
+// fails with slot.ErrNoCard, when another program uses the card, when there is
+// no PC/SC service, and when ctx ends.
 func (r *Reader) Connect(ctx context.Context) (slot.Conn, error) {
 	select {
 	case r.claim <- struct{}{}:
@@ -97,8 +96,8 @@ func (r *Reader) Connect(ctx context.Context) (slot.Conn, error) {
 }
 
 func (r *Reader) connect() (*conn, error) {
-	// A context of its own: a blocked GetStatusChange holds the lock of its
-	// context, and Connect would wait for it.
+	// Connect needs its own PC/SC context, because Watch's blocked
+	// GetStatusChange holds the lock of its context.
 	pcsc, err := scard.EstablishContext()
 	if err != nil {
 		return nil, fmt.Errorf("no PC/SC service: %w", err)
@@ -114,7 +113,7 @@ func (r *Reader) connect() (*conn, error) {
 	return c, nil
 }
 
-// openAny opens the card that Watch saw, else any.
+// openAny opens the card that Watch reported, or else any card.
 func (r *Reader) openAny(pcsc *scard.Context) (*conn, error) {
 	names, err := r.readers(pcsc)
 	if err != nil {
@@ -141,7 +140,7 @@ func (r *Reader) openAny(pcsc *scard.Context) (*conn, error) {
 	return nil, last
 }
 
-// open powers the card in one reader up and claims it.
+// open powers up and claims the card in one reader.
 func open(pcsc *scard.Context, name string) (*conn, error) {
 	card, err := pcsc.Connect(name, scard.ShareExclusive, scard.ProtocolT0|scard.ProtocolT1)
 	if err != nil {
@@ -157,25 +156,25 @@ func open(pcsc *scard.Context, name string) (*conn, error) {
 	return nil, fmt.Errorf("reader %q: %w", name, explain(err))
 }
 
-// explain turns what PC/SC says of a card that is not there, or is no longer,
-// into slot.ErrNoCard.
+// explain turns PC/SC's errors about a missing or removed card into
+// slot.ErrNoCard.
 func explain(err error) error {
 	switch err {
 	case scard.ErrNoSmartcard, scard.ErrRemovedCard, scard.ErrUnresponsiveCard, scard.ErrUnpoweredCard,
 		scard.ErrReaderUnavailable, scard.ErrUnknownReader, scard.ErrNoReadersAvailable,
-		// A service that is gone, or is another one now.
+		// pcscd ended or was restarted.
 		scard.ErrNoService, scard.ErrServiceStopped, scard.ErrInvalidHandle:
 		return fmt.Errorf("%w: %v", slot.ErrNoCard, err)
 	case scard.ErrSharingViolation:
-		return fmt.Errorf("another program holds the card: %w", err)
+		return fmt.Errorf("another program uses the card: %w", err)
 	}
 	return err
 }
 
-// alias names a reader for GetStatusChange. scard keeps the bytes of a name
-// alive in a map by that name, so two calls at once on one reader would take
-// them from each other; what follows the NUL makes the key another, and
-// pcsc-lite does not see it.
+// alias returns a reader's name for GetStatusChange. The scard package keeps
+// the bytes of a name alive in a map with the name as key, so two concurrent
+// calls for one reader would remove each other's entry. The suffix after the
+// NUL makes the key unique; pcsc-lite does not read it.
 func alias(name string, caller uint64) string {
 	return name + "\x00" + strconv.FormatUint(caller, 10)
 }

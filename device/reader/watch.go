@@ -12,19 +12,21 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// notification is the reader that changes when readers come or go
-// (pcsc-lite, SCardGetStatusChange).
+// notification is the pseudo reader whose state changes when a reader is plugged
+// in or out (pcsc-lite, SCardGetStatusChange).
 const notification = `\\?PnP?\Notification`
 
 const (
-	// maxWait bounds one wait. pcsc-lite 1.9 counts the readers when a wait
-	// begins, so one that comes just before that is noticed by the next.
+	// maxWait bounds one wait. pcsc-lite 1.9 counts the readers at the start of
+	// a wait, so a reader that was plugged in just before it is noticed only
+	// by the next wait.
 	maxWait = time.Minute
 
-	// Between attempts to reach a pcscd that is not there.
+	// The time between attempts to connect to pcscd.
 	firstRetry, lastRetry = 100 * time.Millisecond, 2 * time.Second
 
-	// Between cancellations: one that comes before the wait has begun is lost.
+	// The time between cancellations. A cancellation before the wait has
+	// started has no effect, so it is repeated.
 	cancelAgain = 20 * time.Millisecond
 )
 
@@ -44,8 +46,8 @@ func (r *Reader) Watch(ctx context.Context) <-chan slot.Event {
 	return events
 }
 
-// follow runs one session with pcscd after another until ctx ends: once
-// pcscd dies, nothing of a session is of use.
+// follow runs sessions with pcscd until ctx ends. When pcscd ends, it starts a
+// new session, because nothing of the old one is valid any more.
 func (r *Reader) follow(ctx context.Context, emit func(slot.Event)) {
 	id, retry := callers.Add(1), firstRetry
 	for {
@@ -59,7 +61,7 @@ func (r *Reader) follow(ctx context.Context, emit func(slot.Event)) {
 		}
 		r.setCurrent("")
 		if retry == firstRetry {
-			r.log.Warn("no PC/SC service", "error", err)
+			r.log.Warn("no PC/SC service", "err", err)
 		}
 		emit(slot.Event{State: slot.NoReader, Err: fmt.Errorf("no PC/SC service: %w", err)})
 		select {
@@ -77,12 +79,12 @@ type watch struct {
 	id      uint64
 	known   map[string]scard.ReaderState // by the reader's name
 	emit    func(slot.Event)
-	last    slot.Event
-	counter scard.StateFlag // of last's reader
-	looked  bool            // last is something that was seen
+	last    slot.Event      // the event that was emitted last
+	counter scard.StateFlag // the event counter of last's reader
+	looked  bool            // last is set
 }
 
-// run follows the readers until ctx ends or pcscd does.
+// run follows the readers until ctx or pcscd ends.
 func (w *watch) run(ctx context.Context) error {
 	pcsc, err := scard.EstablishContext()
 	if err != nil {
@@ -109,18 +111,18 @@ func (w *watch) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == scard.ErrUnknownReader && misses < maxReaders:
-			misses++ // one that went between the list and the wait
+			misses++ // a reader was unplugged between the list and the wait
 			continue
 		case err != nil && err != scard.ErrTimeout && err != scard.ErrCancelled:
 			return err
 		case err == nil:
-			w.look(names)
+			w.update(names)
 		}
 		misses = 0
 	}
 }
 
-// cancel ends the waits of a session once ctx has ended.
+// cancel ends a session's wait when ctx ends.
 func cancel(ctx context.Context, pcsc *scard.Context, ended <-chan struct{}) {
 	select {
 	case <-ctx.Done():
@@ -137,8 +139,8 @@ func cancel(ctx context.Context, pcsc *scard.Context, ended <-chan struct{}) {
 	}
 }
 
-// wait returns when any of the readers is no longer as it is known, or when
-// readers come or go. A reader not yet known makes it return at once.
+// wait returns when the state of a reader differs from the known one, or when a
+// reader is plugged in or out. It returns at once if a reader is new.
 func (w *watch) wait(pcsc *scard.Context, names []string) error {
 	states := []scard.ReaderState{{Reader: alias(notification, w.id)}}
 	known := map[string]scard.ReaderState{}
@@ -146,7 +148,7 @@ func (w *watch) wait(pcsc *scard.Context, names []string) error {
 		states = append(states, scard.ReaderState{Reader: alias(name, w.id), CurrentState: w.known[name].EventState})
 	}
 	if len(names) == 0 {
-		w.look(nil) // nothing there that would make the first wait return
+		w.update(nil) // without a reader the first wait would not return
 	}
 	if err := pcsc.GetStatusChange(states, maxWait); err != nil {
 		return err
@@ -169,8 +171,8 @@ func (w *watch) wait(pcsc *scard.Context, names []string) error {
 	return nil
 }
 
-// look works out what the slot holds and tells it, if it is something new.
-func (w *watch) look(names []string) {
+// update determines what the slot holds and emits an event if that has changed.
+func (w *watch) update(names []string) {
 	now, counter := w.state(names)
 	if now.State == slot.Empty && hasCard(w.last) && now.Reader == w.last.Reader && w.unplugged() {
 		now = slot.Event{State: slot.NoReader, Err: errUnplugged}
@@ -192,9 +194,10 @@ var (
 	errUnplugged = errors.New("the reader was unplugged")
 )
 
-// state gives what the slot holds and the reader's event counter, which goes
-// up with each insertion and removal, also of those in between two looks. The
-// reader that had a card keeps being looked at as long as it has one.
+// state returns what the slot holds and the event counter of its reader. The
+// counter increases with each insertion and removal, also with those that Watch
+// did not see. The reader that held the card stays the slot's reader as long as
+// it holds a card.
 func (w *watch) state(names []string) (slot.Event, scard.StateFlag) {
 	best := slot.Event{State: slot.NoReader, Err: errNoReader}
 	var counter scard.StateFlag
@@ -219,8 +222,8 @@ func (w *watch) state(names []string) (slot.Event, scard.StateFlag) {
 
 func hasCard(e slot.Event) bool { return e.State == slot.Present || e.State == slot.Mute }
 
-// deliver hands events on to a receiver that may be slow. What has passed in
-// the meantime is left out, but never that a card was not the same any more.
+// deliver forwards events to a receiver that may be slow. It leaves out states
+// that are over, but never the fact that a card was removed or replaced.
 func deliver(seen <-chan slot.Event, events chan<- slot.Event) {
 	defer close(events)
 	var last *slot.Event
@@ -242,7 +245,7 @@ func deliver(seen <-chan slot.Event, events chan<- slot.Event) {
 	}
 }
 
-// after gives what a receiver that knows of last is to be told for e.
+// after returns the events that turn the receiver's state last into e.
 func after(last *slot.Event, e slot.Event) []slot.Event {
 	switch {
 	case last == nil:

@@ -62,7 +62,7 @@ func TestLook(t *testing.T) {
 						w.known[name] = scard.ReaderState{EventState: state}
 					}
 				}
-				w.look(names)
+				w.update(names)
 			}
 			if !reflect.DeepEqual(got, c.want) {
 				t.Errorf("got %v, want %v", got, c.want)
@@ -90,7 +90,7 @@ func TestLookAtReaderThatIsUnplugged(t *testing.T) {
 			w := watch{Reader: New("", slog.New(slog.DiscardHandler)), emit: func(e slot.Event) { got = append(got, e.State) }}
 			look := func(names []string, state scard.StateFlag) {
 				w.known = map[string]scard.ReaderState{"A": {EventState: state}}
-				w.look(names)
+				w.update(names)
 			}
 			device := filepath.Join(t.TempDir(), "002")
 			if err := os.WriteFile(device, nil, 0o600); err != nil {

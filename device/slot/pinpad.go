@@ -5,27 +5,27 @@ import (
 	"errors"
 )
 
-// PINPad is a Conn whose reader may have keys of its own, on which the holder
-// types a PIN that no program ever sees (PC/SC part 10).
+// PINPad is a Conn whose reader may have its own keys. A PIN that the holder
+// types on them reaches no program (PC/SC part 10).
 type PINPad interface {
 	Conn
-	// HasPINPad tells whether the reader takes PINs itself.
+	// HasPINPad reports whether the reader can ask for the PIN.
 	HasPINPad() bool
-	// VerifyOnPad has the reader ask for a PIN, put it into the command and
-	// send that once. It gives the card's response. Errors: those of
-	// Transmit, and ErrPadCancelled, ErrPadTimeout and ErrPadLength, with
-	// which nothing was sent to the card.
+	// VerifyOnPad has the reader ask for a PIN, insert it into the command
+	// and send the command once. It returns the card's response. Errors:
+	// those of Transmit; and ErrPadCancelled, ErrPadTimeout and ErrPadLength,
+	// with which nothing was sent to the card.
 	VerifyOnPad(ctx context.Context, e PINEntry) (response []byte, err error)
 }
 
-// PINEntry is what a reader needs to know to ask for a PIN.
+// PINEntry describes a PIN to a reader.
 type PINEntry struct {
 	Command  []byte // VERIFY, short form: header, Lc, and as many bytes of padding
 	BCD      bool   // two digits a byte; a byte each if not
 	Min, Max int    // digits
 }
 
-// Why a reader sent nothing.
+// Reasons why a reader sent no PIN to the card.
 var (
 	ErrPadCancelled = errors.New("the holder cancelled on the reader")
 	ErrPadTimeout   = errors.New("the holder typed nothing on the reader")

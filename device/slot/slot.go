@@ -1,6 +1,6 @@
-// Package slot says what every place that takes a card has in common, be it a
-// PC/SC reader (device/reader) or a software slot (device/cardsim): what
-// happens in it, and how the card in it is spoken to. It holds types only.
+// Package slot defines what a PC/SC reader (device/reader) and a software slot
+// (device/cardsim) have in common: events about the card, and a connection to
+// it. The package holds types only.
 package slot
 
 import (
@@ -17,7 +17,7 @@ const (
 	NoReader State = iota // no reader, or no PC/SC service
 	Empty
 	Present // a card that answered to reset
-	Mute    // something that did not: a card put in the wrong way, or no card
+	Mute    // a card that did not answer to reset: inserted the wrong way, or no chip card
 )
 
 func (s State) String() string {
@@ -27,21 +27,21 @@ func (s State) String() string {
 // Event is a change of a slot's state.
 type Event struct {
 	State  State
-	Reader string // the reader's name as PC/SC has it, "" with NoReader
+	Reader string // the reader's PC/SC name, "" with NoReader
 	ATR    []byte // the answer to reset, with Present (ISO 7816-3 §8)
-	Err    error  // why there is NoReader, for the technician
+	Err    error  // with NoReader: the reason, for the technician
 }
 
 // Slot is a place that takes one card.
 type Slot interface {
-	// Watch sends the state found first and then every change until ctx
-	// ends, when it closes the channel. A card swapped for another between
-	// two looks is sent as Empty, then Present. The receiver may be slow:
-	// nothing is lost but states that had already passed.
+	// Watch sends the current state and then every change. It closes the
+	// channel when ctx ends. If a card was replaced by another one unnoticed,
+	// Watch sends Empty, then Present. If the receiver is slow, Watch leaves
+	// out states that are already over.
 	Watch(ctx context.Context) <-chan Event
 
-	// Connect powers the present card up and claims it exclusively until
-	// Close. It fails with ErrNoCard when there is none (any more).
+	// Connect powers up the card and claims it exclusively until Close. It
+	// fails with ErrNoCard when the slot holds no card.
 	Connect(ctx context.Context) (Conn, error)
 }
 
@@ -50,10 +50,10 @@ type Conn interface {
 	apdu.Transmitter
 	ATR() []byte
 	// Close resets the card, so that no verified PIN outlives the visit, and
-	// lets go of it. It is safe after removal and when called again.
+	// releases it. Close may be called after removal, and more than once.
 	Close() error
 }
 
-// ErrNoCard says that the card is gone, was never there, or gave no answer to
-// reset. Transmit and Connect return it (wrapped) when a card is pulled.
+// ErrNoCard says that there is no card, or that it did not answer to reset.
+// Transmit and Connect return it (wrapped) when the card is removed.
 var ErrNoCard = errors.New("no card")

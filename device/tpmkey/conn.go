@@ -14,49 +14,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultDevice is where Linux has a TPM behind its resource manager.
+// DefaultDevice is the device of Linux' TPM resource manager.
 const DefaultDevice = "/dev/tpmrm0"
 
-// conn speaks to a TPM: one command, one response.
+// conn is a connection to a TPM: one command, one response.
 type conn struct{ io.ReadWriteCloser }
 
-// dial opens a TPM's device, or the socket of one in software.
+// dial opens a TPM's device, or the socket of a software TPM.
 func dial(device string) (conn, error) {
 	info, err := os.Stat(device)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return conn{}, errors.New("there is none: is it enabled in firmware or device tree?")
+		return conn{}, errors.New("the device does not exist: is the TPM enabled in firmware or device tree?")
 	case err != nil:
 		return conn{}, err
 	case info.Mode()&os.ModeSocket != 0:
 		c, err := net.Dial("unix", device)
 		return conn{c}, err
 	case info.Mode()&os.ModeCharDevice == 0:
-		return conn{}, errors.New("this is no device")
+		return conn{}, errors.New("the file is not a device")
 	}
-	// A file that os.Open makes is for the poller, and does not block; the
-	// driver then answers reads before it has a response.
+	// os.Open would register the file with the poller and make it
+	// non-blocking; the driver then returns from reads before it has a response.
 	fd, err := unix.Open(device, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	switch {
 	case errors.Is(err, unix.EACCES):
 		return conn{}, fmt.Errorf("%w: is this user in the device's group (tss)?", err)
 	case errors.Is(err, unix.EBUSY):
-		return conn{}, fmt.Errorf("another program has it: use %s", DefaultDevice)
+		return conn{}, fmt.Errorf("another program uses the device: use %s", DefaultDevice)
 	case err != nil:
 		return conn{}, err
 	}
 	return conn{os.NewFile(uintptr(fd), device)}, nil
 }
 
-// How long a TPM may ask for patience, and how often it is asked again.
+// How long a busy TPM is asked again, and the pause before each retry.
 const (
 	patience   = 5 * time.Second
 	firstPause = 5 * time.Millisecond
 	maxPause   = 250 * time.Millisecond
 )
 
-// Send implements go-tpm's transport.TPM. A TPM that has other things to do is
-// sent the command again (TPM 2.0 Library part 2 §6.6: RETRY, YIELDED, TESTING).
+// Send implements go-tpm's transport.TPM. It repeats the command while the TPM
+// is busy (TPM 2.0 Library part 2 §6.6: RETRY, YIELDED, TESTING).
 func (c conn) Send(command []byte) (response []byte, err error) {
 	waited := time.Duration(0)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
@@ -85,14 +85,14 @@ func (c conn) exchange(command []byte) ([]byte, error) {
 	if _, err := c.Write(command); err != nil {
 		return nil, err
 	}
-	response := make([]byte, maxResponse) // a device gives all at once
+	response := make([]byte, maxResponse) // a device returns the whole response at once
 	n, err := io.ReadAtLeast(c, response, headerSize)
 	if err != nil {
 		return nil, fmt.Errorf("no response: %w", err)
 	}
 	size := binary.BigEndian.Uint32(response[2:])
 	if size < headerSize || size > maxResponse || n > int(size) {
-		return nil, fmt.Errorf("a response of %d bytes that says it has %d", n, size)
+		return nil, fmt.Errorf("the response has %d bytes but states %d", n, size)
 	}
 	if _, err := io.ReadFull(c, response[n:size]); err != nil {
 		return nil, fmt.Errorf("no response: %w", err)

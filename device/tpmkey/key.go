@@ -15,8 +15,8 @@ import (
 	casn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Create makes a key in the TPM at device and gives its file, which is of use
-// with that TPM alone.
+// Create creates a key in the TPM at device and returns its key file. The file
+// works only with that TPM.
 func Create(device string) (file []byte, err error) {
 	made := keyFile{parent: ownerHierarchy}
 	c, err := dial(device)
@@ -34,12 +34,12 @@ func Create(device string) (file []byte, err error) {
 		file, err = made.marshal()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a key in the TPM at %s: %w", device, err)
+		return nil, fmt.Errorf("cannot create a key in the TPM at %s: %w", device, err)
 	}
 	return file, nil
 }
 
-// underParent lets f work with the primary key of a hierarchy.
+// underParent calls f with the primary key of a hierarchy.
 func underParent(c conn, hierarchy uint32, f func(parent tpm2.NamedHandle) error) error {
 	primary, err := tpm2.CreatePrimary{PrimaryHandle: tpm2.TPMHandle(hierarchy), InPublic: tpm2.New2B(parentTemplate)}.Execute(c)
 	if err != nil {
@@ -50,9 +50,9 @@ func underParent(c conn, hierarchy uint32, f func(parent tpm2.NamedHandle) error
 	return errors.Join(err, flush)
 }
 
-// Key is a key in a TPM, a crypto.Signer. It may be used from any goroutine;
-// the TPM signs one thing at a time. A TPM that was lost and is back is used
-// again by itself.
+// Key is a crypto.Signer with a key in a TPM. It may be used from any goroutine;
+// the TPM makes one signature at a time. If the TPM was unavailable and is back,
+// Key connects to it again.
 type Key struct {
 	device string
 	file   keyFile
@@ -63,8 +63,8 @@ type Key struct {
 	loaded tpm2.NamedHandle // in the TPM behind conn
 }
 
-// Open loads the key of a file into the TPM at device, which must be the one
-// that it was made in. Close takes it out again.
+// Open loads the key of a key file into the TPM at device, which must be the TPM
+// that created the key. Close unloads it.
 func Open(file []byte, device string) (*Key, error) {
 	f, err := parseFile(file)
 	if err != nil {
@@ -81,14 +81,14 @@ func Open(file []byte, device string) (*Key, error) {
 	return k, nil
 }
 
-// Public gives the *ecdsa.PublicKey.
+// Public returns the *ecdsa.PublicKey.
 func (k *Key) Public() crypto.PublicKey { return k.public }
 
-// Sign signs a SHA-256 digest by ECDSA and gives the signature in ASN.1 (RFC
-// 3279 §2.2.3). The randomness is the TPM's own.
+// Sign signs a SHA-256 digest with ECDSA and returns the signature in ASN.1 (RFC
+// 3279 §2.2.3). It ignores rand: the TPM has its own random numbers.
 func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) (signature []byte, err error) {
 	if opts.HashFunc() != crypto.SHA256 || len(digest) != sha256.Size {
-		return nil, errors.New("cannot sign in the TPM: it is no SHA-256 digest")
+		return nil, errors.New("cannot sign in the TPM: the digest is not SHA-256")
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -96,7 +96,7 @@ func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) (signatur
 		if signature, err = k.sign(digest); err == nil {
 			return signature, nil
 		}
-		k.drop() // it may have been reset, or gone for a moment
+		k.drop() // the TPM may have been reset or unavailable for a moment
 	}
 	if err = k.load(); err == nil {
 		if signature, err = k.sign(digest); err == nil {
@@ -107,7 +107,7 @@ func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) (signatur
 	return nil, fmt.Errorf("cannot sign with the TPM at %s: %w", k.device, explain(err))
 }
 
-// Close takes the key out of the TPM. Sign brings it back.
+// Close unloads the key from the TPM. Sign loads it again.
 func (k *Key) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -117,7 +117,7 @@ func (k *Key) Close() error {
 	_, err := tpm2.FlushContext{FlushHandle: k.loaded.Handle}.Execute(k.conn)
 	k.drop()
 	if err != nil {
-		return fmt.Errorf("cannot take the key out of the TPM at %s: %w", k.device, explain(err))
+		return fmt.Errorf("cannot unload the key from the TPM at %s: %w", k.device, explain(err))
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (k *Key) load() error {
 	return nil
 }
 
-// drop lets go of a TPM that does not answer as it should, or need not.
+// drop closes the connection to the TPM.
 func (k *Key) drop() {
 	_ = k.conn.Close()
 	k.conn = nil
@@ -178,10 +178,10 @@ func (k *Key) sign(digest []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// ErrForeign says that a key file is not of this TPM.
-var ErrForeign = errors.New("the key is of another TPM, or this one was cleared since: make a new key and have a certificate issued for it")
+// ErrForeign says that a key file belongs to another TPM.
+var ErrForeign = errors.New("the key belongs to another TPM, or this TPM was cleared: create a new key and get a certificate for it")
 
-// explain says of what a TPM answers what to do about it.
+// explain adds to a TPM's error what the technician can do about it.
 func explain(err error) error {
 	for code, means := range map[tpm2.TPMRC]string{
 		tpm2.TPMRCBadAuth:       "its owner hierarchy has a password, which must be empty",

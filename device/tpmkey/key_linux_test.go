@@ -95,7 +95,7 @@ func TestLost(t *testing.T) {
 	k := open(t, create(t, tpm.Path), tpm.Path)
 	tpm.Stop()
 	for range 2 {
-		want := fmt.Sprintf("cannot sign with the TPM at %s: there is none: is it enabled in firmware or device tree?", tpm.Path)
+		want := fmt.Sprintf("cannot sign with the TPM at %s: the device does not exist: is the TPM enabled in firmware or device tree?", tpm.Path)
 		if err := signs(k, "x"); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -148,12 +148,12 @@ func TestUnusable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for device, want := range map[string]string{
-		file + "x":  "there is none",
-		file:        "this is no device",
+		file + "x":  "the device does not exist",
+		file:        "the file is not a device",
 		"/dev/null": "no response: EOF",
-		"/dev/zero": "a response of 4096 bytes that says it has 0",
+		"/dev/zero": "the response has 4096 bytes but states 0",
 	} {
-		if _, err := Create(device); err == nil || !strings.HasPrefix(err.Error(), "cannot make a key in the TPM at "+device+": ") || !strings.Contains(err.Error(), want) {
+		if _, err := Create(device); err == nil || !strings.HasPrefix(err.Error(), "cannot create a key in the TPM at "+device+": ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", device, err, want)
 		}
 	}

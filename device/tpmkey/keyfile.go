@@ -11,20 +11,20 @@ import (
 	casn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// PEMType is that of a key file.
+// PEMType is the PEM type of a key file.
 const PEMType = "TSS2 PRIVATE KEY"
 
-// IsKeyFile tells whether text is meant to be a key file, sound or not.
+// IsKeyFile reports whether text claims to be a key file. It may be invalid.
 func IsKeyFile(text []byte) bool {
 	block, _ := pem.Decode(text)
 	return block != nil && block.Type == PEMType
 }
 
-// keyFile is what a key file says.
+// keyFile is the content of a key file.
 type keyFile struct {
 	parent  uint32 // TPM_HANDLE of the hierarchy
 	public  []byte // TPMT_PUBLIC
-	private []byte // the content of a TPM2B_PRIVATE, which the TPM alone can read
+	private []byte // the content of a TPM2B_PRIVATE, which only the TPM can decrypt
 }
 
 // The kinds of key files.
@@ -34,14 +34,14 @@ var (
 	sealedData    = asn1.ObjectIdentifier{2, 23, 133, 10, 1, 5}
 )
 
-// The hierarchies whose primary keys are parents here.
+// The hierarchies whose primary keys may be a key's parent.
 const (
 	ownerHierarchy       = 0x40000001 // TPM_RH_OWNER
 	endorsementHierarchy = 0x4000000B // TPM_RH_ENDORSEMENT
 )
 
-// maxPart bounds public and private part in bytes; those of a P-256 key have
-// about a hundred.
+// maxPart bounds the public and the private part, in bytes. Those of a P-256 key
+// have about a hundred.
 const maxPart = 2048
 
 // parseFile reads a key file:
@@ -62,14 +62,14 @@ func parseFile(text []byte) (keyFile, error) {
 	block, rest := pem.Decode(text)
 	switch {
 	case block == nil || block.Type != PEMType:
-		return keyFile{}, fmt.Errorf("it is no PEM of type %q", PEMType)
+		return keyFile{}, fmt.Errorf("the file is not PEM of type %q", PEMType)
 	case len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0:
-		return keyFile{}, errors.New("there is more than one key in it")
+		return keyFile{}, errors.New("the file holds more than one key")
 	}
 	return parseDER(block.Bytes)
 }
 
-var errMalformed = errors.New("it is malformed")
+var errMalformed = errors.New("the file is malformed")
 
 func parseDER(der []byte) (k keyFile, err error) {
 	in := cryptobyte.String(der)
@@ -81,11 +81,11 @@ func parseDER(der []byte) (k keyFile, err error) {
 	switch {
 	case kind.Equal(loadableKey):
 	case kind.Equal(importableKey):
-		return k, errors.New("the key is still to be imported into a TPM")
+		return k, errors.New("the key must be imported into a TPM first")
 	case kind.Equal(sealedData):
-		return k, errors.New("it holds sealed data, not a key")
+		return k, errors.New("the file holds sealed data, not a key")
 	default:
-		return k, fmt.Errorf("it is of the unknown type %s", kind)
+		return k, fmt.Errorf("the file has the unknown type %s", kind)
 	}
 	var optional [6]cryptobyte.String
 	var there [6]bool
@@ -106,11 +106,11 @@ func parseDER(der []byte) (k keyFile, err error) {
 	case !ok || !ok2:
 		return k, errMalformed
 	case !emptyAuth:
-		return k, errors.New("the key has a password, and nobody is there to type it")
+		return k, errors.New("the key has a password, which a kiosk cannot type")
 	case there[1] || there[3]:
 		return k, errors.New("the key can only be used under a policy")
 	case there[2]:
-		return k, errors.New("a key that is not to be imported has a secret")
+		return k, errors.New("the key has an import secret but is not importable")
 	case rsaParent:
 		return k, errors.New("the key's parent is an RSA key")
 	case parent != ownerHierarchy && parent != endorsementHierarchy:
@@ -118,16 +118,16 @@ func parseDER(der []byte) (k keyFile, err error) {
 	}
 	k.parent = uint32(parent)
 	if k.public, ok = sized(public); !ok {
-		return k, errors.New("the public part is not as long as it says")
+		return k, errors.New("the public part has another length than it states")
 	}
 	if k.private, ok = sized(private); !ok {
-		return k, errors.New("the private part is not as long as it says")
+		return k, errors.New("the private part has another length than it states")
 	}
 	return k, nil
 }
 
-// flag reads an optional BOOLEAN, false where there is none. TRUE is not as DER
-// has it in what tpm2-openssl 1.1 writes.
+// flag reads an optional BOOLEAN; a missing one is false. tpm2-openssl 1.1
+// writes TRUE in another way than DER.
 func flag(s cryptobyte.String, there bool) (value, ok bool) {
 	if !there {
 		return false, true
@@ -137,14 +137,14 @@ func flag(s cryptobyte.String, there bool) (value, ok bool) {
 	return ok && b[0] != 0, ok
 }
 
-// sized gives the content of a TPM2B: a length of 16 bits comes before it.
+// sized returns the content of a TPM2B, which begins with its length in 16 bits.
 func sized(b []byte) (content []byte, ok bool) {
 	s := cryptobyte.String(b)
 	var c cryptobyte.String
 	return c, s.ReadUint16LengthPrefixed(&c) && s.Empty() && len(c) > 0 && len(c) <= maxPart
 }
 
-// marshal gives the file.
+// marshal encodes the key file.
 func (k keyFile) marshal() ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(casn1.SEQUENCE, func(b *cryptobyte.Builder) {

@@ -109,41 +109,41 @@ func TestBadFiles(t *testing.T) {
 		want   string
 		change func(p *parts)
 	}{
-		{"it is malformed", func(p *parts) { p.tail = []byte{5, 0} }},
-		{"it is malformed", func(p *parts) { p.options[5] = empty }},
-		{"it is malformed", func(p *parts) { p.options[6] = boolean(true) }},
-		{"it is malformed", func(p *parts) { p.parent = -1 }},
-		{"it is of the unknown type 1.2.3", func(p *parts) { p.kind = asn1.ObjectIdentifier{1, 2, 3} }},
-		{"the key is still to be imported into a TPM", func(p *parts) { p.kind = importableKey }},
-		{"it holds sealed data, not a key", func(p *parts) { p.kind = sealedData }},
-		{"the key has a password, and nobody is there to type it", func(p *parts) { p.options[0] = boolean(false) }},
-		{"the key has a password, and nobody is there to type it", func(p *parts) { delete(p.options, 0) }},
+		{"the file is malformed", func(p *parts) { p.tail = []byte{5, 0} }},
+		{"the file is malformed", func(p *parts) { p.options[5] = empty }},
+		{"the file is malformed", func(p *parts) { p.options[6] = boolean(true) }},
+		{"the file is malformed", func(p *parts) { p.parent = -1 }},
+		{"the file has the unknown type 1.2.3", func(p *parts) { p.kind = asn1.ObjectIdentifier{1, 2, 3} }},
+		{"the key must be imported into a TPM first", func(p *parts) { p.kind = importableKey }},
+		{"the file holds sealed data, not a key", func(p *parts) { p.kind = sealedData }},
+		{"the key has a password, which a kiosk cannot type", func(p *parts) { p.options[0] = boolean(false) }},
+		{"the key has a password, which a kiosk cannot type", func(p *parts) { delete(p.options, 0) }},
 		{"the key can only be used under a policy", func(p *parts) { p.options[1] = empty }},
 		{"the key can only be used under a policy", func(p *parts) { p.options[3] = empty }},
-		{"a key that is not to be imported has a secret", func(p *parts) { p.options[2] = empty }},
+		{"the key has an import secret but is not importable", func(p *parts) { p.options[2] = empty }},
 		{"the key's parent is an RSA key", func(p *parts) { p.options[5] = boolean(true) }},
 		{"the key's parent is 0x81000001, not the owner or endorsement hierarchy", func(p *parts) { p.parent = 0x81000001 }},
 		{"the key's parent is 0x140000001, not the owner or endorsement hierarchy", func(p *parts) { p.parent = 0x140000001 }},
-		{"the public part is not as long as it says", func(p *parts) { p.public = p.public[:20] }},
-		{"the public part is not as long as it says", func(p *parts) { p.public = nil }},
-		{"the private part is not as long as it says", func(p *parts) { p.private = append(p.private, 0) }},
-		{"the private part is not as long as it says", func(p *parts) { p.private = withSize(make([]byte, maxPart+1)) }},
+		{"the public part has another length than it states", func(p *parts) { p.public = p.public[:20] }},
+		{"the public part has another length than it states", func(p *parts) { p.public = nil }},
+		{"the private part has another length than it states", func(p *parts) { p.private = append(p.private, 0) }},
+		{"the private part has another length than it states", func(p *parts) { p.private = withSize(make([]byte, maxPart+1)) }},
 		{"the public part is malformed", func(p *parts) { p.public = withSize([]byte{0, 0x23, 0}) }},
-		{"the key is no elliptic-curve key with SHA-256 names", func(p *parts) { p.public = withSize(tpm2.Marshal(tpm2.RSASRKTemplate)) }},
-		{"the key is no elliptic-curve key with SHA-256 names", public(func(a *tpm2.TPMTPublic) { a.NameAlg = tpm2.TPMAlgSHA1 })},
+		{"the key is not an elliptic-curve key with SHA-256 as its name algorithm", func(p *parts) { p.public = withSize(tpm2.Marshal(tpm2.RSASRKTemplate)) }},
+		{"the key is not an elliptic-curve key with SHA-256 as its name algorithm", public(func(a *tpm2.TPMTPublic) { a.NameAlg = tpm2.TPMAlgSHA1 })},
 		{"the key may be known outside the TPM", public(func(a *tpm2.TPMTPublic) { a.ObjectAttributes.FixedTPM = false })},
 		{"the key may be known outside the TPM", public(func(a *tpm2.TPMTPublic) { a.ObjectAttributes.FixedParent = false })},
 		{"the key may be known outside the TPM", public(func(a *tpm2.TPMTPublic) { a.ObjectAttributes.SensitiveDataOrigin = false })},
-		{"the key does not sign what it is given", public(func(a *tpm2.TPMTPublic) { a.ObjectAttributes.SignEncrypt = false })},
-		{"the key does not sign what it is given", public(func(a *tpm2.TPMTPublic) { a.ObjectAttributes.Restricted = true })},
-		{"the key does not sign what it is given", public(func(a *tpm2.TPMTPublic) { a.ObjectAttributes.UserWithAuth = false })},
+		{"the key cannot sign an arbitrary digest", public(func(a *tpm2.TPMTPublic) { a.ObjectAttributes.SignEncrypt = false })},
+		{"the key cannot sign an arbitrary digest", public(func(a *tpm2.TPMTPublic) { a.ObjectAttributes.Restricted = true })},
+		{"the key cannot sign an arbitrary digest", public(func(a *tpm2.TPMTPublic) { a.ObjectAttributes.UserWithAuth = false })},
 		{"the key is not P-256", public(func(a *tpm2.TPMTPublic) {
 			a.Parameters = tpm2.NewTPMUPublicParms(tpm2.TPMAlgECC, &tpm2.TPMSECCParms{CurveID: tpm2.TPMECCNistP384})
 		})},
-		{"the key signs by another scheme than ECDSA", public(func(a *tpm2.TPMTPublic) {
+		{"the key signs with another scheme than ECDSA", public(func(a *tpm2.TPMTPublic) {
 			a.Parameters = signing(tpm2.TPMAlgECDH, tpm2.NewTPMUAsymScheme(tpm2.TPMAlgECDH, &tpm2.TPMSKeySchemeECDH{HashAlg: tpm2.TPMAlgSHA256}))
 		})},
-		{"the key signs by another hash than SHA-256", public(func(a *tpm2.TPMTPublic) {
+		{"the key signs with another hash than SHA-256", public(func(a *tpm2.TPMTPublic) {
 			a.Parameters = signing(tpm2.TPMAlgECDSA, tpm2.NewTPMUAsymScheme(tpm2.TPMAlgECDSA, &tpm2.TPMSSigSchemeECDSA{HashAlg: tpm2.TPMAlgSHA1}))
 		})},
 		{"the public key is no point of the curve", public(func(*tpm2.TPMTPublic) {})},
@@ -156,12 +156,12 @@ func TestBadFiles(t *testing.T) {
 		refused(t, p.file(t), c.want)
 	}
 	own := golden(t, "own.pem")
-	refused(t, []byte("x"), `it is no PEM of type "TSS2 PRIVATE KEY"`)
-	refused(t, golden(t, "own.pub.pem"), `it is no PEM of type "TSS2 PRIVATE KEY"`)
-	refused(t, append(bytes.Clone(own), own...), "there is more than one key in it")
-	refused(t, bytes.Replace(own, []byte("\n"), []byte("\na: b\n\n"), 1), "there is more than one key in it")
-	refused(t, pem.EncodeToMemory(&pem.Block{Type: PEMType}), "it is malformed")
-	if _, err := Open(goodParts(t).file(t), "/nowhere"); err == nil || !strings.Contains(err.Error(), "cannot use the key in the TPM at /nowhere: there is none") {
+	refused(t, []byte("x"), `the file is not PEM of type "TSS2 PRIVATE KEY"`)
+	refused(t, golden(t, "own.pub.pem"), `the file is not PEM of type "TSS2 PRIVATE KEY"`)
+	refused(t, append(bytes.Clone(own), own...), "the file holds more than one key")
+	refused(t, bytes.Replace(own, []byte("\n"), []byte("\na: b\n\n"), 1), "the file holds more than one key")
+	refused(t, pem.EncodeToMemory(&pem.Block{Type: PEMType}), "the file is malformed")
+	if _, err := Open(goodParts(t).file(t), "/nowhere"); err == nil || !strings.Contains(err.Error(), "cannot use the key in the TPM at /nowhere: the device does not exist") {
 		t.Errorf("a good file, and no TPM: %v", err)
 	}
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/google/go-tpm/tpm2"
 )
 
-// parentTemplate is the TCG's for a P-256 storage key, in the form with an
-// empty unique field that key files go by.
+// parentTemplate is the TCG's template for a P-256 storage key, with an empty
+// unique field, as key files require.
 var parentTemplate = func() tpm2.TPMTPublic {
 	t := tpm2.ECCSRKTemplate
 	t.Unique = tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{})
 	return t
 }()
 
-// keyTemplate is of a key that signs by ECDSA with SHA-256, was made in the TPM
-// and never leaves it. Failed uses do not count against it, as it has no
-// password to be guessed.
+// keyTemplate describes a key that signs with ECDSA and SHA-256, was created in
+// the TPM and never leaves it. It is exempt from the TPM's dictionary attack
+// protection, because it has no password.
 var keyTemplate = tpm2.TPMTPublic{
 	Type:    tpm2.TPMAlgECC,
 	NameAlg: tpm2.TPMAlgSHA256,
@@ -36,21 +36,21 @@ var keyTemplate = tpm2.TPMTPublic{
 	Unique: tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{}),
 }
 
-// publicKey reads a TPMT_PUBLIC, which must be of a key as keyTemplate makes
-// them, or one that may sign by other schemes too.
+// publicKey decodes a TPMT_PUBLIC. The key must match keyTemplate, except that
+// it may also sign with other schemes.
 func publicKey(area []byte) (*ecdsa.PublicKey, error) {
 	t, err := tpm2.Unmarshal[tpm2.TPMTPublic](area)
-	if err != nil || !bytes.Equal(tpm2.Marshal(*t), area) { // the TPM is to see what is seen here
+	if err != nil || !bytes.Equal(tpm2.Marshal(*t), area) { // the TPM must decode the same values
 		return nil, errors.New("the public part is malformed")
 	}
 	a := t.ObjectAttributes
 	switch {
 	case t.Type != tpm2.TPMAlgECC || t.NameAlg != tpm2.TPMAlgSHA256:
-		return nil, errors.New("the key is no elliptic-curve key with SHA-256 names")
+		return nil, errors.New("the key is not an elliptic-curve key with SHA-256 as its name algorithm")
 	case !a.FixedTPM || !a.FixedParent || !a.SensitiveDataOrigin:
 		return nil, errors.New("the key may be known outside the TPM")
 	case !a.SignEncrypt || a.Restricted || !a.UserWithAuth:
-		return nil, errors.New("the key does not sign what it is given")
+		return nil, errors.New("the key cannot sign an arbitrary digest")
 	}
 	parameters, err := t.Parameters.ECCDetail()
 	if err != nil {
@@ -67,15 +67,16 @@ func publicKey(area []byte) (*ecdsa.PublicKey, error) {
 	case tpm2.TPMAlgNull:
 	case tpm2.TPMAlgECDSA:
 		if hash, err := scheme.Details.ECDSA(); err != nil || hash.HashAlg != tpm2.TPMAlgSHA256 {
-			return nil, errors.New("the key signs by another hash than SHA-256")
+			return nil, errors.New("the key signs with another hash than SHA-256")
 		}
 	default:
-		return nil, errors.New("the key signs by another scheme than ECDSA")
+		return nil, errors.New("the key signs with another scheme than ECDSA")
 	}
 	return curvePoint(point.X.Buffer, point.Y.Buffer)
 }
 
-// coordinate is the length of one in bytes; a TPM may leave out leading zeros.
+// coordinate is the length of a coordinate in bytes. A TPM may leave out leading
+// zeros.
 const coordinate = 32
 
 func curvePoint(x, y []byte) (*ecdsa.PublicKey, error) {

@@ -17,7 +17,7 @@ import (
 	"smartkiosk/store"
 )
 
-// outbox is a visit of a kiosk whose hub is there.
+// outbox appends and acknowledges as a kiosk does while its hub is reachable.
 func outbox(b *testing.B) contender {
 	s, err := store.Open(filepath.Join(b.TempDir(), "outbox.db"), store.Options{Keep: kept})
 	if err != nil {
@@ -35,18 +35,18 @@ func outbox(b *testing.B) contender {
 	}}
 }
 
-// overwritten is the floor: each record over the one before, in a file that
-// does not change otherwise.
+// overwritten is the lower bound: each record overwrites the previous one in a
+// file that does not change otherwise.
 func overwritten(b *testing.B) contender {
 	f := create(b)
 	return contender{"bare", func(record []byte) error { return writeSync(f, record, 0) }}
 }
 
-// twoSyncs writes what an append of the outbox writes, and waits as it must,
-// without bbolt and in a file whose every page is there: the record and the page
-// that leads to it, and when they are on disk the page that makes them count. What
-// it takes beyond bare is the disk's share of an append, what the outbox takes
-// beyond it is ours and bbolt's.
+// twoSyncs writes and syncs the same pages as an append to the outbox, without
+// bbolt and in a file whose pages are allocated: first the record and the page
+// that refers to it, then the meta page. Its time beyond a bare write is the
+// disk's share of an append. The outbox's time beyond twoSyncs is the share of
+// bbolt and this package.
 func twoSyncs(b *testing.B) contender {
 	f, n, page := create(b), int64(0), make([]byte, 4096)
 	size := int64(len(page))
@@ -67,7 +67,7 @@ func twoSyncs(b *testing.B) contender {
 	}}
 }
 
-// appended is a file of records, one behind the other.
+// appended is a file of consecutive records.
 func appended(b *testing.B) contender {
 	f, end := create(b), int64(0)
 	return contender{"appended", func(record []byte) error {

@@ -1,8 +1,8 @@
 //go:build sidebyside
 
-// Package sidebyside measures the outbox beside other ways to keep a record on
-// disk. It is apart from package store, and behind a build tag, because one of
-// them takes half a minute to compile.
+// Package sidebyside compares the outbox with other ways to keep a record on
+// disk. It is not in package store, and has a build tag, because one of the
+// others takes half a minute to compile.
 package sidebyside
 
 import (
@@ -24,17 +24,16 @@ const (
 // contender keeps records, all in the same folder's file system.
 type contender struct {
 	name string
-	// keep puts a record on disk, does away with the one that is kept longest
-	// where there are more than kept, and returns when both are durable.
+	// keep writes a record, deletes the oldest one if there are more than
+	// kept, and returns when both changes are on disk.
 	keep func(record []byte) error
 }
 
-// BenchmarkSideBySide takes turns, so that each has the same disk under the
-// same load: machines are noisy. In each round the turns are in another order,
-// for who comes after one that leaves the disk, the journal or a processor at
-// work pays for it; in the same order that is always the same one. Before that
-// it counts what each has written while those behind it, which write in the
-// background too, are not there yet.
+// BenchmarkSideBySide runs the contenders in turns, so that each meets the same
+// load. A contender can leave the disk, the file system's journal or a processor
+// busy, and slow the next one down. So each round has another order. First the
+// benchmark counts the bytes that each contender writes, while the later ones,
+// which also write in the background, are not started.
 func BenchmarkSideBySide(b *testing.B) {
 	record := make([]byte, recordSize)
 	var contenders []contender
@@ -82,7 +81,7 @@ func BenchmarkSideBySide(b *testing.B) {
 	b.ReportMetric(0, "ns/op") // of all together: says nothing
 }
 
-// written is how many bytes this process had the kernel write to disks so far.
+// written returns how many bytes this process has written to disks so far.
 func written(b *testing.B) (bytes int64) {
 	text, err := os.ReadFile("/proc/self/io")
 	if err != nil {

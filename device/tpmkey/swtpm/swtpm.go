@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package swtpm gives tests a TPM 2.0 of their own: Debian's swtpm, a real one
-// but for the chip. No program imports it.
+// Package swtpm starts a software TPM 2.0 (Debian's swtpm) for a test. No program
+// imports it.
 package swtpm
 
 import (
@@ -17,17 +17,17 @@ import (
 	"time"
 )
 
-// TPM is one that runs until the test ends.
+// TPM is a software TPM that runs until the test ends.
 type TPM struct {
-	Path string // of its socket, which takes commands as a TPM's device does
+	Path string // of its socket, which accepts commands like a TPM's device
 
 	t     testing.TB
-	state string // folder of what a chip would hold
+	state string // the folder with the state that a chip would hold
 	cmd   *exec.Cmd
 }
 
-// Start runs a TPM that was never used before. Paths of sockets are short, so
-// that its folder is not the test's.
+// Start starts a TPM with an empty state. Its folder is not the test's folder,
+// because the path of a socket must be short.
 func Start(t testing.TB) *TPM {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "swtpm-")
@@ -45,8 +45,8 @@ func Start(t testing.TB) *TPM {
 	return p
 }
 
-// Stop cuts its power. The socket is gone, as the device of a TPM that was
-// pulled out.
+// Stop cuts the TPM's power. Its socket disappears, like the device of a TPM
+// that was unplugged.
 func (p *TPM) Stop() {
 	if p.cmd == nil {
 		return
@@ -59,8 +59,8 @@ func (p *TPM) Stop() {
 	}
 }
 
-// Restart cuts its power and gives it again: what was loaded is gone, what it
-// knows is not.
+// Restart switches the TPM off and on again. Loaded objects are lost, its
+// permanent state is not.
 func (p *TPM) Restart() {
 	p.t.Helper()
 	p.Stop()
@@ -82,7 +82,7 @@ func (p *TPM) Restart() {
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stdout, p.cmd.Stderr = p.t.Output(), p.t.Output()
 	err = p.cmd.Start()
-	if err := errors.Join(err, f.Close()); err != nil { // now none but swtpm listens there
+	if err := errors.Join(err, f.Close()); err != nil { // from here on only swtpm listens there
 		p.t.Fatal(err)
 	}
 	if err := ready(control); err != nil {
@@ -90,8 +90,8 @@ func (p *TPM) Restart() {
 	}
 }
 
-// ready waits until the TPM answers on its control channel, as it does once it
-// listens for commands.
+// ready waits until the TPM answers on its control channel. It then also listens
+// for commands.
 func ready(control string) error {
 	c, err := net.Dial("unix", control)
 	if err != nil {
