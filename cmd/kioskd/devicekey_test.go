@@ -46,7 +46,7 @@ func TestKeyInTPM(t *testing.T) {
 	tpm.Stop()
 	remove = s.insert("expired")
 	p.sees("out-of-service")
-	kiosk.await("cannot sign with the TPM at " + tpm.Path + ": there is none")
+	kiosk.await("cannot sign with the TPM at " + tpm.Path + ": the device does not exist")
 	remove()
 	tpm.Restart()
 	p.sees("welcome")
@@ -67,7 +67,7 @@ func TestKeyInTPM(t *testing.T) {
 		t.Errorf("a key is written over: %s", out)
 	}
 	none := s.path("none.key")
-	if out := fails(t, "kioskctl", "key", "create", "--tpm", none, "--device", none); !strings.Contains(out, "cannot make a key in the TPM at "+none) {
+	if out := fails(t, "kioskctl", "key", "create", "--tpm", none, "--device", none); !strings.Contains(out, "cannot create a key in the TPM at "+none) {
 		t.Errorf("without a TPM: %s", out)
 	}
 	if out := fails(t, "kioskctl", "key", "create"); !strings.Contains(out, "--tpm is missing") {
