@@ -10,7 +10,6 @@ import (
 
 	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
-	"smartkiosk/kiosk/protocol/event/scan"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -43,7 +42,7 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 // readEvents reads a batch to its end and calls add with each event.
 func readEvents(body io.Reader, add func(json.RawMessage)) error {
 	n := 0
-	err := scan.Array(body, func(text []byte) error {
+	err := event.ReadBatch(body, func(text []byte) error {
 		if n++; n > hubapi.MaxEvents {
 			return apihttp.TooLarge(fmt.Sprintf("more than %d events in a batch", hubapi.MaxEvents))
 		}

@@ -118,11 +118,11 @@ func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, t *trouble) 
 // concerns tells whether there may be anything to do about an event. Most of a
 // long backlog is passed over here.
 func (h *Hub) concerns(text []byte) bool {
-	of := members(text, "type", "data")
+	of := event.Members(text, "type", "data")
 	if string(of[0]) != `"`+event.TypeVisit+`"` {
 		return false
 	}
-	return h.known != nil || string(members(of[1], "offline")[0]) != "false"
+	return h.known != nil || string(event.Members(of[1], "offline")[0]) != "false"
 }
 
 // reviewTries is how often a hub looks at an event that cannot be judged, not

@@ -106,7 +106,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"too large", set("data", strings.Repeat("x", MaxSize)), ErrTooLarge, ""},
 		{"not JSON", func(f *forgery) { f.text = func(string) string { return "event" } }, ErrMalformed, "no JSON object"},
 		{"cut short", func(f *forgery) { f.text = func(s string) string { return s[:len(s)/2] } }, ErrMalformed, ""},
-		{"more after it", func(f *forgery) { f.text = func(s string) string { return s + "{}" } }, ErrMalformed, "more after"},
+		{"more after it", func(f *forgery) { f.text = func(s string) string { return s + "{}" } }, ErrMalformed, "more after the JSON object"},
 		{"not UTF-8", func(f *forgery) { f.text = func(s string) string { return strings.Replace(s, "jose", "\xff", 1) } }, ErrMalformed, "not UTF-8"},
 		{"member twice", func(f *forgery) { f.text = func(s string) string { return `{"id":"x",` + s[1:] } }, ErrMalformed, `"id" occurs twice`},
 		{"specversion", set("specversion", "0.3"), ErrMalformed, "specversion"},

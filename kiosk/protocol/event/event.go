@@ -162,7 +162,7 @@ func readHeader(o object) (Header, error) {
 			return Header{}, err
 		}
 	}
-	if _, ok := o.values["prev"]; ok {
+	if o.get("prev") != nil {
 		if err := o.read("prev", &prev); err != nil {
 			return Header{}, err
 		}

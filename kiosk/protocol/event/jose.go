@@ -82,7 +82,7 @@ func (o *Opener) unseal(jwe []byte) ([]byte, error) {
 // readEphemeral reads the sender's key (RFC 7518 §4.6.1.1), a public P-256 key as
 // a JWK with nothing else in it (§6.2.1). That it is on the curve is checked.
 func readEphemeral(head object) (*ecdh.PublicKey, error) {
-	epk, err := readObject(head.values["epk"])
+	epk, err := readObject(head.get("epk"))
 	if err != nil {
 		return nil, err
 	}

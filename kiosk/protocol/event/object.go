@@ -5,38 +5,114 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
-	"unicode/utf8"
+	"sync"
 
-	"smartkiosk/kiosk/protocol/event/scan"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// object is a JSON object read strictly: its names are told apart by case and
-// occur once, which encoding/json does not see to when it fills a struct. Were
-// it looser, two readers of one signed text could see two events.
-type object struct {
-	names  []string          // in their order
-	values map[string][]byte // as they stand in the text
+// object is a JSON object (RFC 8259) that was read strictly: its text is UTF-8,
+// and no name occurs twice in it or in an object within it. Otherwise two
+// readers of one signed text could see two events.
+type object struct{ members []member }
+
+// member is one member of an object. Both parts are part of the object's text.
+type member struct {
+	name  []byte // without quotation marks and escapes
+	value []byte // as it stands in the text
 }
 
 // usualMembers is how many members an event has, or a few more.
 const usualMembers = 20
 
-// readObject takes a text apart in one pass. What it gives is part of the text.
+var (
+	errNoObject = errors.New("no JSON object")
+	errJSON     = errors.New("malformed JSON or not UTF-8")
+	errMore     = errors.New("more after the JSON object")
+)
+
+// readObject reads a text in one pass.
 func readObject(text []byte) (object, error) {
-	o := object{names: make([]string, 0, usualMembers), values: make(map[string][]byte, usualMembers)}
-	if !utf8.Valid(text) {
-		return o, errors.New("not UTF-8")
-	}
-	err := scan.Object(text, func(name string, value []byte) error {
-		if _, twice := o.values[name]; twice {
-			return fmt.Errorf("member %q occurs twice", name)
-		}
-		o.names = append(o.names, name)
-		o.values[name] = value
-		return nil
-	})
+	o := object{make([]member, 0, usualMembers)}
+	err := eachMember(text, func(name, value []byte) { o.members = append(o.members, member{name, value}) })
 	return o, err
+}
+
+// decoders keeps decoders, because a new one costs more than a small object.
+var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
+// nothing is what an idle decoder reads, so that it does not keep a text.
+var nothing = bytes.NewReader(nil)
+
+// eachMember calls f with each member of an object, until the text turns out to
+// be none.
+func eachMember(text []byte, f func(name, value []byte)) error {
+	d := decoders.Get().(*jsontext.Decoder)
+	defer func() {
+		d.Reset(nothing)
+		decoders.Put(d)
+	}()
+	d.Reset(bytes.NewBuffer(text)) // which it reads in place and does not change
+	if begin, err := d.ReadToken(); err != nil || begin.Kind() != jsontext.BeginObject.Kind() {
+		return errNoObject
+	}
+	for d.PeekKind() != jsontext.EndObject.Kind() {
+		name, err := d.ReadValue()
+		if err != nil {
+			return explain(err)
+		}
+		if bytes.IndexByte(name, '\\') < 0 {
+			name = name[1 : len(name)-1]
+		} else if name, err = jsontext.AppendUnquote(nil, name); err != nil {
+			return explain(err)
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return explain(err)
+		}
+		f(name, slices.Clip(value))
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return explain(err)
+	}
+	if _, err := d.ReadToken(); err != io.EOF {
+		return errMore
+	}
+	return nil
+}
+
+// explain says what is wrong with a text and quotes at most a name from it.
+func explain(err error) error {
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		if where, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+			return fmt.Errorf("member %.40q occurs twice", where.JSONPointer.LastToken())
+		}
+	}
+	return errJSON
+}
+
+// Members returns the values of some members of a JSON object, as they stand in
+// its text. The value of a member that is missing is nil. Of a text that is no
+// object it returns what comes before the fault.
+func Members(text []byte, names ...string) [][]byte {
+	values := make([][]byte, len(names))
+	_ = eachMember(text, func(name, value []byte) {
+		if i := slices.Index(names, string(name)); i >= 0 {
+			values[i] = value
+		}
+	})
+	return values
+}
+
+// get returns the value of a member, nil if it is missing.
+func (o object) get(name string) []byte {
+	for _, m := range o.members {
+		if string(m.name) == name {
+			return m.value
+		}
+	}
+	return nil
 }
 
 // read decodes one member, which must be there and of into's type.
@@ -49,10 +125,10 @@ func (o object) read(name string, into any) error {
 	return o.decode(name, into)
 }
 
-// text gives a member that must be a string; it may be part of the object's text.
+// text returns a member that must be a string. It may be part of the object's text.
 func (o object) text(name string) ([]byte, error) {
-	// One without escapes is what stands there.
-	if value := o.values[name]; len(value) > 0 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
+	// A string without escapes needs no decoding.
+	if value := o.get(name); len(value) > 0 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
 		return value[1 : len(value)-1], nil
 	}
 	var text string
@@ -61,8 +137,8 @@ func (o object) text(name string) ([]byte, error) {
 }
 
 func (o object) decode(name string, into any) error {
-	value, ok := o.values[name]
-	if !ok {
+	value := o.get(name)
+	if value == nil {
 		return fmt.Errorf("%s is missing", name)
 	}
 	if bytes.Equal(value, []byte("null")) || json.Unmarshal(value, into) != nil {
@@ -79,25 +155,25 @@ func (o object) is(name, want string) bool {
 
 // only tells whether there are no members but these.
 func (o object) only(names ...string) bool {
-	return !slices.ContainsFunc(o.names, func(name string) bool { return !slices.Contains(names, name) })
+	return !slices.ContainsFunc(o.members, func(m member) bool { return !slices.Contains(names, string(m.name)) })
 }
 
-// without gives the object's text without some members, in their order.
+// without returns the object's text without some members, in their order.
 func (o object) without(names []string) json.RawMessage {
 	size := len("{}")
-	for name, value := range o.values {
-		size += len(name) + len(value) + len(`"":,`)
+	for _, m := range o.members {
+		size += len(m.name) + len(m.value) + len(`"":,`)
 	}
 	b := append(make([]byte, 0, size), '{')
-	for _, n := range o.names {
-		if slices.Contains(names, n) {
+	for _, m := range o.members {
+		if slices.Contains(names, string(m.name)) {
 			continue
 		}
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		name, _ := json.Marshal(n) // a string always can
-		b = append(append(append(b, name...), ':'), o.values[n]...)
+		b, _ = jsontext.AppendQuote(b, m.name) // the name was read as UTF-8, so it can be quoted
+		b = append(append(b, ':'), m.value...)
 	}
 	return append(b, '}')
 }

@@ -121,7 +121,7 @@ func (o *Opener) open(cloudEvent []byte, device []crypto.PublicKey) (Opened, err
 	if err := h.check(); err != nil {
 		return Opened{}, fmt.Errorf("%w: signed text: %w", ErrMalformed, err)
 	}
-	if _, there := outer.values["prev"]; there || !h.same(attributes) {
+	if outer.get("prev") != nil || !h.same(attributes) {
 		return Opened{}, ErrMismatch
 	}
 	e := Opened{Header: h, Payload: signed.without(headerNames), JWS: string(jws), Link: link(jws)}
