@@ -45,7 +45,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"bucket within", change(func(tx *bolt.Tx) error {
 			_, err := tx.Bucket(cursorsBucket).CreateBucket([]byte("x"))
 			return err
-		}), `file is damaged: bucket "cursors"`},
+		}), `file is damaged: bucket "cursors" holds another bucket`},
 		{"tail altered", change(func(tx *bolt.Tx) error {
 			b := bytes.Clone(tx.Bucket(metaBucket).Get(tailKey))
 			b[7]++

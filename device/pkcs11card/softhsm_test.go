@@ -258,7 +258,7 @@ func TestWrongSignature(t *testing.T) {
 		}
 		digest := sha256.Sum256([]byte("x"))
 		_, err = signer.Sign(nil, digest[:], crypto.SHA256)
-		if lies := bytes.Equal(cert.DER, wrong); lies != (err != nil && strings.Contains(err.Error(), "not of the certificate's key")) {
+		if lies := bytes.Equal(cert.DER, wrong); lies != (err != nil && strings.Contains(err.Error(), "does not match the certificate's key")) {
 			t.Errorf("lies %v: %v", lies, err)
 		}
 	}

@@ -76,9 +76,9 @@ func TestResponses(t *testing.T) {
 		"":                              "no response: EOF",
 		"8001":                          "no response: unexpected EOF",
 		"80010000000c00000000":          "no response: EOF",
-		"80010000000900000000":          "says it has 9",
-		"80010000100100000000":          "says it has 4097",
-		"80010000000a00000000" + "0000": "says it has 10",
+		"80010000000900000000":          "states 9",
+		"80010000100100000000":          "states 4097",
+		"80010000000a00000000" + "0000": "states 10",
 	} {
 		if _, err := (conn{&chip{answers: []string{answer}}}).Send(nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", answer, err, want)

@@ -122,7 +122,7 @@ func TestForeign(t *testing.T) {
 		_, err := tpm2.Clear{AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHLockout, Auth: tpm2.PasswordAuth(nil)}}.Execute(c)
 		return err
 	})
-	if err := signs(k, "x"); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "make a new key") {
+	if err := signs(k, "x"); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "create a new key") {
 		t.Errorf("a TPM that was cleared: %v", err)
 	}
 	open(t, create(t, tpm.Path), tpm.Path)
@@ -176,7 +176,7 @@ func TestDigest(t *testing.T) {
 		digest []byte
 		hash   crypto.Hash
 	}{{make([]byte, 32), crypto.SHA384}, {make([]byte, 31), crypto.SHA256}, {make([]byte, 32), 0}} {
-		if _, err := k.Sign(rand.Reader, tt.digest, tt.hash); err == nil || !strings.Contains(err.Error(), "no SHA-256 digest") {
+		if _, err := k.Sign(rand.Reader, tt.digest, tt.hash); err == nil || !strings.Contains(err.Error(), "the digest is not SHA-256") {
 			t.Errorf("%d bytes, %v: %v", len(tt.digest), tt.hash, err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"smartkiosk/deploy/bench/powercut/cuts"
 )
 
-// The log as device-mapper's log-writes keeps it, in little-endian numbers
+// The format of device-mapper's log-writes, in little-endian numbers
 // (drivers/md/dm-log-writes.c): a sector with
 //
 //	magic uint64 | version uint64 | number of entries uint64 | sector size uint32
@@ -21,8 +21,8 @@ import (
 //
 //	sector uint64 | sectors uint64 | flags uint64 | length of data uint64 | a mark's text
 //
-// and the sectors that were written. A flush comes after all writes that were
-// complete when it began.
+// and the written sectors. A flush follows all writes that were complete when it
+// began.
 const (
 	logMagic   = 0x6a736677736872
 	logVersion = 1
@@ -33,19 +33,19 @@ const (
 	flagMark    = 1 << 3
 )
 
-// logEnd is the mark that log-writes itself makes at the end.
+// logEnd is the mark that log-writes makes at the end.
 const logEnd = "dm-log-writes-end"
 
-// blockEntry is one of the log's.
+// blockEntry is an entry of the log.
 type blockEntry struct {
 	mark   *cuts.Mark
 	flags  uint64
 	at     int64 // on the disk, in bytes
 	length int64
-	data   int64 // where the log has it
+	data   int64 // the data's offset in the log
 }
 
-// readLog reads the log of a disk of so many bytes.
+// readLog reads the log of a disk of diskSize bytes.
 func readLog(log io.ReaderAt, diskSize int64) ([]blockEntry, error) {
 	head := make([]byte, sector)
 	if _, err := log.ReadAt(head, 0); err != nil {
@@ -90,17 +90,17 @@ func readLog(log io.ReaderAt, diskSize int64) ([]blockEntry, error) {
 	return entries, nil
 }
 
-// superblockEnd is where the first block ends, which is not torn: ext4 is not
-// mounted when its superblock, of two sectors, is. There it counts on disks
-// whose sectors are larger.
+// superblockEnd is the end of the first block, which a cut does not tear. ext4
+// cannot be mounted with a torn superblock, which has two sectors; it relies on
+// disks with larger sectors.
 const superblockEnd = 4096
 
 // blockLog is the recording of a disk.
 type blockLog struct {
 	log     io.ReaderAt
 	entries []blockEntry
-	safe    []byte // what the disk has for sure
-	done    int    // after so many entries
+	safe    []byte // the disk's certain content after done entries
+	done    int
 	disk    *scratchDisk
 }
 
@@ -121,8 +121,8 @@ func (l *blockLog) Cut(n int, random *rand.Rand, f func(folder string) error) er
 	return l.disk.mounted(f)
 }
 
-// cut puts into an image what a cut may leave: of what was written since the
-// last flush half, some of it torn.
+// cut applies to an image what a cut may leave of the writes since the last
+// flush: about half of them, some torn.
 func (l *blockLog) cut(n int, random *rand.Rand, image []byte) error {
 	flushed := l.done
 	for i := l.done; i < n; i++ {
@@ -139,7 +139,7 @@ func (l *blockLog) cut(n int, random *rand.Rand, image []byte) error {
 	for _, e := range l.entries[flushed:n] {
 		keep := keepAll
 		switch {
-		case e.flags&flagFUA != 0: // is on the disk
+		case e.flags&flagFUA != 0: // on the disk
 		case e.at >= superblockEnd && random.IntN(4) == 0:
 			keep = func() bool { return random.IntN(2) == 0 }
 		case random.IntN(2) == 0:
@@ -154,10 +154,10 @@ func (l *blockLog) cut(n int, random *rand.Rand, image []byte) error {
 
 func keepAll() bool { return true }
 
-// write writes to an image those sectors of an entry that are to be kept.
+// write writes the sectors of an entry for which keep returns true to an image.
 func (l *blockLog) write(image []byte, e blockEntry, keep func() bool) error {
 	if e.flags&flagDiscard != 0 || e.length == 0 {
-		return nil // what is discarded may be kept
+		return nil // a disk may keep discarded sectors
 	}
 	data := make([]byte, e.length)
 	if _, err := l.log.ReadAt(data, e.data); err != nil {

@@ -17,8 +17,8 @@ type mapped struct {
 	name    string
 }
 
-// logWrites makes the device /dev/dm-0, which passes everything on to a disk
-// of so many sectors, and keeps a log of what is written on another
+// logWrites creates the device /dev/dm-0. It passes all accesses on to a disk
+// and logs the writes on another disk
 // (Documentation/admin-guide/device-mapper/log-writes.rst).
 func logWrites(disk string, sectors uint64, log string) (*mapped, error) {
 	control, err := os.OpenFile("/dev/mapper/control", os.O_RDWR, 0)
@@ -41,7 +41,7 @@ func logWrites(disk string, sectors uint64, log string) (*mapped, error) {
 	return m, nil
 }
 
-// mark puts a text without spaces in the log, at most some 400 bytes.
+// mark puts a text in the log: at most about 400 bytes, without spaces.
 func (m *mapped) mark(text string) error {
 	sector := binary.NativeEndian.AppendUint64(nil, 0)
 	if err := m.call(unix.DM_TARGET_MSG, append(sector, "mark "+text+"\x00"...)); err != nil {

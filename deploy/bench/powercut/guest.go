@@ -13,7 +13,7 @@ import (
 	"smartkiosk/deploy/bench/powercut/cuts"
 )
 
-// What the guest finds in its root, a folder of the host's, and leaves there.
+// The files in the guest's root, which is a folder of the host.
 const (
 	guestProgram = "init"
 	guestOld     = "old"    // outboxes of older formats
@@ -21,14 +21,14 @@ const (
 	guestMount   = "mnt"
 )
 
-// manners of the guest's writer.
+// The ways in which the guest's writer can work.
 const (
 	withSync    = "sync"
 	withoutSync = "nosync"
 )
 
-// guest is the only program of a kernel that was booted for it. It writes, on
-// a disk that keeps a log, and turns the machine off.
+// guest is the only program in its virtual machine. It writes to the disk with
+// the log and turns the machine off.
 func guest(args []string) {
 	result := "done"
 	if err := guestWork(args); err != nil {
@@ -40,7 +40,8 @@ func guest(args []string) {
 	fmt.Println(unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)) // does not return
 }
 
-// guestWork takes the seed, how many records to write, and a manner.
+// guestWork runs the writer. Its arguments are the seed, the number of records
+// and the manner.
 func guestWork(args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("cannot work with arguments %q", args)

@@ -18,12 +18,12 @@ const (
 	diskSize = 24 << 20
 	logSize  = 4 << 30 // sparse
 
-	// What a recording consists of.
-	diskName = "disk.img" // the disk as it was in the beginning
+	// The files of a recording.
+	diskName = "disk.img" // the disk's initial content
 	logName  = "writes.log"
 )
 
-// boot has the guest write, and leaves a recording in a folder.
+// boot runs the guest and leaves a recording in folder.
 func boot(ctx context.Context, kernel, old, folder string, seed uint64, records int, manner string) error {
 	root := filepath.Join(folder, "root")
 	for _, name := range []string{"dev", "tmp", guestOld, guestMount} {
@@ -60,7 +60,7 @@ func boot(ctx context.Context, kernel, old, folder string, seed uint64, records 
 		"root=none", "rootfstype=hostfs", "rootflags="+root, "rw", "devtmpfs.mount=1", "init=/"+guestProgram,
 		"ubd0="+written, "ubd1="+log, "--", fmt.Sprint(seed), fmt.Sprint(records), manner)
 	cmd.Env = append(os.Environ(), "TMPDIR="+folder) // for the guest's memory
-	// The kernel is several processes, which go together.
+	// The kernel consists of several processes, which end together.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	said, err := cmd.CombinedOutput()
@@ -74,8 +74,8 @@ func boot(ctx context.Context, kernel, old, folder string, seed uint64, records 
 	return os.RemoveAll(root)
 }
 
-// makeFileSystem makes an empty disk with blocks as large as a Pi's, which is
-// too small to get them by itself.
+// makeFileSystem creates an empty file system with the block size of a Pi's SD
+// card. By default a disk this small gets smaller blocks.
 func makeFileSystem(path string) error {
 	if err := sparse(path, diskSize); err != nil {
 		return err

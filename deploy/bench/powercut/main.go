@@ -1,9 +1,10 @@
 //go:build linux
 
-// Powercut count the power of an outbox's writer, on a real file system and a
-// real kernel's block layer: see deploy/bench/powercut/count. The writer works in a
-// user-mode Linux, on a disk that keeps a log; the disk is made anew from the
-// log, mounted and checked on this machine, for which it must be root.
+// Powercut cuts the power of a program that writes to an outbox, on a real file
+// system and a real kernel's block layer: see deploy/bench/powercut/cuts. The
+// writer runs in a user-mode Linux whose disk logs all writes. Powercut rebuilds
+// the disk from the log, mounts it on this machine and checks it. It must run as
+// root.
 //
 //	powercut -kernel FILE -count N [-seed N] [-work FOLDER]
 //	powercut -replay FOLDER -seed N -cut N
@@ -56,13 +57,13 @@ func main() {
 	os.Exit(code)
 }
 
-// openKeys gives a hub's sealing keys, and a kiosk that follows them.
+// openKeys opens a hub's sealing keys and a kiosk that follows them.
 func openKeys(seed uint64, path string) (cuts.Keys, error) { return sealtest.Open(seed, path) }
 
 func run(ctx context.Context) error {
 	kernel := flag.String("kernel", "", "user-mode Linux, as kernel.sh builds it")
 	count := flag.Int("cuts", 1000, "how often the power is cut")
-	seed := flag.Uint64("seed", 0, "what the writer and the count follow from, 0 for a new one")
+	seed := flag.Uint64("seed", 0, "seed of the writer and the cuts; 0 chooses one")
 	work := flag.String("work", os.TempDir(), "where recordings are made, and kept when a cut shows something")
 	replay := flag.String("replay", "", "a recording that was kept, instead of a new one")
 	only := flag.Int("cut", 0, "make only this one of its cuts")
@@ -82,21 +83,21 @@ func run(ctx context.Context) error {
 	}
 	if *replay != "" {
 		report, err := b.try(ctx, *replay, cuts.Options{Seed: *seed, Cuts: cutsOfRecording, Only: *only})
-		return b.judge(report, err, *replay, *seed)
+		return b.report(report, err, *replay, *seed)
 	}
 	return b.run(ctx, *seed, *count)
 }
 
-// bench makes recordings and count.
+// bench makes recordings and cuts.
 type bench struct {
 	kernel, work string
 	old          []cuts.Old
 }
 
-// run makes the count, on several recordings at once as a cut mostly waits for
-// the kernel, and then the control: the same writer without sync.
+// run makes the cuts, on several recordings at once because a cut mostly waits
+// for the kernel. Then it runs the control: the same writer without sync.
 func (b bench) run(ctx context.Context, seed uint64, count int) error {
-	fmt.Printf("%d count, seed %d\n", count, seed)
+	fmt.Printf("%d cuts, seed %d\n", count, seed)
 	start := time.Now()
 	recordings := (count + cutsOfRecording - 1) / cutsOfRecording
 	slots := make(chan struct{}, 2*runtime.NumCPU())
@@ -116,19 +117,19 @@ func (b bench) run(ctx context.Context, seed uint64, count int) error {
 	for _, r := range reports {
 		total.Add(r)
 	}
-	fmt.Printf("%d count, so many of them during: %s; %d records promised\n", total.Cuts, total.During(), total.Promised)
+	fmt.Printf("%d cuts, by what they interrupted: %s; %d records promised\n", total.Cuts, total.During(), total.Promised)
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	if missed := total.Missed(); len(missed) > 0 && count >= cutsOfRecording {
 		return fmt.Errorf("the power was never cut during %v", missed)
 	}
-	fmt.Printf("after all %d count every promise was kept; %.0f count a minute (%.1f s)\n", count, float64(count)/took.Minutes(), took.Seconds())
+	fmt.Printf("every promise was kept after all %d cuts; %.0f cuts per minute (%.1f s)\n", count, float64(count)/took.Minutes(), took.Seconds())
 	return b.control(ctx, seed+uint64(recordings))
 }
 
-// cutNew makes count on a new recording, which stays only if a cut showed
-// something.
+// cutNew makes cuts on a new recording. It keeps the recording only if a cut
+// broke a promise.
 func (b bench) cutNew(ctx context.Context, seed uint64, count int) (cuts.Report, error) {
 	folder, err := b.record(ctx, seed, withSync)
 	if err != nil {
@@ -138,7 +139,7 @@ func (b bench) cutNew(ctx context.Context, seed uint64, count int) (cuts.Report,
 	if ctx.Err() != nil {
 		return report, errors.Join(ctx.Err(), os.RemoveAll(folder))
 	}
-	if err := b.judge(report, err, folder, seed); err != nil {
+	if err := b.report(report, err, folder, seed); err != nil {
 		return report, err
 	}
 	return report, os.RemoveAll(folder)
@@ -153,11 +154,11 @@ func (b bench) control(ctx context.Context, seed uint64) error {
 	defer os.RemoveAll(folder)
 	report, err := b.try(ctx, folder, cuts.Options{Seed: seed, Cuts: cutsOfControl})
 	if err = errors.Join(err, ctx.Err()); err != nil {
-		return fmt.Errorf("cannot judge by control: %w", err)
+		return fmt.Errorf("cannot run the control: %w", err)
 	}
-	fmt.Printf("control without sync: %d of %d count caught\n", len(report.Bad), report.Cuts)
+	fmt.Printf("control without sync: %d of %d cuts broke a promise\n", len(report.Bad), report.Cuts)
 	if len(report.Bad) < report.Cuts/3 {
-		return fmt.Errorf("only %d of %d count caught a writer that does not sync", len(report.Bad), report.Cuts)
+		return fmt.Errorf("only %d of %d cuts broke a promise of a writer that does not sync", len(report.Bad), report.Cuts)
 	}
 	return nil
 }
@@ -208,17 +209,17 @@ func (b bench) try(ctx context.Context, folder string, o cuts.Options) (cuts.Rep
 	})
 }
 
-// judge says what a recording showed.
-func (b bench) judge(r cuts.Report, err error, folder string, seed uint64) error {
+// report prints the result of a recording.
+func (b bench) report(r cuts.Report, err error, folder string, seed uint64) error {
 	if err != nil {
 		return fmt.Errorf("recording %s: %w", folder, err)
 	}
-	fmt.Printf("seed %d: %d count, %d records promised, %d promises broken\n", seed, r.Cuts, r.Promised, len(r.Bad))
+	fmt.Printf("seed %d: %d cuts, %d records promised, %d promises broken\n", seed, r.Cuts, r.Promised, len(r.Bad))
 	for _, bad := range r.Bad {
 		fmt.Printf("cut %d, during %s: %v; replay: make powercut REPLAY=%s SEED=%d CUT=%d\n", bad.Cut, bad.At, bad.Err, folder, seed, bad.Cut)
 	}
 	if len(r.Bad) > 0 {
-		return fmt.Errorf("%d of %d count broke a promise; the recording is kept in %s", len(r.Bad), r.Cuts, folder)
+		return fmt.Errorf("%d of %d cuts broke a promise; the recording is kept in %s", len(r.Bad), r.Cuts, folder)
 	}
 	return nil
 }

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scratchDisk is a disk in memory that can be mounted.
+// scratchDisk is a disk in memory that the kernel can mount.
 type scratchDisk struct {
-	image  []byte // its contents, while it is not mounted
+	image  []byte // the content, while it is not mounted
 	file   *os.File
 	folder string
 }
@@ -35,7 +35,7 @@ func (d *scratchDisk) close() {
 	_ = d.file.Close()
 }
 
-// mounted mounts the disk, as a machine would that starts again, for f.
+// mounted mounts the disk as a restarted machine would and calls f.
 func (d *scratchDisk) mounted(f func(folder string) error) (err error) {
 	loop, err := d.attach()
 	if err != nil {
@@ -43,14 +43,14 @@ func (d *scratchDisk) mounted(f func(folder string) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, loop.Close()) }() // detaches
 	if err := unix.Mount(loop.Name(), d.folder, "ext4", 0, ""); err != nil {
-		return fmt.Errorf("cannot mount what was left: %w", err)
+		return fmt.Errorf("cannot mount the disk after the cut: %w", err)
 	}
 	defer func() { err = errors.Join(err, unix.Unmount(d.folder, 0)) }()
 	return f(d.folder)
 }
 
-// attach gives a loop device that is detached when it is closed and no longer
-// mounted.
+// attach returns a loop device that is detached when it is closed and not
+// mounted any more.
 func (d *scratchDisk) attach() (*os.File, error) {
 	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
@@ -71,7 +71,7 @@ func (d *scratchDisk) attach() (*os.File, error) {
 		if err == nil {
 			return loop, nil
 		}
-		if err = errors.Join(err, loop.Close()); !errors.Is(err, unix.EBUSY) { // another took it first
+		if err = errors.Join(err, loop.Close()); !errors.Is(err, unix.EBUSY) { // another program took the device first
 			return nil, err
 		}
 	}

@@ -11,10 +11,10 @@ import (
 
 const vhci = "/sys/devices/platform/vhci_hcd.0" // the first virtual host controller
 
-// Attach plugs the reader into the running kernel, which needs vhci_hcd and
-// lets root do that alone. unplug pulls it out and gives what Serve gives; it
-// may be called again, and must be called even when a fault unplugs the reader
-// before. A port that was just left may take a moment to be free.
+// Attach plugs the reader into the running kernel. The kernel needs vhci_hcd, and
+// the caller must be root. unplug unplugs the reader and returns Serve's result.
+// It may be called more than once, and must be called even if a fault has
+// unplugged the reader. A port may need a moment until it is free again.
 func (r *Reader) Attach() (unplug func() error, err error) {
 	ours, theirs, err := pair()
 	if err != nil {
@@ -43,7 +43,7 @@ func (r *Reader) Attach() (unplug func() error, err error) {
 	return unplug, nil
 }
 
-// pair makes the two ends of a stream, of which the kernel takes one.
+// pair returns the two ends of a stream, one of them for the kernel.
 func pair() (ours net.Conn, theirs *os.File, err error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -58,8 +58,8 @@ func pair() (ours net.Conn, theirs *os.File, err error) {
 	return ours, theirs, nil
 }
 
-// plugInto hands one end of a stream to the virtual host controller, which keeps
-// a descriptor of its own.
+// plugInto passes one end of a stream to the virtual host controller, which keeps
+// its own descriptor.
 func plugInto(controller string, socket *os.File) error {
 	status, err := os.ReadFile(filepath.Join(controller, "status"))
 	if err != nil {

@@ -2,7 +2,7 @@ package usbreader
 
 import "context"
 
-// command carries out a message from the host, or begins to.
+// command carries out a message from the host, or starts to.
 func (s *session) command(ctx context.Context, m message) error {
 	switch {
 	case m.slot != 0:
@@ -39,7 +39,7 @@ func (s *session) command(ctx context.Context, m message) error {
 	return s.answer(m, failure(slotStatus, unsupported))
 }
 
-// begin has a message carried out that takes a while.
+// begin starts to carry out a message in a goroutine.
 func (s *session) begin(ctx context.Context, m message, work func(context.Context, message) answer) {
 	ctx, cancel := context.WithCancel(ctx)
 	j := &job{message: m, cancel: cancel}
@@ -77,9 +77,10 @@ func (s *session) answer(m message, a answer) error {
 	return s.answers.send(a.bytes(m, s.reader.iccStatus()))
 }
 
-// abortByControl and abortByMessage are the two halves of an abort, which come
-// in any order with the same sequence number: from the first on the command that
-// is under way fails, and every other until the second (CCID §5.3.1, §6.1.13).
+// abortByControl and abortByMessage are the two halves of an abort. They come in
+// any order with the same sequence number. After the first half the running
+// command fails, and every other command until the second half (CCID §5.3.1,
+// §6.1.13).
 func (s *session) abortByControl(slot, sequence byte) bool {
 	if slot != 0 {
 		return false

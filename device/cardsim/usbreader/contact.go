@@ -8,23 +8,23 @@ import (
 	"smartkiosk/device/cardsim/usbreader/t1"
 )
 
-// contact is a card under power, as its contacts show it: bytes in, bytes out.
+// contact is a powered card as seen at its contacts: bytes in, bytes out.
 type contact struct {
 	card   *cardsim.Card
-	block  *t1.Card // the card's end of the line where it speaks T=1; nil for T=0
+	block  *t1.Card // the card's side of T=1; nil for T=0
 	cancel context.CancelFunc
 	gone   <-chan struct{} // closed when the card has lost its power
 
-	protocol byte // that the reader is set to: 0 or 1
+	protocol byte // the protocol to which the reader is set: 0 or 1
 	settings [2][]byte
 
-	// Of the one exchange at a time.
+	// The state of the current exchange; there is one at a time.
 	spoken   bool // something was sent since the answer to reset
 	chained  bool // the last block sent to the card is not the last of its chain
 	commands int
 }
 
-// touch powers a card up; nil for one that is mute.
+// touch powers up a card. It returns nil if the card is mute.
 func touch(ctx context.Context, card *cardsim.Card) (k *contact, atr []byte) {
 	if atr = card.PowerOn(); atr == nil {
 		return nil, nil
@@ -38,7 +38,7 @@ func touch(ctx context.Context, card *cardsim.Card) (k *contact, atr []byte) {
 	return k, atr
 }
 
-// speaks gives the protocol that the card speaks.
+// speaks returns the card's protocol.
 func (k *contact) speaks() byte {
 	if k.block != nil {
 		return 1
@@ -46,9 +46,9 @@ func (k *contact) speaks() byte {
 	return 0
 }
 
-const ppss = 0xFF // what a PPS begins with, and no CLA nor NAD is (ISO 7816-3 §9.2)
+const ppss = 0xFF // the first byte of a PPS, never a CLA or NAD (ISO 7816-3 §9.2)
 
-// begins gives the instruction of a command, where b is the beginning of one.
+// begins returns the instruction if b is the beginning of a command.
 func (k *contact) begins(b []byte) (ins byte, ok bool) {
 	switch {
 	case !k.spoken && len(b) > 0 && b[0] == ppss:
@@ -76,8 +76,9 @@ func apduINS(b []byte) (ins byte, ok bool) {
 	return b[1], true
 }
 
-// transmit sends what the reader was given to send, and gives what the card
-// answers; nil for nothing, as to a reader that is set to the other protocol.
+// transmit sends bytes to the card and returns its answer. It returns nil if the
+// card does not answer, for example because the reader is set to the other
+// protocol.
 func (k *contact) transmit(b []byte) []byte {
 	first := !k.spoken
 	k.spoken = true
@@ -94,9 +95,9 @@ func (k *contact) transmit(b []byte) []byte {
 	return k.card.Transmit(b)
 }
 
-// selectProtocol answers a PPS request (ISO 7816-3 §9.2, §9.3): by the same bytes,
-// which take all that was asked for, or not at all when they do not check or name
-// another protocol than the card's.
+// selectProtocol answers a PPS request (ISO 7816-3 §9.2, §9.3) with the same bytes,
+// which accepts everything. It does not answer if the check byte is wrong or the
+// request names another protocol than the card's.
 func (k *contact) selectProtocol(b []byte) []byte {
 	if len(b) < 3 {
 		return nil

@@ -19,7 +19,7 @@ func parseSetup(b [8]byte) setup {
 	}
 }
 
-// Kinds of request, by whom they are for (USB 2.0 §9.3, table 9-2).
+// Kinds of requests by recipient (USB 2.0 §9.3, table 9-2).
 const (
 	toDevice    = 0x00
 	toInterface = 0x01
@@ -45,7 +45,7 @@ const (
 	endpointHalt = 0 // feature
 )
 
-// control carries out a control request. ok is false for one that is unknown.
+// control carries out a control request. ok is false if the request is unknown.
 func (s *session) control(q setup, in bool) (data []byte, ok bool) {
 	if in {
 		data = s.inquire(q)
@@ -54,7 +54,8 @@ func (s *session) control(q setup, in bool) (data []byte, ok bool) {
 	return nil, s.order(q)
 }
 
-// inquire carries out a request for data, nil for one that is unknown.
+// inquire carries out a request for data. It returns nil if the request is
+// unknown.
 func (s *session) inquire(q setup) []byte {
 	switch {
 	case q.kind == toDevice && q.request == getDescriptor:
@@ -105,8 +106,8 @@ func (s *session) order(q setup) bool {
 	return false
 }
 
-// endpoint tells whether the endpoint of that address is halted, nil for one
-// that there is none of.
+// endpoint returns the halt flag of the endpoint with that address, or nil if the
+// endpoint does not exist.
 func (s *session) endpoint(address uint16) *bool {
 	switch address {
 	case commandsOut, answersAddr, eventsAddr:

@@ -8,13 +8,12 @@ import (
 	"smartkiosk/device/cardsim/usbreader/t1"
 )
 
-// The device's endpoints, by number: commands, answers, and what happens
-// between them (CCID §4.4).
+// The device's endpoints by number: commands, answers and events (CCID §4.4).
 const (
 	commandsOut  = 1
 	answersIn    = 2
 	eventsIn     = 3
-	maxPacket    = 64 // bytes in a packet, of a full-speed device
+	maxPacket    = 64 // bytes in a packet of a full-speed device
 	directionIn  = 0x80
 	answersAddr  = directionIn | answersIn
 	eventsAddr   = directionIn | eventsIn
@@ -31,12 +30,12 @@ const (
 	ccidDescriptor          = 0x21
 )
 
-// maxMessage is the longest message either way: a header, and five bytes with
-// 256 of data, which no TPDU is longer than.
+// maxMessage is the length of the longest message in either direction: a header
+// and the longest TPDU, which has five bytes and 256 bytes of data.
 const maxMessage = headerSize + 261
 
-// Speeds of the line to the card, at a clock of 4 MHz: clock · D / F for the F
-// and D that cards name (ISO 7816-3 §8.3, table 7), in bits per second.
+// Speeds of the line to the card at a clock of 4 MHz, in bits per second: clock ·
+// D / F for the values of F and D in ISO 7816-3 §8.3, table 7.
 const clock = 4000 // kHz
 
 var dataRates = []uint32{10753, 21505, 43011, 86022, 125000, 172043, 250000, 344086}
@@ -50,8 +49,8 @@ func (m Model) device() []byte {
 	return append(b, 1, 2, 3, 1) // strings 1 to 3, one configuration
 }
 
-// configuration is the configuration descriptor and all that belongs to it (USB
-// 2.0 §9.6.3, §9.6.5, §9.6.6).
+// configuration is the configuration descriptor with its interface and endpoint
+// descriptors (USB 2.0 §9.6.3, §9.6.5, §9.6.6).
 func (m Model) configuration() []byte {
 	b := slices.Concat(
 		[]byte{9, configurationDescriptor, 0, 0, 1, 1, 0, 0x80, 50}, // length below; powered by the bus, 100 mA
@@ -89,8 +88,7 @@ func (m Model) pinSupport() byte {
 	return 0
 }
 
-// text is a string descriptor (USB 2.0 §9.6.7): UTF-16, as much as fits, which
-// is 126 units.
+// text is a string descriptor (USB 2.0 §9.6.7): UTF-16, truncated to 126 units.
 func text(s string) []byte {
 	b := []byte{0, stringDescriptor}
 	for _, u := range utf16.Encode([]rune(s)) {
@@ -103,8 +101,8 @@ func text(s string) []byte {
 	return b
 }
 
-// descriptor gives the descriptor of a type and index, nil for one that there
-// is none of.
+// descriptor returns the descriptor of a type and index, or nil if it does not
+// exist.
 func (m Model) descriptor(kind, index byte) []byte {
 	switch {
 	case kind == deviceDescriptor && index == 0:

@@ -6,18 +6,18 @@ import (
 	"smartkiosk/device/cardsim/usbreader/usbip"
 )
 
-// inlet is an endpoint on which the device sends: requests of the host wait for
-// something to send, and what is to be sent waits for a request.
+// inlet is an endpoint on which the device sends. The host's requests wait for
+// data, and data waits for a request.
 type inlet struct {
 	waiting []usbip.Request
-	ready   [][]byte // transfers, each of which ends with a short packet
+	ready   [][]byte // transfers; each ends with a short packet
 }
 
-// maxQueued is how many requests, or transfers, may wait. No driver comes near
-// it.
+// maxQueued bounds the waiting requests and the waiting transfers. No driver comes
+// near it.
 const maxQueued = 64
 
-var errQueue = errors.New("the host asks for more and more, or takes nothing")
+var errQueue = errors.New("the host sends too many requests or reads no answers")
 
 func (e *inlet) wait(q usbip.Request) error {
 	if e.waiting = append(e.waiting, q); len(e.waiting) > maxQueued {
@@ -33,7 +33,7 @@ func (e *inlet) send(b []byte) error {
 	return nil
 }
 
-// unlink takes a request back, and tells whether it still waited.
+// unlink removes a request and reports whether it was waiting.
 func (e *inlet) unlink(sequence uint32) bool {
 	for i, q := range e.waiting {
 		if q.Sequence == sequence {
@@ -44,10 +44,11 @@ func (e *inlet) unlink(sequence uint32) bool {
 	return false
 }
 
-// next gives the bytes that end the first request with what is to be sent first;
-// nil while either is missing. A transfer that is longer than there is room for
-// goes on in the next request when the room is whole packets; else the rest is
-// lost, as a host controller would have it (USB 2.0 §8.5.2, babble).
+// next returns the message that answers the first request with the first
+// transfer, or nil while either is missing. If the transfer is longer than the
+// request allows and that is a whole number of packets, the rest follows in the
+// next request. Otherwise the rest is lost, as with a host controller (USB 2.0
+// §8.5.2, babble).
 func (e *inlet) next() []byte {
 	if len(e.waiting) == 0 || len(e.ready) == 0 {
 		return nil

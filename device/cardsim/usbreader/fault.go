@@ -1,27 +1,27 @@
 package usbreader
 
-// Command is a command to the card, as it is about to be sent: of T=0 the
-// header of a TPDU, of T=1 the first block of a chain.
+// Command is a command that is about to be sent to the card. With T=0 it is seen
+// at the header of its TPDU, with T=1 at the first block of its chain.
 type Command struct {
 	Number int  // from 1, since the card was powered up
 	INS    byte // instruction (ISO 7816-4 §5.4.2)
 }
 
-// Fault is something that goes wrong when a card has been sent a command.
+// Fault is what goes wrong at a command.
 type Fault int
 
 const (
 	None    Fault = iota
-	Pull          // the card is pulled when it has carried the command out: its answer is lost
+	Pull          // the card is removed after it has carried the command out: its answer is lost
 	Silence       // the card carries the command out and answers nothing
-	Damage        // a bit of the answer turns on its way, which parity (T=0) or LRC (T=1) shows
-	AskTime       // the card wants more time first, which it then gets
-	Stall         // the reader does not answer this nor anything, until it is unplugged
-	Unplug        // the reader is unplugged when the card has carried the command out
+	Damage        // a bit of the answer flips, which parity (T=0) or LRC (T=1) detects
+	AskTime       // the card asks for more time first and gets it
+	Stall         // the reader does not answer this command or any later one until it is unplugged
+	Unplug        // the reader is unplugged after the card has carried the command out
 )
 
-// strike says what goes wrong at what is about to be sent. What is not the
-// beginning of a command, as a PPS or a block that goes on, is not struck.
+// strike returns the fault for the bytes that are about to be sent. Bytes that do
+// not begin a command, such as a PPS or a later block of a chain, have no fault.
 func (r *Reader) strike(k *contact, b []byte) Fault {
 	ins, ok := k.begins(b)
 	if !ok {

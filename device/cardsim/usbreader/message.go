@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// headerSize is that of the messages of both bulk endpoints, in bytes (CCID
-// §6).
+// headerSize is the size of a message's header on both bulk endpoints, in bytes
+// (CCID §6).
 const headerSize = 10
 
 // Messages from the host (CCID §6.1, table 6.1-1).
@@ -30,7 +30,7 @@ const (
 	notifySlotChange = 0x50
 )
 
-// message is one from the host.
+// message is a message from the host.
 type message struct {
 	kind, slot, sequence byte
 	specific             [3]byte
@@ -39,11 +39,11 @@ type message struct {
 
 var (
 	errShort  = errors.New("message shorter than its header")
-	errLength = errors.New("message of another length than it says")
+	errLength = errors.New("message of another length than its header states")
 )
 
-// parseMessage decodes a message from the host. With errLength the header is
-// given nevertheless, so that it can be answered.
+// parseMessage decodes a message from the host. With errLength it also returns
+// the header, so that the message can be answered.
 func parseMessage(b []byte) (message, error) {
 	if len(b) < headerSize {
 		return message{}, errShort
@@ -65,8 +65,8 @@ const (
 	iccAbsent   iccState = 2
 )
 
-// Why a command failed: bError (CCID §6.2.6, table 6.2-2). The values from 1 to
-// 127 are the place in the message of what is wrong.
+// Reasons of a failure: bError (CCID §6.2.6, table 6.2-2). A value from 1 to 127 is
+// the offset of the wrong field in the message.
 type failureCode byte
 
 const (
@@ -81,8 +81,8 @@ const (
 	commandAborted failureCode = 0xFF
 )
 
-// answer is what the reader says to a message, all but what the message itself
-// and the slot give.
+// answer is the reader's answer to a message, without the parts that come from
+// the message and the slot.
 type answer struct {
 	kind     byte
 	failed   bool
@@ -90,7 +90,7 @@ type answer struct {
 	specific byte        // the last byte of the header
 	data     []byte
 
-	fault Fault // what the session has to do: AskTime, Stall or Unplug
+	fault Fault // what the session must do: AskTime, Stall or Unplug
 }
 
 func failure(kind byte, code failureCode) answer { return answer{kind: kind, failed: true, code: code} }
@@ -99,7 +99,7 @@ func failure(kind byte, code failureCode) answer { return answer{kind: kind, fai
 const (
 	outcomeOK     = 0 << 6
 	outcomeFailed = 1 << 6
-	outcomeTime   = 2 << 6 // time extension: the answer comes later
+	outcomeTime   = 2 << 6 // time extension: the answer follows later
 )
 
 // bytes encodes the answer to m.
@@ -114,8 +114,8 @@ func (a answer) bytes(m message, state iccState) []byte {
 	return append(b, a.data...)
 }
 
-// timeExtension asks the host to wait longer for the answer to m, times the
-// block waiting time.
+// timeExtension asks the host to wait for the answer to m: times is the multiple
+// of the block waiting time.
 func timeExtension(m message, state iccState, times byte) []byte {
 	return []byte{dataBlock, 0, 0, 0, 0, m.slot, m.sequence, byte(state) | outcomeTime, times, 0}
 }

@@ -11,38 +11,37 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// Keypad is the holder at the reader's keys: it is called when a PIN is asked
-// for, and gives the digits, in ASCII, which the reader wipes. With
-// slot.ErrPadCancelled the holder pressed cancel; any other error, or ctx that
-// ends before, is a holder who types nothing. ctx ends when the host's time is
-// up, the card is pulled, or the reader is unplugged: the Keypad must return
-// then.
+// Keypad plays the holder at the reader's keys. The reader calls it to ask for a
+// PIN. It returns the digits in ASCII, which the reader wipes. slot.ErrPadCancelled
+// means that the holder pressed cancel. Any other error, or the end of ctx, means
+// that the holder typed nothing. ctx ends when the host's time is up, the card is
+// removed or the reader is unplugged; the Keypad must then return.
 type Keypad func(ctx context.Context) (digits []byte, err error)
 
-// defaultPatience is the reader's own time-out, where the host names none.
+// defaultPatience is the reader's timeout if the host sets none.
 const defaultPatience = 30 * time.Second
 
 // pinEntry is a PIN verification data structure (CCID §6.1.11).
 type pinEntry struct {
 	patience time.Duration
 	encoding byte // of digits: binary, BCD or ASCII
-	right    bool // digits stand at the end of their field; at its beginning if not
-	at, size int  // that field, in bytes of the command's data
+	right    bool // the digits are right-justified in their field
+	at, size int  // the field's offset and size in the command's data, in bytes
 	min, max int  // digits
 	prologue [3]byte
-	apdu     []byte // the command, with what fills the field up; aliases what it was parsed from
+	apdu     []byte // the command with the padding; aliases what it was parsed from
 }
 
-// How digits are written (bmFormatString, bits 1 and 0).
+// The encoding of digits (bmFormatString, bits 1 and 0).
 const (
 	pinBinary = 0
 	pinBCD    = 1
 	pinASCII  = 2
 )
 
-// parsePINEntry decodes abData of PC_to_RDR_Secure. ok is false when something
-// is wrong, or wanted that this reader has not: what stands at place, counted in
-// the message. It inserts no length of the PIN (bmPINLengthFormat).
+// parsePINEntry decodes abData of PC_to_RDR_Secure. ok is false when a field is
+// invalid or not supported; place is the field's offset in the message. The
+// reader does not insert the PIN's length (bmPINLengthFormat).
 func parsePINEntry(b []byte) (e pinEntry, place failureCode, ok bool) {
 	const (
 		operation  = 0 // bPINOperation: 0 to verify
@@ -74,7 +73,7 @@ func parsePINEntry(b []byte) (e pinEntry, place failureCode, ok bool) {
 	}
 	room := len(e.apdu) - apduHeader
 	if e.size == 0 {
-		e.size = room - e.at // no field: what is not digits stays as it is
+		e.size = room - e.at // no field is given: the bytes after the digits stay
 	}
 	switch {
 	case b[operation] != 0:
@@ -91,7 +90,7 @@ func parsePINEntry(b []byte) (e pinEntry, place failureCode, ok bool) {
 	return e, 0, true
 }
 
-// written gives the bytes that n digits take.
+// written returns the number of bytes of n digits.
 func (e pinEntry) written(n int) int {
 	if e.encoding == pinBCD {
 		return (n + 1) / 2
@@ -99,7 +98,7 @@ func (e pinEntry) written(n int) int {
 	return n
 }
 
-// accepts tells whether the reader's OK key takes the digits.
+// accepts reports whether the reader's OK key accepts the digits.
 func (e pinEntry) accepts(digits []byte) bool {
 	for _, d := range digits {
 		if d < '0' || d > '9' {
@@ -109,7 +108,7 @@ func (e pinEntry) accepts(digits []byte) bool {
 	return len(digits) >= e.min && len(digits) <= e.max
 }
 
-// command gives the command with the digits in it.
+// command returns the command with the digits.
 func (e pinEntry) command(digits []byte) []byte {
 	command := bytes.Clone(e.apdu)
 	field := command[5+e.at:][:e.size]
@@ -165,7 +164,7 @@ func (r *Reader) secure(ctx context.Context, m message) answer {
 	return r.exchange(k, command)
 }
 
-// ask has the holder type, until the time is up or the card is gone.
+// ask calls the Keypad, until the time is up or the card is removed.
 func (r *Reader) ask(ctx context.Context, k *contact, patience time.Duration) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -1,14 +1,13 @@
-// Package usbreader is a USB smart card reader in software, which plays the
-// cards of cardsim: a CCID class device (USB Device Class: Smart Card, CCID,
-// revision 1.1) that speaks USB/IP. Attached to a Linux kernel with vhci_hcd
-// (Attach), it is driven by the kernel's own USB core, libusb, libccid and
-// pcscd, as one that is bought.
+// Package usbreader is a USB smart card reader in software for the cards of
+// cardsim: a CCID class device (USB Device Class: Smart Card, CCID, revision 1.1)
+// behind USB/IP. When it is attached to a Linux kernel with vhci_hcd (Attach), the
+// kernel's USB core, libusb, libccid and pcscd use it like a real reader.
 //
-// It exchanges TPDUs, as most readers do: with a card of T=0 commands go through
-// as that protocol has them, with one of T=1 the host makes the blocks and the
-// card answers them. Cards come and go while it is plugged in or not, may be
-// mute, and faults can be made to strike at a command; a make with keys of its
-// own asks a Keypad for the PIN.
+// The reader exchanges TPDUs, as most readers do. For a card with T=0 it passes
+// TPDUs on; for a card with T=1 the host makes the blocks and the card answers
+// them. Cards can be inserted and removed at any time, also while the reader is
+// unplugged. They may be mute, and a fault can be injected at each command. A make
+// with keys asks a Keypad for the PIN.
 package usbreader
 
 import (
@@ -21,37 +20,38 @@ import (
 	"smartkiosk/device/cardsim"
 )
 
-// Config is what a reader is made of.
+// Config configures a reader.
 type Config struct {
 	Model  Model
-	Keypad Keypad              // who types on a make with keys; nil for nobody, ever
-	Strike func(Command) Fault // what goes wrong at each command to the card; nil for nothing, ever
+	Keypad Keypad              // the holder at a make with keys; nil means that no PIN is typed
+	Strike func(Command) Fault // chooses the fault at each command to the card; nil means no faults
 }
 
-// Reader is a reader with one slot. Its methods may be called from several
-// goroutines, and whether it is plugged in or not.
+// Reader is a reader with one slot. Its methods may be called from any goroutine,
+// also while the reader is unplugged.
 type Reader struct {
 	config  Config
-	changed chan struct{} // a card came or went, since the last look
+	changed chan struct{} // signals that a card was inserted or removed
 
 	mu      sync.Mutex
 	plugged bool
-	card    *cardsim.Card // in the slot; nil for none
-	contact *contact      // with the card under power; nil without
-	moves   []bool        // what the host was not told yet: a card has gone, one has come
+	card    *cardsim.Card // the card in the slot, or nil
+	contact *contact      // the powered card, or nil
+	moves   []bool        // events that the host does not know yet: true for inserted, false for removed
 }
 
-// New makes a reader with nothing in it, plugged in nowhere.
+// New returns a reader that is empty and unplugged.
 func New(c Config) *Reader {
 	return &Reader{config: c, changed: make(chan struct{}, 1)}
 }
 
-// Insert puts a card in. One that is in already is pulled first, faster than a
-// hand does: a host that had taken the power from it cannot tell the two apart.
+// Insert inserts a card. It first removes a card that is in the slot, faster than
+// a person can: a host that had switched off that card's power cannot tell that
+// the card was replaced.
 func (r *Reader) Insert(card *cardsim.Card) { r.put(card) }
 
-// Remove pulls the card, if there is one, whatever is under way: an exchange
-// with it goes unanswered.
+// Remove removes the card, if there is one. A running exchange with it gets no
+// answer.
 func (r *Reader) Remove() { r.put(nil) }
 
 func (r *Reader) put(card *cardsim.Card) {
@@ -64,7 +64,7 @@ func (r *Reader) put(card *cardsim.Card) {
 	if card != nil {
 		r.moves = append(r.moves, true)
 	}
-	r.moves = r.moves[max(0, len(r.moves)-2):] // what came to nothing in between is not worth telling
+	r.moves = r.moves[max(0, len(r.moves)-2):] // older events cancel each other out
 	r.card = card
 	select {
 	case r.changed <- struct{}{}:
@@ -72,7 +72,7 @@ func (r *Reader) put(card *cardsim.Card) {
 	}
 }
 
-// powerOff takes the power from the card. r.mu is held.
+// powerOff switches off the card's power. The caller holds r.mu.
 func (r *Reader) powerOff() {
 	if r.contact != nil {
 		r.contact.cancel()
@@ -81,10 +81,10 @@ func (r *Reader) powerOff() {
 	}
 }
 
-// Serve is the reader plugged in, with the host at the other end of conn, until
-// ctx ends, the host closes conn or a fault unplugs it, when it gives nil. The
-// card then has no power. It closes conn. It fails when the reader is plugged
-// in already and when what comes is not USB/IP.
+// Serve plugs in the reader, with the host at the other end of conn. It returns
+// nil when ctx ends, the host closes conn or a fault unplugs the reader. The card
+// then has no power. Serve closes conn. It fails when the reader is plugged in
+// already, and when the host does not send USB/IP.
 func (r *Reader) Serve(ctx context.Context, conn net.Conn) error {
 	if err := r.plug(); err != nil {
 		conn.Close()
@@ -93,7 +93,7 @@ func (r *Reader) Serve(ctx context.Context, conn net.Conn) error {
 	return r.serve(ctx, conn)
 }
 
-var errPlugged = errors.New("it is plugged in already")
+var errPlugged = errors.New("the reader is plugged in already")
 
 func (r *Reader) plug() error {
 	r.mu.Lock()
@@ -105,7 +105,7 @@ func (r *Reader) plug() error {
 	return nil
 }
 
-// serve is Serve once the reader is plugged in.
+// serve implements Serve after the reader is plugged in.
 func (r *Reader) serve(ctx context.Context, conn net.Conn) error {
 	defer conn.Close()
 	defer r.unplug()

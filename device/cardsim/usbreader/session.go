@@ -10,13 +10,13 @@ import (
 	"smartkiosk/device/cardsim/usbreader/usbip"
 )
 
-// session is the reader while it is plugged in. One goroutine owns it; exchanges
-// with the card, and with whoever types a PIN, have one of their own.
+// session is the reader while it is plugged in. One goroutine owns it. Exchanges
+// with the card and the Keypad run in another goroutine.
 type session struct {
 	reader *Reader
 	conn   net.Conn
 
-	configured   byte // value of the configuration that the host chose; 0 for none
+	configured   byte // the configuration that the host chose, 0 before
 	answers      inlet
 	events       inlet
 	halted       [eventsIn + 1]bool // endpoints, by number
@@ -24,11 +24,11 @@ type session struct {
 	busy         *job               // nil while the slot waits for a command
 	done         chan result
 	ended        bool // a fault unplugged the reader
-	abortControl int  // sequence number that the control request named, 0 to 255; -1 for none
-	abortMessage int  // that the message named
+	abortControl int  // the sequence number of the abort's control request, 0 to 255, or -1
+	abortMessage int  // the sequence number of the abort's message, or -1
 }
 
-// job is an exchange that is under way.
+// job is a running exchange.
 type job struct {
 	message message
 	cancel  context.CancelFunc
@@ -75,15 +75,14 @@ func serve(ctx context.Context, r *Reader, conn net.Conn) error {
 	return err
 }
 
-// unplugged tells whether a connection ended as one does that its other end
-// closes.
+// unplugged reports whether the other end closed the connection.
 func unplugged(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// run gives why the session ended, nil when the device's side ended it, and
-// whether what comes is still being read.
+// run returns why the session ended, nil if the device ended it, and whether the
+// connection is still being read.
 func (s *session) run(ctx context.Context, requests <-chan usbip.Request, failed <-chan error) (err error, reading bool) {
 	for err == nil && !s.ended {
 		select {
@@ -104,7 +103,7 @@ func (s *session) run(ctx context.Context, requests <-chan usbip.Request, failed
 	return err, true
 }
 
-// handle takes one request of the host.
+// handle carries out one request of the host.
 func (s *session) handle(ctx context.Context, q usbip.Request) error {
 	switch {
 	case q.Unlink:
@@ -140,7 +139,7 @@ func (s *session) handle(ctx context.Context, q usbip.Request) error {
 	return s.command(ctx, m)
 }
 
-// send sends what can be sent.
+// send answers the requests for which there is data.
 func (s *session) send() error {
 	for b := s.answers.next(); b != nil; b = s.answers.next() {
 		if err := s.write(b); err != nil {

@@ -7,7 +7,7 @@ import (
 	"smartkiosk/device/cardsim/usbreader/t1"
 )
 
-// iccStatus tells what is in the slot.
+// iccStatus returns the state of the slot.
 func (r *Reader) iccStatus() iccState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -20,7 +20,8 @@ func (r *Reader) iccStatus() iccState {
 	return iccActive
 }
 
-// beginMoves forgets what the host was not told, but for a card that is in.
+// beginMoves drops the events that the host does not know, except that a card is
+// in the slot.
 func (r *Reader) beginMoves() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -29,8 +30,8 @@ func (r *Reader) beginMoves() {
 	}
 }
 
-// nextMove gives what the host is to be told next, if there is anything: that a
-// card has come, or gone.
+// nextMove returns the next event for the host, if there is one: a card was
+// inserted or removed.
 func (r *Reader) nextMove() (present, moved bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,14 +42,14 @@ func (r *Reader) nextMove() (present, moved bool) {
 	return present, true
 }
 
-// touching gives the card that is under power, nil for none.
+// touching returns the powered card, or nil.
 func (r *Reader) touching() *contact {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.contact
 }
 
-// powerOn is PC_to_RDR_IccPowerOn (CCID §6.1.1). Any voltage will do.
+// powerOn is PC_to_RDR_IccPowerOn (CCID §6.1.1). It accepts every voltage.
 func (r *Reader) powerOn(ctx context.Context, m message) answer {
 	const voltages, voltagePlace = 3, 7 // bPowerSelect
 	if m.specific[0] > voltages {
@@ -76,8 +77,8 @@ func (r *Reader) release() answer {
 	return r.status()
 }
 
-// status answers with the slot's status (CCID §6.2.2), whose last byte says
-// whether the card's clock runs.
+// status answers with the slot's status (CCID §6.2.2). Its last byte says whether
+// the card's clock runs.
 func (r *Reader) status() answer {
 	const running, stopped = 0, 1
 	if r.iccStatus() == iccActive {
@@ -86,9 +87,9 @@ func (r *Reader) status() answer {
 	return answer{kind: slotStatus, specific: stopped}
 }
 
-// defaultSettings are the protocol data structures for T=0 and T=1 before they
-// are set: F = 372, D = 1, the waiting times and the information field of a card
-// that says nothing of them (CCID §6.1.7; ISO 7816-3 §8.3, §10.2, §11.4).
+// defaultSettings are the initial protocol data structures for T=0 and T=1: F =
+// 372, D = 1, and the default waiting times and information field size (CCID
+// §6.1.7; ISO 7816-3 §8.3, §10.2, §11.4).
 func defaultSettings() [2][]byte {
 	return [2][]byte{
 		{0x11, 0x00, 0x00, 0x0A, 0x00},
@@ -106,8 +107,8 @@ func (r *Reader) resetParameters() answer {
 	return r.set(func(k *contact) { k.settings, k.protocol = defaultSettings(), k.speaks() })
 }
 
-// setParameters is PC_to_RDR_SetParameters (CCID §6.1.7). The speed that they
-// set makes no difference; the protocol does.
+// setParameters is PC_to_RDR_SetParameters (CCID §6.1.7). Only the protocol has an
+// effect, not the speed.
 func (r *Reader) setParameters(m message) answer {
 	const protocolPlace = 7 // bProtocolNum
 	protocol := m.specific[0]
@@ -120,7 +121,7 @@ func (r *Reader) setParameters(m message) answer {
 	return r.set(func(k *contact) { k.protocol, k.settings[protocol] = protocol, bytes.Clone(m.data) })
 }
 
-// set changes the settings of the card under power and answers with them.
+// set changes the powered card's settings and answers with them.
 func (r *Reader) set(change func(*contact)) answer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,13 +148,13 @@ func (r *Reader) transfer(_ context.Context, m message) answer {
 	}
 }
 
-// exchange sends bytes to the card and answers with what it says, or with what
-// went wrong.
+// exchange sends bytes to the card and answers with the card's answer or with an
+// error.
 func (r *Reader) exchange(k *contact, b []byte) answer {
 	fault := r.strike(k, b)
 	if fault == AskTime && k.block != nil {
 		k.block.AskTime(1)
-		fault = None // the host sees it in the card's own block
+		fault = None // the host sees the fault in the card's block
 	}
 	response := bytes.Clone(k.transmit(b))
 	switch {

@@ -9,19 +9,18 @@ import (
 	"strings"
 )
 
-// speedFull is the USB speed of 12 Mbit/s in the kernel's terms (enum
-// usb_device_speed).
+// speedFull is the kernel's number for 12 Mbit/s (enum usb_device_speed).
 const speedFull = 2
 
-// errNoPort says that the virtual host controller has nowhere to plug in.
+// errNoPort says that the virtual host controller has no free port.
 var errNoPort = errors.New("no free port")
 
-// freePort finds a free port for a device of less than SuperSpeed in what
-// vhci_hcd says of its ports (drivers/usb/usbip/vhci_sysfs.c): a line each, with
-// hub, port, status, speed and more, behind a line of headings.
+// freePort finds a free port for a device slower than SuperSpeed in vhci_hcd's
+// status (drivers/usb/usbip/vhci_sysfs.c): a line of headings, then a line for each
+// port with hub, port, status, speed and more.
 func freePort(status []byte) (int, error) {
 	const (
-		highSpeed = "hs" // the hub of all that is slower than SuperSpeed
+		highSpeed = "hs" // the hub for devices slower than SuperSpeed
 		free      = "004"
 	)
 	for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
@@ -36,8 +35,8 @@ func freePort(status []byte) (int, error) {
 	return 0, errNoPort
 }
 
-// attachment is what is written to plug a device in: port, descriptor of the
-// connected socket, the device's number at its own host, speed.
+// attachment is the line that attaches a device: port, descriptor of the connected
+// socket, the device's number at its own host, speed.
 func attachment(port, socket int) string {
 	const device = 1<<16 | 1
 	return fmt.Sprintf("%d %d %d %d", port, socket, device, speedFull)

@@ -10,19 +10,22 @@ import (
 	"smartkiosk/store"
 )
 
-// Checker holds outboxes to what their Writer was promised.
+// Checker compares outboxes with the promises to their Writer.
 type Checker struct {
-	Seed uint64 // the Writer's
+	Seed uint64 // the Writer's seed
 	Old  []Old
 	Keys OpenKeys
 }
 
-// Check opens each outbox that there must be. It fails unless all records are
-// there whose Append returned, and none that was not asked for, each once, in
-// its place and unaltered, but for those that were acknowledged and need not be
-// kept; and unless another can be appended. Keys and the device's own records
-// must be as after a whole number of their writes, those that returned among
-// them; and what is sealed must open with a key that the hub has.
+// Check opens each outbox that must exist. It fails unless
+//
+//   - each record whose Append returned is there once, in its place and
+//     unaltered, except acknowledged records that need not be kept,
+//   - there is no record that the Writer did not append,
+//   - another record can be appended,
+//   - the keys and the device's records are as after a whole number of writes,
+//     including those that returned, and
+//   - the hub's keys open every sealed record.
 func (c Checker) Check(folder string, p Promises) error {
 	var err error
 	for box, promise := range p.boxes {
@@ -38,9 +41,9 @@ func (c Checker) box(path string, box int, p promise) error {
 	want := expected{chain: chain{seed: c.Seed, box: box}, old: none}
 	switch _, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist) && p.there:
-		return errors.New("it is gone")
+		return errors.New("the outbox is missing")
 	case errors.Is(err, fs.ErrNotExist):
-		// It is made now, and must be empty.
+		// Open creates the outbox now. It must be empty.
 	case err != nil:
 		return err
 	case p.old >= 0:
@@ -76,7 +79,7 @@ func (c Checker) box(path string, box int, p promise) error {
 	if err != nil {
 		return err
 	}
-	if err := want.matchParked(aside, p.parked); err != nil {
+	if err := want.matchDeadLetters(aside, p.parked); err != nil {
 		return err
 	}
 	records, err := s.Records(0, math.MaxInt)
@@ -92,8 +95,8 @@ func (c Checker) box(path string, box int, p promise) error {
 	return want.goesOn(s, box, path, at.Last)
 }
 
-// repair does what a device does with a damaged outbox, and tells whether it
-// began it anew.
+// repair repairs a damaged outbox as a device does. It reports whether it rebuilt
+// the outbox.
 func (p *promise) repair(path string, made chain) (begun bool, err error) {
 	if err = salvage(path); errors.Is(err, store.ErrNoTrace) && p.lost.From > 0 {
 		return true, begin(path, p.lost, made)
@@ -101,7 +104,7 @@ func (p *promise) repair(path string, made chain) (begun bool, err error) {
 	return false, err
 }
 
-// position holds where an outbox stands, and its consumer, to the promise.
+// position compares the positions of an outbox and its consumer with the promise.
 func (p *promise) position(box int, at store.Position, cursor uint64, old Old) error {
 	if least, most := max(old.at.Last, p.appended), old.at.Last+p.tried; at.Last < least || at.Last > most {
 		return fmt.Errorf("its newest record is %d, not %d to %d", at.Last, least, most)
@@ -118,7 +121,7 @@ func (p *promise) position(box int, at store.Position, cursor uint64, old Old) e
 	return nil
 }
 
-// mayDelete is the newest record that may be gone.
+// mayDelete returns the newest record that may be deleted.
 func (p *promise) mayDelete(box int) uint64 {
 	through := p.acked
 	if needs(box) {
@@ -128,7 +131,7 @@ func (p *promise) mayDelete(box int) uint64 {
 	return max(through, p.lost.From-min(p.lost.From, 1))
 }
 
-// goesOn appends one more record, and looks that it is there.
+// goesOn appends one more record and checks that it is there.
 func (e *expected) goesOn(s *store.Store, box int, path string, last uint64) error {
 	seal := e.chain.seal
 	if e.keys != nil {

@@ -1,18 +1,18 @@
-// Package powercut shows what of an outbox is left after a power cut. A real
-// writer works in a folder whose disk keeps a log of all that is written to
-// it, in order, and of what the writer was promised. From the log the disk is
-// made anew as a cut at any moment could have left it: with all that was
-// flushed, and of the rest some lost, some torn, some written before what was
-// written earlier. Then the outbox is opened, and held to the promises.
+// Package cuts tests what a power cut leaves of an outbox. A real writer works in
+// a folder whose disk logs all writes, in order, and marks that say what the
+// outbox promised to the writer. From the log the package rebuilds the disk as a
+// cut at any moment could have left it: with everything that was flushed; the
+// other writes are lost, torn or reordered. Then it opens the outbox and compares
+// it with the promises.
 //
-// There are two such disks. Folder is a file system of this package's own
-// (FUSE): quick to set up, and harsher than any that is in use, as it keeps to
-// the letter of POSIX only. The other is a real ext4 on a virtual disk of a
-// real kernel (deploy/bench).
+// There are two such disks. Folder is a file system of this package (FUSE). It
+// starts quickly and is harsher than real file systems, because it guarantees
+// only what POSIX requires. The other is ext4 on a virtual disk of a real kernel
+// (deploy/bench/powercut).
 //
-// A Folder can also be told to refuse accesses, as a failing disk does.
+// A Folder can also refuse accesses like a failing disk.
 //
-// It is for tests: no program imports it.
+// The package is for tests: no program imports it.
 package cuts
 
 import (
@@ -24,35 +24,35 @@ import (
 
 // Recording is the log of a disk.
 type Recording interface {
-	// Entries gives the log, in the order in which things came to be.
+	// Entries returns the log in the order of the events.
 	Entries() []Entry
-	// Cut makes the disk as a cut after the first n entries could have left
-	// it, chosen by random, and calls f with the folder that the writer was
-	// given. It fails with f's error, or when the folder cannot be had. n
-	// never is less than in the call before.
+	// Cut rebuilds the disk as a cut after the first n entries could have left
+	// it, chosen by random, and calls f with the writer's folder. It fails
+	// with f's error, or if the folder cannot be mounted. n must not be less
+	// than in the previous call.
 	Cut(n int, random *rand.Rand, f func(folder string) error) error
 }
 
-// Entry is one of a disk's log: a mark of the writer's, or, with a nil Mark,
-// something that was done to the disk.
+// Entry is an entry of a disk's log: a mark of the writer or, with a nil Mark, an
+// access to the disk.
 type Entry struct{ Mark *Mark }
 
 // Options say which cuts are made.
 type Options struct {
-	Seed uint64 // each cut follows from it and from the recording
+	Seed uint64 // determines the cuts of a recording
 	Cuts int
-	Only int // if not 0, only this one of them, counted from 1
+	Only int // if not 0, make only this cut, counted from 1
 }
 
-// Report says what Try found.
+// Report is the result of Try.
 type Report struct {
 	Cuts     int
-	At       map[Point]int // how many of them during what
-	Promised int           // records that were promised to be there, over all cuts
+	At       map[Point]int // the number of cuts during each point
+	Promised int           // records that had to be there, over all cuts
 	Bad      []Bad
 }
 
-// Add counts what another report says.
+// Add adds another report.
 func (r *Report) Add(o Report) {
 	if r.At == nil {
 		r.At = map[Point]int{}
@@ -63,12 +63,12 @@ func (r *Report) Add(o Report) {
 	r.Cuts, r.Promised, r.Bad = r.Cuts+o.Cuts, r.Promised+o.Promised, append(r.Bad, o.Bad...)
 }
 
-// Missed are the points during which the power was never cut.
+// Missed returns the points during which the power was never cut.
 func (r Report) Missed() []Point {
 	return slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return r.At[p] > 0 })
 }
 
-// During lists how often the power was cut during what.
+// During lists how often the power was cut during each point.
 func (r Report) During() string {
 	text := fmt.Sprintf("%s %d", Anywhere, r.At[Anywhere])
 	for _, p := range points {
@@ -79,18 +79,18 @@ func (r Report) During() string {
 
 // Bad is a cut after which a promise was not kept.
 type Bad struct {
-	Cut int // its number, for Options.Only
+	Cut int // the cut's number, for Options.Only
 	At  Point
 	Err error
 }
 
-// ErrNothingPromised is Try's when the writer did not do all that it should,
-// or was promised nothing before any cut: a disk that does not work at all
+// ErrNothingPromised says that the writer did not finish its work, or got no
+// promise before any cut. It catches a disk that does not work at all and so
 // breaks no promise.
 var ErrNothingPromised = errors.New("nothing was acknowledged")
 
-// Try cuts the power at moments spread over all points, and calls check after
-// each cut with what was promised by then.
+// Try cuts the power at moments spread over all points. After each cut it calls
+// check with the promises up to that moment.
 func Try(r Recording, o Options, check func(folder string, p Promises) error) (Report, error) {
 	entries := r.Entries()
 	cuts, err := choose(entries, o)
@@ -124,17 +124,17 @@ func Try(r Recording, o Options, check func(folder string, p Promises) error) (R
 // cut is a moment to cut the power at.
 type cut struct {
 	number int
-	after  int // so many entries
+	after  int // the number of entries before the cut
 	at     Point
 }
 
-// choose picks the moments: as many during each of the points, and as many at
-// any time. They come in the order of the log.
+// choose picks the moments in the order of the log: the same number during each
+// point, and as many at any time.
 func choose(entries []Entry, o Options) ([]cut, error) {
 	moments := moments(entries)
 	for _, p := range points {
 		if len(moments[p]) == 0 {
-			return nil, fmt.Errorf("the writer never came to %s: %w", p, ErrNothingPromised)
+			return nil, fmt.Errorf("the writer never reached %s: %w", p, ErrNothingPromised)
 		}
 	}
 	points := append([]Point{Anywhere}, points...)
@@ -151,8 +151,8 @@ func choose(entries []Entry, o Options) ([]cut, error) {
 	return cuts, nil
 }
 
-// moments lists when each point was being passed: after which entries. Of
-// those within, the ones at which the disk was at work are preferred.
+// moments lists the entries during each point. It prefers entries at which the
+// disk was busy.
 func moments(entries []Entry) map[Point][]int {
 	busy, idle := map[Point][]int{}, map[Point][]int{}
 	running := map[Point]int{}
@@ -160,7 +160,7 @@ func moments(entries []Entry) map[Point][]int {
 		at := busy
 		if m := e.Mark; m != nil {
 			at = idle
-			if m.End { // the promise is fresh: nothing has been flushed since
+			if m.End { // nothing has been flushed since this promise
 				running[m.Point]--
 				busy[m.Point] = append(busy[m.Point], i+1)
 			} else {

@@ -9,8 +9,8 @@ import (
 	"smartkiosk/store"
 )
 
-// damage overwrites both of bbolt's meta pages, so that nothing leads to
-// anything any more, but no record is lost. No cut can undo it.
+// damage overwrites both meta pages of bbolt, so that no page can be reached, but
+// no record is lost. A cut cannot undo the damage.
 func damage(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -20,8 +20,8 @@ func damage(path string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// salvage salvages an outbox of which no record is lost. It is always the same
-// time, as it is on a device without a clock that starts again after a cut.
+// salvage salvages an outbox without a lost record. It always uses the same time,
+// like a device without a clock that restarts after a cut.
 func salvage(path string) error {
 	_, err := store.Salvage(path, time.Unix(0, 0), 0, func(seq uint64, _ store.Range, _ []byte) (record, link []byte, err error) {
 		return nil, nil, fmt.Errorf("record %d was lost", seq)
@@ -29,11 +29,11 @@ func salvage(path string) error {
 	return err
 }
 
-// lost is the record that stands in for one that is nowhere any more.
+// lost is the stand-in for a lost record.
 var lost = []byte("lost")
 
-// begin begins an outbox anew that is empty. Those that stand in for its
-// records link as these did, so that the chain goes on as if they were there.
+// begin rebuilds an empty outbox. The stand-ins have the links of the lost
+// records, so that the chain continues as if they were there.
 func begin(path string, pending store.Range, made chain) error {
 	all := expected{chain: made}
 	_, err := store.Rebuild(path, time.Unix(0, 0), pending, func(seq uint64, _ store.Range, _ []byte) (record, link []byte, err error) {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Deafen makes every fsync and fdatasync of this process succeed without
-// doing anything, from now on: the control for a test that must notice.
+// Deafen makes every later fsync and fdatasync of this process succeed without
+// effect. It is the control for a test that must detect missing syncs.
 func Deafen() error {
 	const number = 0 // where struct seccomp_data has the system call's number
 	filter := []unix.SockFilter{
@@ -19,7 +19,8 @@ func Deafen() error {
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO}, // number 0: success
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	// Without privileges a filter may only be set by who can get no new ones.
+	// An unprivileged process may set a filter only after it has given up
+	// gaining privileges.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("cannot give up new privileges: %w", err)
 	}

@@ -8,18 +8,18 @@ import (
 	"smartkiosk/store"
 )
 
-// expected are the records that an outbox must hold.
+// expected describes the records that an outbox must hold.
 type expected struct {
 	chain chain
 	keys  Keys // instead of chain, for records that are sealed
 	old   Old
-	aside map[uint64][]byte // records for which others stand in
-	lost  store.Range       // those for which others stand in that are nowhere
-	last  uint64            // the newest for which the link is known
-	link  []byte            // its link
+	aside map[uint64][]byte // the dead letters
+	lost  store.Range       // the lost records, which have stand-ins
+	last  uint64            // the newest record whose link is known
+	link  []byte            // that record's link
 }
 
-// match compares records with what those from the first to the last must be.
+// match compares records with the expected ones from first to last.
 func (e *expected) match(records []store.Record, first, last uint64) error {
 	for seq := first; seq <= last; seq++ {
 		if len(records) == 0 {
@@ -39,12 +39,12 @@ func (e *expected) match(records []store.Record, first, last uint64) error {
 	return nil
 }
 
-// is compares what is in a record's place with what must be.
+// is compares a record with the expected one.
 func (e *expected) is(seq uint64, data []byte) error {
 	original, isAside := e.aside[seq]
 	switch {
 	case e.lost.From <= seq && seq <= e.lost.Through:
-		e.record(seq) // for its link
+		e.record(seq) // computes the link
 		return compare(data, lost)
 	case isAside:
 		return errors.Join(e.made(seq, original), compare(data, parked))
@@ -59,21 +59,21 @@ func compare(got, want []byte) error {
 	return nil
 }
 
-// made tells whether a record is what was appended. It is told of records in
-// order, as each links to the one before.
+// made reports whether a record was appended by the writer. The caller passes the
+// records in order, because each links to the one before.
 func (e *expected) made(seq uint64, data []byte) (err error) {
 	if e.keys == nil || seq <= e.old.at.Last {
 		return compare(data, e.record(seq))
 	}
 	if e.last != seq-1 {
-		e.link = nil // of one that was deleted
+		e.link = nil // the previous record was deleted
 	}
 	e.last = seq
 	e.link, err = e.keys.Open(seq, e.link, data)
 	return err
 }
 
-// record makes one of the chain as it was appended.
+// record returns a record of the chain as the writer appended it.
 func (e *expected) record(seq uint64) (record []byte) {
 	if seq <= e.old.at.Last {
 		return e.old.records[seq]
@@ -85,9 +85,9 @@ func (e *expected) record(seq uint64) (record []byte) {
 	return record
 }
 
-// matchParked compares the records that are kept aside with what they must be.
-// From then on match wants others in their places.
-func (e *expected) matchParked(records []store.Record, promised map[uint64]bool) error {
+// matchDeadLetters compares the dead letters with the expected ones. From then on
+// match expects stand-ins in their places.
+func (e *expected) matchDeadLetters(records []store.Record, promised map[uint64]bool) error {
 	original := *e
 	e.aside = map[uint64][]byte{}
 	for _, r := range records {
@@ -107,7 +107,7 @@ func (e *expected) matchParked(records []store.Record, promised map[uint64]bool)
 	return nil
 }
 
-// isLost tells whether another stands in for a record.
+// isLost reports whether a record is lost and has a stand-in.
 func isLost(records []store.Record, seq uint64) bool {
 	for _, r := range records {
 		if r.Sequence == seq {

@@ -11,8 +11,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// faultsName is the name under which a Folder is told what to refuse: each
-// write to it is a list of Faults, instead of the one before.
+// faultsName is the name of the file that controls a Folder's faults. Each write
+// to it replaces the list of Faults.
 const faultsName = "faults"
 
 // Access is a way to use a disk.
@@ -22,23 +22,23 @@ type Access string
 const (
 	Read   Access = "read"
 	Write  Access = "write"  // also to a file's size
-	Sync   Access = "sync"   // of a file: what was written to it since the last is lost, though the kernel remembers it
-	Change Access = "change" // of names, and opening a file to write to it
+	Sync   Access = "sync"   // of a file: the writes since the last sync are lost, although the page cache has them
+	Change Access = "change" // creating, renaming and removing names, and opening a file for writing
 )
 
 // Fault is an access that a disk refuses.
 type Fault struct {
 	Access   Access
-	File     string // the name that the file has now, "" any
-	From, To int64  // bytes of a file, for Read and Write; To 0: all
-	Pass     int    // so many such accesses are let be first
+	File     string // the file's current name, "" for any
+	From, To int64  // the range of bytes, for Read and Write; To 0 means all
+	Pass     int    // the number of accesses that succeed first
 	Errno    syscall.Errno
 
-	number int // of the file, 0 any
+	number int // the file's number, 0 for any
 }
 
-// Refuse has a folder that is being recorded refuse accesses, from now on, and
-// those only. What the kernel remembers of its files, it forgets.
+// Refuse sets the accesses that a folder under recording refuses from now on. It
+// also drops the folder's files from the page cache.
 func Refuse(folder string, faults ...Fault) error {
 	var text strings.Builder
 	for _, f := range faults {
@@ -66,7 +66,7 @@ func parseFaults(text string) (faults []Fault, err error) {
 	return faults, nil
 }
 
-// refuses gives the error of an access, 0 if it is let be.
+// refuses returns the error of an access, or 0 if the access succeeds.
 func (r *rootNode) refuses(a Access, file int, from, length int64) syscall.Errno {
 	for i := range r.faults {
 		f := &r.faults[i]
@@ -80,7 +80,7 @@ func (r *rootNode) refuses(a Access, file int, from, length int64) syscall.Errno
 	return 0
 }
 
-// faultsNode is the file that takes faults.
+// faultsNode is the file that controls the faults.
 type faultsNode struct {
 	fs.Inode
 	root *rootNode
@@ -117,7 +117,7 @@ func (n *faultsNode) Write(_ context.Context, _ fs.FileHandle, data []byte, _ in
 	n.root.faults = faults
 	n.root.mu.Unlock()
 	for _, file := range files {
-		_ = file.NotifyContent(0, 0) // the kernel asks again
+		_ = file.NotifyContent(0, 0) // the kernel drops its cached pages
 	}
 	return uint32(len(data)), 0
 }

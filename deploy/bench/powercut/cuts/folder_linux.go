@@ -13,16 +13,16 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// marksName is the name under which a Folder takes marks: each write to it is
-// the text of one.
+// marksName is the name of the file that accepts marks. Each write to it is the
+// text of a mark.
 const marksName = "marks"
 
-// Record mounts a file system on a folder, has a writer in another process
-// work in it, and gives the log. The writer must be another process: the
-// memory that it maps of a file comes from this one.
+// Record mounts a file system on a folder, runs a writer in it and returns the
+// log. The writer must be another process, because this process serves the pages
+// that the writer maps.
 func Record(folder string, writer func() error) (*Log, error) {
 	root := &rootNode{log: &Log{}}
-	minute := time.Minute // nobody else changes anything
+	minute := time.Minute // the kernel may cache, because only it changes the files
 	server, err := fs.Mount(folder, root, &fs.Options{
 		EntryTimeout: &minute,
 		AttrTimeout:  &minute,
@@ -40,7 +40,7 @@ func Record(folder string, writer func() error) (*Log, error) {
 	return root.log, root.err
 }
 
-// MarkFile is how the writer makes marks in a folder that is being recorded.
+// MarkFile lets the writer put marks in the log of a folder under recording.
 type MarkFile struct{ file *os.File }
 
 // OpenMarks opens the folder's file of marks.
@@ -60,9 +60,9 @@ type rootNode struct {
 	fs.Inode
 	mu  sync.Mutex // guards all below, and all files
 	log *Log
-	err error // of a mark that could not be read
+	err error // the error of an invalid mark
 
-	files  int // so many were made
+	files  int // the number of files created so far
 	faults []Fault
 }
 
@@ -75,7 +75,7 @@ var (
 	_ fs.NodeStatfser = (*rootNode)(nil)
 )
 
-// Statfs implements fs.NodeStatfser: there is room.
+// Statfs implements fs.NodeStatfser. It reports free space.
 func (r *rootNode) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 	*out = fuse.StatfsOut{Bsize: 4096, Blocks: 1 << 18, Bfree: 1 << 18, Bavail: 1 << 18}
 	return 0
@@ -133,7 +133,7 @@ func (r *rootNode) Unlink(_ context.Context, name string) syscall.Errno {
 // Rename implements fs.NodeRenamer.
 func (r *rootNode) Rename(_ context.Context, name string, _ fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
 	if flags != 0 {
-		return syscall.EINVAL // exchanging is not modelled
+		return syscall.EINVAL // RENAME_EXCHANGE is not supported
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,7 +152,7 @@ func (r *rootNode) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
 	return 0
 }
 
-// marksNode is the file that takes marks.
+// marksNode is the file that accepts marks.
 type marksNode struct {
 	fs.Inode
 	root *rootNode
@@ -171,7 +171,7 @@ func (n *marksNode) Write(_ context.Context, _ fs.FileHandle, data []byte, _ int
 	return uint32(len(data)), 0
 }
 
-// fileNode is a file as it is read, all that was written to it included.
+// fileNode is a file with all writes applied.
 type fileNode struct {
 	fs.Inode
 	root   *rootNode
@@ -233,13 +233,13 @@ func (f *fileNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut
 	return 0
 }
 
-// attributes are those that matter. A file that has no name cannot be given
-// another, so all have one.
+// attributes sets the attributes that matter. The kernel gives no new name to a
+// file with zero links, so each file has one link.
 func (f *fileNode) attributes(out *fuse.Attr) {
 	out.Size, out.Nlink = uint64(len(f.data)), 1
 }
 
-// Setattr implements fs.NodeSetattrer: of the size. The rest is of no account.
+// Setattr implements fs.NodeSetattrer for the size. It ignores other attributes.
 func (f *fileNode) Setattr(_ context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
 	f.root.mu.Lock()
 	defer f.root.mu.Unlock()

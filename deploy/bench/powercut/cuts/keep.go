@@ -13,13 +13,13 @@ import (
 	"smartkiosk/store"
 )
 
-// Beside each outbox its device keeps records of its own (store.Records). Each
-// write of theirs, numbered from 1, changes several keys at once; which and to
-// what follows from the seed.
+// Next to each outbox is a file with the device's own records (store.Records).
+// Each write to it, numbered from 1, changes several keys at once. The seed
+// determines the keys and the values.
 
 const (
 	keptBucket     = "kept"
-	keptNumber     = "number" // the key that has the number of the newest write
+	keptNumber     = "number" // the key of the newest write's number
 	keepsOfSession = 6
 )
 
@@ -46,7 +46,7 @@ func (l *life) keeps(again bool) error {
 	return errors.Join(err, r.Close())
 }
 
-// kept is what a write changes: nil is deleted.
+// kept returns the keys that a write changes; it deletes a key with a nil value.
 func (c chain) kept(n uint64) map[string][]byte {
 	random := rand.New(rand.NewPCG(c.seed+uint64(c.box), n))
 	value := bytes.Repeat(fmt.Appendf(nil, "%d.", random.Uint64()), 1+random.IntN(500)) // up to 10 KB
@@ -57,7 +57,7 @@ func (c chain) kept(n uint64) map[string][]byte {
 	}
 }
 
-// keptAfter is what there must be after so many writes.
+// keptAfter returns the expected content after n writes.
 func (c chain) keptAfter(n uint64) map[string][]byte {
 	all := map[string][]byte{}
 	for i := range n {
@@ -67,12 +67,12 @@ func (c chain) keptAfter(n uint64) map[string][]byte {
 	return all
 }
 
-// records holds the device's records to what was promised: each write is there
-// whole or not at all, and those that returned are.
+// records compares the device's records with the promises. Each write must be
+// there completely or not at all, and each write that returned must be there.
 func (c Checker) records(path string, box int, p promise) error {
 	if _, err := os.Stat(recordsPath(path)); errors.Is(err, fs.ErrNotExist) {
 		if p.records {
-			return errors.New("its records are gone")
+			return errors.New("the device's records are missing")
 		}
 		return nil
 	}
@@ -95,11 +95,11 @@ func (c Checker) records(path string, box int, p promise) error {
 		}
 	}
 	if n < p.kept || n > p.keeping {
-		return fmt.Errorf("its records are of write %d, not %d to %d", n, p.kept, p.keeping)
+		return fmt.Errorf("the device's records are of write %d, not %d to %d", n, p.kept, p.keeping)
 	}
 	made := chain{seed: c.Seed, box: box}
 	if !maps.EqualFunc(all, made.keptAfter(n), bytes.Equal) {
-		return fmt.Errorf("its records are not as write %d left them", n)
+		return fmt.Errorf("the device's records differ from those after write %d", n)
 	}
 	return r.Put(keptBucket, made.kept(n+1))
 }

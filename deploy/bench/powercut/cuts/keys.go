@@ -2,33 +2,32 @@ package cuts
 
 import "fmt"
 
-// Keys are what the records of an outbox are sealed to: a hub's keys, and that
-// of them which the device follows. They are in files beside the outbox, and
-// are replaced while records wait in it. What they are is not for this package
-// to know; kiosk/protocol/sealkey/sealtest has a kiosk's.
+// Keys are the keys to which an outbox's records are sealed: a hub's keys, and
+// the key that the device uses. They are in files next to the outbox and are
+// replaced while records wait. This package does not know their format;
+// kiosk/protocol/sealkey/sealtest implements the interface for a kiosk.
 type Keys interface {
-	// Rotate makes a key and has the hub open with it too.
+	// Rotate creates a key with which the hub can open records from now on.
 	Rotate() error
-	// Follow has records sealed to the hub's newest key from now on.
+	// Follow makes the device seal to the hub's newest key from now on.
 	Follow() error
-	// Newest gives the hub's newest key, and the one that is followed, as
-	// their numbers from 1 in the order in which they were made; 0 for none.
-	// It fails unless both files are whole.
+	// Newest returns the numbers of the hub's newest key and of the key that
+	// the device uses, counted from 1 in order of creation; 0 means no key.
+	// It fails if a file is incomplete.
 	Newest() (hub, followed uint64, err error)
-	// Seal makes a record; it is for store.Append.
+	// Seal returns a record for store.Append.
 	Seal(seq uint64, prev []byte) (record, link []byte, err error)
-	// Open opens a record with the hub's keys, and gives its link. It fails
-	// unless Seal made it with that number, behind one of the link prev, nil
-	// where that is not known.
+	// Open opens a record with the hub's keys and returns its link. It fails
+	// if the record has another number, or does not follow a record with the
+	// link prev; nil means that the previous link is unknown.
 	Open(seq uint64, prev, record []byte) (link []byte, err error)
 }
 
-// OpenKeys gives the keys beside the outbox at a path. A seed makes what else
-// there is to know the same for Writer and Checker.
+// OpenKeys opens the keys next to the outbox at path. With the same seed Writer
+// and Checker get the same random choices.
 type OpenKeys func(seed uint64, path string) (Keys, error)
 
-// rotationsOfSession is how often keys are replaced while a session appends,
-// beside the first time.
+// rotationsOfSession is how often a session replaces keys after the first time.
 const rotationsOfSession = 4
 
 // rotates replaces the keys of a session.
@@ -45,7 +44,7 @@ func (l *life) rotates(again bool) error {
 	return nil
 }
 
-// rotate makes the hub's key of a number, and has the device follow.
+// rotate creates the hub's key of a number and makes the device use it.
 func (l *life) rotate(number uint64) error {
 	if err := l.do(Rotate, number, l.keys.Rotate); err != nil {
 		return err
@@ -53,8 +52,8 @@ func (l *life) rotate(number uint64) error {
 	return l.do(Follow, number, l.keys.Follow)
 }
 
-// checkKeys holds an outbox's keys to what was promised: each file is as before
-// or after a whole number of rotations, those that returned among them.
+// checkKeys compares an outbox's keys with the promises. Each file must be as
+// after a whole number of rotations, and include the rotations that returned.
 func checkKeys(k Keys, p promise) error {
 	hub, followed, err := k.Newest()
 	switch {
@@ -63,7 +62,7 @@ func checkKeys(k Keys, p promise) error {
 	case hub < p.rotated || hub > p.rotating:
 		return fmt.Errorf("the hub's newest key is number %d, not %d to %d", hub, p.rotated, p.rotating)
 	case followed < p.followed || followed > p.following:
-		return fmt.Errorf("key number %d is followed, not %d to %d", followed, p.followed, p.following)
+		return fmt.Errorf("the device uses key number %d, not %d to %d", followed, p.followed, p.following)
 	}
 	return nil
 }

@@ -7,36 +7,36 @@ import (
 	"smartkiosk/store"
 )
 
-// Outboxes are numbered from 1. What befalls one, and how it keeps what was
-// acknowledged, follows from its number, so that who checks knows it too.
+// Outboxes are numbered from 1. The number determines what happens to an outbox
+// and how it keeps acknowledged records, so that the Checker knows it too.
 
-// allMet is how many of the first meet everything.
+// allMet is the number of outboxes after which each kind has occurred.
 const allMet = 3
 
-// long ones have so many records that Ack writes by itself.
+// long outboxes have so many records that Ack makes its own commit.
 func long(box int) bool { return box%3 == 1 }
 
-// sealed ones have records that are sealed to keys, which are replaced meanwhile.
+// sealed outboxes have sealed records, and the keys are replaced meanwhile.
 func sealed(box int) bool { return box%6 == 2 }
 
-// migrated ones are made of the file of an older program.
+// migrated outboxes start as the file of an older program.
 func migrated(box int) bool { return box%2 == 0 }
 
-// salvaged ones are damaged and lose nothing by it.
+// salvaged outboxes are damaged but lose no record.
 func salvaged(box int) bool { return box%3 == 2 }
 
-// begun ones lose all that is in the file.
+// begun outboxes lose the whole content of the file and are rebuilt.
 func begun(box int) bool { return box%6 == 3 }
 
-// needs tells whether records are kept for the consumer.
+// needs reports whether the consumer is required.
 func needs(box int) bool { return box%4 < 2 }
 
 // consumer has a cursor in every outbox.
 const consumer = "feed"
 
-// options are those of an outbox, so that each way of keeping what was
-// acknowledged is met. The disk is small, with nothing else on it, and yet the
-// outbox is never Low, at which it would keep less.
+// options returns an outbox's options, which cover each way of keeping
+// acknowledged records. The disk is small, but the outbox is never Low, because
+// it would then delete the records that it keeps.
 func options(box int) store.Options {
 	o := store.Options{MaxSize: 16 << 20, Headroom: 1, Keep: 10 * (box % 3)}
 	if needs(box) {

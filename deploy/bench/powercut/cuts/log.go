@@ -10,23 +10,23 @@ import (
 	"slices"
 )
 
-// Log is the Recording of a folder. Of what was not synced, a cut
+// Log is the Recording of a folder. A cut treats what was not synced like this:
 //
-//   - loses each write to a file or keeps it or tears it, whichever came first;
-//   - keeps what was done to the folder (names given, changed and taken away)
-//     up to some moment, as file systems keep a journal of that, but whether
-//     or not what is in the files was kept.
+//   - Each write to a file is lost, kept or torn, in any order.
+//   - Changes of the folder (creating, renaming and removing names) are kept up
+//     to some moment, because file systems keep a journal of them. This is
+//     independent of the files' content.
 type Log struct{ operations []operation }
 
-// operation is one of the log's.
+// operation is an entry of the log.
 type operation struct {
-	Mark    *Mark // if not nil, the rest is of no account
+	Mark    *Mark // if not nil, the other fields are unused
 	Kind    kind
-	File    int    // its number; names come and go
-	At      int64  // of a write; of truncate the size
+	File    int    // the file's number; its name may change
+	At      int64  // the offset of a write, the size of a truncation
 	Data    []byte // of a write
-	Name    string // of what is done to the folder
-	NewName string // of rename
+	Name    string // of a change of the folder
+	NewName string // of a renaming
 }
 
 type kind int
@@ -39,7 +39,7 @@ const (
 	unlink
 	rename
 	syncFolder
-	failSync // of a file: what was written to it since the last is lost
+	failSync // of a file: the writes since the last sync are lost
 )
 
 // sector is what a disk writes whole or not at all, in bytes.
@@ -107,7 +107,7 @@ func (l *Log) Cut(n int, random *rand.Rand, f func(folder string) error) error {
 	return f(folder)
 }
 
-// safe gives what the disk itself has of a file whose last sync failed.
+// safe returns the content that the disk has of a file after a failed sync.
 func (l *Log) safe(file int) []byte {
 	d := disk{names: map[string]int{}, files: map[int][]byte{}}
 	for _, op := range l.operations {
@@ -117,7 +117,7 @@ func (l *Log) safe(file int) []byte {
 	return d.files[file]
 }
 
-// disk is what is safe of a folder, and what is not yet.
+// disk is the synced content of a folder and the pending operations.
 type disk struct {
 	names   map[string]int
 	files   map[int][]byte
@@ -138,7 +138,7 @@ func (d *disk) do(op operation) {
 	}
 }
 
-// settle applies those of the pending operations that are meant.
+// settle applies the pending operations for which meant returns true.
 func (d *disk) settle(meant func(operation) bool) {
 	rest := d.pending[:0]
 	for _, op := range d.pending {
@@ -194,7 +194,7 @@ func (op operation) ofFolder() bool {
 	return op.Kind == link || op.Kind == unlink || op.Kind == rename
 }
 
-// apply does to a file's data what the operation says.
+// apply applies the operation to a file's data.
 func (op operation) apply(data []byte) []byte {
 	end := op.At + int64(len(op.Data))
 	if missing := end - int64(len(data)); missing > 0 {
@@ -207,7 +207,7 @@ func (op operation) apply(data []byte) []byte {
 	return data
 }
 
-// tear gives some of a write's sectors.
+// tear returns some sectors of a write.
 func (op operation) tear(random *rand.Rand) (torn []operation) {
 	for from := int64(0); from < int64(len(op.Data)); {
 		to := min(from+sector-(op.At+from)%sector, int64(len(op.Data)))

@@ -8,52 +8,54 @@ import (
 	"smartkiosk/store"
 )
 
-// Point is something that a writer does, at which the power can be cut.
+// Point is an action of the writer during which the power can be cut.
 type Point string
 
 // The points.
 const (
 	Anywhere Point = "anywhere"
-	Place    Point = "place"   // an outbox of an older format, for Migrate
-	Create   Point = "create"  // Open where there is no outbox
-	Migrate  Point = "migrate" // Open of one of an older format
-	Open     Point = "open"    // Open of one that was closed
+	Place    Point = "place"   // copies an outbox of an older format, for Migrate
+	Create   Point = "create"  // store.Open of a missing outbox
+	Migrate  Point = "migrate" // store.Open of an outbox of an older format
+	Open     Point = "open"    // store.Open of a closed outbox
 	Append   Point = "append"
 	Ack      Point = "ack"
 	Advance  Point = "advance" // a consumer's cursor
 	Compact  Point = "compact"
-	Park     Point = "park"
-	Damage   Point = "damage" // done to a closed outbox, for Salvage or Begin
+	Park     Point = "park"   // store.MoveToDeadLetters
+	Damage   Point = "damage" // damages a closed outbox, for Salvage or Begin
 	Salvage  Point = "salvage"
-	Begin    Point = "begin" // store.Begin
+	Begin    Point = "begin" // store.Rebuild
 	Close    Point = "close"
 
-	Rotate Point = "rotate" // a hub's keys
-	Follow Point = "follow" // of the device that seals to the newest of them
+	Rotate Point = "rotate" // replaces a hub's key
+	Follow Point = "follow" // the device starts to use the hub's newest key
 
-	OpenRecords Point = "open-records" // the device's, which are made if there are none
-	Keep        Point = "keep"         // a write of theirs
-	Remove      Point = "remove"       // an outbox that is no longer needed
+	OpenRecords Point = "open-records" // opens the device's records, or creates them
+	Keep        Point = "keep"         // writes the device's records
+	Remove      Point = "remove"       // removes an outbox that is not needed any more
 )
 
-// points are those that a writer passes, sooner or later.
+// points are the points that every writer passes.
 var points = []Point{
 	Create, Place, Migrate, Open, Append, Ack, Advance, Compact, Park, Close, Damage, Salvage, Begin, Rotate, Follow, OpenRecords, Keep, Remove,
 }
 
-// Mark says, in the disk's log, what the writer is about to do or has done.
+// Mark is an entry in the disk's log that says what the writer is about to do or
+// has done.
 type Mark struct {
 	Box   int // the number of the outbox, from 1
 	Point Point
-	End   bool // it is done
-	// Number is with Append's end and with Park the sequence number, with Ack
-	// and Advance through which, with Place which of the old outboxes, from 0,
-	// with Damage that of the first record that is lost, 0 if none is, with
-	// Rotate and Follow the key's, from 1, with Keep of the write.
+	End   bool // the action is done
+	// Number depends on Point. For the end of Append and for Park, Ack and
+	// Advance it is the sequence number. For Place it is the index of the old
+	// outbox. For Damage it is the first lost record, 0 if no record is lost.
+	// For Rotate and Follow it is the key's number, and for Keep the write's,
+	// both from 1.
 	Number uint64
 }
 
-// String is the form that ParseMark reads; it has no spaces.
+// String returns the text that ParseMark reads. It has no spaces.
 func (m Mark) String() string {
 	phase := "begin"
 	if m.End {
@@ -78,27 +80,27 @@ func ParseMark(text string) (m Mark, err error) {
 	return m, nil
 }
 
-// Promises are what a writer was promised, and what it had asked for.
+// Promises are what outboxes promised to a writer, and what the writer started.
 type Promises struct{ boxes map[int]*promise }
 
 // promise is for one outbox.
 type promise struct {
-	old      int             // which old outbox it was made of, -1 none
-	there    bool            // the file must be there
-	appended uint64          // the newest record that must be there
-	tried    uint64          // so many were begun to be appended
-	acked    uint64          // through here records may have been acknowledged
-	advanced uint64          // through here the consumer may have them
-	parked   map[uint64]bool // records for which another stands in: false while it may
-	damaged  bool            // it may have to be salvaged
-	lost     store.Range     // records for which others stand in once it is begun anew; the zero one if it never was empty
-	begun    bool            // it was
-	records  bool            // the device's records must be there
-	kept     uint64          // the newest write of theirs that must be there
-	keeping  uint64          // the newest that may be
+	old      int             // the index of the old outbox that it was made of, or -1
+	there    bool            // the file must exist
+	appended uint64          // the newest record that must exist
+	tried    uint64          // the number of appends that were started
+	acked    uint64          // the newest record that may have been acknowledged
+	advanced uint64          // the newest record that the cursor may have reached
+	parked   map[uint64]bool // dead letters: true if certain, false if possible
+	damaged  bool            // the file may have to be salvaged
+	lost     store.Range     // the records that have stand-ins after a rebuild; zero if no record was lost
+	begun    bool            // the outbox was rebuilt
+	records  bool            // the device's records must exist
+	kept     uint64          // the newest write of the device's records that must exist
+	keeping  uint64          // the newest write that may exist
 
 	rotated, rotating   uint64 // the number of the hub's newest key: at least, at most
-	followed, following uint64 // and of the one that the device follows
+	followed, following uint64 // the number of the key that the device uses: at least, at most
 }
 
 func (p *Promises) add(m Mark) {
@@ -127,7 +129,7 @@ func (p *Promises) add(m Mark) {
 		b.parked[m.Number] = m.End
 	case m.Point == Damage && !m.End:
 		b.damaged = true
-		for seq := range b.parked { // Salvage may put the original back in its place
+		for seq := range b.parked { // Salvage may put the original record back
 			b.parked[seq] = false
 		}
 		if m.Number != 0 {
@@ -157,7 +159,7 @@ func (p *Promises) add(m Mark) {
 	}
 }
 
-// count is the number of records that must be there.
+// count returns the number of records that must exist.
 func (p *Promises) count() (n int) {
 	for _, b := range p.boxes {
 		n += int(b.appended - min(b.appended, b.acked))

@@ -11,9 +11,10 @@ import (
 
 const insideName = "SMARTKIOSK_POWERCUT_MOUNTS"
 
-// OwnMounts runs this program once more with mounts of its own, which go when
-// it ends, and gives its exit code; in that one it gives inside. Who is not
-// root is, there. Signals that end a program are that one's to deal with.
+// OwnMounts runs this program again in its own mount namespace, as root there, and
+// returns its exit code. In the new process it returns inside. The mounts
+// disappear when the new process ends. Signals that end a program are passed on
+// to it.
 func OwnMounts() (inside bool, code int, err error) {
 	if os.Getenv(insideName) != "" {
 		return true, 0, nil
@@ -27,12 +28,12 @@ func OwnMounts() (inside bool, code int, err error) {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}}
 	}
-	// Who is told to end must end that one, and not leave it behind.
+	// When this process is told to end, it must end the new one too.
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, os.Interrupt, syscall.SIGTERM)
 	defer func() { signal.Stop(told); close(told) }()
 	if err := cmd.Start(); err != nil {
-		return false, 1, fmt.Errorf("cannot run with mounts of its own: %w", err)
+		return false, 1, fmt.Errorf("cannot run in a new mount namespace: %w", err)
 	}
 	go func() {
 		for s := range told {
@@ -44,7 +45,7 @@ func OwnMounts() (inside bool, code int, err error) {
 	case errors.As(err, &exit) && exit.Exited():
 		return false, exit.ExitCode(), nil
 	case err != nil:
-		return false, 1, fmt.Errorf("cannot run with mounts of its own: %w", err)
+		return false, 1, fmt.Errorf("cannot run in a new mount namespace: %w", err)
 	}
 	return false, 0, nil
 }

@@ -10,20 +10,20 @@ import (
 	"smartkiosk/store"
 )
 
-// Old is the file of an outbox that an older program wrote.
+// Old is an outbox file that an older program wrote.
 type Old struct {
 	data    []byte
 	at      store.Position
-	cursor  uint64 // the consumer's
+	cursor  uint64 // the consumer's cursor
 	records map[uint64][]byte
-	link    []byte // of the newest record
+	link    []byte // the newest record's link
 }
 
-// none is what is known of an outbox that is made new.
+// none describes a newly created outbox.
 var none = Old{at: store.Position{First: 1}}
 
-// ReadOld reads the files whose names match the pattern. It opens copies of
-// them, in a folder that it may use.
+// ReadOld reads the files whose names match the pattern. It opens copies of them
+// in the folder scratch.
 func ReadOld(pattern, scratch string) ([]Old, error) {
 	names, err := filepath.Glob(pattern)
 	if err != nil {
@@ -36,19 +36,19 @@ func ReadOld(pattern, scratch string) ([]Old, error) {
 			return nil, err
 		}
 		old := Old{data: data, records: map[uint64][]byte{}}
-		if err := old.look(filepath.Join(scratch, filepath.Base(name))); err != nil {
+		if err := old.read(filepath.Join(scratch, filepath.Base(name))); err != nil {
 			return nil, fmt.Errorf("cannot read old outbox %s: %w", name, err)
 		}
 		all = append(all, old)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("no old outbox is named %s", pattern)
+		return nil, fmt.Errorf("cannot find an old outbox: no file matches %s", pattern)
 	}
 	return all, nil
 }
 
-// look learns what the file holds, from a copy.
-func (o *Old) look(path string) error {
+// read reads the content from a copy of the file.
+func (o *Old) read(path string) error {
 	if err := os.WriteFile(path, o.data, 0o600); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (o *Old) look(path string) error {
 	return err
 }
 
-// place puts the file where no cut can take it from.
+// place copies the file to path and syncs it, so that a cut cannot remove it.
 func (o *Old) place(path string) error {
 	f, err := os.Create(path + ".old")
 	if err != nil {

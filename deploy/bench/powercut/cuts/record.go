@@ -8,18 +8,18 @@ import (
 	"smartkiosk/store"
 )
 
-// chain makes the records of one outbox. All follows from the seed, so that
-// who checks can make them again: a record is
+// chain makes the records of one outbox from a seed, so that the Checker can
+// make them again. A record is
 //
-//	sequence number 8 bytes | link of the record before, if any | random bytes
+//	sequence number 8 bytes | link of the previous record, if any | random bytes
 //
-// and its link the SHA-256 of it.
+// and its link is its SHA-256.
 type chain struct {
 	seed uint64
 	box  int
 }
 
-// record is what store.Append's seal returns.
+// record returns what seal returns to store.Append.
 func (c chain) record(seq uint64, prev []byte) (record, link []byte) {
 	random := rand.New(rand.NewPCG(c.seed+uint64(c.box), seq))
 	size := 200 + random.IntN(6000)

@@ -11,10 +11,10 @@ import (
 	"smartkiosk/store"
 )
 
-// Writer makes outboxes in a folder, one after the other, and does with each
-// what a kiosk would: appends from several goroutines, acknowledges, serves a
-// consumer, keeps records of its own, compacts, closes, opens again. What is
-// different from one to the next is said in kinds.go.
+// Writer creates outboxes in a folder, one after the other, and uses each like a
+// kiosk: it appends from several goroutines, acknowledges, serves a consumer,
+// keeps its own records, compacts, closes and opens again. kinds.go says how the
+// outboxes differ.
 type Writer struct {
 	Folder string
 	Seed   uint64
@@ -23,7 +23,7 @@ type Writer struct {
 	Mark   func(Mark) error // puts a mark in the disk's log; used from several goroutines
 }
 
-// Write works until so many records were appended, and every point was passed.
+// Write works until it has appended the number of records and passed every point.
 func (w *Writer) Write(records int) error {
 	for box := 1; records > 0 || box <= allMet; box++ {
 		random := rand.New(rand.NewPCG(w.Seed, uint64(box)))
@@ -40,13 +40,13 @@ func (w *Writer) Write(records int) error {
 	return nil
 }
 
-// life is that of one outbox.
+// life is the life of one outbox.
 type life struct {
 	*Writer
 	box    int
 	path   string
 	random *rand.Rand
-	keys   Keys // nil if its records are not sealed
+	keys   Keys // nil if the records are not sealed
 }
 
 func (l *life) live(records int) error {
@@ -86,7 +86,8 @@ func (l *life) live(records int) error {
 	})
 }
 
-// mishap befalls some outboxes that are closed and stood at a position.
+// mishap damages some closed outboxes and repairs them. at is the position of the
+// closed outbox.
 func (l *life) mishap(at store.Position) error {
 	switch {
 	case salvaged(l.box):
@@ -104,8 +105,8 @@ func (l *life) mishap(at store.Position) error {
 	return nil
 }
 
-// session opens the outbox, works with it, and closes it. It tells where the
-// outbox then stands.
+// session opens the outbox, works with it and closes it. It returns the outbox's
+// last position.
 func (l *life) session(opening Point, records int) (at store.Position, err error) {
 	var s *store.Store
 	err = l.do(opening, 0, func() error {
@@ -127,7 +128,7 @@ func (l *life) session(opening Point, records int) (at store.Position, err error
 	for i := range writers {
 		n := (records + i) / writers
 		every := 1 + l.random.IntN(20)
-		if patient { // all at once, when the last writer is done
+		if patient { // acknowledge all at once, when the last goroutine is done
 			if every = n; i < writers-1 {
 				every = n + 1
 			}
@@ -142,20 +143,20 @@ func (l *life) session(opening Point, records int) (at store.Position, err error
 	for range work {
 		err = errors.Join(err, <-failed)
 	}
-	if last := s.Sequence(); err == nil { // nobody acknowledges the last
+	if last := s.Sequence(); err == nil { // the last record is never acknowledged
 		err = l.do(Park, last, func() error { return s.MoveToDeadLetters(last, standIn) })
 	}
 	err = errors.Join(err, l.do(Close, 0, s.Close))
 	return s.Position(), err
 }
 
-// parked is the record that stands in for one that was parked.
+// parked is the stand-in for a dead letter.
 var parked = []byte("parked")
 
 func standIn(_, _ []byte) (record []byte, err error) { return parked, nil }
 
-// appends appends n records. After every so many it acknowledges, and moves
-// the consumer's cursor, up to some way behind.
+// appends appends n records. After every few records it acknowledges and moves
+// the consumer's cursor, up to behind records before the newest.
 func (l *life) appends(s *store.Store, n, every int, behind uint64) error {
 	seal := chain{seed: l.Seed, box: l.box}.seal
 	if l.keys != nil {
@@ -187,7 +188,7 @@ func (l *life) appends(s *store.Store, n, every int, behind uint64) error {
 	return nil
 }
 
-// do marks the beginning and the end of what f does.
+// do calls f and marks its beginning and its end in the log.
 func (l *life) do(p Point, number uint64, f func() error) error {
 	m := Mark{Box: l.box, Point: p, Number: number}
 	if err := l.Mark(m); err != nil {

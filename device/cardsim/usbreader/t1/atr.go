@@ -1,9 +1,9 @@
 package t1
 
-// InformationField gives how many bytes of information a card takes in a block,
-// by its answer to reset: IFSC stands in the first TA after a TD that names T=1,
-// from TD2 on (§11.4.2). Where there is none, or what is there has another form,
-// it is DefaultInformation.
+// InformationField returns how many bytes of information a card accepts in a
+// block, from its answer to reset. IFSC is in the first TA after a TD that names
+// T=1, from TD2 on (§11.4.2). If it is missing or the answer is invalid,
+// InformationField returns DefaultInformation.
 func InformationField(atr []byte) int {
 	const (
 		ta = 0x10
@@ -14,7 +14,7 @@ func InformationField(atr []byte) int {
 	if len(atr) < 2 {
 		return DefaultInformation
 	}
-	follow, protocol, at := atr[1], byte(0), 2 // T0 says what of TA1, TB1, TC1 and TD1 is there
+	follow, protocol, at := atr[1], byte(0), 2 // T0 says which of TA1, TB1, TC1 and TD1 follow
 	for i := 1; at < len(atr); i++ {
 		if follow&ta != 0 {
 			if n := int(atr[at]); i > 2 && protocol == 1 && n > 0 && n <= MaxInformation {

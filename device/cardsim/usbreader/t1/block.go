@@ -1,7 +1,6 @@
-// Package t1 is the card's side of transmission protocol T=1 (ISO 7816-3 §11):
-// the blocks in which command and response APDUs travel, and what a card
-// answers to each. It has the check by LRC, as cards have that do not ask for
-// CRC in their answer to reset.
+// Package t1 is the card's side of transmission protocol T=1 (ISO 7816-3 §11): the
+// blocks that carry command and response APDUs, and a card's answer to each
+// block. It uses LRC, like cards that do not ask for CRC in their answer to reset.
 package t1
 
 import (
@@ -16,14 +15,14 @@ const (
 	MaxBlock       = overhead + MaxInformation
 )
 
-// Why bytes are no block. The receiver tells one from the other in its R-block
-// (§11.6.3.2).
+// Reasons why bytes are not a block. The receiver reports them differently in its
+// R-block (§11.6.3.2).
 var (
 	ErrMalformed = errors.New("malformed block")
 	ErrChecksum  = errors.New("block with a wrong LRC")
 )
 
-// Block is one block of T=1.
+// Block is a block of T=1.
 type Block struct {
 	NAD         byte // node addresses: of the sender in bits 3 to 1, of the receiver in 7 to 5
 	PCB         PCB
@@ -54,7 +53,7 @@ func (b Block) Bytes() []byte {
 	return append(out, lrc(out))
 }
 
-// lrc is the exclusive-or of all bytes (§11.3.4): 0 over a block that is whole.
+// lrc is the exclusive-or of all bytes (§11.3.4). It is 0 for a valid block.
 func lrc(b []byte) (sum byte) {
 	for _, x := range b {
 		sum ^= x
@@ -62,10 +61,10 @@ func lrc(b []byte) (sum byte) {
 	return sum
 }
 
-// PCB is the protocol control byte: what a block is (§11.3.2.2).
+// PCB is the protocol control byte, which holds a block's type (§11.3.2.2).
 type PCB byte
 
-// Supervisory blocks, each as a request; a response to it has bit 20 set.
+// Supervisory requests. The response to a request has bit 0x20 set.
 const (
 	Resynch PCB = 0xC0
 	IFS     PCB = 0xC1 // one byte: the size of the information field
@@ -75,15 +74,15 @@ const (
 	response PCB = 0x20
 )
 
-// R-blocks say what was wrong with what came, if anything was.
+// The error codes of R-blocks.
 const (
 	Received      byte = 0
 	WrongChecksum byte = 1
 	OtherError    byte = 2
 )
 
-// Information gives the PCB of an I-block: N(S), 0 or 1, and whether more of
-// the chain follows.
+// Information returns the PCB of an I-block: N(S), 0 or 1, and whether more of the
+// chain follows.
 func Information(sequence byte, more bool) PCB {
 	p := PCB(sequence << 6)
 	if more {
@@ -92,17 +91,17 @@ func Information(sequence byte, more bool) PCB {
 	return p
 }
 
-// Ready gives the PCB of an R-block: N(R), the number of the I-block that is
-// expected, and Received or what was wrong.
+// Ready returns the PCB of an R-block: N(R), which is the number of the expected
+// I-block, and Received or an error code.
 func Ready(sequence, problem byte) PCB { return PCB(0x80 | sequence<<4 | problem) }
 
-// Response gives the PCB that answers the supervisory request p.
+// Response returns the PCB that answers the supervisory request p.
 func (p PCB) Response() PCB { return p | response }
 
 func (p PCB) isInformation() bool { return p&0x80 == 0 }
 func (p PCB) isReady() bool       { return p&0xC0 == 0x80 }
 
-// sequence is N(S) of an I-block, N(R) of an R-block.
+// sequence returns N(S) of an I-block or N(R) of an R-block.
 func (p PCB) sequence() byte {
 	if p.isInformation() {
 		return byte(p >> 6 & 1)
@@ -110,10 +109,10 @@ func (p PCB) sequence() byte {
 	return byte(p >> 4 & 1)
 }
 
-// more is the M bit of an I-block.
+// more returns the M bit of an I-block.
 func (p PCB) more() bool { return p&0x20 != 0 }
 
-// valid tells whether there are such blocks with n bytes of information.
+// valid reports whether a block of this type can have n bytes of information.
 func (p PCB) valid(n int) bool {
 	switch {
 	case p.isInformation():

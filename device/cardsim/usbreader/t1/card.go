@@ -2,46 +2,45 @@ package t1
 
 import "errors"
 
-// DefaultInformation is how many bytes of information either side takes before
-// it says otherwise (§11.4.2).
+// DefaultInformation is the initial number of bytes of information that either
+// side accepts (§11.4.2).
 const DefaultInformation = 32
 
-// maxCommand bounds what a chain of blocks may bring: an extended command APDU
+// maxCommand bounds the data of a chain of blocks: an extended command APDU
 // (§12.1.3).
 const maxCommand = 4 + 3 + 65535 + 2
 
-// Card is a card's end of the line. It answers each block by one block.
+// Card is the card's side of the line. It answers each block with one block.
 type Card struct {
 	apdu func(command []byte) (response []byte)
-	ifsc int // most information that it takes in a block
-	ifsd int // most that the reader takes
+	ifsc int // the most information that the card accepts in a block, in bytes
+	ifsd int // the most that the reader accepts
 
 	expected byte   // N(S) of the next I-block from the reader
 	sending  byte   // N(S) of the next I-block to it
-	command  []byte // what a chain has brought so far
-	response []byte // what is still to be sent
+	command  []byte // the part of a command that has arrived
+	response []byte // the part of the response that is still to be sent
 	chaining bool   // the last block sent was an I-block with more to follow
 	last     []byte // the last block sent
 	answered []byte // the last I-block sent
 
-	extension byte   // WTX to ask for before the next command is carried out
-	waiting   []byte // the command that waits for the reader to grant it
+	extension byte   // the WTX to ask for before the next command
+	waiting   []byte // the command that waits until the reader grants the WTX
 }
 
-// NewCard gives the end of the line of a card that answers command APDUs by
-// apdu and takes up to ifsc bytes in a block (InformationField says what its
-// answer to reset promises).
+// NewCard returns the card's side for a card that answers command APDUs with apdu
+// and accepts up to ifsc bytes in a block (see InformationField).
 func NewCard(ifsc int, apdu func(command []byte) (response []byte)) *Card {
 	return &Card{apdu: apdu, ifsc: ifsc, ifsd: DefaultInformation}
 }
 
-// AskTime has the card, before it carries out the next command, ask for times
-// times the block waiting time, 1 to 255 (§11.4.3, §11.6.2.3 rule 3).
+// AskTime makes the card ask for a multiple of the block waiting time, 1 to 255,
+// before it carries out the next command (§11.4.3, §11.6.2.3 rule 3).
 func (c *Card) AskTime(times byte) { c.extension = times }
 
-// Exchange gives the card's answer to a block, nil for none at all: a card does
-// not answer to what comes when it has said nothing yet that it could repeat,
-// to more than a command can be, nor when apdu gives nothing.
+// Exchange returns the card's answer to a block. It returns nil if the card does
+// not answer: to an invalid block before its first answer, to more data than a
+// command can have, and when apdu returns nothing.
 func (c *Card) Exchange(b []byte) []byte {
 	block, err := Parse(b)
 	switch {
@@ -60,12 +59,12 @@ func (c *Card) Exchange(b []byte) []byte {
 	return c.supervise(back, block)
 }
 
-// complain asks for the last block once more (rule 7.1).
+// complain asks the reader to repeat the last block (rule 7.1).
 func (c *Card) complain(problem byte) []byte {
 	return c.say(Block{PCB: Ready(c.expected, problem)})
 }
 
-// take takes an I-block: a piece of a command, or the end of it.
+// take handles an I-block: a part of a command, or its end.
 func (c *Card) take(nad byte, block Block) []byte {
 	if block.PCB.sequence() != c.expected || c.chaining || len(block.Information) > c.ifsc {
 		return c.complain(OtherError)
@@ -98,7 +97,7 @@ func (c *Card) carryOut(nad byte, command []byte) []byte {
 	return c.sendNext(nad)
 }
 
-// sendNext sends the next piece of the response (rule 5).
+// sendNext sends the next part of the response (rule 5).
 func (c *Card) sendNext(nad byte) []byte {
 	n := min(c.ifsd, len(c.response))
 	var piece []byte
@@ -110,8 +109,8 @@ func (c *Card) sendNext(nad byte) []byte {
 	return c.answered
 }
 
-// goOn answers an R-block: the reader wants the next piece of a chain (rule 5),
-// or once more an I-block or what else was sent last (rule 7).
+// goOn answers an R-block: the reader asks for the next part of a chain (rule 5)
+// or for a repetition (rule 7).
 func (c *Card) goOn(nad, wanted byte) []byte {
 	switch {
 	case wanted != c.sending && c.answered != nil:
@@ -146,7 +145,7 @@ func (c *Card) supervise(nad byte, block Block) []byte {
 	return c.say(Block{NAD: nad, PCB: block.PCB.Response(), Information: block.Information})
 }
 
-// say sends a block and remembers it, should the reader want it once more.
+// say sends a block and keeps it in case the reader asks for a repetition.
 func (c *Card) say(b Block) []byte {
 	c.last = b.Bytes()
 	return c.last

@@ -1,10 +1,10 @@
-// Package usbip is the wire between a USB host controller in software and a
-// device that is attached to it, after the attachment: a stream on which the
-// host submits and unlinks requests and the device returns them.
+// Package usbip is the protocol between a virtual USB host controller and an
+// attached device: a stream on which the host submits and unlinks requests and the
+// device returns them.
 //
-// Source: Linux, Documentation/usb/usbip_protocol.rst, with the status codes
-// of include/uapi/asm-generic/errno.h. It has what control, bulk and interrupt
-// transfers need; an isochronous request is an error.
+// Source: Linux, Documentation/usb/usbip_protocol.rst, with the status codes of
+// include/uapi/asm-generic/errno.h. The package supports control, bulk and
+// interrupt transfers; an isochronous request is an error.
 package usbip
 
 import (
@@ -27,37 +27,37 @@ const (
 	maxOut     = 1 << 16
 )
 
-// Status is how a request ended: 0, or a negative error number of Linux.
+// Status is the result of a request: 0, or a negative error number of Linux.
 type Status int32
 
-// The ends that a device can give a request.
+// The results that a device can return.
 const (
 	OK       Status = 0
 	Stalled  Status = -32  // EPIPE: the endpoint is halted, or the control request unknown
-	Overflow Status = -75  // EOVERFLOW: more came than there was room for
-	Unlinked Status = -104 // ECONNRESET: taken back by the host
+	Overflow Status = -75  // EOVERFLOW: the data is longer than the request allows
+	Unlinked Status = -104 // ECONNRESET: the host unlinked the request
 )
 
-// Request is what the host asks for: to submit a transfer, or to unlink one.
+// Request is a request of the host: it submits a transfer or unlinks one.
 type Request struct {
-	Sequence uint32 // numbers the request on its connection
+	Sequence uint32 // the request's number on its connection
 
-	Unlink bool   // takes back a transfer; all below but Target is of a submit
-	Target uint32 // sequence number of that transfer
+	Unlink bool   // unlinks a transfer; then only Target is set
+	Target uint32 // the sequence number of that transfer
 
 	In       bool // from device to host
 	Endpoint int  // number, 0 to 15, without the direction
-	Length   int  // In: bytes that there is room for
+	Length   int  // In: the most bytes that the host accepts
 	Setup    [8]byte
-	Data     []byte // what is sent out, at most 65,536 bytes
+	Data     []byte // out: the data, at most 65,536 bytes
 }
 
-// ErrMalformed says that the other side does not speak the protocol.
+// ErrMalformed says that a message violates the protocol.
 var ErrMalformed = errors.New("malformed USB/IP message")
 
-// ReadRequest reads the next request. Errors: ErrMalformed; io.EOF where the
-// stream ends between two requests, io.ErrUnexpectedEOF within one; the
-// reader's own.
+// ReadRequest reads the next request. Errors: ErrMalformed; io.EOF if the stream
+// ends between two requests, io.ErrUnexpectedEOF if it ends within one; those of
+// the reader.
 func ReadRequest(r io.Reader) (Request, error) {
 	var h [headerSize]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
@@ -96,7 +96,7 @@ func ReadRequest(r io.Reader) (Request, error) {
 	return q, nil
 }
 
-// unexpected is the error of a stream that ends where it must not.
+// unexpected turns io.EOF within a request into io.ErrUnexpectedEOF.
 func unexpected(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -104,8 +104,8 @@ func unexpected(err error) error {
 	return err
 }
 
-// Return gives the bytes that end a submitted request: data is what came in,
-// or nil; out is how many bytes were sent out.
+// Return encodes the result of a submitted request: data is what the device sent,
+// or nil; out is how many bytes the device received.
 func (q Request) Return(status Status, out int, data []byte) []byte {
 	b := make([]byte, headerSize, headerSize+len(data))
 	binary.BigEndian.PutUint32(b[0x00:], retSubmit)
@@ -116,9 +116,8 @@ func (q Request) Return(status Status, out int, data []byte) []byte {
 	return append(b, data...)
 }
 
-// ReturnUnlink gives the bytes that end an unlink: Unlinked for a transfer that
-// was still under way and is returned by this alone, OK for one that had been
-// returned already.
+// ReturnUnlink encodes the result of an unlink: Unlinked for a transfer that was
+// still waiting, which gets no other result; OK for one that was returned before.
 func (q Request) ReturnUnlink(status Status) []byte {
 	b := make([]byte, headerSize)
 	binary.BigEndian.PutUint32(b[0x00:], retUnlink)
