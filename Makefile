@@ -44,11 +44,13 @@ test: need-test vet
 	@if { sh deploy/bench/modules.sh cached && sh deploy/bench/root.sh cached; } >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-hw SHORT=1; \
 		else echo "not played: a visit in simulated hardware, whose parts are not built (make bench-hw)"; fi
 
+LOGKEYS = $(shell awk '/^[a-z]/ { printf "%s%s", comma, $$1; comma = "," }' deploy/logkeys.txt)
 vet: need-build
 	@test -z "$$(gofmt -l cmd device kiosk store deploy)" || { gofmt -d cmd device kiosk store deploy; exit 1; }
 	@go vet ./...
 	@go vet -tags pkcs11 ./device/pkcs11card ./cmd/...
 	@go vet -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader
+	@go tool sloglint -test=false -kv-only -static-msg -msg-style lowercased -key-naming-case snake -allowed-keys $(LOGKEYS) ./...
 	@go tool staticcheck ./...
 	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/internal/daemon
 	@go tool staticcheck -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader

@@ -40,7 +40,7 @@ func (p program) serve(ctx context.Context, dir string) error {
 		return err
 	}
 	defer h.Close()
-	p.log.Info("hub ready", "listen", ln.Addr(), "url", cfg.URL)
+	p.log.Info("hub ready", "address", ln.Addr(), "url", cfg.URL)
 	if err := h.Serve(ctx, ln); err != nil {
 		return err
 	}

@@ -147,8 +147,8 @@ func (s *sessions) end(why string) {
 	err := s.current.conn.Close()
 	s.current = nil
 	if err != nil {
-		s.log.Warn("scproxy session ended, card not reset", "why", why, "err", err)
+		s.log.Warn("scproxy session ended, card not reset", "reason", why, "err", err)
 		return
 	}
-	s.log.Info("scproxy session ended", "why", why)
+	s.log.Info("scproxy session ended", "reason", why)
 }

@@ -121,13 +121,13 @@ type natsLog struct {
 }
 
 func (l *natsLog) Noticef(format string, v ...any) {
-	l.log.Debug("jetstream: " + fmt.Sprintf(format, v...))
+	l.log.Debug("jetstream", "text", fmt.Sprintf(format, v...))
 }
 func (l *natsLog) Warnf(format string, v ...any) {
-	l.log.Warn("jetstream: " + fmt.Sprintf(format, v...))
+	l.log.Warn("jetstream", "text", fmt.Sprintf(format, v...))
 }
 func (l *natsLog) Errorf(format string, v ...any) {
-	l.log.Error("jetstream: " + fmt.Sprintf(format, v...))
+	l.log.Error("jetstream", "text", fmt.Sprintf(format, v...))
 }
 func (l *natsLog) Debugf(string, ...any) {}
 func (l *natsLog) Tracef(string, ...any) {}
@@ -135,7 +135,7 @@ func (l *natsLog) Tracef(string, ...any) {}
 // Fatalf keeps the first fatal error for start.
 func (l *natsLog) Fatalf(format string, v ...any) {
 	err := fmt.Errorf(format, v...)
-	l.log.Error("jetstream: " + err.Error())
+	l.log.Error("jetstream", "err", err)
 	select {
 	case l.fatal <- err:
 	default:

@@ -45,7 +45,7 @@ func (h *Hub) review(ctx context.Context) {
 	var t trouble
 	for ctx.Err() == nil {
 		if err := h.reviewAll(ctx, &t); err != nil && ctx.Err() == nil {
-			h.log.Error("cannot judge visits again", "err", err, "again in", reviewRetry)
+			h.log.Error("cannot judge visits again", "err", err, "retry_in", reviewRetry)
 			select {
 			case <-time.After(reviewRetry):
 			case <-ctx.Done():
@@ -102,7 +102,7 @@ func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, t *trouble) 
 		err := h.reviewOne(reviewing, strings.TrimPrefix(msg.Subject(), eventsSubject), text)
 		cancel()
 		if err != nil && ctx.Err() == nil && t.enough(position{place, uint64(i + 1)}, err) {
-			h.log.Error("visit is not judged again", "subject", msg.Subject(), "place", place, "event", i, "err", err)
+			h.log.Error("visit is not judged again", "subject", msg.Subject(), "place", place, "index", i, "err", err)
 			err = nil
 		}
 		if err == nil && i < len(events)-1 {

@@ -82,7 +82,7 @@ func (h *Hub) verdict(ctx context.Context, kioskID string, in hubapi.Authenticat
 	ruleset := h.rules.Rules()
 	c := rules.Case{Subject: holder.ID, Domain: holder.Domain, Kiosk: kioskID, At: h.now()}
 	decision := ruleset.Decide(c)
-	log = log.With("domain", holder.Domain, "rule", decision.Rule, "rules", ruleset.Version)
+	log = log.With("domain", holder.Domain, "rule", decision.Rule, "version", ruleset.Version)
 
 	// The OCSP responder and the operator's system are asked at the same time.
 	revocation := h.inParallel(func() error { return proof.CheckRevocation(ctx, h.now()) })

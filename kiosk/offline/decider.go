@@ -72,7 +72,7 @@ func (d *Decider) RecordGrant(h kiosk.Holder) {
 		return
 	}
 	if err := d.memory.AddKnown(map[string]int64{string(hubpolicy.Pseudonym(s.HolderKey, h)): hubpolicy.Day(d.clock.At())}); err != nil {
-		d.log.Error("cannot remember who was let in", "error", err)
+		d.log.Error("cannot remember who was let in", "err", err)
 	}
 }
 
@@ -93,10 +93,10 @@ func (d *Decider) Decide(ctx context.Context, visit string, token []byte, nonce 
 		err := d.decide(ctx, s, at, token, nonce, &v)
 		if refusal, ok := errors.AsType[*trust.Refusal](err); ok {
 			v.Reason = refusal.Reason
-			d.log.Info("refused offline", "visit", visit, "reason", refusal.Reason, "error", refusal.Err)
+			d.log.Info("refused offline", "visit", visit, "reason", refusal.Reason, "err", refusal.Err)
 		} else if err != nil {
 			v.Reason = kiosk.Internal
-			d.log.Error("cannot judge", "visit", visit, "error", err)
+			d.log.Error("cannot judge", "visit", visit, "err", err)
 		}
 	}
 	v.Granted = v.Reason == ""

@@ -170,7 +170,7 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 		s.version = "" // fetch everything again
 		return err
 	}
-	s.Log.Info("policy updated", "version", version, "offline", p.Offline.Rule, "until", p.ValidUntil)
+	s.Log.Info("policy updated", "version", version, "offline_rule", p.Offline.Rule, "until", p.ValidUntil)
 	return s.fetchKnown(ctx)
 }
 

@@ -62,7 +62,7 @@ func (o *cardOwner) answer(job cardJob, visit string, work func() (kiosk.Event, 
 			reason = failed.Reason
 		}
 		if job.ctx.Err() == nil { // else the visit has ended, and nobody waits
-			o.terminal.Log.Warn("card failed", "visit", visit, "reason", reason, "error", err)
+			o.terminal.Log.Warn("card failed", "visit", visit, "reason", reason, "err", err)
 		}
 		e = kiosk.CardFailed{Visit: visit, Reason: reason}
 	}
@@ -92,7 +92,7 @@ func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, er
 	o.card = card
 	certificates, choice, err := o.choose(ctx)
 	if refusal := (*trust.Refusal)(nil); errors.As(err, &refusal) {
-		o.terminal.Log.Info("card refused", "visit", e.Visit, "error", err)
+		o.terminal.Log.Info("card refused", "visit", e.Visit, "err", err)
 		return kiosk.CardRefused{Visit: e.Visit, Reason: refusal.Reason}, nil
 	} else if err != nil {
 		return nil, err
@@ -207,7 +207,7 @@ func (o *cardOwner) sign(ctx context.Context, e kiosk.Sign) (kiosk.Event, error)
 func (o *cardOwner) release() {
 	if o.card != nil {
 		if err := o.card.Close(); err != nil {
-			o.terminal.Log.Warn("cannot let go of card", "error", err)
+			o.terminal.Log.Warn("cannot let go of card", "err", err)
 		}
 	}
 	o.card, o.chosen, o.der = nil, trust.Choice{}, nil

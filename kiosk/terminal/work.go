@@ -49,7 +49,7 @@ func (t *Terminal) askHub(ctx context.Context, question kiosk.Effect) {
 	}
 	if err != nil {
 		if ctx.Err() == nil {
-			t.Log.Warn("hub did not answer", "visit", visit, "error", err)
+			t.Log.Warn("hub did not answer", "visit", visit, "err", err)
 		}
 		answer = kiosk.HubFailed{Visit: visit}
 	}
@@ -85,7 +85,7 @@ func (t *Terminal) record(ctx context.Context) {
 				t.answers.put(kiosk.Recorded{Visit: r.Visit})
 				break
 			}
-			t.Log.Error("out of service: the outbox does not take outcomes", "visit", r.Visit, "error", err, "again in", wait)
+			t.Log.Error("out of service: the outbox does not take outcomes", "visit", r.Visit, "err", err, "retry_in", wait)
 			t.answers.put(kiosk.RecordFailed{Visit: r.Visit})
 			select {
 			case <-time.After(wait):

@@ -64,7 +64,7 @@ func (o *outboxOpening) begin(ctx context.Context, known highWater) error {
 	if err != nil {
 		return err
 	}
-	o.log.Warn("outbox begun anew", "after", last, "kept", begun.Kept, "lost", begun.Lost, "aside", begun.DamagedFile)
+	o.log.Warn("outbox begun anew", "sequence", last, "kept", begun.Kept, "lost", begun.Lost, "file", begun.DamagedFile)
 	return nil
 }
 

@@ -25,7 +25,7 @@ func openRecords(path string, now time.Time, log *slog.Logger) (*store.Records, 
 	if e != nil {
 		return nil, errors.Join(err, e)
 	}
-	log.Warn("records are of no use, beginning anew", "error", err, "aside", aside)
+	log.Warn("records are of no use, beginning anew", "err", err, "file", aside)
 	return store.OpenRecords(path)
 }
 
@@ -73,7 +73,7 @@ func newCardRecords(records *store.Records, log *slog.Logger) *cardRecords {
 	c.done.Go(func() {
 		for entries := range changes {
 			if err := records.Put(cardBucket, entries); err != nil {
-				log.Warn("cannot keep what was read of a card", "error", err)
+				log.Warn("cannot keep what was read of a card", "err", err)
 			}
 		}
 	})

@@ -116,7 +116,7 @@ func (d *Daemon) clockStep() {
 	if step == 0 {
 		return
 	}
-	d.log.Warn("the clock was set", "by", step.Round(time.Millisecond), "behind", d.offline.clock.Behind())
+	d.log.Warn("the clock was set", "step", step.Round(time.Millisecond), "behind", d.offline.clock.Behind())
 	if err := d.journal.ClockStep(step); err != nil {
 		d.log.Error("cannot tell the hub that the clock was set", "err", err)
 	}

@@ -57,7 +57,7 @@ func (o *outboxOpening) open(ctx context.Context) (*trackedOutbox, error) {
 		outbox, err = store.Open(o.path, o.options)
 	}
 	if err == nil && outbox.Sequence()+highWaterStep < known.Through {
-		o.log.Error("outbox is an old copy", "newest", outbox.Sequence(), "high_water", known.Through)
+		o.log.Error("outbox is an old copy", "sequence", outbox.Sequence(), "high_water", known.Through)
 		if err := errors.Join(outbox.Close(), o.begin(ctx, known)); err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func (o *outboxOpening) salvage(known highWater) error {
 		return o.journal.Lost(seq, lost.From, lost.Through, prev)
 	})
 	if err == nil {
-		o.log.Warn("outbox salvaged", "kept", salvaged.Kept, "lost", salvaged.Lost, "aside", salvaged.DamagedFile)
+		o.log.Warn("outbox salvaged", "kept", salvaged.Kept, "lost", salvaged.Lost, "file", salvaged.DamagedFile)
 	}
 	return err
 }

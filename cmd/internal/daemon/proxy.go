@@ -35,7 +35,7 @@ func openProxy(state string, s slot.Slot, log *slog.Logger) (*proxy, error) {
 // serve answers until ctx ends.
 func (p *proxy) serve(ctx context.Context, log *slog.Logger) {
 	if err := p.service.Serve(ctx, p.listener, p.certificate); err != nil {
-		log.Error("cannot serve login pages", "address", p.listener.Addr(), "error", err)
+		log.Error("cannot serve login pages", "address", p.listener.Addr(), "err", err)
 	}
 }
 

@@ -46,7 +46,7 @@ func (d *Daemon) tend(ctx context.Context, end context.CancelCauseFunc) {
 
 // levelIs tells who must know of a level; door says that visits begin or end.
 func (d *Daemon) levelIs(ctx context.Context, now store.Level, door bool) {
-	d.log.Warn("room in the outbox changed", "level", now, "pending", d.store.Len())
+	d.log.Warn("room in the outbox changed", "room", now, "pending", d.store.Len())
 	d.scarce.Store(now != store.Roomy)
 	if door {
 		select {

@@ -51,7 +51,7 @@ func (d *Daemon) OpenWatchdog(section *board.Watchdog) {
 		}
 		d.log.Info("this machine is restarted when it hangs", "part", section.Section(), "timeout", dog.Timeout, "restarted", dog.Restarted)
 		if !dog.Disarms {
-			d.log.Warn("a kioskd that is stopped must be started again at once, or the machine restarts: its watchdog cannot be stopped", "within", dog.Timeout)
+			d.log.Warn("a kioskd that is stopped must be started again at once, or the machine restarts: its watchdog cannot be stopped", "timeout", dog.Timeout)
 		}
 		return dog, nil
 	})
@@ -85,7 +85,7 @@ func (w *watchdog) run(ctx context.Context) {
 			}
 		} else if err.Error() != why {
 			why = err.Error()
-			w.log.Error("nothing restarts this machine when it hangs; its watchdog is tried again until it opens", "part", w.section, "err", err, "every", watchdogAgain)
+			w.log.Error("nothing restarts this machine when it hangs; its watchdog is tried again until it opens", "part", w.section, "err", err, "retry_in", watchdogAgain)
 		}
 		select {
 		case <-time.After(watchdogAgain):

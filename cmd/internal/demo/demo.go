@@ -67,13 +67,13 @@ func Open(ctx context.Context, dir string, newSlot func(cards string) (Slot, err
 	if err != nil {
 		return nil, err
 	}
-	if d.hub, err = hub.Open(ctx, hubConfig, log.With("part", "hub")); err != nil {
+	if d.hub, err = hub.Open(ctx, hubConfig, log.With("program", "hub")); err != nil {
 		return nil, err
 	}
 	// Its hub does not serve yet: there is no use in waiting for that.
 	opening, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if d.daemon, err = daemon.Open(opening, c, daemon.Parts{Slot: d.slot, Panel: p}, texts, log.With("part", "kiosk")); err != nil {
+	if d.daemon, err = daemon.Open(opening, c, daemon.Parts{Slot: d.slot, Panel: p}, texts, log.With("program", "kiosk")); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	if d.kioskSide, err = listen(hubConfig.Listen); err != nil {
@@ -87,7 +87,7 @@ func Open(ctx context.Context, dir string, newSlot func(cards string) (Slot, err
 		return nil, errors.Join(err, d.Close())
 	}
 	url := "https://" + d.backendSide.Addr().String()
-	d.feed = newFeed(hubapi.NewClient(url, credentials.TLS), consumer, log.With("part", "backend"))
+	d.feed = newFeed(hubapi.NewClient(url, credentials.TLS), consumer, log.With("program", "backend"))
 	return d, nil
 }
 

@@ -40,7 +40,7 @@ func (f *feed) pull(ctx context.Context) {
 			err = f.client.AckFeed(ctx, f.consumer, cursor)
 		}
 		if err != nil && ctx.Err() == nil {
-			f.log.Warn("cannot pull the feed", "error", err)
+			f.log.Warn("cannot pull the feed", "err", err)
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -61,7 +61,7 @@ func (f *feed) add(events []json.RawMessage) {
 			Data     json.RawMessage
 		}
 		if err := json.Unmarshal(e, &head); err != nil {
-			f.log.Error("cannot read an event of the feed", "error", err)
+			f.log.Error("cannot read an event of the feed", "err", err)
 			continue
 		}
 		switch head.Type {

@@ -86,7 +86,7 @@ func (s *ReaderSlot) Insert(name string) error {
 	go func() {
 		defer close(ended)
 		if err := cardsim.ServeVPCD(ctx, vpcdAddress, card); err != nil && !errors.Is(err, context.Canceled) {
-			s.log.Error("the virtual reader lost its card", "error", err)
+			s.log.Error("the virtual reader lost its card", "err", err)
 		}
 	}()
 	s.inserted, s.pull = name, func() { cancel(); <-ended }

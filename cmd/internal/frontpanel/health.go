@@ -201,7 +201,7 @@ func (h *health) report(p *part, r Report) {
 	r.Section = p.section
 	switch r.State {
 	case Stuck:
-		h.log.Warn("keys are stuck, and are out until they are let go", "part", r.Section, "problem", r.Problem)
+		h.log.Warn("keys are stuck, and are out until they are let go", "part", r.Section, "reason", r.Problem)
 	case Freed:
 		h.log.Info("keys that were stuck are free", "part", r.Section)
 	case Unopened:

@@ -76,7 +76,7 @@ func (f *File) Reload(log *slog.Logger) {
 	f.current.Store(r)
 	f.stale.Store(false)
 	if f.lastError != "" || r.Version != before.Version {
-		log.Info("rules loaded", "version", r.Version, "rules", r.Len(), "before", before.Version)
+		log.Info("rules loaded", "version", r.Version, "rules", r.Len(), "replaces", before.Version)
 		f.lastError = ""
 	}
 }

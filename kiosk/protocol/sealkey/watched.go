@@ -76,9 +76,9 @@ func (w *Watched) reload(log *slog.Logger) {
 		return
 	}
 	w.current.Store(&keys)
-	log.Info("sealing keys changed", "newest", keys[0].KeyID, "made", keys[0].Made, "keys", len(keys), "before", len(before))
+	log.Info("sealing keys changed", "key", keys[0].KeyID, "made", keys[0].Made, "keys", len(keys), "keys_before", len(before))
 	if keys[0].Made.Before(before[0].Made) {
 		log.Error("the newest sealing key is gone: kiosks that were told of it go on to seal to it; put it back, or make a new one",
-			"missing", before[0].KeyID)
+			"key", before[0].KeyID)
 	}
 }
