@@ -119,9 +119,9 @@ func TestDetect(t *testing.T) {
 	out, err := detect(t, zero2W(t))
 	const want = `Machine      Raspberry Pi Zero 2 W Rev 1.0
 I²C          /dev/i2c-1 (bcm2835 (i2c@7e804000)): 4 answer
-             0x20: an expander or sensor with registers: no part of a panel
+             0x20: an expander or sensor with registers: not a part of a panel
              0x27: PCF8574, as on the backpacks of character displays
-             0x3c: OLED, by its status an SH1106
+             0x3c: OLED, probably SH1106 by its status 0x48
              0x50: perhaps an EEPROM
              0x68: held by the kernel's driver rtc-ds1307, not asked
 Serial port  /dev/serial1 (/dev/ttyAMA0): Bluetooth's
@@ -143,14 +143,14 @@ pi = "zero-2-w"
 # "SIGMACHIP \"Pad\""
 [keypad.usb]
 
-# rows = 2, columns = 16 for the smaller display; no display at all if it is a board of relays or keys
+# rows = 2, columns = 16 for the smaller display; it may also be a board of relays or keys
 [display.pcf8574]
 bus = "/dev/i2c-1"
 address = 0x27
 rows = 4
 columns = 20
 
-# display.ssd1306 if the picture is shifted by two dots
+# if the picture is shifted or missing: display.ssd1306 (most modules of 0.96 inches)
 [display.sh1106]
 bus = "/dev/i2c-1"
 address = 0x3c
@@ -175,7 +175,7 @@ func TestDetectJSON(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	b, err := board.Parse(f.Board)
-	if err != nil || b.Keypad.USB == nil || b.Display.PCF8574 == nil || b.Display.PCF8574.Address != 0x27 || b.Pi != "zero-2-w" {
+	if err != nil || b.Keypad.USB == nil || len(b.Displays) != 2 || b.Pi != "zero-2-w" {
 		t.Errorf("%+v, %v", b, err)
 	}
 }

@@ -126,17 +126,15 @@ func (p *proposal) display(f findings) {
 			}
 			found = true
 			keys := []string{"bus = " + quote(bus.Device), "address = " + part.Address}
-			if part.Section == "display.pcf8574" {
-				keys = append(keys, "rows = 4", "columns = 20")
-			}
-			p.section(part.Section, part.Doubt, keys...)
+			p.section(part.Section, part.Doubt, append(keys, part.keys...)...)
 		}
 	}
 	for _, port := range f.Serial {
 		if found || !port.Free {
 			continue
 		}
-		p.maybe("display.dm-d110", "A display at a serial port is not seen by looking. If one is at this port: is it display.dm-d110, display.serlcd or display.lk204?",
+		sections := board.SerialDisplays()
+		p.maybe(sections[len(sections)-1], "A display at a serial port cannot be detected. If there is one, use one of "+strings.Join(sections, ", ")+".",
 			"port = "+quote(port.Device), fmt.Sprintf("baud = %d", usualBaud))
 	}
 }

@@ -7,8 +7,7 @@ import (
 
 	"periph.io/x/conn/v3/i2c"
 
-	"smartkiosk/device/display/hd44780"
-	"smartkiosk/device/display/oled"
+	"smartkiosk/device/board"
 	"smartkiosk/device/i2cbus"
 )
 
@@ -26,6 +25,7 @@ type addressFinding struct {
 	Section string `json:"section,omitempty"` // of a wiring file, for a part of a panel
 	Doubt   string `json:"doubt,omitempty"`   // what else it may be
 	number  uint16
+	keys    []string // of the section, besides bus and address
 }
 
 // findBuses scans the buses. Its error is the context's.
@@ -87,49 +87,20 @@ func (m machine) scan(ctx context.Context, a i2cbus.Adapter) (busFinding, error)
 	return found, nil
 }
 
-// guess says what may be at an address that answered, by reading from it where
-// a read does no harm.
+// guess tells what may be at an address that has answered. It writes nothing.
 func guess(bus i2c.Bus, address uint16) addressFinding {
+	if found, ok := board.DetectDisplay(bus, address); ok {
+		return addressFinding{About: found.About, Section: found.Section, Doubt: found.Doubt, keys: found.Keys}
+	}
 	switch {
-	case address == 0x3c || address == 0x3d:
-		return guessOLED(bus, address)
-	case address >= 0x20 && address <= 0x27:
-		return guessBackpack(bus, address, "PCF8574")
-	case address >= 0x38 && address <= 0x3f:
-		return guessBackpack(bus, address, "PCF8574A")
+	case address >= 0x20 && address <= 0x27, address >= 0x38 && address <= 0x3f:
+		return addressFinding{About: "an expander or sensor with registers: not a part of a panel"}
 	case address == 0x28:
-		return addressFinding{About: "perhaps a Matrix Orbital display, which is driven by its serial port here"}
+		return addressFinding{About: "perhaps a Matrix Orbital display, which kioskd drives through its serial port"}
 	case address == 0x72:
-		return addressFinding{About: "perhaps a SparkFun SerLCD, which is driven by its serial port here"}
+		return addressFinding{About: "perhaps a SparkFun SerLCD, which kioskd drives through its serial port"}
 	case address >= 0x50 && address <= 0x57:
 		return addressFinding{About: "perhaps an EEPROM"}
 	}
-	return addressFinding{About: "no part of a panel"}
-}
-
-func guessOLED(bus i2c.Bus, address uint16) addressFinding {
-	chip, err := oled.Identify(bus, address)
-	var status [1]byte
-	switch {
-	case err != nil && bus.Tx(address, nil, status[:]) == nil && status[0]&^0x4f != 0:
-		return guessBackpack(bus, address, "PCF8574A") // bits that no OLED's status has
-	case err != nil:
-		return addressFinding{
-			About: "OLED, SSD1306 or SH1106: its status tells which of neither", Section: "display.ssd1306",
-			Doubt: "display.sh1106 if the picture is shifted by two dots; most panels of 1.3 inches are",
-		}
-	case chip == oled.SH1106:
-		return addressFinding{About: "OLED, by its status an SH1106", Section: "display.sh1106", Doubt: "display.ssd1306 if the picture is shifted by two dots"}
-	}
-	return addressFinding{About: "OLED, by its status an SSD1306", Section: "display.ssd1306", Doubt: "display.sh1106 if the picture is shifted by two dots"}
-}
-
-func guessBackpack(bus i2c.Bus, address uint16, chip string) addressFinding {
-	if may, err := hd44780.MayBeBackpack(bus, address); err != nil || !may {
-		return addressFinding{About: "an expander or sensor with registers: no part of a panel"}
-	}
-	return addressFinding{
-		About: chip + ", as on the backpacks of character displays", Section: "display.pcf8574",
-		Doubt: "rows = 2, columns = 16 for the smaller display; no display at all if it is a board of relays or keys",
-	}
+	return addressFinding{About: "not a part of a panel"}
 }

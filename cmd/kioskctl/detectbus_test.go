@@ -76,11 +76,11 @@ func TestGuess(t *testing.T) {
 		{0x3f, []byte{0xff}, "PCF8574A,", "display.pcf8574"},
 		{0x38, []byte{0x18, 0x80, 0, 0}, "sensor with registers", ""},
 		{0x3c, []byte{0x43}, "SSD1306", "display.ssd1306"},
-		{0x3d, []byte{0x00}, "tells which of neither", "display.ssd1306"},
+		{0x3d, []byte{0x00}, "does not tell which controller", "display.ssd1306"},
 		{0x3d, []byte{0xf7}, "PCF8574A,", "display.pcf8574"},
 		{0x28, nil, "Matrix Orbital", ""},
 		{0x72, nil, "SerLCD", ""},
-		{0x48, nil, "no part of a panel", ""},
+		{0x48, nil, "not a part of a panel", ""},
 	} {
 		g := guess(fakeBus{t: t, parts: map[uint16][]byte{c.address: c.read}}, c.address)
 		if !strings.Contains(g.About, c.about) || g.Section != c.section {

@@ -23,6 +23,7 @@ import (
 
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/board"
+	"smartkiosk/device/display/oled"
 	"smartkiosk/device/keypad"
 )
 
@@ -197,10 +198,10 @@ keypad.matrix    KR1 KR2 KR3 KR4 KC1 KC2 KC3
                  in use: KR1, KR2 held by kioskd@7
 keypad.usb       whose name contains "Pad"
                  there: "SIGMACHIP \"Pad\"" (/dev/input/event1)
-display.pcf8574  4×20 letters, 0x27 of /dev/i2c-1
-                 fault: nothing answers at 0x27 of /dev/i2c-1, but at 0x3c, 0x3f: is the address right?
 display.sh1106   128×64 dots, 0x3c of /dev/i2c-1
                  there: 0x3c answers
+display.pcf8574  4×20 letters, 0x27 of /dev/i2c-1
+                 fault: nothing answers at 0x27 of /dev/i2c-1, but at 0x3c, 0x3f: is the address right?
 display.dm-d110  2×20 letters, /dev/serial0 at 9600 baud
                  unseen: /dev/serial0 is there
 buzzer.piezo     channel 0 of /sys/class/pwm/pwmchip0, GPIO18
@@ -275,7 +276,7 @@ func TestPanelStates(t *testing.T) {
 		}
 	}
 	m.openBus = func(string) (i2c.BusCloser, error) { return fakeBus{t: t}, nil }
-	if _, why := m.look(&board.SH1106{OLED: board.OLED{Bus: "/dev/i2c-1", Address: 0x3c}}); !strings.Contains(why, "nothing answers at 0x3c of /dev/i2c-1: is it plugged in, and are SDA and SCL swapped?") {
+	if _, why := m.look(&board.OLED{Chip: oled.SH1106, Bus: "/dev/i2c-1", Address: 0x3c}); !strings.Contains(why, "nothing answers at 0x3c of /dev/i2c-1: is it plugged in, and are SDA and SCL swapped?") {
 		t.Error(why)
 	}
 }

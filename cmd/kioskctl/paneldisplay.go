@@ -83,17 +83,14 @@ func (t *trial) display(ctx context.Context, part board.Display) {
 // edgesOf gives a frame that reaches to the edges of a display's glass, what to
 // ask of it, and what helps when it is not seen.
 func edgesOf(part board.Display) (f display.Frame, question, help string) {
-	switch part.(type) {
-	case *board.SSD1306:
-		return display.Frame{Picture: outline{}}, "Is there a thin line along all four edges?", "if it is shifted by two dots: display.sh1106 in place of display.ssd1306"
-	case *board.SH1106:
-		return display.Frame{Picture: outline{}}, "Is there a thin line along all four edges?", "if it is shifted by two dots: display.ssd1306 in place of display.sh1106"
+	form, help := part.Form(), part.Describe().Edges
+	if form.Layout != display.Plain {
+		return display.Frame{Picture: outline{}}, "Is there a thin line along all four edges?", help
 	}
-	form := part.Form()
 	for row := range form.Rows {
 		f.Rows = append(f.Rows, fmt.Sprintf("%d>%s<", row+1, strings.Repeat("-", form.Columns-3)))
 	}
-	return f, fmt.Sprintf("Do you see rows 1 to %d, each up to < at the right edge?", form.Rows), "rows and columns must be as the glass has"
+	return f, fmt.Sprintf("Do you see rows 1 to %d, each up to < at the right edge?", form.Rows), help
 }
 
 // outline is a picture of 128 by 64 dots with those at its edge lit.

@@ -74,7 +74,7 @@ func TestTryDisplay(t *testing.T) {
 func TestTryDisplayThatGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := &displaysim.Clock{}
-		bus := &displaysim.I2C{Address: 0x3c, Target: displaysim.NewSH1106(), Hertz: 400000, Clock: clock}
+		bus := &displaysim.I2C{Address: 0x3c, Target: displaysim.NewOLED("SH1106"), Hertz: 400000, Clock: clock}
 		registerBus(t, bus)
 		m := fakeMachine(t, nil)
 		m.openBus = board.OpenI2C
@@ -100,7 +100,7 @@ func TestTryDisplayThatGoes(t *testing.T) {
 func TestTryOLEDEdges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := &displaysim.Clock{}
-		oled := displaysim.NewSSD1306()
+		oled := displaysim.NewOLED("SSD1306")
 		bus := &displaysim.I2C{Address: 0x3c, Target: oled, Hertz: 400000, Clock: clock}
 		registerBus(t, bus)
 		m := fakeMachine(t, nil)
@@ -128,7 +128,7 @@ func TestTryOLEDEdges(t *testing.T) {
                  asked, it answers as it should
                  ÆØÅ æøå are seen
                  áčđŋšŧž are seen, or letters that look alike
-                 not so: every place of the glass shows; if it is shifted by two dots: display.sh1106 in place of display.ssd1306
+                 not so: every place of the glass shows; if the picture is shifted or missing: display.sh1106 (most modules of 1.3 inches)
 `)
 	})
 }

@@ -53,7 +53,7 @@ func (p program) panelShow(o panelOptions) error {
 		state, why := p.machine.look(part)
 		faults = faults || state == fault
 		report.Kioskd = report.Kioskd || state == inUse // another's socket may be elsewhere
-		report.Parts = append(report.Parts, partReport{Section: part.Section(), About: about(part), State: state, Why: why})
+		report.Parts = append(report.Parts, partReport{Section: part.Section(), About: part.Describe().Wiring, State: state, Why: why})
 	}
 	if o.json {
 		err = p.printJSON(report)
@@ -83,19 +83,14 @@ func (r panelReport) String() string {
 
 // look tells the state of a part without taking it, and why it is that.
 func (m machine) look(part board.Part) (state, why string) {
+	if d, ok := part.(board.OnBus); ok {
+		device, address := d.Device()
+		if address == 0 {
+			return m.lookAtPort(device)
+		}
+		return m.lookAtAddress(device, address)
+	}
 	switch d := part.(type) {
-	case *board.PCF8574:
-		return m.lookAtAddress(d.Bus, d.Address)
-	case *board.SSD1306:
-		return m.lookAtAddress(d.Bus, d.Address)
-	case *board.SH1106:
-		return m.lookAtAddress(d.Bus, d.Address)
-	case *board.SerLCD:
-		return m.lookAtPort(d.Port)
-	case *board.LK204:
-		return m.lookAtPort(d.Port)
-	case *board.DMD110:
-		return m.lookAtPort(d.Port)
 	case *board.USB:
 		return m.lookForPad(d)
 	case *board.Piezo:
@@ -109,13 +104,13 @@ func (m machine) look(part board.Part) (state, why string) {
 	return lookAtLines(part)
 }
 
-func (m machine) lookAtAddress(device string, address int) (state, why string) {
+func (m machine) lookAtAddress(device string, address uint16) (state, why string) {
 	bus, err := m.openBus(device)
 	if err != nil {
 		return fault, err.Error()
 	}
 	defer bus.Close()
-	if err := i2cbus.Ask(bus, uint16(address)); errors.Is(err, i2cbus.ErrStuck) {
+	if err := i2cbus.Ask(bus, address); errors.Is(err, i2cbus.ErrStuck) {
 		return fault, fmt.Sprintf("%s: %v", device, err)
 	} else if err != nil {
 		return fault, fmt.Sprintf("nothing answers at %#x of %s%s", address, device, others(bus))
@@ -228,38 +223,4 @@ func lines(part board.Part) []string {
 		}
 	}
 	return names
-}
-
-// about tells how a part is wired.
-func about(part board.Part) string {
-	i2c := func(o board.OLED) string { return fmt.Sprintf("128×64 dots, %#x of %s", o.Address, o.Bus) }
-	serial := func(s board.Serial, rows, columns int) string {
-		return fmt.Sprintf("%d×%d letters, %s at %d baud", rows, columns, s.Port, s.Baud)
-	}
-	switch d := part.(type) {
-	case *board.USB:
-		if d.Match != "" {
-			return fmt.Sprintf("whose name contains %q", d.Match)
-		}
-		return "any number pad"
-	case *board.HD44780:
-		return fmt.Sprintf("%d×%d letters, %s", d.Rows, d.Columns, strings.Join(lines(part), " "))
-	case *board.PCF8574:
-		return fmt.Sprintf("%d×%d letters, %#x of %s", d.Rows, d.Columns, d.Address, d.Bus)
-	case *board.SSD1306:
-		return i2c(d.OLED)
-	case *board.SH1106:
-		return i2c(d.OLED)
-	case *board.SerLCD:
-		return serial(d.Serial, d.Rows, d.Columns)
-	case *board.LK204:
-		return serial(d.Serial, 4, 20)
-	case *board.DMD110:
-		return serial(d.Serial, 2, 20)
-	case *board.Piezo:
-		return fmt.Sprintf("channel %d of %s, %s", d.Channel, d.Chip, d.Pin)
-	case *board.Watchdog:
-		return fmt.Sprintf("%s, %v", d.Device, d.Timeout)
-	}
-	return strings.Join(lines(part), " ")
 }

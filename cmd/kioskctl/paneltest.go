@@ -85,7 +85,7 @@ func (p program) panelTest(ctx context.Context, o panelOptions, names []string) 
 	report := testReport{File: w.file, Name: w.Name, Machine: p.machine.model(), Begun: p.machine.now().UTC(), Right: true}
 	stopped := false
 	for _, part := range parts {
-		t := &trial{person: who, machine: p.machine, partResult: &partResult{Section: part.Section(), About: about(part), Result: right, Notes: []string{}}}
+		t := &trial{person: who, machine: p.machine, partResult: &partResult{Section: part.Section(), About: part.Describe().Wiring, Result: right, Notes: []string{}}}
 		if stopped || ctx.Err() != nil {
 			t.miss("the test was stopped before")
 		} else {

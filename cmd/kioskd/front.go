@@ -35,8 +35,8 @@ func openFront(c config.Panel, texts *screen.Catalogue, log *slog.Logger) (*fron
 	if err != nil {
 		return nil, err
 	}
-	if f.web == nil && (len(b.Displays()) == 0 || len(b.Keypads()) == 0) {
-		return nil, fmt.Errorf("cannot use board %s: a visit needs a display and a keypad, of which it has %d and %d: add what is missing, or panel.listen for a web panel", c.Board, len(b.Displays()), len(b.Keypads()))
+	if f.web == nil && (len(b.Displays) == 0 || len(b.Keypads()) == 0) {
+		return nil, fmt.Errorf("cannot use board %s: a visit needs a display and a keypad, of which it has %d and %d: add what is missing, or panel.listen for a web panel", c.Board, len(b.Displays), len(b.Keypads()))
 	}
 	log.Info("panel", "board", b.Name, "file", c.Board)
 	parts := frontpanel.Open(b, texts, f.Panel, log)

@@ -23,7 +23,7 @@ func TestBuilds(t *testing.T) {
 			continue
 		}
 		if b.Strike == nil || b.Tamper == nil || b.Watchdog == nil || b.Lamps == nil || b.Sounder() == nil ||
-			len(b.Displays()) != 1 || len(b.Keypads()) != 1 {
+			len(b.Displays) != 1 || len(b.Keypads()) != 1 {
 			t.Errorf("%s is not whole", file)
 		}
 	}

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// check tells what is wrong with a board, the first of it.
+// check returns the first mistake of a board.
 func (b *Board) check() error {
 	if b.Name == "" {
-		return errors.New("name is missing: say what this board is")
+		return errors.New("name is missing: write what this board is for")
 	}
 	if err := b.Pi.check(); err != nil {
 		return err
 	}
 	if len(b.Parts()) == 0 {
-		return errors.New("it has no part: add a section, as [keypad.usb]")
+		return errors.New("there are no parts: add a section, for example [keypad.usb]")
 	}
 	if len(b.sounders()) > 1 {
-		return errors.New("[buzzer.active] and [buzzer.piezo]: a cue is for one buzzer: take one out")
+		return errors.New("[buzzer.active] and [buzzer.piezo] are both there: a board has one buzzer: remove one")
 	}
 	taken := claims{}
 	for _, p := range b.Parts() {
@@ -35,11 +35,11 @@ func (b *Board) check() error {
 	return nil
 }
 
-// claims says by whom each line, port and address is taken.
+// claims tells which part uses each line, port and address.
 type claims map[string]string
 
 func (c claims) part(pi Pi, p Part) error {
-	if s, ok := p.(interface{ device() (string, uint16) }); ok {
+	if s, ok := p.(OnBus); ok {
 		if err := c.device(pi, p, s); err != nil {
 			return err
 		}
@@ -52,38 +52,38 @@ func (c claims) part(pi Pi, p Part) error {
 			return fmt.Errorf("%s: %w", w.Terminal, err)
 		}
 		if by, ok := c[w.Line]; ok {
-			return fmt.Errorf("%s: %s is taken by %s: use another line", w.Terminal, w.Line, by)
+			return fmt.Errorf("%s: %s is already used by %s: use another line", w.Terminal, w.Line, by)
 		}
 		c[w.Line] = fmt.Sprintf("[%s] %s", p.Section(), w.Terminal)
 	}
 	return nil
 }
 
-// device takes a port, or an address on a bus, and the lines that it needs.
-func (c claims) device(pi Pi, p Part, s interface{ device() (string, uint16) }) error {
-	file, address := s.device()
+// device claims a port, or an address of a bus, and the lines that it needs.
+func (c claims) device(pi Pi, p Part, s OnBus) error {
+	file, address := s.Device()
 	what := file
 	if address != 0 {
 		what = fmt.Sprintf("address %#x of %s", address, file)
 	}
 	if by, ok := c[what]; ok {
-		return fmt.Errorf("%s is taken by %s: two parts cannot share it", what, by)
+		return fmt.Errorf("%s is already used by %s: two parts cannot share it", what, by)
 	}
 	c[what] = "[" + p.Section() + "]"
 	lines := pi.DeviceLines(file)
 	for _, line := range slices.Sorted(maps.Keys(lines)) {
 		if by, ok := c[line]; ok && by != file {
-			return fmt.Errorf("%s needs %s as its %s, which is taken by %s: give that another line", file, line, lines[line], by)
+			return fmt.Errorf("%s needs %s as its %s, but %s already uses that line: use another line there", file, line, lines[line], by)
 		}
 		c[line] = file
 	}
 	return nil
 }
 
-// checkDevice tells whether a key names a device file.
+// checkDevice checks that a key names a device file.
 func checkDevice(key, file, example string) error {
 	if !path.IsAbs(file) || path.Clean(file) != file {
-		return fmt.Errorf("%s is %q, which is no device file: write it as in %q", key, file, example)
+		return fmt.Errorf("%s is %q, which is not a device file: write it like %q", key, file, example)
 	}
 	return nil
 }

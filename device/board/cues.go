@@ -12,11 +12,11 @@ import (
 // Sounder is a section of a buzzer.
 type Sounder interface {
 	Part
-	// Open takes the buzzer and silences it.
+	// Open opens the buzzer and silences it.
 	Open() (*cue.Buzzer, error)
 }
 
-// Active is [buzzer.active]: a buzzer that sounds while it is on.
+// Active is [buzzer.active]: a buzzer that sounds while its line is on.
 type Active struct {
 	Pin       string `toml:"pin"`
 	ActiveLow bool   `toml:"active_low"`
@@ -36,17 +36,21 @@ func (a *Active) Open() (*cue.Buzzer, error) {
 
 func (*Active) check(Pi) error { return nil }
 
+// Describe implements Part.
+func (a *Active) Describe() Description {
+	return Description{Title: "buzzer", Label: "buzzer", Wiring: a.Pin, Buy: []string{"active buzzer module for 5 V"}}
+}
+
 // Wires implements Part.
 func (a *Active) Wires() []Wire {
 	return []Wire{
 		{Terminal: "GND", Line: Ground},
 		{Terminal: "VCC", Line: Volts5},
-		{Terminal: "IN", Line: a.Pin, Note: "of a module that is on at " + level(a.ActiveLow) + " level; a bare buzzer needs a transistor"},
+		{Terminal: "IN", Line: a.Pin, Note: "a module that sounds at " + level(a.ActiveLow) + " level; a bare buzzer needs a transistor"},
 	}
 }
 
-// Piezo is [buzzer.piezo]: a sounder without a tone of its own, on a channel of
-// Linux's PWM.
+// Piezo is [buzzer.piezo]: a sounder without a tone of its own, on a PWM channel.
 type Piezo struct {
 	Chip    string `toml:"chip"` // folder in sysfs
 	Channel int    `toml:"channel"`
@@ -90,6 +94,14 @@ func (p *Piezo) Overlay() string {
 	return fmt.Sprintf("dtoverlay=pwm,pin=%s,func=%d", strings.TrimPrefix(p.Pin, "GPIO"), pwmChannels[p.Pin].function)
 }
 
+// Describe implements Part.
+func (p *Piezo) Describe() Description {
+	return Description{
+		Title: "piezo sounder", Label: "piezo", Wiring: fmt.Sprintf("channel %d of %s, %s", p.Channel, p.Chip, p.Pin),
+		Buy: []string{"passive piezo sounder without electronics", "resistor of 220 Ω"},
+	}
+}
+
 // Wires implements Part.
 func (p *Piezo) Wires() []Wire {
 	return []Wire{
@@ -98,7 +110,7 @@ func (p *Piezo) Wires() []Wire {
 	}
 }
 
-// Lamps is [lamps]: up to three lights. One whose line is "" is not there.
+// Lamps is [lamps]: up to three lamps. A lamp whose line is "" is missing.
 type Lamps struct {
 	Green     string `toml:"green"`
 	Yellow    string `toml:"yellow"`
@@ -109,7 +121,7 @@ type Lamps struct {
 // Section implements Part.
 func (*Lamps) Section() string { return "lamps" }
 
-// Open takes the lamps and puts them out.
+// Open opens the lamps and switches them off.
 func (l *Lamps) Open() (cue.Lamps, error) {
 	var lamps cue.Lamps
 	for _, lamp := range []struct {
@@ -130,9 +142,23 @@ func (l *Lamps) Open() (cue.Lamps, error) {
 
 func (l *Lamps) check(Pi) error {
 	if l.Green == "" && l.Yellow == "" && l.Red == "" {
-		return errors.New("it names no lamp: write the line of green, yellow or red")
+		return errors.New("no lamp is given: write the line of green, yellow or red")
 	}
 	return nil
+}
+
+// Describe implements Part.
+func (l *Lamps) Describe() Description {
+	var lines []string
+	for _, line := range []string{l.Green, l.Yellow, l.Red} {
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return Description{
+		Title: "lamps", Label: "lamp", Wiring: strings.Join(lines, " "),
+		Buy: []string{"LEDs, green, yellow and red, with a resistor of 330 Ω each"},
+	}
 }
 
 // Wires implements Part.
@@ -151,7 +177,7 @@ func (l *Lamps) Wires() []Wire {
 	return wires
 }
 
-// Tamper is [tamper]: a switch that a closed housing keeps closed.
+// Tamper is [tamper]: a switch that is closed while the housing is closed.
 type Tamper struct {
 	Pin string `toml:"pin"`
 }
@@ -159,7 +185,7 @@ type Tamper struct {
 // Section implements Part.
 func (*Tamper) Section() string { return "tamper" }
 
-// Open starts to watch it.
+// Open starts to watch the switch.
 func (t *Tamper) Open() (*cue.Tamper, error) {
 	found, err := lines(t.Pin)
 	if err != nil {
@@ -170,6 +196,11 @@ func (t *Tamper) Open() (*cue.Tamper, error) {
 
 func (*Tamper) check(Pi) error { return nil }
 
+// Describe implements Part.
+func (t *Tamper) Describe() Description {
+	return Description{Title: "tamper switch", Label: "tamper", Wiring: t.Pin, Buy: []string{"microswitch that the lid presses"}}
+}
+
 // Wires implements Part.
 func (t *Tamper) Wires() []Wire {
 	return []Wire{
@@ -178,7 +209,7 @@ func (t *Tamper) Wires() []Wire {
 	}
 }
 
-// Watchdog is [watchdog]: it restarts the machine when the program hangs.
+// Watchdog is [watchdog]: it restarts the machine if the program hangs.
 type Watchdog struct {
 	Device  string   `toml:"device"`  // commonly /dev/watchdog
 	Timeout Duration `toml:"timeout"` // whole seconds
@@ -187,14 +218,14 @@ type Watchdog struct {
 // Section implements Part.
 func (*Watchdog) Section() string { return "watchdog" }
 
-// Open starts it: from now on each of the parts must be alive (see
-// cue.OpenWatchdog).
+// Open starts the watchdog: from now on each of the parts must report that it is
+// alive (see cue.OpenWatchdog).
 func (w *Watchdog) Open(parts ...string) (*cue.Watchdog, error) {
 	return cue.OpenWatchdog(w.Device, w.Timeout.Duration, parts...)
 }
 
-// What a watchdog may be told: below the least a program that works would be
-// found late, with so many things to look at.
+// The limits of a timeout. Below the least, a program that works could miss it,
+// because it has many parts to check.
 const (
 	leastTimeout = 10 * time.Second
 	mostTimeout  = 5 * time.Minute
@@ -214,10 +245,15 @@ func (w *Watchdog) check(pi Pi) error {
 	return checkDevice("device", w.Device, "/dev/watchdog")
 }
 
+// Describe implements Part.
+func (w *Watchdog) Describe() Description {
+	return Description{Title: "watchdog", Label: "watchdog", Wiring: fmt.Sprintf("%s, %v", w.Device, w.Timeout)}
+}
+
 // Wires implements Part.
 func (*Watchdog) Wires() []Wire { return nil }
 
-// level is that at which something is on.
+// level names the level at which something is on.
 func level(activeLow bool) string {
 	if activeLow {
 		return "low"

@@ -2,7 +2,7 @@
 // and opens its parts.
 //
 //	b, err := board.Load("board.toml")
-//	for _, d := range b.Displays() {
+//	for _, d := range b.Displays {
 //		device, err := d.Open()
 //
 // # The file

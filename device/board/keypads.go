@@ -2,6 +2,7 @@ package board
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,17 +12,17 @@ import (
 // Keypad is a section of a keypad.
 type Keypad interface {
 	Part
-	// Open starts to read it. Its errors name the line or device.
+	// Open starts to read the keypad. The errors name the line or device.
 	Open() (*keypad.Keypad, error)
 }
 
-// Matrix is [keypad.matrix]: bare contacts on lines.
+// Matrix is [keypad.matrix]: bare contacts between lines.
 type Matrix struct {
-	Rows       []string `toml:"rows"`        // lines, the top row's first
-	Columns    []string `toml:"columns"`     // lines, the left column's first
+	Rows       []string `toml:"rows"`        // lines, the top row first
+	Columns    []string `toml:"columns"`     // lines, the left column first
 	Layout     []string `toml:"layout"`      // see keypad.Layout
-	StuckAfter Duration `toml:"stuck_after"` // a key held for so long is stuck; 20s unless said
-	Poll       Duration `toml:"poll"`        // see keypad.Matrix; 0s for lines that tell of edges
+	StuckAfter Duration `toml:"stuck_after"` // a key held for this long counts as stuck; 20s by default
+	Poll       Duration `toml:"poll"`        // see keypad.Matrix; 0s for lines that report edges
 }
 
 // Section implements Part.
@@ -44,26 +45,26 @@ func (m *Matrix) Open() (*keypad.Keypad, error) {
 
 func (m *Matrix) check(Pi) error {
 	if len(m.Rows) < 1 || len(m.Columns) < 1 || len(m.Rows)*len(m.Columns) > 32 {
-		return fmt.Errorf("rows names %d lines and columns %d: use 1 to 32 keys", len(m.Rows), len(m.Columns))
+		return fmt.Errorf("rows has %d lines and columns has %d: a keypad has 1 to 32 keys", len(m.Rows), len(m.Columns))
 	}
 	if len(m.Layout) != len(m.Rows) {
-		return fmt.Errorf("layout has %d rows and rows %d lines: write one string for each row", len(m.Layout), len(m.Rows))
+		return fmt.Errorf("layout has %d rows, but rows has %d lines: write one string for each row", len(m.Layout), len(m.Rows))
 	}
 	seen := ""
 	for i, row := range m.Layout {
 		if len([]rune(row)) != len(m.Columns) {
-			return fmt.Errorf("layout %q has %d keys and columns %d lines: write one letter for each key of row %d", row, len([]rune(row)), len(m.Columns), i+1)
+			return fmt.Errorf("layout row %d is %q, %d keys, but columns has %d lines: write one character for each column", i+1, row, len([]rune(row)), len(m.Columns))
 		}
 		for _, key := range row {
 			if !strings.ContainsRune("0123456789*#L ", key) {
-				return fmt.Errorf("layout has a key %q: use 0 to 9, *, #, L for the language and a space for a key that does nothing", key)
+				return fmt.Errorf("layout has the unknown key %q: use 0 to 9, *, #, L for the language key and a space for a key that does nothing", key)
 			}
 		}
 		seen += row
 	}
 	for _, key := range "0123456789*#" {
 		if strings.Count(seen, string(key)) != 1 {
-			return fmt.Errorf("layout has the key %q %d times: nobody can type a PIN and end or correct it without each of 0 to 9, * and #, once", key, strings.Count(seen, string(key)))
+			return fmt.Errorf("layout has the key %q %d times: PIN entry needs each of 0 to 9, * and # exactly once", key, strings.Count(seen, string(key)))
 		}
 	}
 	if m.StuckAfter.Duration != 0 {
@@ -75,6 +76,15 @@ func (m *Matrix) check(Pi) error {
 		return checkTime("poll", m.Poll, 5*time.Millisecond, 100*time.Millisecond)
 	}
 	return nil
+}
+
+// Describe implements Part.
+func (m *Matrix) Describe() Description {
+	size := fmt.Sprintf("%d×%d", len(m.Columns), len(m.Rows))
+	return Description{
+		Title: size + " keypad", Label: "keypad", Wiring: strings.Join(append(slices.Clone(m.Rows), m.Columns...), " "),
+		Buy: []string{size + " matrix keypad with bare contacts: membrane or switches"},
+	}
 }
 
 // Wires implements Part.
@@ -93,7 +103,7 @@ func (m *Matrix) Wires() []Wire {
 	return wires
 }
 
-// keysOf writes keys as they are printed on a pad.
+// keysOf names keys as they are printed on a keypad.
 func keysOf(keys string) string {
 	var words []string
 	for _, key := range keys {
@@ -109,10 +119,10 @@ func keysOf(keys string) string {
 	return strings.Join(words, " ")
 }
 
-// USB is [keypad.usb]: number pads, and keyboards that are named.
+// USB is [keypad.usb]: number pads, and keyboards that match.
 type USB struct {
 	Match      string   `toml:"match"`       // see keypad.USB; "" for any number pad
-	StuckAfter Duration `toml:"stuck_after"` // as in Matrix
+	StuckAfter Duration `toml:"stuck_after"` // see Matrix
 }
 
 // Section implements Part.
@@ -128,6 +138,18 @@ func (u *USB) check(Pi) error {
 		return checkTime("stuck_after", u.StuckAfter, time.Second, 10*time.Minute)
 	}
 	return nil
+}
+
+// Describe implements Part.
+func (u *USB) Describe() Description {
+	about := Description{
+		Title: "USB number pad", Label: "number pad", Wiring: "any number pad",
+		Buy: []string{"USB number pad without letter keys"},
+	}
+	if u.Match != "" {
+		about.Wiring = fmt.Sprintf("whose name contains %q", u.Match)
+	}
+	return about
 }
 
 // Wires implements Part.

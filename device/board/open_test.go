@@ -20,6 +20,7 @@ import (
 	"smartkiosk/device/cue"
 	"smartkiosk/device/display"
 	"smartkiosk/device/display/displaysim"
+	"smartkiosk/device/display/oled"
 	"smartkiosk/device/keypad"
 	"smartkiosk/device/keypad/keypadsim"
 	"smartkiosk/device/line"
@@ -51,7 +52,7 @@ func TestOpenDisplays(t *testing.T) {
 	for line, pin := range map[string]string{"GPIO7": "RS", "GPIO8": "E", "GPIO25": "D4", "GPIO24": "D5", "GPIO23": "D6", "GPIO10": "D7"} {
 		register(t, &named{gpiotest.Pin{N: line}, wires.Pin(pin)})
 	}
-	dots := displaysim.NewSH1106()
+	dots := displaysim.NewOLED("SH1106")
 	for name, bus := range map[string]*displaysim.I2C{
 		"/dev/i2c-1": {Address: 0x27, Target: displaysim.NewExpander(onBus), Hertz: 100000, Clock: clock},
 		"/dev/i2c-2": {Address: 0x3d, Target: dots, Hertz: 400000, Clock: clock},
@@ -69,7 +70,7 @@ func TestOpenDisplays(t *testing.T) {
 			func() string { return onPins.Text()[0] }},
 		{&PCF8574{Bus: "/dev/i2c-1", Address: 0x27, Rows: 4, Columns: 20, ROM: "a00"},
 			func() string { return onBus.Text()[0] }},
-		{&SH1106{OLED{Bus: "/dev/i2c-2", Address: 0x3d}}, func() string {
+		{&OLED{Chip: oled.SH1106, Bus: "/dev/i2c-2", Address: 0x3d}, func() string {
 			if len(dots.Written) > 0 && len(dots.Faults) == 0 {
 				return "blåbær"
 			}

@@ -9,7 +9,7 @@ import (
 // Pi is a model of Raspberry Pi. All of them have the same header.
 type Pi string
 
-// models are the models by the names that a board file has for them.
+// models are the known models. pi is the name in a board file.
 var models = []struct {
 	pi   Pi
 	name string
@@ -20,7 +20,7 @@ var models = []struct {
 	{"4b", "Raspberry Pi 4 B"},
 }
 
-// String is the model's own name.
+// String returns the name that the maker uses.
 func (p Pi) String() string {
 	for _, m := range models {
 		if m.pi == p {
@@ -38,18 +38,18 @@ func (p Pi) check() error {
 		}
 		known = append(known, string(m.pi))
 	}
-	return fmt.Errorf("pi: %q is no model that is known here: use one of %s, or leave it out for another machine", string(p), strings.Join(known, ", "))
+	return fmt.Errorf("pi is %q, which is not a known model: use one of %s, or leave pi out for another machine", string(p), strings.Join(known, ", "))
 }
 
-// What a wire may go to besides a line.
+// What a wire may go to instead of a line.
 const (
 	Ground   = "GND"
 	Volts3V3 = "3V3"
 	Volts5   = "5V"
 )
 
-// Header is what is at each pin of the header, from pin 1 (raspberrypi.com/documentation,
-// "GPIO and the 40-pin header").
+// Header tells what is at each pin of the header, from pin 1
+// (raspberrypi.com/documentation, "GPIO and the 40-pin header").
 var Header = [40]string{
 	Volts3V3, Volts5,
 	"GPIO2", Volts5,
@@ -73,38 +73,39 @@ var Header = [40]string{
 	Ground, "GPIO21",
 }
 
-// pinOf is a line's place in the header, from 1, or 0.
+// pinOf returns a line's pin in the header, from 1, or 0 if it has none.
 func pinOf(line string) int { return slices.Index(Header[:], line) + 1 }
 
-// checkLine tells whether a line is there for parts to be wired to.
+// checkLine checks that a part can be wired to a line.
 func (p Pi) checkLine(line string) error {
 	switch {
 	case line == "":
-		return fmt.Errorf("no line is named: write the one it is wired to, as in \"GPIO17\"")
+		return fmt.Errorf("no line is given: write the line that it is wired to, for example \"GPIO17\"")
 	case p == "":
 		return nil
 	case !strings.HasPrefix(line, "GPIO") || pinOf(line) == 0:
 		return fmt.Errorf("the header has no line %q: use GPIO2 to GPIO27", line)
 	case line == "GPIO0" || line == "GPIO1":
-		return fmt.Errorf("%s is for the EEPROM of an add-on board, which the Pi looks for at each start: use GPIO2 to GPIO27", line)
+		return fmt.Errorf("%s is reserved for the EEPROM of an add-on board, which the Pi reads when it starts: use GPIO2 to GPIO27", line)
 	}
 	return nil
 }
 
-// pulledUp tells whether a line is pulled up until a program takes it; the
-// others of the header are pulled down (BCM2835 ARM Peripherals, table 6-31).
+// pulledUp tells whether a line is pulled up until a program configures it. The
+// other lines of the header are pulled down (BCM2835 ARM Peripherals, table
+// 6-31).
 func pulledUp(line string) bool {
 	return slices.Contains([]string{"GPIO2", "GPIO3", "GPIO4", "GPIO5", "GPIO6", "GPIO7", "GPIO8"}, line)
 }
 
-// i2cBus is the header's one (BCM2835 ARM Peripherals, table 6-31, ALT0).
+// i2cBus is the I²C bus of the header (BCM2835 ARM Peripherals, table 6-31, ALT0).
 const i2cBus = "/dev/i2c-1"
 
-// serialPorts are the names of the header's one. Which of the latter two the
-// first is depends on what has Bluetooth.
+// serialPorts are the names of the header's serial port. /dev/serial0 is an alias
+// of one of the other two: which one depends on what Bluetooth uses.
 var serialPorts = []string{"/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0"}
 
-// DeviceLines are the lines of the header that a device file takes, with their
+// DeviceLines returns the lines of the header that a device file uses, with their
 // functions.
 func (p Pi) DeviceLines(device string) map[string]string {
 	switch {
@@ -118,13 +119,14 @@ func (p Pi) DeviceLines(device string) map[string]string {
 	return nil
 }
 
-// pwmChannels are the channels of the header's lines that have one (BCM2835
-// ARM Peripherals, table 6-31, PWM0 and PWM1), with the function that the
-// overlay pwm needs told (overlays/README of the firmware).
+// pwmChannels are the lines of the header that have a PWM channel (BCM2835 ARM
+// Peripherals, table 6-31, PWM0 and PWM1), with the func parameter of the overlay
+// pwm (overlays/README of the firmware).
 var pwmChannels = map[string]struct{ channel, function int }{
 	"GPIO12": {0, 4}, "GPIO13": {1, 4}, "GPIO18": {0, 2}, "GPIO19": {1, 2},
 }
 
-// longestWatchdog is what the Pi's own can count: 20 bits of 1/65536 s
+// longestWatchdog is the longest timeout of the Pi's watchdog, in seconds: 20
+// bits of 1/65536 s
 // (drivers/watchdog/bcm2835_wdt.c).
 const longestWatchdog = 15

@@ -10,9 +10,12 @@ import (
 
 // Serial is what the sections of displays at a serial port have in common.
 type Serial struct {
-	Port string `toml:"port"` // device file; those in /dev/serial/by-id stay with their adapter
-	Baud int    `toml:"baud"` // bits per second, as the display is set
+	Port string `toml:"port"` // device file; a name in /dev/serial/by-id stays with its adapter
+	Baud int    `toml:"baud"` // bits per second that the display is set to
 }
+
+// serial marks a display at a serial port.
+func (*Serial) serial() {}
 
 func (s *Serial) open(part func(serialtext.Port) (*serialtext.Part, error)) (display.Device, error) {
 	port, err := serialtext.Open(s.Port, s.Baud)
@@ -24,21 +27,37 @@ func (s *Serial) open(part func(serialtext.Port) (*serialtext.Part, error)) (dis
 		port.Close()
 		return nil, err
 	}
-	return open(made)
+	return start(made)
 }
 
 func (s *Serial) check(Pi) error {
 	if bauds := []int{2400, 4800, 9600, 19200, 38400, 57600, 115200}; !slices.Contains(bauds, s.Baud) {
-		return fmt.Errorf("baud is %d: use that which the display is set to, one of %v", s.Baud, bauds)
+		return fmt.Errorf("baud is %d: use the rate that the display is set to, one of %v", s.Baud, bauds)
 	}
 	return checkDevice("port", s.Port, "/dev/serial0")
 }
 
-func (s *Serial) device() (string, uint16) { return s.Port, 0 }
+// Device implements OnBus.
+func (s *Serial) Device() (string, uint16) { return s.Port, 0 }
 
-// wires are those to a port of the header, or to an adapter's plug.
+// describe describes a display of rows and columns; buy is the display itself.
+func (s *Serial) describe(title, label string, rows, columns int, buy string) Description {
+	d := Description{
+		Title: title, Label: label, Picture: LCDPicture, Buy: []string{buy}, Edges: cellEdges,
+		Wiring: fmt.Sprintf("%d×%d letters, %s at %d baud", rows, columns, s.Port, s.Baud),
+	}
+	if !s.onHeader() {
+		d.Buy = append(d.Buy, "USB adapter for its serial port")
+	}
+	return d
+}
+
+// onHeader tells whether the port is that of a Pi's header.
+func (s *Serial) onHeader() bool { return slices.Contains(serialPorts, s.Port) }
+
+// wires are the wires to a port of the header, or to an adapter's plug.
 func (s *Serial) wires(terminal, via, header, adapter string, power ...Wire) []Wire {
-	if !slices.Contains(serialPorts, s.Port) {
+	if !s.onHeader() {
 		return []Wire{{Terminal: "USB plug", Device: s.Port, Note: adapter}}
 	}
 	return append(power, Wire{Terminal: terminal, Device: s.Port, Function: "TXD", Via: via, Note: header})
@@ -69,9 +88,14 @@ func (d *SerLCD) check(pi Pi) error {
 	return d.Serial.check(pi)
 }
 
+// Describe implements Part.
+func (d *SerLCD) Describe() Description {
+	return d.describe(fmt.Sprintf("%d×%d SerLCD", d.Columns, d.Rows), "SerLCD", d.Rows, d.Columns, fmt.Sprintf("SparkFun SerLCD %d×%d", d.Columns, d.Rows))
+}
+
 // Wires implements Part.
 func (d *SerLCD) Wires() []Wire {
-	return d.wires("RX", "", "", "by an adapter with levels of 3.3 V",
+	return d.wires("RX", "", "", "through an adapter with 3.3 V levels",
 		Wire{Terminal: "GND", Line: Ground}, Wire{Terminal: "RAW", Line: Volts5})
 }
 
@@ -89,9 +113,14 @@ func (d *LK204) Open() (display.Device, error) {
 	return d.open(func(p serialtext.Port) (*serialtext.Part, error) { return serialtext.NewLK204(p), nil })
 }
 
+// Describe implements Part.
+func (d *LK204) Describe() Description {
+	return d.describe("Matrix Orbital LK204-7T", "LK204", 4, 20, "Matrix Orbital LK204-7T")
+}
+
 // Wires implements Part.
 func (d *LK204) Wires() []Wire {
-	return d.wires("Rx", "", "the module's jumpers set to TTL", "by an adapter with levels as the module's jumpers say",
+	return d.wires("Rx", "", "the module's jumpers set to TTL", "through an adapter with the levels that the module's jumpers select",
 		Wire{Terminal: "GND", Line: Ground}, Wire{Terminal: "Vcc", Line: Volts5})
 }
 
@@ -110,9 +139,19 @@ func (d *DMD110) Open() (display.Device, error) {
 	return d.open(func(p serialtext.Port) (*serialtext.Part, error) { return serialtext.NewDMD110(p), nil })
 }
 
+// Describe implements Part.
+func (d *DMD110) Describe() Description {
+	about := d.describe("customer display", "display", 2, 20, "customer display with the commands of Epson's DM-D110, RS-232, and its power supply")
+	about.Picture = PolePicture
+	if d.onHeader() {
+		about.Buy = append(about.Buy, "MAX3232 module for 3.3 V")
+	}
+	return about
+}
+
 // Wires implements Part.
 func (d *DMD110) Wires() []Wire {
-	return d.wires("RXD", "MAX3232", "T1IN of the module here, its T1OUT to the display, whose levels are those of RS-232", "by an RS-232 adapter; the display has a supply of its own",
-		Wire{Terminal: "GND", Line: Ground, Note: "and GND of the MAX3232 module; the display has a supply of its own"},
+	return d.wires("RXD", "MAX3232", "to T1IN of the module; T1OUT goes to the display, which has RS-232 levels", "through an RS-232 adapter; the display has its own power supply",
+		Wire{Terminal: "GND", Line: Ground, Note: "also to GND of the MAX3232 module; the display has its own power supply"},
 		Wire{Terminal: "MAX3232 VCC", Line: Volts3V3})
 }

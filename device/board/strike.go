@@ -11,7 +11,7 @@ import (
 // Strike is [strike]: a door strike or a relay.
 type Strike struct {
 	Pin       string   `toml:"pin"`
-	OpenFor   Duration `toml:"open"` // after each verdict that lets somebody in
+	OpenFor   Duration `toml:"open"` // after each verdict that grants access
 	Max       Duration `toml:"max"`  // the longest that it may be on, whatever happens
 	ActiveLow bool     `toml:"active_low"`
 }
@@ -19,7 +19,7 @@ type Strike struct {
 // Section implements Part.
 func (*Strike) Section() string { return "strike" }
 
-// Open starts its guardian, which shuts it. Guard must be called in main.
+// Open starts the guardian process, which shuts the strike. main must call Guard.
 func (s *Strike) Open() (*cue.Strike, error) {
 	name := s.Pin
 	if s.ActiveLow {
@@ -28,11 +28,12 @@ func (s *Strike) Open() (*cue.Strike, error) {
 	return cue.OpenStrike(name, s.Max.Duration)
 }
 
-// activeLow is what the guardian's line is called where on is low.
+// activeLow is the suffix of the line's name for the guardian if the strike is on
+// at low level.
 const activeLow = " active-low"
 
-// Guard is cue.Guard for the lines of this package. It must be the first thing
-// that main does in every program that opens a Strike.
+// Guard is cue.Guard for the lines of this package. A program that opens a Strike
+// must call it first in main.
 func Guard() { cue.Guard(strikeLine) }
 
 func strikeLine(name string) (cue.Output, error) {
@@ -48,17 +49,25 @@ func (s *Strike) check(pi Pi) error {
 		return err
 	}
 	if pi == "" || pi.checkLine(s.Pin) != nil {
-		return nil // told with the other lines
+		return nil // reported with the other lines
 	}
-	// From the start of the machine until a program takes the line, its pull
-	// says whether the door is open.
+	// Until a program configures the line, its pull-up or pull-down decides
+	// whether the door is open.
 	if !s.ActiveLow && pulledUp(s.Pin) {
-		return fmt.Errorf("pin is %s, which the Pi pulls up at each start, so that the door would be open: use GPIO9 to GPIO27", s.Pin)
+		return fmt.Errorf("pin is %s, which the Pi pulls up when it starts, so the door would be open: use GPIO9 to GPIO27", s.Pin)
 	}
 	if s.ActiveLow && !pulledUp(s.Pin) {
-		return fmt.Errorf("pin is %s, which the Pi pulls down at each start, so that a door that is active_low would be open: use GPIO4 to GPIO8", s.Pin)
+		return fmt.Errorf("pin is %s, which the Pi pulls down when it starts, so with active_low the door would be open: use GPIO4 to GPIO8", s.Pin)
 	}
 	return nil
+}
+
+// Describe implements Part.
+func (s *Strike) Describe() Description {
+	return Description{Title: "door strike", Label: "relay", Wiring: s.Pin, Buy: []string{
+		"5 V relay module with an optocoupler that is on at " + level(s.ActiveLow) + " level and accepts 3.3 V at its input", "resistor of 10 kΩ",
+		"fail-secure door strike, its power supply, a 1N4007 diode",
+	}}
 }
 
 // Wires implements Part.
@@ -70,7 +79,7 @@ func (s *Strike) Wires() []Wire {
 	return []Wire{
 		{Terminal: "GND", Line: Ground},
 		{Terminal: "VCC", Line: Volts5},
-		{Terminal: "IN", Line: s.Pin, Note: "of a relay module that is on at " + level(s.ActiveLow) + " level; 10 kΩ from here to " + to + " keep it shut while nobody drives it"},
+		{Terminal: "IN", Line: s.Pin, Note: "a relay module that is on at " + level(s.ActiveLow) + " level; 10 kΩ from here to " + to + " keeps the door shut while no program runs"},
 		{Terminal: "COM, NO", Device: "the strike's own circuit", Note: "with a diode (1N4007) across the strike's coil"},
 	}
 }

@@ -2,20 +2,21 @@ package board
 
 // Wire is one connection of a part.
 type Wire struct {
-	Terminal string // at the part, as it is mostly printed there
-	Line     string // what it goes to: a line, Ground, Volts3V3 or Volts5
-	Device   string // instead of Line: the device file of its bus or port, or another thing
-	Function string // of the bus that it is: SDA, SCL, TXD
+	Terminal string // at the part, as most modules print it
+	Line     string // where it goes: a line, Ground, Volts3V3 or Volts5
+	Device   string // instead of Line: the device file of its bus or port, or something else
+	Function string // its function on that bus: SDA, SCL, TXD
+	Slow     bool   // the part needs an I²C bus of 100 kHz or less
 	Via      string // what is between the two, in a word or two
-	Note     string // what else is to be known
+	Note     string // what else to know
 }
 
 func (w Wire) power() bool {
 	return w.Line == Ground || w.Line == Volts3V3 || w.Line == Volts5
 }
 
-// LineOn is the line that a wire goes to on a Pi, that of its bus too; "" if
-// it is none of the header's.
+// LineOn returns the line of a Pi's header that a wire goes to, directly or by
+// its bus. It returns "" if the wire does not go to the header.
 func (w Wire) LineOn(p Pi) string {
 	for line, function := range p.DeviceLines(w.Device) {
 		if function == w.Function {

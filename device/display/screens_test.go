@@ -128,7 +128,7 @@ func benches(t testing.TB) []bench {
 		add(fmt.Sprintf("serlcd-%dx%d", cols, rows), ser, serial, &serial.Faults, serial.PowerCycle, frame)
 	}
 	for _, chip := range []oled.Chip{oled.SSD1306, oled.SH1106} {
-		glass := []func() *displaysim.OLED{displaysim.NewSSD1306, displaysim.NewSH1106}[chip]()
+		glass := displaysim.NewOLED(chip.String())
 		bus := &displaysim.I2C{Address: 0x3c, Target: glass, Hertz: 400000, Clock: &displaysim.Clock{}}
 		panel, err := oled.New(bus, 0x3c, chip)
 		must(err)

@@ -6,6 +6,7 @@ import (
 
 	"smartkiosk/device/board"
 	"smartkiosk/device/display"
+	"smartkiosk/device/display/oled"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/screen"
 )
@@ -26,8 +27,8 @@ func TestFrames(t *testing.T) {
 		{&board.SerLCD{Rows: 2, Columns: 16}, "Sett inn kortet|English: *", display.Plain},
 		{&board.DMD110{}, "Sett inn kortet|English: *", display.Plain},
 		{&board.LK204{}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English|", display.Plain},
-		{&board.SSD1306{}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English||", display.Heading},
-		{&board.SH1106{OLED: board.OLED{Text: "large"}}, "Sett inn kortet|English: *", display.Large},
+		{&board.OLED{Chip: oled.SSD1306}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English||", display.Heading},
+		{&board.OLED{Chip: oled.SH1106, Text: "large"}, "Sett inn kortet|English: *", display.Large},
 	} {
 		f := frame(texts, kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"}, tt.section.Form(), screen.Hash)
 		if got := strings.Join(f.Rows, "|"); got != tt.rows || f.Layout != tt.layout {

@@ -52,7 +52,7 @@ type shown struct {
 func Open(b *board.Board, texts *screen.Catalogue, beside terminal.Panel, log *slog.Logger) *Panel {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &Panel{texts: texts, ok: okKey(b.Keypads()), beside: beside, keys: make(chan rune, keyBuffer), health: newHealth(log), stop: stop}
-	for _, d := range b.Displays() {
+	for _, d := range b.Displays {
 		part := p.health.part(d.Section(), kiosk.Display)
 		p.displays = append(p.displays, shown{display.Keep(d.Open, part.is), d.Form()})
 	}

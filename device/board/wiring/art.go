@@ -7,7 +7,7 @@ import (
 	"smartkiosk/device/board"
 )
 
-// art draws a part around the origin, some 120 wide and 84 high.
+// art draws a part around the origin, about 120 wide and 84 high.
 func (d *drawing) art(p board.Part) {
 	switch p := p.(type) {
 	case *board.Matrix:
@@ -16,15 +16,18 @@ func (d *drawing) art(p board.Part) {
 		d.add(`<g transform="translate(0 5) scale(.86)"><path d="M0 -40 v-6 q0 -8 10 -8 h14" fill="none" stroke="#2b2b2b" stroke-width="3"/>`)
 		d.keys([]string{"789", "456", "123", "*0#"}, "#2b2b2b")
 		d.add(`</g>`)
-	case *board.HD44780, *board.PCF8574, *board.SerLCD, *board.LK204:
-		d.glass("#1f4fa8", "#dfe9ff", "Sett inn kortet", "Brikken fram", "og opp.")
-	case *board.SSD1306, *board.SH1106:
-		d.glass("#000", "#fff", "Sett inn kortet", "Brikken fram", "og opp.")
-	case *board.DMD110:
-		d.add(`<rect x="-4" y="14" width="8" height="22" fill="#777"/><rect x="-22" y="34" width="44" height="6" rx="3" fill="#777"/>`)
-		d.add(`<g transform="translate(0 -12)">`)
-		d.glass("#06201c", "#5cf2d6", "Sett inn kortet", "English: *")
-		d.add(`</g>`)
+	case board.Display:
+		switch p.Describe().Picture {
+		case board.OLEDPicture:
+			d.glass("#000", "#fff", "Sett inn kortet", "Brikken fram", "og opp.")
+		case board.PolePicture:
+			d.add(`<rect x="-4" y="14" width="8" height="22" fill="#777"/><rect x="-22" y="34" width="44" height="6" rx="3" fill="#777"/>`)
+			d.add(`<g transform="translate(0 -12)">`)
+			d.glass("#06201c", "#5cf2d6", "Sett inn kortet", "English: *")
+			d.add(`</g>`)
+		default:
+			d.glass("#1f4fa8", "#dfe9ff", "Sett inn kortet", "Brikken fram", "og opp.")
+		}
 	case *board.Active, *board.Piezo:
 		d.add(`<circle r="27" fill="#2b2b2b"/><circle r="6" fill="#777"/>`)
 		for _, r := range []int{36, 43} {

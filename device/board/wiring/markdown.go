@@ -25,7 +25,7 @@ func Markdown(b *board.Board, name string) []byte {
 	line("## What to buy\n")
 	line("- %s, its power supply, a microSD card; a USB reader for cards", b.Pi)
 	for _, c := range all {
-		for _, thing := range describe(c.Part).buy {
+		for _, thing := range c.Part.Describe().Buy {
 			line("- %s", thing)
 		}
 	}
@@ -34,7 +34,7 @@ func Markdown(b *board.Board, name string) []byte {
 	line("Wire with the Pi switched off. Its lines bear 3.3 V and no more. Pin 1 is the square one, nearest to the SD card; odd pins are the inner row.\n")
 	line("| part | terminal | through | goes to | pin | what else |\n|---|---|---|---|---|---|")
 	for _, c := range all {
-		title := describe(c.Part).title
+		title := c.Part.Describe().Title
 		for _, w := range c.Wires {
 			to, pin := cmp.Or(w.Line, w.Device), "–"
 			if w.Pin != 0 {

@@ -76,7 +76,7 @@ func (d *drawing) cards(all []Connections) {
 		x := margin + i*(w+gap)
 		d.add(`<rect x="%d" y="%d" width="%d" height="%d" rx="9" fill="%s"/>`, x, cardTop, w, cardH, colours[i%len(colours)])
 		d.add(`<path d="M%d %d v-%d a8 8 0 0 1 8 -8 h%d a8 8 0 0 1 8 8 v%[3]d z" fill="#fff"/>`, x+1, cardTop+cardH-31, cardH-40, w-18)
-		d.text(x+w/2, cardTop+cardH-10, 13, "#fff", "middle", "bold", describe(c.Part).title)
+		d.text(x+w/2, cardTop+cardH-10, 13, "#fff", "middle", "bold", c.Part.Describe().Title)
 		d.add(`<g transform="translate(%d %d)">`, x+w/2, cardTop+52)
 		d.art(c.Part)
 		d.add(`</g>`)
@@ -135,7 +135,7 @@ func (d *drawing) wires(all []Connections) {
 	below := pinEnd + 62
 	for i, c := range all {
 		for _, w := range c.Wires {
-			text := describe(c.Part).short + " " + w.Terminal
+			text := c.Part.Describe().Label + " " + w.Terminal
 			if w.Via != "" {
 				text += " · " + w.Via
 			}

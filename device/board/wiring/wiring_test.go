@@ -141,12 +141,12 @@ timeout = "15s"
 			t.Error("nothing is said of SPI, whose lines are used")
 		}
 		for _, c := range Of(b) {
-			said := describe(c.Part)
-			if said.title == "" || !bytes.Contains(picture, []byte(said.title)) {
-				t.Errorf("nothing is said of %s but %q", c.Part.Section(), said.title)
+			said := c.Part.Describe()
+			if said.Title == "" || !bytes.Contains(picture, []byte(said.Title)) {
+				t.Errorf("nothing is said of %s but %q", c.Part.Section(), said.Title)
 			}
 			for _, w := range c.Wires {
-				if !bytes.Contains(picture, []byte(said.short+" "+w.Terminal)) || !bytes.Contains(text, []byte("| "+said.title+" | "+w.Terminal+" |")) {
+				if !bytes.Contains(picture, []byte(said.Label+" "+w.Terminal)) || !bytes.Contains(text, []byte("| "+said.Title+" | "+w.Terminal+" |")) {
 					t.Errorf("[%s] %s is not told", c.Part.Section(), w.Terminal)
 				}
 				if pi != "" && w.Device == "" && w.Pin == 0 {

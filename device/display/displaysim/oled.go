@@ -27,14 +27,19 @@ type OLED struct {
 	pending []byte // a command that lacks parameters
 }
 
-// NewSSD1306 is one that has just been given power.
-func NewSSD1306() *OLED { return newOLED("SSD1306", 128, 0) }
+// controllers are the controllers that an OLED can play.
+var controllers = map[string]struct{ columns, offset int }{
+	"SSD1306": {128, 0},
+	"SH1106":  {132, 2},
+}
 
-// NewSH1106 is one that has just been given power.
-func NewSH1106() *OLED { return newOLED("SH1106", 132, 2) }
-
-func newOLED(name string, columns, offset int) *OLED {
-	o := &OLED{name: name, columns: columns, offset: offset}
+// NewOLED returns a panel with this controller that has just been given power.
+func NewOLED(controller string) *OLED {
+	c, ok := controllers[controller]
+	if !ok {
+		panic("unknown controller " + controller)
+	}
+	o := &OLED{name: controller, columns: c.columns, offset: c.offset}
 	o.PowerCycle()
 	return o
 }

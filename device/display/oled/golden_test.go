@@ -201,9 +201,9 @@ func TestBadInput(t *testing.T) {
 		chip    oled.Chip
 		want    string
 	}{
-		{0x3c, 2, "unknown chip 2"},
-		{0x3c, -1, "unknown chip -1"},
-		{0x78, oled.SH1106, "0x78 is not the address of an SH1106 (0x3c or 0x3d)"},
+		{0x3c, oled.Chip(len(oled.Chips())), fmt.Sprintf("cannot open display: unknown chip %d", len(oled.Chips()))},
+		{0x3c, -1, "cannot open display: unknown chip -1"},
+		{0x78, oled.SH1106, "cannot open SH1106: its address is 0x3c or 0x3d, not 0x78"},
 	} {
 		if _, err := oled.New(nil, tt.address, tt.chip); err == nil || err.Error() != tt.want {
 			t.Errorf("%v, want %q", err, tt.want)

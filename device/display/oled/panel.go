@@ -9,18 +9,7 @@ import (
 	"smartkiosk/device/display"
 )
 
-// Chip is a controller.
-type Chip int
-
-const (
-	// SSD1306 has a memory of 128 columns, all shown.
-	SSD1306 Chip = iota
-	// SH1106 has a memory of 132 columns, of which modules show the middle
-	// 128. Most panels of 1.3 inches have it.
-	SH1106
-)
-
-// Commands that both understand (SSD1306 datasheet, table 9-1; SH1106
+// Commands that all chips understand (SSD1306 datasheet, table 9-1; SH1106
 // datasheet, table 1).
 const (
 	columnLow  = 0x00
@@ -37,48 +26,8 @@ const (
 	data       = 0x40 // only data bytes follow
 )
 
-// chips tells what is different. The order is that of the SSD1306 datasheet's
-// "Software Initialization Flow Chart" (application note, figure 2), with the
-// pins of a panel of 64 rows turned so that its connector is above.
-var chips = [...]struct {
-	name   string
-	start  []byte
-	offset int // the memory's column that is shown first
-}{
-	SSD1306: {"SSD1306", []byte{
-		switchOff,
-		0xa8, 0x3f, // 64 rows
-		0xd3, 0x00, // no offset
-		0x40,       // from the memory's first row
-		0xa1,       // columns from the right
-		0xc8,       // rows from below
-		0xda, 0x12, // every second row on the other side
-		0x81, 0x7f, // half contrast: it outlives a full one
-		0xa4,       // show the memory
-		0xa6,       // 1 is lit
-		0xd5, 0x80, // clock
-		0x8d, 0x14, // charge pump on
-		0x20, 0x02, // page addressing, as the SH1106
-		0x2e, // no scrolling
-	}, 0},
-	SH1106: {"SH1106", []byte{
-		switchOff,
-		0xa8, 0x3f,
-		0xd3, 0x00,
-		0x40,
-		0xa1,
-		0xc8,
-		0xda, 0x12,
-		0x81, 0x80,
-		0xa4,
-		0xa6,
-		0xd5, 0x80,
-		0xad, 0x8b, // DC-DC converter on
-	}, 2},
-}
-
-// Panel is a module of 128 by 64 dots. It is a [display.Part] of 5 rows of 21
-// letters.
+// Panel is the driver of a module of 128 by 64 dots. It is a [display.Part] of 5
+// rows of 21 letters.
 type Panel struct {
 	bus     i2c.Bus
 	address uint16
@@ -91,32 +40,32 @@ type Panel struct {
 	readable bool
 }
 
-// New takes the panel's address: 0x3c, or 0x3d with its jumper set. The panel
-// closes the bus if it can be closed.
+// New returns the driver of the panel at an address: 0x3c, or 0x3d if its jumper
+// is set. Close closes the bus if it is an [io.Closer].
 func New(bus i2c.Bus, address uint16, chip Chip) (*Panel, error) {
 	if chip < 0 || int(chip) >= len(chips) {
-		return nil, fmt.Errorf("unknown chip %d", chip)
+		return nil, fmt.Errorf("cannot open display: unknown chip %d", int(chip))
 	}
 	if address != 0x3c && address != 0x3d {
-		return nil, fmt.Errorf("%#x is not the address of an %s (0x3c or 0x3d)", address, chips[chip].name)
+		return nil, fmt.Errorf("cannot open %v: its address is 0x3c or 0x3d, not %#x", chip, address)
 	}
 	return &Panel{bus: bus, address: address, chip: chip}, nil
 }
 
 // String names the chip and its address.
-func (p *Panel) String() string { return fmt.Sprintf("%s(%#x)", chips[p.chip].name, p.address) }
+func (p *Panel) String() string { return fmt.Sprintf("%v(%#x)", p.chip, p.address) }
 
-// Size is that of the plain layout.
+// Size returns the size of the plain layout.
 func (p *Panel) Size() (int, int) { return rows, cols }
 
-// Start sends the initialization. It leaves the panel off until Draw has
-// written the whole memory: after a loss of power it holds noise.
+// Start sends the initialization. The panel stays off until Draw has written the
+// whole memory, which holds noise after a loss of power.
 func (p *Panel) Start() error {
 	p.shown, p.on, p.readable = nil, false, false
 	return p.send(append([]byte{commands}, chips[p.chip].start...))
 }
 
-// Draw sets the content in dots and writes what differs.
+// Draw draws the content in dots and writes what differs.
 func (p *Panel) Draw(c display.Content) error {
 	want := dotsOf(c).Pix
 	for n := range height / 8 {
@@ -141,11 +90,11 @@ func (p *Panel) Draw(c display.Content) error {
 	return nil
 }
 
-// near is how many columns that did not change are written to spare the eight
-// bytes with which another stretch begins.
+// near is the longest gap of unchanged columns that is written again. A new
+// message costs eight bytes, which is more.
 const near = 5
 
-// page writes what differs in a page.
+// page writes the columns of a page that differ.
 func (p *Panel) page(n int, have, want []byte) error {
 	from, to := -1, 0
 	send := func() error {
@@ -179,7 +128,7 @@ func (p *Panel) send(message []byte) error {
 	return nil
 }
 
-// Check looks whether the panel is still on; after a loss of power it is off.
+// Check reads whether the panel is still on. After a loss of power it is off.
 func (p *Panel) Check() error {
 	if !p.readable {
 		return display.ErrBlind

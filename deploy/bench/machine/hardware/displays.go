@@ -20,7 +20,7 @@ type Display interface {
 }
 
 func (w *Wired) wireDisplays(b *board.Board) error {
-	for _, section := range b.Displays() {
+	for _, section := range b.Displays {
 		d, err := w.wireDisplay(section)
 		if err != nil {
 			return fmt.Errorf("%s: %w", section.Section(), err)
@@ -47,10 +47,8 @@ func (w *Wired) wireDisplay(section board.Display) (Display, error) {
 		return w.Lines.WireLCD(d.Rows, d.Columns, lines[0], lines[1], [4]int(lines[2:])), nil
 	case *board.PCF8574:
 		return w.Bus.PutBackpack(uint16(d.Address), d.Rows, d.Columns)
-	case *board.SSD1306:
-		return w.Bus.PutOLED(uint16(d.Address), displaysim.NewSSD1306(), layout)
-	case *board.SH1106:
-		return w.Bus.PutOLED(uint16(d.Address), displaysim.NewSH1106(), layout)
+	case *board.OLED:
+		return w.Bus.PutOLED(uint16(d.Address), displaysim.NewOLED(d.Chip.String()), layout)
 	case *board.SerLCD:
 		return w.plugSerial(d.Port, displaysim.NewSerLCD(d.Rows, d.Columns))
 	case *board.LK204:

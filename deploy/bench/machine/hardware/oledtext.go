@@ -24,7 +24,7 @@ type oledReader struct {
 // newOLEDReader reads texts in a layout.
 func newOLEDReader(layout display.Layout) (*oledReader, error) {
 	r := &oledReader{cells: oledCells(layout), letters: map[string]rune{}}
-	glass := displaysim.NewSSD1306()
+	glass := displaysim.NewOLED("SSD1306")
 	panel, err := oled.New(&displaysim.I2C{Address: 0x3c, Target: glass, Hertz: 400000, Clock: &displaysim.Clock{}}, 0x3c, oled.SSD1306)
 	if err != nil {
 		return nil, err

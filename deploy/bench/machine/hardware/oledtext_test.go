@@ -23,7 +23,7 @@ func TestReadOLED(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		glass := displaysim.NewSH1106()
+		glass := displaysim.NewOLED("SH1106")
 		panel, err := oled.New(&displaysim.I2C{Address: 0x3c, Target: glass, Hertz: 400000, Clock: &displaysim.Clock{}}, 0x3c, oled.SH1106)
 		if err != nil {
 			t.Fatal(err)
