@@ -1,9 +1,8 @@
 // Benchtable turns the output of "go test -bench" (standard input) into the
-// project's table of measurements: what rows.toml names, each beside what it
-// is to be compared with. It prints the table and writes it as JSON.
+// project's table of measurements. rows.toml names the rows and the row that each
+// is compared with. The program prints the table and writes it as JSON.
 //
-// A row that no benchmark measured, or a benchmark that failed, is an error: a
-// table with a hole says nothing.
+// It fails if a benchmark failed, or if no benchmark measured one of the rows.
 package main
 
 import (
@@ -26,29 +25,29 @@ var rowsFile string
 
 // row is an entry of rows.toml.
 type row struct {
-	Name   string   `toml:"name"`
-	Of     string   `toml:"of"`     // benchmark and metric: "BenchmarkAppend ns/op"
-	Unit   string   `toml:"unit"`   // for people
-	Scale  float64  `toml:"scale"`  // from the metric to the unit; 0 is 1
-	PerSec bool     `toml:"persec"` // the metric is ns/op, the value is operations a second
-	Over   string   `toml:"over"`   // divides by another metric, for a ratio
-	AtMost *float64 `toml:"atmost"` // target
-	Least  *float64 `toml:"atleast"`
-	Beside string   `toml:"beside"` // the name of another row
+	Name         string   `toml:"name"`
+	Of           string   `toml:"of"`            // benchmark and metric: "BenchmarkAppend ns/op"
+	Unit         string   `toml:"unit"`          // as printed
+	Scale        float64  `toml:"scale"`         // factor from the metric to the unit; 0 means 1
+	PerSec       bool     `toml:"persec"`        // the metric is ns/op, the value is operations per second
+	Over         string   `toml:"over"`          // another metric to divide by, for a ratio
+	AtMost       *float64 `toml:"atmost"`        // target, an upper bound
+	Least        *float64 `toml:"atleast"`       // target, a lower bound
+	ComparedWith string   `toml:"compared_with"` // the name of another row
 }
 
 // Result is an entry of bench.json.
 type Result struct {
-	Name   string   `json:"name"`
-	Value  float64  `json:"value"`
-	Unit   string   `json:"unit"`
-	Target *float64 `json:"target"`
-	Met    *bool    `json:"met"` // null where no target is set
-	Beside *Beside  `json:"beside"`
+	Name         string      `json:"name"`
+	Value        float64     `json:"value"`
+	Unit         string      `json:"unit"`
+	Target       *float64    `json:"target"`
+	Met          *bool       `json:"met"` // null where no target is set
+	ComparedWith *Comparison `json:"compared_with"`
 }
 
-// Beside is what a value is to be compared with, measured in the same run.
-type Beside struct {
+// Comparison is the value of another row, measured in the same run.
+type Comparison struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
@@ -86,7 +85,8 @@ func run(in io.Reader, out, progress io.Writer, file string) error {
 	return print(out, table.Row, results)
 }
 
-// read gives every metric by "Benchmark unit"; progress is told of each.
+// read returns the metrics by "Benchmark unit". It copies each line that it reads
+// to progress.
 func read(in io.Reader, progress io.Writer) (map[string]float64, error) {
 	metrics := map[string]float64{}
 	for lines := bufio.NewScanner(in); lines.Scan(); {
@@ -99,7 +99,7 @@ func read(in io.Reader, progress io.Writer) (map[string]float64, error) {
 			continue
 		}
 		name := words[0]
-		if i := strings.LastIndex(name, "-"); i > 0 { // the number of processors
+		if i := strings.LastIndex(name, "-"); i > 0 { // cut the number of processors
 			name = name[:i]
 		}
 		fmt.Fprintln(progress, lines.Text())
@@ -114,7 +114,7 @@ func read(in io.Reader, progress io.Writer) (map[string]float64, error) {
 	return metrics, nil
 }
 
-// fill computes the rows.
+// fill computes the results of rows.
 func fill(rows []row, metrics map[string]float64) ([]Result, error) {
 	var results []Result
 	for _, r := range rows {
@@ -134,16 +134,16 @@ func fill(rows []row, metrics map[string]float64) ([]Result, error) {
 		results = append(results, result)
 	}
 	for i, r := range rows {
-		if r.Beside == "" {
+		if r.ComparedWith == "" {
 			continue
 		}
 		for _, other := range results {
-			if other.Name == r.Beside {
-				results[i].Beside = &Beside{other.Name, other.Value, other.Unit}
+			if other.Name == r.ComparedWith {
+				results[i].ComparedWith = &Comparison{other.Name, other.Value, other.Unit}
 			}
 		}
-		if results[i].Beside == nil {
-			return nil, fmt.Errorf("row %q stands beside %q, which is no row", r.Name, r.Beside)
+		if results[i].ComparedWith == nil {
+			return nil, fmt.Errorf("row %q is compared with %q, which does not exist", r.Name, r.ComparedWith)
 		}
 	}
 	return results, nil
@@ -152,7 +152,7 @@ func fill(rows []row, metrics map[string]float64) ([]Result, error) {
 func (r row) value(metrics map[string]float64) (float64, error) {
 	value, ok := metrics[r.Of]
 	if !ok {
-		return 0, fmt.Errorf("nothing measured %q for the row %q", r.Of, r.Name)
+		return 0, fmt.Errorf("no benchmark measured %q for the row %q", r.Of, r.Name)
 	}
 	if r.PerSec {
 		value = 1e9 / value
@@ -163,7 +163,7 @@ func (r row) value(metrics map[string]float64) (float64, error) {
 	if r.Over != "" {
 		under, ok := metrics[r.Over]
 		if !ok {
-			return 0, fmt.Errorf("nothing measured %q for the row %q", r.Over, r.Name)
+			return 0, fmt.Errorf("no benchmark measured %q for the row %q", r.Over, r.Name)
 		}
 		value /= under
 	}
@@ -172,9 +172,9 @@ func (r row) value(metrics map[string]float64) (float64, error) {
 
 func print(out io.Writer, rows []row, results []Result) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "WHAT\tVALUE\tUNIT\tTARGET\tMET\tBESIDE")
+	fmt.Fprintln(w, "WHAT\tVALUE\tUNIT\tTARGET\tMET\tCOMPARED WITH")
 	for i, r := range results {
-		target, met, beside := "–", "–", "–"
+		target, met, comparison := "–", "–", "–"
 		if r.Target != nil {
 			sign := "≤"
 			if rows[i].Least != nil {
@@ -185,15 +185,16 @@ func print(out io.Writer, rows []row, results []Result) error {
 				met = "NO"
 			}
 		}
-		if r.Beside != nil {
-			beside = fmt.Sprintf("%s %s %s", number(r.Beside.Value), r.Beside.Unit, r.Beside.Name)
+		if r.ComparedWith != nil {
+			comparison = fmt.Sprintf("%s %s %s", number(r.ComparedWith.Value), r.ComparedWith.Unit, r.ComparedWith.Name)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, number(r.Value), r.Unit, target, met, beside)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, number(r.Value), r.Unit, target, met, comparison)
 	}
 	return w.Flush()
 }
 
-// number prints three significant digits, or all before the point.
+// number formats v with three significant digits, or with all digits before the
+// point.
 func number(v float64) string {
 	if v >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)

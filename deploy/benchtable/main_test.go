@@ -21,14 +21,14 @@ func TestFill(t *testing.T) {
 		t.Fatal(err)
 	}
 	results, err := fill([]row{
-		{Name: "time", Of: "BenchmarkA/x ns/op", Unit: "ms", Scale: 1e-6, AtMost: ptr(1), Beside: "rate"},
+		{Name: "time", Of: "BenchmarkA/x ns/op", Unit: "ms", Scale: 1e-6, AtMost: ptr(1), ComparedWith: "rate"},
 		{Name: "rate", Of: "BenchmarkB ns/op", Unit: "/s", PerSec: true, Least: ptr(1000)},
 		{Name: "ratio", Of: "BenchmarkA/x ns/op", Over: "BenchmarkB ns/op", Unit: "times"},
 	}, metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := results[0]; r.Value != 2 || *r.Met || r.Beside.Value != 2000 {
+	if r := results[0]; r.Value != 2 || *r.Met || r.ComparedWith.Value != 2000 {
 		t.Errorf("time: %+v", r)
 	}
 	if r := results[1]; r.Value != 2000 || !*r.Met {
@@ -41,7 +41,7 @@ func TestFill(t *testing.T) {
 
 func TestRunRefusesHoles(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                           "nothing measured",
+		"":                           "no benchmark measured",
 		"--- FAIL: BenchmarkX\nFAIL": "a benchmark failed: --- FAIL: BenchmarkX",
 		"BenchmarkX-2 1 fast ns/op":  "cannot read",
 	} {
@@ -50,13 +50,12 @@ func TestRunRefusesHoles(t *testing.T) {
 			t.Errorf("%q: %v, want %s", in, err, want)
 		}
 		if _, err := os.Stat(file); err == nil {
-			t.Errorf("%q: a table was written", in)
+			t.Errorf("%q: a table was written all the same", in)
 		}
 	}
 }
 
-// measured gives the output of benchmarks that measure all that rows.toml
-// names.
+// measured returns the output of benchmarks that measure every row of rows.toml.
 func measured(t *testing.T) string {
 	t.Helper()
 	var table struct{ Row []row }
@@ -74,8 +73,8 @@ func measured(t *testing.T) string {
 	return b.String()
 }
 
-// The table has a row for all that rows.toml names, and nulls where nothing is
-// set.
+// Every row of rows.toml is in the table and in the JSON. A value that is not set
+// is null.
 func TestRun(t *testing.T) {
 	in := measured(t)
 	file := filepath.Join(t.TempDir(), "bench.json")
@@ -92,13 +91,13 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
 	for _, r := range rows {
-		for _, key := range []string{"name", "value", "unit", "target", "met", "beside"} {
+		for _, key := range []string{"name", "value", "unit", "target", "met", "compared_with"} {
 			if _, ok := r[key]; !ok {
 				t.Errorf("%v has no %s", r["name"], key)
 			}
 		}
 		if name := r["name"].(string); !strings.Contains(out.String(), name) {
-			t.Errorf("the table does not have %s", name)
+			t.Errorf("the table lacks %s", name)
 		}
 	}
 }
