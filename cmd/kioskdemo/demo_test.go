@@ -49,7 +49,7 @@ func TestDemoScripts(t *testing.T) {
 	}
 }
 
-// The same scripts hold through a real pcscd.
+// The same scripts pass through a real pcscd.
 func TestDemoPCSC(t *testing.T) {
 	pcsctest.Start(t)
 	for _, name := range []string{"every-card", "offline"} {
@@ -63,8 +63,8 @@ func TestDemoPCSC(t *testing.T) {
 	}
 }
 
-// TestDemoEvents: the events of a script are JSON lines, complete and in
-// order, also when nothing waited for them.
+// TestDemoEvents checks that --events prints all events as JSON lines in order,
+// although the script does not wait for them.
 func TestDemoEvents(t *testing.T) {
 	out, err := demoScript(t, "insert expired\nexpect verdict denied\ninsert valid\nkeys 1234#\nexpect verdict granted\n", "--events")
 	if err != nil {
@@ -85,12 +85,12 @@ func TestDemoEvents(t *testing.T) {
 	}
 }
 
-// A script fails at its first line that does not hold, and says which.
+// A script stops at the first line that fails and names it.
 func TestDemoScriptFails(t *testing.T) {
 	for script, want := range map[string]string{
-		"insert expired\nexpect verdict granted\n":                  "standard input:2: expected verdict granted, it is denied expired",
-		"insert valid\nkeys 1234#\nexpect verdict denied revoked\n": "standard input:3: expected verdict denied revoked, it is granted",
-		"insert expired\nexpect feed 1\nexpect feed 0\n":            "standard input:3: expected 0 outcomes in the feed, there are 1",
+		"insert expired\nexpect verdict granted\n":                  "standard input:2: expected verdict granted, got denied expired",
+		"insert valid\nkeys 1234#\nexpect verdict denied revoked\n": "standard input:3: expected verdict denied revoked, got granted",
+		"insert expired\nexpect feed 1\nexpect feed 0\n":            "standard input:3: expected 0 outcomes in the feed, got 1",
 		"insert golden\n":         `standard input:1: there is no card "golden": the cards are `,
 		"\ninsert valid\nexpct\n": `standard input:3: cannot read "expct"`,
 	} {
@@ -100,8 +100,8 @@ func TestDemoScriptFails(t *testing.T) {
 	}
 }
 
-// TestDemoFolder: a folder that is kept goes on where it was; another that is
-// not the demo's is not touched.
+// TestDemoFolder checks that a demo goes on in its own folder and refuses a folder
+// that holds something else.
 func TestDemoFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	for range 2 {
@@ -121,7 +121,7 @@ func TestDemoFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "diary.txt"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := demoScript(t, "", "--dir", other); err == nil || !strings.Contains(err.Error(), "something else in it") {
+	if _, err := demoScript(t, "", "--dir", other); err == nil || !strings.Contains(err.Error(), "the folder holds something else") {
 		t.Errorf("a foreign folder: %v", err)
 	}
 }
@@ -133,8 +133,8 @@ func TestDemoListensOnLoopbackOnly(t *testing.T) {
 	}
 }
 
-// TestDemoPage is the demo as a customer sees it: a real Chromium inserts a
-// card, types the PIN, and sees the verdict and the event.
+// TestDemoPage inserts a card and types the PIN in Chromium, and sees the verdict and
+// the event.
 func TestDemoPage(t *testing.T) {
 	url := serveDemo(t)
 	tab := browsertest.Start(t)
@@ -149,7 +149,7 @@ func TestDemoPage(t *testing.T) {
 	browsertest.Until(t, tab, `document.querySelector(".feed").innerText.includes("granted")`)
 	browsertest.Until(t, tab, `document.querySelector(".feed").innerText.includes("Solveig Prøvesen")`)
 
-	// Cut off from the hub, the kiosk decides alone; the event comes later.
+	// Without the hub the kiosk decides by itself. The event comes later.
 	browsertest.Do(t, tab, chromedp.Click(".remove"))
 	browsertest.Until(t, tab, screenIs("welcome"))
 	browsertest.Do(t, tab, chromedp.Click("#hub"))
@@ -189,7 +189,8 @@ func serveDemo(t *testing.T) string {
 	return url
 }
 
-// screenIs is the JavaScript condition that the panel shows a screen.
+// screenIs returns a JavaScript expression that is true while the panel shows a
+// screen.
 func screenIs(id string) string {
 	return `document.querySelector("kiosk-panel [data-screen]")?.dataset.screen === "` + id + `"`
 }

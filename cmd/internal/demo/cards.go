@@ -2,7 +2,7 @@ package demo
 
 import "smartkiosk/cmd/internal/demo/page"
 
-// Cards are those that can be put in, in the order to show them.
+// Cards lists the cards in the order in which the page shows them.
 func (d *Demo) Cards() []page.Card {
 	return []page.Card{
 		{Name: "valid", Title: "Valid", Description: "Nothing is wrong with it."},
@@ -16,11 +16,11 @@ func (d *Demo) Cards() []page.Card {
 	}
 }
 
-// Insert puts a card in, in place of the one that is in.
+// Insert inserts a card and removes the one that was in before.
 func (d *Demo) Insert(name string) error { return d.slot.Insert(name) }
 
-// Remove takes the card out.
+// Remove removes the card.
 func (d *Demo) Remove() { d.slot.Remove() }
 
-// Inserted is the name of the card that is in, "" for none.
+// Inserted returns the name of the inserted card, or "".
 func (d *Demo) Inserted() string { return d.slot.Inserted() }

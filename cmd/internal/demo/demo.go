@@ -28,27 +28,27 @@ const (
 	consumer = "demo-backend"
 )
 
-// Slot is a slot whose card the demo puts in and takes out.
+// Slot is a slot in which the demo inserts and removes cards.
 type Slot interface {
 	slot.Slot
-	Insert(card string) error // the name of one of the demo's cards
+	Insert(card string) error // card is the name of one of the demo's cards
 	Remove()
-	Inserted() string // "" for none
+	Inserted() string // the name of the inserted card, or ""
 }
 
 // Demo is a running system.
 type Demo struct {
 	slot Slot
 
-	kioskSide   *gate // where the hub listens for the kiosk
-	backendSide *gate // and for the backend, which is never cut off
+	kioskSide   *gate // the listener that the kiosk connects to
+	backendSide *gate // the listener that the backend connects to; it stays open
 	feed        *feed
 	hub         *hub.Hub
 	daemon      *daemon.Daemon
 }
 
-// Open makes the system in dir, or opens the one that is there. newSlot gives
-// the kiosk's slot for the cards in a folder.
+// Open opens the system in dir, and creates it first if dir is empty. newSlot
+// returns the kiosk's slot for the cards in a folder.
 func Open(ctx context.Context, dir string, newSlot func(cards string) (Slot, error), p terminal.Panel, texts *screen.Catalogue, log *slog.Logger) (*Demo, error) {
 	pki, hubDir := filepath.Join(dir, "pki"), filepath.Join(dir, "hub")
 	bundle, err := prepare(dir, pki, hubDir)
@@ -70,7 +70,7 @@ func Open(ctx context.Context, dir string, newSlot func(cards string) (Slot, err
 	if d.hub, err = hub.Open(ctx, hubConfig, log.With("program", "hub")); err != nil {
 		return nil, err
 	}
-	// Its hub does not serve yet: there is no use in waiting for that.
+	// The hub does not serve yet, so the kiosk should not wait for it long.
 	opening, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if d.daemon, err = daemon.Open(opening, c, daemon.Parts{Slot: d.slot, Panel: p}, texts, log.With("program", "kiosk")); err != nil {
@@ -123,7 +123,7 @@ func (d *Demo) Run(ctx context.Context, version string) error {
 	return err
 }
 
-// Close lets go of everything.
+// Close closes all parts.
 func (d *Demo) Close() error {
 	var err error
 	for _, l := range []*gate{d.kioskSide, d.backendSide} {
@@ -138,21 +138,22 @@ func (d *Demo) Close() error {
 	return err
 }
 
-// HubReachable tells whether the kiosk can reach its hub.
+// HubReachable reports whether the kiosk can reach its hub.
 func (d *Demo) HubReachable() bool { return d.kioskSide.open() }
 
-// SetHubReachable cuts the kiosk off from its hub, or lets it back.
+// SetHubReachable connects the kiosk to its hub or disconnects it.
 func (d *Demo) SetHubReachable(reachable bool) { d.kioskSide.set(reachable) }
 
-// Outcomes gives the number of visits that the feed has told of; the channel
-// is closed when it tells of more.
+// Outcomes returns the number of visits whose outcome is in the feed. The channel
+// is closed when there are more.
 func (d *Demo) Outcomes() (int, <-chan struct{}) { return d.feed.countOutcomes() }
 
-// Feed sends past events, then new ones, until ctx ends.
+// Feed sends past events and then new ones until ctx ends.
 func (d *Demo) Feed(ctx context.Context) <-chan json.RawMessage { return d.feed.follow(ctx) }
 
-// Settle waits until the backend has pulled all that the kiosk has written
-// down, as far as the hub can be reached, and gives it.
+// Settle waits until the backend has pulled every event that the kiosk has
+// recorded, or until ctx ends, and returns what was pulled. It does not wait while
+// the kiosk cannot reach its hub.
 func (d *Demo) Settle(ctx context.Context) []json.RawMessage {
 	for d.HubReachable() {
 		events, sequence, changed := d.feed.state()
@@ -169,7 +170,8 @@ func (d *Demo) Settle(ctx context.Context) []json.RawMessage {
 	return events
 }
 
-// prepare makes what is not there yet, and gives the kiosk's bundle.
+// prepare creates PKI, hub and kiosk in dir unless they exist. It returns the
+// kiosk's folder.
 func prepare(dir, pki, hubDir string) (bundle string, err error) {
 	bundle = filepath.Join(hubDir, "kiosks", kioskID)
 	ready := filepath.Join(dir, "ready")
@@ -177,7 +179,7 @@ func prepare(dir, pki, hubDir string) (bundle string, err error) {
 		return bundle, nil
 	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return "", fmt.Errorf("cannot make the demo in %s: there is something else in it", dir)
+		return "", fmt.Errorf("cannot create the demo in %s: the folder holds something else", dir)
 	}
 	test, err := testpki.New(time.Now())
 	if err != nil {
@@ -204,7 +206,7 @@ func prepare(dir, pki, hubDir string) (bundle string, err error) {
 	return bundle, os.WriteFile(ready, nil, 0o600)
 }
 
-// freeAddress gives a loopback address that nobody listens on.
+// freeAddress returns a loopback address with an unused port.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

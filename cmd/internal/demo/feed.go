@@ -11,7 +11,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// feed pulls the hub's events as a backend does, and keeps them.
+// feed pulls and keeps the hub's events, as a backend does.
 type feed struct {
 	client   *hubapi.Client
 	consumer string
@@ -20,8 +20,8 @@ type feed struct {
 	mu       sync.Mutex
 	events   []json.RawMessage
 	last     uint64 // sequence of the kiosk's last event
-	reviewed uint64 // and of the last that the hub has judged again
-	owed     uint64 // and of the last that it will
+	reviewed uint64 // sequence of the last event that the hub has reviewed
+	owed     uint64 // sequence of the last event that the hub will review
 	outcomes int
 	changed  chan struct{} // closed at the next event
 }
@@ -49,8 +49,8 @@ func (f *feed) pull(ctx context.Context) {
 	}
 }
 
-// add keeps what is new: an event whose acknowledgement did not get through
-// comes again. There is one kiosk, so its sequence tells.
+// add keeps new events. It skips an event that comes again because its
+// acknowledgement was lost. The sequence number tells, because there is one kiosk.
 func (f *feed) add(events []json.RawMessage) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,8 +90,8 @@ func (f *feed) add(events []json.RawMessage) {
 	f.changed = make(chan struct{})
 }
 
-// state gives the events so far, the sequence of the kiosk's last whose review, if
-// there is one, is there too, and what is closed when there are more.
+// state returns the events so far, the sequence number up to which all expected
+// reviews are there too, and a channel that is closed when there are more events.
 func (f *feed) state() (events []json.RawMessage, last uint64, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,14 +101,14 @@ func (f *feed) state() (events []json.RawMessage, last uint64, changed <-chan st
 	return f.events[:len(f.events):len(f.events)], last, f.changed
 }
 
-// countOutcomes gives the number of visits that the feed has told of.
+// countOutcomes returns the number of visits whose outcome is in the feed.
 func (f *feed) countOutcomes() (int, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.outcomes, f.changed
 }
 
-// follow sends past events, then new ones, until ctx ends.
+// follow sends past events and then new ones until ctx ends.
 func (f *feed) follow(ctx context.Context) <-chan json.RawMessage {
 	out := make(chan json.RawMessage)
 	go func() {

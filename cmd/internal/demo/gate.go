@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// gate is a listener that can be cut off, as a hub is whose network is gone:
-// connections are closed, and new ones are closed as soon as they come.
+// gate is a listener that can be shut, as if the network had failed. It then closes
+// its connections, and new ones as soon as they arrive.
 type gate struct {
 	net.Listener
 

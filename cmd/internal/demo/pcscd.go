@@ -14,13 +14,13 @@ import (
 
 const (
 	pcscdSocket = "/run/pcscd/pcscd.comm"
-	pcscdStart  = 5 * time.Second // until its virtual reader is there
+	pcscdStart  = 5 * time.Second // limit until the virtual reader is there
 )
 
-// StartPCSC makes sure that a pcscd with a virtual reader runs: the machine's
-// own, which a connection to its socket starts under systemd, or else one of
-// the demo's, which stop ends. It takes the packages pcscd and
-// vsmartcard-vpcd and, where there is no systemd, root.
+// StartPCSC makes sure that a pcscd with a virtual reader runs. It prefers the
+// machine's own pcscd, which systemd starts when a program connects to its socket.
+// Otherwise it starts one, which stop ends; that needs root. Both need the packages
+// pcscd and vsmartcard-vpcd.
 func StartPCSC(ctx context.Context) (stop func(), err error) {
 	stop = func() {}
 	if c, err := net.Dial("unix", pcscdSocket); err == nil {
@@ -42,14 +42,14 @@ func StartPCSC(ctx context.Context) (stop func(), err error) {
 	if err := awaitReader(ctx, ended); err != nil {
 		stop()
 		if os.Geteuid() != 0 {
-			err = errors.Join(err, errors.New("without a running pcscd the demo starts its own, for which it must be root"))
+			err = errors.Join(err, errors.New("no pcscd is running, and the demo must be root to start one"))
 		}
 		return func() {}, fmt.Errorf("%w\n%s", err, bytes.TrimSpace(said.Bytes()))
 	}
 	return stop, nil
 }
 
-// awaitReader waits until the virtual reader takes a card, or pcscd has ended.
+// awaitReader waits until the virtual reader accepts a card or pcscd has ended.
 func awaitReader(ctx context.Context, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, pcscdStart)
 	defer cancel()

@@ -13,19 +13,19 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// Where Debian's vsmartcard-vpcd waits for the card of its first reader, and
-// what PC/SC calls that.
+// The address at which Debian's vsmartcard-vpcd waits for the card of its first
+// reader, and that reader's name in PC/SC.
 const (
 	vpcdAddress = "127.0.0.1:35963"
 	vpcdReader  = "Virtual PCD 00 00"
 )
 
-// seeChange is how long pcscd is given to see what is done with the card. It
-// looks at a virtual reader a few times a second.
+// seeChange limits the wait until pcscd has noticed an insertion or a removal. It
+// polls a virtual reader a few times a second.
 const seeChange = 3 * time.Second
 
-// ReaderSlot is the first virtual reader of a real pcscd, with a software
-// card in it: all of PC/SC between card and kiosk is real.
+// ReaderSlot is the first virtual reader of a real pcscd, with a software card in
+// it. All of PC/SC between card and kiosk is real.
 type ReaderSlot struct {
 	reader *reader.Reader
 	deck   Deck
@@ -35,12 +35,12 @@ type ReaderSlot struct {
 	inserted string
 	pull     func()
 
-	seen sync.Mutex // guards what is below
+	seen sync.Mutex // guards the fields below
 	now  slot.State
 	news chan struct{} // closed at the next change
 }
 
-// NewReaderSlot makes a slot of the virtual reader that StartPCSC saw to.
+// NewReaderSlot returns the slot of the virtual reader that StartPCSC provides.
 func NewReaderSlot(deck Deck, log *slog.Logger) *ReaderSlot {
 	return &ReaderSlot{
 		reader: reader.New(vpcdReader, log), deck: deck, log: log,
@@ -51,8 +51,7 @@ func NewReaderSlot(deck Deck, log *slog.Logger) *ReaderSlot {
 // Connect implements slot.Slot.
 func (s *ReaderSlot) Connect(ctx context.Context) (slot.Conn, error) { return s.reader.Connect(ctx) }
 
-// Watch implements slot.Slot. The kiosk's is the only watch; Remove learns
-// from it.
+// Watch implements slot.Slot. Only the kiosk calls it; Remove listens to it.
 func (s *ReaderSlot) Watch(ctx context.Context) <-chan slot.Event {
 	out := make(chan slot.Event)
 	go func() {
@@ -72,7 +71,7 @@ func (s *ReaderSlot) Watch(ctx context.Context) <-chan slot.Event {
 	return out
 }
 
-// Insert puts the card of this name in, in place of the one that is there.
+// Insert inserts the card of this name and removes the one that was in before.
 func (s *ReaderSlot) Insert(name string) error {
 	card, err := s.deck.card(name)
 	if err != nil {
@@ -94,7 +93,7 @@ func (s *ReaderSlot) Insert(name string) error {
 	return nil
 }
 
-// Remove takes the card out, if there is one.
+// Remove removes the card if there is one.
 func (s *ReaderSlot) Remove() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,8 +105,8 @@ func (s *ReaderSlot) Remove() {
 	s.await(slot.Empty, slot.NoReader)
 }
 
-// await waits until pcscd has seen what was done: the virtual reader takes no
-// new card before.
+// await waits until pcscd has noticed the change. The virtual reader accepts no new
+// card before that.
 func (s *ReaderSlot) await(states ...slot.State) {
 	limit := time.After(seeChange)
 	for {
@@ -126,7 +125,7 @@ func (s *ReaderSlot) await(states ...slot.State) {
 	}
 }
 
-// Inserted is the name of the card that is in, "" for none.
+// Inserted returns the name of the inserted card, or "".
 func (s *ReaderSlot) Inserted() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

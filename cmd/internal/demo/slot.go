@@ -10,8 +10,8 @@ import (
 	"smartkiosk/device/cardsim"
 )
 
-// Deck is the demo's cards, each kept for the life of the demo, so that a PIN
-// blocked by wrong tries stays blocked.
+// Deck holds the demo's cards. Each lives as long as the demo, so that a blocked
+// PIN stays blocked.
 type Deck struct {
 	cards map[string]*cardsim.Card
 }
@@ -46,7 +46,7 @@ func (d Deck) card(name string) (*cardsim.Card, error) {
 	return card, nil
 }
 
-// SoftwareSlot is a slot in this process: no reader, no PC/SC.
+// SoftwareSlot is a slot in this process, without reader and PC/SC.
 type SoftwareSlot struct {
 	*cardsim.Slot
 	deck Deck
@@ -55,12 +55,12 @@ type SoftwareSlot struct {
 	inserted string
 }
 
-// NewSoftwareSlot makes an empty slot.
+// NewSoftwareSlot returns an empty slot.
 func NewSoftwareSlot(deck Deck) *SoftwareSlot {
 	return &SoftwareSlot{Slot: cardsim.NewSlot("Software slot"), deck: deck}
 }
 
-// Insert puts the card of this name in, in place of the one that is there.
+// Insert inserts the card of this name and removes the one that was in before.
 func (s *SoftwareSlot) Insert(name string) error {
 	card, err := s.deck.card(name)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *SoftwareSlot) Insert(name string) error {
 	return nil
 }
 
-// Remove takes the card out, if there is one.
+// Remove removes the card if there is one.
 func (s *SoftwareSlot) Remove() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *SoftwareSlot) Remove() {
 	}
 }
 
-// Inserted is the name of the card that is in, "" for none.
+// Inserted returns the name of the inserted card, or "".
 func (s *SoftwareSlot) Inserted() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,8 +25,8 @@ func openPage(t *testing.T, wrap func(http.Handler) http.Handler) (*fakeKiosk, c
 	return k, ctx
 }
 
-// tabTo presses the Tab key until an element has the focus, as someone without
-// a mouse would, and looks that every stop on the way can be seen.
+// tabTo presses Tab until an element has the focus, as a person without a mouse
+// does. It checks that the focus is visible at every stop.
 func tabTo(t *testing.T, ctx context.Context, selector string) {
 	t.Helper()
 	for range 40 {
@@ -42,13 +42,13 @@ func tabTo(t *testing.T, ctx context.Context, selector string) {
 			return {There: e.matches(%q), What: e.outerHTML.slice(0, 120), Outline: parseFloat(getComputedStyle(drawn).outlineWidth)};
 		})()`, selector)))
 		if f.Outline < 2 && !strings.HasPrefix(f.What, "<body") {
-			t.Errorf("no focus is to be seen on %s", f.What)
+			t.Errorf("the focus is not visible on %s", f.What)
 		}
 		if f.There {
 			return
 		}
 	}
-	t.Fatalf("the Tab key does not lead to %s", selector)
+	t.Fatalf("Tab does not reach %s", selector)
 }
 
 func TestKeyboardAlone(t *testing.T) {
@@ -63,7 +63,7 @@ func TestKeyboardAlone(t *testing.T) {
 	do("*")
 	until("document.querySelector('.kp-live [lang=nb]')")
 
-	// A card by the keyboard; Escape leaves the choice and cancels no visit.
+	// Choose a card by keyboard. Escape closes the choice and does not cancel a visit.
 	tabTo(t, ctx, ".choose")
 	do(kb.Enter)
 	until("document.querySelector('dialog:modal')")
@@ -76,7 +76,7 @@ func TestKeyboardAlone(t *testing.T) {
 	until(typed(0))
 	until("document.activeElement.matches('.kp-display')") // from where one goes on
 
-	// * clears what is typed, and cancels when nothing is.
+	// * clears the digits, and cancels the visit when there are no digits.
 	do("73" + kb.Backspace)
 	until(typed(0) + " && " + screenIs("pin"))
 	do(kb.Escape)
@@ -91,7 +91,7 @@ func TestKeyboardAlone(t *testing.T) {
 	do(" ")
 	until(screenIs("pin"))
 
-	// Enter is # wherever the focus was left, but for a key it was moved to.
+	// Enter means # wherever the focus is, except on a key that the focus was moved to.
 	do("7391" + kb.Enter)
 	until(screenIs("granted"))
 	tabTo(t, ctx, "#hub")
@@ -101,7 +101,7 @@ func TestKeyboardAlone(t *testing.T) {
 	do(kb.Enter)
 	until("document.querySelector('.feed details[open] .raw')?.textContent.includes('granted')")
 
-	// The keys of the panel by Tab and Enter.
+	// Press the panel's keys by Tab and Enter.
 	tabTo(t, ctx, ".remove")
 	do(kb.Enter)
 	tabTo(t, ctx, ".kp-language")
@@ -122,8 +122,8 @@ func TestKeyboardAlone(t *testing.T) {
 	}
 }
 
-// TestMouseThenEnter clicks the PIN and presses Enter: it is OK, and not once
-// more the key that was clicked, nor the button that let the card in.
+// TestMouseThenEnter clicks the PIN and presses Enter. Enter must mean OK. It must
+// repeat neither the last clicked key nor the button that inserted the card.
 func TestMouseThenEnter(t *testing.T) {
 	_, ctx := openPage(t, nil)
 	browsertest.Do(t, ctx, insert("valid"))
@@ -136,7 +136,7 @@ func TestMouseThenEnter(t *testing.T) {
 	browsertest.Until(t, ctx, screenIs("granted"))
 }
 
-// TestScreenReader reads the page as Chromium tells it to a screen reader.
+// TestScreenReader checks the accessibility tree that a screen reader gets.
 func TestScreenReader(t *testing.T) {
 	_, ctx := openPage(t, nil)
 	wants := func(wants ...string) {
@@ -170,7 +170,7 @@ func TestScreenReader(t *testing.T) {
 	wants("StaticText: Enter your PIN", "StaticText: 2 digits typed", "button: Take out the card: Valid card")
 }
 
-// axTree gives Chromium's accessibility tree, a node as "role: name".
+// axTree returns Chromium's accessibility tree, each node as "role: name".
 func axTree(t *testing.T, ctx context.Context) []string {
 	t.Helper()
 	tree, err := chromedp.Call(ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
@@ -192,9 +192,9 @@ func axTree(t *testing.T, ctx context.Context) []string {
 	return nodes
 }
 
-// TestAnnouncedOnce counts how often the live region changes, which is how
-// often a screen reader speaks: once a screen, in its language, and not when a
-// digit is typed.
+// TestAnnouncedOnce counts the changes of the live region, because a screen reader
+// speaks at each. It must speak once per screen, in the screen's language, and stay
+// silent when a digit is typed.
 func TestAnnouncedOnce(t *testing.T) {
 	_, ctx := openPage(t, nil)
 	browsertest.Do(t, ctx, chromedp.Evaluate[chromedp.Void](`

@@ -12,7 +12,8 @@ import (
 	"smartkiosk/cmd/internal/demo/page/browsertest"
 )
 
-// screenIs is a JavaScript expression: the panel shows this screen.
+// screenIs returns a JavaScript expression that is true while the panel shows a
+// screen.
 func screenIs(name string) string {
 	return fmt.Sprintf("document.querySelector('.kp-display')?.dataset.screen === %q", name)
 }
@@ -25,13 +26,13 @@ func insert(name string) chromedp.Action[chromedp.Void] {
 	)
 }
 
-// still has the page drawn in a scheme, light or dark, and without movement, so
-// that a state need not be waited for.
+// still makes Chromium draw the page in a colour scheme and without animations, so
+// that the test need not wait for them.
 func still(scheme string) chromedp.Action[chromedp.Void] {
 	return browsertest.Media(map[string]string{"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"})
 }
 
-// shots is where TestScreenshots leaves its pictures, for a person to look at.
+// shots is the folder in which TestScreenshots leaves pictures for a person.
 func shots(t *testing.T) string {
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {
@@ -40,9 +41,9 @@ func shots(t *testing.T) string {
 	return dir
 }
 
-// TestScreenshots walks the states of the page that differ in shape, at a
-// laptop's and a telephone's size, and looks that nothing is cut off or hangs
-// over. SCREENSHOTS=folder keeps the pictures.
+// TestScreenshots shows each layout of the page at the sizes of a laptop and of a
+// telephone, and checks that nothing is cut off or overflows. SCREENSHOTS=folder
+// keeps the pictures.
 func TestScreenshots(t *testing.T) {
 	_, url := serveFake(t, nil)
 	ctx := browsertest.Start(t)
@@ -103,7 +104,7 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// insertNext takes the card out and puts another in.
+// insertNext replaces the card by another.
 func insertNext(name string) chromedp.Action[chromedp.Void] {
 	return chromedp.Steps(chromedp.Click(chromedp.CSS(".remove")), insert(name))
 }

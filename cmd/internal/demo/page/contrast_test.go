@@ -9,10 +9,10 @@ import (
 	"smartkiosk/cmd/internal/demo/page/browsertest"
 )
 
-// contrasts measures every text that is to be seen against the colours behind
-// it, and lists those below WCAG 2.2 §1.4.3 (AA): 4.5, or 3 for large text.
-// Pictures of gradients count as the colour under them, which is why each has
-// one. A canvas turns any CSS colour into numbers.
+// contrasts measures every visible text against the colours behind it. It lists the
+// texts below WCAG 2.2 §1.4.3 (AA): 4.5, or 3 for large text. A gradient counts as
+// the background colour under it, so every gradient has one. A canvas turns any CSS
+// colour into numbers.
 const contrasts = `(() => {
 	const pixel = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
 	const rgba = colour => {

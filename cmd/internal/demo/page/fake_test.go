@@ -18,7 +18,7 @@ import (
 	"smartkiosk/kiosk/screen"
 )
 
-// fakePIN is a PIN whose digits stand nowhere else on the page.
+// fakePIN is a PIN whose digits appear nowhere else on the page.
 const fakePIN = "7391"
 
 var fakeCards = []Card{
@@ -32,8 +32,8 @@ var fakeCards = []Card{
 	{"mute", "Reversed", "Put in the wrong way: it stays mute."},
 }
 
-// fakeKiosk is a kiosk that knows visits well enough for a page to be seen: a
-// stand-in for everything behind Controls and the panel.
+// fakeKiosk stands in for the kiosk, the hub and the cards. It plays visits just well
+// enough to show the page.
 type fakeKiosk struct {
 	t     *testing.T
 	panel *panel.Panel
@@ -84,7 +84,7 @@ func serveFake(t *testing.T, wrap func(http.Handler) http.Handler) (*fakeKiosk, 
 	return k, server.URL
 }
 
-// show is called with mu held, or before there is anybody else.
+// show needs mu, except before the kiosk is shared.
 func (k *fakeKiosk) show(s kiosk.Screen) {
 	if s.Language == "" {
 		s.Language = k.shown.Language
@@ -117,7 +117,7 @@ func (k *fakeKiosk) key(key rune) {
 	k.show(s)
 }
 
-// judge is called with mu held.
+// judge needs mu.
 func (k *fakeKiosk) judge() {
 	right := k.typed == fakePIN
 	k.typed = ""
@@ -136,7 +136,7 @@ func (k *fakeKiosk) judge() {
 	}
 }
 
-// record is called with mu held.
+// record needs mu.
 func (k *fakeKiosk) record(outcome, reason string) {
 	type fields = map[string]any
 	data := fields{"visit": fmt.Sprintf("visit-%d", len(k.events)), "outcome": outcome, "authenticated": outcome == "granted"}

@@ -1,6 +1,6 @@
-// Package page is the demo as one sees it: the front panel with a card slot, a
-// choice of cards, the switch that cuts the hub off, and the feed as a backend
-// gets it. It draws and asks; what happens is behind Controls.
+// Package page is the demo's web page: the front panel with a card slot, a choice of
+// cards, a switch that disconnects the hub, and the feed that a backend gets. The
+// page acts only through Controls.
 package page
 
 import (
@@ -20,34 +20,32 @@ import (
 //go:embed web
 var web embed.FS
 
-// Card is a card that one may put in.
+// Card is a card that can be inserted.
 type Card struct {
 	Name        string `json:"name"` // as in scripts: valid, expired, …
 	Title       string `json:"title"`
 	Description string `json:"description"`
 }
 
-// Controls is the demo behind the page. Its methods may be called from any
-// goroutine.
+// Controls is the demo behind the page. Its methods are safe for concurrent use.
 type Controls interface {
-	// Cards are the cards to choose from, in the order to show them.
+	// Cards returns the cards to choose from, in the order in which to show them.
 	Cards() []Card
-	// Inserted is the name of the card in the slot, "" for none.
+	// Inserted returns the name of the inserted card, or "".
 	Inserted() string
-	// Insert puts a card in, in place of the one that is in. It fails when
-	// there is no such card.
+	// Insert inserts a card and removes the one that was in before. It fails if the
+	// card does not exist.
 	Insert(name string) error
-	// Remove takes the card out; it does nothing when there is none.
+	// Remove removes the card if there is one.
 	Remove()
 	HubReachable() bool
 	SetHubReachable(bool)
-	// Feed gives the events as a backend pulls them, each one CloudEvent in
-	// JSON: those of before, then each new one. It ends with ctx, when the
-	// channel is closed.
+	// Feed sends the events that a backend pulls, each as a CloudEvent in JSON: first
+	// the past ones, then each new one. It closes the channel when ctx ends.
 	Feed(ctx context.Context) <-chan json.RawMessage
 }
 
-// maxBody bounds the body of a request, in bytes.
+// maxBody limits the body of a request, in bytes.
 const maxBody = 1024
 
 type handler struct {
@@ -57,15 +55,15 @@ type handler struct {
 	changed chan struct{} // closed when somebody has changed the state
 }
 
-// state is what the page draws beside the panel.
+// state is what the page draws next to the panel.
 type state struct {
 	Cards        []Card `json:"cards"`
 	Inserted     string `json:"inserted"`
 	HubReachable bool   `json:"hubReachable"`
 }
 
-// Handler serves the page at / and the panel in it at /panel/, to this machine
-// alone (see panel.Guard):
+// Handler serves the page at / and its panel at /panel/, to this machine only (see
+// panel.Guard):
 //
 //	GET    /             the page
 //	GET    /demo/events  text/event-stream; events state and feed, as JSON
@@ -97,7 +95,7 @@ func (h *handler) state() (state, <-chan struct{}) {
 	return state{h.controls.Cards(), h.controls.Inserted(), h.controls.HubReachable()}, h.changed
 }
 
-// done answers a request that changed something, and tells every page.
+// done answers a request that changed something, and notifies every page.
 func (h *handler) done(w http.ResponseWriter) {
 	h.mu.Lock()
 	close(h.changed)
@@ -140,7 +138,7 @@ func (h *handler) setHub(w http.ResponseWriter, r *http.Request) {
 	h.done(w)
 }
 
-// read decodes a request's JSON, or answers with what is wrong with it.
+// read decodes a request's JSON. If it cannot, it answers with the error.
 func read(w http.ResponseWriter, r *http.Request, into any) bool {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		http.Error(w, "the body must be application/json", http.StatusUnsupportedMediaType)
@@ -155,8 +153,8 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 	return true
 }
 
-// serveEvents streams the state at each change, and the feed from its
-// beginning (WHATWG HTML §9.2, server-sent events).
+// serveEvents streams the state at each change, and the feed from its beginning, as
+// server-sent events (WHATWG HTML §9.2).
 func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	feed := h.controls.Feed(r.Context())

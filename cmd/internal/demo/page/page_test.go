@@ -30,8 +30,8 @@ func request(t *testing.T, method, url, contentType, body string) (status int, a
 	return w.StatusCode, strings.TrimSpace(string(data))
 }
 
-// events opens the page's stream; each call of the function it returns gives
-// the next event.
+// events opens the page's stream. Each call of the returned function returns the
+// next event.
 func events(t *testing.T, url string) func() (name, data string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", url+"/demo/events", nil)
@@ -80,7 +80,7 @@ func TestEvents(t *testing.T) {
 	}
 	wantState(state{Inserted: "expired", HubReachable: true})
 	if name, data := next(); name != "feed" || !strings.Contains(data, `"reason":"expired"`) {
-		t.Fatalf("want the event of before, got %s %s", name, data)
+		t.Fatalf("got %s %s, want the past event", name, data)
 	}
 	if status, answer := request(t, "PUT", url+"/demo/hub", "application/json", `{"reachable":false}`); status != 204 || answer != "" {
 		t.Fatalf("%d %s", status, answer)
@@ -129,8 +129,8 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// TestGuarded looks that the page, and not the panel in it alone, is kept to
-// this machine.
+// TestGuarded checks that the page, like the panel in it, is served to this machine
+// only.
 func TestGuarded(t *testing.T) {
 	_, url := serveFake(t, nil)
 	for _, path := range []string{"/", "/page.js", "/demo/events", "/panel/events"} {

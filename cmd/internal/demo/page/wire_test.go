@@ -16,8 +16,8 @@ import (
 	"smartkiosk/cmd/internal/demo/page/browsertest"
 )
 
-// TestKeysInOrder holds the first key up on its way until all are typed: the
-// others must wait behind it, or a good PIN becomes a wrong one.
+// TestKeysInOrder delays the request of the first key until all keys are typed. The
+// others must wait for it, or a right PIN becomes a wrong one.
 func TestKeysInOrder(t *testing.T) {
 	typed := make(chan struct{})
 	_, ctx := openPage(t, func(next http.Handler) http.Handler {
@@ -37,7 +37,8 @@ func TestKeysInOrder(t *testing.T) {
 	browsertest.Until(t, ctx, screenIs("granted"))
 }
 
-// recorder keeps all that a browser was sent, and all URLs it asked for.
+// recorder keeps everything that the browser received, and all URLs that it
+// requested.
 type recorder struct {
 	mu   sync.Mutex
 	urls []string
@@ -67,8 +68,8 @@ func (w *recordingWriter) Write(data []byte) (int, error) {
 	return w.ResponseWriter.Write(data)
 }
 
-// TestPINStaysSecret types a PIN and looks for its digits wherever they could
-// have got to: a URL, an answer, the page.
+// TestPINStaysSecret types a PIN and looks for its digits in URLs, answers and the
+// page.
 func TestPINStaysSecret(t *testing.T) {
 	var rec recorder
 	_, ctx := openPage(t, rec.wrap)
@@ -90,7 +91,7 @@ func TestPINStaysSecret(t *testing.T) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	if sent := rec.sent.String(); strings.Contains(sent, "7") || !strings.Contains(sent, `"entry":4`) {
-		t.Errorf("the server sent the digit, or not the count:\n%s", sent)
+		t.Errorf("the server sent the digit, or did not send the count:\n%s", sent)
 	}
 	for _, url := range rec.urls {
 		if strings.Contains(url, "7") {
@@ -99,8 +100,8 @@ func TestPINStaysSecret(t *testing.T) {
 	}
 }
 
-// TestLost takes the panel's stream away under the page, and gives it back: the
-// page says so, and heals.
+// TestLost interrupts the panel's stream. The page must say so, and recover when the
+// stream is back.
 func TestLost(t *testing.T) {
 	var mu sync.Mutex
 	var gone bool
@@ -133,8 +134,8 @@ func TestLost(t *testing.T) {
 	browsertest.Until(t, ctx, screenIs("welcome"))
 }
 
-// TestHiddenPage looks that a page nobody sees keeps no stream: a browser opens
-// six connections to a server, and a few forgotten tabs would use them up.
+// TestHiddenPage checks that a hidden page closes its stream. A browser opens six
+// connections to a server, and a few forgotten tabs would use them up.
 func TestHiddenPage(t *testing.T) {
 	opened, ended := make(chan string, 8), make(chan string, 8)
 	_, ctx := openPage(t, func(next http.Handler) http.Handler {

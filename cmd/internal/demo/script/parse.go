@@ -1,15 +1,15 @@
-// Package script plays visits without a browser: lines of what a person does
-// at the kiosk and of what is expected to come of it.
+// Package script plays visits without a browser. Each line of a script is
+// something that a person does at the kiosk, or what is expected to happen.
 //
-//	insert CARD                           put a card in (what is in comes out first)
-//	remove                                take it out
-//	keys 1234#                            type, as soon as a screen takes keys (10 s)
-//	hub down                              cut the kiosk off from its hub
-//	hub up                                and back
+//	insert CARD                           insert a card, after removing the one that is in
+//	remove                                remove it
+//	keys 1234#                            type, when a screen accepts keys (within 10 s)
+//	hub down                              disconnect the kiosk from its hub
+//	hub up                                connect it again
 //	wait 2s                               let time pass
-//	expect screen ID                      the screen is this one, within 10 s
-//	expect verdict granted|denied REASON  of the visit that goes on, within 10 s; the reason may be left out
-//	expect feed N                         a backend has pulled the outcomes of N visits, within 10 s
+//	expect screen ID                      the kiosk shows this screen within 10 s
+//	expect verdict granted|denied REASON  the current visit ends like this within 10 s; the reason may be left out
+//	expect feed N                         a backend has pulled the outcomes of N visits within 10 s
 //	# comment
 package script
 
@@ -26,19 +26,19 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// Script is a parsed script, ready to be played.
+// Script is a parsed script.
 type Script struct {
 	name  string
 	steps []step
 }
 
-// step is one line: what it does, on the machine that it is played on.
+// step is one line of a script.
 type step struct {
 	line int
 	do   func(context.Context, *player) error
 }
 
-// Parse reads a script. The error names the file and the line.
+// Parse reads a script. Its error names the file and the line.
 func Parse(name string, r io.Reader) (*Script, error) {
 	s := &Script{name: name}
 	lines := bufio.NewScanner(r)
@@ -66,7 +66,7 @@ func parseLine(w []string) (func(context.Context, *player) error, error) {
 	}
 	form, known := forms[head]
 	if !known {
-		return nil, fmt.Errorf("cannot read %q: a line is one of insert, remove, keys, hub, wait, expect screen, expect verdict, expect feed", strings.Join(w, " "))
+		return nil, fmt.Errorf("cannot read %q: a line begins with insert, remove, keys, hub, wait, expect screen, expect verdict, expect feed", strings.Join(w, " "))
 	}
 	args = withoutComment(args, form.min)
 	if len(args) < form.min || len(args) > form.max {
@@ -75,8 +75,8 @@ func parseLine(w []string) (func(context.Context, *player) error, error) {
 	return form.parse(args)
 }
 
-// withoutComment cuts a comment off behind the arguments that must be there:
-// the # of "keys #" is one of them.
+// withoutComment removes a comment. It begins after the arguments that the command
+// needs, because the # of "keys #" is an argument.
 func withoutComment(args []string, from int) []string {
 	for i := from; i < len(args); i++ {
 		if strings.HasPrefix(args[i], "#") {
@@ -118,7 +118,7 @@ func parseKeys(args []string) (func(context.Context, *player) error, error) {
 
 func parseHub(args []string) (func(context.Context, *player) error, error) {
 	if args[0] != "up" && args[0] != "down" {
-		return nil, fmt.Errorf("the hub is up or down, not %q", args[0])
+		return nil, fmt.Errorf("the hub can be up or down, not %q", args[0])
 	}
 	return func(_ context.Context, p *player) error { p.machine.SetHubReachable(args[0] == "up"); return nil }, nil
 }
@@ -126,7 +126,7 @@ func parseHub(args []string) (func(context.Context, *player) error, error) {
 func parseWait(args []string) (func(context.Context, *player) error, error) {
 	d, err := time.ParseDuration(args[0])
 	if err != nil || d < 0 {
-		return nil, fmt.Errorf("%q is no duration: write it as 500ms, 2s, 1m", args[0])
+		return nil, fmt.Errorf("%q is not a duration such as 500ms, 2s or 1m", args[0])
 	}
 	return func(ctx context.Context, _ *player) error {
 		select {
@@ -141,7 +141,7 @@ func parseWait(args []string) (func(context.Context, *player) error, error) {
 func parseScreen(args []string) (func(context.Context, *player) error, error) {
 	id := kiosk.ScreenID(args[0])
 	if !slices.Contains(kiosk.Screens, id) {
-		return nil, fmt.Errorf("there is no screen %q: they are %v", id, kiosk.Screens)
+		return nil, fmt.Errorf("there is no screen %q: the screens are %v", id, kiosk.Screens)
 	}
 	return func(ctx context.Context, p *player) error { return p.expectScreen(ctx, id) }, nil
 }
@@ -149,7 +149,7 @@ func parseScreen(args []string) (func(context.Context, *player) error, error) {
 func parseVerdict(args []string) (func(context.Context, *player) error, error) {
 	want := verdict{Outcome: kiosk.Outcome(args[0])}
 	if want.Outcome != kiosk.Granted && want.Outcome != kiosk.Denied {
-		return nil, fmt.Errorf("a verdict is granted or denied, not %q", args[0])
+		return nil, fmt.Errorf("a verdict can be granted or denied, not %q", args[0])
 	}
 	if len(args) > 1 {
 		want.Reason = kiosk.Reason(args[1])
@@ -160,7 +160,7 @@ func parseVerdict(args []string) (func(context.Context, *player) error, error) {
 func parseFeed(args []string) (func(context.Context, *player) error, error) {
 	n, err := strconv.Atoi(args[0])
 	if err != nil || n < 0 {
-		return nil, fmt.Errorf("%q is no number of events", args[0])
+		return nil, fmt.Errorf("%q is not a number of events", args[0])
 	}
 	return func(ctx context.Context, p *player) error { return p.expectFeed(ctx, n) }, nil
 }

@@ -9,20 +9,20 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// patience is how long a line waits for what it needs.
+// patience limits how long a line waits.
 const patience = 10 * time.Second
 
-// Machine is what a script is played on.
+// Machine is the system on which a script is played.
 type Machine interface {
 	Insert(card string) error
 	Remove()
-	Inserted() string // "" for no card
+	Inserted() string // the name of the inserted card, or ""
 	SetHubReachable(bool)
-	Outcomes() (n int, changed <-chan struct{}) // of visits, pulled from the feed; changed is closed at the next
+	Outcomes() (n int, changed <-chan struct{}) // visits in the feed; changed is closed when n grows
 }
 
-// Play plays a script, on the machine and the panel that the machine's kiosk
-// uses. The error is that of the first line that fails.
+// Play plays the script on m. p must be the panel of m's kiosk. It stops at the
+// first line that fails and returns its error.
 func (s *Script) Play(ctx context.Context, m Machine, panel *Panel) error {
 	p := &player{machine: m, panel: panel}
 	for _, step := range s.steps {
@@ -38,8 +38,8 @@ type player struct {
 	panel   *Panel
 }
 
-// insert begins a visit, and waits until the kiosk has: what it showed before
-// counts no more.
+// insert inserts a card and waits until the kiosk has begun a visit. Earlier
+// screens no longer count.
 func (p *player) insert(ctx context.Context, card string) error {
 	if err := p.remove(ctx); err != nil {
 		return err
@@ -49,31 +49,30 @@ func (p *player) insert(ctx context.Context, card string) error {
 		return err
 	}
 	if seen, err := p.panel.await(ctx, func(v view) bool { return v.visits > before.visits }); err != nil {
-		return fmt.Errorf("the kiosk takes no notice of the card: the screen is %s", seen)
+		return fmt.Errorf("the kiosk does not notice the card: the screen is %s", seen)
 	}
 	return nil
 }
 
-// remove takes out what is in, and waits until the kiosk has seen it.
+// remove removes the card and waits until the kiosk has noticed.
 func (p *player) remove(ctx context.Context) error {
 	if p.machine.Inserted() == "" {
 		return nil
 	}
 	p.machine.Remove()
 	if seen, err := p.panel.await(ctx, func(v view) bool { return v.resting() && v.screen.ID != kiosk.ScreenRemoveCard }); err != nil {
-		return fmt.Errorf("the kiosk does not see that the card is gone: the screen is %s", seen)
+		return fmt.Errorf("the kiosk does not notice that the card is gone: the screen is %s", seen)
 	}
 	return nil
 }
 
-// keys types one key after the other, each when the kiosk is done with the
-// one before.
+// keys types keys one by one, each after the kiosk has reacted to the one before.
 func (p *player) keys(ctx context.Context, keys string) error {
 	for _, key := range keys {
 		takes := func(v view) bool { return v.screen.TakesPIN() || kiosk.Key(key) == kiosk.KeyLanguage }
 		seen, err := p.panel.await(ctx, takes)
 		if err != nil {
-			return fmt.Errorf("no screen takes keys: it is %s", seen)
+			return fmt.Errorf("no screen accepts keys: the screen is %s", seen)
 		}
 		select {
 		case p.panel.typed <- key:
@@ -81,7 +80,7 @@ func (p *player) keys(ctx context.Context, keys string) error {
 			return ctx.Err()
 		}
 		if _, err := p.panel.await(ctx, func(v view) bool { return v.activity > seen.activity }); err != nil {
-			return fmt.Errorf("the kiosk does nothing about the key: the screen is %s", seen)
+			return fmt.Errorf("the kiosk does not react to the key: the screen is %s", seen)
 		}
 	}
 	return nil
@@ -89,13 +88,13 @@ func (p *player) keys(ctx context.Context, keys string) error {
 
 func (p *player) expectScreen(ctx context.Context, id kiosk.ScreenID) error {
 	if seen, err := p.panel.await(ctx, func(v view) bool { return v.screen.ID == id }); err != nil {
-		return fmt.Errorf("expected screen %s, it is %s", id, seen)
+		return fmt.Errorf("expected screen %s, got %s", id, seen)
 	}
 	return nil
 }
 
-// verdict is what a person was told. A Reason that is "" in an expectation
-// stands for any.
+// verdict is what a person was told. In an expectation an empty Reason matches
+// every reason.
 type verdict struct {
 	Outcome kiosk.Outcome
 	Reason  kiosk.Reason
@@ -115,10 +114,10 @@ func (p *player) expectVerdict(ctx context.Context, want verdict) error {
 	seen, err := p.panel.await(ctx, func(v view) bool { return v.verdict != verdict{} })
 	got := seen.verdict
 	if err != nil {
-		return fmt.Errorf("expected verdict %s, there is none; the screen is %s", want, seen)
+		return fmt.Errorf("expected verdict %s, but there is no verdict: the screen is %s", want, seen)
 	}
 	if got.Outcome != want.Outcome || want.Reason != "" && got.Reason != want.Reason {
-		return fmt.Errorf("expected verdict %s, it is %s", want, got)
+		return fmt.Errorf("expected verdict %s, got %s", want, got)
 	}
 	return nil
 }
@@ -131,19 +130,19 @@ func (p *player) expectFeed(ctx context.Context, want int) error {
 			return nil
 		}
 		if n > want {
-			return fmt.Errorf("expected %d outcomes in the feed, there are %d", want, n)
+			return fmt.Errorf("expected %d outcomes in the feed, got %d", want, n)
 		}
 		select {
 		case <-changed:
 		case <-limit:
-			return fmt.Errorf("expected %d outcomes in the feed, there are %d", want, n)
+			return fmt.Errorf("expected %d outcomes in the feed, got %d", want, n)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// Panel is a panel whose person is a script.
+// Panel is a panel that a script uses.
 type Panel struct {
 	typed chan rune
 
@@ -152,15 +151,15 @@ type Panel struct {
 	changed chan struct{}
 }
 
-// view is what the panel shows and has shown.
+// view is what the panel shows and has shown so far.
 type view struct {
 	screen   kiosk.Screen
-	verdict  verdict // the last one since it was forgotten
+	verdict  verdict // the last one of this visit
 	activity int     // screens and sounds so far
 	visits   int     // begun so far
 }
 
-// resting tells whether no visit goes on.
+// resting reports whether no visit is in progress.
 func (v view) resting() bool {
 	switch v.screen.ID {
 	case "", kiosk.ScreenWelcome, kiosk.ScreenRemoveCard, kiosk.ScreenOutOfService:
@@ -176,12 +175,12 @@ func (v view) String() string {
 	return string(v.screen.ID)
 }
 
-// NewPanel makes a panel for one kiosk.
+// NewPanel returns a panel for one kiosk.
 func NewPanel() *Panel {
 	return &Panel{typed: make(chan rune), changed: make(chan struct{})}
 }
 
-// Show takes the kiosk's screen.
+// Show implements terminal.Panel.
 func (p *Panel) Show(s kiosk.Screen) {
 	p.update(func(v *view) {
 		rested := v.resting()
@@ -198,13 +197,13 @@ func (p *Panel) Show(s kiosk.Screen) {
 	})
 }
 
-// Sound takes the kiosk's cue.
+// Sound implements terminal.Panel.
 func (p *Panel) Sound(kiosk.Cue) { p.update(func(*view) {}) }
 
-// OpenDoor does nothing: a script has no door.
+// OpenDoor does nothing, because a script has no door.
 func (p *Panel) OpenDoor() {}
 
-// Keys are the script's.
+// Keys returns the script's keys.
 func (p *Panel) Keys() <-chan rune { return p.typed }
 
 func (p *Panel) forgetVerdict() view {
@@ -223,8 +222,8 @@ func (p *Panel) update(change func(*view)) {
 	p.changed = make(chan struct{})
 }
 
-// await waits until the view is as wanted, and gives it; after patience it
-// gives the one that is not, and an error.
+// await waits until wanted accepts the view, and returns the view. After patience it
+// returns the view at that time and an error.
 func (p *Panel) await(ctx context.Context, wanted func(view) bool) (view, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -19,9 +19,9 @@ import (
 const Limit = 2 * time.Minute
 
 // Start starts Chromium with one empty tab and returns the tab's context for
-// Do, Get and Until. Both end with the test. What the page gets wrong fails the
-// test: an exception that nobody catches, an error on the console, a breach of
-// the Content-Security-Policy.
+// Do, Get and Until. Both end with the test. An uncaught
+// exception, an error on the console or a violation of the
+// Content-Security-Policy fails the test.
 func Start(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Limit)
@@ -29,7 +29,7 @@ func Start(t testing.TB) context.Context {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.DisableGPU,
 		chromedp.UserDataDir(t.TempDir()),
-		// A machine without internet has Chromium's own errands fail one by one.
+		// Without a network Chromium's own requests would fail one by one.
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
@@ -46,7 +46,7 @@ func Start(t testing.TB) context.Context {
 		case *runtime.EventExceptionThrown:
 			t.Errorf("page: %v", e.ExceptionDetails)
 		case *log.EventEntryAdded:
-			// A stream that ends with its server is an error to Chromium alone.
+			// Chromium reports an error when a stream ends with its server. It is not one.
 			if e.Entry.Level == log.EntryLevelError && !strings.Contains(e.Entry.URL, "/events") {
 				t.Errorf("page: %s %s", e.Entry.Text, e.Entry.URL)
 			}
@@ -56,7 +56,7 @@ func Start(t testing.TB) context.Context {
 		t.Fatalf("cannot start Chromium: %v", err)
 	}
 	t.Cleanup(func() {
-		// Waits until Chromium is gone, and with it its writes to the folder.
+		// Wait until Chromium has ended, because it writes to the folder until then.
 		if err := chromedp.Cancel(ctx); err != nil {
 			t.Errorf("cannot stop Chromium: %v", err)
 		}
@@ -72,7 +72,7 @@ func Do(t testing.TB, ctx context.Context, actions ...chromedp.Action[chromedp.V
 	}
 }
 
-// Get runs an action and gives its value, or ends the test when it fails.
+// Get runs an action and returns its value, or ends the test when it fails.
 func Get[T any](t testing.TB, ctx context.Context, action chromedp.Action[T]) T {
 	t.Helper()
 	value, err := chromedp.Run(ctx, action)
@@ -87,13 +87,13 @@ func Until(t testing.TB, ctx context.Context, expression string) {
 	t.Helper()
 	err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(10*time.Second)))
 	if err != nil {
-		page, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText")) // for the message alone
+		page, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText")) // for the message
 		t.Fatalf("waited for %s: %v; the page reads:\n%s", expression, err, page)
 	}
 }
 
-// Media has the page drawn for what a reader prefers (CSS Media Queries 5), and
-// for nothing else preferred before, such as
+// Media emulates the preferences of a reader (CSS Media Queries 5) and resets those
+// set before. Example:
 // {"prefers-color-scheme": "dark", "prefers-reduced-motion": "reduce"}.
 func Media(preferred map[string]string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {

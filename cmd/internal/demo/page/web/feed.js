@@ -12,7 +12,7 @@ const kind = (type = "event") => type.replace(/^smartkiosk\./, "").replace(/\.v\
 
 export function entry(event) {
   const data = event.data ?? {};
-  // The hub has judged a visit again that the kiosk decided alone.
+  // The hub has reviewed a visit that the kiosk decided offline.
   const review = "agrees" in data;
   const outcome = review ? kind(event.type) : (data.outcome ?? kind(event.type));
 
@@ -23,7 +23,7 @@ export function entry(event) {
   what.dataset.outcome = outcome;
   const who = part("who", data.holder?.name ?? "");
   if (data.holder && !data.authenticated) {
-    // No PIN and no signature: anybody could have put this card in.
+    // No PIN and no signature: the holder is not proven.
     who.classList.add("claimed");
     who.append(part("", " (not proven)"));
   }
@@ -35,7 +35,7 @@ export function entry(event) {
   line.append(time, " ", what, " ", who, " ", why, " ", chips, " ", sequence);
 
   const raw = part("raw", "", "pre");
-  raw.tabIndex = 0; // it scrolls, and so must be reached by keyboard
+  raw.tabIndex = 0; // it scrolls, so the keyboard must reach it
   raw.setAttribute("role", "region");
   raw.setAttribute("aria-label", "Event as JSON");
   raw.append(...coloured(JSON.stringify(event, null, 2)));
@@ -48,7 +48,7 @@ export function entry(event) {
   return row;
 }
 
-// coloured parts JSON text into keys, strings and other values.
+// coloured splits JSON text into keys, strings and other values.
 function* coloured(json) {
   let from = 0;
   for (const found of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d[\d.eE+-]*/g)) {

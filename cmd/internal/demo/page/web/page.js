@@ -1,4 +1,4 @@
-// The card slot, the hub's switch and the feed beside the panel.
+// The card slot, the switch for the hub, and the feed next to the panel.
 
 import { entry } from "./feed.js";
 
@@ -28,13 +28,13 @@ function drawCard(face, { name, title }) {
   face.replaceChildren(chip, label);
 }
 
-let leaving; // the card's way out, while it lasts
+let leaving; // set while the card slides out
 
 function putIn(now) {
   leaving?.cancel();
   leaving = undefined;
   drawCard(card, now);
-  card.hidden = false; // and the style sheet slides it in
+  card.hidden = false; // the style sheet slides it in
 }
 
 function takeOut() {
@@ -89,11 +89,11 @@ $(".choose").addEventListener("click", () => {
 });
 
 dialog.addEventListener("click", async (e) => {
-  if (e.target === dialog) return dialog.close(); // beside it
+  if (e.target === dialog) return dialog.close(); // a click outside it
   const chosen = e.target.closest("[data-insert]");
   if (!chosen) return;
   dialog.close();
-  panel.focus(); // so that Enter is OK, not this button again
+  panel.focus(); // so that Enter means OK and does not press this button again
   await ask("PUT", "/demo/card", { name: chosen.dataset.insert });
 });
 
@@ -109,7 +109,7 @@ let stream;
 function open() {
   stream?.close();
   stream = new EventSource("/demo/events");
-  // A stream begins with all events of before, and so does a list.
+  // A stream begins with all past events, so the list begins empty.
   stream.onopen = () => {
     feed.replaceChildren();
     $(".empty").hidden = false;
@@ -124,7 +124,7 @@ function open() {
   });
 }
 
-// A browser opens six connections to a server and a stream keeps one: let go
-// of it where nobody looks.
+// A browser opens at most six connections to a server, and a stream keeps one. A
+// hidden page closes its stream.
 document.addEventListener("visibilitychange", () => (document.hidden ? stream?.close() : open()));
 if (!document.hidden) open();
