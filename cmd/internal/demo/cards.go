@@ -9,7 +9,7 @@ func (d *Demo) Cards() []page.Card {
 		{Name: "expired", Title: "Expired", Description: "Its certificate ran out yesterday."},
 		{Name: "revoked", Title: "Revoked", Description: "Its certificate is on the revocation list."},
 		{Name: "blocked", Title: "PIN blocked", Description: "Three wrong PINs were typed before."},
-		{Name: "foreign", Title: "Foreign issuer", Description: "Nobody here trusts who issued it."},
+		{Name: "foreign", Title: "Foreign issuer", Description: "Its issuer is not trusted here."},
 		{Name: "hsm", Title: "HSM policy", Description: "Its key is said to be kept in a data centre, not on a card."},
 		{Name: "sign-only", Title: "Signature only", Description: "It has a certificate for signing, none for authentication."},
 		{Name: "mute", Title: "Reversed", Description: "Put in the wrong way round: it does not answer."},

@@ -26,7 +26,7 @@ var fakeCards = []Card{
 	{"expired", "Expired", "Its certificate has run out."},
 	{"revoked", "Revoked", "On the issuer's revocation list."},
 	{"blocked", "PIN blocked", "No tries left; needs the PUK."},
-	{"foreign", "Foreign issuer", "From an issuer nobody here trusts."},
+	{"foreign", "Foreign issuer", "From an issuer that is not trusted here."},
 	{"hsm", "HSM policy", "A certificate that lives in no card."},
 	{"sign-only", "Signature only", "No certificate to log in with."},
 	{"mute", "Reversed", "Put in the wrong way: it stays mute."},

@@ -19,14 +19,14 @@ func TestParseRefuses(t *testing.T) {
 		"keys 12a4":                 `there is no key 'a'`,
 		"keys":                      `write it as "keys 1234#"`,
 		"hub sideways":              `up or down, not "sideways"`,
-		"wait long":                 `"long" is no duration`,
-		"wait -1s":                  `"-1s" is no duration`,
+		"wait long":                 `"long" is not a duration`,
+		"wait -1s":                  `"-1s" is not a duration`,
 		"expect":                    `cannot read "expect"`,
 		"expect luck":               `cannot read "expect luck"`,
 		"expect screen pim":         `there is no screen "pim"`,
 		"expect verdict maybe":      `granted or denied, not "maybe"`,
 		"expect verdict denied a b": `write it as "expect verdict`,
-		"expect feed -1":            `"-1" is no number of events`,
+		"expect feed -1":            `"-1" is not a number of events`,
 		"remove it":                 `write it as "remove"`,
 	} {
 		if _, err := Parse("s", strings.NewReader(script)); err == nil || !strings.Contains(err.Error(), want) {
@@ -67,8 +67,8 @@ func TestPlayGivesUp(t *testing.T) {
 		"insert valid":                    "s:1: the kiosk takes no notice of the card: the screen is out-of-service (reader-lost)",
 		"keys 1":                          "s:1: no screen takes keys: it is out-of-service (reader-lost)",
 		"expect screen pin":               "s:1: expected screen pin, it is out-of-service (reader-lost)",
-		"expect verdict granted":          "s:1: expected verdict granted, there is none",
-		"wait 1h\nexpect feed 1":          "s:2: expected 1 outcomes in the feed, there are 0",
+		"expect verdict granted":          "s:1: expected verdict granted, but there is no verdict",
+		"wait 1h\nexpect feed 1":          "s:2: expected 1 outcomes in the feed, got 0",
 		"expect screen out-of-service":    "",
 		"expect feed 0\nremove\nhub down": "",
 	} {
