@@ -24,6 +24,7 @@ import (
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
 	"smartkiosk/kiosk/protocol/webeid"
 )
@@ -52,7 +53,7 @@ func newFolder(t testing.TB) (dir string) {
 	if err := cards(t).Write(trusted); err != nil {
 		t.Fatal(err)
 	}
-	if err := Init(dir, InitOptions{Listen: "127.0.0.1:8443", URL: origin, Trust: trusted}); err != nil {
+	if err := Init(dir, InitOptions{Listen: "127.0.0.1:8443", URL: origin, Trust: trusted, Offline: hubpolicy.Trusted}); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
 	"smartkiosk/kiosk/protocol/trust"
 )
@@ -54,12 +55,20 @@ func addKiosk(dir, id string, public crypto.PublicKey) (bundle string, err error
 		if err := copyTrust(filepath.Join(to, trustDir), trusted); err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(to, "kioskd.toml"), fmt.Appendf(nil, kioskTemplate, id, s.URL), 0o644)
+		return os.WriteFile(filepath.Join(to, "kioskd.toml"), fmt.Appendf(nil, kioskTemplate, id, s.URL, offlineBeforePolicy(s.Offline.Rule)), 0o644)
 	})
 	if err != nil {
 		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
 	}
 	return bundle, nil
+}
+
+// offlineBeforePolicy is what a kiosk may decide offline until it has its first policy.
+func offlineBeforePolicy(rule hubpolicy.OfflineRule) hubpolicy.OfflineRule {
+	if rule == hubpolicy.Trusted {
+		return hubpolicy.Trusted
+	}
+	return hubpolicy.Never // the kiosk knows no holder yet
 }
 
 // AddConsumer makes the bundle of a consumer of the feed in the hub's folder and returns
@@ -160,7 +169,7 @@ sign = "hub-sign.jwk" # the key that verifies the hub's policy
 
 [trust] # used until the hub's first policy arrives, which replaces it
 domains = "trust/trust.toml"
-offline = "trusted" # or "never": whether the kiosk may decide when no hub answers
+offline = %q # or "trusted": every holder of a valid card is let in if no hub answers
 
 [reader]
 match = "" # a part of the card reader's name; "" accepts any reader

@@ -163,6 +163,12 @@ func readSettings(dir string) (settings, error) {
 	return s, nil
 }
 
+// ReadOffline reads what kiosks may decide offline from the hub.toml in a hub's folder.
+func ReadOffline(dir string) (hubpolicy.OfflineRules, error) {
+	s, err := readSettings(dir)
+	return s.Offline.OfflineRules, err
+}
+
 func parseSettings(text []byte) (settings, error) {
 	s := defaultSettings()
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&s); err != nil {

@@ -96,7 +96,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		h.Close()
 		return nil, err
 	}
-	h.runInBackground(background, "rules", func(ctx context.Context) { h.rules.Watch(ctx, reloadInterval, log) })
+	h.runInBackground(background, "rules", func(ctx context.Context) { h.rules.Watch(ctx, reloadInterval, log, h.warnOffline) })
+	h.warnOffline(h.rules.Rules())
 	h.runInBackground(background, "sealing keys", func(ctx context.Context) { h.config.Seal.Run(ctx, reloadInterval, log) })
 	h.runInBackground(background, "CRLs", crls.run)
 	h.runInBackground(background, "reviews", h.review)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
 )
 
@@ -18,6 +20,10 @@ type InitOptions struct {
 	Listen string // host:port to serve on
 	URL    string // https://host:port under which kiosks call the hub; also the Web eID origin
 	Trust  string // a trust.toml or its folder to copy; "" for a template to fill in
+
+	// Offline is what kiosks may decide offline: Never (also if it is empty) or
+	// Trusted.
+	Offline hubpolicy.OfflineRule
 }
 
 // Init makes a hub's folder: a CA, the hub's certificate, the keys that open events and
@@ -67,7 +73,7 @@ func initialise(dir string, o InitOptions) error {
 		return err
 	}
 	// hub.toml comes last, because a folder with it counts as a hub.
-	return os.WriteFile(filepath.Join(dir, settingsFile), fmt.Appendf(nil, settingsTemplate, o.Listen, o.URL), 0o644)
+	return os.WriteFile(filepath.Join(dir, settingsFile), fmt.Appendf(nil, settingsTemplate, o.Listen, o.URL, cmp.Or(o.Offline, hubpolicy.Never)), 0o644)
 }
 
 // serverHosts lists the names for the hub's certificate: the host of the URL, and the
@@ -123,28 +129,38 @@ url = %q
 [crls]
 every = "1h"
 
-# What kiosks may decide while they cannot reach this hub. They are told when they
-# can, and hold to it until valid_for after that.
+# What kiosks may decide while they cannot reach this hub. A kiosk gets these rules
+# with its policy, and applies them for valid_for after it has reached the hub last.
 [offline]
-rule = "trusted"         # "never"; "known": whom this hub let in within known_days; "trusted": any card that is in order
-#known_days = 30
-crl_max_age = "48h"      # with "trusted": how old the CRL may be; "0s" leaves it to trust.toml
-per_holder = 0           # how often one may be let in before the hub is reached again; 0 for any number
-per_kiosk = 0            # and all together
+#
+# rule says whom a kiosk lets in then:
+#   "never"    nobody.
+#   "known"    holders whom this hub has let in within known_days, at that kiosk or
+#              at one of the same group in rules.toml. Deny rules of rules.toml
+#              apply. Allow rules, the default and the webhook do not.
+#   "trusted"  every holder of a valid card whom no deny rule names. With default =
+#              "deny" or a webhook in rules.toml this lets in more people offline
+#              than online; the hub then warns in its log.
+# In no case does a kiosk let in a revoked card, or decide without a valid CRL.
+rule = %q
+#known_days = 30         # with "known"
+#crl_max_age = "48h"     # with "trusted": how old the CRL may be; "0s" leaves it to trust.toml
+per_holder = 0           # how often a kiosk lets in one holder until it reaches the hub again; 0 means no limit
+per_kiosk = 0            # the same for all holders together
 untrusted_clock = "deny" # or "allow": while the kiosk's clock is known to be wrong
 valid_for = "72h"
-ask_every = "15m"        # how often kiosks look for what has changed
+ask_every = "15m"        # how often kiosks ask for a newer policy
 `
 
-const rulesTemplate = `# Who is let in, of those whose card is in order. A hub that serves reads this
-# file anew when it changes; a mistake in it leaves the rules of before in force
-# and is told in the hub's log. Try it: kioskhub rules check rules.toml
+const rulesTemplate = `# Which holders of a valid card are let in. A running hub loads this file again when
+# it changes. If the file has an error, the hub keeps the rules that it has and logs
+# the error. To see what the rules do: kioskhub rules check rules.toml
 
-# What holds where no rule speaks: "allow" or "deny".
+# The decision if no rule applies: "allow" or "deny".
 default = "allow"
 
-# A rule that turns away goes before all that let in. Every key may be left out,
-# but a rule has to say something.
+# A deny rule wins over all allow rules. Each condition may be left out, but a rule
+# must have at least one.
 #
 #timezone = "Europe/Oslo"
 #
@@ -163,12 +179,12 @@ default = "allow"
 #from = 2026-01-01
 #until = 2026-12-31
 #
-# Your own system may have the last word on those whom the rules let in.
-# It is asked by a signed request, see https://www.standardwebhooks.com
+# The hub can ask your own system about each holder whom the rules let in. It sends
+# a signed request, see https://www.standardwebhooks.com
 #
 #[webhook]
 #url = "https://door.example/admission"
-#secret_file = "webhook.secret" # whsec_ and 24 to 64 random bytes as base64
+#secret_file = "webhook.secret" # whsec_ and 24 to 64 random bytes in base64
 #timeout = "1s"
 #on_failure = "deny" # or "allow"
 `

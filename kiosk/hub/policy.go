@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"smartkiosk/kiosk/hub/rules"
 	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
@@ -69,14 +70,24 @@ func (h *Hub) policyFor(kioskID string) (hubpolicy.Policy, error) {
 	if err != nil {
 		return hubpolicy.Policy{}, err
 	}
-	c, in := h.config.Offline, h.config.Trust.current.Load()
+	c, in, ruleset := h.config.Offline, h.config.Trust.current.Load(), h.rules.Rules()
+	deny, _ := ruleset.DenyAt(kioskID, func(subject string) string { return hubpolicy.SubjectPseudonym(key, subject) })
+	warnings, _ := ruleset.OfflineWarnings(c.Rule)
 	valid := time.Duration(c.ValidFor)
 	issued := h.now().UTC().Truncate(valid / 4)
 	return hubpolicy.Policy{
 		Kiosk: kioskID, IssuedAt: issued, ValidUntil: issued.Add(valid / 4 * 5), // at least valid_for from now
 		Offline: c.OfflineRules, Domains: in.domains.Documents(), CRLs: in.crls,
-		HolderKey: key, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
+		Deny: deny, Warnings: warnings, HolderKey: key, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
 	}, nil
+}
+
+// warnOffline logs in which ways the kiosks' offline rule is wider than the hub's rules.
+func (h *Hub) warnOffline(r *rules.Rules) {
+	_, sentences := r.OfflineWarnings(h.config.Offline.Rule)
+	for _, s := range sentences {
+		h.log.Warn("kiosks let in more offline than online", "reason", s, "version", r.Version)
+	}
 }
 
 // holderKey derives the key of the holders' pseudonyms from the signing key, so that all

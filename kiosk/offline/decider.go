@@ -26,6 +26,8 @@ type Config struct {
 	Version   string    // of the rules; "" for the kiosk's own
 	Until     time.Time // when the rules end and nobody is let in; zero for never
 	HolderKey []byte    // the hub's, for pseudonyms
+	Deny      []hubpolicy.DenyRule
+	Warnings  []hubpolicy.Warning // in which ways Rules is wider than the hub's own rules
 }
 
 // Judge stands in for the hub. Its methods may be called from any goroutine.
@@ -112,6 +114,9 @@ func (d *Decider) decide(ctx context.Context, s Config, at time.Time, token []by
 	v.Holder = proof.Holder
 	if proof.CRL != nil && proof.CRL.Number != nil {
 		v.Basis.CRL = proof.CRL.Number.String()
+	}
+	if rule := hubpolicy.Denies(s.Deny, s.HolderKey, proof.Holder, at); rule != nil {
+		return trust.Refuse(kiosk.RuleDenied, "deny rule %q of the hub applies", rule.Name)
 	}
 	holder := hubpolicy.Pseudonym(s.HolderKey, proof.Holder)
 	switch s.Rules.Rule {

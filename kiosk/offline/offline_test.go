@@ -345,3 +345,35 @@ func TestBadRules(t *testing.T) {
 		}
 	}
 }
+
+// The hub's deny rules apply to the kiosk's own verdicts, whatever its offline rule lets
+// in, by holder, trust domain and hour.
+func TestDenyRulesApplyOffline(t *testing.T) {
+	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, UntrustedClock: hubpolicy.Deny})
+	_, who := b.holder("valid")
+	subject := func(id string) []string { return []string{hubpolicy.SubjectPseudonym([]byte("hub's"), id)} }
+	now := made.Hour()*60 + made.Minute()
+	for name, tt := range map[string]struct {
+		rule hubpolicy.DenyRule
+		want kiosk.Reason
+	}{
+		"the holder":          {hubpolicy.DenyRule{Subjects: subject(who.ID)}, kiosk.RuleDenied},
+		"another holder":      {hubpolicy.DenyRule{Subjects: subject("UN:NO-9578-4050-1")}, ""},
+		"everybody":           {hubpolicy.DenyRule{}, kiosk.RuleDenied},
+		"the trust domain":    {hubpolicy.DenyRule{Domains: []string{who.Domain}}, kiosk.RuleDenied},
+		"another domain":      {hubpolicy.DenyRule{Domains: []string{"local"}}, ""},
+		"this hour":           {hubpolicy.DenyRule{Calendar: hubpolicy.Calendar{Zone: "UTC", Hours: []hubpolicy.Span{{From: now, To: now + 1}}}}, kiosk.RuleDenied},
+		"another hour":        {hubpolicy.DenyRule{Calendar: hubpolicy.Calendar{Zone: "UTC", Hours: []hubpolicy.Span{{From: now + 1, To: now + 2}}}}, ""},
+		"from now on":         {hubpolicy.DenyRule{Calendar: hubpolicy.Calendar{From: made}}, kiosk.RuleDenied},
+		"until now":           {hubpolicy.DenyRule{Calendar: hubpolicy.Calendar{Until: made}}, ""},
+		"an unknown timezone": {hubpolicy.DenyRule{Calendar: hubpolicy.Calendar{Zone: "Mars/Olympus", Hours: []hubpolicy.Span{{From: now + 1, To: now + 2}}}}, kiosk.RuleDenied},
+	} {
+		c := b.Config()
+		_ = tt.rule.Prepare()
+		c.Deny = []hubpolicy.DenyRule{tt.rule}
+		b.Set(c)
+		if v := b.judge("valid"); v.Reason != tt.want {
+			t.Errorf("%s: %q, want %q", name, v.Reason, tt.want)
+		}
+	}
+}

@@ -234,7 +234,11 @@ func (s *Syncer) follow(p hubpolicy.Policy, version string, crls map[string]*tru
 		return err
 	}
 	s.Clock.AtLeast(p.IssuedAt)
-	s.Decider.Set(offline.Config{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, HolderKey: p.HolderKey})
+	s.Decider.Set(offline.Config{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, HolderKey: p.HolderKey,
+		Deny: p.Deny, Warnings: p.Warnings})
+	if len(p.Warnings) > 0 {
+		s.Log.Warn("this kiosk lets in more offline than its hub does online", "reason", p.Warnings)
+	}
 	s.policy, s.version, s.crls = p, version, crls
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/store"
@@ -42,7 +43,7 @@ func newRealHub(t *testing.T) *realHub {
 		t.Fatal(err)
 	}
 	h := &realHub{t: t, dir: dir, url: "https://" + l.Addr().String()}
-	err = errors.Join(pki.Write(trust), hub.Init(dir, hub.InitOptions{Listen: l.Addr().String(), URL: h.url, Trust: trust}))
+	err = errors.Join(pki.Write(trust), hub.Init(dir, hub.InitOptions{Listen: l.Addr().String(), URL: h.url, Trust: trust, Offline: hubpolicy.Trusted}))
 	if err == nil {
 		_, err = hub.AddConsumer(dir, "backend")
 	}

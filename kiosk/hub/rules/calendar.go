@@ -4,59 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // a hub may run on a machine without time zone files
 
 	"github.com/pelletier/go-toml/v2"
+
+	"smartkiosk/kiosk/protocol/hubpolicy"
 )
-
-// calendar is the time during which a rule applies.
-type calendar struct {
-	zone        *time.Location
-	days        [7]bool   // by time.Weekday; all true if the rule names no weekday
-	spans       []span    // nil means the whole day
-	start, stop time.Time // zero means no begin or no end; stop is exclusive
-}
-
-// span is a time of day in minutes since midnight; to is exclusive. A span that crosses
-// midnight has to <= from and belongs to the day on which it begins.
-type span struct{ from, to int }
-
-// valid reports whether a time lies between the rule's begin and end.
-func (c calendar) valid(at time.Time) bool {
-	return !at.Before(c.start) && (c.stop.IsZero() || at.Before(c.stop))
-}
-
-// inHours reports whether the rule applies at this weekday and hour. Hours are local time:
-// an hour that is repeated at the end of summer time counts twice, and an hour that is
-// skipped at its beginning never comes.
-func (c calendar) inHours(at time.Time) bool {
-	if c.zone == nil {
-		return true
-	}
-	at = at.In(c.zone)
-	today, minute := at.Weekday(), at.Hour()*60+at.Minute()
-	yesterday := (today + 6) % 7
-	if c.spans == nil {
-		return c.days[today]
-	}
-	for _, s := range c.spans {
-		switch overMidnight := s.to <= s.from; {
-		case c.days[today] && minute >= s.from && (overMidnight || minute < s.to),
-			c.days[yesterday] && overMidnight && minute < s.to:
-			return true
-		}
-	}
-	return false
-}
 
 // weekdays are the names in the file, in the order of time.Weekday.
 var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 // readDays reads weekdays, each "mon" or "mon-fri".
-func readDays(texts []string) (days [7]bool, err error) {
+func readDays(texts []string) (days []time.Weekday, err error) {
 	for _, text := range texts {
 		first, last, isRange := strings.Cut(text, "-")
 		if !isRange {
@@ -67,10 +30,10 @@ func readDays(texts []string) (days [7]bool, err error) {
 			return days, fmt.Errorf("weekdays: %q is not a day or a range of days: write \"mon\" or \"mon-fri\"", text)
 		}
 		for d := from; ; d = (d + 1) % 7 {
-			if days[d] {
+			if slices.Contains(days, time.Weekday(d)) {
 				return days, fmt.Errorf("weekdays: %q names a day twice", texts)
 			}
-			days[d] = true
+			days = append(days, time.Weekday(d))
 			if d == to {
 				break
 			}
@@ -91,22 +54,22 @@ func weekday(name string) int {
 var hours = regexp.MustCompile(`^([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])$`)
 
 // readSpan reads "07:00-17:00". A day ends at 24:00.
-func readSpan(text string) (span, error) {
+func readSpan(text string) (hubpolicy.Span, error) {
 	m := hours.FindStringSubmatch(text)
 	if m == nil {
-		return span{}, fmt.Errorf("hours: %q does not have the form \"07:00-17:00\"", text)
+		return hubpolicy.Span{}, fmt.Errorf("hours: %q does not have the form \"07:00-17:00\"", text)
 	}
 	minutes := func(h, m string) int {
 		hour, _ := strconv.Atoi(h)
 		minute, _ := strconv.Atoi(m)
 		return hour*60 + minute
 	}
-	s := span{minutes(m[1], m[2]), minutes(m[3], m[4])}
+	s := hubpolicy.Span{From: minutes(m[1], m[2]), To: minutes(m[3], m[4])}
 	switch {
-	case s.from >= 24*60 || s.to > 24*60:
-		return span{}, fmt.Errorf("hours: %q goes past 24:00", text)
-	case s.from == s.to:
-		return span{}, fmt.Errorf("hours: %q is empty: it begins when it ends", text)
+	case s.From >= 24*60 || s.To > 24*60:
+		return hubpolicy.Span{}, fmt.Errorf("hours: %q goes past 24:00", text)
+	case s.From == s.To:
+		return hubpolicy.Span{}, fmt.Errorf("hours: %q is empty: it begins when it ends", text)
 	}
 	return s, nil
 }

@@ -82,8 +82,9 @@ func (f *File) Reload(log *slog.Logger) {
 }
 
 // Watch reloads the file at every interval until ctx ends. It compares contents, not
-// times, so it also finds a change by a copy that keeps the old time.
-func (f *File) Watch(ctx context.Context, every time.Duration, log *slog.Logger) {
+// times, so it also finds a change by a copy that keeps the old time. changed, if not
+// nil, is called with new rules.
+func (f *File) Watch(ctx context.Context, every time.Duration, log *slog.Logger, changed func(*Rules)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -91,7 +92,11 @@ func (f *File) Watch(ctx context.Context, every time.Duration, log *slog.Logger)
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			before := f.Rules()
 			f.Reload(log)
+			if now := f.Rules(); changed != nil && now.Version != before.Version {
+				changed(now)
+			}
 		}
 	}
 }

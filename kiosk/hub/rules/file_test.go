@@ -42,7 +42,7 @@ func TestWatch(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
-			f.Watch(ctx, time.Second, log)
+			f.Watch(ctx, time.Second, log, nil)
 			close(ended)
 		}()
 		for _, step := range []struct {

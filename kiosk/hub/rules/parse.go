@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
 // file is the TOML form of a rules file.
@@ -123,7 +125,7 @@ func (e entry) read(groups map[string][]string, zone *time.Location) (r rule, er
 	if !limited {
 		return r, errors.New("it applies to everybody, everywhere, at all times: use default for that")
 	}
-	r.calendar, err = e.calendar(zone)
+	r.Calendar, err = e.calendar(zone)
 	return r, err
 }
 
@@ -148,15 +150,15 @@ func checkList(name string, parts []string, check func(part string) error) error
 	return nil
 }
 
-func (e entry) calendar(zone *time.Location) (c calendar, err error) {
+func (e entry) calendar(zone *time.Location) (c hubpolicy.Calendar, err error) {
 	if e.Weekdays != nil || e.Hours != nil {
-		if c.zone = zone; zone == nil {
+		if zone == nil {
 			return c, errZone
 		}
+		c.Zone = zone.String()
 	}
-	c.days = [7]bool{true, true, true, true, true, true, true}
 	if e.Weekdays != nil {
-		if c.days, err = readDays(e.Weekdays); err != nil {
+		if c.Weekdays, err = readDays(e.Weekdays); err != nil {
 			return c, err
 		}
 	}
@@ -165,18 +167,18 @@ func (e entry) calendar(zone *time.Location) (c calendar, err error) {
 		if err != nil {
 			return c, err
 		}
-		c.spans = append(c.spans, s)
+		c.Hours = append(c.Hours, s)
 	}
-	if c.start, err = readMoment(e.From, zone, false); err != nil {
+	if c.From, err = readMoment(e.From, zone, false); err != nil {
 		return c, fmt.Errorf("from: %w", err)
 	}
-	if c.stop, err = readMoment(e.Until, zone, true); err != nil {
+	if c.Until, err = readMoment(e.Until, zone, true); err != nil {
 		return c, fmt.Errorf("until: %w", err)
 	}
-	if !c.stop.IsZero() && !c.start.Before(c.stop) {
+	if !c.Until.IsZero() && !c.From.Before(c.Until) {
 		return c, errors.New("until is not after from")
 	}
-	return c, nil
+	return c, c.Prepare()
 }
 
 // checkDomains refuses a rule about a trust domain that is not in known.

@@ -39,6 +39,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
 // Rules are the rules of one file. They never change, so they are safe for concurrent use.
@@ -62,7 +63,7 @@ type rule struct {
 	subjects set
 	domains  set
 	kiosks   set // including the kiosks of groups
-	calendar
+	hubpolicy.Calendar
 }
 
 // set is one condition of a rule: the values that meet it. nil is met by every value.
@@ -92,10 +93,10 @@ func (r *Rules) Decide(c Case) Decision {
 		d = Decision{Allowed: true}
 	}
 	for _, rule := range r.rules {
-		if !rule.subjects.has(c.Subject) || !rule.domains.has(c.Domain) || !rule.kiosks.has(c.Kiosk) || !rule.valid(c.At) {
+		if !rule.subjects.has(c.Subject) || !rule.domains.has(c.Domain) || !rule.kiosks.has(c.Kiosk) || !rule.Valid(c.At) {
 			continue
 		}
-		switch inHours := rule.inHours(c.At); {
+		switch inHours := rule.InHours(c.At); {
 		case inHours && !rule.allow:
 			return Decision{Reason: kiosk.RuleDenied, Rule: rule.Name}
 		case inHours && d.Rule == "":

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
 const (
@@ -269,13 +271,13 @@ func TestWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		`Of those whose card is in order, by the time of Europe/Oslo:`,
+		`Online, the hub decides about holders of a valid card, in the time of Europe/Oslo:`,
 		`- Rule "banned" turns away UN:NO-9578-4050-900000003.`,
 		`- Rule "day" lets in holders in trust domain buypass, at kiosk k7 or a kiosk of group workshop, Monday to Friday, 07:00-17:00.`,
 		`- Rule "night" lets in UN:NO-9578-4050-900000001, Friday, 22:00-06:00.`,
 		`- Rule "guest" lets in UN:NO-9578-4050-900000002, at kiosk k9, from Mon 2026-06-01 00:00 CEST, before Wed 2026-07-01 00:00 CEST.`,
-		`- Everybody else is turned away.`,
-		`Whoever is let in by this, http://127.0.0.1:9/a is asked about; who is not answered for within 1s is let in.`,
+		`- It turns away everybody else.`,
+		`- It asks http://127.0.0.1:9/a about each holder whom the rules let in. Without an answer within 1s the holder is let in.`,
 	}
 	if got := r.Words(); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -301,4 +303,67 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("got %q", r.Words())
 		}
 	})
+}
+
+// What kiosks do offline is described as it is, and each way in which that is wider than
+// the rules gives a warning.
+func TestOfflineWords(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "s"), []byte("whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 24))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Parse([]byte(shifts+"[webhook]\nurl = \"http://127.0.0.1:9/a\"\nsecret_file = \"s\"\non_failure = \"allow\"\n"), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		offline  hubpolicy.OfflineRules
+		warnings []hubpolicy.Warning
+		want     []string
+	}{
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Never}, nil, []string{
+			`Offline (rule "never" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,
+			`- It lets nobody in.`,
+		}},
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 30, PerHolder: 2}, nil, []string{
+			`Offline (rule "known" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,
+			`- Rule "banned" turns away UN:NO-9578-4050-900000003.`,
+			`- Otherwise it lets in holders of a valid card whom the hub has let in there, or at a kiosk of the same group, within the last 30 days.`,
+			`- Allow rules and the default are not applied.`,
+			`- http://127.0.0.1:9/a is not asked.`,
+			`- It lets in one holder at most 2 times until it reaches the hub again.`,
+		}},
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted}, []hubpolicy.Warning{hubpolicy.WarnDefaultDeny, hubpolicy.WarnWebhook}, []string{
+			`Offline (rule "trusted" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,
+			`- Rule "banned" turns away UN:NO-9578-4050-900000003.`,
+			`- Otherwise it lets in every holder of a valid card.`,
+			`- Allow rules and the default are not applied.`,
+			`- http://127.0.0.1:9/a is not asked.`,
+		}},
+	} {
+		if got := r.OfflineWords(tt.offline); !slices.Equal(got, tt.want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+		}
+		codes, sentences := r.OfflineWarnings(tt.offline.Rule)
+		if !slices.Equal(codes, tt.warnings) || len(sentences) != len(codes) {
+			t.Errorf("%s: warnings %q, want %q", tt.offline.Rule, codes, tt.warnings)
+		}
+	}
+}
+
+// Deny rules that name more holders than a policy holds do not travel, and that gives a
+// warning.
+func TestTooManyDeniedHolders(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("default = \"allow\"\n[[rule]]\nname = \"few\"\naction = \"deny\"\nsubjects = [\"local:x\"]\n[[rule]]\nname = \"many\"\naction = \"deny\"\nsubjects = [")
+	for i := range hubpolicy.MaxDenySubjects {
+		fmt.Fprintf(&text, "%q,", fmt.Sprintf("local:%d", i))
+	}
+	text.WriteString("]\n")
+	r := parse(t, text.String())
+	deny, missing := r.DenyAt("k1", strings.Clone)
+	codes, _ := r.OfflineWarnings(hubpolicy.Known)
+	if len(deny) != 1 || deny[0].Name != "few" || !slices.Equal(missing, []string{"many"}) || !slices.Equal(codes, []hubpolicy.Warning{hubpolicy.WarnDenyRule}) {
+		t.Errorf("%d rules travel, %q do not; warnings %q", len(deny), missing, codes)
+	}
 }

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// Words says in sentences what the rules do, one line each.
+// Words describes in sentences, one per line, what the hub does with the rules. See
+// OfflineWords for what kiosks do.
 func (r *Rules) Words() []string {
-	lines := []string{"Of those whose card is in order:"}
+	lines := []string{"Online, the hub decides about holders of a valid card:"}
 	if r.zone != nil {
-		lines[0] = fmt.Sprintf("Of those whose card is in order, by the time of %s:", r.zone)
+		lines[0] = fmt.Sprintf("Online, the hub decides about holders of a valid card, in the time of %s:", r.zone)
 	}
 	for _, allow := range []bool{false, true} {
 		for _, rule := range r.rules {
@@ -20,16 +21,16 @@ func (r *Rules) Words() []string {
 		}
 	}
 	if r.allowByDefault {
-		lines = append(lines, "- Everybody else is let in.")
+		lines = append(lines, "- It lets in everybody else.")
 	} else {
-		lines = append(lines, "- Everybody else is turned away.")
+		lines = append(lines, "- It turns away everybody else.")
 	}
 	if w := r.Webhook; w != nil {
 		failure := "turned away"
 		if w.AllowOnFailure {
 			failure = "let in"
 		}
-		lines = append(lines, fmt.Sprintf("Whoever is let in by this, %s is asked about; who is not answered for within %s is %s.", w.URL, w.Timeout, failure))
+		lines = append(lines, fmt.Sprintf("- It asks %s about each holder whom the rules let in. Without an answer within %s the holder is %s.", w.URL, w.Timeout, failure))
 	}
 	return lines
 }
@@ -62,17 +63,17 @@ func (r rule) words() string {
 		}
 		fmt.Fprintf(&b, ", at %s", or(places))
 	}
-	if r.Weekdays != nil {
-		fmt.Fprintf(&b, ", %s", or(days(r.Weekdays)))
+	if r.entry.Weekdays != nil {
+		fmt.Fprintf(&b, ", %s", or(days(r.entry.Weekdays)))
 	}
-	if r.Hours != nil {
-		fmt.Fprintf(&b, ", %s", or(r.Hours))
+	if r.entry.Hours != nil {
+		fmt.Fprintf(&b, ", %s", or(r.entry.Hours))
 	}
-	if !r.start.IsZero() {
-		fmt.Fprintf(&b, ", from %s", r.start.Format(moment))
+	if !r.Calendar.From.IsZero() {
+		fmt.Fprintf(&b, ", from %s", r.Calendar.From.Format(moment))
 	}
-	if !r.stop.IsZero() {
-		fmt.Fprintf(&b, ", before %s", r.stop.Format(moment))
+	if !r.Calendar.Until.IsZero() {
+		fmt.Fprintf(&b, ", before %s", r.Calendar.Until.Format(moment))
 	}
 	return b.String() + "."
 }
@@ -102,15 +103,15 @@ func days(texts []string) []string {
 	return full
 }
 
-// Words says in a sentence what was decided of a case.
+// Words describes a decision in a sentence.
 func (d Decision) Words() string {
 	switch {
 	case d.Allowed && d.Rule != "":
 		return fmt.Sprintf("Let in by rule %q.", d.Rule)
 	case d.Allowed:
-		return "Let in, as no rule speaks of this."
+		return "Let in by the default: no rule applies."
 	case d.Rule != "":
 		return fmt.Sprintf("Turned away by rule %q (%s).", d.Rule, d.Reason)
 	}
-	return fmt.Sprintf("Turned away, as no rule lets in (%s).", d.Reason)
+	return fmt.Sprintf("Turned away: no rule lets the holder in (%s).", d.Reason)
 }

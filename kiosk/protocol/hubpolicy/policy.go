@@ -46,6 +46,8 @@ type Policy struct {
 	ValidUntil time.Time `json:"valid_until"` // after this time the kiosk must not decide by this policy
 
 	Offline   OfflineRules     `json:"offline"`
+	Deny      []DenyRule       `json:"deny,omitempty"`     // apply to the kiosk's own verdicts
+	Warnings  []Warning        `json:"warnings,omitempty"` // in which ways Offline is wider than the hub's rules
 	Domains   []trust.Document `json:"domains"`
 	CRLs      []CRL            `json:"crls"`
 	HolderKey []byte           `json:"holder_key"` // see Pseudonym
@@ -161,6 +163,9 @@ func read(text []byte, kiosk string) (o Policy, err error) {
 		return o, fmt.Errorf("%w: ask_every is missing or not positive", ErrMalformed)
 	}
 	if err := o.Offline.Check(); err != nil {
+		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err := checkDeny(o.Deny); err != nil {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if _, err := event.KeyID(o.Seal.Key); err != nil {
