@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { pcsctest.Main(m) }
 
-// openSCConf has OpenSC speak to the Smartkort by its driver MaskTech, which
-// signs as ISO 7816-8 has it, and keep nothing of the card.
+// openSCConf makes OpenSC use its driver MaskTech for the Smartkort, which signs as in
+// ISO 7816-8, and disables OpenSC's cache.
 const openSCConf = `app default {
 	card_atr 3b:9f:96:40:0a:80:31:e0:6b:04:20:05:02:10:55:55:55:55:55:55 { driver = "MaskTech"; }
 	framework pkcs15 { use_file_caching = false; }
@@ -45,7 +45,7 @@ func openSC(t *testing.T) *pkcs11card.Module {
 	return load(t, found[0])
 }
 
-// TestOpenSC goes through a visit with a software card in a reader of PC/SC.
+// TestOpenSC makes a visit with a software card in a PC/SC reader.
 func TestOpenSC(t *testing.T) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {
@@ -91,8 +91,8 @@ func TestOpenSC(t *testing.T) {
 	expectTries(t, pki, testpki.Tries)
 }
 
-// TestTries blocks a PIN: each try is one that was made here, the last is
-// announced, and a PIN that is blocked is told from a wrong one.
+// TestTries blocks a PIN. Each spent try was made here, the last one is announced, and
+// a blocked PIN has another error than a wrong one.
 func TestTries(t *testing.T) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {

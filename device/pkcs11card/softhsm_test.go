@@ -32,8 +32,8 @@ const softHSM = "/usr/lib/softhsm/libsofthsm2.so"
 
 const label = "Software card"
 
-// softToken makes a token of SoftHSM with these keys and a certificate of
-// each, the first being key 01.
+// softToken creates a SoftHSM token with these keys and a certificate for each. The
+// first is key 01.
 func softToken(t *testing.T, keys ...crypto.Signer) {
 	t.Helper()
 	dir := t.TempDir()
@@ -59,7 +59,7 @@ func softToken(t *testing.T, keys ...crypto.Signer) {
 	}
 }
 
-// certificate gives a certificate of a key by itself, DER.
+// certificate returns a self-signed certificate of a key, DER.
 func certificate(t *testing.T, key crypto.Signer, authority bool) []byte {
 	t.Helper()
 	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: authority, BasicConstraintsValid: true}
@@ -153,7 +153,7 @@ func TestSoftHSM(t *testing.T) {
 	if err := card.VerifyPIN(t.Context(), certs[0], digits); err != nil || string(digits) != testpki.PIN {
 		t.Fatalf("the right PIN: %v", err)
 	}
-	// Cryptoki does not look at a PIN while somebody is logged in.
+	// Cryptoki does not check a PIN while a user is logged in.
 	err = card.VerifyPIN(t.Context(), certs[0], []byte("0000"))
 	if err == nil || errors.As(err, new(*smartkort.PINError)) {
 		t.Errorf("a PIN that is not looked at: %v", err)
@@ -186,7 +186,7 @@ func TestSoftHSM(t *testing.T) {
 	}
 }
 
-// A card is open once, and after Close no PIN is verified any more.
+// A card can be opened once at a time, and after Close no PIN is verified.
 func TestClose(t *testing.T) {
 	softToken(t, testKeys(t)[1])
 	m := load(t, softHSM)
@@ -208,7 +208,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// What is on a card and cannot be used is told as what it is.
+// The errors of unsupported keys and certificates say what is not supported.
 func TestOddCards(t *testing.T) {
 	keys := testKeys(t)
 	softToken(t, keys[1])
@@ -237,7 +237,8 @@ func TestOddCards(t *testing.T) {
 	}
 }
 
-// A certificate whose key is another lies; so does a module that signs so.
+// Sign fails if the certificate belongs to another key or the module signs with
+// another key.
 func TestWrongSignature(t *testing.T) {
 	keys := testKeys(t)
 	softToken(t, keys[1])

@@ -41,7 +41,7 @@ func TestFeatures(t *testing.T) {
 
 var smartkortEntry = slot.PINEntry{Command: []byte("\xA0\x20\x00\x82\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), Min: 4, Max: 8}
 
-// TestPINVerify holds the structure to its bytes.
+// TestPINVerify compares the structure byte by byte.
 func TestPINVerify(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -72,7 +72,7 @@ func TestPINVerify(t *testing.T) {
 	}
 }
 
-// padReader is a conn to a reader with keys that answers as it is told.
+// padReader returns a conn to a reader with keys and a given answer.
 func padReader(t *testing.T, answer string, err error) (*conn, *[][]byte) {
 	var asked [][]byte
 	c := &conn{verifyCode: 0x42330006}
@@ -86,8 +86,8 @@ func padReader(t *testing.T, answer string, err error) (*conn, *[][]byte) {
 	return c, &asked
 }
 
-// TestVerifyOnPad tells what the holder did from what the card said, and asks
-// once only.
+// TestVerifyOnPad distinguishes what the holder did from the card's answers, and asks
+// only once.
 func TestVerifyOnPad(t *testing.T) {
 	for _, c := range []struct {
 		name, answer string
@@ -112,8 +112,8 @@ func TestVerifyOnPad(t *testing.T) {
 	}
 }
 
-// TestVerifyOnPadAbandoned: a conn on whose reader somebody may still be
-// typing is used for nothing else.
+// TestVerifyOnPadAbandoned: a conn whose reader may still ask for a PIN accepts no
+// other command.
 func TestVerifyOnPadAbandoned(t *testing.T) {
 	typing := make(chan struct{})
 	defer close(typing)
@@ -133,7 +133,7 @@ func TestVerifyOnPadAbandoned(t *testing.T) {
 	}
 }
 
-// TestAskFeatures: a reader that does not know the question has no keys.
+// TestAskFeatures: a reader that does not support the request has no keys.
 func TestAskFeatures(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer string

@@ -14,9 +14,9 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// insertFake puts a card into pcscd's virtual reader that answers commands by
-// a function; nil pulls the card at that moment. It speaks vpcd's protocol:
-// frames with a length of two bytes, those of one byte being controls.
+// insertFake inserts a card into pcscd's virtual reader. A function answers the
+// commands; the answer nil removes the card at that moment. The protocol of vpcd has
+// frames with a length of two bytes; a frame of one byte is a control.
 func insertFake(t *testing.T, answer func(command []byte) []byte) {
 	t.Helper()
 	conn, err := net.Dial("tcp", pcsctest.Address)
@@ -71,8 +71,8 @@ func connectFake(t *testing.T, answer func([]byte) []byte) (func(slot.State) slo
 	return next, r, conn
 }
 
-// TestPulledInMidCommand: pcscd only says that the command failed; that the
-// card is gone it notices later.
+// TestPulledInMidCommand: pcscd reports only that the command failed, and notices
+// later that the card was removed.
 func TestPulledInMidCommand(t *testing.T) {
 	next, _, conn := connectFake(t, func([]byte) []byte { return nil })
 	if _, err := conn.Transmit(t.Context(), selectMF); !errors.Is(err, slot.ErrNoCard) {
@@ -84,9 +84,8 @@ func TestPulledInMidCommand(t *testing.T) {
 	next(slot.Empty)
 }
 
-// TestCardThatNeverAnswers: the command is given up with its context, the
-// connection can be closed at once, and the next one waits until the reader
-// has given up, too.
+// TestCardThatNeverAnswers: Transmit returns when its context ends, and the connection
+// can be closed at once. The next Connect waits until the reader has given up.
 func TestCardThatNeverAnswers(t *testing.T) {
 	asked, answers := make(chan struct{}), make(chan []byte)
 	_, r, conn := connectFake(t, func(command []byte) []byte {

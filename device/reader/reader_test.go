@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { pcsctest.Main(m) }
 
-// patience bounds waits that a failure would make endless.
+// patience bounds the waits of a test that fails.
 const patience = 20 * time.Second
 
 func cards(t *testing.T) map[string]*cardsim.Card {
@@ -32,8 +32,8 @@ func cards(t *testing.T) map[string]*cardsim.Card {
 	return p.Cards
 }
 
-// start gives a pcscd that takes clients, which it does a moment after it says
-// that it is ready.
+// start starts pcscd and waits until it accepts clients, which is a moment after it
+// says that it is ready.
 func start(t *testing.T) *pcsctest.Daemon {
 	t.Helper()
 	d := pcsctest.Start(t)
@@ -52,7 +52,7 @@ func newReader() *reader.Reader {
 	return reader.New(pcsctest.Reader, slog.New(slog.DiscardHandler))
 }
 
-// watch gives a function that takes the next event and compares its state.
+// watch returns a function that reads the next event and compares its state.
 func watch(t *testing.T, r *reader.Reader) func(slot.State) slot.Event {
 	t.Helper()
 	events := r.Watch(t.Context())
@@ -107,8 +107,8 @@ func TestInsertionAndRemoval(t *testing.T) {
 	next(slot.Empty)
 }
 
-// TestSwap: whoever was busy while a card was changed for another is told that
-// the slot was empty in between, as the card is not the same any more.
+// TestSwap: a receiver that was busy while a card was replaced gets Empty before
+// Present, because it is another card.
 func TestSwap(t *testing.T) {
 	d := start(t)
 	c := cards(t)
@@ -137,7 +137,7 @@ func TestMuteCard(t *testing.T) {
 	next(slot.Empty)
 }
 
-// TestServiceDiesAndComesBack with a card in the reader and a claim on it.
+// TestServiceDiesAndComesBack restarts pcscd while a card is connected.
 func TestServiceDiesAndComesBack(t *testing.T) {
 	d := start(t)
 	r := newReader()
@@ -197,8 +197,8 @@ func TestNoReaderThatMatches(t *testing.T) {
 	}
 }
 
-// TestTwoWatches at once on one reader see the same, though scard keeps but
-// one copy of a reader's name.
+// TestTwoWatches: two concurrent calls of Watch for one reader get the same events,
+// although scard keeps only one copy of a reader's name.
 func TestTwoWatches(t *testing.T) {
 	d := start(t)
 	r := newReader()
@@ -215,7 +215,7 @@ func TestTwoWatches(t *testing.T) {
 	two(slot.Empty)
 }
 
-// TestWatchEnds: cancelling ends a Watch that waits for a card, at once.
+// TestWatchEnds: cancelling ends a waiting Watch at once.
 func TestWatchEnds(t *testing.T) {
 	start(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -252,8 +252,8 @@ func transmit(t *testing.T, c slot.Conn, command []byte) apdu.Status {
 	return r.SW
 }
 
-// TestCloseResets: a PIN that was verified is not when the next one connects,
-// and a Watch takes neither for a change of cards.
+// TestCloseResets: after Close the PIN is not verified any more. Watch reports neither
+// Close nor Connect as another card.
 func TestCloseResets(t *testing.T) {
 	d := start(t)
 	remove := d.Insert(t, cards(t)["valid"])
@@ -288,7 +288,7 @@ func TestCloseResets(t *testing.T) {
 	next(slot.Empty)
 }
 
-// TestExclusive: another program is kept out until Close.
+// TestExclusive: another program cannot use the card until Close.
 func TestExclusive(t *testing.T) {
 	d := start(t)
 	d.Insert(t, cards(t)["valid"])

@@ -14,8 +14,7 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// TestLook feeds what pcscd tells, look after look, and compares what the slot
-// is said to hold.
+// TestLook feeds a sequence of pcscd's reader states and compares the slot's events.
 func TestLook(t *testing.T) {
 	const (
 		empty   = scard.StateEmpty
@@ -71,9 +70,9 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestLookAtReaderThatIsUnplugged: pcscd tells that the card is gone, and later
-// that the reader is. A card that was taken out is told from that, and so is the
-// card before.
+// TestLookAtReaderThatIsUnplugged: when a reader is unplugged, pcscd reports first that
+// the card is gone and later that the reader is. Watch distinguishes that from a card
+// that was removed.
 func TestLookAtReaderThatIsUnplugged(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -137,7 +136,7 @@ func TestUSBFile(t *testing.T) {
 	}
 }
 
-// TestSlowReceiver: what has passed is left out, a change of cards is not.
+// TestSlowReceiver: past states are left out, but not a change of cards.
 func TestSlowReceiver(t *testing.T) {
 	none := slot.Event{State: slot.NoReader, Err: errors.New("no service")}
 	empty := slot.Event{State: slot.Empty, Reader: "A"}

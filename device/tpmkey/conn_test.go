@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// chip answers commands with what it has ready, one after the other, the last
-// again and again.
+// chip answers commands with a list of responses, and repeats the last one.
 type chip struct {
 	answers  []string // hexadecimal
 	commands []string
@@ -29,7 +28,7 @@ func (c *chip) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Read gives a few bytes at a time, as a socket may.
+// Read returns a few bytes at a time, as a socket may.
 func (c *chip) Read(b []byte) (int, error) { return c.pending.Read(b[:min(len(b), 7)]) }
 func (c *chip) Close() error               { return nil }
 
@@ -41,8 +40,8 @@ const (
 	lockout  = "80010000000a00000921"
 )
 
-// TestPatience: a TPM that has other things to do is asked again, less and less
-// often, for some seconds.
+// TestPatience: a command to a busy TPM is repeated for some seconds, with growing
+// pauses.
 func TestPatience(t *testing.T) {
 	for name, c := range map[string]struct {
 		answers []string
@@ -66,7 +65,8 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// TestResponses: what is no response is an error, and a long one is read whole.
+// TestResponses: an invalid response is an error, and a long response is read
+// completely.
 func TestResponses(t *testing.T) {
 	long := "8001" + "00001000" + "00000000" + strings.Repeat("ab", 4086)
 	if got, err := (conn{&chip{answers: []string{long}}}).Send(nil); err != nil || len(got) != 4096 {

@@ -38,7 +38,7 @@ func create(t testing.TB, device string) []byte {
 	return file
 }
 
-// signs has the key sign something, and checks it.
+// signs has the key sign something and verifies the signature.
 func signs(k *Key, what string) error {
 	digest := sha256.Sum256([]byte(what))
 	signature, err := k.Sign(rand.Reader, digest[:], crypto.SHA256)
@@ -48,8 +48,8 @@ func signs(k *Key, what string) error {
 	return err
 }
 
-// TestSign: a key that was made signs, for many at once, and after the TPM was
-// without power.
+// TestSign: a created key signs, also concurrently and after the TPM was switched off
+// and on.
 func TestSign(t *testing.T) {
 	tpm := swtpm.Start(t)
 	k := open(t, create(t, tpm.Path), tpm.Path)
@@ -89,7 +89,8 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// TestLost: a TPM that is gone is an error that says so, until it is back.
+// TestLost: signing fails with a clear error while the TPM is unavailable, and works
+// again afterwards.
 func TestLost(t *testing.T) {
 	tpm := swtpm.Start(t)
 	k := open(t, create(t, tpm.Path), tpm.Path)
@@ -106,8 +107,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestForeign: the file is of no use with another TPM, nor with its own once
-// that was cleared.
+// TestForeign: a key file works neither with another TPM nor after its TPM was
+// cleared.
 func TestForeign(t *testing.T) {
 	tpm, other := swtpm.Start(t), swtpm.Start(t)
 	file := create(t, tpm.Path)
@@ -128,7 +129,8 @@ func TestForeign(t *testing.T) {
 	open(t, create(t, tpm.Path), tpm.Path)
 }
 
-// do sends a TPM a command of somebody else's. This one serves but one at a time.
+// do sends another program's command to the TPM. The software TPM serves one
+// connection at a time.
 func do(t *testing.T, tpm *swtpm.TPM, command func(conn) error) {
 	t.Helper()
 	c, err := dial(tpm.Path)
@@ -140,7 +142,7 @@ func do(t *testing.T, tpm *swtpm.TPM, command func(conn) error) {
 	}
 }
 
-// TestUnusable: what is in the way is said in words.
+// TestUnusable: the error says why the TPM cannot be used.
 func TestUnusable(t *testing.T) {
 	tpm := swtpm.Start(t)
 	file := filepath.Join(t.TempDir(), "tpm")
@@ -182,8 +184,8 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// BenchmarkSign compares the same key in a file and in a TPM. Here that is
-// software, without a chip's slowness: what is measured is what comes beside it.
+// BenchmarkSign compares the same key in a file and in a TPM. The TPM is software and
+// faster than a chip, so the benchmark measures only the overhead.
 func BenchmarkSign(b *testing.B) {
 	digest := sha256.Sum256(nil)
 	inFile, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

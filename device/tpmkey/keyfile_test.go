@@ -24,8 +24,7 @@ func golden(t testing.TB, name string) []byte {
 	return text
 }
 
-// TestGolden: files that were written by OpenSSL's provider and by this package
-// say what they say.
+// TestGolden reads files that OpenSSL's provider and this package wrote.
 func TestGolden(t *testing.T) {
 	for _, name := range []string{"openssl", "own"} {
 		text := golden(t, name+".pem")
@@ -58,7 +57,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// parts of a file, to make bad ones of.
+// parts are the fields of a key file, for invalid variants.
 type parts struct {
 	kind    asn1.ObjectIdentifier
 	options map[int]func(*cryptobyte.Builder)
@@ -103,7 +102,7 @@ func (p parts) file(t testing.TB) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: PEMType, Bytes: der})
 }
 
-// TestBadFiles: each has its reason, before a TPM is asked.
+// TestBadFiles: each invalid file has its own error, without access to a TPM.
 func TestBadFiles(t *testing.T) {
 	for _, c := range []struct {
 		want   string
@@ -179,8 +178,7 @@ func boolean(value bool) func(*cryptobyte.Builder) {
 	return func(b *cryptobyte.Builder) { b.AddASN1Boolean(value) }
 }
 
-// public puts a changed template, with a point that is not on the curve, into a
-// file.
+// public returns a file with a changed template and a point that is not on the curve.
 func public(change func(*tpm2.TPMTPublic)) func(p *parts) {
 	return func(p *parts) {
 		area := keyTemplate

@@ -14,8 +14,8 @@ import (
 	"smartkiosk/device/tpmkey/swtpm"
 )
 
-// openssl runs a command with the provider tpm2-openssl, and gives what it
-// printed.
+// openssl runs an openssl command with the provider tpm2-openssl and returns its
+// output.
 func openssl(t *testing.T, tpm *swtpm.TPM, command string, args ...string) []byte {
 	t.Helper()
 	args = append([]string{command, "-provider", "tpm2", "-provider", "default", "-propquery", "?provider=tpm2"}, args...)
@@ -30,7 +30,7 @@ func openssl(t *testing.T, tpm *swtpm.TPM, command string, args ...string) []byt
 	return out
 }
 
-// TestOpenSSL: OpenSSL signs with our key files, and we with its.
+// TestOpenSSL: OpenSSL signs with this package's key files and the other way round.
 func TestOpenSSL(t *testing.T) {
 	tpm := swtpm.Start(t)
 	ours, theirs := filepath.Join(t.TempDir(), "ours"), filepath.Join(t.TempDir(), "theirs")

@@ -15,9 +15,9 @@ import (
 	"smartkiosk/deploy/bench/powercut/cuts"
 )
 
-// golden is the beginning of a log that Linux 6.1 wrote, but for the number of
-// entries, and a flush that came later: a block that was written through, a
-// mark, 32 sectors, and the flush.
+// golden is the beginning of a log that Linux 6.1 wrote, with a smaller number of
+// entries and a flush that came later: a block that was written through, a mark, 32
+// sectors, and the flush.
 func golden(t *testing.T) []byte {
 	t.Helper()
 	var log []byte
@@ -98,7 +98,7 @@ func TestReadLogRefuses(t *testing.T) {
 	}
 }
 
-// TestReadLogEnd: the mark of log-writes itself ends the log.
+// TestReadLogEnd: log-writes' own mark ends the log.
 func TestReadLogEnd(t *testing.T) {
 	log := golden(t)
 	binary.LittleEndian.PutUint64(log[5120+24:], uint64(len(logEnd)))
@@ -164,7 +164,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestCutShortLog: a recording that lacks what was written is no disk.
+// TestCutShortLog: a recording whose data is missing is an error.
 func TestCutShortLog(t *testing.T) {
 	l := blockLog{log: strings.NewReader("short"), entries: []blockEntry{{length: sector, flags: flagFUA}}, safe: make([]byte, diskSize)}
 	err := l.cut(1, rand.New(rand.NewPCG(1, 2)), make([]byte, diskSize))

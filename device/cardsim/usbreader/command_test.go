@@ -11,7 +11,7 @@ import (
 
 const smartkortATR = "3B 9F 96 40 0A 80 31 E0 6B 04 20 05 02 10 55 55 55 55 55 55"
 
-// TestMessages holds a session with a card of T=0 to its bytes, both ways.
+// TestMessages compares a session with a T=0 card byte by byte.
 func TestMessages(t *testing.T) {
 	r := usbreader.New(usbreader.Config{Model: usbreader.Twin})
 	r.Insert(card(t, "valid"))
@@ -87,7 +87,7 @@ func TestPPS(t *testing.T) {
 	h.expect("FF109679", "6D00") // a command like any other
 }
 
-// TestProtocol: a card hears nothing of what is sent by the other protocol.
+// TestProtocol: a card ignores bytes of the other protocol.
 func TestProtocol(t *testing.T) {
 	r := usbreader.New(usbreader.Config{Model: usbreader.Twin})
 	r.Insert(card(t, "t1"))
@@ -113,7 +113,7 @@ func TestProtocol(t *testing.T) {
 	h.expect(block, answer)
 }
 
-// TestComingsAndGoings: cards come and go, and the host is told.
+// TestComingsAndGoings inserts and removes cards, and the host gets the events.
 func TestComingsAndGoings(t *testing.T) {
 	const present, gone = "\x50\x03", "\x50\x02"
 	r := usbreader.New(usbreader.Config{Model: usbreader.Twin})
@@ -172,7 +172,7 @@ func TestComingsAndGoings(t *testing.T) {
 	}
 }
 
-// TestPowerIsLost: a PIN that was verified is forgotten with the power.
+// TestPowerIsLost: switching off the power resets a verified PIN.
 func TestPowerIsLost(t *testing.T) {
 	const verify, question = "0020008308 3132333435363738", "00200083"
 	var r *usbreader.Reader

@@ -23,7 +23,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestPINBlock holds the ways to write a PIN to their bytes (CCID §6.1.11).
+// TestPINBlock compares the encodings of a PIN byte by byte (CCID §6.1.11).
 func TestPINBlock(t *testing.T) {
 	for name, c := range map[string]struct {
 		format, field, extra string
@@ -120,8 +120,8 @@ func FuzzServe(f *testing.F) {
 	})
 }
 
-// TestFreePort reads what vhci_hcd says of its ports: three, of which the first
-// is in use and the third is for SuperSpeed.
+// TestFreePort reads a status of vhci_hcd with three ports: the first is in use, and
+// the third is for SuperSpeed.
 func TestFreePort(t *testing.T) {
 	const heading = "hub port sta spd dev      sockfd local_busid\n"
 	const used = "hs  0000 006 002 00010001 000005 1-1\n"

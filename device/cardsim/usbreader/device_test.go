@@ -13,7 +13,7 @@ import (
 	"smartkiosk/device/cardsim/usbreader/usbip"
 )
 
-// TestDescriptors holds what makes say of themselves to its bytes.
+// TestDescriptors compares the descriptors of the makes byte by byte.
 func TestDescriptors(t *testing.T) {
 	const (
 		device = "12 01 0002 00 00 00 40"
@@ -92,8 +92,8 @@ func TestControl(t *testing.T) {
 	}
 }
 
-// TestEndpoints: what no endpoint takes is stalled, and so is everything before
-// there is a configuration.
+// TestEndpoints: the reader stalls a transfer to an unknown endpoint, and every
+// transfer before the host has chosen a configuration.
 func TestEndpoints(t *testing.T) {
 	h := plugIn(t, usbreader.New(usbreader.Config{Model: usbreader.Twin}))
 	stalls := func(name string, got reply) {
@@ -121,8 +121,9 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// TestTransfers: an answer that is longer than a request has room for goes on
-// in the next, or is cut with an error where the room is not whole packets.
+// TestTransfers: if an answer is longer than a request allows, the rest follows in
+// the next request. If the request does not allow a whole number of packets, the
+// answer is cut and the request fails.
 func TestTransfers(t *testing.T) {
 	r := usbreader.New(usbreader.Config{Model: usbreader.Twin})
 	r.Insert(card(t, "valid"))
@@ -151,7 +152,7 @@ func TestTransfers(t *testing.T) {
 	}
 }
 
-// TestUnlink: a request that is taken back is returned by that alone.
+// TestUnlink: a request that is unlinked gets no other result.
 func TestUnlink(t *testing.T) {
 	h := configured(t, usbreader.New(usbreader.Config{Model: usbreader.Twin}))
 	for _, endpoint := range []uint32{answersIn, eventsIn} {
@@ -192,7 +193,7 @@ func TestServeEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, second := serve(t.Context())
-	if err := <-second; err == nil || err.Error() != "cannot serve reader: it is plugged in already" {
+	if err := <-second; err == nil || err.Error() != "cannot serve reader: the reader is plugged in already" {
 		t.Errorf("plugged in twice: %v", err)
 	}
 	cancel()
@@ -225,7 +226,7 @@ func TestServeEnds(t *testing.T) {
 	}
 }
 
-// TestQueues: a host that asks without end does not fill the memory.
+// TestQueues: a host that sends requests without end does not fill the memory.
 func TestQueues(t *testing.T) {
 	for name, flood := range map[string]func(*host){
 		"requests": func(h *host) { h.in(answersIn, 64) },
@@ -243,7 +244,7 @@ func TestQueues(t *testing.T) {
 				words = map[int]uint32{0: 1, 0x10: commandsOut, 0x18: uint32(len(data))}
 			}
 			h.post(words, nil, data, 0)
-			if err := <-h.done; err == nil || !strings.Contains(err.Error(), "more and more") {
+			if err := <-h.done; err == nil || !strings.Contains(err.Error(), "too many requests") {
 				t.Errorf("after %d requests: %v", sequence, err)
 			}
 		})

@@ -12,7 +12,7 @@ import (
 	"smartkiosk/device/cardsim/usbreader/usbip"
 )
 
-// at strikes with a fault at one instruction, every time.
+// at returns a Strike function with a fault at each command of one instruction.
 func at(ins byte, f usbreader.Fault) func(usbreader.Command) usbreader.Fault {
 	return func(c usbreader.Command) usbreader.Fault {
 		if c.INS == ins {
@@ -27,7 +27,7 @@ const (
 	insSign   = 0x2A
 )
 
-// TestStruckCommands: each command is told of, once, by its number.
+// TestStruckCommands: Strike is called once for each command, with its number.
 func TestStruckCommands(t *testing.T) {
 	for _, c := range []struct {
 		card, pin string
@@ -64,7 +64,7 @@ func TestStruckCommands(t *testing.T) {
 	}
 }
 
-// TestFaults has each strike while a PIN is verified.
+// TestFaults injects each fault during VERIFY.
 func TestFaults(t *testing.T) {
 	for _, c := range []struct {
 		card, pin string
@@ -115,8 +115,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestStall: a reader that hangs takes messages and answers none, until it is
-// plugged in anew.
+// TestStall: a stalled reader accepts messages and answers none until it is plugged
+// in again.
 func TestStall(t *testing.T) {
 	inserted := card(t, "valid")
 	synctest.Test(t, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestStall(t *testing.T) {
 	})
 }
 
-// TestUnplugFault: the reader goes, and with it everything that waits.
+// TestUnplugFault: an unplugged reader ends everything that waits for it.
 func TestUnplugFault(t *testing.T) {
 	r := usbreader.New(usbreader.Config{Model: usbreader.Twin, Strike: at(insVerify, usbreader.Unplug)})
 	r.Insert(card(t, "valid"))
@@ -160,7 +160,7 @@ func TestUnplugFault(t *testing.T) {
 	}
 }
 
-// TestAbort: the two halves in either order end what is under way.
+// TestAbort: the two halves of an abort, in either order, end the running command.
 func TestAbort(t *testing.T) {
 	for name, halves := range map[string][2]func(h *host){
 		"control first": {

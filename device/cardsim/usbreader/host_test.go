@@ -33,8 +33,7 @@ const (
 	eventsIn    = 3
 )
 
-// host is the USB host that a reader is plugged into: it speaks USB/IP by bytes
-// of its own, and CCID.
+// host is the USB host of a reader. It has its own encoding of USB/IP and CCID.
 type host struct {
 	t    testing.TB
 	conn net.Conn
@@ -47,20 +46,20 @@ type host struct {
 	waits    int  // extensions of the waiting time that the reader asked for
 }
 
-// request is one that was not returned yet.
+// request is a request without a result yet.
 type request struct {
 	room int // bytes for what comes in
 	end  chan reply
 }
 
-// reply is the end of a request.
+// reply is the result of a request.
 type reply struct {
 	status int32
 	length int
 	data   []byte
 }
 
-// plugIn plugs a reader in until the test ends, or unplug.
+// plugIn plugs in a reader until the test or unplug ends it.
 func plugIn(t testing.TB, r *usbreader.Reader) *host {
 	ours, theirs := net.Pipe()
 	h := &host{t: t, conn: ours, done: make(chan error, 1), pending: map[uint32]request{}}
@@ -79,7 +78,7 @@ func plugIn(t testing.TB, r *usbreader.Reader) *host {
 	return h
 }
 
-// configured is a reader as the host has it after enumeration.
+// configured returns a reader after the host has enumerated it.
 func configured(t testing.TB, r *usbreader.Reader) *host {
 	h := plugIn(t, r)
 	if got := h.control("00 09 0100 0000 0000"); got.status != 0 {
@@ -88,7 +87,7 @@ func configured(t testing.TB, r *usbreader.Reader) *host {
 	return h
 }
 
-// receive hands replies to whoever waits for them.
+// receive passes replies to the callers that wait for them.
 func (h *host) receive() {
 	for {
 		var b [48]byte
@@ -115,8 +114,8 @@ func (h *host) receive() {
 	}
 }
 
-// post sends a request off: the words of its header, by their places, and what
-// follows. room is that for what comes in.
+// post sends a request: the words of its header by their offsets, and the data. room
+// is the number of bytes that the host accepts.
 func (h *host) post(words map[int]uint32, setup, data []byte, room int) (sequence uint32, end <-chan reply) {
 	h.t.Helper()
 	q := request{room: room, end: make(chan reply, 1)}
@@ -138,7 +137,7 @@ func (h *host) post(words map[int]uint32, setup, data []byte, room int) (sequenc
 	return sequence, q.end
 }
 
-// in asks for a transfer from the device.
+// in requests a transfer from the device.
 func (h *host) in(endpoint uint32, room int) (sequence uint32, end <-chan reply) {
 	h.t.Helper()
 	return h.post(map[int]uint32{0: 1, 0x0C: 1, 0x10: endpoint, 0x18: uint32(room)}, nil, nil, room)
@@ -151,15 +150,15 @@ func (h *host) out(endpoint uint32, data []byte) reply {
 	return <-end
 }
 
-// unlink takes a request back and gives the end of that.
+// unlink unlinks a request and returns the result.
 func (h *host) unlink(target uint32) reply {
 	h.t.Helper()
 	_, end := h.post(map[int]uint32{0: 2, 0x14: target}, nil, nil, 0)
 	return <-end
 }
 
-// control is a control request: its setup, in hex, whose last two bytes say
-// how much comes in.
+// control sends a control request. setup is in hex; its last two bytes are the
+// length of the answer.
 func (h *host) control(setup string) reply {
 	h.t.Helper()
 	b := unhex(h.t, setup)
@@ -169,7 +168,7 @@ func (h *host) control(setup string) reply {
 	return <-end
 }
 
-// answer takes the next answer.
+// answer returns the next answer.
 func (h *host) answer() []byte {
 	h.t.Helper()
 	_, end := h.in(answersIn, 512)
@@ -192,8 +191,8 @@ func (h *host) send(kind byte, specific string, data []byte) {
 	}
 }
 
-// ask sends a command and gives its answer without what only repeats: status,
-// bError, the last byte of the header, data.
+// ask sends a command and returns the relevant parts of the answer: status, bError,
+// the last byte of the header, data.
 func (h *host) ask(kind byte, specific string, data []byte) (status, code, last byte, answer []byte) {
 	h.t.Helper()
 	h.send(kind, specific, data)
@@ -208,7 +207,7 @@ func (h *host) ask(kind byte, specific string, data []byte) (status, code, last 
 	return b[7], b[8], b[9], b[10:]
 }
 
-// powerOn gives the answer to reset.
+// powerOn returns the answer to reset.
 func (h *host) powerOn() []byte {
 	h.t.Helper()
 	status, code, _, atr := h.ask(0x62, "01 0000", nil)
@@ -218,8 +217,8 @@ func (h *host) powerOn() []byte {
 	return atr
 }
 
-// transfer has a TPDU or block transferred and gives what came back; nil and
-// bError where nothing did.
+// transfer sends a TPDU or block and returns the answer. Without an answer it returns
+// nil and bError.
 func (h *host) transfer(b []byte) (answer []byte, code byte) {
 	h.t.Helper()
 	status, code, _, answer := h.ask(0x6F, "00 0000", b)
@@ -229,7 +228,7 @@ func (h *host) transfer(b []byte) (answer []byte, code byte) {
 	return answer, 0
 }
 
-// expect has a TPDU or block, in hex, transferred and holds the answer to want.
+// expect sends a TPDU or block, in hex, and compares the answer with want.
 func (h *host) expect(b, want string) {
 	h.t.Helper()
 	if got, code := h.transfer(unhex(h.t, b)); !bytes.Equal(got, unhex(h.t, want)) {
@@ -244,7 +243,7 @@ func (h *host) event() []byte {
 	return (<-end).data
 }
 
-// unplug pulls the reader out, at the host's end.
+// unplug unplugs the reader at the host's end.
 func (h *host) unplug() {
 	h.t.Helper()
 	h.conn.Close()
@@ -255,7 +254,7 @@ func (h *host) unplug() {
 
 var pki = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(time.Now()) })
 
-// card gives a new card: one of testpki's by name, or of another kind.
+// card returns a new card: a card of testpki by name, or of another kind.
 func card(t testing.TB, name string) *cardsim.Card {
 	t.Helper()
 	p, err := pki()

@@ -19,8 +19,8 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// line is the driver's end of the way to a card, as libccid has it: TPDUs for
-// T=0, blocks for T=1. It implements slot.Conn.
+// line is the driver's end of the line to a card, like libccid: TPDUs for T=0, blocks
+// for T=1. It implements slot.Conn.
 type line struct {
 	*host
 	atr    []byte
@@ -33,7 +33,7 @@ type line struct {
 
 var _ slot.Conn = (*line)(nil)
 
-// open powers a card up and negotiates, as the host's part is.
+// open powers up a card and negotiates protocol and parameters like a host.
 func (h *host) open(ifsd byte) *line {
 	h.t.Helper()
 	l := &line{host: h, atr: h.powerOn(), ifsd: ifsd}
@@ -91,8 +91,8 @@ func (l *line) chain(command []byte) (response []byte, err error) {
 	return nil, err
 }
 
-// exchange sends one block and gives the answer, asking again for one that came
-// damaged and granting time.
+// exchange sends a block and returns the answer. It asks for a repetition of a
+// damaged block and grants more time.
 func (l *line) exchange(b t1.Block) (t1.Block, error) {
 	for {
 		got, code := l.transfer(b.Bytes())

@@ -24,7 +24,7 @@ func says(err error) usbreader.Keypad {
 	return func(context.Context) ([]byte, error) { return nil, err }
 }
 
-// TestSecure: what the holder does, and what the host hears of it.
+// TestSecure: what the holder does at the keys, and what the host gets.
 func TestSecure(t *testing.T) {
 	for name, c := range map[string]struct {
 		keypad usbreader.Keypad
@@ -67,7 +67,7 @@ func TestSecure(t *testing.T) {
 	}
 }
 
-// TestSecureWipes: the reader leaves no digits in what it was given.
+// TestSecureWipes: the reader wipes the digits in its buffers.
 func TestSecureWipes(t *testing.T) {
 	digits := []byte("1234")
 	r := usbreader.New(usbreader.Config{Model: usbreader.SPR532, Keypad: func(context.Context) ([]byte, error) { return digits, nil }})
@@ -93,8 +93,8 @@ func TestSecureT1(t *testing.T) {
 	}
 }
 
-// TestSecurePulled: the host hears at once that the card is gone, and the
-// Keypad that it may stop.
+// TestSecurePulled: when the card is removed, the host gets an answer at once and the
+// Keypad's context ends.
 func TestSecurePulled(t *testing.T) {
 	asked := make(chan struct{})
 	r := usbreader.New(usbreader.Config{Model: usbreader.SPR532, Keypad: func(ctx context.Context) ([]byte, error) {
@@ -113,7 +113,7 @@ func TestSecurePulled(t *testing.T) {
 	}
 }
 
-// TestSecureRefuses names the place of what is wrong.
+// TestSecureRefuses: the answer names the offset of the wrong field.
 func TestSecureRefuses(t *testing.T) {
 	asked := false
 	r := usbreader.New(usbreader.Config{Model: usbreader.SPR532, Keypad: func(context.Context) ([]byte, error) {

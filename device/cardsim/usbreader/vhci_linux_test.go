@@ -30,8 +30,8 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// patience is longer than anything takes that succeeds, and than libccid waits
-// for a reader that hangs.
+// patience is longer than everything that succeeds, and longer than libccid waits for
+// a stalled reader.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
@@ -75,7 +75,7 @@ func startPCSC() error {
 	}
 }
 
-// lockedBuffer is what a program says.
+// lockedBuffer collects a program's output.
 type lockedBuffer struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
@@ -92,7 +92,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// take gives what was said since it was last taken.
+// take returns the output since the last call.
 func (b *lockedBuffer) take() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -100,7 +100,7 @@ func (b *lockedBuffer) take() string {
 	return b.text.String()
 }
 
-// bench is a reader that is plugged in, and what kioskd sees of it.
+// bench is an attached reader and the slot that kioskd uses.
 type bench struct {
 	t      *testing.T
 	usb    *usbreader.Reader
@@ -137,7 +137,7 @@ func (b *bench) plug() {
 	}
 }
 
-// await takes events until one is of the state.
+// await reads events until one has the state.
 func (b *bench) await(want slot.State) slot.Event {
 	b.t.Helper()
 	limit := time.After(patience)
@@ -191,14 +191,14 @@ func TestVHCIListed(t *testing.T) {
 	}
 }
 
-// models has a test run at each make.
+// models runs a test with each make.
 func models(t *testing.T, test func(*testing.T, usbreader.Model)) {
 	for name, model := range map[string]usbreader.Model{"Twin": usbreader.Twin, "SPR532": usbreader.SPR532} {
 		t.Run(name, func(t *testing.T) { test(t, model) })
 	}
 }
 
-// TestVHCICards has each kind of card come and go.
+// TestVHCICards inserts and removes each kind of card.
 func TestVHCICards(t *testing.T) {
 	models(t, func(t *testing.T, model usbreader.Model) {
 		b := newBench(t, usbreader.Config{Model: model})
@@ -221,8 +221,8 @@ func TestVHCICards(t *testing.T) {
 	})
 }
 
-// TestVHCISwapped has another card in the place of one that is in use, without the
-// slot ever seen empty.
+// TestVHCISwapped replaces a card that is in use by another one without an empty slot
+// in between.
 func TestVHCISwapped(t *testing.T) {
 	b := newBench(t, usbreader.Config{Model: usbreader.Twin})
 	b.usb.Insert(card(t, "valid"))
@@ -254,13 +254,13 @@ func TestVHCISigns(t *testing.T) {
 	})
 }
 
-// pins are a card of each protocol.
+// pins has a card of each protocol.
 var pins = []struct{ card, pin, wrong string }{
 	{"valid", testpki.PIN, "4321"}, // T=0
 	{"t1", testpki.LongPIN, "654321"},
 }
 
-// TestVHCIPulled pulls a card at each of its commands.
+// TestVHCIPulled removes a card at each of its commands.
 func TestVHCIPulled(t *testing.T) {
 	for _, c := range pins {
 		t.Run(c.card, func(t *testing.T) {
@@ -302,7 +302,7 @@ func TestVHCIUnplugged(t *testing.T) {
 	t.Logf("plugged in again with a card in it: seen after %v", time.Since(start))
 }
 
-// TestVHCILine: what a card and its line do wrong, and the driver rights.
+// TestVHCILine: faults of a card and its line that the driver corrects.
 func TestVHCILine(t *testing.T) {
 	for _, c := range []struct {
 		name, card, pin string
@@ -393,7 +393,7 @@ func TestVHCIPINPad(t *testing.T) {
 	}
 }
 
-// authentication gives the certificate that a card authenticates its holder by.
+// authentication returns a card's authentication certificate.
 func authentication(t *testing.T, k *smartkort.Card) smartkort.Certificate {
 	t.Helper()
 	all, err := k.Certificates(t.Context())

@@ -9,11 +9,10 @@ import (
 	"smartkiosk/store"
 )
 
-// newBox is an outbox of 5 records, made new, which are not sealed; nothing is
-// kept for its consumer.
+// newBox is a new outbox of 5 unsealed records. Its consumer is not required.
 const newBox = 11
 
-// written makes newBox in a folder, and says what was promised.
+// written creates newBox in a folder and returns the promises.
 func written(t *testing.T) (folder string, p *promise) {
 	t.Helper()
 	folder = t.TempDir()
@@ -37,7 +36,7 @@ func written(t *testing.T) (folder string, p *promise) {
 	return folder, &promise{old: -1, there: true, appended: 5, tried: 5, parked: map[uint64]bool{}, records: true, kept: 6, keeping: 6}
 }
 
-// TestCheckNotices: each promise that can be broken.
+// TestCheckNotices breaks each promise.
 func TestCheckNotices(t *testing.T) {
 	reopened := func(f func(*store.Store) error) func(string) error {
 		return func(path string) error {
@@ -138,14 +137,15 @@ func TestCheckNotices(t *testing.T) {
 	}
 }
 
-// TestMayDelete: what may be deleted when all through 100 was acknowledged.
+// TestMayDelete: the newest deletable record when the records through 100 are
+// acknowledged.
 func TestMayDelete(t *testing.T) {
 	for _, test := range []struct {
 		box      int
 		advanced uint64
 		want     uint64
 	}{
-		{box: 3, want: 100},               // keeps nothing, needs nobody
+		{box: 3, want: 100},               // keeps nothing, requires no consumer
 		{box: 2, want: 80},                // keeps 20
 		{box: 9, advanced: 30, want: 30},  // needs its consumer
 		{box: 1, advanced: 30, want: 20},  // both

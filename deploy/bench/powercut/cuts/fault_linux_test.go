@@ -15,7 +15,7 @@ import (
 	"smartkiosk/store"
 )
 
-// faultyWork is done by processes of their own, on a disk that fails.
+// faultyWork runs in a separate process, on a disk that fails.
 var faultyWork = map[string]func(folder string) error{
 	"refused write":     refusedCommits(Fault{Access: Write, Errno: syscall.EIO}),
 	"refused sync":      refusedCommits(Fault{Access: Sync, Errno: syscall.EIO}),
@@ -24,11 +24,11 @@ var faultyWork = map[string]func(folder string) error{
 	"unreadable":        unreadable,
 }
 
-// faultyBox is the outbox's number: of one whose records are not sealed.
+// faultyBox is the number of an outbox with unsealed records.
 const faultyBox = 4
 
-// refusedCommits appends while the disk refuses something: all of it, and
-// after it has let some of it be. Each record that is appended is promised.
+// refusedCommits appends while the disk refuses an access, at once and after some
+// accesses have succeeded. Each record that Append confirms must be kept.
 func refusedCommits(faults ...Fault) func(folder string) error {
 	return func(folder string) error {
 		marks, err := OpenMarks(folder)
@@ -87,10 +87,9 @@ func refusedCommits(faults ...Fault) func(folder string) error {
 	}
 }
 
-// TestRefusedCommits: while the disk does not take commits Append fails and
-// spends no number; then all goes on by itself. Nothing that was promised is
-// lost by a cut at any moment, though the kernel remembers what the disk does
-// not have.
+// TestRefusedCommits: while the disk refuses commits, Append fails and uses no number.
+// Afterwards it works again. A cut at any moment loses no confirmed record, although
+// the page cache holds data that the disk does not have.
 func TestRefusedCommits(t *testing.T) {
 	for _, name := range []string{"write", "sync", "full", "read-only"} {
 		log := record(t, "refused "+name, 0)
@@ -111,7 +110,7 @@ func TestRefusedCommits(t *testing.T) {
 	}
 }
 
-// unreadable has a page of a record become unreadable under an open outbox.
+// unreadable makes a record's page unreadable while the outbox is open.
 func unreadable(folder string) error {
 	path := boxPath(folder, faultyBox)
 	s, err := store.Open(path, options(faultyBox))
@@ -145,9 +144,9 @@ func unreadable(folder string) error {
 		return err
 	}
 
-	// The page stays what it is, and the outbox does without it.
+	// The page stays unreadable, and the outbox works without it.
 	if _, err := store.Open(path, options(faultyBox)); !errors.Is(err, store.ErrDamaged) || !errors.Is(err, syscall.EIO) {
-		return fmt.Errorf("opened anew: %v", err)
+		return fmt.Errorf("opened again: %v", err)
 	}
 	lost := []byte("lost")
 	salvaged, err := store.Salvage(path, time.Unix(0, 0), 0, func(uint64, store.Range, []byte) (record, link []byte, err error) {
@@ -167,6 +166,6 @@ func unreadable(folder string) error {
 	return err
 }
 
-// TestUnreadablePage: the process lives, uses the outbox no more, and when it
-// is opened anew what was on the page is lost, and nothing else.
+// TestUnreadablePage: the process survives and refuses to use the outbox. When the
+// outbox is opened again, only the records on the page are lost.
 func TestUnreadablePage(t *testing.T) { record(t, "unreadable", 0) }

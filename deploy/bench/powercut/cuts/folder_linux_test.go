@@ -22,7 +22,7 @@ var (
 
 const cutsInTest = 50
 
-// The environment makes the test binary the writer.
+// An environment variable makes the test binary the writer.
 const (
 	writerName = "SMARTKIOSK_POWERCUT_WRITER" // "sync", "no sync" or one of faultyWork
 	folderName = "SMARTKIOSK_POWERCUT_FOLDER"
@@ -81,7 +81,7 @@ func beWriter() error {
 
 func openKeys(seed uint64, path string) (Keys, error) { return sealtest.Open(seed, path) }
 
-// record has a writer work on a Folder, until the end.
+// record runs a writer on a Folder.
 func record(t *testing.T, manner string, seed uint64) *Log {
 	t.Helper()
 	folder := t.TempDir()
@@ -92,7 +92,7 @@ func record(t *testing.T, manner string, seed uint64) *Log {
 	return log
 }
 
-// runWriter runs a writer to its end.
+// runWriter runs a writer until it ends.
 func runWriter(folder, manner string, seed uint64) error {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), writerName+"="+manner, folderName+"="+folder, fmt.Sprintf("%s=%d", seedName, seed))
@@ -109,8 +109,8 @@ func oldOutboxes(t *testing.T) []Old {
 	return old
 }
 
-// TestPowerCut cuts the power of an outbox's writer. What fails is kept, and
-// can be replayed.
+// TestPowerCut cuts the power of an outbox's writer. It keeps the log of a failure for
+// a replay.
 func TestPowerCut(t *testing.T) {
 	seed := *seedFlag
 	if seed == 0 {
@@ -145,7 +145,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// TestControl: the same writer without sync must be caught.
+// TestControl: cuts must break promises of the same writer without sync.
 func TestControl(t *testing.T) {
 	seed := rand.Uint64()
 	log := record(t, "no sync", seed)
@@ -159,7 +159,7 @@ func TestControl(t *testing.T) {
 	}
 }
 
-// TestNothingPromised: a disk on which nothing worked is no success.
+// TestNothingPromised: Try fails on a disk on which nothing works.
 func TestNothingPromised(t *testing.T) {
 	log := &Log{}
 	log.add(operation{Mark: &Mark{Box: 1, Point: Create}})

@@ -14,7 +14,7 @@ import (
 // keys, and two that are sealed to the second.
 const sealedBox = 8
 
-// TestCheckKeysNotices: each promise about keys that can be broken.
+// TestCheckKeysNotices breaks each promise about keys.
 func TestCheckKeysNotices(t *testing.T) {
 	path := func(folder, file string) string { return boxPath(folder, sealedBox) + file }
 	var firstHub, firstFollowed []byte

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// outcomes makes a cut at the end of a log, often, and counts how the folder
-// looked: its names and what is in them.
+// outcomes makes many cuts at the end of a log and counts the resulting folders, by
+// their names and content.
 func outcomes(t *testing.T, operations ...operation) map[string]int {
 	t.Helper()
 	log := &Log{operations: operations}
@@ -98,7 +98,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestTear: a torn write keeps some sectors whole, where the disk has them.
+// TestTear: a torn write keeps some complete sectors.
 func TestTear(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	kept := map[int]int{} // how many of its 3 sectors
@@ -148,8 +148,8 @@ func TestMoments(t *testing.T) {
 	}
 }
 
-// TestReport: what several recordings show is counted together, and a point at
-// which the power was not cut is seen.
+// TestReport adds the reports of several recordings and lists the points at which the
+// power was not cut.
 func TestReport(t *testing.T) {
 	var total Report
 	for i, p := range points[1:] {

@@ -109,7 +109,7 @@ func TestInformationField(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is taken for a block is one when it is written again.
+// FuzzParse: encoding a decoded block returns the same bytes.
 func FuzzParse(f *testing.F) {
 	for _, c := range blocks {
 		f.Add(unhex(f, c.bytes))

@@ -8,8 +8,8 @@ import (
 	"smartkiosk/device/cardsim/usbreader/t1"
 )
 
-// talk holds a card to a dialogue: what the reader sends, then what the card
-// answers, "-" for nothing.
+// talk compares a card's answers with a dialogue: a block of the reader, then the
+// card's answer, "-" for no answer.
 func talk(t *testing.T, c *t1.Card, lines ...string) {
 	t.Helper()
 	for i := 0; i < len(lines); i += 2 {
@@ -139,12 +139,12 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// TestMute: a card that gives no answer gives no block.
+// TestMute: a mute card sends no block.
 func TestMute(t *testing.T) {
 	talk(t, t1.NewCard(254, func([]byte) []byte { return nil }), "00 00 01 AA AB", "-", "00 80 00 80", "-")
 }
 
-// TestEndlessCommand: a chain longer than any command is not gathered.
+// TestEndlessCommand: the card does not buffer a chain longer than any command.
 func TestEndlessCommand(t *testing.T) {
 	card, _ := echo(254)
 	piece := func(n int) []byte {
