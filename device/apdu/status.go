@@ -20,6 +20,7 @@ const (
 	ConditionsNotSatisfied Status = 0x6985
 	CommandNotAllowed      Status = 0x6986
 	WrongData              Status = 0x6A80
+	FunctionUnsupported    Status = 0x6A81
 	FileNotFound           Status = 0x6A82
 	RecordNotFound         Status = 0x6A83
 	WrongP1P2              Status = 0x6A86
@@ -44,6 +45,7 @@ var statusTexts = map[Status]string{
 	ConditionsNotSatisfied: "conditions of use not satisfied",
 	CommandNotAllowed:      "command not allowed",
 	WrongData:              "wrong data",
+	FunctionUnsupported:    "function not supported",
 	FileNotFound:           "file or application not found",
 	RecordNotFound:         "record not found",
 	WrongP1P2:              "wrong P1 or P2",

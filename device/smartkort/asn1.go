@@ -49,6 +49,16 @@ func (f *fields) optional(tag uint32) (value []byte, ok bool) {
 	return o.Value, true
 }
 
+// skip passes over the next element, whatever its tag.
+func (f *fields) skip() {
+	if f.err != nil || len(f.rest) == 0 {
+		return
+	}
+	if _, rest, err := tlv.Next(f.rest); err == nil {
+		f.rest = rest
+	}
+}
+
 // required reads the next element, which must have this tag.
 func (f *fields) required(tag uint32) []byte {
 	value, ok := f.optional(tag)

@@ -60,14 +60,16 @@ type Card struct {
 	profile  *Profile
 	cache    *Cache
 
-	app      application
-	at       place  // the DF that is selected on the card
-	mode     int    // index into selectModes
-	stepwise bool   // the card cannot select a whole path, only file by file
-	byName   bool   // the card cannot select the application by its path
-	class    []byte // the class in which the card accepted VERIFY, once known
-	odf      odf
-	layout   *layout // remembered layout of cards like this one; nil when unknown or contradicted
+	app       application
+	at        place  // the DF that is selected on the card
+	mode      int    // index into selectModes
+	modeWorks bool   // the card has processed a SELECT in this mode
+	block     int    // the most bytes that the card returns at a time, 0 when unknown
+	stepwise  bool   // the card cannot select a whole path, only file by file
+	byName    bool   // the card cannot select the application by its path
+	class     []byte // the class in which the card accepted VERIFY, once known
+	odf       odf
+	layout    *layout // remembered layout of cards like this one; nil when unknown or contradicted
 
 	token    TokenInfo
 	tokenRaw []byte
@@ -83,6 +85,9 @@ type Card struct {
 	pinsRead     bool
 	certificates []certificateObject
 	certsRead    bool
+
+	pinProblem error   // why a PIN of the directory cannot be used, nil when all can
+	problems   []error // what was skipped, for the technician
 
 	uses map[string]int // signatures since the PIN was verified, by the PIN's ID
 }
@@ -116,6 +121,25 @@ func (c *Card) Close() error {
 	}
 	return c.channel.Close()
 }
+
+// note records a part of the card's description that was skipped because it is
+// invalid.
+func (c *Card) note(what string, err error) {
+	err = fmt.Errorf("%s: %w", what, err)
+	for _, other := range c.problems {
+		if other.Error() == err.Error() {
+			return
+		}
+	}
+	if len(c.problems) < maxObjects {
+		c.problems = append(c.problems, err)
+	}
+}
+
+// skippable reports whether a part of the card's description can be skipped
+// after err: the card refused it or it is invalid. Transport errors are not
+// skippable.
+func skippable(err error) bool { return isStatus(err) || errors.Is(err, ErrMalformed) }
 
 // command sends one command and returns the card's response.
 func (c *Card) command(ctx context.Context, cmd apdu.Command) (apdu.Response, error) {

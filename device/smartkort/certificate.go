@@ -109,8 +109,12 @@ func (c *Card) certificatesByDirectory(ctx context.Context, want func(Key) bool)
 	})
 }
 
+// readCertificates reads the certificates that want selects. It skips one that
+// cannot be read and notes it. If none can be read, it returns the error of the
+// first.
 func (c *Card) readCertificates(ctx context.Context, objects []certificateObject, want func(certificateObject) (Key, bool)) ([]Certificate, error) {
 	var certs []Certificate
+	var problem error
 	for _, o := range objects {
 		key, ok := want(o)
 		if !ok {
@@ -122,10 +126,21 @@ func (c *Card) readCertificates(ctx context.Context, objects []certificateObject
 		der, err := o.direct, error(nil)
 		if der == nil {
 			if der, err = c.readObject(ctx, o.path); err != nil {
-				return nil, fmt.Errorf("cannot read certificate %X: %w", o.id, err)
+				err = fmt.Errorf("cannot read certificate %X: %w", o.id, err)
+				if !skippable(err) || len(c.memory) > 0 {
+					return nil, err
+				}
+				c.note("certificate directory", err)
+				if problem == nil {
+					problem = err
+				}
+				continue
 			}
 		}
 		certs = append(certs, Certificate{ID: o.id, Label: o.label, DER: der, Key: key})
+	}
+	if len(certs) == 0 {
+		return nil, problem
 	}
 	return certs, nil
 }
@@ -154,18 +169,17 @@ func (c *Card) certificateObjects(ctx context.Context) ([]certificateObject, err
 
 func (c *Card) readCertificateObjects(ctx context.Context, paths []Path) ([]certificateObject, error) {
 	var objects []certificateObject
-	err := c.readObjects(ctx, paths, func(o tlv.Object) error {
+	_, err := c.readObjects(ctx, "certificate", paths, func(o tlv.Object) error {
 		if o.Tag != tagSequence { // not X.509: PGP, WTLS, …
 			return nil
 		}
 		object, err := decodeCertificate(o)
-		objects = append(objects, object)
+		if err == nil {
+			objects = append(objects, object)
+		}
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot read certificate directory: %w", err)
-	}
-	return objects, nil
+	return objects, err
 }
 
 // decodeCertificate decodes an X.509 CertificateType: CommonObjectAttributes,

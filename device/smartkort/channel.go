@@ -41,6 +41,8 @@ type channel struct {
 	extended bool // the card accepts extended length; otherwise long commands are chained
 	sent     int  // APDUs sent so far
 	due      int  // bytes that GET RESPONSE may still return for the current command
+
+	corrected int // the length in 6Cxx that answered the current command, 0 for none
 }
 
 func newChannel(conn slot.Conn, p *Profile) *channel {
@@ -69,7 +71,10 @@ func (l *channel) exchange(ctx context.Context, cmd apdu.Command) (apdu.Response
 	if l.extended {
 		exchange = apdu.Exchange
 	}
-	l.due = max(cmd.Le, maxUnasked)
+	l.due, l.corrected = max(cmd.Le, maxUnasked), 0
+	if cmd.INS == insReadBinary { // some cards return the whole rest of a file
+		l.due = maxFile
+	}
 	r, err := exchange(ctx, l, cmd)
 	if err == nil && (r.SW == apdu.SecureMessagingMissing || r.SW == apdu.SecureMessagingWrong) {
 		return r, fmt.Errorf("%w: %v", ErrSecureMessaging, r.SW)
@@ -101,6 +106,9 @@ func (l *channel) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 	timed, stop := context.WithTimeoutCause(ctx, maxAnswer, ErrTimeout)
 	defer stop()
 	response, err := l.Conn.Transmit(timed, command)
+	if n := len(response); err == nil && n == 2 && response[0] == 0x6C && l.corrected == 0 {
+		l.corrected, _ = (apdu.Status(0x6C00) | apdu.Status(response[1])).RightLe()
+	}
 	if len(command) > 1 && command[1] == insGetResponse {
 		if l.due -= len(response) - 2; l.due < 0 {
 			return nil, fmt.Errorf("%w: response is longer than requested", apdu.ErrEndless)

@@ -43,9 +43,9 @@ const (
 )
 
 func TestDecodeODF(t *testing.T) {
-	got, err := decodeODF(unhex(t, goldenODF))
+	got, skipped, err := decodeODF(unhex(t, goldenODF))
 	at := func(id byte) []Path { return []Path{{File: []byte{0x3F, 0x00, 0x50, 0x15, 0x44, id}}} }
-	if want := (odf{privateKeys: at(2), certificates: at(3), authorities: at(4), authObjects: at(1)}); err != nil || !reflect.DeepEqual(got, want) {
+	if want := (odf{privateKeys: at(2), certificates: at(3), authorities: at(4), authObjects: at(1)}); err != nil || skipped != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -139,7 +139,7 @@ func TestBadObjects(t *testing.T) {
 		return each(b, func(o tlv.Object) error { _, err := decodeCertificate(o); return err })
 	}
 	pin := func(b []byte) error { return each(b, func(o tlv.Object) error { _, err := decodePIN(o); return err }) }
-	directory := func(b []byte) error { _, err := decodeODF(b); return err }
+	directory := func(b []byte) error { _, _, err := decodeODF(b); return err }
 	token := func(b []byte) error { _, err := decodeTokenInfo(b); return err }
 	for _, c := range []struct {
 		name, in, want string
@@ -151,9 +151,7 @@ func TestBadObjects(t *testing.T) {
 		{"directory entry cut", "A00A3008 0406", "truncated", directory},
 		{"path of a negative offset", "A0093007 04024402 0201FF", "offset -1", directory},
 		{"path whose offset has 5 bytes", "A00D300B 04024402 02050000000001", "integer of 5 bytes", directory},
-		{"card information that is none", "0401AA", "tag 30", token},
-		{"card information without a version", "30020C00", "number 0 under tag 02", token},
-		{"card information without flags", "3003020100", "tag 03", token},
+		{"card information of another type", "0401AA", "tag 30", token},
 		{"algorithm without operations", "3012020100030100A20A30080201010201010500", "tag 03", token},
 		{"key without attributes", "3002 3000", "tag 30", key},
 		{"key without an id", "3004 3000 3000", "tag 04", key},
@@ -162,7 +160,6 @@ func TestBadObjects(t *testing.T) {
 		{"certificate without a value", "3007 3000 3003 040145", "tag A1", cert},
 		{"certificate behind a URL", "300F30003003040145A106300416026162", "tag 30", cert},
 		{"PIN without attributes", "3004 3000 3000", "tag A1", pin},
-		{"PIN in an encoding of its own", "301530003003040101A10C300A030201020A0104020104", "number 4 under tag 0A", pin},
 		{"PIN of 300 bytes", "301930003003040101A110300E030201020A01010201040202012C", "number 300", pin},
 		{"PIN of less than none", "301830003003040101A10F300D030201020A01010201FF020108", "number -1", pin},
 	} {
@@ -207,7 +204,7 @@ func FuzzObjects(f *testing.F) {
 				t.Fatalf("unnamed error: %v", err)
 			}
 		}
-		_, err := decodeODF(b)
+		_, _, err := decodeODF(b)
 		check(err)
 		_, err = decodeTokenInfo(b)
 		check(err)

@@ -18,6 +18,7 @@ type Description struct {
 	Keys         []Key
 	Certificates []Certificate // certificates that belong to a key
 	Authorities  []Certificate // all other certificates
+	Problems     []error       // parts of the card's description that were skipped
 }
 
 // PINState is a PIN and its state.
@@ -29,31 +30,47 @@ type PINState struct {
 	Answer   apdu.Status // the card's response to the question for the tries left
 }
 
-// Describe reads the whole card, for a technician. A visit reads less.
-func (c *Card) Describe(ctx context.Context) (Description, error) {
-	d := Description{ATR: c.channel.ATR(), Profile: c.profile, Found: c.app.How}
-	d.Token = c.token
+// Describe reads the whole card, for a technician. A visit reads less. Parts
+// that cannot be read are listed in Problems; the error is one of transport.
+func (c *Card) Describe(ctx context.Context) (d Description, err error) {
+	d = Description{ATR: c.channel.ATR(), Profile: c.profile, Found: c.app.How, Token: c.token}
+	note := func(what string, err error) error {
+		if err != nil && !skippable(err) {
+			return fmt.Errorf("cannot describe card: %w", err)
+		}
+		if err != nil {
+			c.note(what, err)
+		}
+		return nil
+	}
 	pins, err := c.PINs(ctx)
-	if err != nil {
-		return d, fmt.Errorf("cannot describe card: %w", err)
+	if err := note("PINs", err); err != nil {
+		return d, err
 	}
 	for _, p := range pins {
+		state := PINState{PIN: p}
 		sw, err := c.askTries(ctx, p)
-		if err != nil {
-			return d, fmt.Errorf("cannot describe card: cannot ask for PIN tries: %w", err)
+		if err := note(fmt.Sprintf("PIN %q", p.Label), err); err != nil {
+			return d, err
 		}
-		tries, known, err := c.triesOf(sw)
-		d.PINs = append(d.PINs, PINState{PIN: p, Tries: tries, Known: known, Inactive: errors.Is(err, ErrInactive), Answer: sw})
+		if err == nil {
+			tries, known, err := c.triesOf(sw)
+			state.Tries, state.Known, state.Inactive, state.Answer = tries, known, errors.Is(err, ErrInactive), sw
+		}
+		d.PINs = append(d.PINs, state)
 	}
-	if d.Keys, err = c.privateKeys(ctx); err != nil {
-		return d, fmt.Errorf("cannot describe card: %w", err)
+	d.Keys, err = c.privateKeys(ctx)
+	if err := note("keys", err); err != nil {
+		return d, err
 	}
-	if d.Certificates, err = c.Certificates(ctx); err != nil {
-		return d, fmt.Errorf("cannot describe card: %w", err)
+	d.Certificates, err = c.Certificates(ctx)
+	if err := note("certificates", err); err != nil {
+		return d, err
 	}
-	// The kiosk does not need these, so missing files do not matter.
-	if d.Authorities, err = c.Authorities(ctx); err != nil && !isStatus(err) {
-		return d, fmt.Errorf("cannot describe card: %w", err)
+	d.Authorities, err = c.Authorities(ctx)
+	if err := note("authorities", err); err != nil {
+		return d, err
 	}
+	d.Problems = c.problems
 	return d, nil
 }

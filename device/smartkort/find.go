@@ -143,8 +143,12 @@ func (c *Card) readODF(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.odf, err = decodeODF(file); err != nil {
+	var skipped []error
+	if c.odf, skipped, err = decodeODF(file); err != nil {
 		return err
+	}
+	for _, err := range skipped {
+		c.note("object directory", err)
 	}
 	if c.app.Path == nil {
 		c.app.Path = c.odf.parent()

@@ -2,7 +2,6 @@ package smartkort
 
 import (
 	"context"
-	"fmt"
 
 	"smartkiosk/device/apdu/tlv"
 )
@@ -51,13 +50,15 @@ func (c *Card) privateKeys(ctx context.Context) ([]Key, error) {
 		return c.keys, nil
 	}
 	var keys []Key
-	err := c.readObjects(ctx, c.odf.privateKeys, func(o tlv.Object) error {
+	_, err := c.readObjects(ctx, "private key", c.odf.privateKeys, func(o tlv.Object) error {
 		k, err := decodeKey(o)
-		keys = append(keys, k)
+		if err == nil {
+			keys = append(keys, k)
+		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot read private key directory: %w", err)
+		return nil, err
 	}
 	c.keys, c.keysRead = keys, true
 	return keys, nil

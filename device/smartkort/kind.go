@@ -28,6 +28,9 @@ const maxLayouts = 4
 
 // layout returns the layout of cards with this fingerprint, or nil.
 func (k *kind) layout(fingerprint []byte) *layout {
+	if fingerprint == nil {
+		return nil
+	}
 	for i := range k.Layouts {
 		if bytes.Equal(k.Layouts[i].Fingerprint, digest(fingerprint)) {
 			return &k.Layouts[i]
@@ -45,7 +48,7 @@ func (k *kind) without(fingerprint []byte) []layout {
 func (c *Card) tryKind(ctx context.Context, k *kind) (found bool, err error) {
 	c.app, c.at, c.mode, c.stepwise, c.class = k.App, elsewhere, k.Mode, k.Stepwise, k.Class
 	if err = c.enterKind(ctx, k); err == nil {
-		if err = c.readCurrentTokenInfo(ctx, Path{File: fileToken, Length: k.TokenSize}); err == nil {
+		if err = c.readCurrentTokenInfo(ctx, Path{File: fileToken, Length: k.TokenSize}, -1); err == nil {
 			err = c.loadApplication(ctx, k)
 		}
 	}
@@ -88,7 +91,7 @@ func (c *Card) rememberKind() {
 	if before := c.cache.kind(c.channel.ATR()); before != nil {
 		k.Layouts = before.Layouts
 	}
-	if c.layout == nil {
+	if c.layout == nil && c.token.fingerprint != nil {
 		own := c.ownLayout()
 		if before := k.layout(c.token.fingerprint); before != nil {
 			own.mergeMakes(*before)

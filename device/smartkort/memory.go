@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+
+	"smartkiosk/device/apdu"
 )
 
 // content returns the known content at a path, or nil.
@@ -66,11 +68,16 @@ func (c *Card) checkPrefix(ctx context.Context, p Path, remembered []byte) error
 		return err
 	}
 	n := min(beginning, len(remembered))
-	block, err := c.readBlock(ctx, p.Offset, n)
-	if err == nil && !bytes.Equal(block, remembered[:n]) {
-		err = errChanged
+	block, sw, err := c.readBlock(ctx, p.Offset, n)
+	switch {
+	case err != nil:
+		return err
+	case len(block) == 0 && sw != apdu.OK:
+		return sw
+	case !bytes.Equal(block[:min(len(block), n)], remembered[:n]):
+		return errChanged
 	}
-	return err
+	return nil
 }
 
 // maybeStale reports whether an outdated cache can be the cause of an error.

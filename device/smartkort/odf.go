@@ -3,6 +3,7 @@ package smartkort
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,16 +30,18 @@ const (
 
 // decodeODF decodes EF.OD: one PathOrObjects per directory. Only the choice
 // that points to a file occurs on cards. Trusted and useful certificates (A5,
-// A6) belong to authorities.
-func decodeODF(file []byte) (odf, error) {
-	var d odf
+// A6) belong to authorities. It skips an entry that it cannot decode and returns
+// why in skipped. The error says that no entry is usable.
+func decodeODF(file []byte) (d odf, skipped []error, err error) {
 	n := 0
 	for o, err := range tlv.Objects(file) {
-		if err != nil {
-			return odf{}, fmt.Errorf("%w: object directory: %v", ErrMalformed, err)
-		}
 		if n++; n > maxObjects {
-			return odf{}, fmt.Errorf("%w: object directory of over %d entries", ErrMalformed, maxObjects)
+			skipped = append(skipped, fmt.Errorf("%w: more than %d entries", ErrMalformed, maxObjects))
+			break
+		}
+		if err != nil {
+			skipped = append(skipped, fmt.Errorf("%w: entry %d: %v", ErrMalformed, n, err))
+			break
 		}
 		var list *[]Path
 		switch o.Tag {
@@ -56,14 +59,16 @@ func decodeODF(file []byte) (odf, error) {
 		f := fields{rest: o.Value}
 		p := f.path()
 		if f.err != nil {
-			return odf{}, fmt.Errorf("object directory entry %d: %w", n, f.err)
+			skipped = append(skipped, fmt.Errorf("entry %d: %w", n, f.err))
+			continue
 		}
 		*list = append(*list, p)
 	}
 	if len(d.privateKeys)+len(d.certificates)+len(d.authObjects) == 0 {
-		return odf{}, fmt.Errorf("%w: object directory names no keys, certificates or PINs", ErrMalformed)
+		err = fmt.Errorf("%w: object directory names no keys, certificates or PINs", ErrMalformed)
+		return odf{}, nil, errors.Join(append(skipped, err)...)
 	}
-	return d, nil
+	return d, skipped, nil
 }
 
 // parent returns the DF that contains all directories, or nil when their
@@ -80,27 +85,51 @@ func (d odf) parent() []byte {
 	return df
 }
 
-// readObjects reads directory files and calls decode for each object in them.
-func (c *Card) readObjects(ctx context.Context, paths []Path, decode func(tlv.Object) error) error {
-	n := 0
+// readObjects reads the directory files of one kind and calls decode for each
+// object in them. It skips files and objects that are invalid and notes them.
+// problem is the first of these. The error says that the card cannot be read, or,
+// when there is no valid object at all, why.
+func (c *Card) readObjects(ctx context.Context, kind string, paths []Path, decode func(tlv.Object) error) (problem, err error) {
+	skip := func(err error) {
+		c.note(kind+" directory", err)
+		if problem == nil {
+			problem = err
+		}
+	}
+	n, valid := 0, 0
 	for _, p := range paths {
 		file, err := c.readDirectory(ctx, p)
+		if err != nil && (!skippable(err) || len(c.memory) > 0) {
+			return nil, fmt.Errorf("cannot read %s directory: %w", kind, err)
+		}
 		if err != nil {
-			return err
+			skip(err)
+			continue
 		}
 		for o, err := range tlv.Objects(file) {
-			if err != nil {
-				return fmt.Errorf("%w: %v", ErrMalformed, err)
+			n++
+			if err == nil && n > maxObjects {
+				err = fmt.Errorf("%w: more than %d objects", ErrMalformed, maxObjects)
 			}
-			if n++; n > maxObjects {
-				return fmt.Errorf("%w: over %d objects", ErrMalformed, maxObjects)
+			if err == nil {
+				if err = decode(o); err == nil {
+					valid++
+					continue
+				}
+				err = fmt.Errorf("object %d: %w", n, err)
 			}
-			if err := decode(o); err != nil {
-				return fmt.Errorf("object %d: %w", n, err)
+			if !skippable(err) {
+				err = fmt.Errorf("%w: %v", ErrMalformed, err)
+			}
+			if skip(err); n > maxObjects {
+				break
 			}
 		}
 	}
-	return nil
+	if valid == 0 && problem != nil {
+		return problem, fmt.Errorf("cannot read %s directory: %w", kind, problem)
+	}
+	return problem, nil
 }
 
 // label makes a text from the card safe to display: valid UTF-8, printable and

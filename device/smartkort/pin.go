@@ -69,6 +69,9 @@ func (c *Card) pinFor(ctx context.Context, k Key) (PIN, error) {
 			own = append(own, p)
 		}
 	}
+	if c.pinProblem != nil { // the PIN that cannot be decoded may be the one
+		return PIN{}, fmt.Errorf("%w: %w", ErrNoPIN, c.pinProblem)
+	}
 	if len(own) == 1 {
 		return own[0], nil
 	}
@@ -81,18 +84,20 @@ func (c *Card) authObjects(ctx context.Context) ([]PIN, error) {
 		return c.pins, nil
 	}
 	var pins []PIN
-	err := c.readObjects(ctx, c.odf.authObjects, func(o tlv.Object) error {
+	problem, err := c.readObjects(ctx, "PIN", c.odf.authObjects, func(o tlv.Object) error {
 		if o.Tag != tagSequence { // not a password: biometrics, keys
 			return nil
 		}
 		p, err := decodePIN(o)
-		pins = append(pins, p)
+		if err == nil {
+			pins = append(pins, p)
+		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot read PIN directory: %w", err)
+		return nil, err
 	}
-	c.pins, c.pinsRead = pins, true
+	c.pins, c.pinsRead, c.pinProblem = pins, true, problem
 	return pins, nil
 }
 
@@ -115,7 +120,7 @@ func decodePIN(o tlv.Object) (PIN, error) {
 	flags := bits(t.required(tagBitString))
 	p.Local, p.NeedsPadding = flags.has(1), flags.has(5)
 	p.Unblocking, p.Officer = flags.has(6), flags.has(7)
-	p.Encoding = Encoding(t.natural(tagEnumerated, int(UTF8)))
+	p.Encoding = Encoding(t.natural(tagEnumerated, 0xFF))
 	p.MinLength = t.natural(tagInteger, apdu.MaxShortData)
 	p.StoredLength = t.natural(tagInteger, apdu.MaxShortData)
 	p.MaxLength = p.capacity()

@@ -3,14 +3,24 @@ package smartkort
 import (
 	"errors"
 	"fmt"
+
+	"smartkiosk/device/apdu"
 )
 
 // ErrPINForm means that the entered PIN is too short, too long or has other
 // characters than digits. It was not sent, so no try was spent.
 var ErrPINForm = errors.New("PIN has the wrong form")
 
-// capacity returns how many digits fit into the stored bytes.
+// ErrPINEncoding means that the card wants the PIN in an encoding that the
+// driver does not support. The PIN was not sent.
+var ErrPINEncoding = errors.New("unsupported encoding of the PIN")
+
+// capacity returns how many digits fit into the stored bytes. A card that does
+// not state these has no limit of its own.
 func (p PIN) capacity() int {
+	if p.StoredLength == 0 {
+		return apdu.MaxShortData
+	}
 	if p.Encoding == BCD {
 		return 2 * p.StoredLength
 	}
@@ -24,6 +34,9 @@ func (p PIN) block(digits []byte) ([]byte, error) {
 			return nil, fmt.Errorf("%w: it must have %d digits", ErrPINForm, p.MinLength)
 		}
 		return nil, fmt.Errorf("%w: it must have %d to %d digits", ErrPINForm, p.MinLength, p.MaxLength)
+	}
+	if p.Encoding > UTF8 {
+		return nil, fmt.Errorf("%w: type %d (ISO 7816-15 §8.9.2)", ErrPINEncoding, p.Encoding)
 	}
 	for _, d := range digits {
 		if d < '0' || d > '9' {

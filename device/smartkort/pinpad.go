@@ -33,6 +33,9 @@ func (c *Card) VerifyPINOnPad(ctx context.Context, cert Certificate) error {
 }
 
 func (c *Card) presentOnPad(ctx context.Context, pad slot.PINPad, p PIN) error {
+	if p.Encoding > UTF8 || p.StoredLength == 0 {
+		return fmt.Errorf("%w: type %d in %d bytes", ErrPINEncoding, p.Encoding, p.StoredLength)
+	}
 	block := make([]byte, p.StoredLength)
 	for i := range block {
 		block[i] = p.Pad

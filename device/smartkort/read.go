@@ -10,26 +10,6 @@ import (
 	"smartkiosk/device/apdu/tlv"
 )
 
-// readBlock reads up to n bytes of the selected file from offset. No data
-// means that the file ends there.
-func (c *Card) readBlock(ctx context.Context, offset, n int) ([]byte, error) {
-	if offset > 0x7FFF { // P1 and P2 hold 15 bits (ISO 7816-4 §11.3.1)
-		return nil, fmt.Errorf("%w: offset %d", ErrMalformed, offset)
-	}
-	at := binary.BigEndian.AppendUint16(nil, uint16(offset))
-	r, err := c.command(ctx, apdu.Command{INS: insReadBinary, P1: at[0], P2: at[1], Le: n})
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case r.SW == apdu.OK, r.SW == apdu.EndOfFile:
-		return r.Data[:min(len(r.Data), n)], nil
-	case offset > 0 && (r.SW == apdu.WrongOffset || r.SW == apdu.WrongP1P2 || r.SW == apdu.WrongLength):
-		return nil, nil
-	}
-	return nil, r.SW
-}
-
 // readObject reads the object that p points to, for example a certificate, up
 // to the length in its header. If the card has no lastUpdate, a remembered
 // object is used only if its first bytes are still the same on the card;
@@ -41,10 +21,11 @@ func (c *Card) readObject(ctx context.Context, p Path) ([]byte, error) {
 		}
 	}
 	return c.once(p, func() ([]byte, error) {
-		if _, err := c.selectFile(ctx, p); err != nil {
+		size, err := c.selectFile(ctx, p)
+		if err != nil {
 			return nil, err
 		}
-		return c.readCurrent(ctx, p)
+		return c.readCurrent(ctx, p, size)
 	})
 }
 
@@ -64,35 +45,33 @@ func (c *Card) once(p Path, read func() ([]byte, error)) ([]byte, error) {
 	return b, err
 }
 
-// readCurrent reads p's object. p's file must be selected.
-func (c *Card) readCurrent(ctx context.Context, p Path) ([]byte, error) {
-	want := blockBytes
+// readCurrent reads p's object. p's file must be selected; size is its length,
+// -1 when the card did not state it.
+func (c *Card) readCurrent(ctx context.Context, p Path, size int) ([]byte, error) {
+	r := fileReader{card: c, offset: p.Offset, size: size}
+	want, missing := blockBytes, 1
 	if p.Length > 0 {
 		want = min(want, p.Length)
 	}
-	var object []byte
-	total := -1
 	for range maxBlocks {
-		block, err := c.readBlock(ctx, p.Offset+len(object), want)
-		if err != nil {
+		if err := r.next(ctx, want, missing); err != nil {
 			return nil, err
 		}
-		if len(block) == 0 {
-			return nil, fmt.Errorf("%w: file ends inside an object, after %d bytes", ErrMalformed, len(object))
+		total, err := tlv.Size(r.data)
+		switch {
+		case errors.Is(err, tlv.ErrTruncated) && !r.ended:
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+		case total > maxFile:
+			return nil, fmt.Errorf("%w: object of %d bytes, %d at most", ErrMalformed, total, maxFile)
+		case len(r.data) >= total:
+			return r.data[:total], nil
+		case r.ended:
+			return nil, fmt.Errorf("%w: file ends inside an object, after %d of %d bytes", ErrMalformed, len(r.data), total)
 		}
-		object = append(object, block...)
-		if total < 0 {
-			if total, err = tlv.Size(object); err != nil {
-				return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
-			}
-			if total > maxFile {
-				return nil, fmt.Errorf("%w: object of %d bytes, %d at most", ErrMalformed, total, maxFile)
-			}
-		}
-		if len(object) >= total {
-			return object[:total], nil
-		}
-		want = min(c.channel.largest(), total-len(object))
+		missing = total - len(r.data)
+		want = min(c.channel.largest(), missing)
 	}
 	return nil, fmt.Errorf("%w: %d reads of one file", apdu.ErrEndless, maxBlocks)
 }
@@ -101,72 +80,194 @@ func (c *Card) readCurrent(ctx context.Context, p Path) ([]byte, error) {
 // block that contains padding (00 or FF) after an object. Padding between
 // objects of one block is skipped. The result ends with the last object.
 func (c *Card) readDirectory(ctx context.Context, p Path) ([]byte, error) {
-	return c.once(p, func() ([]byte, error) { return c.readObjectsAt(ctx, p) })
+	return c.once(p, func() ([]byte, error) {
+		size, err := c.selectFile(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		return c.readObjectsAt(ctx, p, size)
+	})
 }
 
-func (c *Card) readObjectsAt(ctx context.Context, p Path) ([]byte, error) {
-	size, err := c.selectFile(ctx, p)
-	if err != nil {
-		return nil, err
-	}
+func (c *Card) readObjectsAt(ctx context.Context, p Path, size int) ([]byte, error) {
+	r := fileReader{card: c, offset: p.Offset, size: size}
 	limit := maxFile
 	if p.Length > 0 {
 		limit = min(limit, p.Length)
 	}
-	if size >= 0 {
-		limit = min(limit, max(0, size-p.Offset))
+	if size > p.Offset {
+		limit = min(limit, size-p.Offset)
 	}
-	var file []byte
+	missing := 1
 	for range maxBlocks {
-		want := min(blockBytes, limit-len(file))
-		var block []byte
-		if want > 0 {
-			if block, err = c.readBlock(ctx, p.Offset+len(file), want); err != nil {
-				return nil, err
-			}
+		want := blockBytes
+		if len(r.data) < limit {
+			want = min(want, limit-len(r.data))
 		}
-		file = append(file, block...)
-		end, whole, err := objectsEnd(file)
+		if err := r.next(ctx, want, missing); err != nil {
+			return nil, err
+		}
+		end, rest, err := objectsEnd(r.data)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case end < len(file) && whole: // padding
-			return file[:end], nil
-		case whole && len(block) < blockBytes:
-			return file, nil
-		case len(block) == 0 || len(file) >= limit:
-			if whole {
-				return file, nil
-			}
-			return nil, fmt.Errorf("%w: directory ends inside an object, after %d bytes", ErrMalformed, len(file))
+		case rest == 0 && (end < len(r.data) || r.ended || len(r.data) >= limit):
+			return r.data[:end], nil
+		case r.ended && end > 0:
+			c.note("directory", fmt.Errorf("%w: it ends inside an object, after %d bytes", ErrMalformed, len(r.data)))
+			return r.data[:end], nil
+		case r.ended:
+			return nil, fmt.Errorf("%w: directory ends inside an object, after %d bytes", ErrMalformed, len(r.data))
+		case len(r.data) >= maxFile:
+			return nil, fmt.Errorf("%w: directory of more than %d bytes", ErrMalformed, maxFile)
 		}
+		missing = rest
 	}
 	return nil, fmt.Errorf("%w: %d reads of one file", apdu.ErrEndless, maxBlocks)
 }
 
-// objectsEnd returns where the last whole object ends, and whether only
-// padding follows it. It returns an error for a directory with too many
-// objects, so that the rest is not read.
-func objectsEnd(file []byte) (end int, whole bool, err error) {
+// objectsEnd returns where the last whole object ends, and how many bytes are
+// missing at least of the object that follows it; 0 when only padding follows.
+// It returns an error for a directory with too many objects, so that the rest
+// is not read.
+func objectsEnd(file []byte) (end, missing int, err error) {
 	rest := tlv.SkipPadding(file)
 	for objects := 1; len(rest) > 0; objects++ {
 		n, err := tlv.Size(rest)
 		switch {
 		case objects > maxObjects:
-			return 0, false, fmt.Errorf("%w: directory of more than %d objects", ErrMalformed, maxObjects)
+			return 0, 0, fmt.Errorf("%w: directory of more than %d objects", ErrMalformed, maxObjects)
 		case errors.Is(err, tlv.ErrTruncated):
-			return end, false, nil
+			return end, 1, nil
 		case err != nil:
-			return 0, false, fmt.Errorf("%w: %v", ErrMalformed, err)
+			return 0, 0, fmt.Errorf("%w: %v", ErrMalformed, err)
 		case n > maxFile:
-			return 0, false, fmt.Errorf("%w: object of %d bytes, %d at most", ErrMalformed, n, maxFile)
+			return 0, 0, fmt.Errorf("%w: object of %d bytes, %d at most", ErrMalformed, n, maxFile)
 		case n > len(rest):
-			return end, false, nil
+			return end, n - len(rest), nil
 		}
 		rest = rest[n:]
 		end = len(file) - len(rest)
 		rest = tlv.SkipPadding(rest)
 	}
-	return end, true, nil
+	return end, 0, nil
 }
+
+// fileReader reads the selected file from front to back. Cards differ in how
+// much they return at a time and in how they answer near the end of a file:
+//
+//   - A card may return less than requested with 9000, because it has a limit
+//     or because the file ends. The reader asks again until the card refuses.
+//   - After 6282 with data the file ends (ISO 7816-4 §5.6.2). It also ends after
+//     6Cxx, which states how many bytes are available (§5.6.4). Some cards use
+//     6Cxx for their limit; after a length that is a likely limit the reader
+//     asks again.
+//   - A card may refuse to read beyond the end of the file, or more than its
+//     limit, with 6B00, 6700, 6A86 or 6282 without data. The reader then
+//     requests exactly the bytes of the next object, and if the card refuses
+//     these too, half as many.
+//   - A card of T=0 may return the whole rest of the file by 61xx. The reader
+//     keeps all of it.
+type fileReader struct {
+	card   *Card
+	offset int // of the first byte of data
+	size   int // length of the file as the card states it, a hint; not positive when unknown
+	data   []byte
+	short  bool // the last block was shorter than requested
+	exact  bool // the card refused a read that may have reached beyond the end
+	ended  bool // there is no more data
+}
+
+// header is how many bytes the reader requests to learn the length of an
+// object, if the card refuses more.
+const header = 4
+
+// next reads up to want bytes more. missing is how many bytes the current
+// object needs at least, 0 after a whole object. If there is no more data, next
+// sets ended. The error is an apdu.Status when the card refuses for a reason
+// other than the length.
+func (r *fileReader) next(ctx context.Context, want, missing int) error {
+	c := r.card
+	at := r.offset + len(r.data)
+	least := max(missing, header)
+	if missing == 0 {
+		least = 2 // tag and length of the object that may follow
+	}
+	probe := missing == 0 && (r.exact || r.short)
+	if r.exact || probe {
+		want = min(want, least)
+	}
+	if rest := r.size - at; rest > 0 {
+		want = min(want, rest)
+	}
+	if c.block > 0 {
+		want = min(want, c.block)
+	}
+	limited := false
+	for {
+		block, sw, err := c.readBlock(ctx, at, want)
+		if err != nil {
+			return err
+		}
+		if len(block) > 0 {
+			r.data = append(r.data, block...)
+			r.short = len(block) < want
+			n := c.channel.corrected
+			r.ended = sw == apdu.EndOfFile || n > 0 && !likelyLimit(n)
+			if limited {
+				c.block = want
+			}
+			return nil
+		}
+		switch {
+		case sw == apdu.OK, probe:
+			r.ended = true
+			return nil
+		case len(r.data) == 0 && !aboutLength(sw):
+			return sw
+		case missing == 0 && at > r.offset && !aboutLength(sw):
+			r.ended = true
+			return nil
+		case !r.exact && want > least:
+			r.exact, want = true, least
+		case want > 1:
+			want, r.exact = want/2, true
+			limited = want > header
+		default:
+			r.ended = true
+			return nil
+		}
+	}
+}
+
+// readBlock reads up to n bytes of the selected file from offset. It returns no
+// data when the card refuses.
+func (c *Card) readBlock(ctx context.Context, offset, n int) ([]byte, apdu.Status, error) {
+	if offset > 0x7FFF { // P1 and P2 hold 15 bits (ISO 7816-4 §11.3.1)
+		return nil, 0, fmt.Errorf("%w: offset %d", ErrMalformed, offset)
+	}
+	at := binary.BigEndian.AppendUint16(nil, uint16(offset))
+	r, err := c.command(ctx, apdu.Command{INS: insReadBinary, P1: at[0], P2: at[1], Le: n})
+	if err != nil {
+		return nil, 0, err
+	}
+	if r.SW != apdu.OK && r.SW != apdu.EndOfFile {
+		return nil, r.SW, nil
+	}
+	return r.Data, r.SW, nil
+}
+
+// aboutLength reports whether a status refuses the offset or the length of READ
+// BINARY.
+func aboutLength(sw apdu.Status) bool {
+	switch sw {
+	case apdu.WrongOffset, apdu.WrongLength, apdu.WrongP1P2, apdu.EndOfFile:
+		return true
+	}
+	return false
+}
+
+// likelyLimit reports whether n is a usual limit of how many bytes a card or
+// reader returns at a time: 32, 64, 128, 224, and 240 and more.
+func likelyLimit(n int) bool { return n%32 == 0 || n >= 0xF0 }

@@ -23,6 +23,7 @@ func TestPINBlock(t *testing.T) {
 		{"too short", PIN{Encoding: ASCII, MinLength: 4, MaxLength: 8, StoredLength: 8}, "123", nil},
 		{"too long", PIN{Encoding: ASCII, MinLength: 4, MaxLength: 4, StoredLength: 8}, "12345", nil},
 		{"empty, where the card names no least length", PIN{Encoding: ASCII, MaxLength: 8, StoredLength: 8}, "", nil},
+		{"no stored length", PIN{Encoding: ASCII, MinLength: 4, MaxLength: 8}, "12345", []byte("12345")},
 		{"a letter", PIN{Encoding: ASCII, MinLength: 4, MaxLength: 8, StoredLength: 8}, "12A4", nil},
 	} {
 		got, err := c.pin.block([]byte(c.in))

@@ -73,12 +73,14 @@ func (c *Card) selectBy(ctx context.Context, p1 byte, data []byte) (size int, er
 			return 0, err
 		}
 		// The card may mean P1 or P2. If it refuses every P2, it means P1.
-		refused := r.SW == apdu.WrongP1P2 || r.SW == apdu.WrongLength
+		refused := r.SW == apdu.WrongP1P2 || r.SW == apdu.WrongLength || r.SW == apdu.WrongOffset ||
+			r.SW == apdu.FunctionUnsupported && !c.modeWorks
 		if refused && mode+1 < len(selectModes) {
 			continue
 		}
 		if !refused {
 			c.mode = mode
+			c.modeWorks = c.modeWorks || r.SW == apdu.OK || r.SW == apdu.FileNotFound
 		}
 		if r.SW == apdu.OK || r.SW == apdu.Deactivated {
 			return fileSize(r.Data), nil
