@@ -64,9 +64,9 @@ func (deadMachine) Outcomes() (int, <-chan struct{}) { return 0, nil }
 func TestPlayGivesUp(t *testing.T) {
 	for script, want := range map[string]string{
 		"insert golden":                   "s:1: no such card",
-		"insert valid":                    "s:1: the kiosk takes no notice of the card: the screen is out-of-service (reader-lost)",
-		"keys 1":                          "s:1: no screen takes keys: it is out-of-service (reader-lost)",
-		"expect screen pin":               "s:1: expected screen pin, it is out-of-service (reader-lost)",
+		"insert valid":                    "s:1: the kiosk does not notice the card: the screen is out-of-service (reader-lost)",
+		"keys 1":                          "s:1: no screen accepts keys: the screen is out-of-service (reader-lost)",
+		"expect screen pin":               "s:1: expected screen pin, got out-of-service (reader-lost)",
 		"expect verdict granted":          "s:1: expected verdict granted, but there is no verdict",
 		"wait 1h\nexpect feed 1":          "s:2: expected 1 outcomes in the feed, got 0",
 		"expect screen out-of-service":    "",
