@@ -37,7 +37,7 @@
 //	rows    = 4
 //	columns = 20
 //	rom     = "any"
-//	[display.ssd1306]                # or sh1106: dots
+//	[display.ssd1306]                # or ssd1309, sh1106: dots
 //	bus     = "/dev/i2c-1"
 //	address = 0x3c
 //	text    = "normal"               # or large; optional

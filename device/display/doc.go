@@ -36,12 +36,13 @@
 //	part                        package     letters                   notices a loss of power   proven on
 //	HD44780 16x2, 20x4, GPIO    hd44780     ROM, CGRAM                no: written anew each min playback, simulated pins, kernel
 //	the same behind a PCF8574   hd44780     ROM, CGRAM                reads R/W and E back      playback, simulated I²C, kernel
-//	SSD1306 128x64              oled        own fonts, images, QR     reads the status          playback, simulated I²C, kernel
-//	SH1106 128x64               oled        own fonts, images, QR     reads the status          playback, simulated I²C, kernel
+//	SSD1306 128x64              oled        own fonts, images         reads the status          playback, simulated I²C, kernel
+//	SSD1309 128x64              oled        own fonts, images         reads the status          simulated I²C
+//	SH1106 128x64               oled        own fonts, images         reads the status          playback, simulated I²C, kernel
 //	SerLCD 16x2, 20x4           serialtext  ASCII, 8 taught letters   no: written anew each min playback, simulated, pty, kernel (16x2)
 //	Matrix Orbital LK204-7T     serialtext  ASCII, 8 taught letters   no: written anew each min playback, simulated, pty, kernel
 //	Epson DM-D110, ESC/POS      serialtext  code page 865             no: written anew each min playback, simulated, pty, kernel
 //
-// A panel of SSD1306 or SH1106 that does not answer reads is written anew each
+// An OLED that does not answer reads is written anew each
 // minute, too, and so is the HD44780 behind a PCF8574, which alone answers.
 package display

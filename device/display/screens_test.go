@@ -127,13 +127,12 @@ func benches(t testing.TB) []bench {
 		must(err)
 		add(fmt.Sprintf("serlcd-%dx%d", cols, rows), ser, serial, &serial.Faults, serial.PowerCycle, frame)
 	}
-	for _, chip := range []oled.Chip{oled.SSD1306, oled.SH1106} {
+	for i, chip := range oled.Chips() {
 		glass := displaysim.NewOLED(chip.String())
 		bus := &displaysim.I2C{Address: 0x3c, Target: glass, Hertz: 400000, Clock: &displaysim.Clock{}}
 		panel, err := oled.New(bus, 0x3c, chip)
 		must(err)
-		add([]string{"ssd1306", "sh1106-large"}[chip], panel, glass, &glass.Faults, glass.PowerCycle,
-			[]func(screen) display.Frame{heading, large}[chip])
+		add(fmt.Sprint(chip, i%2), panel, glass, &glass.Faults, glass.PowerCycle, []func(screen) display.Frame{heading, large}[i%2])
 	}
 	lk := displaysim.NewLK204()
 	add("lk204", serialtext.NewLK204(lk), lk, &lk.Faults, lk.PowerCycle, of4)

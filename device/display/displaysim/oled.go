@@ -31,6 +31,7 @@ type OLED struct {
 var controllers = map[string]struct{ columns, offset int }{
 	"SSD1306": {128, 0},
 	"SH1106":  {132, 2},
+	"SSD1309": {128, 0},
 }
 
 // NewOLED returns a panel with this controller that has just been given power.
@@ -81,7 +82,7 @@ func (o *OLED) Message(w []byte, acknowledged func()) {
 }
 
 // parameters tells how many bytes follow a command.
-var parameters = map[byte]int{0x20: 1, 0x81: 1, 0x8d: 1, 0xa8: 1, 0xad: 1, 0xd3: 1, 0xd5: 1, 0xd9: 1, 0xda: 1, 0xdb: 1}
+var parameters = map[byte]int{0xfd: 1, 0x20: 1, 0x81: 1, 0x8d: 1, 0xa8: 1, 0xad: 1, 0xd3: 1, 0xd5: 1, 0xd9: 1, 0xda: 1, 0xdb: 1}
 
 func (o *OLED) command(b byte) {
 	o.pending = append(o.pending, b)
@@ -103,7 +104,9 @@ func (o *OLED) command(b byte) {
 		if b != 2 {
 			o.fault("addressing mode %d", b)
 		}
-	case c == 0x8d && o.columns == 128:
+	case c == 0xfd && o.name == "SSD1309":
+		o.pump = b == 0x12 // it has no pump, and needs none
+	case c == 0x8d && o.name == "SSD1306":
 		o.pump = b == 0x14
 	case c == 0xad && o.columns == 132:
 		o.pump = b == 0x8b

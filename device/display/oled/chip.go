@@ -13,6 +13,7 @@ type Chip int
 const (
 	SSD1306 Chip = iota
 	SH1106
+	SSD1309
 )
 
 // chips is the one place that names the controllers. Package board makes a driver
@@ -74,6 +75,26 @@ var chips = [...]struct {
 		},
 		offset: 2,
 		status: []byte{8}, // bitbank2/ss_oled, ss_oled.cpp
+	},
+	SSD1309: {
+		name:    "SSD1309", // memory of 128 columns; the panel voltage is external
+		modules: "most modules of 1.54 and 2.42 inches",
+		start: []byte{
+			switchOff,
+			0xfd, 0x12, // accept commands
+			0xa8, 0x3f,
+			0xd3, 0x00,
+			0x40,
+			0xa1,
+			0xc8,
+			0xda, 0x12,
+			0x81, 0x7f,
+			0xa4,
+			0xa6,
+			0xd5, 0x70, // clock, as at reset
+			0x20, 0x02,
+			0x2e,
+		},
 	},
 }
 

@@ -1,6 +1,7 @@
 package oled_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"image"
@@ -123,6 +124,25 @@ func TestPlaybackSH1106(t *testing.T) {
 	}
 	if err := bus.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSSD1309 has a command lock, no charge pump and the SSD1306's memory.
+func TestSSD1309(t *testing.T) {
+	record := &i2ctest.Record{}
+	panel, err := oled.New(record, 0x3c, oled.SSD1309)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := display.NewText(panel); err != nil {
+		t.Fatal(err)
+	}
+	start := record.Ops[0].W
+	if !bytes.HasPrefix(start, []byte{0x00, 0xae, 0xfd, 0x12}) || bytes.Contains(start, []byte{0x8d}) {
+		t.Errorf("starts with % x", start)
+	}
+	if page := record.Ops[1].W; !bytes.HasPrefix(page, []byte{0x80, 0xb0, 0x80, 0x00, 0x80, 0x10, 0x40}) || len(page) != 7+128 {
+		t.Errorf("the first page is % x", page)
 	}
 }
 
