@@ -24,17 +24,18 @@ func (s *Store) Sparse() bool {
 // Compact copies the outbox to a new file without free pages and replaces the
 // old file by it. Appends wait meanwhile. If ctx ends before the replacement,
 // Compact returns ctx's error and changes nothing. After a power cut there is
-// the old file or the new one, complete.
-func (s *Store) Compact(ctx context.Context) error {
+// the old file or the new one, complete. Compact calls progress, unless it is
+// nil, before each batch of records that it copies.
+func (s *Store) Compact(ctx context.Context, progress func()) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	if err := s.compact(ctx); err != nil {
+	if err := s.compact(ctx, progress); err != nil {
 		return fmt.Errorf("cannot compact outbox: %w", err)
 	}
 	return nil
 }
 
-func (s *Store) compact(ctx context.Context) error {
+func (s *Store) compact(ctx context.Context, progress func()) error {
 	s.mu.Lock()
 	closed := s.closed
 	s.mu.Unlock()
@@ -55,7 +56,7 @@ func (s *Store) compact(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.copyTo(ctx, fresh), fresh.Sync(), ctx.Err()); err != nil {
+	if err := errors.Join(s.copyTo(ctx, fresh, progress), fresh.Sync(), ctx.Err()); err != nil {
 		_ = fresh.Close()
 		return errors.Join(err, os.Remove(s.path+".new"))
 	}
@@ -71,7 +72,7 @@ func (s *Store) compact(ctx context.Context) error {
 }
 
 // copyTo copies s into an empty database, in commits of salvageBatch records.
-func (s *Store) copyTo(ctx context.Context, fresh *bolt.DB) error {
+func (s *Store) copyTo(ctx context.Context, fresh *bolt.DB, progress func()) error {
 	if err := migrate(fresh, migrations, 0); err != nil {
 		return err
 	}
@@ -82,6 +83,9 @@ func (s *Store) copyTo(ctx context.Context, fresh *bolt.DB) error {
 		for next := last.first; next <= last.sequence; {
 			if err := ctx.Err(); err != nil {
 				return err
+			}
+			if progress != nil {
+				progress()
 			}
 			err := fresh.Update(func(to *bolt.Tx) error {
 				for end := min(last.sequence, next+salvageBatch-1); next <= end; next++ {

@@ -24,7 +24,7 @@ func TestFaultWhileOpen(t *testing.T) {
 		"park": func(s *Store) error {
 			return s.MoveToDeadLetters(1, func(_, _ []byte) ([]byte, error) { return nil, nil })
 		},
-		"compact": func(s *Store) error { return s.Compact(t.Context()) },
+		"compact": func(s *Store) error { return s.Compact(t.Context(), nil) },
 	} {
 		path := outbox(t)
 		s := openWith(t, path, Options{})

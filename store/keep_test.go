@@ -215,14 +215,18 @@ func TestCompact(t *testing.T) {
 	}
 	given, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Compact(given); !errors.Is(err, context.Canceled) {
+	if err := s.Compact(given, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled compaction: %v", err)
 	}
 	if _, err := os.Stat(path + ".new"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the cancelled compaction left its file: %v", err)
 	}
-	if err := s.Compact(t.Context()); err != nil {
+	batches := 0
+	if err := s.Compact(t.Context(), func() { batches++ }); err != nil {
 		t.Fatal(err)
+	}
+	if batches == 0 {
+		t.Error("no progress was reported")
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() > 1<<20 || s.Sparse() {
 		t.Errorf("the file is of %d bytes after compaction, %v", info.Size(), err)
@@ -252,7 +256,7 @@ func TestCompactWithoutRoom(t *testing.T) {
 	s := openWith(t, outbox(t), Options{})
 	add(t, s, "a")
 	s.disk = func() (int64, error) { return DefaultHeadroom, nil }
-	if err := s.Compact(t.Context()); !errors.Is(err, ErrFull) {
+	if err := s.Compact(t.Context(), nil); !errors.Is(err, ErrFull) {
 		t.Errorf("compacted on a full disk: %v", err)
 	}
 }
@@ -270,7 +274,7 @@ func TestFolderLostInCompaction(t *testing.T) {
 		// As if the rename could not be made durable.
 		return 1 << 40, errors.Join(os.RemoveAll(s.path), os.MkdirAll(filepath.Join(s.path, "in the way"), 0o700))
 	}
-	if err := s.Compact(t.Context()); err == nil {
+	if err := s.Compact(t.Context(), nil); err == nil {
 		t.Error("compacted into nothing")
 	}
 	s.disk = func() (int64, error) { return 1 << 40, nil }

@@ -68,7 +68,7 @@ func TestModel(t *testing.T) {
 				acked = max(acked, through)
 			},
 			"compact": func(t *rapid.T) {
-				if err := s.Compact(context.Background()); err != nil {
+				if err := s.Compact(context.Background(), nil); err != nil {
 					t.Fatal(err)
 				}
 			},

@@ -6,10 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -32,11 +33,10 @@ type Daemon struct {
 	journal  *journal.Journal
 	store    *trackedOutbox
 	records  *store.Records
-	cards    *cardRecords
 	client   *hubapi.Client
-	device   io.Closer // of the device key; nil until Open is done
 	offline  *offlineMode
 	log      *slog.Logger
+	closers  closers // what Open has opened so far
 
 	visits  *visits
 	scarce  atomic.Bool // the outbox nears its end
@@ -55,107 +55,101 @@ type Parts struct {
 	Watchdog *board.Watchdog // nil for none
 }
 
-// Open reads the kiosk's keys and trust domains and opens its outbox. Texts
-// are the panel's languages. Where nothing on this machine says how far the
-// events came, it asks the hub until that answers, or ctx ends.
+// Open reads the kiosk's keys and trust domains and opens its outbox. texts
+// holds the panel's languages. If nothing on this machine says how far the
+// events came, Open asks the hub until it answers or ctx ends.
 func Open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
 	if !texts.Has(c.Language) {
-		return nil, fmt.Errorf("language %q has no texts", c.Language)
+		return nil, fmt.Errorf("cannot use language %q: it has no texts", c.Language)
 	}
-	credentials, device, err := openCredentials(c)
-	if err != nil {
-		return nil, err
+	d := &Daemon{log: log, visits: newVisits(parts.Panel), room: make(chan bool)}
+	if err := d.open(ctx, c, parts, texts); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
-	d, err := open(ctx, c, credentials, parts, texts, log)
-	if err != nil {
-		return nil, errors.Join(err, device.Close())
-	}
-	d.device = device
 	return d, nil
 }
 
-func open(ctx context.Context, c *config.Config, credentials *hubapi.Credentials, parts Parts, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
+// open opens everything in turn. What it has opened is in d.closers, also when
+// it fails.
+func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Catalogue) error {
+	credentials, device, err := openCredentials(c)
+	if err != nil {
+		return err
+	}
+	d.closers.add(device.Close)
 	clocks, err := machineClocks()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make state folder: %w", err)
+		return fmt.Errorf("cannot make state folder: %w", err)
 	}
-	seals, err := openSealing(c, credentials.Key, log)
+	seals, err := openSealing(c, credentials.Key, d.log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	sealer, err := seals.sealer()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	records, err := openRecords(filepath.Join(c.State, "records.db"), clocks.Now(), log)
+	if d.records, err = openRecords(filepath.Join(c.State, "records.db"), clocks.Now(), d.log); err != nil {
+		return err
+	}
+	d.closers.add(d.records.Close)
+	now, err := openClock(d.records, credentials, &clocks)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	now, err := openClock(records, credentials, &clocks)
-	if err != nil {
-		return nil, errors.Join(err, records.Close())
-	}
-	events := &journal.Journal{Sealer: sealer, Clocks: clocks, Origin: c.Hub.URL}
-	client := hubapi.NewClient(c.Hub.URL, credentials.TLS)
-	client.Heard = now.Told
+	d.journal = &journal.Journal{Sealer: sealer, Clocks: clocks, Origin: c.Hub.URL, Scarce: d.scarce.Load}
+	d.client = hubapi.NewClient(c.Hub.URL, credentials.TLS)
+	d.client.Heard = now.Told
 	opening := outboxOpening{
 		path:    filepath.Join(c.State, "outbox.db"),
 		options: store.Options{MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required},
-		records: records, journal: events, send: client.SendEvents, watchdog: askingWatchdog(parts.Watchdog, log), log: log,
+		records: d.records, journal: d.journal, send: d.client.SendEvents, watchdog: askingWatchdog(parts.Watchdog, d.log), log: d.log,
 	}
-	outbox, err := opening.open(ctx)
-	if err != nil {
-		return nil, errors.Join(err, records.Close())
+	if d.store, err = opening.open(ctx); err != nil {
+		return err
 	}
-	events.Outbox = outbox
-	cards := newCardRecords(records, log)
+	d.closers.add(d.store.Close)
+	d.journal.Outbox = d.store
+	cards := newCardRecords(d.records, d.log)
+	d.closers.add(func() error { cards.close(); return nil })
 	driver, err := newCardDriver(c.Reader.Profiles, filepath.Join(c.State, "cards.key"), cards)
 	if err != nil {
-		cards.close()
-		return nil, errors.Join(err, records.Close(), outbox.Close())
+		return err
 	}
-	d := &Daemon{
-		store:   outbox,
-		records: records,
-		cards:   cards,
-		journal: events,
-		client:  client,
-		log:     log,
-
-		visits: newVisits(parts.Panel),
-		room:   make(chan bool),
+	if d.sockets, err = openSockets(c, credentials, d.store, d.log); err != nil {
+		return err
 	}
-	events.Scarce = d.scarce.Load
-	if d.sockets, err = openSockets(c, credentials, outbox, log); err != nil {
-		return nil, errors.Join(err, d.Close())
+	for _, s := range d.sockets {
+		d.closers.addListener(s.listener)
 	}
 	if c.SCProxy.Enabled {
-		if d.proxy, err = openProxy(c.State, quietSlot{parts.Slot, d.visits.busy}, log); err != nil {
-			return nil, errors.Join(err, d.Close())
+		if d.proxy, err = openProxy(c.State, quietSlot{parts.Slot, d.visits.busy}, d.log); err != nil {
+			return err
 		}
+		d.closers.addListener(d.proxy.listener)
 	}
-	seal := func(k sealkey.Key) error { return seals.follow(k, events) }
-	if d.offline, err = openOfflineMode(c, records, now, client, seal, log); err != nil {
-		return nil, errors.Join(err, d.Close())
+	seal := func(k sealkey.Key) error { return seals.follow(k, d.journal) }
+	if d.offline, err = openOfflineMode(c, d.records, now, d.client, seal, d.log); err != nil {
+		return err
 	}
 	slots, err := openCards(c.Reader, parts.Slot, driver)
 	if err != nil {
-		return nil, errors.Join(err, d.Close())
+		return err
 	}
 	d.terminal = &terminal.Terminal{
 		Slot: slots, Panel: d.visits, Room: d.room, Hub: d.client, Journal: d.journal,
 		Decider: d.offline.decider, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
-		Now:    clocks.Now, Log: log,
+		Now:    clocks.Now, Log: d.log,
 	}
 	d.attach(parts.Panel)
 	if parts.Watchdog != nil {
 		d.OpenWatchdog(parts.Watchdog)
 	}
-	return d, nil
+	return nil
 }
 
 // Run serves visits and pushes events until ctx ends. When it returns, every
@@ -199,18 +193,28 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 // Last is the sequence number of the last event written down.
 func (d *Daemon) Last() uint64 { return d.journal.Last() }
 
-// Close lets go of the outbox and the records.
-func (d *Daemon) Close() error {
-	d.cards.close()
-	for _, s := range d.sockets {
-		_ = s.listener.Close() // after Run it is
+// Close closes what Open opened.
+func (d *Daemon) Close() error { return d.closers.close() }
+
+// closers are closed in reverse order.
+type closers []func() error
+
+func (c *closers) add(closer func() error) { *c = append(*c, closer) }
+
+// addListener adds a listener that its server may have closed before.
+func (c *closers) addListener(l net.Listener) {
+	c.add(func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+}
+
+func (c *closers) close() (err error) {
+	for _, closer := range slices.Backward(*c) {
+		err = errors.Join(err, closer())
 	}
-	if d.proxy != nil {
-		_ = d.proxy.listener.Close() // after Run it is
-	}
-	err := errors.Join(d.records.Close(), d.store.Close())
-	if d.device != nil {
-		err = errors.Join(err, d.device.Close())
-	}
+	*c = nil
 	return err
 }

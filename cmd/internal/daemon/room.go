@@ -68,7 +68,7 @@ func (d *Daemon) compact() {
 		return
 	}
 	began := time.Now()
-	switch err := d.store.Compact(working{idle, &d.watchdog}); {
+	switch err := d.store.Compact(idle, func() { d.watchdog.alive(outboxOpen) }); {
 	case err == nil:
 		d.log.Info("outbox compacted", "took", time.Since(began).Round(time.Millisecond))
 	case errors.Is(err, context.Canceled), errors.Is(err, store.ErrFull):

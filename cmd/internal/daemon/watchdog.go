@@ -129,15 +129,3 @@ func (w *watchdog) close() {
 	}
 	w.dog = nil
 }
-
-// working is a context whose every look tells the watchdog of progress: a long
-// work that looks whether it is to go on, once for each piece.
-type working struct {
-	context.Context
-	watchdog *watchdog
-}
-
-func (w working) Err() error {
-	w.watchdog.alive(outboxOpen)
-	return w.Context.Err()
-}

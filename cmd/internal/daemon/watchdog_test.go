@@ -40,30 +40,20 @@ func watching(t *testing.T, log *bytes.Buffer, open func() (dog, error)) (d *Dae
 	return d, func() { cancel(); <-ended }
 }
 
-// The dog hears of the terminal's loop and of each piece of a long work on the
-// outbox, and after Run of nothing.
+// The watchdog is fed by the terminal's loop, and by nothing after Run.
 func TestWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		dog1 := &fedDog{}
 		d, stop := watching(t, &log, func() (dog, error) { return dog1, nil })
 		d.terminal.Alive()
-		ctx, cancel := context.WithCancel(t.Context())
-		work := working{ctx, &d.watchdog}
-		if err := work.Err(); err != nil {
-			t.Error(err)
-		}
-		cancel()
-		if err := work.Err(); !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-		if want := []string{visitsGoOn, outboxOpen, outboxOpen}; !slices.Equal(dog1.fed, want) {
+		if want := []string{visitsGoOn}; !slices.Equal(dog1.fed, want) {
 			t.Errorf("fed by %q, want %q", dog1.fed, want)
 		}
 		dog1.err = errors.New("no such device")
 		stop()
 		d.terminal.Alive()
-		if len(dog1.fed) != 3 || dog1.closed != 1 {
+		if len(dog1.fed) != 1 || dog1.closed != 1 {
 			t.Errorf("fed %d times, closed %d times", len(dog1.fed), dog1.closed)
 		}
 		if !strings.Contains(log.String(), `level=ERROR msg="the machine may restart" part=watchdog err="no such device"`) {
@@ -141,11 +131,26 @@ func TestWatchdogHeals(t *testing.T) {
 	})
 }
 
-// A kiosk that is to have none does without.
+// A kiosk without a watchdog in its wiring file opens none, logs nothing about
+// it, and may report progress.
 func TestNoWatchdog(t *testing.T) {
-	d := &Daemon{}
-	d.watchdog.run(t.Context())
-	d.watchdog.alive(outboxOpen)
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		w := watchdog{log: slog.New(slog.NewTextHandler(&log, nil))}
+		ended := make(chan struct{})
+		go func() { w.run(t.Context()); close(ended) }()
+		synctest.Wait()
+		select {
+		case <-ended:
+		default:
+			t.Error("run waits for a watchdog that is not configured")
+		}
+		w.alive(outboxOpen)
+		w.close()
+		if w.dog != nil || log.Len() > 0 {
+			t.Errorf("there is a watchdog: %v, logged %q", w.dog, &log)
+		}
+	})
 }
 
 // By a board's section it is the device that is opened.

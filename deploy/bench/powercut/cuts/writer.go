@@ -119,7 +119,7 @@ func (l *life) session(opening Point, records int) (at store.Position, err error
 	var work []func() error
 	work = append(work, func() error { return l.keeps(opening == Open) })
 	work = append(work, func() error {
-		return l.do(Compact, 0, func() error { return s.Compact(context.Background()) })
+		return l.do(Compact, 0, func() error { return s.Compact(context.Background(), nil) })
 	})
 	if l.keys != nil {
 		work = append(work, func() error { return l.rotates(opening == Open) })
