@@ -48,7 +48,7 @@ func BenchmarkChallenge(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if reason, err := h.spend(b.Context(), c.Nonce, "k1"); err != nil || reason != "" {
+		if reason, err := h.spend(b.Context(), c.Nonce, "k1", "v"); err != nil || reason != "" {
 			b.Fatal(reason, err)
 		}
 	}

@@ -22,6 +22,7 @@ type challengeRecord struct {
 	Kiosk     string    `json:"kiosk"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Spent     bool      `json:"spent"`
+	Visit     string    `json:"visit,omitempty"` // that spent it
 }
 
 func (h *Hub) challenge(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -62,7 +63,7 @@ func nonceKey(raw []byte) string { return base64.RawURLEncoding.EncodeToString(r
 // spend uses up a nonce. However often and at however many hubs a kiosk tries, exactly
 // one call returns ""; all others return the reason for the refusal. A kiosk cannot
 // spend another kiosk's nonce.
-func (h *Hub) spend(ctx context.Context, nonce, kioskID string) (kiosk.Reason, error) {
+func (h *Hub) spend(ctx context.Context, nonce, kioskID, visit string) (kiosk.Reason, error) {
 	// The comparison with the encoded form is needed because the decoder skips line breaks.
 	raw, err := base64.StdEncoding.Strict().DecodeString(nonce)
 	if err != nil || len(raw) != hubapi.NonceBytes || base64.StdEncoding.EncodeToString(raw) != nonce {
@@ -89,7 +90,7 @@ func (h *Hub) spend(ctx context.Context, nonce, kioskID string) (kiosk.Reason, e
 	case !h.now().Before(record.ExpiresAt):
 		return kiosk.NonceExpired, nil
 	}
-	record.Spent = true
+	record.Spent, record.Visit = true, visit
 	value, err := json.Marshal(record)
 	if err != nil {
 		return "", err

@@ -34,10 +34,10 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// spent spends a nonce and gives the reason.
+// spent spends a nonce and returns the reason.
 func spent(t *testing.T, h *Hub, nonce, kioskID string) kiosk.Reason {
 	t.Helper()
-	reason, err := h.spend(t.Context(), nonce, kioskID)
+	reason, err := h.spend(t.Context(), nonce, kioskID, "v")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func newNonce(t *testing.T, h *Hub, kioskID string) string {
 	return c.Nonce
 }
 
-// The reasons tell apart what happened to a nonce, whichever hub is asked.
+// The reason says what happened to a nonce, whichever hub is asked.
 func TestSpend(t *testing.T) {
 	b := newBed(t)
 	one, other := b.open(), b.open()
@@ -90,7 +90,7 @@ func TestSpend(t *testing.T) {
 	}
 }
 
-// Of many who spend one nonce at two hubs at once, one may.
+// If many requests spend one nonce at two hubs at the same time, one succeeds.
 func TestSpendOnce(t *testing.T) {
 	b := newBed(t)
 	hubs := []*Hub{b.open(), b.open()}
@@ -103,7 +103,7 @@ func TestSpendOnce(t *testing.T) {
 		for i := range reasons {
 			done.Go(func() {
 				start.Wait()
-				reason, err := hubs[i%2].spend(t.Context(), nonce, "k1")
+				reason, err := hubs[i%2].spend(t.Context(), nonce, "k1", "v")
 				if err != nil {
 					reason = kiosk.Reason(err.Error())
 				}
@@ -122,14 +122,14 @@ func TestSpendOnce(t *testing.T) {
 	}
 }
 
-// Whatever a kiosk sends as nonce, it is not taken for one.
+// No text that a kiosk makes up is a valid nonce.
 func FuzzSpend(f *testing.F) {
 	h := newBed(f).open()
 	for _, seed := range []string{"", "*", ">", "a.b", "....", base64.StdEncoding.EncodeToString(make([]byte, 32))} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, nonce string) {
-		if reason, err := h.spend(t.Context(), nonce, "k1"); reason != kiosk.NonceUnknown || err != nil {
+		if reason, err := h.spend(t.Context(), nonce, "k1", "v"); reason != kiosk.NonceUnknown || err != nil {
 			t.Errorf("%q: got %q, %v", nonce, reason, err)
 		}
 	})

@@ -10,9 +10,12 @@
 //	stream smartkiosk-events           smartkiosk.events.<id> holds the events of one kiosk as
 //	                                   consumers get them, and notes where its chain goes on after
 //	                                   events that the kiosk itself has lost;
-//	                                   smartkiosk.reviews.<id> holds the hub's reviews of them
+//	                                   smartkiosk.reviews.<id> holds the hub's reviews of them, and
+//	                                   smartkiosk.alarms.<id> the hub's alarms about the kiosk
 //	bucket smartkiosk-challenges       nonce → its kiosk, its expiry, whether it was spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream
+//	bucket smartkiosk-evidence         digest of an offline visit's nonce → its event
+//	bucket smartkiosk-marks            kiosk → how many alarms there were, and the last one
 //	bucket smartkiosk-revoked          certificate → an OCSP responder's report that it is revoked
 //	bucket smartkiosk-known            kiosk and pseudonym → the last day on which the hub granted
 //	                                   this holder there; used by the offline rule "known"

@@ -33,6 +33,8 @@ type Hub struct {
 	challenges jetstream.KeyValue
 	cursors    jetstream.KeyValue
 	revoked    jetstream.KeyValue
+	evidence   jetstream.KeyValue
+	marks      jetstream.KeyValue
 	known      jetstream.KeyValue // nil unless the offline rule is "known"
 	events     jetstream.Stream
 	scheduler  scheduler
@@ -141,7 +143,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	}
 	h.events, err = h.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:     eventsStream,
-		Subjects: []string{eventsSubject + "*", reviewsSubject + "*"},
+		Subjects: []string{eventsSubject + "*", reviewsSubject + "*", alarmsSubject + "*"},
 		Storage:  jetstream.FileStorage,
 		// No AllowDirect: a follower may not know a kiosk's last event yet, and the
 		// kiosk would get an answer about a gap that does not exist.
@@ -161,10 +163,12 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := h.attachRevoked(ctx); err != nil {
-		return err
+	for _, attach := range []func(context.Context) error{h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown} {
+		if err := attach(ctx); err != nil {
+			return err
+		}
 	}
-	return h.attachKnown(ctx)
+	return nil
 }
 
 // Close stops the background tasks and the embedded JetStream.

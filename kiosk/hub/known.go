@@ -23,19 +23,20 @@ import (
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
-// Under the rule "known" a kiosk lets in alone whom the hub let in lately at any
-// kiosk of a group with it. So the hub remembers, by kiosk, whom it let in, as the
-// events of the visits arrive: under a pseudonym, and for the days of the rule.
+// With the offline rule "known" a kiosk lets in holders whom the hub has let in lately at
+// that kiosk or at one of the same group. The hub records them when it gives the verdict.
+// It never learns them from a kiosk's events, because a kiosk could invent those. It
+// stores pseudonyms, for as many days as the rule says.
 
 const (
 	knownBucket = "smartkiosk-known" // <kiosk>.<pseudonym> → day, see hubpolicy.Day
 
-	// maxKnown is how many holders a kiosk is told of, the latest. Two million
-	// bytes of JSON.
+	// maxKnown is how many holders a kiosk gets at most; the latest ones win. They are
+	// two million bytes of JSON.
 	maxKnown = 25_000
 )
 
-// attachKnown finds or makes the bucket, if the rule asks for it.
+// attachKnown opens or creates the bucket if the offline rule is "known".
 func (h *Hub) attachKnown(ctx context.Context) (err error) {
 	r := h.config.Offline.OfflineRules
 	if r.Rule != hubpolicy.Known {
@@ -47,24 +48,19 @@ func (h *Hub) attachKnown(ctx context.Context) (err error) {
 	return err
 }
 
-// remember takes note of a visit whose holder the hub let in.
-func (h *Hub) remember(ctx context.Context, kioskID string, e arrived) error {
-	v := e.Data
-	if h.known == nil || v.Offline || v.Outcome != kiosk.Granted || !v.Authenticated || v.Holder == nil {
+// recordKnown records that the hub has let in a holder at a kiosk today.
+func (h *Hub) recordKnown(ctx context.Context, kioskID string, holder kiosk.Holder) error {
+	if h.known == nil {
 		return nil
 	}
 	key, err := holderKey(h.config.Sign)
 	if err != nil {
 		return err
 	}
-	at := e.Time
-	if now := h.now(); at.After(now) {
-		at = now
-	}
-	name := kioskID + "." + hex.EncodeToString(hubpolicy.Pseudonym(key, *v.Holder))
-	day := strconv.FormatInt(hubpolicy.Day(at), 10)
-	switch had, err := h.known.Get(ctx, name); {
-	case err == nil && string(had.Value()) == day:
+	name := kioskID + "." + hex.EncodeToString(hubpolicy.Pseudonym(key, holder))
+	day := strconv.FormatInt(hubpolicy.Day(h.now()), 10)
+	switch entry, err := h.known.Get(ctx, name); {
+	case err == nil && string(entry.Value()) == day:
 		return nil
 	case err != nil && !errors.Is(err, jetstream.ErrKeyNotFound):
 		return storeError{err}
@@ -75,7 +71,7 @@ func (h *Hub) remember(ctx context.Context, kioskID string, e arrived) error {
 	return nil
 }
 
-// knownAnswer is GET /v1/known.
+// knownAnswer handles GET /v1/known.
 func (h *Hub) knownAnswer(w http.ResponseWriter, r *http.Request, c caller) error {
 	days, err := h.knownAt(r.Context(), h.rules.Rules().Companions(c.Name))
 	if err != nil {
@@ -97,8 +93,8 @@ func (h *Hub) knownAnswer(w http.ResponseWriter, r *http.Request, c caller) erro
 	return nil
 }
 
-// knownAt gives whom the hub let in at these kiosks, each under the pseudonym
-// with the latest day.
+// knownAt returns the holders whom the hub has let in at these kiosks: their pseudonyms,
+// and the last day for each.
 func (h *Hub) knownAt(ctx context.Context, kiosks []string) (map[string]int64, error) {
 	days := map[string]int64{}
 	if h.known == nil {
@@ -120,20 +116,20 @@ func (h *Hub) knownAt(ctx context.Context, kiosks []string) (map[string]int64, e
 		case <-ctx.Done():
 			return nil, storeError{ctx.Err()}
 		case entry := <-watch.Updates():
-			if entry == nil { // all there are by now
+			if entry == nil { // the end of the entries that exist now
 				return latest(days), nil
 			}
 			_, holder, _ := strings.Cut(entry.Key(), ".")
 			day, err := strconv.ParseInt(string(entry.Value()), 10, 64)
 			if err != nil {
-				return nil, fmt.Errorf("cannot read whom the hub let in: %w", err)
+				return nil, fmt.Errorf("cannot read the day of a known holder: %w", err)
 			}
 			days[holder] = max(days[holder], day)
 		}
 	}
 }
 
-// latest gives those of the latest days, if there are too many.
+// latest drops the oldest days if there are more than maxKnown holders.
 func latest(days map[string]int64) map[string]int64 {
 	if len(days) <= maxKnown {
 		return days

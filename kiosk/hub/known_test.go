@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
@@ -26,48 +25,48 @@ func (b *bed) setOffline(table string) {
 	}
 }
 
-// Whom the hub lets in at one kiosk is known at those of its groups, under a
-// pseudonym, and at no other.
+// A holder whom the hub lets in is known at the kiosks of the same group, under a
+// pseudonym, and at no other. What a kiosk reports in its events adds nobody.
 func TestKnown(t *testing.T) {
 	b := newBed(t)
 	b.setOffline("rule = \"known\"\nknown_days = 30\nuntrusted_clock = \"deny\"\n")
-	rules := "default = \"allow\"\n[groups]\ngate = [\"k1\", \"k2\"]\n"
-	if err := os.WriteFile(filepath.Join(b.dir, rulesFile), []byte(rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	b.rule("default = \"allow\"\n[groups]\ngate = [\"k1\", \"k2\"]\n[[rule]]\nname = \"no\"\naction = \"deny\"\nsubjects = [\"" + cards(t).Holders["blocked"].Person.ID + "\"]\n")
 	url := b.serve()
 	k1, k2, k3, office := b.kiosk(url, "k1"), b.kiosk(url, "k2"), b.kiosk(url, "k3"), b.consumer(url, "office")
-	online, denied, offlineVisit := alone(t, b, "valid"), alone(t, b, "blocked"), alone(t, b, "valid")
-	online.Offline, denied.Offline = false, false
-	denied.Outcome, denied.Reason = kiosk.Denied, kiosk.RuleDenied
-	// The review of the last says that those before were dealt with.
-	k1.send(k1.visits(b.now(), online, denied, offlineVisit), 3)
-	office.reviews(1)
+	for _, card := range []string{"valid", "blocked"} { // the rules turn the second one away
+		nonce := k1.nonce()
+		k1.verdict(t.Context(), nonce, token(t, card, nonce))
+	}
+	// A hostile kiosk reports a grant that the hub never gave.
+	claimed := offlineVisit(t, b, "blocked")
+	claimed.Offline = false
+	k1.send(k1.visits(b.now(), claimed, offlineVisit(t, b, "valid")), 2)
+	office.reviews(1) // the review of the second event: the hub has processed the first one
 
+	holder := *offlineVisit(t, b, "valid").Holder
 	key := b.policy(k1).HolderKey
-	want := map[string]int64{hex.EncodeToString(hubpolicy.Pseudonym(key, *online.Holder)): hubpolicy.Day(b.now())}
+	want := map[string]int64{hex.EncodeToString(hubpolicy.Pseudonym(key, holder)): hubpolicy.Day(b.now())}
 	for who, want := range map[*party]map[string]int64{k1: want, k2: want, k3: {}} {
 		days, tag, err := who.Known(t.Context(), "")
 		if err != nil || fmt.Sprint(days) != fmt.Sprint(want) {
-			t.Errorf("at %s are known %v, %v; want %v", who.id, days, err, want)
+			t.Errorf("%s gets the known holders %v, %v; want %v", who.id, days, err, want)
 		}
 		if days, again, err := who.Known(t.Context(), tag); days != nil || again != tag || err != nil {
-			t.Errorf("asked %s again: %v, %v", who.id, days, err)
+			t.Errorf("%s asks again: %v, %v", who.id, days, err)
 		}
 	}
 }
 
-// Without the rule nobody is remembered.
+// Without the offline rule "known" the hub remembers no holder.
 func TestKnownOnlyByRule(t *testing.T) {
 	b := newBed(t)
-	url := b.serve()
-	k1, office := b.kiosk(url, "k1"), b.consumer(url, "office")
-	online := alone(t, b, "valid")
-	online.Offline = false
-	k1.send(k1.visits(b.now(), online, alone(t, b, "valid")), 2)
-	office.reviews(1)
+	k1 := b.kiosk(b.serve(), "k1")
+	nonce := k1.nonce()
+	if v := k1.verdict(t.Context(), nonce, token(t, "valid", nonce)); !v.Granted {
+		t.Fatalf("got %+v", v)
+	}
 	if days, _, err := k1.Known(t.Context(), ""); len(days) != 0 || err != nil {
-		t.Errorf("known are %v, %v", days, err)
+		t.Errorf("the known holders are %v, %v", days, err)
 	}
 }
 

@@ -251,13 +251,13 @@ func (a again) Metadata() (*jetstream.MsgMetadata, error) {
 	return &jetstream.MsgMetadata{Sequence: jetstream.SequencePair{Stream: 1}}, nil
 }
 
-// A message that comes again, because the hub died within it or because an
-// event of it could not be judged, has each event judged once.
+// If a message is delivered again, because the hub stopped or an event could not be
+// reviewed, each of its events is still reviewed once.
 func TestReviewOfMessageAgain(t *testing.T) {
 	b := newBed(t)
 	url := b.serve()
 	k1, office, h := b.kiosk(url, "k1"), b.consumer(url, "office"), b.open()
-	visit := alone(t, b, "valid")
+	visit := offlineVisit(t, b, "valid")
 	k1.send(k1.visits(b.now(), visit, visit, visit), 3)
 	msg, err := h.events.GetMsg(t.Context(), 1)
 	if err != nil {
@@ -265,7 +265,7 @@ func TestReviewOfMessageAgain(t *testing.T) {
 	}
 	m := again{subject: msg.Subject, data: msg.Data}
 	for range 2 {
-		if err := h.reviewMessage(t.Context(), m, &trouble{}); err != nil {
+		if err := h.reviewMessage(t.Context(), m, &reviewFailures{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -277,20 +277,20 @@ func TestReviewOfMessageAgain(t *testing.T) {
 	}
 }
 
-// An event that cannot be judged is left aside after some tries; that the
-// store is out of reach counts as none.
+// The hub gives up on an event after some failed reviews. Failures of the store do not
+// count.
 func TestReviewGivesUp(t *testing.T) {
-	var tr trouble
+	var tr reviewFailures
 	first, second := position{place: 1, part: 1}, position{place: 1, part: 2}
-	for i := range reviewTries {
-		if tr.enough(first, storeError{context.DeadlineExceeded}) {
-			t.Fatal("it gave up because of the store")
+	for i := range maxReviewTries {
+		if tr.giveUp(first, storeError{context.DeadlineExceeded}) {
+			t.Fatal("it gives up because the store fails")
 		}
-		if got := tr.enough(first, errors.New("no answer")); got != (i == reviewTries-1) {
+		if got := tr.giveUp(first, errors.New("no answer")); got != (i == maxReviewTries-1) {
 			t.Fatalf("try %d: %v", i+1, got)
 		}
 	}
-	if tr.enough(second, errors.New("no answer")) {
-		t.Error("it gave up the next one at once")
+	if tr.giveUp(second, errors.New("no answer")) {
+		t.Error("it gives up on the next event at once")
 	}
 }

@@ -2,9 +2,13 @@ package hub
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,36 +20,64 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// A kiosk that decided alone may have been wrong: what it knew of revocation was
-// old, and it may have been tampered with. So the hub judges each such visit
-// again when its event arrives, and writes down, in the same stream, whether it
-// would have said the same. Events are looked at behind the intake, one after the
-// other, by one of the hubs at a time: a responder that is slow holds up no kiosk.
+// A kiosk that decided offline may have been wrong: its CRL was old, or somebody has
+// tampered with it. So the hub reviews each such visit when its event arrives, and records
+// in the same stream whether it would have decided the same. A disagreement about
+// somebody who was let in, and evidence that an honest kiosk never writes, raise an alarm.
+//
+// Reviews run after events are stored, one after the other, on one hub at a time, so that
+// a slow OCSP responder does not delay any kiosk.
 
 const (
-	reviewsSubject = "smartkiosk.reviews." // + the kiosk's id
+	reviewsSubject = "smartkiosk.reviews." // + the kiosk's ID
 	reviewer       = "smartkiosk-reviewer"
 
 	reviewTime  = 20 * time.Second // for one event
 	reviewRetry = 5 * time.Second
+
+	// evidenceBucket maps the nonce of each offline verdict to the ID of its event, so
+	// that evidence that is used twice is recognised.
+	evidenceBucket = "smartkiosk-evidence"
+	evidenceMemory = 400 * 24 * time.Hour
+
+	// maxJudgedSkew is how far the time for which a kiosk judged a certificate may be
+	// from the time of its event.
+	maxJudgedSkew = 15 * time.Minute
 )
 
-// arrived is what is read of an event in the stream.
-type arrived struct {
-	ID       string      `json:"id"`
-	Source   string      `json:"source"`
-	Type     string      `json:"type"`
-	Time     time.Time   `json:"time"`
-	Sequence uint64      `json:"sequence,string"`
-	Data     event.Visit `json:"data"`
+// What an honest kiosk never does: the values of event.Review.Problem.
+const (
+	problemNoEvidence   = "no-evidence"   // a decision without the token, the nonce or the time
+	problemNonceUsed    = "nonce-used"    // the nonce is that of another visit
+	problemNonceForeign = "nonce-foreign" // the nonce was made for another kiosk
+	problemTime         = "time"          // judged for a time far from the event's
+	problemReason       = "reason"        // a reason that does not fit an offline decision
+)
+
+// storedVisit is the part of a stored event that a review needs.
+type storedVisit struct {
+	ID           string      `json:"id"`
+	Type         string      `json:"type"`
+	Time         time.Time   `json:"time"`
+	Sequence     uint64      `json:"sequence,string"`
+	ClockTrusted bool        `json:"clocktrusted"`
+	Data         event.Visit `json:"data"`
 }
 
-// review judges what arrives until ctx ends.
+// attachReviews opens what reviews store, or creates it.
+func (h *Hub) attachReviews(ctx context.Context) (err error) {
+	h.evidence, err = h.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: evidenceBucket, Storage: jetstream.FileStorage, TTL: evidenceMemory,
+	})
+	return err
+}
+
+// review reviews new events until ctx ends.
 func (h *Hub) review(ctx context.Context) {
-	var t trouble
+	var f reviewFailures
 	for ctx.Err() == nil {
-		if err := h.reviewAll(ctx, &t); err != nil && ctx.Err() == nil {
-			h.log.Error("cannot judge visits again", "err", err, "retry_in", reviewRetry)
+		if err := h.reviewAll(ctx, &f); err != nil && ctx.Err() == nil {
+			h.log.Error("cannot review visits", "err", err, "retry_in", reviewRetry)
 			select {
 			case <-time.After(reviewRetry):
 			case <-ctx.Done():
@@ -54,13 +86,13 @@ func (h *Hub) review(ctx context.Context) {
 	}
 }
 
-func (h *Hub) reviewAll(ctx context.Context, t *trouble) error {
+func (h *Hub) reviewAll(ctx context.Context, f *reviewFailures) error {
 	consumer, err := h.events.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable:       reviewer,
 		FilterSubject: eventsSubject + "*",
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       2 * reviewTime,
-		MaxAckPending: 1, // each kiosk's in their order
+		MaxAckPending: 1, // so that a kiosk's events are reviewed in their order
 	})
 	if err != nil {
 		return err
@@ -76,7 +108,7 @@ func (h *Hub) reviewAll(ctx context.Context, t *trouble) error {
 		if err != nil {
 			return err
 		}
-		if err := h.reviewMessage(ctx, msg, t); err != nil {
+		if err := h.reviewMessage(ctx, msg, f); err != nil {
 			return errors.Join(err, msg.NakWithDelay(reviewRetry))
 		}
 		if err := msg.Ack(); err != nil {
@@ -85,9 +117,9 @@ func (h *Hub) reviewAll(ctx context.Context, t *trouble) error {
 	}
 }
 
-// reviewMessage judges the events of a message, one after the other. When it
-// fails all of them come again, but none is judged twice.
-func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, t *trouble) error {
+// reviewMessage reviews the events of a message in their order. After an error the
+// message is delivered again; events that were reviewed already are then skipped.
+func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, f *reviewFailures) error {
 	about, err := msg.Metadata()
 	if err != nil {
 		return err
@@ -95,18 +127,18 @@ func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, t *trouble) 
 	place := about.Sequence.Stream
 	events := readMessage(msg.Data())
 	for i, text := range events {
-		if !h.concerns(text) {
+		if !mayNeedReview(text) {
 			continue
 		}
 		reviewing, cancel := context.WithTimeout(ctx, reviewTime)
 		err := h.reviewOne(reviewing, strings.TrimPrefix(msg.Subject(), eventsSubject), text)
 		cancel()
-		if err != nil && ctx.Err() == nil && t.enough(position{place, uint64(i + 1)}, err) {
-			h.log.Error("visit is not judged again", "subject", msg.Subject(), "place", place, "index", i, "err", err)
+		if err != nil && ctx.Err() == nil && f.giveUp(position{place, uint64(i + 1)}, err) {
+			h.log.Error("visit is not reviewed", "subject", msg.Subject(), "place", place, "index", i, "err", err)
 			err = nil
 		}
 		if err == nil && i < len(events)-1 {
-			err = msg.InProgress() // there is AckWait for each event
+			err = msg.InProgress() // AckWait is for one event
 		}
 		if err != nil {
 			return err
@@ -115,60 +147,65 @@ func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, t *trouble) 
 	return nil
 }
 
-// concerns tells whether there may be anything to do about an event. Most of a
-// long backlog is passed over here.
-func (h *Hub) concerns(text []byte) bool {
+// mayNeedReview reports whether an event may be an offline visit. It quickly skips most of
+// a long backlog.
+func mayNeedReview(text []byte) bool {
 	of := event.Members(text, "type", "data")
-	if string(of[0]) != `"`+event.TypeVisit+`"` {
-		return false
-	}
-	return h.known != nil || string(event.Members(of[1], "offline")[0]) != "false"
+	return string(of[0]) == `"`+event.TypeVisit+`"` && string(event.Members(of[1], "offline")[0]) != "false"
 }
 
-// reviewTries is how often a hub looks at an event that cannot be judged, not
-// even as not to be judged. Those behind it wait meanwhile.
-const reviewTries = 10
+// maxReviewTries is how often a hub tries to review an event. The events behind it wait
+// for that long.
+const maxReviewTries = 10
 
-// trouble is the event that could not be judged last.
-type trouble struct {
+// reviewFailures counts the failures of the event that failed last.
+type reviewFailures struct {
 	at    position
 	times int
 }
 
-// enough tells whether an event that could not be judged is left aside for good.
-func (t *trouble) enough(at position, err error) bool {
+// giveUp reports whether the event that failed is to be skipped. Failures of the store do
+// not count.
+func (f *reviewFailures) giveUp(at position, err error) bool {
 	if errors.As(err, new(storeError)) {
 		return false
 	}
-	if t.at != at {
-		*t = trouble{at: at}
+	if f.at != at {
+		*f = reviewFailures{at: at}
 	}
-	t.times++
-	return t.times >= reviewTries
+	f.times++
+	return f.times >= maxReviewTries
 }
 
-// reviewOne judges one event, if it is of a visit that was judged by a kiosk.
-// An event that is delivered twice is judged once.
+// reviewOne reviews an event if it is a visit that a kiosk decided offline. An event that
+// is delivered twice is reviewed once.
 func (h *Hub) reviewOne(ctx context.Context, kioskID string, message []byte) error {
-	var e arrived
+	var e storedVisit
 	if err := json.Unmarshal(message, &e); err != nil {
-		// It opened, so that it is of a newer version or another type.
-		h.log.Debug("event cannot be judged again", "kiosk", kioskID)
+		// The event could be opened, so it is of a newer version or of another type.
+		h.log.Debug("cannot review event", "kiosk", kioskID, "err", err)
 		return nil
 	}
-	if e.Type != event.TypeVisit {
+	if e.Type != event.TypeVisit || !e.Data.Offline {
 		return nil
 	}
-	if !event.Reviewed(e.Data) {
-		return h.remember(ctx, kioskID, e)
+	problem := dishonest(e)
+	if problem == "" && !event.Reviewed(e.Data) {
+		return nil
 	}
 	last, err := h.lastReview(ctx, kioskID)
 	if err != nil || last.sequence >= e.Sequence {
 		return err
 	}
-	review, err := h.judgeAgain(ctx, kioskID, e)
+	review, err := h.decideAgain(ctx, kioskID, e, problem)
 	if err != nil {
 		return err
+	}
+	if !review.Agrees && (review.Problem != "" || e.Data.Outcome == kiosk.Granted) {
+		// Before the review, so that an alarm is never lost. It may come twice.
+		if err := h.alarmAboutReview(ctx, review); err != nil {
+			return err
+		}
 	}
 	id, err := event.NewID(h.now(), h.rand)
 	if err != nil {
@@ -182,15 +219,11 @@ func (h *Hub) reviewOne(ctx context.Context, kioskID string, message []byte) err
 	if errors.Is(err, errOvertaken) {
 		return nil // another hub wrote it
 	}
-	if err == nil && !review.Agrees {
-		h.log.Warn("kiosk decided otherwise than the hub would have", "kiosk", kioskID, "visit", review.Visit,
-			"outcome", review.Outcome, "verdict", review.Verdict, "reason", review.Reason)
-	}
 	return err
 }
 
-// lastReview gives the kiosk's event that was judged last: its sequence and the
-// review's place in the stream.
+// lastReview returns the event of a kiosk that was reviewed last: its sequence number and
+// the place of the review in the stream.
 func (h *Hub) lastReview(ctx context.Context, kioskID string) (stored, error) {
 	msg, err := h.events.GetLastMsgForSubject(ctx, reviewsSubject+kioskID)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -203,20 +236,99 @@ func (h *Hub) lastReview(ctx context.Context, kioskID string) (stored, error) {
 		Data event.Review `json:"data"`
 	}
 	if err := json.Unmarshal(msg.Data, &r); err != nil {
-		return stored{}, fmt.Errorf("cannot read the stream at %d: %w", msg.Sequence, err)
+		return stored{}, unreadable(msg.Sequence, err)
 	}
 	return stored{place: msg.Sequence, sequence: r.Data.Sequence}, nil
 }
 
-// judgeAgain judges for the time of the visit, but by what is known now of
-// revocation: a certificate that was reported lost since may have been in other
-// hands then. The operator's rules count as they are now, at the visit's hour;
-// the operator's own system is not asked, for nobody stands at the door any more.
-func (h *Hub) judgeAgain(ctx context.Context, kioskID string, e arrived) (event.Review, error) {
+// denials are the reasons with which an honest kiosk denies offline.
+var denials = []kiosk.Reason{
+	kiosk.Parse, kiosk.Format, kiosk.Purpose, kiosk.Policy, kiosk.NotYetValid, kiosk.Expired, kiosk.NotTrusted, kiosk.Revoked,
+	kiosk.RevocationUnknown, kiosk.Algorithm, kiosk.WeakKey, kiosk.Identifier, kiosk.Signature, kiosk.RuleDenied, kiosk.Internal,
+	kiosk.OfflineNever, kiosk.OfflineExpired, kiosk.OfflineUnknown, kiosk.OfflineLimit, kiosk.ClockUntrusted,
+}
+
+// dishonest returns what in an offline visit an honest kiosk never writes, or "". It looks
+// at the event alone.
+func dishonest(e storedVisit) string {
+	v := e.Data
+	switch {
+	case v.Outcome == kiosk.Granted && v.Reason != "",
+		v.Outcome == kiosk.Denied && v.Authenticated && !slices.Contains(denials, v.Reason):
+		return problemReason
+	case v.Outcome != kiosk.Granted:
+		return ""
+	case incomplete(v.Evidence),
+		v.Basis == nil || v.Basis.Time.IsZero():
+		return problemNoEvidence
+	}
+	// While its clock is not trusted, a kiosk judges by the newest time that it has seen.
+	if skew := v.Basis.Time.Sub(e.Time).Abs(); skew > maxJudgedSkew && (e.ClockTrusted || v.Basis.Time.Before(e.Time)) {
+		return problemTime
+	}
+	return ""
+}
+
+func incomplete(e *event.Evidence) bool {
+	return e == nil || e.Nonce == "" || len(e.Token) == 0 || string(e.Token) == "null"
+}
+
+// nonceProblem reports whether the nonce of an offline visit is that of another visit or
+// of another kiosk. It remembers the nonce.
+func (h *Hub) nonceProblem(ctx context.Context, kioskID string, e storedVisit) (string, error) {
+	nonce := e.Data.Evidence.Nonce
+	if raw, err := base64.StdEncoding.DecodeString(nonce); err == nil {
+		// The kiosk may have got the nonce from a hub before it went offline.
+		entry, err := h.challenges.Get(ctx, nonceKey(raw))
+		var made challengeRecord
+		switch {
+		case errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey):
+		case err != nil:
+			return "", storeError{err}
+		case json.Unmarshal(entry.Value(), &made) != nil:
+		case made.Kiosk != kioskID:
+			return problemNonceForeign, nil
+		case made.Spent && made.Visit != e.Data.Visit:
+			return problemNonceUsed, nil
+		}
+	}
+	sum := sha256.Sum256([]byte(nonce))
+	key := hex.EncodeToString(sum[:])
+	_, err := h.evidence.Create(ctx, key, []byte(e.ID))
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		entry, err := h.evidence.Get(ctx, key)
+		if err != nil {
+			return "", storeError{err}
+		}
+		if string(entry.Value()) != e.ID {
+			return problemNonceUsed, nil
+		}
+		return "", nil
+	}
+	if err != nil {
+		return "", storeError{err}
+	}
+	return "", nil
+}
+
+// reasonOf is the reason of a review for a problem of the evidence.
+var reasonOf = map[string]kiosk.Reason{
+	problemNoEvidence: kiosk.NonceUnknown, problemNonceUsed: kiosk.NonceUsed, problemNonceForeign: kiosk.NonceForeign,
+	problemTime: kiosk.ClockUntrusted,
+}
+
+// decideAgain decides for the time of the visit, but with today's knowledge of
+// revocation, because a card that was reported lost since may have been in other hands
+// then. It applies today's rules for the hour of the visit. It does not ask the operator's
+// system, which decides about people who stand at the door.
+func (h *Hub) decideAgain(ctx context.Context, kioskID string, e storedVisit, problem string) (event.Review, error) {
 	v, now := e.Data, h.now()
 	at := e.Time
 	if v.Basis != nil && !v.Basis.Time.IsZero() {
 		at = v.Basis.Time
+	}
+	if problem == "" && at.After(now.Add(maxJudgedSkew)) {
+		problem = problemTime
 	}
 	if at.After(now) {
 		at = now
@@ -224,10 +336,16 @@ func (h *Hub) judgeAgain(ctx context.Context, kioskID string, e arrived) (event.
 	r := event.Review{
 		Kiosk: kioskID, Event: e.ID, Sequence: e.Sequence, Visit: v.Visit, Outcome: v.Outcome, Verdict: kiosk.Denied,
 	}
-	if v.Evidence.Nonce == "" {
-		r.Reason = kiosk.NonceUnknown
-		r.Agrees = r.Verdict == v.Outcome
+	if incomplete(v.Evidence) {
+		r.Reason, r.Problem = kiosk.NonceUnknown, problem
+		r.Agrees = r.Problem == "" && r.Verdict == v.Outcome
 		return r, nil
+	}
+	if problem == "" {
+		var err error
+		if problem, err = h.nonceProblem(ctx, kioskID, e); err != nil {
+			return r, err
+		}
 	}
 	proof, err := h.config.Trust.Prove(ctx, v.Evidence.Token, v.Evidence.Nonce, at, now)
 	if refusal, ok := errors.AsType[*trust.Refusal](err); ok {
@@ -241,7 +359,27 @@ func (h *Hub) judgeAgain(ctx context.Context, kioskID string, e arrived) (event.
 	}
 	r.Agrees = r.Verdict == v.Outcome
 	if r.Agrees && v.Outcome == kiosk.Granted && (v.Holder == nil || *v.Holder != proof.Holder) {
-		r.Agrees = false // somebody else was let in
+		r.Agrees = false // the event names another holder
+	}
+	if problem != "" {
+		r.Agrees, r.Problem = false, problem
+		if reason, ok := reasonOf[problem]; ok && r.Verdict == kiosk.Granted {
+			r.Verdict, r.Reason = kiosk.Denied, reason
+		}
 	}
 	return r, nil
+}
+
+// alarmAboutReview raises an alarm and marks the kiosk.
+func (h *Hub) alarmAboutReview(ctx context.Context, r event.Review) error {
+	kind, detail := event.AlarmReview, fmt.Sprintf("the kiosk decided %s, the hub %s", r.Outcome, r.Verdict)
+	if r.Reason != "" {
+		detail += fmt.Sprintf(" (%s)", r.Reason)
+	}
+	if r.Problem != "" {
+		kind, detail = event.AlarmEvidence, r.Problem
+	}
+	return h.alarm(ctx, "review "+r.Event, event.Alarm{
+		Kiosk: r.Kiosk, Kind: kind, Detail: detail, Event: r.Event, Sequence: r.Sequence, Visit: r.Visit,
+	})
 }

@@ -63,7 +63,7 @@ func (h *Hub) verdict(ctx context.Context, kioskID string, in hubapi.Authenticat
 	ctx, cancel := context.WithTimeout(ctx, hubapi.VerdictWithin-answerMargin)
 	defer cancel()
 
-	reason, err := h.spend(ctx, in.Nonce, kioskID)
+	reason, err := h.spend(ctx, in.Nonce, kioskID, in.Visit)
 	if err != nil {
 		return kiosk.Verdict{}, err
 	}
@@ -125,6 +125,9 @@ func (h *Hub) verdict(ctx context.Context, kioskID string, in hubapi.Authenticat
 		}
 	}
 	log.Info("visit granted", "webhook", admission != nil)
+	if err := h.recordKnown(ctx, kioskID, holder); err != nil {
+		log.Error("cannot record that the hub knows the holder", "err", err) // the verdict stands
+	}
 	return kiosk.Verdict{Granted: true, Holder: holder}, nil
 }
 

@@ -54,10 +54,10 @@ var notOfToken = []kiosk.Reason{
 	kiosk.OfflineNever, kiosk.OfflineExpired, kiosk.OfflineUnknown, kiosk.OfflineLimit, kiosk.ClockUntrusted,
 }
 
-// Reviewed tells whether a hub judges a visit again: one where the kiosk alone
-// has judged a card, and has not turned its holder away because of the rules
-// that the hub gave it.
+// Reviewed reports whether a hub reviews a visit: every visit in which a kiosk let somebody
+// in offline, and those in which it denied a card by its own judgement. A denial by the
+// offline rules of the hub needs no review.
 func Reviewed(v Visit) bool {
-	return v.Offline && v.Evidence != nil && (v.Outcome == kiosk.Granted || v.Outcome == kiosk.Denied) &&
-		!slices.Contains(notOfToken, v.Reason)
+	return v.Offline && (v.Outcome == kiosk.Granted ||
+		v.Outcome == kiosk.Denied && v.Evidence != nil && !slices.Contains(notOfToken, v.Reason))
 }

@@ -22,6 +22,7 @@ const (
 	TypeKept    = "smartkiosk.kept.v1"
 	TypePart    = "smartkiosk.part.v1"
 	TypeTamper  = "smartkiosk.tamper.v1"
+	TypeAlarm   = "smartkiosk.alarm.v1"
 )
 
 // Type is one row of the table of events.
@@ -97,6 +98,12 @@ var Types = []Type{
 		Payload: Part{},
 
 		Informational: true,
+	},
+	{
+		Name:    TypeAlarm,
+		When:    "a hub found that a kiosk let somebody in whom the hub would not, or that a kiosk did what no honest kiosk does; the hub writes it, so it is not sealed, has no jws and is in no chain; the same alarm may come twice",
+		Payload: Alarm{},
+		By:      ByHub,
 	},
 	{
 		Name:    TypeTamper,
@@ -191,7 +198,24 @@ type Review struct {
 	Outcome  kiosk.Outcome `json:"outcome" doc:"what the person was told, granted or denied"`
 	Agrees   bool          `json:"agrees" doc:"the hub would have said the same of the token and its holder"`
 	Verdict  kiosk.Outcome `json:"verdict" doc:"the hub's: granted or denied"`
+	Problem  string        `json:"problem,omitempty" doc:"what in the evidence no honest kiosk writes: no-evidence, nonce-used, nonce-foreign, time or reason; the hub then never agrees"`
 	Reason   kiosk.Reason  `json:"reason,omitempty" doc:"why the hub denies, a stable code; of revocation by what is known now, of all else by the time of the visit"`
+}
+
+// The kinds of an Alarm.
+const (
+	AlarmReview   = "review"   // the hub's review disagrees with a kiosk that let somebody in
+	AlarmEvidence = "evidence" // the evidence of an offline visit is missing or was not made by an honest kiosk
+)
+
+// Alarm is what a hub reports about a kiosk that needs the operator's attention.
+type Alarm struct {
+	Kiosk    string `json:"kiosk" doc:"the kiosk that the alarm is about"`
+	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk"`
+	Detail   string `json:"detail" doc:"what was found, for a person"`
+	Event    string `json:"event,omitempty" doc:"id of the event that the alarm is about"`
+	Sequence uint64 `json:"eventsequence,omitempty" doc:"sequence of that event"`
+	Visit    string `json:"visit,omitempty" doc:"identifier of the visit that the alarm is about"`
 }
 
 // checkPayload sees to it that a type is in the table and payload is its.
