@@ -87,16 +87,17 @@ powercut: need-build
 	@kernel=$$(sh deploy/bench/kernel.sh) && sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && \
 		$$sudo bin/powercut -kernel "$$kernel" -cuts $(N) $(SEED:%=-seed %) $(REPLAY:%=-replay %) $(CUT:%=-cut %)
 
-# Plays what a kiosk may live through on the release build, in a machine with a
-# kiosk's hardware made of programs: see deploy/bench. ONLY names one of its
-# builds, SHORT=1 plays one visit.
+# Plays what happens to a kiosk in use, with the release build, in a machine with
+# simulated hardware and virtual time: see deploy/bench. ONLY names one build, SHORT=1
+# plays one visit, SEED chooses other random numbers, and REALTIME=1 measures processor
+# time in real time instead.
 MACHINE := $(KERNEL) \
 	mmdebstrap="makes the machine's root of packages"
 bench-hw: build
 	$(NEED) $(MACHINE)
 	@CGO_ENABLED=0 go build -o bin/ ./deploy/bench/machine
 	@kernel=$$(sh deploy/bench/kernel.sh) && modules=$$(sh deploy/bench/modules.sh) && root=$$(sh deploy/bench/root.sh) && \
-		bin/machine -kernel "$$kernel" -modules "$$modules" -root "$$root" -report bin/bench-hw $(if $(SHORT),-short) $(ONLY:%=-only %)
+		bin/machine -kernel "$$kernel" -modules "$$modules" -root "$$root" -report bin/bench-hw $(if $(SHORT),-short) $(ONLY:%=-only %) $(SEED:%=-seed %) $(if $(REALTIME),-realtime)
 
 # Hands N events over connections that are cut, stalled, repeated and reordered.
 network: need-build

@@ -1,16 +1,18 @@
 #!/bin/sh
-# Builds the bench's kernel, a user-mode Linux, from the source that Debian
-# packages, and prints its path. It is built once for each version of the
-# package, kernel.config and kernel.patch, in some minutes, and kept in
-# ~/.cache/smartkiosk with what building modules for it takes (modules.sh).
-# "kernel.sh cached" fails when it is not built, and builds nothing.
+# Builds the bench's kernel, a user-mode Linux, from Debian's source package and
+# prints its path. The script builds once for each version of the package, of the
+# options in kernel.config and of the changes in kernel.patch, which takes some
+# minutes. It keeps the kernel in ~/.cache/smartkiosk, with what modules.sh needs to
+# build modules for it. "kernel.sh cached" builds nothing, and fails when the kernel
+# is not in the cache.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/smartkiosk/bench
 package=linux-source-6.1
 version=$(dpkg-query -W -f '${Version}' "$package")
-folder=$cache/linux-$version-$(cat "$here/kernel.config" "$here/kernel.patch" | sha256sum | cut -c 1-8)
+# Comments do not change the kernel.
+folder=$cache/linux-$version-$({ grep '^CONFIG' "$here/kernel.config"; sed -n '/^---/,$p' "$here/kernel.patch"; } | sha256sum | cut -c 1-8)
 
 if [ ! -d "$folder" ]; then
 	[ "${1:-}" != cached ] || exit 1
@@ -25,11 +27,11 @@ if [ ! -d "$folder" ]; then
 	patch -s -d "$tree" -p 1 <"$here/kernel.patch"
 	build KCONFIG_ALLCONFIG="$here/kernel.config" allnoconfig
 	for wanted in $(grep '^CONFIG' "$here/kernel.config"); do
-		grep -qxF "$wanted" "$tree/.config" || { echo "$wanted is not to be had" >&2; exit 1; }
+		grep -qxF "$wanted" "$tree/.config" || { echo "cannot set $wanted: an option that it depends on is missing in kernel.config" >&2; exit 1; }
 	done
 	build -j "$(nproc)" linux modules
 	strip -o "$work/kernel/linux" "$tree/linux"
-	# Of the tree, what modules are built with.
+	# Keep only what is needed to build modules.
 	find "$tree" -mindepth 1 -maxdepth 1 ! -name Makefile ! -name Kbuild ! -name .config ! -name Module.symvers \
 		! -name arch ! -name include ! -name scripts -exec rm -r {} +
 	find "$tree/arch" -mindepth 1 -maxdepth 1 ! -name um ! -name x86 -exec rm -r {} +

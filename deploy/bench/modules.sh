@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the bench's own modules for the bench's kernel, and prints the folder
-# they are in. They are built in seconds, once for each version of theirs and
-# of the kernel. "modules.sh cached" fails when they are not.
+# Builds the bench's own kernel modules and prints their folder. The script builds
+# once for each version of the modules and of the kernel, which takes seconds.
+# "modules.sh cached" builds nothing, and fails when they are not in the cache.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,12 +17,12 @@ import (
 	"smartkiosk/deploy/bench/machine/scenario"
 )
 
-// bench is what the scenarios are played with.
+// bench says what the scenarios are played with.
 type bench struct {
 	programs, boards string // folders
-	report           string // where it is left
+	report           string // folder, which is made again
 	short            bool
-	only             string // "" for all
+	only             string // name of a build; "" for all
 }
 
 // Names of folders that the machine has in /bench.
@@ -39,12 +38,8 @@ const (
 // ownBoards is the folder of the bench's own board files.
 const ownBoards = "deploy/bench/machine/boards"
 
-// atOnce is how many machines there may be for each processor. They mostly wait;
-// but until it says that its scenarios begin one has much to do, so that no more
-// start at a time than there are processors.
-const atOnce = 4
-
-// run plays each build in a machine of its own, and leaves one report of all.
+// run plays each build in a machine of its own, as many at a time as there are
+// processors, and joins their reports.
 func (b bench) run(ctx context.Context, m machine) error {
 	began := time.Now()
 	if err := os.RemoveAll(b.report); err != nil {
@@ -53,17 +48,16 @@ func (b bench) run(ctx context.Context, m machine) error {
 	if err := os.MkdirAll(b.report, 0o755); err != nil {
 		return err
 	}
-	names := scenario.Names(b.short)
+	names := scenario.Names(b.set(m))
 	if b.only != "" {
 		names = []string{b.only}
 	}
-	made, err := os.MkdirTemp("", "machine-site-")
+	site, err := os.MkdirTemp("", "machine-site-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(made)
-	go wakeCost() // takes as long
-	pki, hub := filepath.Join(made, pkiName), filepath.Join(made, hubName)
+	defer os.RemoveAll(site)
+	pki, hub := filepath.Join(site, pkiName), filepath.Join(site, hubName)
 	if err := b.makeHub(ctx, pki, hub, names); err != nil {
 		return err
 	}
@@ -73,31 +67,47 @@ func (b bench) run(ctx context.Context, m machine) error {
 			return err
 		}
 	}
+	if m.realTime {
+		cost, err := scenario.WakeCost(2 * time.Second)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(pki, scenario.WakeCostName), []byte(cost.String()), 0o644); err != nil {
+			return err
+		}
+	}
 	errs := make([]error, len(names))
-	free, starting := make(chan struct{}, atOnce*runtime.NumCPU()), make(chan struct{}, runtime.NumCPU())
-	var all sync.WaitGroup
+	free := make(chan struct{}, runtime.NumCPU())
+	var machines sync.WaitGroup
 	for i, name := range names {
 		free <- struct{}{}
-		starting <- struct{}{}
-		started := sync.OnceFunc(func() { <-starting })
-		all.Go(func() {
-			errs[i] = b.play(ctx, m, name, folders, &lookout{os.Stdout, started})
-			started()
+		machines.Go(func() {
+			errs[i] = b.play(ctx, m, name, folders)
 			<-free
 		})
 	}
-	all.Wait()
-	path, err := b.join(names)
+	machines.Wait()
+	path, err := b.joinReports(names)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return fmt.Errorf("%w\nthe report is in %s", err, path)
 	}
-	fmt.Printf("all as it should be, in %.0f s; the report is %s, with pictures beside it\n", time.Since(began).Seconds(), path)
+	fmt.Printf("every scenario passed, in %.0f s; the report is %s, with pictures next to it\n", time.Since(began).Seconds(), path)
 	return nil
 }
 
-// makeHub makes a test PKI and the folder of a hub, which each machine gets a
-// copy of, with a consumer and a kiosk for each build: it takes a machine
-// seconds.
+// set returns the set of builds that run plays.
+func (b bench) set(m machine) scenario.Set {
+	switch {
+	case m.realTime:
+		return scenario.RealTime
+	case b.short:
+		return scenario.Short
+	}
+	return scenario.All
+}
+
+// makeHub makes a test PKI and the folder of a hub with one consumer and one
+// kiosk for each build. Each machine gets a copy of it.
 func (b bench) makeHub(ctx context.Context, pki, hub string, kiosks []string) error {
 	commands := [][]string{
 		{"smartkortsim", "pki", pki},
@@ -115,62 +125,43 @@ func (b bench) makeHub(ctx context.Context, pki, hub string, kiosks []string) er
 	return nil
 }
 
-// play plays one build, and puts what it reports into the report's folder.
-func (b bench) play(ctx context.Context, m machine, name string, folders map[string]string, output io.Writer) error {
+// play plays one build, and copies its report into the report's folder.
+func (b bench) play(ctx context.Context, m machine, name string, folders map[string]string) error {
 	shared, err := os.MkdirTemp("", "machine-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(shared)
-	cost, err := wakeCost()
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(shared, scenario.WakeCostName), []byte(cost.String()), 0o644); err != nil {
-		return err
-	}
 	report := filepath.Join(shared, reportName)
 	if err := os.Mkdir(report, 0o755); err != nil {
 		return err
 	}
-	code, err := m.boot(ctx, shared, task{Folders: folders, Path: "/bench/" + initName, Command: []string{playerName, name}}, output)
+	began := time.Now()
+	code, err := m.boot(ctx, shared, task{Folders: folders, Path: "/bench/" + initName, Command: []string{playerName, name}}, os.Stdout)
 	if err == nil && code != 0 {
-		err = errors.New("not all was as it should be")
+		err = errors.New("a scenario failed")
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
+	fmt.Printf("%s: ended after %.1f s of the host's time\n", name, time.Since(began).Seconds())
 	return errors.Join(err, os.CopyFS(b.report, os.DirFS(report)))
 }
 
-// lookout passes on what a machine says, and tells that it says something.
-type lookout struct {
-	to   io.Writer
-	tell func()
-}
-
-func (l *lookout) Write(b []byte) (int, error) {
-	l.tell()
-	return l.to.Write(b)
-}
-
-// join makes one text of those of all builds.
-func (b bench) join(names []string) (path string, err error) {
+// joinReports joins the texts of all builds to one file.
+func (b bench) joinReports(names []string) (path string, err error) {
 	path = filepath.Join(b.report, "report.txt")
-	var all bytes.Buffer
+	var joined bytes.Buffer
 	for _, name := range names {
-		part := filepath.Join(b.report, name+".txt")
-		text, err := os.ReadFile(part)
-		if errors.Is(err, os.ErrNotExist) { // its machine died before
+		file := filepath.Join(b.report, name+".txt")
+		text, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) { // the machine died before it wrote one
 			continue
 		}
-		if err := errors.Join(err, os.Remove(part)); err != nil {
+		if err := errors.Join(err, os.Remove(file)); err != nil {
 			return path, err
 		}
-		all.Write(text)
+		joined.Write(text)
 	}
-	return path, os.WriteFile(path, all.Bytes(), 0o644)
+	return path, os.WriteFile(path, joined.Bytes(), 0o644)
 }
-
-// wakeCost is measured once, before any machine runs.
-var wakeCost = sync.OnceValues(func() (time.Duration, error) { return scenario.WakeCost(2 * time.Second) })

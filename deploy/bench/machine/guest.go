@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beInit is the first program of the machine: it sets it up, runs the task and
-// turns the machine off.
+// beInit is the machine's first program. It sets the machine up, runs the task
+// and turns the machine off.
 func beInit() {
 	code, err := work()
 	if err != nil {
@@ -59,8 +59,8 @@ type mount struct {
 	data                 string
 }
 
-// mountAll puts the machine's folders together in Debian's root, which is
-// shared and only read, and makes that the root.
+// mountAll mounts the machine's folders into the root of Debian packages, which
+// all machines share and which is read-only, and makes that the root.
 func mountAll(t task) error {
 	mounts := []mount{
 		{"none", "/root", "hostfs", unix.MS_RDONLY, t.Root},
@@ -91,11 +91,11 @@ func mountAll(t task) error {
 	return unix.Chroot(".")
 }
 
-// loopbackUp gives the machine 127.0.0.1.
+// loopbackUp configures 127.0.0.1.
 func loopbackUp() error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("cannot use network: %w", err)
+		return fmt.Errorf("cannot open socket: %w", err)
 	}
 	defer unix.Close(s)
 	request, err := unix.NewIfreq("lo")
@@ -104,12 +104,12 @@ func loopbackUp() error {
 	}
 	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
 	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, request); err != nil {
-		return fmt.Errorf("cannot use loopback: %w", err)
+		return fmt.Errorf("cannot bring loopback interface up: %w", err)
 	}
 	return nil
 }
 
-// loadModules loads those of ours.
+// loadModules loads every module in folder.
 func loadModules(folder string) error {
 	modules, err := filepath.Glob(folder + "/*.ko")
 	if err != nil {

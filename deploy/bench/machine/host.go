@@ -20,27 +20,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is what a machine is booted from.
-type machine struct{ kernel, modules, root string }
+// machine says what a machine is booted from, and which time passes in it.
+type machine struct {
+	kernel, modules, root string
 
-// task is what the machine does, and then it turns itself off. Host and guest
-// share a folder, the guest's /bench, in which the host leaves the task.
-type task struct {
-	Root    string            // of the host's, absolute
-	Folders map[string]string // of the host's, absolute, by their names in the shared one; only read
-	Path    string            // inside: what is run
-	Command []string          // its arguments, beginning with its name
+	// realTime makes time inside pass as it does on the host. Without it time
+	// is virtual: it passes only while every program inside waits, so that no
+	// verdict depends on the speed or the load of the host.
+	realTime bool
+	seed     uint64 // of the random numbers in virtual time
 }
 
-// Names in the folder that is shared.
+// task says what the machine does before it turns itself off. Host and guest
+// share a folder, which is /bench in the guest. The host leaves the task there.
+type task struct {
+	Root    string            // absolute path on the host
+	Folders map[string]string // name in the shared folder → absolute path on the host; mounted read-only
+	Path    string            // of the program, in the guest
+	Command []string          // its arguments, of which the first is its name
+}
+
+// Names in the shared folder.
 const (
 	initName = "init" // this program
 	taskName = "task.json"
-	codeName = "code" // the command's exit code; not there when the machine died
+	codeName = "code" // exit code of the task; missing when the machine died
 )
 
-// runProgram runs a program of the host's inside, in the folder /bench. What it
-// is linked with must be in the root.
+// runProgram runs a program of the host in the machine, in the folder /bench.
+// The root must have the libraries that it is linked with.
 func (m machine) runProgram(ctx context.Context, program string, args []string) (code int, err error) {
 	shared, err := os.MkdirTemp("", "machine-")
 	if err != nil {
@@ -53,8 +61,9 @@ func (m machine) runProgram(ctx context.Context, program string, args []string) 
 	return m.boot(ctx, shared, task{Path: "/bench/program", Command: append([]string{program}, args...)}, os.Stdout)
 }
 
-// boot does a task inside and gives its exit code. What the machine's programs
-// say goes to output. When ctx ends the machine is killed.
+// boot boots a machine, runs a task in it and returns the task's exit code. The
+// output of the programs in the machine goes to output. When ctx ends, boot
+// kills the machine.
 func (m machine) boot(ctx context.Context, shared string, t task, output io.Writer) (code int, err error) {
 	if t.Root, err = filepath.Abs(m.root); err != nil {
 		return 0, err
@@ -66,14 +75,15 @@ func (m machine) boot(ctx context.Context, shared string, t task, output io.Writ
 	if err := os.WriteFile(filepath.Join(shared, taskName), text, 0o644); err != nil {
 		return 0, err
 	}
-	for _, name := range slices.Concat([]string{"dev", "root", "modules"}, slices.Collect(maps.Keys(t.Folders))) {
+	mountPoints := slices.Concat([]string{"dev", "root", "modules"}, slices.Sorted(maps.Keys(t.Folders)))
+	for _, name := range mountPoints {
 		if err := os.MkdirAll(filepath.Join(shared, name), 0o755); err != nil {
 			return 0, err
 		}
 	}
 	modules, err := filepath.Glob(filepath.Join(m.modules, "*.ko"))
 	if err != nil || len(modules) == 0 {
-		return 0, errors.Join(fmt.Errorf("no modules in %s", m.modules), err)
+		return 0, errors.Join(fmt.Errorf("%s has no modules", m.modules), err)
 	}
 	for _, module := range modules {
 		if err := copyFile(module, filepath.Join(shared, "modules", filepath.Base(module)), 0o644); err != nil {
@@ -84,12 +94,16 @@ func (m machine) boot(ctx context.Context, shared string, t task, output io.Writ
 		return 0, err
 	}
 
-	cmd := exec.CommandContext(ctx, m.kernel, "mem=3G", "quiet", "loglevel=2", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
-		"root=none", "rootfstype=hostfs", "rootflags="+shared, "rw", "init=/"+initName,
-		"softdog.soft_noboot=1") // a watchdog that fires is seen in the log
+	args := []string{"mem=3G", "quiet", "loglevel=2", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
+		"root=none", "rootfstype=hostfs", "rootflags=" + shared, "rw", "init=/" + initName,
+		"softdog.soft_noboot=1"} // the watchdog logs that it fired, and does not restart the machine
+	if !m.realTime {
+		args = append(args, "time-travel=inf-cpu", fmt.Sprintf("seed=%d", m.seed))
+	}
+	cmd := exec.CommandContext(ctx, m.kernel, args...)
 	cmd.Stdout, cmd.Stderr = &lines{to: output}, os.Stderr
-	cmd.Env = append(os.Environ(), "TMPDIR="+memoryFolder(shared), "HOME="+shared) // of the kernel's own files
-	// Each of the guest's processes is one of the host's, in this group.
+	cmd.Env = append(os.Environ(), "TMPDIR="+memoryFolder(shared), "HOME="+shared) // for the kernel's own files
+	// Each process of the guest is a process of the host, in this group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
@@ -97,29 +111,29 @@ func (m machine) boot(ctx context.Context, shared string, t task, output io.Writ
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	said, readErr := os.ReadFile(filepath.Join(shared, codeName))
+	exitCode, readErr := os.ReadFile(filepath.Join(shared, codeName))
 	if readErr != nil {
 		return 0, fmt.Errorf("the machine died: %w", errors.Join(err, readErr))
 	}
-	_, err = fmt.Sscan(string(said), &code)
+	_, err = fmt.Sscan(string(exitCode), &code)
 	return code, err
 }
 
-// lines passes whole lines on, so that those of several machines do not mix,
-// but for what the kernel says when it is turned off.
+// lines passes on whole lines, so that the lines of several machines do not
+// mix. It drops empty lines and the kernel's last message.
 type lines struct {
-	to   io.Writer
-	left string // of a line whose end has not come
+	to      io.Writer
+	pending string // the start of a line that has not ended
 }
 
 func (l *lines) Write(b []byte) (int, error) {
-	l.left += string(b)
+	l.pending += string(b)
 	for {
-		line, rest, whole := strings.Cut(l.left, "\n")
-		if !whole {
+		line, rest, ended := strings.Cut(l.pending, "\n")
+		if !ended {
 			return len(b), nil
 		}
-		l.left = rest
+		l.pending = rest
 		if line = strings.TrimSuffix(line, "\r"); line != "" && line != "reboot: System halted" {
 			if _, err := io.WriteString(l.to, line+"\n"); err != nil {
 				return 0, err
@@ -128,13 +142,14 @@ func (l *lines) Write(b []byte) (int, error) {
 	}
 }
 
-// memoryFolder is where the machine's memory, a file that is executed, may lie:
-// in memory, but where that folder lets nothing be executed, as in containers.
-func memoryFolder(otherwise string) string {
+// memoryFolder returns the folder for the file that is the machine's memory.
+// Code in that file is executed. The folder is /dev/shm, or fallback where
+// /dev/shm is mounted noexec, as it often is in containers.
+func memoryFolder(fallback string) string {
 	const folder = "/dev/shm"
 	var fs unix.Statfs_t
 	if err := unix.Statfs(folder, &fs); err != nil || fs.Type != unix.TMPFS_MAGIC || fs.Flags&unix.ST_NOEXEC != 0 {
-		return otherwise
+		return fallback
 	}
 	return folder
 }

@@ -9,14 +9,14 @@ import (
 )
 
 func TestLines(t *testing.T) {
-	var heard strings.Builder
-	l := &lines{to: &heard}
-	for _, said := range []string{"a play", " passed\r\nano", "ther\n\n", "reboot: System halted\n", "unended"} {
-		if _, err := io.WriteString(l, said); err != nil {
+	var out strings.Builder
+	l := &lines{to: &out}
+	for _, chunk := range []string{"a scenario", " passed\r\nano", "ther\n\n", "reboot: System halted\n", "not ended"} {
+		if _, err := io.WriteString(l, chunk); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if want := "a play passed\nanother\n"; heard.String() != want {
-		t.Errorf("heard %q, want %q", heard.String(), want)
+	if want := "a scenario passed\nanother\n"; out.String() != want {
+		t.Errorf("wrote %q, want %q", out.String(), want)
 	}
 }

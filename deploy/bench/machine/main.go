@@ -1,15 +1,15 @@
 //go:build linux
 
-// Machine boots a machine made of programs: a user-mode Linux with the
-// hardware of a kiosk, played by programs of ours, on a root of Debian's
-// packages. It is its own first program inside.
+// Machine boots a user-mode Linux whose hardware is that of a kiosk, simulated
+// by programs, on a root of Debian packages. It is also the first program that
+// runs inside.
 //
-//	machine [-short] [-only BUILD] -kernel FILE -modules FOLDER -root FOLDER -programs FOLDER -boards FOLDER -report FOLDER
-//	machine -kernel FILE -modules FOLDER -root FOLDER PROGRAM [ARGUMENT …]
+//	machine [-short] [-only BUILD] [-seed N | -realtime] -kernel FILE -modules FOLDER -root FOLDER -programs FOLDER -boards FOLDER -report FOLDER
+//	machine [-seed N | -realtime] -kernel FILE -modules FOLDER -root FOLDER PROGRAM [ARGUMENT …]
 //
-// The first plays the scenarios of package scenario with the release build of
-// our programs, and leaves a report with pictures. The second runs a program, as
-// root, with nothing else running, and ends with its exit code.
+// The first form plays the scenarios of package scenario with the release build
+// of our programs, and writes a report with pictures. The second form runs one
+// program as root, while nothing else runs, and exits with its exit code.
 package main
 
 import (
@@ -42,11 +42,10 @@ func main() {
 	os.Exit(code)
 }
 
-// playerName is the name by which this program knows that it is to play the
-// scenarios, inside.
+// playerName is the name under which this program plays scenarios inside.
 const playerName = "play-scenarios"
 
-// play plays the scenarios of one build, inside, and ends.
+// play plays the scenarios of one build and exits. It runs inside.
 func play(build string) {
 	if err := scenario.Run(build, "/bench/"+reportName); err != nil {
 		fmt.Println(err)
@@ -60,24 +59,26 @@ func run(ctx context.Context) (code int, err error) {
 	flag.StringVar(&m.kernel, "kernel", "", "user-mode Linux, as kernel.sh builds it")
 	flag.StringVar(&m.modules, "modules", "", "folder of modules, as modules.sh builds them")
 	flag.StringVar(&m.root, "root", "", "root folder, as root.sh makes it")
-	limit := flag.Duration("limit", 5*time.Minute, "how long all may take")
+	flag.Uint64Var(&m.seed, "seed", 1, "seed of the random numbers inside")
+	flag.BoolVar(&m.realTime, "realtime", false, "let time pass as on the host; of the scenarios, play only those that measure processor time")
+	limit := flag.Duration("limit", 15*time.Minute, "how long the run may take on the host")
 	var b bench
 	flag.StringVar(&b.programs, "programs", "bin", "folder of our programs")
 	flag.StringVar(&b.boards, "boards", "deploy/boards", "folder of board files")
-	flag.StringVar(&b.report, "report", "", "folder for the report, which is made anew")
+	flag.StringVar(&b.report, "report", "", "folder for the report; what is in it is deleted")
 	flag.BoolVar(&b.short, "short", false, "play one visit only")
-	flag.StringVar(&b.only, "only", "", "play one build only, by its name in the report")
+	flag.StringVar(&b.only, "only", "", "name of the one build to play, as in the report")
 	flag.Parse()
 	if m.kernel == "" || m.modules == "" || m.root == "" {
-		return 0, errors.New("-kernel, -modules and -root must be given")
+		return 0, errors.New("-kernel, -modules and -root are required")
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, *limit, fmt.Errorf("it took longer than %v", *limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, *limit, fmt.Errorf("the run took longer than %v", *limit))
 	defer cancel()
 	if flag.NArg() > 0 {
 		return m.runProgram(ctx, flag.Arg(0), flag.Args()[1:])
 	}
 	if b.report == "" {
-		return 0, errors.New("-report or a program must be given")
+		return 0, errors.New("-report or a program is required")
 	}
 	return 0, b.run(ctx, m)
 }

@@ -1,34 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A GPIO chip with the lines of a Raspberry Pi's, two channels of PWM, and what
- * is wired to them.
+ * A GPIO chip with the lines of a Raspberry Pi, two channels of PWM, and contacts
+ * between lines.
  *
- * The kernel's gpio-sim knows a line's level from the pull that somebody set
- * from outside, which a request with a pull overwrites: a key held down looks
- * released to the next who asks. Here the lines have what lines have: an
- * output or none, a pull-up or pull-down in the chip, contacts to other lines
- * (the keys of a matrix), and something outside that drives them. What is
- * joined by contacts has one level: that of an output, else of what drives it
- * from outside, else of a pull, up before down, else the level it had.
+ * The kernel's gpio-sim takes a line's level from a pull that the outside sets. A
+ * request with a pull overwrites it, so that a key that is held looks released to
+ * the next program that asks. This chip models an output, a pull-up or pull-down
+ * inside the chip, contacts to other lines (the keys of a matrix), and a driver
+ * outside the chip. Lines that contacts join have one level: the level of an
+ * output; else of an outside driver; else of a pull, where up is stronger than
+ * down; else the level that they had.
  *
- * The far end is /dev/contacts. One program at a time may have it open. It
- * reads every change of every line, in order, as struct change, beginning with
- * the state of all; EOVERFLOW says that it was too slow and changes are lost. A
- * reader is woken some ms after a change, for many at once: a display's lines
- * change a thousand times for each picture.
- * The channels of PWM are lines after the others, high while they are enabled
- * with a duty cycle above zero.
+ * The outer end is /dev/contacts. One program at a time can open it. It reads
+ * every change of every line as struct change, in order, and first the state of
+ * all lines. EOVERFLOW means that it read too slowly and that changes are lost. The
+ * module wakes a reader some ms after a change, for many changes at once, because
+ * the lines of a display change a thousand times for each picture.
+ * The channels of PWM have the line numbers after the GPIO lines. They are high
+ * while they are enabled with a duty cycle above zero.
  *
  * The program writes one command at a time:
  *
- *	press A B	a contact between two lines closes, and bounces
- *	release A B	and opens, and bounces; both end when it is still
- *	drive A 0|1	something outside, a switch or a short, drives a line
- *	leave A		and leaves it
+ *	press A B	closes a contact between two lines
+ *	release A B	opens it
+ *	drive A 0|1	drives a line from outside, as a switch or a short does
+ *	leave A		stops driving it
  *
- * Which lines are pulled up or down before anybody asks for them: BCM2835 ARM
- * Peripherals, table 6-31. A line that is released becomes an input, as under
- * the kernel's pinctrl-bcm2835, and keeps its pull.
+ * A contact that closes or opens bounces. The command returns when it is still.
+ *
+ * The initial pulls are those of BCM2835 ARM Peripherals, table 6-31. A line that
+ * is released becomes an input, as with the kernel's pinctrl-bcm2835, and keeps its
+ * pull.
  */
 
 #include <linux/fs.h>
@@ -52,28 +54,28 @@
 #define ALL	GENMASK_ULL(LINES - 1, 0)
 #define TONES	2 /* channels of PWM */
 #define CHANGES	65536 /* that wait to be read */
-#define PAUSE	(5 * NSEC_PER_MSEC) /* before a reader is woken */
-#define BOUNCES	4 /* of a contact that moves, an even number */
+#define WAKE_DELAY (5 * NSEC_PER_MSEC) /* before a reader is woken */
+#define BOUNCES	4 /* of a contact that moves; an even number */
 #define BOUNCE	(700 * NSEC_PER_USEC) /* from one to the next */
 
-/* What the far end reads, in the machine's byte order. */
+/* What the outer end reads, in the machine's byte order. */
 struct change {
 	__u64 time; /* CLOCK_MONOTONIC, ns */
 	__u8 line;
 	__u8 level;
 	__u8 output; /* 1 while the line is an output */
-	__u8 conflict; /* 1 when outputs that are joined want different levels */
+	__u8 conflict; /* 1 when joined outputs have different levels */
 	__u32 period; /* of a channel of PWM, ns */
 };
 
 /* Sets of lines are bits of a number. */
 static DEFINE_RAW_SPINLOCK(lock);
-static u64 output, high; /* who drives, and to which level */
+static u64 output, high; /* lines that are outputs, and their level */
 static u64 pull_up, pull_down; /* pulls of the chip */
-static u64 outside, outside_high; /* what is driven from outside */
-static u64 joined[LINES]; /* by contacts that are closed */
+static u64 outside, outside_high; /* lines that are driven from outside, and their level */
+static u64 joined[LINES]; /* to which lines closed contacts join a line */
 static u64 level;
-static u64 rising, falling, unmasked; /* who wants to know of which edge */
+static u64 rising, falling, unmasked; /* which edges cause interrupts */
 
 static DECLARE_KFIFO_PTR(changes, struct change);
 static DECLARE_WAIT_QUEUE_HEAD(readers);
@@ -84,14 +86,14 @@ static bool watched, overflow;
 static struct irq_domain *domain;
 
 /* With lock held. */
-static void tell(struct change c)
+static void queue_change(struct change c)
 {
 	if (watched && !kfifo_put(&changes, c))
 		overflow = true;
 }
 
 /* With lock held. */
-static void note(unsigned int line, u64 conflict)
+static void record_change(unsigned int line, u64 conflict)
 {
 	struct change c = {
 		.time = ktime_get_ns(),
@@ -101,7 +103,7 @@ static void note(unsigned int line, u64 conflict)
 		.conflict = !!(conflict & BIT_ULL(line)),
 	};
 
-	tell(c);
+	queue_change(c);
 }
 
 static enum hrtimer_restart wake(struct hrtimer *timer)
@@ -113,10 +115,10 @@ static enum hrtimer_restart wake(struct hrtimer *timer)
 static void wake_soon(void)
 {
 	if (!hrtimer_active(&waker))
-		hrtimer_start(&waker, ns_to_ktime(PAUSE), HRTIMER_MODE_REL);
+		hrtimer_start(&waker, ns_to_ktime(WAKE_DELAY), HRTIMER_MODE_REL);
 }
 
-/* All lines that contacts join to one. With lock held. */
+/* Returns all lines that contacts join to a line. With lock held. */
 static u64 net_of(unsigned int line)
 {
 	u64 net = BIT_ULL(line), todo = net;
@@ -132,8 +134,8 @@ static u64 net_of(unsigned int line)
 }
 
 /*
- * Finds the levels, notes the changes, and of the lines in changed that their
- * direction changed, and tells who waits for an edge.
+ * Computes the levels, records the changes, and causes interrupts. The direction
+ * of the lines in changed has changed. Called with lock held; releases it.
  */
 static void settle(u64 changed, unsigned long flags)
 {
@@ -162,7 +164,7 @@ static void settle(u64 changed, unsigned long flags)
 	}
 	changed |= level ^ before;
 	for (edges = changed; edges; edges &= edges - 1)
-		note(__ffs64(edges), conflict);
+		record_change(__ffs64(edges), conflict);
 	edges = ((level & ~before & rising) | (~level & before & falling)) & unmasked;
 	raw_spin_unlock_irqrestore(&lock, flags);
 
@@ -176,8 +178,7 @@ static void settle(u64 changed, unsigned long flags)
 }
 
 /*
- * The contact that moves, one at a time. It bounces by a timer: a program that
- * did it could be kept from going on in the middle.
+ * The contact that moves, one at a time. A timer makes it bounce.
  */
 static struct {
 	struct hrtimer timer;
@@ -215,7 +216,7 @@ static enum hrtimer_restart bounce(struct hrtimer *timer)
 	return HRTIMER_RESTART;
 }
 
-/* Ends when the contact has ceased to bounce. */
+/* Returns when the contact has stopped bouncing. */
 static void move(unsigned int a, unsigned int b, bool close)
 {
 	unsigned long flags;
@@ -376,7 +377,7 @@ static int tones_apply(struct pwm_chip *pc, struct pwm_device *pwm, const struct
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&lock, flags);
-	tell(c);
+	queue_change(c);
 	raw_spin_unlock_irqrestore(&lock, flags);
 	wake_soon();
 	return 0;
@@ -392,7 +393,7 @@ static struct pwm_chip tones = {
 	.npwm = TONES,
 };
 
-static int far_open(struct inode *inode, struct file *file)
+static int outer_open(struct inode *inode, struct file *file)
 {
 	unsigned long flags;
 	unsigned int line;
@@ -406,18 +407,18 @@ static int far_open(struct inode *inode, struct file *file)
 	watched = true;
 	overflow = false;
 	for (line = 0; line < LINES; line++)
-		note(line, 0);
+		record_change(line, 0);
 	raw_spin_unlock_irqrestore(&lock, flags);
 	return stream_open(inode, file);
 }
 
-static int far_release(struct inode *inode, struct file *file)
+static int outer_release(struct inode *inode, struct file *file)
 {
 	WRITE_ONCE(watched, false);
 	return 0;
 }
 
-static ssize_t far_read(struct file *file, char __user *to, size_t size, loff_t *offset)
+static ssize_t outer_read(struct file *file, char __user *to, size_t size, loff_t *offset)
 {
 	unsigned int copied;
 	int err;
@@ -439,13 +440,13 @@ static ssize_t far_read(struct file *file, char __user *to, size_t size, loff_t 
 	return err ? err : copied;
 }
 
-static __poll_t far_poll(struct file *file, struct poll_table_struct *wait)
+static __poll_t outer_poll(struct file *file, struct poll_table_struct *wait)
 {
 	poll_wait(file, &readers, wait);
 	return EPOLLOUT | EPOLLWRNORM | (kfifo_is_empty(&changes) ? 0 : EPOLLIN | EPOLLRDNORM);
 }
 
-static ssize_t far_write(struct file *file, const char __user *from, size_t size, loff_t *offset)
+static ssize_t outer_write(struct file *file, const char __user *from, size_t size, loff_t *offset)
 {
 	char command[32];
 	unsigned long flags;
@@ -479,20 +480,20 @@ static ssize_t far_write(struct file *file, const char __user *from, size_t size
 	return size;
 }
 
-static const struct file_operations far_ops = {
+static const struct file_operations outer_ops = {
 	.owner = THIS_MODULE,
-	.open = far_open,
-	.release = far_release,
-	.read = far_read,
-	.write = far_write,
-	.poll = far_poll,
+	.open = outer_open,
+	.release = outer_release,
+	.read = outer_read,
+	.write = outer_write,
+	.poll = outer_poll,
 	.llseek = no_llseek,
 };
 
-static struct miscdevice far_end = {
+static struct miscdevice outer_end = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "contacts",
-	.fops = &far_ops,
+	.fops = &outer_ops,
 	.mode = 0600,
 };
 
@@ -539,7 +540,7 @@ static int __init contacts_init(void)
 	err = pwmchip_add(&tones);
 	if (err)
 		goto remove_chip;
-	err = misc_register(&far_end);
+	err = misc_register(&outer_end);
 	if (!err)
 		return 0;
 

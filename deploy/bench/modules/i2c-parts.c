@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The I²C bus 1, /dev/i2c-1, whose parts are played by a program.
+ * The I²C bus 1, /dev/i2c-1, whose parts a program simulates.
  *
- * The kernel's i2c-stub answers SMBus commands only. This adapter carries plain
- * messages: a program opens /dev/i2c-parts, reads what goes over the bus, and
- * writes what the parts answer. One program at a time may. It reads one
- * transfer:
+ * The kernel's i2c-stub supports only SMBus commands. This adapter supports plain
+ * messages: a program opens /dev/i2c-parts, reads each transfer, and writes the
+ * answer of the parts. One program at a time can open it. It reads one transfer:
  *
  *	__u32 messages; then for each
  *	__u16 address, __u16 flags (I2C_M_RD: a read), __u16 length, and of a
  *	write its bytes
  *
- * in the machine's byte order, without padding, and answers it by
+ * in the machine's byte order, without padding, and answers with
  *
  *	__s32 result: 0 or a negative error; then the bytes of all reads
  *
- * EREMOTEIO is what the Pi's adapter answers where no part acknowledged, and
- * ETIMEDOUT where the bus is held down; the program says either. Where there
- * is no program no part acknowledges; one that does not answer within 5 s is a
- * bus that is held down.
+ * The Pi's adapter fails with EREMOTEIO when no part acknowledges, and with
+ * ETIMEDOUT when the bus is shorted. The program chooses the error. Without a
+ * program the transfer fails with EREMOTEIO, and when the program does not answer
+ * within 5 s, with ETIMEDOUT.
  */
 
 #include <linux/fs.h>
@@ -33,11 +32,11 @@
 #define LONGEST	16384 /* transfer or answer, in bytes */
 #define PATIENCE (5 * HZ)
 
-static DEFINE_MUTEX(lock); /* of all below */
+static DEFINE_MUTEX(lock); /* of everything below */
 static DECLARE_WAIT_QUEUE_HEAD(asked);
 static DECLARE_WAIT_QUEUE_HEAD(answered);
 static enum { IDLE, ASKED, TAKEN, ANSWERED } state;
-static bool played; /* a program has the far end */
+static bool simulated; /* a program has the outer end open */
 static u8 transfer[LONGEST], answer[LONGEST];
 static size_t transfer_size, answer_size;
 
@@ -98,15 +97,15 @@ static int parts_transfer(struct i2c_adapter *adapter, struct i2c_msg *messages,
 	int result;
 
 	mutex_lock(&lock);
-	result = played ? ask(messages, count) : -EREMOTEIO;
+	result = simulated ? ask(messages, count) : -EREMOTEIO;
 	if (!result) {
 		mutex_unlock(&lock);
-		wait_event_timeout(answered, READ_ONCE(state) == ANSWERED || !READ_ONCE(played), PATIENCE);
+		wait_event_timeout(answered, READ_ONCE(state) == ANSWERED || !READ_ONCE(simulated), PATIENCE);
 		mutex_lock(&lock);
 		if (state == ANSWERED)
 			result = take_answer(messages, count);
 		else
-			result = played ? -ETIMEDOUT : -EREMOTEIO;
+			result = simulated ? -ETIMEDOUT : -EREMOTEIO;
 	}
 	state = IDLE;
 	mutex_unlock(&lock);
@@ -130,29 +129,29 @@ static struct i2c_adapter adapter = {
 	.nr = BUS,
 };
 
-static int far_open(struct inode *inode, struct file *file)
+static int outer_open(struct inode *inode, struct file *file)
 {
 	int err = -EBUSY;
 
 	mutex_lock(&lock);
-	if (!played) {
-		played = true;
+	if (!simulated) {
+		simulated = true;
 		err = stream_open(inode, file);
 	}
 	mutex_unlock(&lock);
 	return err;
 }
 
-static int far_release(struct inode *inode, struct file *file)
+static int outer_release(struct inode *inode, struct file *file)
 {
 	mutex_lock(&lock);
-	played = false;
+	simulated = false;
 	wake_up(&answered);
 	mutex_unlock(&lock);
 	return 0;
 }
 
-static ssize_t far_read(struct file *file, char __user *to, size_t size, loff_t *offset)
+static ssize_t outer_read(struct file *file, char __user *to, size_t size, loff_t *offset)
 {
 	ssize_t result = -EAGAIN;
 
@@ -172,8 +171,8 @@ static ssize_t far_read(struct file *file, char __user *to, size_t size, loff_t 
 	return result;
 }
 
-/* An answer that comes too late is taken and dropped. */
-static ssize_t far_write(struct file *file, const char __user *from, size_t size, loff_t *offset)
+/* Discards an answer that comes too late. */
+static ssize_t outer_write(struct file *file, const char __user *from, size_t size, loff_t *offset)
 {
 	ssize_t result = size;
 
@@ -193,38 +192,38 @@ static ssize_t far_write(struct file *file, const char __user *from, size_t size
 	return result;
 }
 
-static __poll_t far_poll(struct file *file, struct poll_table_struct *wait)
+static __poll_t outer_poll(struct file *file, struct poll_table_struct *wait)
 {
 	poll_wait(file, &asked, wait);
 	return EPOLLOUT | EPOLLWRNORM | (READ_ONCE(state) == ASKED ? EPOLLIN | EPOLLRDNORM : 0);
 }
 
-static const struct file_operations far_ops = {
+static const struct file_operations outer_ops = {
 	.owner = THIS_MODULE,
-	.open = far_open,
-	.release = far_release,
-	.read = far_read,
-	.write = far_write,
-	.poll = far_poll,
+	.open = outer_open,
+	.release = outer_release,
+	.read = outer_read,
+	.write = outer_write,
+	.poll = outer_poll,
 	.llseek = no_llseek,
 };
 
-static struct miscdevice far_end = {
+static struct miscdevice outer_end = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "i2c-parts",
-	.fops = &far_ops,
+	.fops = &outer_ops,
 	.mode = 0600,
 };
 
 static int __init parts_init(void)
 {
-	int err = misc_register(&far_end);
+	int err = misc_register(&outer_end);
 
 	if (err)
 		return err;
 	err = i2c_add_numbered_adapter(&adapter);
 	if (err)
-		misc_deregister(&far_end);
+		misc_deregister(&outer_end);
 	return err;
 }
 module_init(parts_init);
@@ -232,9 +231,9 @@ module_init(parts_init);
 static void __exit parts_exit(void)
 {
 	i2c_del_adapter(&adapter);
-	misc_deregister(&far_end);
+	misc_deregister(&outer_end);
 }
 module_exit(parts_exit);
 
-MODULE_DESCRIPTION("An I2C bus whose parts a program plays");
+MODULE_DESCRIPTION("An I2C bus whose parts a program simulates");
 MODULE_LICENSE("GPL");

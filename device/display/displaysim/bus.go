@@ -14,15 +14,15 @@ import (
 
 // Target is a part on a simulated I²C bus.
 type Target interface {
-	// Message takes the bytes of a write, each with the time at which it is
-	// acknowledged.
+	// Message handles a write. It calls acknowledged after each byte, so that
+	// the bus advances its clock.
 	Message(w []byte, acknowledged func())
-	// Status gives the byte that a read answers.
+	// Status returns the byte that a read returns.
 	Status() byte
 }
 
-// I2C is a bus with one part. It counts the bits that go over it and lets its
-// clock go on by them.
+// I2C is a bus with one part. It counts the bits on the bus and advances its clock
+// by their time.
 type I2C struct {
 	Address uint16
 	Target  Target
@@ -30,7 +30,7 @@ type I2C struct {
 	Clock   *Clock
 
 	mu       sync.Mutex
-	Bits     int // 9 for each byte, and 2 for each message's start and stop
+	Bits     int // 9 for each byte, and 2 for the start and the stop of each message
 	Messages int
 	absent   bool
 }
@@ -40,16 +40,16 @@ var errNoAck = errors.New("no acknowledge")
 // String names the bus.
 func (b *I2C) String() string { return fmt.Sprintf("simulated I2C of %d Hz", b.Hertz) }
 
-// SetSpeed keeps the speed: it is the test's.
+// SetSpeed does nothing: the test chooses the speed.
 func (b *I2C) SetSpeed(physic.Frequency) error { return nil }
 
-// Unplug takes the part off the bus.
+// Unplug removes the part from the bus.
 func (b *I2C) Unplug() { b.Between(func() { b.absent = true }) }
 
 // Plug puts it back.
 func (b *I2C) Plug() { b.Between(func() { b.absent = false }) }
 
-// Between does something to the part between two messages.
+// Between calls f between two messages.
 func (b *I2C) Between(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -90,10 +90,10 @@ type Expander struct {
 	pins byte
 }
 
-// NewExpander is one that has just been given power: all pins high.
+// NewExpander returns an expander that was just powered on: all pins are high.
 func NewExpander(lcd *HD44780) *Expander { return &Expander{lcd, 0xff} }
 
-// Message implements [Target]: each byte sets the pins when acknowledged.
+// Message implements [Target]. Each byte sets the pins when it is acknowledged.
 func (x *Expander) Message(w []byte, acknowledged func()) {
 	for _, pins := range w {
 		acknowledged()
@@ -110,16 +110,16 @@ func (x *Expander) Message(w []byte, acknowledged func()) {
 // Status implements [Target].
 func (x *Expander) Status() byte { return x.pins }
 
-// Light tells whether the backlight is on.
+// Light reports whether the backlight is on.
 func (x *Expander) Light() bool { return x.pins&8 != 0 }
 
-// PowerCycle takes the power of expander and module for a moment.
+// PowerCycle switches the power of the expander and the module off and on.
 func (x *Expander) PowerCycle() {
 	x.pins = 0xff
 	x.LCD.PowerCycle()
 }
 
-// Wires is a HD44780 on six pins, each a gpiotest.Pin.
+// Wires is an HD44780 on six pins, each a gpiotest.Pin.
 type Wires struct {
 	LCD *HD44780
 	rs  bool
@@ -127,7 +127,7 @@ type Wires struct {
 	d   byte
 }
 
-// Pin gives one of the six lines: RS, E, D4, D5, D6 or D7.
+// Pin returns one of the six lines: RS, E, D4, D5, D6 or D7.
 func (w *Wires) Pin(name string) gpio.PinOut {
 	return &wire{Pin: gpiotest.Pin{N: name}, w: w}
 }
@@ -144,7 +144,7 @@ type wire struct {
 	w *Wires
 }
 
-// Out sets the pin and lets the module see it.
+// Out sets the pin.
 func (p *wire) Out(l gpio.Level) error {
 	if err := p.Pin.Out(l); err != nil {
 		return err

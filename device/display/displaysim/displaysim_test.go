@@ -8,7 +8,7 @@ import (
 	"smartkiosk/device/display/displaysim"
 )
 
-// lcd is a controller with a driver that sends whole bytes.
+// lcd is a module with a driver that sends whole bytes.
 type lcd struct {
 	*displaysim.HD44780
 	clock *displaysim.Clock
@@ -46,8 +46,8 @@ func (l lcd) start(scale time.Duration) {
 	}
 }
 
-// TestDatasheetExample is table 12 of the HD44780's, which ends with HITACHI
-// shown, on a module with two lines.
+// TestDatasheetExample plays table 12 of the HD44780's datasheet, after which the
+// module shows HITACHI, on a module with two lines.
 func TestDatasheetExample(t *testing.T) {
 	l := newLCD()
 	l.start(1)
@@ -66,24 +66,23 @@ func TestDatasheetExample(t *testing.T) {
 	}
 }
 
-// TestFaults: a driver that a real controller might not have borne is found
-// out.
+// TestFaults checks that the simulations report what a real part might not accept.
 func TestFaults(t *testing.T) {
 	hasty := newLCD()
 	hasty.start(2)
-	if len(hasty.Faults) < 6 || !strings.Contains(hasty.Faults[0], "before the last was done") {
-		t.Errorf("half of all waits: %q", hasty.Faults)
+	if len(hasty.Faults) < 6 || !strings.Contains(hasty.Faults[0], "before the controller was ready") {
+		t.Errorf("driver that waits half as long as it must: faults %q", hasty.Faults)
 	}
 	shifted := newLCD()
 	shifted.start(1)
 	shifted.byte(false, 0x18, 40*time.Microsecond)
 	if len(shifted.Faults) != 1 {
-		t.Errorf("a shift: %q", shifted.Faults)
+		t.Errorf("display shift: faults %q", shifted.Faults)
 	}
 	x := displaysim.NewExpander(newLCD().HD44780)
 	x.Message([]byte{0x08, 0x0d}, func() {})
 	if len(x.LCD.Faults) != 1 || x.LCD.Faults[0] != "RS changed together with E" {
-		t.Errorf("RS with E: %q", x.LCD.Faults)
+		t.Errorf("RS and E in one step: faults %q", x.LCD.Faults)
 	}
 	for _, tt := range []struct {
 		name    string
@@ -92,14 +91,14 @@ func TestFaults(t *testing.T) {
 	}{
 		{"SSD1306: unknown command", ofOLED("SSD1306"), []byte{0x00, 0xf1}},
 		{"SSD1306: another addressing mode", ofOLED("SSD1306"), []byte{0x00, 0x20, 0x00}},
-		{"SH1106: addressing mode, which it has not", ofOLED("SH1106"), []byte{0x00, 0x20, 0x02}},
+		{"SH1106: addressing mode, which only the SSD1306 has", ofOLED("SH1106"), []byte{0x00, 0x20, 0x02}},
 		{"SH1106: SSD1306's charge pump", ofOLED("SH1106"), []byte{0x00, 0x8d, 0x14}},
 		{"SSD1306: 32 rows", ofOLED("SSD1306"), []byte{0x00, 0xa8, 0x1f}},
 		{"SSD1306: control byte", ofOLED("SSD1306"), []byte{0x01, 0xae}},
 		{"SerLCD: unknown setting", ofSerial(displaysim.NewSerLCD(2, 16)), []byte("|\x01")},
-		{"SerLCD: beside the row", ofSerial(displaysim.NewSerLCD(2, 16)), []byte("|-12345678901234567")},
+		{"SerLCD: past the end of the row", ofSerial(displaysim.NewSerLCD(2, 16)), []byte("|-12345678901234567")},
 		{"LK204: unknown command", ofSerial(displaysim.NewLK204()), []byte("\xfe\x01")},
-		{"LK204: beside the glass", ofSerial(displaysim.NewLK204()), []byte("\xfeG\x15\x01")},
+		{"LK204: past the end of the row", ofSerial(displaysim.NewLK204()), []byte("\xfeG\x15\x01")},
 		{"DM-D110: unknown command", ofSerial(displaysim.NewDMD110()), []byte("\x1b\x01")},
 		{"DM-D110: another code page", ofSerial(displaysim.NewDMD110()), []byte("\x1bt\x00")},
 		{"DM-D110: control", ofSerial(displaysim.NewDMD110()), []byte("\x07")},
@@ -126,7 +125,7 @@ func ofSerial(s *displaysim.Serial) func([]byte) []string {
 	}
 }
 
-// FuzzParts: whatever comes, a part shows something and a picture can be drawn.
+// FuzzParts checks that no input makes a simulation panic.
 func FuzzParts(f *testing.F) {
 	f.Add([]byte("\xfeG\x01\x01\xfeN\x00\x01\x02\x03\x04\x05\x06\x07\x08\x00"))
 	f.Add([]byte("|\x1b\x01\x02\x03\x04\x05\x06\x07\x08|#\xfe\x80\xfe\x0c"))
@@ -148,7 +147,7 @@ func FuzzParts(f *testing.F) {
 		clock := &displaysim.Clock{}
 		l := displaysim.NewHD44780(4, 20, clock)
 		displaysim.NewExpander(l).Message(b, func() { clock.Wait(90 * time.Microsecond) })
-		for _, p := range b { // every nibble a byte of its own
+		for _, p := range b { // each as one nibble
 			l.Pins(p&16 != 0, true, p&15)
 			l.Pins(p&16 != 0, false, p&15)
 		}

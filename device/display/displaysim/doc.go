@@ -1,8 +1,8 @@
-// Package displaysim plays displays: controllers and modules as seen from
-// their pins, their I²C address or their serial line. What a driver sent is
-// read back as text, and drawn as a picture of what a person would see.
+// Package displaysim simulates displays: controllers and modules, as seen from
+// their pins, their I²C address or their serial line. A test reads what a driver
+// sent as text, or draws it as the picture that a person would see.
 //
-// They stand in for hardware in tests and benches. They are written from the
-// same data sheets as the drivers (which are named there), by the same reading
-// of them, and refuse what they do not know; a real part may differ.
+// Tests and benches use the simulations in place of hardware. They follow the
+// same data sheets as the drivers, whose packages name them, and they report
+// every command that they do not know as a fault. A real part may still differ.
 package displaysim

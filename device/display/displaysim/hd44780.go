@@ -9,26 +9,27 @@ import (
 	"smartkiosk/device/display"
 )
 
-// Clock is the time of a simulated bus: it goes on only as bytes are sent and
-// as a driver waits, so that a driver that is too fast is found out however
-// slow the machine is. The zero value is ready.
+// Clock is the time of a simulated bus. It advances only while bytes are sent and
+// while a driver waits, so that a test finds a driver that is too fast even on a
+// slow machine. The zero value is ready to use.
 type Clock struct{ now atomic.Int64 }
 
-// Wait goes on by d. It is what a driver is given to wait with.
+// Wait advances the clock by d. A test passes it to the driver as its sleep
+// function.
 func (c *Clock) Wait(d time.Duration) { c.now.Add(int64(d)) }
 
-// Now is the time since the clock was made.
+// Now returns the time since the clock was made.
 func (c *Clock) Now() time.Duration { return time.Duration(c.now.Load()) }
 
-// HD44780 is a controller in its module, as seen from its pins: 4-bit wiring,
-// R/W on ground, ROM A00. It checks the times of the datasheet's table 6 and
+// HD44780 is a module with one controller, as seen from its pins: 4-bit wiring,
+// R/W to ground, ROM A00. It checks the times of the datasheet's table 6 and
 // figure 24 by its clock.
 type HD44780 struct {
 	Rows, Cols int
-	// Faults lists what a real controller might not have borne.
+	// Faults lists what a real controller might not have accepted.
 	Faults []string
-	// Written lists the cells that data was written to, as row*Cols+col, in
-	// order. A test may empty it.
+	// Written lists the cells that data was written to, in order, as
+	// row*Cols+col. A test may reset it.
 	Written []int
 
 	clock *Clock
@@ -41,22 +42,22 @@ type HD44780 struct {
 	increment bool
 
 	fourBit bool
-	upper   byte // of the byte that is clocked in
+	upper   byte // nibble of the byte that is being clocked in
 	half    bool
-	busy    time.Duration // until then
-	started int           // how many of figure 24's function sets came
+	busy    time.Duration // the controller accepts nothing before this time
+	started int           // function sets of figure 24 so far
 	e       bool
 }
 
-// NewHD44780 makes a module that has just been given power.
+// NewHD44780 returns a module that was just powered on.
 func NewHD44780(rows, cols int, clock *Clock) *HD44780 {
 	h := &HD44780{Rows: rows, Cols: cols, clock: clock}
 	h.PowerCycle()
 	return h
 }
 
-// PowerCycle takes the power for a moment. RAM holds noise afterwards, as it
-// does where the supply rises too slowly for the internal reset.
+// PowerCycle switches the power off and on. Afterwards RAM holds noise, as it does
+// when the supply rises too slowly for the internal reset.
 func (h *HD44780) PowerCycle() {
 	for i := range h.ddram {
 		h.ddram[i] = byte(0x80 + i*37%100)
@@ -69,7 +70,7 @@ func (h *HD44780) PowerCycle() {
 	h.busy = h.clock.Now() + 40*time.Millisecond
 }
 
-// Pins sets the lines to the module. Data is taken when E falls.
+// Pins sets the lines to the module, which reads its data lines when E falls.
 func (h *HD44780) Pins(rs, e bool, d byte) {
 	fell := h.e && !e
 	h.e = e
@@ -87,9 +88,16 @@ func (h *HD44780) Pins(rs, e bool, d byte) {
 	h.execute(rs, h.upper|d&15)
 }
 
+func kind(rs bool) string {
+	if rs {
+		return "data"
+	}
+	return "instruction"
+}
+
 func (h *HD44780) execute(rs bool, b byte) {
 	if h.clock.Now() < h.busy {
-		h.Faults = append(h.Faults, fmt.Sprintf("%v %#02x came %v before the last was done", rs, b, h.busy-h.clock.Now()))
+		h.Faults = append(h.Faults, fmt.Sprintf("%s %#02x came %v before the controller was ready", kind(rs), b, h.busy-h.clock.Now()))
 	}
 	h.busy = h.clock.Now() + 37*time.Microsecond
 	if rs {
@@ -104,7 +112,7 @@ func (h *HD44780) execute(rs bool, b byte) {
 		h.address, h.inCGRAM = int(b&0x3f), true
 	case b&0x20 != 0:
 		h.functionSet(b)
-	case b&0x10 != 0: // cursor or display shift: no driver of ours sends it
+	case b&0x10 != 0: // cursor or display shift, which our drivers never send
 		h.Faults = append(h.Faults, "the display was shifted")
 	case b&0x08 != 0:
 		h.on = b&4 != 0
@@ -122,7 +130,8 @@ func (h *HD44780) execute(rs bool, b byte) {
 	}
 }
 
-// functionSet knows the first ones of figure 24 by their order.
+// functionSet executes a function set. The first two of figure 24 take longer
+// than the others.
 func (h *HD44780) functionSet(b byte) {
 	h.fourBit = b&0x10 == 0
 	if b>>4 != 3 {
@@ -165,7 +174,7 @@ func (h *HD44780) data(b byte) {
 	}
 }
 
-// cell is the place of an address on the glass, -1 beside it.
+// cell returns the cell that shows an address, or -1 when no cell does.
 func (h *HD44780) cell(address int) int {
 	for cell := range h.Rows * h.Cols {
 		if h.addressOf(cell/h.Cols, cell%h.Cols) == address {
@@ -175,19 +184,20 @@ func (h *HD44780) cell(address int) int {
 	return -1
 }
 
-// addressOf: datasheet, figures 5 to 8, and for four rows the module's own.
+// addressOf returns the address of a cell (datasheet, figures 5 to 8; four rows
+// as modules wire them).
 func (h *HD44780) addressOf(row, col int) int {
 	return []int{0, 0x40, h.Cols, 0x40 + h.Cols}[row] + col
 }
 
-// Code gives the byte in a cell.
+// Code returns the byte in a cell.
 func (h *HD44780) Code(row, col int) byte { return h.ddram[h.addressOf(row, col)] }
 
-// On tells whether the display shows anything.
+// On reports whether the display is switched on.
 func (h *HD44780) On() bool { return h.on }
 
-// Text reads the glass, a string for each row: a letter of ROM or CGRAM that no
-// one knows is U+FFFD. It is empty when the display is off.
+// Text returns what the display shows, a string for each row. An unknown letter of
+// ROM or CGRAM is U+FFFD. The rows are empty when the display is off.
 func (h *HD44780) Text() []string {
 	text := make([]string, h.Rows)
 	for row := range text {
@@ -219,7 +229,8 @@ func (h *HD44780) glyph(code byte) (dots [8]byte) {
 	return dots
 }
 
-// romLetter reads ROM A00 (datasheet, table 4) as far as drivers use it.
+// romLetter returns the letter of a code in ROM A00 (datasheet, table 4), for the
+// codes that our drivers use.
 func romLetter(code byte) rune {
 	for i, c := range []byte{0xe1, 0xef, 0xf5, 0xee, 0xdf, 0xe4, 0x7e, 0x7f} {
 		if c == code {

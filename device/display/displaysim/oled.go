@@ -7,34 +7,34 @@ import (
 	"periph.io/x/devices/v3/ssd1306/image1bit"
 )
 
-// OLED is an SSD1306 or SH1106 of 128 by 64 dots, seen from its I²C pins. It
-// knows page addressing, the one manner that both have.
+// OLED is an SSD1306 or SH1106 with 128 by 64 dots, as seen from its I²C pins. It
+// supports page addressing, the one mode that both have.
 type OLED struct {
-	// Faults lists what the controller does not know.
+	// Faults lists what the controller does not support.
 	Faults []string
-	// Written lists the columns that data was written to, as page*128+column
-	// of the glass.
+	// Written lists the visible columns that data was written to, in order, as
+	// page*128+column.
 	Written []int
 
 	name    string
 	columns int // of memory: 128 or 132
-	offset  int // the column that is shown first
+	offset  int // first column of memory that is visible
 	ram     [8][132]byte
 	page    int
 	column  int
 	on      bool
 	pump    bool
-	pending []byte // a command that lacks parameters
+	pending []byte // a command whose parameters have not all arrived
 }
 
-// controllers are the controllers that an OLED can play.
+// controllers are the controllers that an OLED can simulate.
 var controllers = map[string]struct{ columns, offset int }{
 	"SSD1306": {128, 0},
 	"SH1106":  {132, 2},
 	"SSD1309": {128, 0},
 }
 
-// NewOLED returns a panel with this controller that has just been given power.
+// NewOLED returns a panel with this controller that was just powered on.
 func NewOLED(controller string) *OLED {
 	c, ok := controllers[controller]
 	if !ok {
@@ -45,7 +45,7 @@ func NewOLED(controller string) *OLED {
 	return o
 }
 
-// PowerCycle takes the power for a moment. The memory holds noise afterwards.
+// PowerCycle switches the power off and on. Afterwards the memory holds noise.
 func (o *OLED) PowerCycle() {
 	for p := range o.ram {
 		for c := range o.ram[p] {
@@ -55,8 +55,8 @@ func (o *OLED) PowerCycle() {
 	o.on, o.pump, o.page, o.column, o.pending = false, false, 0, 0, nil
 }
 
-// Message implements [Target]: control bytes and what they announce (SSD1306
-// datasheet, section 8.1.5.2).
+// Message implements [Target]. It handles control bytes, and the commands and data
+// that follow them (SSD1306 datasheet, section 8.1.5.2).
 func (o *OLED) Message(w []byte, acknowledged func()) {
 	for i := 0; i < len(w); {
 		control := w[i]
@@ -81,7 +81,7 @@ func (o *OLED) Message(w []byte, acknowledged func()) {
 	}
 }
 
-// parameters tells how many bytes follow a command.
+// parameters has the number of bytes that follow a command.
 var parameters = map[byte]int{0xfd: 1, 0x20: 1, 0x81: 1, 0x8d: 1, 0xa8: 1, 0xad: 1, 0xd3: 1, 0xd5: 1, 0xd9: 1, 0xda: 1, 0xdb: 1}
 
 func (o *OLED) command(b byte) {
@@ -135,7 +135,7 @@ func (o *OLED) fault(format string, args ...any) {
 	o.Faults = append(o.Faults, o.name+": "+fmt.Sprintf(format, args...))
 }
 
-// Status implements [Target]: bit 6 is set while off.
+// Status implements [Target]. Bit 6 is set while the panel is off.
 func (o *OLED) Status() byte {
 	if o.on {
 		return 0x03
@@ -143,7 +143,8 @@ func (o *OLED) Status() byte {
 	return 0x43
 }
 
-// Dots is what is seen: nothing while the panel or its charge pump is off.
+// Dots returns the dots that are lit. All are dark while the panel or its charge
+// pump is off.
 func (o *OLED) Dots() *image1bit.VerticalLSB {
 	dots := image1bit.NewVerticalLSB(image.Rect(0, 0, 128, 64))
 	if o.on && o.pump {

@@ -8,7 +8,7 @@ import (
 	"smartkiosk/device/display"
 )
 
-// A picture has 4 by 4 pixels for each dot, one of them the gap.
+// pitch is the distance of two dots in pixels, with a gap of one pixel.
 const pitch = 4
 
 var (
@@ -20,7 +20,7 @@ var (
 	litOLED  = color.RGBA{0xd8, 0xf0, 0xff, 0xff}
 )
 
-// Picture draws the glass as a person sees it.
+// Picture draws the display as a person sees it.
 func (h *HD44780) Picture() image.Image {
 	return cells(h.Rows, h.Cols, func(row, col int) [8]byte {
 		if !h.on {
@@ -33,7 +33,7 @@ func (h *HD44780) Picture() image.Image {
 	})
 }
 
-// Picture draws the glass as a person sees it.
+// Picture draws the display as a person sees it.
 func (s *Serial) Picture() image.Image {
 	return cells(s.Rows, s.Cols, func(row, col int) [8]byte {
 		if !s.on {
@@ -62,8 +62,8 @@ func (o *OLED) Picture() image.Image {
 	return picture
 }
 
-// cells draws modules of letters: 5 by 8 dots, with a column and a row of
-// nothing between them.
+// cells draws a character display: cells of 5 by 8 dots, with a gap of one dot
+// between them.
 func cells(rows, cols int, dots func(row, col int) [8]byte) image.Image {
 	picture := framed(cols*6-1, rows*9-1, glassLCD)
 	for row := range rows {
@@ -96,7 +96,7 @@ func dot(picture *image.RGBA, x, y int, c color.Color) {
 	}
 }
 
-// shape is how a letter of the ROM looks.
+// shape returns the dots of a letter of the ROM.
 func shape(r rune) (dots [8]byte) {
 	if dots, ok := display.Dots(r); ok {
 		return dots
@@ -112,8 +112,8 @@ func shape(r rune) (dots [8]byte) {
 	return dots
 }
 
-// rom is how ASCII looks on such modules: columns from the left, the uppermost
-// dot in bit 0.
+// rom has the dots of ASCII on such modules, in columns from the left. Bit 0 is the
+// uppermost dot.
 var rom = [...][5]byte{
 	{}, {0, 0, 0x5f}, {0, 7, 0, 7}, {0x14, 0x7f, 0x14, 0x7f, 0x14}, {0x24, 0x2a, 0x7f, 0x2a, 0x12}, {0x23, 0x13, 8, 0x64, 0x62},
 	{0x36, 0x49, 0x56, 0x20, 0x50}, {0, 0, 7}, {0, 0x1c, 0x22, 0x41}, {0, 0x41, 0x22, 0x1c}, {0x2a, 0x1c, 0x7f, 0x1c, 0x2a},

@@ -9,52 +9,52 @@ import (
 	"smartkiosk/device/display"
 )
 
-// Serial is a module of cells at a serial line: it takes bytes by Write.
+// Serial is a character display on a serial line. Write sends it bytes.
 type Serial struct {
 	Rows, Cols int
-	// Faults lists commands that the module does not know.
+	// Faults lists commands that the module does not support.
 	Faults []string
-	// Written lists the cells written to, as row*Cols+col.
+	// Written lists the cells that were written to, in order, as row*Cols+col.
 	Written []int
-	// Bytes counts what came.
+	// Bytes counts the bytes that were written.
 	Bytes int
 
 	cells    []byte
 	glyphs   [8][8]byte
 	row, col int
 	on       bool
-	prefix   byte   // begins a command that is not complete
+	prefix   byte   // of a command that has not fully arrived; 0 for none
 	pending  []byte // after the prefix
-	take     func(s *Serial, b byte)
+	execute  func(s *Serial, b byte)
 	letter   func(s *Serial, code byte) rune
-	keeps    bool // the letters that it was taught, without power
+	persists bool // loaded letters survive without power
 }
 
-// NewSerLCD is SparkFun's SerLCD with the OpenLCD firmware. Its EEPROM keeps the
-// letters that it was taught.
+// NewSerLCD returns SparkFun's SerLCD with the OpenLCD firmware. Its EEPROM keeps
+// the letters that were loaded.
 func NewSerLCD(rows, cols int) *Serial {
-	s := newSerial(rows, cols, takeSerLCD, lcdLetter)
-	s.keeps = true
+	s := newSerial(rows, cols, executeSerLCD, lcdLetter)
+	s.persists = true
 	return s
 }
 
-// NewLK204 is Matrix Orbital's LK204-7T.
-func NewLK204() *Serial { return newSerial(4, 20, takeLK204, lcdLetter) }
+// NewLK204 returns Matrix Orbital's LK204-7T.
+func NewLK204() *Serial { return newSerial(4, 20, executeLK204, lcdLetter) }
 
-// NewDMD110 is Epson's DM-D110.
-func NewDMD110() *Serial { return newSerial(2, 20, takeDMD110, cp865Letter) }
+// NewDMD110 returns Epson's DM-D110.
+func NewDMD110() *Serial { return newSerial(2, 20, executeDMD110, cp865Letter) }
 
-func newSerial(rows, cols int, take func(*Serial, byte), letter func(*Serial, byte) rune) *Serial {
-	s := &Serial{Rows: rows, Cols: cols, take: take, letter: letter}
+func newSerial(rows, cols int, execute func(*Serial, byte), letter func(*Serial, byte) rune) *Serial {
+	s := &Serial{Rows: rows, Cols: cols, execute: execute, letter: letter}
 	s.PowerCycle()
 	return s
 }
 
-// PowerCycle takes the power for a moment. The modules greet with a text.
+// PowerCycle switches the power off and on. Then the module shows a greeting.
 func (s *Serial) PowerCycle() {
 	s.cells = []byte(fmt.Sprintf("%-*s", s.Rows*s.Cols, "HELLO"))
 	s.row, s.col, s.on, s.prefix, s.pending = 0, 0, true, 0, nil
-	if !s.keeps {
+	if !s.persists {
 		s.glyphs = [8][8]byte{}
 	}
 }
@@ -63,18 +63,19 @@ func (s *Serial) PowerCycle() {
 func (s *Serial) Write(p []byte) (int, error) {
 	s.Bytes += len(p)
 	for _, b := range p {
-		s.take(s, b)
+		s.execute(s, b)
 	}
 	return len(p), nil
 }
 
-// Flush does nothing: all is taken at once.
+// Flush does nothing, because Write buffers nothing.
 func (s *Serial) Flush() error { return nil }
 
 // Close does nothing.
 func (s *Serial) Close() error { return nil }
 
-// Text reads the glass, a string for each row; empty when off.
+// Text returns what the display shows, a string for each row. The rows are empty
+// when it is off.
 func (s *Serial) Text() []string {
 	text := make([]string, s.Rows)
 	for i, code := range s.cells {
@@ -85,12 +86,12 @@ func (s *Serial) Text() []string {
 	return text
 }
 
-// Codes gives the bytes in all cells, row by row.
+// Codes returns the bytes in all cells, row by row.
 func (s *Serial) Codes() []byte { return append([]byte(nil), s.cells...) }
 
 func (s *Serial) put(code byte) {
 	if s.col >= s.Cols {
-		s.fault("wrote beside row %d", s.row)
+		s.fault("wrote past the end of row %d", s.row)
 		return
 	}
 	s.cells[s.row*s.Cols+s.col] = code
@@ -105,7 +106,7 @@ func (s *Serial) erase() {
 
 func (s *Serial) move(row, col int) {
 	if row < 0 || row >= s.Rows || col < 0 || col >= s.Cols {
-		s.fault("moved to %d, %d", row, col)
+		s.fault("moved to row %d, column %d, which do not exist", row, col)
 		return
 	}
 	s.row, s.col = row, col
@@ -129,8 +130,8 @@ func lcdLetter(s *Serial, code byte) rune {
 
 func cp865Letter(_ *Serial, code byte) rune { return charmap.CodePage865.DecodeByte(code) }
 
-// takeSerLCD: SparkFun's command set of OpenLCD.
-func takeSerLCD(s *Serial, b byte) {
+// executeSerLCD follows SparkFun's command set of OpenLCD.
+func executeSerLCD(s *Serial, b byte) {
 	if s.prefix == 0 {
 		if b == '|' || b == 0xfe {
 			s.prefix = b
@@ -160,13 +161,13 @@ func takeSerLCD(s *Serial, b byte) {
 	case s.prefix == 0xfe && c&0xf8 == 8:
 		s.on = c&4 != 0
 	default:
-		s.fault("command %#02x %#02x", s.prefix, c)
+		s.fault("unknown command %#02x %#02x", s.prefix, c)
 	}
 	s.done()
 }
 
-// takeLK204: Matrix Orbital's manual, section "Command summary".
-func takeLK204(s *Serial, b byte) {
+// executeLK204 follows Matrix Orbital's manual, section "Command summary".
+func executeLK204(s *Serial, b byte) {
 	if s.prefix == 0 {
 		if b == 0xfe {
 			s.prefix = b
@@ -192,13 +193,13 @@ func takeLK204(s *Serial, b byte) {
 		s.on = p[0] == 'B'
 	case 'D', 'K', 'R', 'T':
 	default:
-		s.fault("command 0xfe %#02x", p[0])
+		s.fault("unknown command 0xfe %#02x", p[0])
 	}
 	s.done()
 }
 
-// takeDMD110: the DM-D110's specification, section 5.4.
-func takeDMD110(s *Serial, b byte) {
+// executeDMD110 follows the DM-D110's specification, section 5.4.
+func executeDMD110(s *Serial, b byte) {
 	if s.prefix == 0 {
 		switch {
 		case b == 0x1b || b == 0x1f:
@@ -206,7 +207,7 @@ func takeDMD110(s *Serial, b byte) {
 		case b == 0x0c:
 			s.erase()
 		case b < ' ':
-			s.fault("control %#02x", b)
+			s.fault("unknown control character %#02x", b)
 		default:
 			s.put(b)
 		}
@@ -222,7 +223,7 @@ func takeDMD110(s *Serial, b byte) {
 		s.erase()
 	case "\x1bR", "\x1bt", "\x1b=":
 		if want := map[string]byte{"\x1bR": 0, "\x1bt": 5, "\x1b=": 2}[command]; p[1] != want {
-			s.fault("command %q %d", command, p[1])
+			s.fault("unexpected parameter %d of command %q", p[1], command)
 		}
 	case "\x1f$":
 		s.move(int(p[2])-1, int(p[1])-1)
@@ -234,7 +235,7 @@ func takeDMD110(s *Serial, b byte) {
 		s.on = p[1] != 255
 	case "\x1f\x01":
 	default:
-		s.fault("command %q", command)
+		s.fault("unknown command %q", command)
 	}
 	s.done()
 }

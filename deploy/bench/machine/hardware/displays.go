@@ -11,7 +11,7 @@ import (
 	"smartkiosk/device/display/displaysim"
 )
 
-// Display is one that a person looks at.
+// Display is a display that a person looks at.
 type Display interface {
 	Text() []string
 	Picture() image.Image
@@ -56,7 +56,7 @@ func (w *Wired) wireDisplay(section board.Display) (Display, error) {
 	case *board.DMD110:
 		return w.plugSerial(d.Port, displaysim.NewDMD110())
 	}
-	return nil, errors.New("nobody plays such a display")
+	return nil, errors.New("the bench cannot simulate this display")
 }
 
 func (w *Wired) plugSerial(port string, module *displaysim.Serial) (Display, error) {

@@ -13,7 +13,8 @@ import (
 	"smartkiosk/device/display/displaysim"
 )
 
-// Glass is what a person sees of a display.
+// Glass is what a person sees of a display. The functions are those of the
+// simulated module.
 type Glass struct {
 	mu      sync.Mutex
 	text    func() []string
@@ -22,35 +23,35 @@ type Glass struct {
 	changed chan struct{}
 }
 
-// Text reads it, a string for each row.
+// Text returns what the display shows, a string for each row.
 func (g *Glass) Text() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.text()
 }
 
-// Picture draws it.
+// Picture draws what the display shows.
 func (g *Glass) Picture() image.Image {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.picture()
 }
 
-// Faults lists what a real module might not have borne.
+// Faults lists what a real module might not have survived.
 func (g *Glass) Faults() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.faults()
 }
 
-// Changed is closed when it may have changed since the call.
+// Changed returns a channel that is closed when the display may have changed.
 func (g *Glass) Changed() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.changed
 }
 
-// do has the module do something.
+// do calls f, which may change what the module shows.
 func (g *Glass) do(f func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -63,11 +64,17 @@ func lcdGlass(lcd *displaysim.HD44780) *Glass {
 	return &Glass{text: lcd.Text, picture: lcd.Picture, faults: func() []string { return lcd.Faults }, changed: make(chan struct{})}
 }
 
-// WireLCD wires a module to six lines.
+// lcdPowerUp is longer than an HD44780 needs after it got power until it accepts
+// instructions. The module gets power together with the Pi, which takes longer to
+// boot.
+const lcdPowerUp = 50 * time.Millisecond
+
+// WireLCD wires an HD44780 module to six lines.
 func (l *Lines) WireLCD(rows, cols, rs, e int, data [4]int) *Glass {
 	clock := &displaysim.Clock{}
 	clock.Wait(monotonic())
 	lcd := displaysim.NewHD44780(rows, cols, clock)
+	time.Sleep(lcdPowerUp)
 	glass := lcdGlass(lcd)
 	var pins struct {
 		rs, e bool
@@ -96,7 +103,7 @@ func (l *Lines) WireLCD(rows, cols, rs, e int, data [4]int) *Glass {
 	return glass
 }
 
-// Plug is a display on the bus, which can be pulled.
+// Plug is a display on the I²C bus that can be unplugged.
 type Plug struct {
 	*Glass
 	bus     *Bus
@@ -105,16 +112,16 @@ type Plug struct {
 	power   func()
 }
 
-// Pull takes it off the bus and its power with it.
+// Pull unplugs the display, which loses its power.
 func (p *Plug) Pull() error {
-	p.bus.take(p.address)
+	p.bus.remove(p.address)
 	p.do(p.power)
 	return nil
 }
 
-// Put puts it back.
+// Put plugs the display in again.
 func (p *Plug) Put() error {
-	p.bus.put(p.address, p)
+	p.bus.add(p.address, p)
 	return nil
 }
 
@@ -130,7 +137,7 @@ func (p *Plug) Status() byte {
 	return p.part.Status()
 }
 
-// PutBackpack puts a module behind a PCF8574 on the bus.
+// PutBackpack puts an HD44780 module behind a PCF8574 on the bus.
 func (b *Bus) PutBackpack(address uint16, rows, cols int) (*Plug, error) {
 	lcd := displaysim.NewHD44780(rows, cols, &b.clock)
 	expander := displaysim.NewExpander(lcd)
@@ -138,7 +145,7 @@ func (b *Bus) PutBackpack(address uint16, rows, cols int) (*Plug, error) {
 	return p, p.Put()
 }
 
-// PutOLED puts a panel on the bus, on which texts in a layout are read.
+// PutOLED puts an OLED panel on the bus. Its texts have a layout.
 func (b *Bus) PutOLED(address uint16, panel *displaysim.OLED, layout display.Layout) (*Plug, error) {
 	reader, err := newOLEDReader(layout)
 	if err != nil {
@@ -152,9 +159,9 @@ func (b *Bus) PutOLED(address uint16, panel *displaysim.OLED, layout display.Lay
 	return p, p.Put()
 }
 
-// monotonic is the clock by which changes are dated.
+// monotonic reads CLOCK_MONOTONIC, the clock of all times in this package.
 func monotonic() time.Duration {
 	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // no Linux is without it
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // Linux always has this clock
 	return time.Duration(now.Nano())
 }

@@ -14,20 +14,20 @@ import (
 	"smartkiosk/device/display/displaysim"
 )
 
-// Bus is the I²C bus 1 with the parts on it, at the far end of
+// Bus is the I²C bus 1 with the parts on it, at the outer end of
 // modules/i2c-parts.c.
 type Bus struct {
 	far   *os.File
 	hertz int
-	clock displaysim.Clock // of the bus; bytes take their time
+	clock displaysim.Clock // advances with each byte on the bus
 
 	mu      sync.Mutex
 	parts   map[uint16]displaysim.Target
-	dead    bool
+	shorted bool
 	failure error
 }
 
-// OpenBus takes the far end of a bus that runs at so many Hz.
+// OpenBus opens the outer end of the bus, which transfers at a rate in Hz.
 func OpenBus(hertz int) (*Bus, error) {
 	far, err := os.OpenFile("/dev/i2c-parts", os.O_RDWR, 0)
 	if err != nil {
@@ -38,32 +38,31 @@ func OpenBus(hertz int) (*Bus, error) {
 	return b, nil
 }
 
-// put puts a part on the bus.
-func (b *Bus) put(address uint16, part displaysim.Target) {
+// add puts a part on the bus.
+func (b *Bus) add(address uint16, part displaysim.Target) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.parts[address] = part
 }
 
-// take takes a part off the bus.
-func (b *Bus) take(address uint16) {
+// remove takes a part off the bus.
+func (b *Bus) remove(address uint16) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.parts, address)
 }
 
-// Hold holds the bus down, as a part does that hangs or a wire that touches
-// another; or lets it go.
-func (b *Bus) Hold(down bool) {
+// Short shorts the bus, as a part that hangs does, or removes the short circuit.
+func (b *Bus) Short(shorted bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.dead = down
+	b.shorted = shorted
 }
 
-// Close gives the far end back: nothing is on the bus then.
+// Close closes the outer end. Then no part answers.
 func (b *Bus) Close() error { return b.far.Close() }
 
-// Err is what went wrong with the bus itself, nil for nothing.
+// Err returns what went wrong with the simulation of the bus.
 func (b *Bus) Err() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,18 +81,19 @@ func (b *Bus) serve() {
 		}
 		if err != nil {
 			b.mu.Lock()
-			b.failure = fmt.Errorf("cannot play I²C parts: %w", err)
+			b.failure = fmt.Errorf("cannot simulate I²C parts: %w", err)
 			b.mu.Unlock()
 			return
 		}
 	}
 }
 
-// read is the flag of a message that asks (I2C_M_RD of linux/i2c.h).
-const read = 1
+// flagRead marks a message that reads (I2C_M_RD of linux/i2c.h).
+const flagRead = 1
 
-// transfer plays one transfer and gives what the adapter is to be answered.
-func (b *Bus) transfer(asked []byte) (answer []byte) {
+// transfer simulates one transfer and returns the answer for the adapter. It
+// takes the time that the transfer takes on a real bus.
+func (b *Bus) transfer(request []byte) (answer []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if behind := monotonic() - b.clock.Now(); behind > 0 {
@@ -102,35 +102,35 @@ func (b *Bus) transfer(asked []byte) (answer []byte) {
 	result := func(errno syscall.Errno) []byte {
 		return binary.NativeEndian.AppendUint32(nil, uint32(-int32(errno)))
 	}
-	if b.dead {
+	if b.shorted {
 		return result(syscall.ETIMEDOUT)
 	}
 	answer = result(0)
-	messages := binary.NativeEndian.Uint32(asked)
-	for asked = asked[4:]; messages > 0; messages-- {
-		address, flags := binary.NativeEndian.Uint16(asked), binary.NativeEndian.Uint16(asked[2:])
-		length := int(binary.NativeEndian.Uint16(asked[4:]))
-		asked = asked[6:]
+	messages := binary.NativeEndian.Uint32(request)
+	for request = request[4:]; messages > 0; messages-- {
+		address, flags := binary.NativeEndian.Uint16(request), binary.NativeEndian.Uint16(request[2:])
+		length := int(binary.NativeEndian.Uint16(request[4:]))
+		request = request[6:]
 		b.pass(11)
-		part, there := b.parts[address]
-		if !there {
+		part, present := b.parts[address]
+		if !present {
 			return result(syscall.EREMOTEIO)
 		}
-		if flags&read != 0 {
+		if flags&flagRead != 0 {
 			for range length {
 				b.pass(9)
 				answer = append(answer, part.Status())
 			}
 			continue
 		}
-		part.Message(asked[:length], func() { b.pass(9) })
-		asked = asked[length:]
+		part.Message(request[:length], func() { b.pass(9) })
+		request = request[length:]
 	}
 	time.Sleep(b.clock.Now() - monotonic())
 	return answer
 }
 
-// pass lets bits go over the bus.
+// pass advances the clock by the time of some bits.
 func (b *Bus) pass(bits int) {
 	b.clock.Wait(time.Duration(bits) * time.Second / time.Duration(b.hertz))
 }

@@ -4,14 +4,14 @@ package hardware
 
 import "time"
 
-// Keys is a pad that somebody types on.
+// Keys is a keypad that a person types on.
 type Keys interface {
-	// Press presses a key and lets it go, with a quick finger.
+	// Press presses a key and releases it, as a quick finger does.
 	Press(key rune) error
 }
 
-// How long a quick finger presses a key, and is on its way to the next.
+// How long a quick finger holds a key, and how long it takes to the next.
 const (
-	pressed  = 100 * time.Millisecond
-	released = 100 * time.Millisecond
+	pressed  = 60 * time.Millisecond
+	released = 60 * time.Millisecond
 )

@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package hardware is what is wired to the bench's machine, as programs: keys,
-// displays, a number pad, a reader, and what lamps and strike are seen to do.
-// It works inside the machine, at the far ends of its modules.
+// Package hardware simulates what is wired to the bench's machine: keypads,
+// displays, lamps, a buzzer and a strike. It runs inside the machine and talks
+// to the machine's kernel modules (deploy/bench/modules).
 package hardware
 
 import (
@@ -14,32 +14,32 @@ import (
 	"time"
 )
 
-// Change is a change of a GPIO line, as modules/contacts.c tells of it.
+// Change is a change of a GPIO line, as modules/contacts.c reports it.
 type Change struct {
 	Time   time.Duration // of CLOCK_MONOTONIC
 	Line   int           // n of GPIOn, or FirstTone + n for channel n of PWM
-	High   bool          // its level; that something is heard
-	Output bool          // whether it is an output
-	Period time.Duration // of the tone
+	High   bool          // its level; for PWM, whether there is a tone
+	Output bool          // whether the line is an output
+	Period time.Duration // of PWM
 }
 
 // FirstTone is the number of channel 0 of PWM.
 const FirstTone = 54
 
-// Lines are the machine's GPIO lines, seen from outside.
+// Lines are the machine's GPIO lines, seen from outside the Pi.
 type Lines struct {
 	far *os.File
 
 	mu       sync.Mutex
 	watchers []func(Change)
 	state    map[int]Change
-	failure  error // of reading, or two outputs that were joined
+	failure  error // of reading, or of two outputs that a contact joined
 }
 
-// changeSize is that of struct change in modules/contacts.c.
+// changeSize is the size of struct change in modules/contacts.c.
 const changeSize = 16
 
-// OpenLines takes the far end of all lines.
+// OpenLines opens the outer end of all lines. Only one program can have it open.
 func OpenLines() (*Lines, error) {
 	far, err := os.OpenFile("/dev/contacts", os.O_RDWR, 0)
 	if err != nil {
@@ -60,7 +60,7 @@ func (l *Lines) read() {
 			return
 		}
 		if err != nil {
-			l.failure = errors.Join(l.failure, fmt.Errorf("cannot follow GPIO lines: %w", err))
+			l.failure = errors.Join(l.failure, fmt.Errorf("cannot read changes of GPIO lines: %w", err))
 			l.mu.Unlock()
 			return
 		}
@@ -71,7 +71,7 @@ func (l *Lines) read() {
 				Period: time.Duration(binary.NativeEndian.Uint32(b[12:])),
 			}
 			if b[11] != 0 {
-				l.failure = errors.Join(l.failure, fmt.Errorf("GPIO%d is an output joined to another of another level", c.Line))
+				l.failure = errors.Join(l.failure, fmt.Errorf("GPIO%d is an output, and a contact joins it to an output of the other level", c.Line))
 			}
 			l.state[c.Line] = c
 			for _, watch := range l.watchers {
@@ -82,8 +82,8 @@ func (l *Lines) read() {
 	}
 }
 
-// Watch has f told of every change of some lines, in order, until f's user has
-// no use for them any more; and first of their state. f must not use Lines.
+// Watch calls f with the state of some lines, and then with each of their
+// changes, in order. f must not call methods of Lines.
 func (l *Lines) Watch(f func(Change), lines ...int) {
 	wanted := map[int]bool{}
 	l.mu.Lock()
@@ -101,33 +101,34 @@ func (l *Lines) Watch(f func(Change), lines ...int) {
 	})
 }
 
-// Press closes a contact between two lines, which bounces for some ms.
-func (l *Lines) Press(a, b int) error { return l.tell("press %d %d", a, b) }
+// Press closes a contact between two lines. It returns when the contact has
+// stopped bouncing, after some milliseconds.
+func (l *Lines) Press(a, b int) error { return l.command("press %d %d", a, b) }
 
-// Release opens it.
-func (l *Lines) Release(a, b int) error { return l.tell("release %d %d", a, b) }
+// Release opens the contact.
+func (l *Lines) Release(a, b int) error { return l.command("release %d %d", a, b) }
 
-// Drive has something outside drive a line, as a switch to ground does.
+// Drive drives a line from outside, as a switch to ground does.
 func (l *Lines) Drive(line int, high bool) error {
 	level := 0
 	if high {
 		level = 1
 	}
-	return l.tell("drive %d %d", line, level)
+	return l.command("drive %d %d", line, level)
 }
 
-// Leave ends Drive.
-func (l *Lines) Leave(line int) error { return l.tell("leave %d", line) }
+// Leave stops driving the line.
+func (l *Lines) Leave(line int) error { return l.command("leave %d", line) }
 
-func (l *Lines) tell(format string, args ...any) error {
+func (l *Lines) command(format string, args ...any) error {
 	_, err := fmt.Fprintf(l.far, format, args...)
 	return err
 }
 
-// Close gives the far end back. Contacts and what drives lines stay.
+// Close closes the outer end. Contacts and driven lines stay as they are.
 func (l *Lines) Close() error { return l.far.Close() }
 
-// Err is what went wrong with the lines, nil for nothing.
+// Err returns what went wrong with the lines.
 func (l *Lines) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Requests of /dev/uinput (include/uapi/linux/uinput.h), and what events are
-// made of (include/uapi/linux/input-event-codes.h).
+// Requests of /dev/uinput (include/uapi/linux/uinput.h), and types of events
+// (include/uapi/linux/input-event-codes.h).
 const (
 	uiDevCreate  = 0x5501
 	uiDevDestroy = 0x5502
@@ -34,23 +34,23 @@ var codes = map[rune]uint16{
 	'0': 82, '1': 79, '2': 80, '3': 81, '4': 75, '5': 76, '6': 77, '7': 71, '8': 72, '9': 73, '#': 96, '*': 14, 'L': 98,
 }
 
-// alsoThere are other keys that number pads have: KEY_NUMLOCK, KEY_KPASTERISK,
+// otherCodes are further keys that number pads have: KEY_NUMLOCK, KEY_KPASTERISK,
 // KEY_KPMINUS, KEY_KPPLUS and KEY_KPDOT.
-var alsoThere = []uint16{69, 55, 74, 78, 83}
+var otherCodes = []uint16{69, 55, 74, 78, 83}
 
-// NumberPad is a USB number pad, as the kernel's input layer sees one.
+// NumberPad is a USB number pad, as the kernel's input layer sees it.
 type NumberPad struct {
 	name   string
 	device *os.File // nil while it is unplugged
 }
 
-// PlugNumberPad plugs one in.
+// PlugNumberPad plugs a number pad in.
 func PlugNumberPad(name string) (*NumberPad, error) {
 	p := &NumberPad{name: name}
 	return p, p.Put()
 }
 
-// Put plugs it in.
+// Put plugs the pad in.
 func (p *NumberPad) Put() error {
 	device, err := os.OpenFile("/dev/uinput", os.O_WRONLY, 0)
 	if err != nil {
@@ -61,7 +61,7 @@ func (p *NumberPad) Put() error {
 	for _, code := range codes {
 		err = errors.Join(err, unix.IoctlSetInt(fd, uiSetKeyBit, int(code)))
 	}
-	for _, code := range alsoThere {
+	for _, code := range otherCodes {
 		err = errors.Join(err, unix.IoctlSetInt(fd, uiSetKeyBit, int(code)))
 	}
 	// struct uinput_setup: struct input_id (4 × 16 bits), char name[80], u32.
@@ -78,7 +78,7 @@ func (p *NumberPad) Put() error {
 	return nil
 }
 
-// Pull pulls it out, if it is in.
+// Pull unplugs the pad, if it is plugged in.
 func (p *NumberPad) Pull() error {
 	if p.device == nil {
 		return nil
@@ -88,9 +88,9 @@ func (p *NumberPad) Pull() error {
 	return err
 }
 
-// Listen opens the pad's event device as any program may. What it gives tells
-// how many bytes of events came since, and closes the device.
-func (p *NumberPad) Listen() (heard func() (bytes int, err error), err error) {
+// Listen opens the pad's event device as any other program may. The function that
+// it returns closes the device and returns how many bytes of events it received.
+func (p *NumberPad) Listen() (received func() (bytes int, err error), err error) {
 	names, err := filepath.Glob("/sys/class/input/event*/device/name")
 	if err != nil {
 		return nil, err
@@ -117,8 +117,7 @@ func (p *NumberPad) Listen() (heard func() (bytes int, err error), err error) {
 	return nil, fmt.Errorf("%s has no event device", p.name)
 }
 
-// Press implements [Keys]. The kernel keeps what whoever reads the pad is slow
-// to read.
+// Press implements [Keys].
 func (p *NumberPad) Press(key rune) error {
 	if err := p.send(key, 1); err != nil {
 		return err
@@ -131,8 +130,8 @@ func (p *NumberPad) Press(key rune) error {
 	return nil
 }
 
-// send tells that a key went down (1) or up (0): struct input_event twice, each
-// a time that the kernel sets, type, code and value.
+// send sends that a key went down (1) or up (0). It writes two struct
+// input_event, each with a time that the kernel sets, a type, a code and a value.
 func (p *NumberPad) send(key rune, value uint32) error {
 	code, ok := codes[key]
 	if !ok {

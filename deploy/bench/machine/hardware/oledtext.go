@@ -14,14 +14,14 @@ import (
 	"smartkiosk/device/display/oled"
 )
 
-// oledReader reads what a person would from the dots of a panel. How each
-// letter looks it has from the driver itself, at a panel of its own.
+// oledReader reads the text that the dots of a panel show. It learns the letters
+// from the driver, which draws each of them on a panel of its own.
 type oledReader struct {
 	cells   [][]image.Rectangle
-	letters map[string]rune // by their dots, and which of the fonts
+	letters map[string]rune // by their dots (dotsOf)
 }
 
-// newOLEDReader reads texts in a layout.
+// newOLEDReader returns a reader of texts in a layout.
 func newOLEDReader(layout display.Layout) (*oledReader, error) {
 	r := &oledReader{cells: oledCells(layout), letters: map[string]rune{}}
 	glass := displaysim.NewOLED("SSD1306")
@@ -45,16 +45,16 @@ func newOLEDReader(layout display.Layout) (*oledReader, error) {
 			return nil, err
 		}
 		for _, row := range r.cells {
-			look := lookOf(glass.Dots(), row[0])
-			if _, known := r.letters[look]; !known { // of those that look alike the first
-				r.letters[look] = letter
+			dots := dotsOf(glass.Dots(), row[0])
+			if _, known := r.letters[dots]; !known { // the first of letters that look alike
+				r.letters[dots] = letter
 			}
 		}
 	}
 	return r, nil
 }
 
-// oledCells is where the letters are (device/display/oled, layout.go).
+// oledCells returns where the letters are (device/display/oled, layout.go).
 func oledCells(layout display.Layout) (rows [][]image.Rectangle) {
 	row := func(x, y, width, height, letters int) {
 		var cells []image.Rectangle
@@ -81,13 +81,14 @@ func oledCells(layout display.Layout) (rows [][]image.Rectangle) {
 	return rows
 }
 
-// read gives the text, a string for each row; U+FFFD for what is no letter.
+// read returns the text, a string for each row, with U+FFFD for what is not a
+// letter.
 func (r *oledReader) read(dots *image1bit.VerticalLSB) []string {
 	var text []string
 	for _, cells := range r.cells {
 		row := ""
 		for _, cell := range cells {
-			letter, ok := r.letters[lookOf(dots, cell)]
+			letter, ok := r.letters[dotsOf(dots, cell)]
 			if !ok {
 				letter = '\uFFFD'
 			}
@@ -98,8 +99,8 @@ func (r *oledReader) read(dots *image1bit.VerticalLSB) []string {
 	return text
 }
 
-// lookOf writes the dots of a cell down, with its size.
-func lookOf(dots *image1bit.VerticalLSB, cell image.Rectangle) string {
+// dotsOf returns the size and the dots of a cell as a text. Fonts differ in size.
+func dotsOf(dots *image1bit.VerticalLSB, cell image.Rectangle) string {
 	var b strings.Builder
 	fmt.Fprint(&b, cell.Size())
 	for y := cell.Min.Y; y < cell.Max.Y; y++ {

@@ -11,7 +11,8 @@ import (
 	"smartkiosk/device/display/oled"
 )
 
-// What the driver writes is read, in each layout; what nobody could read is not.
+// The reader reads what the driver writes, in each layout. A panel that is off
+// reads as empty.
 func TestReadOLED(t *testing.T) {
 	rows := []string{"Sett inn kortet", "Brikken først", "og opp. ÆØÅ žŧŋ", "****", "Trykk * 0123456789"}
 	for layout, want := range map[display.Layout][]string{
@@ -46,7 +47,7 @@ func TestReadOLED(t *testing.T) {
 		}
 		glass.PowerCycle()
 		if noise := reader.read(glass.Dots()); strings.TrimSpace(strings.Join(noise, "")) != "" {
-			t.Errorf("layout %v: a panel that is off reads %q", layout, noise)
+			t.Errorf("layout %v: a panel that is off reads %q, want nothing", layout, noise)
 		}
 	}
 }

@@ -12,17 +12,17 @@ import (
 	"smartkiosk/device/display/displaysim"
 )
 
-// SerialPort is a port with a display at it: a pseudo-terminal under the
-// port's name.
+// SerialPort is a serial port with a display on it. The port is a pseudo-terminal
+// under the port's name.
 type SerialPort struct {
 	*Glass
 	name   string
 	module *displaysim.Serial
 
-	far, near *os.File // its ends, nil while it is pulled
+	far, near *os.File // the display's and the kiosk's end; nil while it is unplugged
 }
 
-// PlugSerial makes a port with a module at it.
+// PlugSerial makes a port with a display module on it.
 func PlugSerial(name string, module *displaysim.Serial) (*SerialPort, error) {
 	glass := &Glass{
 		text: module.Text, picture: module.Picture,
@@ -32,7 +32,7 @@ func PlugSerial(name string, module *displaysim.Serial) (*SerialPort, error) {
 	return p, p.Put()
 }
 
-// Put plugs the port in, as a USB adapter is that has the module behind it.
+// Put plugs the port in, as a USB adapter with the module on it.
 func (p *SerialPort) Put() error {
 	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -54,7 +54,7 @@ func (p *SerialPort) Put() error {
 	if err := os.Symlink(fmt.Sprintf("/dev/pts/%d", number), p.name); err != nil {
 		return errors.Join(err, far.Close())
 	}
-	// While somebody has it open it is not hung up.
+	// The kernel hangs the terminal up when no process has it open any more.
 	near, err := os.OpenFile(p.name, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return errors.Join(err, far.Close())
@@ -65,15 +65,15 @@ func (p *SerialPort) Put() error {
 		for {
 			n, err := far.Read(buffer)
 			if err != nil {
-				return // pulled
+				return // unplugged
 			}
-			p.do(func() { _, _ = p.module.Write(buffer[:n]) }) // takes all
+			p.do(func() { _, _ = p.module.Write(buffer[:n]) }) // never fails
 		}
 	}()
 	return nil
 }
 
-// Pull pulls it out, if it is in, with the module's power.
+// Pull unplugs the port, if it is plugged in. The module loses its power.
 func (p *SerialPort) Pull() error {
 	if p.far == nil {
 		return nil

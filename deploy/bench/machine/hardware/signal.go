@@ -15,13 +15,14 @@ type Signal struct {
 	changed chan struct{}
 }
 
-// Interval is a time for which a signal was on, by CLOCK_MONOTONIC.
+// Interval is a time during which a signal was on, by CLOCK_MONOTONIC.
 type Interval struct {
 	From, To time.Duration
-	Hertz    int // of a tone whose pitch is known; 0 otherwise
+	Hertz    int // pitch of a tone; 0 when it is not known
 }
 
-// WireSignal wires one that is on while its line is high, or low.
+// WireSignal wires a signal that is on while its line is high, or, with
+// activeLow, while it is low.
 func (l *Lines) WireSignal(line int, activeLow bool) *Signal {
 	s := &Signal{changed: make(chan struct{})}
 	l.Watch(func(c Change) { s.set(c.High != activeLow, c) }, line)
@@ -48,21 +49,21 @@ func (s *Signal) set(on bool, c Change) {
 	s.changed = make(chan struct{})
 }
 
-// On tells whether it is on.
+// On reports whether the signal is on.
 func (s *Signal) On() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.on
 }
 
-// Times lists when it was on; To is 0 while it is.
+// Times lists when the signal was on. While it is on, the last To is 0.
 func (s *Signal) Times() []Interval {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Interval(nil), s.times...)
 }
 
-// Changed is closed when it has changed since the call.
+// Changed returns a channel that is closed at the signal's next change.
 func (s *Signal) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

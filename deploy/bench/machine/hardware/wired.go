@@ -9,34 +9,34 @@ import (
 	"smartkiosk/device/board"
 )
 
-// Wired is the hardware that a board file asks for. What the file has not is
-// nil.
+// Wired is the hardware of a board file. A field is nil when the board file does
+// not have that part.
 type Wired struct {
 	Lines *Lines
 	Bus   *Bus
 
-	Keys     Keys // Matrix or Pad; Pad where there are both
+	Keys     Keys // what the person types on: Pad, or Matrix when there is no pad
 	Matrix   *Matrix
 	Pad      *NumberPad
-	Displays map[string]Display // by their sections
-	Display  Display            // the one that the person looks at: at first the first
+	Displays map[string]Display // by the section of the board file
+	Display  Display            // the one that the person looks at; first of the board file by default
 
 	Buzzer, Green, Yellow, Red, Strike *Signal
-	Tamper                             int // its line; -1 for none
+	Tamper                             int // line of the tamper switch; -1 for none
 
 	close []func() error
 }
 
-// Pluggable is what can be pulled and put back.
+// Pluggable is a part that can be unplugged and plugged in again.
 type Pluggable interface {
 	Pull() error
 	Put() error
 }
 
-// A bus of I²C runs as a Pi's does unless told otherwise.
+// i2cHertz is the rate of a Pi's I²C bus by default.
 const i2cHertz = 100000
 
-// Wire puts together what a board file asks for.
+// Wire wires the hardware of a board file.
 func Wire(b *board.Board) (w *Wired, err error) {
 	w = &Wired{Tamper: -1, Displays: map[string]Display{}}
 	defer func() {
@@ -58,7 +58,7 @@ func Wire(b *board.Board) (w *Wired, err error) {
 	return w, nil
 }
 
-// Close takes everything apart.
+// Close removes the hardware.
 func (w *Wired) Close() error {
 	var errs []error
 	for i := len(w.close) - 1; i >= 0; i-- {
@@ -67,7 +67,8 @@ func (w *Wired) Close() error {
 	return errors.Join(errs...)
 }
 
-// Err is what went wrong with the hardware, nil for nothing.
+// Err returns what went wrong with the hardware, with the faults that displays
+// found.
 func (w *Wired) Err() error {
 	err := errors.Join(w.Lines.Err(), w.Bus.Err())
 	for section, d := range w.Displays {
@@ -136,12 +137,12 @@ func (w *Wired) wireCues(b *board.Board) error {
 	return errors.Join(errs...)
 }
 
-// numbers gives the n of each GPIOn.
+// numbers returns the n of each name GPIOn.
 func numbers(names ...string) ([]int, error) {
 	n := make([]int, len(names))
 	for i, name := range names {
 		if _, err := fmt.Sscanf(name, "GPIO%d", &n[i]); err != nil {
-			return nil, fmt.Errorf("%s is no line of the machine's: %w", name, err)
+			return nil, fmt.Errorf("the machine has no line %q: %w", name, err)
 		}
 	}
 	return n, nil

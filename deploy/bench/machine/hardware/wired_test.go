@@ -13,7 +13,7 @@ func TestNumbers(t *testing.T) {
 	}
 	for _, name := range []string{"", "P1_11", "GPIO"} {
 		if _, err := numbers(name); err == nil {
-			t.Errorf("%q is taken for a line", name)
+			t.Errorf("line %q: no error", name)
 		}
 	}
 }
@@ -26,6 +26,6 @@ func TestFindKey(t *testing.T) {
 		}
 	}
 	if _, _, err := m.find('9'); err == nil {
-		t.Error("a key that is not there is found")
+		t.Error("find: no error for a key that the keypad does not have")
 	}
 }

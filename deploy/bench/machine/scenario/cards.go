@@ -13,35 +13,36 @@ import (
 	"smartkiosk/device/cardsim/usbreader"
 )
 
-// muteCard is a card the wrong way round.
+// muteCard is a card that was inserted the wrong way round.
 func muteCard(k *kiosk) {
 	k.inserts("mute")
 	k.sees("Snu kortet")
 	k.reads("visit ended", "reason=card-mute")
 	k.takesCard()
 	k.sees("Sett inn kortet")
-	k.tells("failed card-mute")
+	k.expectsVisit("failed card-mute")
 }
 
-// Instructions of ISO 7816-4 and -8 that a visit has.
+// Instructions of ISO 7816-4 and -8.
 const (
 	insVerify = 0x20
 	insSign   = 0x2a // PERFORM SECURITY OPERATION
 )
 
-// pulledCards is a card that is pulled at each step of a visit. While a command
-// is under way the lack of an answer may come before the reader tells of it.
+// pulledCards is a card that is pulled at each step of a visit. When it is pulled
+// during a command, the missing answer may arrive before the reader reports that
+// the card is gone.
 func pulledCards(k *kiosk) {
 	pulled := func() {
 		k.reads("visit ended", "reason=card-removed")
-		k.tells("cancelled card-removed")
+		k.expectsVisit("cancelled card-removed")
 		k.sees("Sett inn kortet")
 	}
 	for _, at := range []struct {
-		card    string // one that the kiosk knows, and one of which it reads all
+		card    string // "valid" is known to the kiosk; of "two-pin" the kiosk reads everything
 		command int
 	}{{"valid", 1}, {"valid", 3}, {"two-pin", 4}, {"two-pin", 12}} {
-		k.isToPullAt(fmt.Sprintf("while it is read, at command %d", at.command), func(c usbreader.Command) bool { return c.Number == at.command })
+		k.pullsCardAt(fmt.Sprintf("while it is read, at command %d", at.command), func(c usbreader.Command) bool { return c.Number == at.command })
 		k.inserts(at.card)
 		pulled()
 	}
@@ -57,7 +58,7 @@ func pulledCards(k *kiosk) {
 	}{{"while its PIN is checked", insVerify}, {"while it signs", insSign}} {
 		k.inserts("valid")
 		k.sees("Tast PIN-koden")
-		k.isToPullAt(at.what, func(c usbreader.Command) bool { return c.INS == at.ins })
+		k.pullsCardAt(at.what, func(c usbreader.Command) bool { return c.INS == at.ins })
 		k.types("1234")
 		pulled()
 	}
@@ -69,12 +70,13 @@ func pulledCards(k *kiosk) {
 	k.takesCard() // at once
 	k.opens()
 	k.sees("Sett inn kortet")
-	k.tells("granted")
+	k.expectsVisit("granted")
 	k.checksFeed()
 }
 
-// reader is a reader that is unplugged and plugged in.
-func reader(k *kiosk) {
+// unpluggedReader is a reader that is unplugged and plugged in again, between two
+// visits and during one.
+func unpluggedReader(k *kiosk) {
 	k.unplugsReader()
 	k.sees("Ute av drift")
 	k.reads("reader gone")
@@ -86,11 +88,11 @@ func reader(k *kiosk) {
 	k.sees("Tast PIN-koden")
 	k.unplugsReader()
 	k.reads("visit ended", "reason=reader-lost")
-	k.tells("failed reader-lost")
+	k.expectsVisit("failed reader-lost")
 	k.replugs()
 }
 
-// replugs plugs the reader in again once its card is out.
+// replugs takes the card out and plugs the reader in again.
 func (k *kiosk) replugs() {
 	k.sees("Ute av drift")
 	k.takesCard()
@@ -100,28 +102,28 @@ func (k *kiosk) replugs() {
 	k.visits()
 }
 
-// lateReader is a reader that is unplugged with a card in it, in a machine whose
-// udev has much else to do: pcscd tells that the card is gone, and only later
-// that the reader is. All the same nobody took the card out.
+// lateReader is a reader that is unplugged with a card in it while udev is busy.
+// So pcscd first reports that the card is gone, and later that the reader is. The
+// visit must end as reader-lost, because nobody took the card out.
 func lateReader(k *kiosk) {
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")
-	udev, said := k.running("systemd-udevd"), len(k.site.pcscd.output(0))
+	udev, logged := k.findProcess("systemd-udevd"), len(k.site.pcscd.output(0))
 	k.must(syscall.Kill(udev, syscall.SIGSTOP))
-	k.report.line("technician", "holds udev up (SIGSTOP)")
+	k.report.line("technician", "stops udev (SIGSTOP)")
 	k.unplugsReader()
 	k.reads("visit ended", "reason=reader-lost")
-	k.tells("failed reader-lost")
-	_, err := k.site.pcscd.await(said, "Card Removed")
+	k.expectsVisit("failed reader-lost")
+	_, err := k.site.pcscd.await(logged, "Card Removed")
 	k.must(err)
 	k.must(syscall.Kill(udev, syscall.SIGCONT))
-	k.report.line("technician", "lets it go on")
+	k.report.line("technician", "continues udev (SIGCONT)")
 	k.reads("reader gone")
 	k.replugs()
 }
 
-// running finds a program that runs, by its name.
-func (k *kiosk) running(name string) (pid int) {
+// findProcess returns the id of the process with a name.
+func (k *kiosk) findProcess(name string) (pid int) {
 	paths, err := filepath.Glob("/proc/[0-9]*/comm")
 	k.must(err)
 	for _, path := range paths {
@@ -131,12 +133,12 @@ func (k *kiosk) running(name string) (pid int) {
 			return pid
 		}
 	}
-	k.must(fmt.Errorf("%s does not run", name))
+	k.must(fmt.Errorf("%s is not running", name))
 	return 0
 }
 
-// service is the PC/SC service that is killed.
-func service(k *kiosk) {
+// killedPCSC is a PC/SC service that is killed and started again.
+func killedPCSC(k *kiosk) {
 	k.killsPCSC()
 	k.sees("Ute av drift")
 	k.reads("no PC/SC service")

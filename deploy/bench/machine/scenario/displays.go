@@ -11,8 +11,8 @@ func (k *kiosk) looksAt(section, text string) {
 	k.sees(text)
 }
 
-// severalDisplays are read one after the other; each names the keys of both
-// pads.
+// severalDisplays is a visit during which the person reads all three displays.
+// Each names the keys of both pads.
 func severalDisplays(k *kiosk) {
 	k.inserts("valid")
 	k.looksAt("display.sh1106", "Avslutt: #/Enter")
@@ -25,12 +25,12 @@ func severalDisplays(k *kiosk) {
 	k.opens()
 	k.takesCard()
 	k.sees("Sett inn kortet")
-	k.tells("granted")
+	k.expectsVisit("granted")
 }
 
-// pulledDisplays are pulled one after the other: people are served as long as
-// one is left, which they read. All come back with noise or a greeting in their
-// memory.
+// pulledDisplays pulls one display after the other. The kiosk serves people as
+// long as one is left. When a display is put back, its memory has noise or a
+// greeting.
 func pulledDisplays(k *kiosk) {
 	pull := func(section string) { k.pulls(section, k.Displays[section].(hardware.Pluggable)) }
 	pull("display.sh1106")
@@ -51,9 +51,10 @@ func pulledDisplays(k *kiosk) {
 	k.visits()
 }
 
-// otherPad is a visit typed on the keypad beside the number pad.
+// otherPad is a visit with the keypad of contacts, of a kiosk that has a number
+// pad too.
 func otherPad(k *kiosk) {
 	k.Keys = k.Matrix
-	k.report.line("person", "uses the keypad in place of the number pad")
+	k.report.line("person", "uses the keypad instead of the number pad")
 	k.visits()
 }

@@ -11,15 +11,16 @@ import (
 	"time"
 )
 
-// shutSoon is within what time a strike must be shut whose kiosk is dead.
-const shutSoon = 2 * time.Second
+// shutWithin is the longest time from the death of kioskd until the strike is
+// shut.
+const shutWithin = 2 * time.Second
 
-// killed is a kiosk that is killed while the door is open.
+// killed is a kiosk whose kioskd is killed while the door is open.
 func killed(k *kiosk) {
 	k.isLetIn()
 	k.shutsWhen("kioskd is killed (-9)", k.daemon.cmd.Process.Pid)
 	<-k.daemon.done
-	k.tells("granted")
+	k.expectsVisit("granted")
 	k.takesCard()
 	k.starts()
 	k.sees("Sett inn kortet")
@@ -27,59 +28,61 @@ func killed(k *kiosk) {
 	k.visits()
 }
 
-// hung is a kiosk that hangs while the door is open.
+// hung is a kiosk whose kioskd hangs while the door is open.
 func hung(k *kiosk) {
 	k.isLetIn()
 	k.must(k.daemon.cmd.Process.Signal(syscall.SIGSTOP))
 	k.report.line("technician", "stops kioskd (SIGSTOP) while the door is open")
 	k.opens()
 	k.must(k.daemon.cmd.Process.Signal(syscall.SIGCONT))
-	k.report.line("technician", "lets it go on")
+	k.report.line("technician", "continues kioskd (SIGCONT)")
 	k.takesCard()
 	k.sees("Sett inn kortet")
-	k.tells("granted")
+	k.expectsVisit("granted")
 }
 
-// guardianKilled is the process that holds the strike's line, which is killed
-// while the door is open: the kiosk starts another, which begins by shutting.
+// guardianKilled is a kiosk whose guardian, the process that holds the strike's
+// line, is killed while the door is open. kioskd starts another, which shuts the
+// door first.
 func guardianKilled(k *kiosk) {
 	k.isLetIn()
 	k.shutsWhen("the guardian is killed (-9)", k.guardians()...)
 	k.takesCard()
-	k.tells("granted")
+	k.expectsVisit("granted")
 	k.reads("a part of the panel fails", "part=strike")
 	k.recovers("strike")
 	k.visits()
 }
 
-// bothKilled is a kiosk that is killed together with its guardian: the kernel
-// makes the line that nobody holds an input, and its pull-down shuts the strike.
+// bothKilled is a kiosk whose kioskd and guardian are killed together. The kernel
+// makes the line an input when no process holds it, and its pull-down shuts the
+// strike.
 func bothKilled(k *kiosk) {
 	k.isLetIn()
 	k.shutsWhen("kioskd and its guardian are killed (-9)", append(k.guardians(), k.daemon.cmd.Process.Pid)...)
 	<-k.daemon.done
-	k.tells("granted")
+	k.expectsVisit("granted")
 	k.takesCard()
 	k.starts()
 	k.sees("Sett inn kortet")
 	k.visits()
 }
 
-// hungForGood is a kiosk that hangs until the watchdog strikes.
+// hungForGood is a kiosk whose kioskd hangs until the watchdog fires.
 func hungForGood(k *kiosk) {
 	log, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	k.must(err)
 	defer log.Close()
-	_, err = log.Seek(0, io.SeekEnd) // what the kernel says from now on
+	_, err = log.Seek(0, io.SeekEnd) // only new messages
 	k.must(err)
 	k.must(log.SetReadDeadline(time.Now().Add(patience)))
 	k.must(k.daemon.cmd.Process.Signal(syscall.SIGSTOP))
 	began := time.Now()
 	k.report.line("technician", "stops kioskd (SIGSTOP)")
-	for said := make([]byte, 8192); ; {
-		n, err := log.Read(said)
+	for message := make([]byte, 8192); ; {
+		n, err := log.Read(message)
 		k.must(err)
-		if strings.Contains(string(said[:n]), "softdog: Triggered") {
+		if strings.Contains(string(message[:n]), "softdog: Triggered") {
 			break
 		}
 	}
@@ -88,22 +91,21 @@ func hungForGood(k *kiosk) {
 	k.visits()
 }
 
-// patienceWithParts is longer than kioskd gives a part that fails before it
-// calls it lost.
-const patienceWithParts = 5 * time.Second
+// lostAfter is longer than a part may fail before kioskd calls it lost.
+const lostAfter = 5 * time.Second
 
-// recovers waits until a part that failed is lost, and then until it works
-// again; or, when it works again at once, until it can be lost no more.
+// recovers waits until a part that failed works again. kioskd may have called it
+// lost in the meantime.
 func (k *kiosk) recovers(section string) {
-	time.Sleep(patienceWithParts)
-	if strings.Contains(k.daemon.output(k.read), "part="+section) {
+	time.Sleep(lostAfter)
+	if strings.Contains(k.daemon.output(k.logRead), "part="+section) {
 		k.reads("a part of the panel is lost", "part="+section)
 		k.reads("a part of the panel works", "part="+section)
 	}
 	k.sees("Sett inn kortet")
 }
 
-// isLetIn is a person before whom the strike has just been opened.
+// isLetIn is a person for whom the strike has just opened.
 func (k *kiosk) isLetIn() {
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")
@@ -112,18 +114,19 @@ func (k *kiosk) isLetIn() {
 	k.waits("the strike to open", k.Strike, k.Strike.On)
 }
 
-// shutsWhen kills processes, and checks that the strike is shut then.
+// shutsWhen kills processes while the strike is open, and checks that the strike
+// shuts in time.
 func (k *kiosk) shutsWhen(what string, pids ...int) {
 	k.openings++
 	at := time.Now()
 	for _, pid := range pids {
 		k.must(syscall.Kill(pid, syscall.SIGKILL))
 	}
-	k.report.line("technician", "sees to it that %s while the door is open", what)
+	k.report.line("technician", "makes sure that %s while the door is open", what)
 	k.waits("the strike to shut", k.Strike, func() bool { return !k.Strike.On() })
 	took, last := time.Since(at), k.lastOpening()
 	k.report.line("door", "was open for %.2f s, and shut within %d ms of the kill", (last.To - last.From).Seconds(), took.Milliseconds())
-	if took > shutSoon {
-		k.must(fmt.Errorf("the strike was shut %v after the kill", took))
+	if took > shutWithin {
+		k.must(fmt.Errorf("the strike was shut %v after the kill, want at most %v", took, shutWithin))
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"smartkiosk/deploy/bench/machine/hardware"
 )
 
-// kiosk is one build of a kiosk, with a person before it and a technician
-// behind it. Its methods are what they do and see; each is a line of the
-// report. What does not come to pass ends the play (failed).
+// kiosk is one build of a kiosk, with a person in front of it and a technician
+// behind it. Its methods are what they do and see, and each writes a line of the
+// report. A method that does not find what it expects ends the scenario (failed).
 type kiosk struct {
 	*hardware.Wired
 	id     string
@@ -28,14 +28,14 @@ type kiosk struct {
 	site   *site
 	config string
 
-	daemon   *process
-	read     int // how much of the daemon's log the technician has read
-	reader   *usbreader.Reader
-	pullAt   atomic.Pointer[func(usbreader.Command) bool] // at which command the card is pulled; nil for none
-	unplug   func() error
-	openings int      // of the strike
-	heard    int      // how many tones of the buzzer
-	outcomes []string // that the feed is to have
+	daemon     *process
+	logRead    int // how many bytes of the daemon's log the technician has read
+	reader     *usbreader.Reader
+	pullAt     atomic.Pointer[func(usbreader.Command) bool] // the command at which the person pulls the card; nil for none
+	unplug     func() error
+	openings   int      // how often the strike should have opened
+	tonesHeard int      // of the buzzer
+	outcomes   []string // of the visits that the feed should have
 }
 
 // failed is what a kiosk's methods panic with.
@@ -47,7 +47,7 @@ func (k *kiosk) must(err error) {
 	}
 }
 
-// openKiosk wires a build, and makes a reader for it and a configuration.
+// openKiosk wires a build, and makes a reader and a configuration for it.
 func openKiosk(id, boardFile string, s *site, r *Report) (k *kiosk, err error) {
 	b, err := board.Load(boardFile)
 	if err != nil {
@@ -61,12 +61,12 @@ func openKiosk(id, boardFile string, s *site, r *Report) (k *kiosk, err error) {
 		return nil, errors.Join(err, k.Close())
 	}
 	r.line("technician", "wires %s (%s)", b.Name, filepath.Base(boardFile))
-	k.reader = usbreader.New(usbreader.Config{Model: usbreader.Twin, Strike: k.strike})
+	k.reader = usbreader.New(usbreader.Config{Model: usbreader.Twin, Strike: k.pullCard})
 	return k, nil
 }
 
-// strike pulls the card at the command that was chosen.
-func (k *kiosk) strike(c usbreader.Command) usbreader.Fault {
+// pullCard pulls the card at the command that pullsCardAt has chosen.
+func (k *kiosk) pullCard(c usbreader.Command) usbreader.Fault {
 	if chosen := k.pullAt.Load(); chosen != nil && (*chosen)(c) {
 		k.pullAt.Store(nil)
 		return usbreader.Pull
@@ -74,11 +74,11 @@ func (k *kiosk) strike(c usbreader.Command) usbreader.Fault {
 	return usbreader.None
 }
 
-// isToPullAt makes the person pull the card when the card has been sent a
-// command that is chosen.
-func (k *kiosk) isToPullAt(what string, chosen func(usbreader.Command) bool) {
+// pullsCardAt makes the person pull the card when it gets the first command that
+// chosen returns true for.
+func (k *kiosk) pullsCardAt(when string, chosen func(usbreader.Command) bool) {
 	k.pullAt.Store(&chosen)
-	k.report.line("person", "is to pull the card %s", what)
+	k.report.line("person", "will pull the card %s", when)
 }
 
 // inserts puts a card into the reader.
@@ -89,14 +89,13 @@ func (k *kiosk) inserts(card string) {
 	k.report.line("person", "inserts the card %q", card)
 }
 
-// takesCard takes it out.
+// takesCard takes the card out of the reader.
 func (k *kiosk) takesCard() {
 	k.reader.Remove()
 	k.report.line("person", "takes the card out")
 }
 
-// types types a PIN and ends it with #: a person who looks for a star after
-// each digit.
+// types types a PIN and #. The person waits for a star after each digit.
 func (k *kiosk) types(pin string) {
 	for i, digit := range pin {
 		k.pressesUntil(digit, func(rows []string) bool { return strings.Count(rows[len(rows)-1], "*") == i+1 })
@@ -106,8 +105,7 @@ func (k *kiosk) types(pin string) {
 	k.report.line("person", "types %d digits and #", len(pin))
 }
 
-// pressesUntil presses a key, once, and waits for what it does to the display's
-// rows.
+// pressesUntil presses a key once, and waits until the display's rows are done.
 func (k *kiosk) pressesUntil(key rune, done func(rows []string) bool) {
 	k.must(k.Keys.Press(key))
 	limit := time.After(patience)
@@ -119,36 +117,9 @@ func (k *kiosk) pressesUntil(key rune, done func(rows []string) bool) {
 		select {
 		case <-changed:
 		case <-limit:
-			k.must(fmt.Errorf("a key does nothing; the display shows\n%s", framed(strings.Join(k.Display.Text(), "\n"))))
+			k.must(fmt.Errorf("key %c has no effect; the display shows\n%s", key, framed(strings.Join(k.Display.Text(), "\n"))))
 		}
 	}
-}
-
-// reportsPresses tells how the keypad, if there is one of contacts, was seen to
-// be read.
-func (k *kiosk) reportsPresses() {
-	if k.Matrix == nil || len(k.Matrix.Presses()) == 0 {
-		return
-	}
-	var idle, held, stood []time.Duration
-	for _, p := range k.Matrix.Presses() {
-		held, stood = append(held, p.Held), append(stood, p.Stood)
-		if p.Idle > 0 {
-			idle = append(idle, p.Idle)
-		}
-	}
-	k.report.line("keypad", "%d keys, each pressed once, were seen often enough after %s, of which the machine stood still for %s; %d of them found it at rest, for another %s",
-		len(held), spread(held), spread(stood), len(idle), spread(idle))
-}
-
-// spread gives the shortest, the median and the longest of some times.
-func spread(times []time.Duration) string {
-	if len(times) == 0 {
-		return "-"
-	}
-	slices.Sort(times)
-	ms := func(i int) float64 { return times[i].Seconds() * 1000 }
-	return fmt.Sprintf("%.1f/%.1f/%.1f ms", ms(0), ms(len(times)/2), ms(len(times)-1))
 }
 
 // presses presses one key.
@@ -157,11 +128,11 @@ func (k *kiosk) presses(key rune) {
 	k.report.line("person", "presses %c", key)
 }
 
-// stillFor is how long a display shows the same before a person has read it:
-// longer than writing the slowest takes.
+// stillFor is how long a display shows the same text before a person has read
+// it. It is longer than the slowest display takes to be written.
 const stillFor = 150 * time.Millisecond
 
-// sees waits until the display shows some texts, and keeps a picture of it.
+// sees waits until the display shows all texts, and saves a picture of it.
 func (k *kiosk) sees(texts ...string) {
 	limit := time.After(patience)
 	still := time.After(stillFor)
@@ -174,11 +145,11 @@ func (k *kiosk) sees(texts ...string) {
 			still = time.After(stillFor)
 		case <-still:
 			if shown {
-				k.report.line("person", "sees (%s)\n%s", k.report.picture(k.id, k.Display.Picture()), framed(text))
+				k.report.line("person", "sees (%s)\n%s", k.report.savePicture(k.id, k.Display.Picture()), framed(text))
 				return
 			}
 		case <-limit:
-			k.must(fmt.Errorf("the person does not see %q, but\n%s", texts, framed(text)))
+			k.must(fmt.Errorf("the display does not show %q, but\n%s", texts, framed(text)))
 		}
 	}
 }
@@ -187,33 +158,31 @@ func framed(text string) string {
 	return "|" + strings.ReplaceAll(text, "\n", "|\n|") + "|"
 }
 
-// opens waits until the strike has opened once more, and is shut again, and
-// checks for how long it was.
+// opens waits until the strike has opened once more and has shut again, and
+// checks how long it was open.
 func (k *kiosk) opens() {
 	k.openings++
-	pulse := hardware.TakePulse()
 	k.waits("the strike to open", k.Strike, func() bool { return len(k.Strike.Times()) >= k.openings })
 	k.waits("the strike to shut", k.Strike, func() bool { return !k.Strike.On() })
-	pulse.Stop()
 	last := k.lastOpening()
 	took := last.To - last.From
 	k.report.line("door", "was open for %.2f s", took.Seconds())
-	if took < opening || pulse.Ran(last.From, last.To) > opening+tardy {
-		k.must(fmt.Errorf("the strike was open for %v, not %v", took, opening))
+	if took < opening || took > opening+tolerance {
+		k.must(fmt.Errorf("the strike was open for %v, want %v to %v", took, opening, opening+tolerance))
 	}
 }
 
-// lastOpening is when the strike was open last, when it was opened as often as
-// it should.
+// lastOpening returns when the strike was open last. It fails when the strike
+// has opened too often.
 func (k *kiosk) lastOpening() hardware.Interval {
 	times := k.Strike.Times()
 	if len(times) != k.openings {
-		k.must(fmt.Errorf("the strike opened %d times, not %d", len(times), k.openings))
+		k.must(fmt.Errorf("the strike opened %d times, want %d", len(times), k.openings))
 	}
 	return times[len(times)-1]
 }
 
-// waits waits until a signal has come to something.
+// waits waits until done returns true. It calls done at each change of a signal.
 func (k *kiosk) waits(what string, s *hardware.Signal, done func() bool) {
 	limit := time.After(patience)
 	for {
@@ -224,33 +193,34 @@ func (k *kiosk) waits(what string, s *hardware.Signal, done func() bool) {
 		select {
 		case <-changed:
 		case <-limit:
-			k.must(fmt.Errorf("waited in vain for %s", what))
+			k.must(fmt.Errorf("waited %v for %s", patience, what))
 		}
 	}
 }
 
-// tells says what the feed is to have of the visit that was.
-func (k *kiosk) tells(outcome string) {
+// expectsVisit adds the outcome of a visit, and its reason, to what the feed
+// should have.
+func (k *kiosk) expectsVisit(outcome string) {
 	k.outcomes = append(k.outcomes, outcome)
 }
 
-// visits is a person who is let in, of whom nothing special is to be told.
+// visits is a visit from the insertion of the card to its removal, with the
+// right PIN and an open door.
 func (k *kiosk) visits() {
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")
-	pulse := hardware.TakePulse()
 	k.types("1234")
 	k.sees("Velkommen")
 	tones := k.hears()
-	pulse.Stop()
-	k.must(like(tones[max(0, len(tones)-len(granting)):], granting, pulse.Ran))
+	k.must(checkTones(tones[max(0, len(tones)-len(granting)):], granting))
 	k.opens()
 	k.takesCard()
 	k.sees("Sett inn kortet")
-	k.tells("granted")
+	k.expectsVisit("granted")
 }
 
-// checksFeed waits until the backend has all that was told, and no more.
+// checksFeed waits until the backend has all visits that are expected, and
+// fails when it has others.
 func (k *kiosk) checksFeed() {
 	events, err := k.site.events(k.id, len(k.outcomes))
 	k.must(err)
@@ -262,6 +232,6 @@ func (k *kiosk) checksFeed() {
 	}
 	k.report.line("backend", "has %d events, in order and without a gap; visits: %s", len(events), strings.Join(got, ", "))
 	if !slices.Equal(got, k.outcomes) {
-		k.must(fmt.Errorf("the feed has visits %q, not %q", got, k.outcomes))
+		k.must(fmt.Errorf("the feed has visits %q, want %q", got, k.outcomes))
 	}
 }

@@ -8,22 +8,21 @@ import (
 	"smartkiosk/deploy/bench/machine/hardware"
 )
 
-// deadBus is an I²C bus that is held down, while nobody is there and while
-// somebody is.
-func deadBus(k *kiosk) {
-	k.holdsBus()
+// shortedBus is an I²C bus that is shorted between two visits and during one.
+func shortedBus(k *kiosk) {
+	k.shortsBus()
 	k.reads("out of service", "part=display.")
-	k.letsBusGo()
+	k.freesBus()
 	k.reads("a part of the panel works", "part=display.")
 	k.sees("Sett inn kortet")
 
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")
-	k.holdsBus()
+	k.shortsBus()
 	k.reads("out of service", "part=display.")
 	k.reads("visit ended", "reason=display-lost")
-	k.tells("failed display-lost")
-	k.letsBusGo()
+	k.expectsVisit("failed display-lost")
+	k.freesBus()
 	k.reads("a part of the panel works", "part=display.")
 	k.sees("Ta ut kortet")
 	k.takesCard()
@@ -32,8 +31,8 @@ func deadBus(k *kiosk) {
 	k.checksFeed()
 }
 
-// pulledDisplay is a display that is pulled, without its power, and put back
-// with noise in its memory.
+// pulledDisplay is a display that is unplugged and plugged in again, with noise
+// in its memory.
 func pulledDisplay(k *kiosk) {
 	k.pulls("display", k.Display.(hardware.Pluggable))
 	k.reads("out of service", "part=display.")
@@ -43,12 +42,12 @@ func pulledDisplay(k *kiosk) {
 	k.visits()
 }
 
-// stuckColumn is a column of the keypad that is shorted to ground: each of its
-// keys is down.
-func stuckColumn(k *kiosk) {
+// shortedColumn is a column of the keypad that is shorted to ground, so that all
+// its keys look pressed.
+func shortedColumn(k *kiosk) {
 	column := k.Matrix.Col(1)
 	k.must(k.Lines.Drive(column, false))
-	k.report.line("technician", "shorts GPIO%d to ground: a column of the keypad", column)
+	k.report.line("technician", "shorts GPIO%d, a column of the keypad, to ground", column)
 	k.reads("keys are stuck", "look for a short circuit")
 	k.must(k.Lines.Leave(column))
 	k.report.line("technician", "removes the short circuit")
@@ -56,28 +55,29 @@ func stuckColumn(k *kiosk) {
 	k.visits()
 }
 
-// stuckKey is a key that somebody jammed: others can still be typed.
-func stuckKey(k *kiosk) {
+// jammedKey is a key that somebody jammed. The other keys still work.
+func jammedKey(k *kiosk) {
 	k.must(k.Matrix.Hold('9'))
 	k.report.line("person", "jams a key")
 	k.reads("keys are stuck")
 	k.visits()
-	k.must(k.Matrix.Let('9'))
+	k.must(k.Matrix.Release('9'))
 	k.report.line("technician", "frees the key")
 	k.reads("keys that were stuck are free")
 }
 
-// numberPad is a pad that is pulled, put back, and nobody else's.
+// numberPad is a number pad that is unplugged and plugged in again, and whose
+// keys no other program can read.
 func numberPad(k *kiosk) {
-	listens, err := k.Pad.Listen()
+	received, err := k.Pad.Listen()
 	k.must(err)
 	k.visits()
-	overheard, err := listens()
+	n, err := received()
 	k.must(err)
-	if overheard > 0 {
-		k.must(errors.New("another program heard keys of the number pad"))
+	if n > 0 {
+		k.must(errors.New("another program received keys of the number pad"))
 	}
-	k.report.line("technician", "hears no key in a program beside kioskd")
+	k.report.line("technician", "receives no key in another program")
 
 	k.pulls("number pad", k.Pad)
 	k.sees("Ute av drift")
@@ -88,9 +88,9 @@ func numberPad(k *kiosk) {
 	k.visits()
 }
 
-// housing is one that is opened and closed.
+// housing is a housing that is opened and closed.
 func housing(k *kiosk) {
-	k.must(k.Lines.Leave(k.Tamper)) // the pull-up then opens it
+	k.must(k.Lines.Leave(k.Tamper)) // so that the pull-up makes the line high
 	k.report.line("technician", "opens the housing")
 	k.reads("the housing is open")
 	k.must(k.Lines.Drive(k.Tamper, false))
@@ -98,12 +98,13 @@ func housing(k *kiosk) {
 	k.reads("the housing is closed")
 }
 
-// bare is a kiosk that is started without anything, which is then plugged in.
+// bare is a kiosk that is started without any part. Then the parts are plugged
+// in one by one.
 func bare(k *kiosk) {
 	k.pulls("display", k.Display.(hardware.Pluggable))
 	k.pulls("number pad", k.Pad)
 	k.starts()
-	k.reads("out of service", "part=") // keypad and display, in any order
+	k.reads("out of service", "part=") // for the keypad and for the display, in any order
 	k.reads("out of service", "part=")
 	k.putsBack("display", k.Display.(hardware.Pluggable))
 	k.reads("a part of the panel works", "part=display.")

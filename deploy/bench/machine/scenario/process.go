@@ -16,14 +16,14 @@ import (
 // patience bounds every wait for a program or a display.
 const patience = 60 * time.Second
 
-// process is a program at work, and what it says.
+// process is a program that was started, with its output.
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	done chan struct{}
+	done chan struct{} // closed when it has ended
 
 	mu      sync.Mutex
-	said    bytes.Buffer
+	written bytes.Buffer
 	changed chan struct{} // closed at the next output
 }
 
@@ -39,7 +39,7 @@ func start(path string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// runToEnd runs a program until it ends well.
+// runToEnd runs a program and returns an error unless it exits with 0.
 func runToEnd(path string, args ...string) error {
 	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %v: %w: %s", path, args, err, out)
@@ -47,31 +47,31 @@ func runToEnd(path string, args ...string) error {
 	return nil
 }
 
-// Write takes what the process says.
+// Write implements [io.Writer] for the program's output.
 func (p *process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	close(p.changed)
 	p.changed = make(chan struct{})
-	return p.said.Write(b)
+	return p.written.Write(b)
 }
 
-// output is what it said after the first from bytes.
+// output returns the output after its first from bytes.
 func (p *process) output(from int) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.said.String()[from:]
+	return p.written.String()[from:]
 }
 
-// await waits for a line that contains all of some texts, after the first from
-// bytes of what the process said, and gives it.
+// await waits for a line of the output, after its first from bytes, that
+// contains all texts, and returns it.
 func (p *process) await(from int, texts ...string) (line string, err error) {
 	limit := time.After(patience)
 	for {
 		p.mu.Lock()
-		said, changed := p.said.String()[from:], p.changed
+		output, changed := p.written.String()[from:], p.changed
 		p.mu.Unlock()
-		for line := range strings.Lines(said) {
+		for line := range strings.Lines(output) {
 			if strings.HasSuffix(line, "\n") && containsAll(line, texts) {
 				return strings.TrimSuffix(line, "\n"), nil
 			}
@@ -79,9 +79,9 @@ func (p *process) await(from int, texts ...string) (line string, err error) {
 		select {
 		case <-changed:
 		case <-p.done:
-			return "", fmt.Errorf("%s ended without saying %q", p.name, texts)
+			return "", fmt.Errorf("%s ended without logging %q", p.name, texts)
 		case <-limit:
-			return "", fmt.Errorf("%s does not say %q", p.name, texts)
+			return "", fmt.Errorf("%s did not log %q within %v", p.name, texts, patience)
 		}
 	}
 }
@@ -95,24 +95,25 @@ func containsAll(text string, parts []string) bool {
 	return true
 }
 
-// kill sends a signal and waits for the end.
+// kill sends a signal and waits until the program has ended.
 func (p *process) kill(s syscall.Signal) error {
 	if err := p.cmd.Process.Signal(s); err != nil {
-		return fmt.Errorf("cannot end %s: %w", p.name, err)
+		return fmt.Errorf("cannot signal %s: %w", p.name, err)
 	}
 	select {
 	case <-p.done:
 		return nil
 	case <-time.After(patience):
-		return fmt.Errorf("%s does not end after %v", p.name, s)
+		return fmt.Errorf("%s did not end within %v of %v", p.name, patience, s)
 	}
 }
 
-// stop ends it as systemd does, and checks that it ends well.
+// stop stops the program as systemd does, and returns an error unless it exits
+// with 0.
 func (p *process) stop() error {
 	err := p.kill(syscall.SIGTERM)
 	if code := p.cmd.ProcessState.ExitCode(); err == nil && code != 0 {
-		err = fmt.Errorf("%s exits with %d after SIGTERM", p.name, code)
+		err = fmt.Errorf("%s exited with %d after SIGTERM", p.name, code)
 	}
 	if err != nil {
 		return errors.Join(err, errors.New(p.output(0)))

@@ -10,41 +10,42 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// otherReaders is what is played at readers of other kinds and in other moods.
+// otherReaders is a kiosk with readers of other models and with faults.
 var otherReaders = build{"zero2w-readers", boards + "zero2w-keypad-lcd.toml", []play{
-	{"a kiosk that starts", begin},
+	{"a kiosk that starts", startUp},
 	{"a reader with keys of its own", ownKeys},
-	{"a line that is not clean", uncleanLine},
-	{"a card that falls silent", silentCard},
+	{"a line with bit errors", noisyLine},
+	{"a card that stops answering", silentCard},
 	{"a reader that hangs", hungReader},
-	{"the end", end},
+	{"the end", shutDown},
 }}
 
-// replacesReader puts another reader in the place of the kiosk's.
+// replacesReader replaces the kiosk's reader by another.
 func (k *kiosk) replacesReader(what string, c usbreader.Config) {
 	k.unplugsReader()
 	k.reads("reader gone")
 	k.sees("Ute av drift")
 	k.reader = usbreader.New(c)
-	k.report.line("technician", "takes %s", what)
+	k.report.line("technician", "takes a reader %s", what)
 	k.plugsReader()
 	k.reads("reader found")
 	k.sees("Sett inn kortet")
 }
 
-// typed is what a person does at the reader's own keys.
+// typed is what a person does on the reader's own keys.
 type typed struct {
 	pin string
 	err error // slot.ErrPadCancelled, or nil
 }
 
-// ownKeys is a reader on whose own keys the PIN is typed, by both protocols.
+// ownKeys is a reader on whose own keys the person types the PIN, for cards of
+// T=0 and of T=1.
 func ownKeys(k *kiosk) {
 	pad := make(chan typed)
-	k.replacesReader("a reader with keys", usbreader.Config{Model: usbreader.SPR532, Keypad: func(ctx context.Context) ([]byte, error) {
+	k.replacesReader("with keys", usbreader.Config{Model: usbreader.SPR532, Keypad: func(ctx context.Context) ([]byte, error) {
 		select {
-		case did := <-pad:
-			return []byte(did.pin), did.err
+		case t := <-pad:
+			return []byte(t.pin), t.err
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -62,7 +63,7 @@ func ownKeys(k *kiosk) {
 		k.opens()
 		k.takesCard()
 		k.sees("Sett inn kortet")
-		k.tells("granted")
+		k.expectsVisit("granted")
 	}
 
 	begins("valid")
@@ -85,7 +86,7 @@ func ownKeys(k *kiosk) {
 	k.sees("Avbrutt")
 	k.takesCard()
 	k.sees("Sett inn kortet")
-	k.tells("cancelled by-holder")
+	k.expectsVisit("cancelled by-holder")
 
 	begins("valid")
 	k.pressesUntil('*', func(rows []string) bool { return strings.HasPrefix(rows[0], "Avbrutt") }) // on the panel, while the reader still asks
@@ -93,12 +94,12 @@ func ownKeys(k *kiosk) {
 	k.sees("Avbrutt")
 	k.takesCard()
 	k.sees("Sett inn kortet")
-	k.tells("cancelled by-holder")
+	k.expectsVisit("cancelled by-holder")
 
 	begins("valid")
 	k.takesCard()
 	k.sees("Sett inn kortet")
-	k.tells("cancelled card-removed")
+	k.expectsVisit("cancelled card-removed")
 
 	begins("valid")
 	types("1234")
@@ -106,9 +107,9 @@ func ownKeys(k *kiosk) {
 	k.checksFeed()
 }
 
-// striking is a reader at which a fault strikes a card at some instruction, or
-// at all.
-func striking(f usbreader.Fault, at func(usbreader.Command) bool) usbreader.Config {
+// faulty configures a reader with a fault at each command that at returns true
+// for.
+func faulty(f usbreader.Fault, at func(usbreader.Command) bool) usbreader.Config {
 	return usbreader.Config{Model: usbreader.Twin, Strike: func(c usbreader.Command) usbreader.Fault {
 		if at(c) {
 			return f
@@ -120,37 +121,36 @@ func striking(f usbreader.Fault, at func(usbreader.Command) bool) usbreader.Conf
 func always(usbreader.Command) bool        { return true }
 func whenSigning(c usbreader.Command) bool { return c.INS == insSign }
 
-// uncleanLine is what protocols see to: bits that turn, and cards that want
-// more time. The person notices nothing.
-func uncleanLine(k *kiosk) {
-	k.replacesReader("one that turns a bit of each first block", striking(usbreader.Damage, always))
+// noisyLine is a line with bit errors, and cards that ask for more time. The
+// protocols handle both, and the person notices nothing.
+func noisyLine(k *kiosk) {
+	k.replacesReader("that flips a bit in the first copy of each block", faulty(usbreader.Damage, always))
 	blockCard(k)
-	k.replacesReader("one whose cards ask for time at each command", striking(usbreader.AskTime, always))
+	k.replacesReader("whose cards ask for more time at each command", faulty(usbreader.AskTime, always))
 	k.visits()
 }
 
-// silentCard is a card that does not answer when it is to sign.
+// silentCard is a card that does not answer the command to sign.
 func silentCard(k *kiosk) {
-	k.replacesReader("one whose cards fall silent", striking(usbreader.Silence, whenSigning))
+	k.replacesReader("whose cards do not answer when they should sign", faulty(usbreader.Silence, whenSigning))
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")
 	k.types("1234")
 	k.reads("visit ended", "reason=card-unreadable")
-	k.tells("failed card-unreadable")
+	k.expectsVisit("failed card-unreadable")
 	k.takesCard()
 	k.sees("Sett inn kortet")
 }
 
-// hungReader is a reader that answers nothing any more, until another takes its
-// place.
+// hungReader is a reader that stops answering, until another replaces it.
 func hungReader(k *kiosk) {
-	k.replacesReader("one that will hang", striking(usbreader.Stall, whenSigning))
+	k.replacesReader("that will hang", faulty(usbreader.Stall, whenSigning))
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")
 	k.types("1234")
 	k.reads("visit ended", "reason=card-timeout")
-	k.tells("failed card-timeout")
+	k.expectsVisit("failed card-timeout")
 	k.takesCard()
-	k.replacesReader("one that works", usbreader.Config{Model: usbreader.Twin})
+	k.replacesReader("that works", usbreader.Config{Model: usbreader.Twin})
 	k.visits()
 }

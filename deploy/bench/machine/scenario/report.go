@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// Report is what is written down: a text, and pictures of what displays showed.
+// Report is a text of what happened, with pictures of the displays.
 type Report struct {
 	folder   string
 	file     *os.File
 	began    time.Time
 	pictures int
-	err      error
+	err      error // of every write that failed
 }
 
-// NewReport begins a report in a folder.
+// NewReport creates the report NAME.txt in a folder.
 func NewReport(folder, name string) (*Report, error) {
 	file, err := os.Create(filepath.Join(folder, name+".txt"))
 	if err != nil {
@@ -31,16 +31,15 @@ func NewReport(folder, name string) (*Report, error) {
 	return &Report{folder: folder, file: file, began: time.Now()}, nil
 }
 
-// say tells whoever waits for the report.
-func (r *Report) say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+// announce prints a line for the person who runs the bench.
+func (r *Report) announce(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
-// heading begins a part of it.
 func (r *Report) heading(format string, args ...any) {
 	r.write("\n" + fmt.Sprintf(format, args...) + "\n")
 }
 
-// line says what somebody did, saw or read, with the seconds since the
-// beginning.
+// line writes what somebody did, saw or read, after the seconds since the
+// machine's programs were started.
 func (r *Report) line(who, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	r.write(fmt.Sprintf("%7.2f  %-10s  %s\n", time.Since(r.began).Seconds(), who, strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", 21))))
@@ -51,8 +50,8 @@ func (r *Report) write(text string) {
 	r.err = errors.Join(r.err, err)
 }
 
-// picture keeps a picture, and gives its file's name.
-func (r *Report) picture(kiosk string, picture image.Image) string {
+// savePicture writes a picture into the folder and returns the name of its file.
+func (r *Report) savePicture(kiosk string, picture image.Image) string {
 	r.pictures++
 	name := fmt.Sprintf("%s-%02d.png", kiosk, r.pictures)
 	file, err := os.Create(filepath.Join(r.folder, name))
@@ -64,10 +63,10 @@ func (r *Report) picture(kiosk string, picture image.Image) string {
 	return name
 }
 
-// keep keeps a text beside it.
-func (r *Report) keep(name, text string) {
+// saveText writes a text into the folder.
+func (r *Report) saveText(name, text string) {
 	r.err = errors.Join(r.err, os.WriteFile(filepath.Join(r.folder, name), []byte(text), 0o644))
 }
 
-// Close ends it. Its error is what could not be written.
+// Close closes the report. It returns the errors of all writes.
 func (r *Report) Close() error { return errors.Join(r.err, r.file.Close()) }

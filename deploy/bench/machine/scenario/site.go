@@ -19,22 +19,22 @@ const (
 	programs = "/bench/programs" // the release build
 	work     = "/tmp/site"       // in memory
 	hubDir   = work + "/hub"
-	pkiDir   = "/bench/pki" // made by the host, as is the hub's folder
+	pkiDir   = "/bench/pki" // the host makes this folder and the next
 	hubMade  = "/bench/hub"
 )
 
 // Consumer is the backend's name.
 const Consumer = "backend"
 
-// site is what stands beside a kiosk: Debian's services, a hub, and a backend
-// that pulls its feed.
+// site is what a kiosk needs around it: Debian's services, a hub, and a backend
+// that pulls the hub's feed.
 type site struct {
 	pcscd, hub, feed *process
 
-	pulled string // from feeds that have ended
+	feedBefore string // output of feed processes that have ended
 }
 
-// openSite starts it.
+// openSite starts a site.
 func openSite() (*site, error) {
 	s := &site{}
 	for _, dir := range []string{work, "/run/udev", "/run/pcscd"} {
@@ -42,13 +42,13 @@ func openSite() (*site, error) {
 			return nil, err
 		}
 	}
-	before := syscall.Umask(0o077) // a hub's keys are its own
+	before := syscall.Umask(0o077) // the hub insists on private keys
 	err := os.CopyFS(hubDir, os.DirFS(hubMade))
 	syscall.Umask(before)
 	if err != nil {
 		return nil, err
 	}
-	if err := runToEnd("/lib/systemd/systemd-udevd", "--daemon"); err != nil { // returns when it listens
+	if err := runToEnd("/lib/systemd/systemd-udevd", "--daemon"); err != nil { // returns when udev listens
 		return nil, err
 	}
 	if err := s.startPCSC(); err != nil {
@@ -69,14 +69,14 @@ func (s *site) startHub() (err error) {
 	return err
 }
 
-// stopHub ends both. What the backend had by then is kept.
+// stopHub stops both. It keeps what the backend has pulled.
 func (s *site) stopHub() error {
 	err := errors.Join(s.feed.stop(), s.hub.stop())
-	s.pulled += s.feed.output(0)
+	s.feedBefore += s.feed.output(0)
 	return err
 }
 
-// startPCSC starts the PC/SC service and waits until it can be used.
+// startPCSC starts the PC/SC service and waits until it is ready.
 func (s *site) startPCSC() (err error) {
 	if s.pcscd, err = start("/usr/sbin/pcscd", "--foreground", "--info"); err != nil {
 		return err
@@ -85,8 +85,8 @@ func (s *site) startPCSC() (err error) {
 	return err
 }
 
-// configure gives the configuration file of one of the hub's kiosks, in which
-// it makes the panel that of a board file.
+// configure changes the configuration file of one of the hub's kiosks so that it
+// uses a board file instead of a panel in a browser, and returns its path.
 func configure(id, board string) (config string, err error) {
 	config = filepath.Join(hubDir, "kiosks", id, "kioskd.toml")
 	text, err := os.ReadFile(config)
@@ -96,13 +96,13 @@ func configure(id, board string) (config string, err error) {
 	const web = `listen = "127.0.0.1:8080"`
 	changed := strings.Replace(string(text), web, fmt.Sprintf("board = %q", board), 1)
 	if changed == string(text) {
-		return "", fmt.Errorf("the bundle's kioskd.toml has no web panel:\n%s", text)
+		return "", fmt.Errorf("the bundle's kioskd.toml has no line %q:\n%s", web, text)
 	}
 	return config, os.WriteFile(config, []byte(changed), 0o600)
 }
 
-// pulled is an event as the backend has it.
-type pulled struct {
+// event is an event of the feed.
+type event struct {
 	Source   string `json:"source"`
 	Type     string `json:"type"`
 	Sequence string `json:"sequence"`
@@ -114,15 +114,15 @@ type pulled struct {
 
 const visitType = "smartkiosk.visit.v1"
 
-// events gives a kiosk's events when the feed has so many visits of it, all in
-// order and without a gap.
-func (s *site) events(kiosk string, visits int) ([]pulled, error) {
+// events waits until the feed has a number of visits of a kiosk, and returns all
+// events of that kiosk. They must be in order and without a gap.
+func (s *site) events(kiosk string, visits int) ([]event, error) {
 	limit := time.After(patience)
 	for {
 		s.feed.mu.Lock()
-		said, changed := s.feed.said.String(), s.feed.changed
+		output, changed := s.feed.written.String(), s.feed.changed
 		s.feed.mu.Unlock()
-		all, err := eventsOf(s.pulled+said, kiosk)
+		all, err := eventsOf(s.feedBefore+output, kiosk)
 		if err != nil {
 			return nil, err
 		}
@@ -143,16 +143,17 @@ func (s *site) events(kiosk string, visits int) ([]pulled, error) {
 	}
 }
 
-// eventsOf reads the feed's lines.
-func eventsOf(lines, kiosk string) ([]pulled, error) {
-	var all []pulled
+// eventsOf parses the feed's lines and returns the events of a kiosk. It ignores
+// a last line that has not ended.
+func eventsOf(lines, kiosk string) ([]event, error) {
+	var all []event
 	for line := range strings.Lines(lines) {
 		if !strings.HasSuffix(line, "\n") {
 			break
 		}
-		var e pulled
+		var e event
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			return nil, fmt.Errorf("cannot read the feed's %q: %w", line, err)
+			return nil, fmt.Errorf("cannot parse line %q of the feed: %w", line, err)
 		}
 		if !strings.HasSuffix(e.Source, kiosk) {
 			continue

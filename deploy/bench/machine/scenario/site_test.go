@@ -7,13 +7,12 @@ import (
 	"testing"
 )
 
-// A kiosk's events are told from others', and those out of order are found out.
 func TestEventsOf(t *testing.T) {
 	const visit = `{"source":"urn:smartkiosk:kiosk:a","type":"smartkiosk.visit.v1","sequence":"2","data":{"outcome":"granted"}}`
 	feed := strings.Join([]string{
 		`{"source":"urn:smartkiosk:kiosk:a","type":"smartkiosk.started.v1","sequence":"1","data":{}}`,
 		`{"source":"urn:smartkiosk:kiosk:b","type":"smartkiosk.started.v1","sequence":"1","data":{}}`,
-		visit, visit[:20], // the last is not whole yet
+		visit, visit[:20], // the last line has not ended
 	}, "\n")
 	events, err := eventsOf(feed, "kiosk:a")
 	if err != nil || len(events) != 2 || events[1].Type != visitType || events[1].Data.Outcome != "granted" {
@@ -25,7 +24,7 @@ func TestEventsOf(t *testing.T) {
 		"not JSON":     "hub ready\n",
 	} {
 		if _, err := eventsOf(bad, "kiosk:a"); err == nil {
-			t.Errorf("%s is not found out", name)
+			t.Errorf("%s: no error", name)
 		}
 	}
 }

@@ -3,8 +3,10 @@
 package scenario
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
+	"time"
 
 	"smartkiosk/deploy/bench/machine/hardware"
 )
@@ -17,60 +19,68 @@ func (k *kiosk) plugsReader() {
 	k.report.line("technician", "plugs the reader in")
 }
 
-// unplugsReader pulls its plug.
+// unplugsReader unplugs the reader.
 func (k *kiosk) unplugsReader() {
 	k.must(k.unplug())
 	k.report.line("technician", "unplugs the reader")
 }
 
-// pulls pulls the plug of a part.
+// pulls unplugs a part.
 func (k *kiosk) pulls(what string, part hardware.Pluggable) {
 	k.must(part.Pull())
 	k.report.line("technician", "pulls the %s", what)
 }
 
-// putsBack puts it in again.
+// putsBack plugs a part in again.
 func (k *kiosk) putsBack(what string, part hardware.Pluggable) {
 	k.must(part.Put())
 	k.report.line("technician", "puts the %s back", what)
 }
 
-// holdsBus shorts the I²C bus.
-func (k *kiosk) holdsBus() {
-	k.Bus.Hold(true)
+// shortsBus shorts the I²C bus.
+func (k *kiosk) shortsBus() {
+	k.Bus.Short(true)
 	k.report.line("technician", "shorts the I²C bus")
 }
 
-// letsBusGo removes the short circuit.
-func (k *kiosk) letsBusGo() {
-	k.Bus.Hold(false)
-	k.report.line("technician", "lets the I²C bus go")
+// freesBus removes the short circuit.
+func (k *kiosk) freesBus() {
+	k.Bus.Short(false)
+	k.report.line("technician", "removes the short circuit of the I²C bus")
 }
 
-// starts starts kioskd.
+// readyWithin is the longest time from the start of kioskd until it is ready.
+const readyWithin = 2 * time.Second
+
+// starts starts kioskd and waits until it is ready.
 func (k *kiosk) starts() {
+	began := time.Now()
 	var err error
 	k.daemon, err = start(programs+"/kioskd", "run", "--config", k.config)
 	k.must(err)
-	k.read = 0
-	k.report.line("technician", "starts kioskd")
+	k.logRead = 0
 	_, err = k.daemon.await(0, "msg=ready")
 	k.must(err)
+	took := time.Since(began)
+	k.report.line("technician", "starts kioskd, which is ready after %.2f s", took.Seconds())
+	if took > readyWithin {
+		k.must(fmt.Errorf("kioskd was ready after %v, want at most %v", took, readyWithin))
+	}
 }
 
-// stops ends kioskd as systemd does.
+// stops stops kioskd as systemd does.
 func (k *kiosk) stops() {
 	k.must(k.daemon.stop())
 	k.report.line("technician", "stops kioskd")
 }
 
-// reads waits for a line of kioskd's log that has some texts, after those
-// read before, and gives it.
+// reads waits for a line of kioskd's log that contains all texts, after the
+// lines that were read before, and returns it.
 func (k *kiosk) reads(texts ...string) (line string) {
-	line, err := k.daemon.await(k.read, texts...)
+	line, err := k.daemon.await(k.logRead, texts...)
 	k.must(err)
-	k.read += strings.Index(k.daemon.output(k.read), line) + len(line)
-	_, line, _ = strings.Cut(line, " ") // the time, which the report has
+	k.logRead += strings.Index(k.daemon.output(k.logRead), line) + len(line)
+	_, line, _ = strings.Cut(line, " ") // the time is in the report already
 	k.report.line("technician", "reads %s", line)
 	return line
 }
@@ -81,7 +91,7 @@ func (k *kiosk) killsPCSC() {
 	k.report.line("technician", "kills pcscd (-9)")
 }
 
-// startsPCSC starts it.
+// startsPCSC starts the PC/SC service.
 func (k *kiosk) startsPCSC() {
 	k.must(k.site.startPCSC())
 	k.report.line("technician", "starts pcscd")
@@ -93,7 +103,7 @@ func (k *kiosk) stopsHub() {
 	k.report.line("technician", "stops the hub")
 }
 
-// startsHub starts it.
+// startsHub starts the hub.
 func (k *kiosk) startsHub() {
 	k.must(k.site.startHub())
 	k.report.line("technician", "starts the hub")

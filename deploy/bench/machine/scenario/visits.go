@@ -4,22 +4,21 @@ package scenario
 
 import "time"
 
-// opening is for how long the boards' strikes open.
+// opening is how long the strike opens, by the board files.
 const opening = 3 * time.Second
 
-// begin starts a kiosk that has everything.
-func begin(k *kiosk) {
+// startUp starts a kiosk that has all its parts.
+func startUp(k *kiosk) {
 	k.plugsReader()
 	k.starts()
 	k.sees("Sett inn kortet")
 	k.reads("reader found")
 }
 
-// end stops it, looks at the whole of the feed, and tells how its keys were read.
-func end(k *kiosk) {
+// shutDown stops the kiosk and checks the whole feed.
+func shutDown(k *kiosk) {
 	k.stops()
 	k.checksFeed()
-	k.reportsPresses()
 }
 
 // granted is a person who is let in.
@@ -40,7 +39,7 @@ func wrongPIN(k *kiosk) {
 	k.takesCard()
 	k.sees("Sett inn kortet")
 	k.reads("visit ended", "outcome=cancelled")
-	k.tells("cancelled by-holder")
+	k.expectsVisit("cancelled by-holder")
 }
 
 // otherLanguage is a person who reads English, with a card that has expired.
@@ -51,10 +50,10 @@ func otherLanguage(k *kiosk) {
 	k.sees("expired")
 	k.takesCard()
 	k.sees("Sett inn kortet") // for the next person
-	k.tells("denied expired")
+	k.expectsVisit("denied expired")
 }
 
-// blockCard is a person with a card of the protocol T=1.
+// blockCard is a person with a card that speaks T=1.
 func blockCard(k *kiosk) {
 	k.inserts("t1")
 	k.sees("Tast PIN-koden")
@@ -63,7 +62,7 @@ func blockCard(k *kiosk) {
 	k.opens()
 	k.takesCard()
 	k.sees("Sett inn kortet")
-	k.tells("granted")
+	k.expectsVisit("granted")
 }
 
 // withoutHub is a person who is let in while the hub is away.
@@ -77,6 +76,6 @@ func withoutHub(k *kiosk) {
 	k.takesCard()
 	k.sees("Sett inn kortet")
 	k.startsHub()
-	k.tells("granted")
+	k.expectsVisit("granted")
 	k.checksFeed()
 }
