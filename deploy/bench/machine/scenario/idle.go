@@ -20,7 +20,7 @@ const (
 	// were no slower than its host.
 	idlePercent = 0.5
 	// idleWakes is how often an idle kioskd may wake per second.
-	idleWakes = 40
+	idleWakes = 60
 )
 
 // idle counts how often kioskd and its guardian wake while nobody is there. It
