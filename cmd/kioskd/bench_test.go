@@ -18,7 +18,7 @@ import (
 	"smartkiosk/kiosk/screen"
 )
 
-// benchPanel hands each screen to the benchmark.
+// benchPanel passes each screen to the benchmark.
 type benchPanel struct {
 	screens chan kiosk.ScreenID
 	keys    chan rune
@@ -34,8 +34,8 @@ func (p *benchPanel) await(id kiosk.ScreenID) {
 	}
 }
 
-// signTimer adds up the time that the card takes for its signatures (PSO:
-// COMPUTE DIGITAL SIGNATURE, ISO 7816-8 §11.5).
+// signTimer measures how long the card takes for its signatures (PSO: COMPUTE
+// DIGITAL SIGNATURE, ISO 7816-8 §11.5).
 type signTimer struct {
 	*demo.SoftwareSlot
 	signing atomic.Int64
@@ -60,9 +60,9 @@ func (c signTimerConn) Transmit(ctx context.Context, command []byte) ([]byte, er
 	return response, err
 }
 
-// BenchmarkVerdict is the time from the # behind the PIN to the verdict on the
-// panel: VERIFY, signature, hub, record, screen; beside it what the card took
-// to sign.
+// BenchmarkVerdict measures the time from the # after the PIN to the verdict on the
+// panel: VERIFY, signature, hub, record, screen. It also reports how much of it the
+// card took to sign.
 func BenchmarkVerdict(b *testing.B) {
 	texts, err := screen.Load()
 	if err != nil {
@@ -111,8 +111,8 @@ func BenchmarkVerdict(b *testing.B) {
 	}
 }
 
-// BenchmarkStart is the time from the start of kioskd run until it serves, and
-// the memory it has then.
+// BenchmarkStart measures the time from the start of kioskd run until it serves, and
+// its memory then.
 func BenchmarkStart(b *testing.B) {
 	s := newSite(b)
 	s.startHub()
@@ -129,7 +129,7 @@ func BenchmarkStart(b *testing.B) {
 	b.ReportMetric(resident/float64(n), "resident-B")
 }
 
-// residentBytes is what a process holds in memory (proc(5), VmRSS).
+// residentBytes returns the resident memory of a process (proc(5), VmRSS).
 func residentBytes(b *testing.B, pid int) float64 {
 	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {

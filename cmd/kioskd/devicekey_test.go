@@ -10,9 +10,9 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// TestKeyInTPM: a kiosk whose key never was outside its TPM is known to the hub
-// by it and signs its events with it. With the TPM gone nobody is turned away
-// unrecorded; with it back the kiosk serves again by itself.
+// TestKeyInTPM runs a kiosk whose device key is in a TPM. The kiosk authenticates to
+// the hub and signs its events with it. Without the TPM it turns no visitor away
+// without a record, and it serves again by itself when the TPM is back.
 func TestKeyInTPM(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)
@@ -38,7 +38,7 @@ func TestKeyInTPM(t *testing.T) {
 	kiosk := s.startKiosk(p)
 	p.sees("welcome")
 	s.events(1)
-	tpm.Restart() // what was loaded is gone
+	tpm.Restart() // drops the keys that were loaded
 	remove := s.insert("expired")
 	p.sees("denied")
 	remove()
@@ -64,7 +64,7 @@ func TestKeyInTPM(t *testing.T) {
 	theHub.stop()
 
 	if out := fails(t, "kioskctl", "key", "create", "--tpm", file, "--device", tpm.Path); !strings.Contains(out, "file exists") {
-		t.Errorf("a key is written over: %s", out)
+		t.Errorf("an existing key was overwritten: %s", out)
 	}
 	none := s.path("none.key")
 	if out := fails(t, "kioskctl", "key", "create", "--tpm", none, "--device", none); !strings.Contains(out, "cannot create a key in the TPM at "+none) {
@@ -74,7 +74,7 @@ func TestKeyInTPM(t *testing.T) {
 		t.Errorf("without a file: %s", out)
 	}
 
-	// A key that others can read is not used, wherever it is.
+	// kioskd refuses a key that other users can read.
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -18,14 +18,14 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// site is an operator's machine and a kiosk, set up by our own commands.
+// site is an operator's machine and a kiosk, set up by the programs' own commands.
 type site struct {
 	t      testing.TB
 	dir    string
 	config string // kioskd.toml
 	panel  string // address
 
-	reviews []event.Review // by the hub, pulled so far
+	reviews []event.Review // the hub's reviews, pulled so far
 }
 
 func newSite(t testing.TB) *site {
@@ -66,13 +66,13 @@ func (s *site) startKiosk(p *person) *process {
 	return k
 }
 
-// insert puts a card into the reader and gives what takes it out.
+// insert inserts a card into the reader and returns a function that removes it.
 func (s *site) insert(card string) (remove func()) {
 	sim := spawn(s.t, "smartkortsim", "insert", "--vpcd", pcsctest.Address, "--card", s.path("pki/cards/"+card+".card"))
 	return sim.stop
 }
 
-// pull gives, as a backend has it, the events of n outcomes and all before.
+// pull pulls events, as a backend does, until it has n outcomes.
 func (s *site) pull(n int) []pulled {
 	s.t.Helper()
 	url, credentials, err := hub.Consumer(s.path("hub"), "backend")
@@ -107,12 +107,12 @@ func (s *site) pull(n int) []pulled {
 			}
 		}
 	}
-	// What comes behind can but be what the hub thinks of them.
+	// Only the hub's reviews may follow.
 	s.pullReviews(ctx, client, 0)
 	return all
 }
 
-// awaitReviews pulls until there are n reviews by the hub.
+// awaitReviews pulls until the hub has sent n reviews.
 func (s *site) awaitReviews(n int) {
 	s.t.Helper()
 	url, credentials, err := hub.Consumer(s.path("hub"), "backend")
@@ -127,7 +127,7 @@ func (s *site) awaitReviews(n int) {
 	}
 }
 
-// pullReviews pulls what there is, which must be reviews.
+// pullReviews pulls the available events, which must be reviews.
 func (s *site) pullReviews(ctx context.Context, client *hubapi.Client, wait time.Duration) {
 	s.t.Helper()
 	batch, cursor, err := client.Feed(ctx, "backend", 100, wait)
@@ -142,7 +142,8 @@ func (s *site) pullReviews(ctx context.Context, client *hubapi.Client, wait time
 	}
 }
 
-// review keeps an event of the hub's: its judgement of what the kiosk decided alone.
+// review keeps a review of the hub: its own verdict on a visit that the kiosk
+// decided offline.
 func (s *site) review(raw json.RawMessage) {
 	s.t.Helper()
 	var e struct {
@@ -150,7 +151,7 @@ func (s *site) review(raw json.RawMessage) {
 		Data   event.Review
 	}
 	if err := json.Unmarshal(raw, &e); err != nil || e.Source != event.HubSource {
-		s.t.Fatalf("an event too many: %s, %v", raw, err)
+		s.t.Fatalf("unexpected event %s, %v", raw, err)
 	}
 	s.reviews = append(s.reviews, e.Data)
 }
@@ -162,8 +163,8 @@ type pulled struct {
 	Data     event.Visit `json:"data"`
 }
 
-// TestEndToEnd is the main promise on real parts, in separate processes: what
-// the panel showed is in the feed, once, in order, without a gap, whoever is
+// TestEndToEnd checks the main promise on real parts in separate processes: what the
+// panel showed is in the feed once, in order and without a gap, whichever process is
 // killed.
 func TestEndToEnd(t *testing.T) {
 	pcscd := pcsctest.Start(t)
@@ -173,16 +174,16 @@ func TestEndToEnd(t *testing.T) {
 	kiosk := s.startKiosk(p)
 	p.sees("welcome")
 
-	// Granted by the hub.
+	// The hub grants a visit.
 	remove := s.insert("valid")
 	p.types("1234#")
 	if f := p.sees("granted"); !strings.Contains(f.Heading+f.Text, "Solveig") {
-		t.Errorf("nobody is greeted by name: %+v", f)
+		t.Errorf("the holder is not greeted by name: %+v", f)
 	}
 	remove()
 	p.sees("welcome")
 
-	// Nobody else gets at its outbox.
+	// No other process can open the outbox.
 	text, err := os.ReadFile(s.config)
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +196,7 @@ func TestEndToEnd(t *testing.T) {
 	second.await("another process has it open")
 	second.signal(syscall.SIGKILL)
 
-	// A wrong PIN, then the right one of a card that the hub knows is revoked.
+	// A wrong PIN, then the right one, of a card that is revoked.
 	remove = s.insert("revoked")
 	p.types("9999#")
 	p.types("1234#")
@@ -203,13 +204,13 @@ func TestEndToEnd(t *testing.T) {
 	remove()
 	p.sees("welcome")
 
-	// The PC/SC service dies under it and comes back.
+	// pcscd dies and comes back.
 	pcscd.Kill()
 	p.sees("out-of-service")
 	pcscd.Restart(t)
 	p.sees("welcome")
 
-	// The hub is killed: the kiosk decides alone.
+	// The hub is killed. The kiosk decides offline.
 	theHub.signal(syscall.SIGKILL)
 	remove = s.insert("valid")
 	p.types("1234#")
@@ -217,12 +218,12 @@ func TestEndToEnd(t *testing.T) {
 	remove()
 	p.sees("welcome")
 
-	// The hub is back, and has it.
+	// The hub is back and gets the event.
 	theHub = s.startHub()
 	first := s.pull(3)
 
-	// The kiosk is killed between a verdict and its push. When it is back the
-	// card is still in: a visit begins, and is given up.
+	// The kiosk is killed between a verdict and its push. The card is still in when
+	// the kiosk is back: a visit begins, and ends when the card is removed.
 	theHub.signal(syscall.SIGKILL)
 	remove = s.insert("valid")
 	p.types("1234#")
@@ -250,7 +251,7 @@ func TestEndToEnd(t *testing.T) {
 			continue
 		}
 		outcome := string(e.Data.Outcome)
-		if outcome != "cancelled" { // by pulling the card, which shows nothing
+		if outcome != "cancelled" { // the card was removed, which shows no outcome
 			shown = append(shown, outcome)
 		}
 		if e.Data.Offline {
@@ -259,7 +260,7 @@ func TestEndToEnd(t *testing.T) {
 		told = append(told, outcome)
 	}
 	if !slices.Equal(shown, p.outcomes) {
-		t.Errorf("the feed has %v, the panel showed %v", shown, p.outcomes)
+		t.Errorf("the feed has %v, but the panel showed %v", shown, p.outcomes)
 	}
 	for i, r := range s.reviews {
 		if !r.Agrees || r.Verdict != "granted" {
@@ -268,6 +269,6 @@ func TestEndToEnd(t *testing.T) {
 	}
 	want := []string{"granted", "denied", "granted offline", "granted offline", "cancelled", "denied"}
 	if !slices.Equal(told, want) {
-		t.Errorf("the feed tells of %q, not of %q", told, want)
+		t.Errorf("the feed has %q, want %q", told, want)
 	}
 }

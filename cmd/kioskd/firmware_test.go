@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// notFirmware are the packages that a kiosk must not carry: the backend, its
-// message server, and software cards with their test keys.
+// notFirmware lists packages that a kiosk must not contain: the backend, its message
+// server, and software cards with their test keys.
 var notFirmware = []string{
 	"smartkiosk/kiosk/hub",
 	"smartkiosk/device/cardsim",

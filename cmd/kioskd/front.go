@@ -13,15 +13,15 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// front is the front panel that a configuration asks for.
+// front is the front panel that the configuration asks for.
 type front struct {
 	terminal.Panel
-	web      *panel.Panel    // nil for none
-	watchdog *board.Watchdog // nil for none
+	web      *panel.Panel    // nil without a web panel
+	watchdog *board.Watchdog // nil without a watchdog
 	close    func()
 }
 
-// openFront gives a panel of parts, a web page, or both in one.
+// openFront returns a panel that consists of a board's parts, a web page, or both.
 func openFront(c config.Panel, texts *screen.Catalogue, log *slog.Logger) (*front, error) {
 	f := &front{close: func() {}}
 	if c.Listen != "" {
@@ -36,7 +36,7 @@ func openFront(c config.Panel, texts *screen.Catalogue, log *slog.Logger) (*fron
 		return nil, err
 	}
 	if f.web == nil && (len(b.Displays) == 0 || len(b.Keypads()) == 0) {
-		return nil, fmt.Errorf("cannot use board %s: a visit needs a display and a keypad, of which it has %d and %d: add what is missing, or panel.listen for a web panel", c.Board, len(b.Displays), len(b.Keypads()))
+		return nil, fmt.Errorf("cannot use board %s: a visit needs a display and a keypad, and the board has %d and %d: add the missing part, or set panel.listen for a web panel", c.Board, len(b.Displays), len(b.Keypads()))
 	}
 	log.Info("panel", "board", b.Name, "file", c.Board)
 	parts := frontpanel.Open(b, texts, f.Panel, log)

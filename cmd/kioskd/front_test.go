@@ -15,7 +15,7 @@ import (
 	"smartkiosk/device/display/displaysim"
 )
 
-// till is a customer display at the far end of a pseudo-terminal.
+// till is a customer display at the other end of a pseudo-terminal.
 type till struct {
 	far *os.File
 
@@ -24,7 +24,8 @@ type till struct {
 	changed chan struct{}
 }
 
-// plug gives a display of its own behind a name, as udev does with an adapter.
+// plug connects a new display under a device name, as udev does with a serial
+// adapter.
 func plug(t *testing.T, name string) *till {
 	t.Helper()
 	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -70,7 +71,7 @@ func (d *till) take() {
 	}
 }
 
-// shows waits until the display's first row is a text.
+// shows waits until the display's first row is heading.
 func (d *till) shows(t *testing.T, heading string) {
 	t.Helper()
 	for late := time.After(patience); ; {
@@ -88,8 +89,9 @@ func (d *till) shows(t *testing.T, heading string) {
 	}
 }
 
-// A kioskd run with a board shows the same on a display and on the page, serves
-// nobody while the display is unplugged, and goes on when another is plugged in.
+// TestBoard checks that kioskd with a board shows the same on display and page. It
+// must be out of service while the display is unplugged, and serve again when another
+// is plugged in.
 func TestBoard(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)
@@ -117,7 +119,7 @@ func TestBoard(t *testing.T) {
 	if err := os.Remove(port); err != nil {
 		t.Fatal(err)
 	}
-	p.presses("L") // shown where it can be
+	p.presses("L") // the page still shows it
 	p.sees("out-of-service")
 	k.await(`level=ERROR msg="out of service: a part of the panel is lost; look at its plugs, wires and supply" part=display.dm-d110 err=`)
 
@@ -127,7 +129,7 @@ func TestBoard(t *testing.T) {
 	k.stop()
 	second.shows(t, "Ute av drift")
 
-	// One that cannot even start does not leave people before a dark display.
+	// A kioskd that cannot start shows so on the display.
 	second.far.Close()
 	if err := os.Remove(port); err != nil {
 		t.Fatal(err)
@@ -142,7 +144,8 @@ func TestBoard(t *testing.T) {
 	third.shows(t, "Ute av drift")
 }
 
-// A board of which no visit can be had is refused, with what is missing.
+// TestBoardRefused checks that kioskd refuses a board without keypad or display, and
+// says what is missing.
 func TestBoardRefused(t *testing.T) {
 	s := newSite(t)
 	text, err := os.ReadFile(s.config)

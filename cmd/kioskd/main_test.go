@@ -10,7 +10,8 @@ import (
 	"smartkiosk/device/cardsim/pcsctest"
 )
 
-// TestMain gives the tests a pcscd of their own, and removes what they built.
+// TestMain gives the tests a pcscd of their own, and removes the programs that they
+// built.
 func TestMain(m *testing.M) {
 	status := pcsctest.Run(m)
 	if programs.dir != "" {
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 func TestUsage(t *testing.T) {
 	for _, tt := range []struct {
 		args        []string
-		out, failed string // what is said on stdout, and by the error
+		out, failed string // on stdout, and in the error
 	}{
 		{[]string{"help"}, "run ", ""},
 		{[]string{"version"}, "\n", ""},
@@ -33,7 +34,7 @@ func TestUsage(t *testing.T) {
 		var out bytes.Buffer
 		err := cli.Run(t.Context(), command(), tt.args, nil, &out, &bytes.Buffer{})
 		if !strings.Contains(out.String(), tt.out) {
-			t.Errorf("%v says %q", tt.args, out.String())
+			t.Errorf("%v prints %q", tt.args, out.String())
 		}
 		if tt.failed == "" && err != nil || tt.failed != "" && (err == nil || !strings.Contains(err.Error(), tt.failed)) {
 			t.Errorf("%v: %v, want %q", tt.args, err, tt.failed)

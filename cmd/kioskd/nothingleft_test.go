@@ -12,10 +12,10 @@ import (
 	"smartkiosk/kiosk/push"
 )
 
-// TestNothingLeft: outbox and records are both lost, and the hub is away. The
-// kiosk says that it is out of service, and why; when the hub is back it serves
-// by itself, behind all that it may have recorded, and the feed says what it
-// does not have.
+// TestNothingLeft removes outbox and records while the hub is down. The kiosk must
+// say that it is out of service, and why. When the hub is back, the kiosk must serve
+// by itself and use sequence numbers above all that it may have used before. The feed
+// must name the lost events.
 func TestNothingLeft(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)
@@ -48,7 +48,7 @@ func TestNothingLeft(t *testing.T) {
 		k.await("msg=ready")
 		denied()
 
-		// As many as may have been on their way, then its start and a visit.
+		// First the events that may have been lost, then its start and a visit.
 		events := s.events(last + push.MaxEvents + 2)
 		for i, e := range events {
 			kind, data := event.TypeLost, fmt.Sprintf(`{"from":%d}`, last+1)
@@ -65,7 +65,7 @@ func TestNothingLeft(t *testing.T) {
 		last += push.MaxEvents + 2
 	}
 
-	// Who ends it while it waits does not wait for it.
+	// A kioskd that waits for the hub ends at once on SIGTERM.
 	h.stop()
 	k.stop()
 	if err := errors.Join(os.Remove(s.outbox()), os.Remove(s.bundle("state/records.db"))); err != nil {

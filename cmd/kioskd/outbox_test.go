@@ -43,8 +43,8 @@ func (s *site) configure(more string) {
 	}
 }
 
-// journal writes events into the outbox of a kiosk that does not run, as it
-// would; done lets the outbox go.
+// journal returns a journal of the kiosk's outbox, which writes events as kioskd
+// does. kioskd must not be running. done closes the outbox.
 func (s *site) journal(o store.Options) (j *journal.Journal, outbox *store.Store, done func()) {
 	s.t.Helper()
 	credentials, err := hubapi.LoadCredentials(s.bundle("hub-ca.pem"), s.bundle("kiosk.pem"), s.bundle("kiosk.key"))
@@ -79,7 +79,7 @@ func (s *site) journal(o store.Options) (j *journal.Journal, outbox *store.Store
 	}
 }
 
-// visit writes an outcome of so many bytes of evidence.
+// visit records an outcome with evidence of the given size in bytes.
 func visit(t testing.TB, j *journal.Journal, name string, evidence int) {
 	t.Helper()
 	err := j.Record(t.Context(), kiosk.Record{
@@ -122,7 +122,7 @@ func (s *site) events(through uint64) (all []seen) {
 			}
 			n, err := strconv.ParseUint(e.Sequence, 10, 64)
 			if err != nil {
-				continue // the hub's own
+				continue // an event of the hub itself
 			}
 			all = append(all, seen{n, e.Type, e.Data})
 		}
@@ -134,14 +134,14 @@ func (s *site) events(through uint64) (all []seen) {
 	}
 	for i, e := range all {
 		if e.sequence != all[0].sequence+uint64(i) {
-			s.t.Fatalf("event %d comes after %d", e.sequence, all[i-1].sequence)
+			s.t.Fatalf("event %d follows event %d", e.sequence, all[i-1].sequence)
 		}
 	}
 	return all
 }
 
-// TestDamagedOutbox: with pages of its outbox overwritten the kiosk serves
-// again by itself, and the feed says exactly what is lost.
+// TestDamagedOutbox overwrites pages of the outbox. The kiosk must serve again by
+// itself, and the feed must name exactly the lost events.
 func TestDamagedOutbox(t *testing.T) {
 	s := newSite(t)
 	j, outbox, done := s.journal(store.Options{})
@@ -170,7 +170,7 @@ func TestDamagedOutbox(t *testing.T) {
 	k.await("msg=ready")
 	aside, err := filepath.Glob(s.outbox() + ".damaged-2*Z")
 	if err != nil || len(aside) != 1 {
-		t.Fatalf("set aside: %q, %v", aside, err)
+		t.Fatalf("damaged files: %q, %v", aside, err)
 	}
 	if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, file) {
 		t.Errorf("the damaged file was changed (%v)", err)
@@ -178,7 +178,7 @@ func TestDamagedOutbox(t *testing.T) {
 	live := must(t, "kioskctl", "events", "verify", "--from", s.bundle("state/kioskd.sock"),
 		"--seal", s.path("hub/seal.jwk"), "--certificate", s.bundle("kiosk.pem"))
 	if !strings.HasPrefix(live, "13 events, ") {
-		t.Errorf("kioskctl events verify says %q", live)
+		t.Errorf("kioskctl events verify prints %q", live)
 	}
 	h := s.startHub()
 	events := s.events(13)
@@ -197,8 +197,8 @@ func TestDamagedOutbox(t *testing.T) {
 		}
 	}
 
-	// Nothing is left of the file: the hub says from where on, the records how
-	// far it may have come.
+	// The whole file is gone. The hub says which event it has last, and the records
+	// say how far the outbox may have come.
 	k.stop()
 	if err := os.WriteFile(s.outbox(), make([]byte, 64<<10), 0o600); err != nil {
 		t.Fatal(err)
@@ -209,13 +209,13 @@ func TestDamagedOutbox(t *testing.T) {
 	s.wantLost(14, 140, 14)
 	h.stop()
 
-	// It goes while the kiosk is at work, and no hub is there to be asked.
+	// The file goes while the kiosk runs and the hub is down.
 	if err := os.Truncate(s.outbox(), 0); err != nil {
 		t.Fatal(err)
 	}
 	<-k.done
 	if said := k.output(); k.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(said, "outbox must be opened again") {
-		t.Errorf("kioskd ended with %v, saying\n%s", k.cmd.ProcessState, said)
+		t.Errorf("kioskd ended with %v and printed\n%s", k.cmd.ProcessState, said)
 	}
 	if err := os.Remove(s.outbox()); err != nil {
 		t.Fatal(err)
@@ -224,18 +224,19 @@ func TestDamagedOutbox(t *testing.T) {
 	k.await("outbox begun anew")
 	k.await("msg=ready")
 	h = s.startHub()
-	s.wantLost(142, 268, 14) // 14 to 141 are the hub's
+	s.wantLost(142, 268, 14) // the hub has 14 to 141
 	k.stop()
 	h.stop()
 }
 
-// wantLost pulls the events that a kiosk has lost, through the one of its next
-// start: each says through which, and from which number on.
+// wantLost pulls the kiosk's events up to the one of its next start. The numbers
+// first to through must be "lost" events, each of which says that the events from
+// "from" through "through" are lost.
 func (s *site) wantLost(first, through, from uint64) {
 	s.t.Helper()
 	events := s.events(through + 1)
 	if events[0].sequence != first || events[len(events)-1].kind != event.TypeStarted {
-		s.t.Errorf("from event %d to a %s", events[0].sequence, events[len(events)-1].kind)
+		s.t.Errorf("the events begin with %d and end with a %s", events[0].sequence, events[len(events)-1].kind)
 	}
 	for _, e := range events[:len(events)-1] {
 		if want := fmt.Sprintf(`{"from":%d,"through":%d}`, from, through); e.kind != event.TypeLost || string(e.data) != want {
@@ -244,8 +245,8 @@ func (s *site) wantLost(first, through, from uint64) {
 	}
 }
 
-// TestFullOutbox: a kiosk that could not record a visit begins none, says so
-// to person and hub, and serves again once the hub has taken what there was.
+// TestFullOutbox fills the outbox. The kiosk must begin no visit that it cannot
+// record, tell person and hub, and serve again when the hub has acknowledged events.
 func TestFullOutbox(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)
@@ -264,7 +265,7 @@ func TestFullOutbox(t *testing.T) {
 	k := s.startKiosk(p)
 	k.await("level=full")
 	remove := s.insert("valid")
-	k.await("level=full") // and nothing of a visit
+	k.await("level=full")
 	p.sees("out-of-service")
 	h := s.startHub()
 	k.await("level=roomy")
@@ -287,20 +288,20 @@ func TestFullOutbox(t *testing.T) {
 		case event.TypeOutbox:
 			told = append(told, room.Level)
 			if room.Level == "full" && room.Thinned != 1 {
-				t.Errorf("%d informational events were left out, not the one of the start", room.Thinned)
+				t.Errorf("%d informational events were left out, want 1: the start", room.Thinned)
 			}
 		case event.TypeStarted:
-			t.Error("an informational event is there that should have been left out")
+			t.Error("an informational event was recorded although the outbox is nearly full")
 		}
 	}
 	if told = slices.Compact(told); len(told) < 2 || told[0] != "full" || told[len(told)-1] != "roomy" {
-		t.Errorf("the hub was told %q", told)
+		t.Errorf("the hub received %q", told)
 	}
 	k.stop()
 	h.stop()
 }
 
-// TestPullFromKiosk: a consumer has the events without a hub.
+// TestPullFromKiosk pulls the events from the kiosk itself, without a hub.
 func TestPullFromKiosk(t *testing.T) {
 	s := newSite(t)
 	address := freePort(t)
@@ -325,7 +326,7 @@ func TestPullFromKiosk(t *testing.T) {
 		t.Fatal(err)
 	}
 	if events, _, err = client.Feed(ctx, "backend", 10, 0); err != nil || len(events) != 0 {
-		t.Errorf("%d events after all were acknowledged, %v", len(events), err)
+		t.Errorf("%d events although all were acknowledged, %v", len(events), err)
 	}
 	k.stop()
 }

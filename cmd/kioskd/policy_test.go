@@ -10,8 +10,8 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// TestPolicy is a kiosk that decides by the hub's rules while the hub is down, over
-// its own restart too, and a hub that judges again what it hears of later.
+// TestPolicy checks that the kiosk decides by the hub's rules while the hub is down,
+// also after a restart of its own, and that the hub reviews those verdicts later.
 func TestPolicy(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)
@@ -39,12 +39,12 @@ func TestPolicy(t *testing.T) {
 		p.sees("welcome")
 	}
 
-	visit("valid", "granted") // by the hub
+	visit("valid", "granted") // the hub decides
 	theHub.signal(syscall.SIGKILL)
-	visit("valid", "granted") // whom the hub has let in
+	visit("valid", "granted") // the kiosk decides; the hub has admitted this holder before
 	daemon.stop()
 	daemon = s.startKiosk(p)
-	visit("valid", "denied") // once, and no more
+	visit("valid", "denied") // the rules allow one offline visit
 
 	theHub = s.startHub()
 	events := s.pull(3)
@@ -58,7 +58,7 @@ func TestPolicy(t *testing.T) {
 		}
 		last = append(last, e.Data.Reason)
 		if e.Data.Offline != (e.Data.Basis != nil && e.Data.Basis.Rules != "") {
-			t.Errorf("offline %v, by the rules %+v", e.Data.Offline, e.Data.Basis)
+			t.Errorf("offline is %v, the basis %+v", e.Data.Offline, e.Data.Basis)
 		}
 	}
 	if len(last) != 3 || last[1] != "" || last[2] != kiosk.OfflineLimit {

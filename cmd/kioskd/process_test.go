@@ -19,11 +19,11 @@ import (
 	"time"
 )
 
-// patience bounds every wait for another process, on a machine with much
-// else to do.
+// patience limits every wait for another process. It is long because the machine may
+// be busy.
 const patience = 60 * time.Second
 
-// programs are all of cmd, built into a folder once, when first needed.
+// programs builds all of cmd into a folder, once, when a test first needs one.
 var programs build
 
 type build struct {
@@ -43,7 +43,7 @@ func (b *build) do() {
 	}
 }
 
-// program is the path of one of ours.
+// program returns the path of one of our programs.
 func program(t testing.TB, name string) string {
 	t.Helper()
 	programs.once.Do(programs.do)
@@ -53,7 +53,7 @@ func program(t testing.TB, name string) string {
 	return filepath.Join(programs.dir, name)
 }
 
-// must runs one of our programs to its end.
+// must runs one of our programs, which must succeed, and returns its output.
 func must(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(program(t, name), args...).CombinedOutput()
@@ -63,7 +63,7 @@ func must(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-// fails runs one of our programs, which must fail, and gives what it printed.
+// fails runs one of our programs, which must fail, and returns its output.
 func fails(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(program(t, name), args...).CombinedOutput()
@@ -73,7 +73,7 @@ func fails(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-// process is one of our programs at work.
+// process is a running program of ours.
 type process struct {
 	t    testing.TB
 	name string
@@ -81,7 +81,7 @@ type process struct {
 
 	mu      sync.Mutex
 	said    bytes.Buffer
-	changed chan struct{} // closed at the next output, nil after the end
+	changed chan struct{} // closed at the next output
 	done    chan struct{}
 }
 
@@ -102,7 +102,7 @@ func spawn(t testing.TB, name string, args ...string) *process {
 	return p
 }
 
-// Write takes what the process says.
+// Write records what the process prints.
 func (p *process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,7 +117,7 @@ func (p *process) output() string {
 	return p.said.String()
 }
 
-// await waits until the process has said text.
+// await waits until the process has printed text.
 func (p *process) await(text string) {
 	p.t.Helper()
 	limit := time.After(patience)
@@ -131,9 +131,9 @@ func (p *process) await(text string) {
 		select {
 		case <-changed:
 		case <-p.done:
-			p.t.Fatalf("%s ended without saying %q:\n%s", p.name, text, p.output())
+			p.t.Fatalf("%s ended without printing %q:\n%s", p.name, text, p.output())
 		case <-limit:
-			p.t.Fatalf("%s does not say %q:\n%s", p.name, text, p.output())
+			p.t.Fatalf("%s does not print %q:\n%s", p.name, text, p.output())
 		}
 	}
 }
@@ -144,7 +144,7 @@ func (p *process) signal(s syscall.Signal) {
 	<-p.done
 }
 
-// stop ends the process as systemd does, and checks that it ends well.
+// stop ends the process as systemd does, and checks its exit status.
 func (p *process) stop() {
 	p.t.Helper()
 	p.signal(syscall.SIGTERM)
@@ -153,7 +153,7 @@ func (p *process) stop() {
 	}
 }
 
-// person sits at the web panel of a kioskd run.
+// person uses the web panel of kioskd.
 type person struct {
 	t   testing.TB
 	url string
@@ -175,7 +175,7 @@ func newPerson(t testing.TB, address string) *person {
 	return &person{t: t, url: "http://" + address, changed: make(chan struct{})}
 }
 
-// look watches the panel until the kiosk ends or the test does.
+// look follows the panel's frames until the kiosk or the test ends.
 func (p *person) look(ctx context.Context) {
 	p.t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/panel/events", nil)
@@ -242,7 +242,7 @@ func (p *person) awaits(what string, wanted func(frame) bool) frame {
 	}
 }
 
-// types presses keys on the PIN screen, seeing each digit arrive.
+// types presses keys on the PIN screen and waits until each digit is shown.
 func (p *person) types(keys string) {
 	p.t.Helper()
 	p.sees("pin")
@@ -255,7 +255,7 @@ func (p *person) types(keys string) {
 	p.awaits("reaction to #", func(f frame) bool { return f.Entry <= 0 })
 }
 
-// presses presses one key, whatever the screen.
+// presses presses one key on any screen.
 func (p *person) presses(key string) {
 	p.t.Helper()
 	response, err := http.Post(p.url+"/panel/keys", "application/json", strings.NewReader(fmt.Sprintf(`{"key":%q}`, key)))
@@ -265,11 +265,11 @@ func (p *person) presses(key string) {
 	_, _ = io.Copy(io.Discard, response.Body)
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusNoContent {
-		p.t.Fatalf("the panel takes no key: %s", response.Status)
+		p.t.Fatalf("the panel refuses a key: %s", response.Status)
 	}
 }
 
-// freePort gives a loopback address that nobody listens on.
+// freePort returns a loopback address with an unused port.
 func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -15,8 +15,8 @@ import (
 	"smartkiosk/device/scproxy"
 )
 
-// TestLoginPage: with scproxy enabled a login page reaches the card, but not
-// while a visit goes on; without it nobody listens.
+// TestLoginPage checks that a login page reaches the card through scproxy, except
+// during a visit, and that no port is open while scproxy is not enabled.
 func TestLoginPage(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)
@@ -24,7 +24,7 @@ func TestLoginPage(t *testing.T) {
 	p := newPerson(t, s.panel)
 	kiosk := s.startKiosk(p)
 	if _, err := http.Get("https://" + scproxy.Address); err == nil || !strings.Contains(err.Error(), "refused") {
-		t.Errorf("without being enabled: %v", err)
+		t.Errorf("scproxy is not enabled, but: %v", err)
 	}
 	kiosk.stop()
 
@@ -43,7 +43,7 @@ func TestLoginPage(t *testing.T) {
 	remove := s.insert("valid")
 	p.sees("pin")
 	if answer := page.selectMF(); strings.Contains(answer, "9000") {
-		t.Errorf("in the middle of a visit: %s", answer)
+		t.Errorf("during a visit: %s", answer)
 	}
 	p.presses("*")
 	p.sees("cancelled")
@@ -55,7 +55,7 @@ func TestLoginPage(t *testing.T) {
 	p.sees("welcome")
 }
 
-// loginPage is a page of Buypass', as far as the service can tell.
+// loginPage stands in for a login page of Buypass.
 type loginPage struct {
 	t      *testing.T
 	client http.Client
@@ -74,7 +74,7 @@ func newLoginPage(t *testing.T, certificate string) *loginPage {
 	return &loginPage{t, http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}}
 }
 
-// selectMF sends SELECT MF to the card and gives the service's answer.
+// selectMF sends SELECT MF to the card and returns the service's answer.
 func (l *loginPage) selectMF() string {
 	l.t.Helper()
 	body := `{"timeout":10,"session":"0123456789abcdef","apducommands":[{"apdu":"00A40000023F00"}]}`

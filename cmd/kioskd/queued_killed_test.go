@@ -15,10 +15,10 @@ import (
 	"smartkiosk/store"
 )
 
-// stored is what a hub says of a batch that it has on disk.
+// stored matches the hub's log line for a batch that is on disk.
 var stored = regexp.MustCompile(`msg="events stored" kiosk=k1 events=(\d+)`)
 
-// awaitBatch waits until a hub has stored a batch of at least so many events. The
+// awaitBatch waits until the hub has stored a batch of at least that many events. The
 // kiosk sends the next one at once.
 func (p *process) awaitBatch(events int) {
 	p.t.Helper()
@@ -37,14 +37,14 @@ func (p *process) awaitBatch(events int) {
 		case <-p.done:
 			p.t.Fatalf("%s ended:\n%s", p.name, p.output())
 		case <-limit:
-			p.t.Fatalf("%s stores no batch of %d events:\n%s", p.name, events, p.output())
+			p.t.Fatalf("%s did not store a batch of %d events:\n%s", p.name, events, p.output())
 		}
 	}
 }
 
-// TestKilledWhileQueuedEventsDrain: hub and kiosk are killed while batches of the
-// largest size, of several messages each, are under way. The feed has each event
-// once, in order.
+// TestKilledWhileQueuedEventsDrain kills hub and kiosk while batches of the largest
+// size, of several messages each, are in flight. The feed must have each event once
+// and in order.
 func TestKilledWhileQueuedEventsDrain(t *testing.T) {
 	const queued, writers = 360, 8 // of 54 KB each
 	const batch = 30               // events of the largest batches, of 2 MiB; they begin small
@@ -82,7 +82,7 @@ func TestKilledWhileQueuedEventsDrain(t *testing.T) {
 			k.signal(syscall.SIGKILL)
 		}
 		if kill.kiosk && !kill.hub {
-			h.stop() // so that what it says from now on is of what follows
+			h.stop() // so that later output belongs to later batches
 			kill.hub = true
 		}
 		if kill.hub {

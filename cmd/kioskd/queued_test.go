@@ -11,15 +11,15 @@ import (
 	"smartkiosk/store"
 )
 
-// BenchmarkQueued is the memory of a kioskd that serves with 100,000 events
-// queued, over that of one with none. The hub is away.
+// BenchmarkQueued measures the memory of kioskd with 100,000 queued events, relative
+// to an empty queue. The hub is down.
 func BenchmarkQueued(b *testing.B) {
 	const queued, writers = 100_000, 16
 	s := newSite(b)
 	serving := func() float64 {
 		k := spawn(b, "kioskd", "run", "--config", s.config)
 		k.await("msg=ready")
-		k.await("cannot push events") // it has read what is to be sent
+		k.await("cannot push events") // the first batch has been read
 		defer k.signal(syscall.SIGTERM)
 		return residentBytes(b, k.cmd.Process.Pid)
 	}

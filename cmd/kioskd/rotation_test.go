@@ -13,9 +13,9 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// TestSealingKeyRotation: the hub's sealing key is replaced while events sealed
-// to the old one are queued, and again under a running hub; the kiosk follows,
-// over its own restart too, and the feed is exact.
+// TestSealingKeyRotation replaces the hub's sealing key while events sealed to the
+// old one are queued, and again while the hub runs. The kiosk must follow, also after
+// a restart, and the feed must be exact.
 func TestSealingKeyRotation(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)
@@ -30,7 +30,7 @@ func TestSealingKeyRotation(t *testing.T) {
 		p.sees("welcome")
 	}
 
-	// The hub is away, and its key is replaced meanwhile.
+	// The key is replaced while the hub is down.
 	kiosk := s.startKiosk(p)
 	p.sees("welcome")
 	denied("expired")
@@ -41,7 +41,7 @@ func TestSealingKeyRotation(t *testing.T) {
 	kiosk.await("key=" + second)
 	denied("expired")
 
-	// Under a running hub.
+	// The key is replaced while the hub runs.
 	must(t, "kioskhub", "seal", "rotate", "--dir", s.path("hub"))
 	third := s.sealingKeys()[0]
 	theHub.await("newest=" + third)
@@ -49,7 +49,7 @@ func TestSealingKeyRotation(t *testing.T) {
 	s.events(4)
 	theHub.signal(syscall.SIGKILL)
 
-	// What the kiosk has kept it goes on with: without its records too.
+	// The kiosk keeps to the new key after a restart, also without its records.
 	kiosk.signal(syscall.SIGKILL)
 	if err := os.Remove(s.bundle("state/records.db")); err != nil {
 		t.Fatal(err)
@@ -61,11 +61,11 @@ func TestSealingKeyRotation(t *testing.T) {
 		t.Errorf("events are sealed to %q, want %q", got, want)
 	}
 
-	// The hub's file opens all of them. Keys of which nothing waits any more are
-	// no loss but to who looks back.
+	// The hub's key file opens all events. A key can be retired when no event sealed
+	// to it is queued; older events can then no longer be opened.
 	verify := []string{"events", "verify", "--from", s.bundle("state/kioskd.sock"), "--seal", s.path("hub/seal.jwk"), "--certificate", s.bundle("kiosk.pem")}
 	if out := must(t, "kioskctl", verify...); !strings.HasPrefix(out, "6 events, ") {
-		t.Errorf("kioskctl events verify says %q", out)
+		t.Errorf("kioskctl events verify prints %q", out)
 	}
 	for _, old := range []string{first, second} {
 		must(t, "kioskhub", "seal", "retire", "--dir", s.path("hub"), "--yes", old)
@@ -82,8 +82,8 @@ func TestSealingKeyRotation(t *testing.T) {
 	theHub.stop()
 }
 
-// TestRetiredTooSoon: what waits under a key that the hub does not have any more
-// is in the feed by name only, and nothing else is held up.
+// TestRetiredTooSoon retires a key while events sealed to it are queued. The feed must
+// name these events as unreadable, and the events after them must arrive.
 func TestRetiredTooSoon(t *testing.T) {
 	s := newSite(t)
 	s.hubSettings("ask_every = \"15m\"", "ask_every = \"1s\"")
@@ -127,7 +127,7 @@ func (s *site) hubSettings(old, new string) {
 	}
 }
 
-// sealingKeys are the hub's, newest first.
+// sealingKeys returns the ids of the hub's sealing keys, newest first.
 func (s *site) sealingKeys() (ids []string) {
 	s.t.Helper()
 	lines := strings.Split(must(s.t, "kioskhub", "seal", "list", "--dir", s.path("hub")), "\n")
@@ -138,8 +138,8 @@ func (s *site) sealingKeys() (ids []string) {
 	return ids
 }
 
-// sealedTo gives for each event that the running kiosk keeps the key that it is
-// sealed to.
+// sealedTo returns the id of the key to which each event in the running kiosk's
+// outbox is sealed.
 func (s *site) sealedTo() (ids []string) {
 	s.t.Helper()
 	var events []struct{ Data string }

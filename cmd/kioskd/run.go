@@ -49,13 +49,13 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 		return err
 	}
 	defer front.close()
-	// Until it serves, and when it cannot, people are told so.
+	// The panel says "out of service" until the kiosk serves, and when it cannot.
 	front.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: c.Language})
 	serve := func(ctx context.Context) error {
 		parts := daemon.Parts{Slot: reader.New(c.Reader.Match, log), Panel: front.Panel, Watchdog: front.watchdog}
 		d, err := daemon.Open(ctx, c, parts, texts, log)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return nil // told to end while it waited
+			return nil // ctx ended while it waited for the hub
 		}
 		if err != nil {
 			return err
@@ -71,7 +71,7 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 	})
 }
 
-// panelPage has the panel at / too.
+// panelPage serves the panel at /panel/ and redirects / to it.
 func panelPage(p *panel.Panel) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/panel/", p.Handler())
