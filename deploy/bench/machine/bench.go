@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -52,38 +53,42 @@ func (b bench) run(ctx context.Context, m machine) error {
 	if b.only != "" {
 		names = []string{b.only}
 	}
-	site, err := os.MkdirTemp("", "machine-site-")
+	site, err := b.site(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(site)
-	pki, hub := filepath.Join(site, pkiName), filepath.Join(site, hubName)
-	if err := b.makeHub(ctx, pki, hub, names); err != nil {
+	info, err := os.Stat(site)
+	if err != nil {
 		return err
 	}
+	m.begins = info.ModTime().Add(time.Minute)
+	pki, hub := filepath.Join(site, pkiName), filepath.Join(site, hubName)
 	folders := map[string]string{programsName: b.programs, boardsName: b.boards, ownBoardsName: ownBoards, pkiName: pki, hubName: hub}
 	for name, folder := range folders {
 		if folders[name], err = filepath.Abs(folder); err != nil {
 			return err
 		}
 	}
+	var args []string
 	if m.realTime {
 		cost, err := scenario.WakeCost(2 * time.Second)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(pki, scenario.WakeCostName), []byte(cost.String()), 0o644); err != nil {
-			return err
-		}
+		args = append(args, cost.String())
 	}
 	errs := make([]error, len(names))
-	free := make(chan struct{}, runtime.NumCPU())
+	processors := make(chan int, runtime.NumCPU())
+	for i := range cap(processors) {
+		processors <- i
+	}
 	var machines sync.WaitGroup
 	for i, name := range names {
-		free <- struct{}{}
+		m := m
+		m.processor = <-processors
 		machines.Go(func() {
-			errs[i] = b.play(ctx, m, name, folders)
-			<-free
+			errs[i] = b.play(ctx, m, folders, append([]string{playerName, name}, args...))
+			processors <- m.processor
 		})
 	}
 	machines.Wait()
@@ -106,8 +111,60 @@ func (b bench) set(m machine) scenario.Set {
 	return scenario.All
 }
 
+// site returns the folder of a test PKI and of a hub, which each machine gets a
+// copy of. Making it takes seconds of processor time, and its keys are random. So
+// site makes it once a day for each version of the programs, and keeps it in the
+// cache: runs of the same programs with the same seed are then the same.
+func (b bench) site(ctx context.Context) (folder string, err error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	cache = filepath.Join(cache, "smartkiosk", "bench")
+	version := sha256.New()
+	for _, program := range []string{"smartkortsim", "kioskhub"} {
+		text, err := os.ReadFile(filepath.Join(b.programs, program))
+		if err != nil {
+			return "", err
+		}
+		version.Write(text)
+	}
+	var kiosks []string
+	for _, set := range []scenario.Set{scenario.All, scenario.Short, scenario.RealTime} {
+		kiosks = append(kiosks, scenario.Names(set)...)
+	}
+	fmt.Fprint(version, kiosks, time.Now().UTC().Format(time.DateOnly))
+	folder = filepath.Join(cache, fmt.Sprintf("site-%x", version.Sum(nil)[:4]))
+	if _, err := os.Stat(folder); err == nil {
+		return folder, nil
+	}
+	earlier, err := filepath.Glob(filepath.Join(cache, "site-*"))
+	if err != nil {
+		return "", err
+	}
+	for _, site := range earlier {
+		if info, err := os.Stat(site); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			if err := os.RemoveAll(site); err != nil {
+				return "", err
+			}
+		}
+	}
+	made, err := os.MkdirTemp(cache, "build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(made)
+	if err := b.makeHub(ctx, filepath.Join(made, pkiName), filepath.Join(made, hubName), kiosks); err != nil {
+		return "", err
+	}
+	if err := os.Rename(made, folder); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", err
+	}
+	return folder, nil
+}
+
 // makeHub makes a test PKI and the folder of a hub with one consumer and one
-// kiosk for each build. Each machine gets a copy of it.
+// kiosk for each build.
 func (b bench) makeHub(ctx context.Context, pki, hub string, kiosks []string) error {
 	commands := [][]string{
 		{"smartkortsim", "pki", pki},
@@ -125,8 +182,10 @@ func (b bench) makeHub(ctx context.Context, pki, hub string, kiosks []string) er
 	return nil
 }
 
-// play plays one build, and copies its report into the report's folder.
-func (b bench) play(ctx context.Context, m machine, name string, folders map[string]string) error {
+// play plays one build, and copies its report into the report's folder. The
+// arguments are those of the player; the name of the build is the second.
+func (b bench) play(ctx context.Context, m machine, folders map[string]string, args []string) error {
+	name := args[1]
 	shared, err := os.MkdirTemp("", "machine-")
 	if err != nil {
 		return err
@@ -137,7 +196,7 @@ func (b bench) play(ctx context.Context, m machine, name string, folders map[str
 		return err
 	}
 	began := time.Now()
-	code, err := m.boot(ctx, shared, task{Folders: folders, Path: "/bench/" + initName, Command: []string{playerName, name}}, os.Stdout)
+	code, err := m.boot(ctx, shared, task{Folders: folders, Path: "/bench/" + initName, Command: args}, os.Stdout)
 	if err == nil && code != 0 {
 		err = errors.New("a scenario failed")
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -23,12 +24,14 @@ import (
 // machine says what a machine is booted from, and which time passes in it.
 type machine struct {
 	kernel, modules, root string
+	processor             int // number of the host's processor that it runs on
 
 	// realTime makes time inside pass as it does on the host. Without it time
 	// is virtual: it passes only while every program inside waits, so that no
 	// verdict depends on the speed or the load of the host.
 	realTime bool
-	seed     uint64 // of the random numbers in virtual time
+	seed     uint64    // of the random numbers in virtual time
+	begins   time.Time // the date of the machine when it boots, in virtual time
 }
 
 // task says what the machine does before it turns itself off. Host and guest
@@ -98,7 +101,7 @@ func (m machine) boot(ctx context.Context, shared string, t task, output io.Writ
 		"root=none", "rootfstype=hostfs", "rootflags=" + shared, "rw", "init=/" + initName,
 		"softdog.soft_noboot=1"} // the watchdog logs that it fired, and does not restart the machine
 	if !m.realTime {
-		args = append(args, "time-travel=inf-cpu", fmt.Sprintf("seed=%d", m.seed))
+		args = append(args, "time-travel=inf-cpu", fmt.Sprintf("time-travel-start=%d", m.begins.UnixNano()), fmt.Sprintf("seed=%d", m.seed))
 	}
 	cmd := exec.CommandContext(ctx, m.kernel, args...)
 	cmd.Stdout, cmd.Stderr = &lines{to: output}, os.Stderr
@@ -107,7 +110,10 @@ func (m machine) boot(ctx context.Context, shared string, t task, output io.Writ
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
-	err = cmd.Run()
+	if err := m.start(cmd); err != nil {
+		return 0, fmt.Errorf("cannot start %s: %w", m.kernel, err)
+	}
+	err = cmd.Wait()
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
@@ -117,6 +123,32 @@ func (m machine) boot(ctx context.Context, shared string, t task, output io.Writ
 	}
 	_, err = fmt.Sscan(string(exitCode), &code)
 	return code, err
+}
+
+// start starts a machine on one processor of the host. A machine switches between
+// its processes at each call into its kernel, and two processors would make each
+// switch slower.
+func (m machine) start(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return err
+	}
+	for cpu, left := 0, m.processor%all.Count(); ; cpu++ {
+		if !all.IsSet(cpu) {
+			continue
+		}
+		if left == 0 {
+			one.Set(cpu)
+			break
+		}
+		left--
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return err
+	}
+	return errors.Join(cmd.Start(), unix.SchedSetaffinity(0, &all))
 }
 
 // lines passes on whole lines, so that the lines of several machines do not

@@ -30,7 +30,7 @@ func main() {
 		beInit()
 	}
 	if os.Args[0] == playerName {
-		play(os.Args[1])
+		play(os.Args[1], os.Args[2:])
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code, err := run(ctx)
@@ -45,8 +45,17 @@ func main() {
 // playerName is the name under which this program plays scenarios inside.
 const playerName = "play-scenarios"
 
-// play plays the scenarios of one build and exits. It runs inside.
-func play(build string) {
+// play plays the scenarios of one build and exits. It runs inside. In real time it
+// also gets the host's [scenario.WakeCost].
+func play(build string, args []string) {
+	if len(args) > 0 {
+		cost, err := time.ParseDuration(args[0])
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		scenario.HostWakeCost = cost
+	}
 	if err := scenario.Run(build, "/bench/"+reportName); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -72,6 +81,7 @@ func run(ctx context.Context) (code int, err error) {
 	if m.kernel == "" || m.modules == "" || m.root == "" {
 		return 0, errors.New("-kernel, -modules and -root are required")
 	}
+	m.begins = time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, *limit, fmt.Errorf("the run took longer than %v", *limit))
 	defer cancel()
 	if flag.NArg() > 0 {

@@ -48,10 +48,7 @@ func idleCost(k *kiosk) {
 	inside, err := WakeCost(idleFor) // at the same time, because the host's load changes
 	k.must(err)
 	after, took := k.used(pids), time.Since(began).Seconds()
-	text, err := os.ReadFile(pkiDir + "/" + WakeCostName)
-	k.must(err)
-	outside, err := time.ParseDuration(string(text))
-	k.must(err)
+	outside := HostWakeCost
 
 	percent := 100 * (after.time - before.time).Seconds() / took
 	scaled := percent * float64(outside) / float64(inside)
@@ -63,9 +60,8 @@ func idleCost(k *kiosk) {
 	}
 }
 
-// WakeCostName is the name of the file in the PKI's folder in which the machine
-// finds the host's WakeCost.
-const WakeCostName = "wake-cost"
+// HostWakeCost is the WakeCost of the host. The player sets it in real time.
+var HostWakeCost time.Duration
 
 // WakeCost measures the processor time that this program needs to wait and wake
 // once, while it does nothing else. It takes d.
