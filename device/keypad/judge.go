@@ -23,14 +23,18 @@ type judge struct {
 	since [32]time.Time // when each key that is down went down
 }
 
+// heldLong is how long a key is held before its release may be noticed some
+// milliseconds later. It is longer than anybody holds a key while typing.
+const heldLong = time.Second
+
 // verdict is what came of one look.
 type verdict struct {
-	key       int // the key number taken, -1 for none
-	rejected  bool
-	stuck     int // how many keys have now become stuck
-	freed     bool
-	idle      bool // all is up and steady: nobody need look until an edge
-	onlyStuck bool // nothing but stuck keys is down: nobody need look often
+	key      int // the key number taken, -1 for none
+	rejected bool
+	stuck    int // how many keys have now become stuck
+	freed    bool
+	idle     bool // all is up and steady: nobody need look until an edge
+	slow     bool // only keys that are held for long or stuck are down: scanning slowly is enough
 }
 
 // look takes the contacts that are closed now.
@@ -60,15 +64,17 @@ func (j *judge) look(now time.Time, contacts uint32) verdict {
 			v.key = i
 		}
 	}
+	fresh := false // a key went down a short time ago
 	for rest := j.deb.steady &^ j.stuck; rest != 0; rest &= rest - 1 {
 		i := bits.TrailingZeros32(rest)
+		fresh = fresh || now.Sub(j.since[i]) < heldLong
 		if now.Sub(j.since[i]) >= j.stuckAfter {
 			j.stuck |= 1 << i
 			v.stuck++
 		}
 	}
 	v.idle = contacts|j.deb.steady == 0
-	v.onlyStuck = !v.idle && contacts == j.deb.steady && contacts&^j.stuck == 0
+	v.slow = !v.idle && contacts == j.deb.steady && !fresh
 	return v
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	stuckEvery = 25 * time.Millisecond // from look to look while nothing but stuck keys is down
-	lookAgain  = 2 * time.Second       // at a keypad that is lost
+	slowScan  = 25 * time.Millisecond // between scans while the same keys are held for long
+	lookAgain = 2 * time.Second       // at a keypad that is lost
 
 	// waitSlice bounds one wait for an edge, and so how long Close takes. A
 	// level that came without an edge is found when it ends.
@@ -204,8 +204,8 @@ func (m *matrix) scan(ctx context.Context, j *judge, k *Keypad) error {
 				return err
 			}
 		}
-		if v.onlyStuck {
-			pause(ctx, stuckEvery)
+		if v.slow {
+			pause(ctx, slowScan)
 		}
 		if ctx.Err() != nil {
 			return nil

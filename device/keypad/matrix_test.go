@@ -339,6 +339,34 @@ func TestGhostAlone(t *testing.T) {
 	}
 }
 
+// A scan costs four waits and some forty calls into the kernel. It is repeated at
+// full speed only after something has changed.
+func TestSlowScan(t *testing.T) {
+	j := judge{cols: 4, stuckAfter: DefaultStuckAfter}
+	at := time.UnixMilli(0)
+	slowAfter := func(d time.Duration, contacts uint32) (slow bool) {
+		for end := at.Add(d); at.Before(end); at = at.Add(5 * time.Millisecond) {
+			slow = j.look(at, contacts).slow
+		}
+		return slow
+	}
+	if slowAfter(100*time.Millisecond, 0) {
+		t.Error("slow while no key is down")
+	}
+	if slowAfter(heldLong, 1<<5) {
+		t.Error("slow while a key was pressed a short time ago")
+	}
+	if !slowAfter(100*time.Millisecond, 1<<5) {
+		t.Errorf("not slow after a key was held for more than %v", heldLong)
+	}
+	if slowAfter(100*time.Millisecond, 1<<5|1<<6) {
+		t.Error("slow after another key was pressed")
+	}
+	if slowAfter(5*time.Millisecond, 0) {
+		t.Error("slow when the contacts open")
+	}
+}
+
 func TestStuckKey(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		c.Set(key('3'), true)
