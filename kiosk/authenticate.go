@@ -2,62 +2,95 @@ package kiosk
 
 import "slices"
 
-// The steps of a visit from a read card to its verdict. Those that end it
-// whatever the state are in step.go.
+// The steps of a visit from a read card to its verdict. step.go has those that end
+// a visit in any state.
 
-// key takes a key. A pad of twelve keys has none for the language: there * is
-// one, on each screen that stands while nothing goes on. In PIN entry it
-// corrects or gives up, and # ends; while the kiosk works a * is somebody's
-// who wanted to correct.
+// key handles a key. A pad of twelve keys has none for the language, so * selects
+// the next language on every screen that asks for no input. During PIN entry *
+// removes a digit, and without digits it asks whether to give up. While the kiosk
+// works, keys do nothing: a * was probably meant as a correction.
 func (s *step) key(k Key) {
 	switch {
 	case k == KeyLanguage, k == KeyCorrect && (s.state == idle || s.state == showing || s.state == outOfService):
 		s.nextLanguage()
-	case s.state == enteringPIN && s.warned && !k.IsDigit():
-		// Pressed for more time, it neither ends a PIN that is not complete nor
-		// gives up. Who had meant that hears that the kiosk waits.
+	case s.state == enteringPIN:
+		s.pinKey(k)
+	case s.state == enteringOnReader:
+		s.readerKey(k)
+	}
+}
+
+// pinKey handles a key during PIN entry on the panel.
+func (s *step) pinKey(k Key) {
+	switch {
+	case s.warned && !k.IsDigit():
+		// The person pressed it for more time. It neither ends an incomplete
+		// PIN nor gives up.
 		s.stayInPIN(CueAttention)
-	case k == KeyCorrect && s.state == enteringOnReader:
+	case s.notice == NoticeLeave && k == KeyOK:
 		s.finish(Cancelled, ByHolder)
-	case s.state != enteringPIN:
-		// A key pressed while nothing is asked for says nothing.
+	case s.notice == NoticeLeave && k == KeyCorrect:
+		s.answerKey("", CueKey)
 	case k.IsDigit():
 		s.digit(byte(k))
-	case k == KeyCorrect && s.pin.Len() == 0:
-		s.finish(Cancelled, ByHolder)
 	case k == KeyCorrect:
-		s.pin.Wipe()
-		s.pin = PIN{}
-		s.stayInPIN(CueKey)
+		s.correct()
+	case k == KeyOK && s.digitRefused:
+		s.answerKey(NoticeTooLong, CueRefused)
 	case k == KeyOK && s.pin.Len() < s.minPIN():
-		s.stayInPIN(CueRefused)
+		s.answerKey(NoticeTooShort, CueRefused)
 	case k == KeyOK:
 		s.verify()
 	}
 }
 
+// digit adds a digit. A PIN is sent to the card whole or not at all: after a digit
+// beyond the card's limit the PIN must be typed again.
 func (s *step) digit(d byte) {
-	if s.pin.Len() == s.maxPIN() {
-		s.stayInPIN(CueRefused)
+	if s.digitRefused || s.pin.Len() == s.maxPIN() {
+		s.digitRefused = true
+		s.answerKey(NoticeTooLong, CueRefused)
 		return
 	}
 	s.pin = s.pin.Append(d)
-	s.wrongPIN = false
-	s.stayInPIN(CueKey)
+	s.answerKey("", CueKey)
 }
 
-func (s *step) minPIN() int {
-	if s.pinStatus.Min > 0 {
-		return min(s.pinStatus.Min, MaxPINDigits)
+// correct removes the last digit, or the whole PIN if a digit of it was refused.
+// Without digits it asks whether to give up. The answer is another key, so that a
+// key that is held down, or pressed twice by mistake, does not end the visit.
+func (s *step) correct() {
+	switch {
+	case s.digitRefused:
+		s.pin.Wipe()
+		s.pin, s.digitRefused = PIN{}, false
+	case s.pin.Len() == 0:
+		s.answerKey(NoticeLeave, CueAttention)
+		return
+	default:
+		s.pin = s.pin.RemoveLast()
 	}
-	return defaultMinPIN
+	s.answerKey("", CueKey)
 }
 
-func (s *step) maxPIN() int {
-	if s.pinStatus.Max > 0 {
-		return min(s.pinStatus.Max, MaxPINDigits)
+// readerKey handles a key of the panel while the PIN is typed on the reader.
+func (s *step) readerKey(k Key) {
+	switch {
+	case s.notice == NoticeLeave && k == KeyOK:
+		s.finish(Cancelled, ByHolder)
+	case s.notice == NoticeLeave:
+		s.notice = ""
+		s.do(Sound{CueKey})
+	case k == KeyCorrect:
+		s.notice = NoticeLeave
+		s.do(Sound{CueAttention})
 	}
-	return MaxPINDigits
+}
+
+// answerKey shows a notice, or none, and plays a cue.
+func (s *step) answerKey(n Notice, c Cue) {
+	s.notice = n
+	s.stayInPIN(c)
 }
 
 func (s *step) stayInPIN(c Cue) {
@@ -65,47 +98,50 @@ func (s *step) stayInPIN(c Cue) {
 	s.awaitKey()
 }
 
-// awaitKey gives the person the whole time for the next key.
+// awaitKey gives the person the full time for the next key.
 func (s *step) awaitKey() {
 	s.warned = false
 	s.enter(enteringPIN, s.config.Timing.PINEntry)
 }
 
-// nobodyTypes warns, and ends the visit when there is no key after that.
+// nobodyTypes warns, and ends the visit if no key follows the warning.
 func (s *step) nobodyTypes() {
 	if s.warned {
 		s.finish(TimedOut, PINTimeout)
 		return
 	}
 	s.warned = true
+	if s.notice == NoticeLeave {
+		s.notice = ""
+	}
 	s.do(Sound{CueAttention})
 	s.enter(enteringPIN, s.config.Timing.Warning)
 }
 
-// askHubAgain asks for a challenge that was not to be had: a hub that was out
-// of reach when the card came may be back by now.
+// askHubAgain asks for a challenge again if there was none: the hub may be back
+// by now.
 func (s *step) askHubAgain() {
-	if s.challenge == challengeFailed {
+	if s.challenge == challengeUnreachable || s.challenge == challengeRefused {
 		s.askChallenge()
 	}
 }
 
-// askChallenge asks for a challenge, in place of one that grows too old.
+// askChallenge asks for a challenge. It replaces one that is too old.
 func (s *step) askChallenge() {
 	s.challenge, s.nonce = challengeAsked, ""
 	s.do(GetChallenge{s.id})
 	s.start(TimerChallenge, s.config.Timing.Challenge)
 }
 
-// verify hands the PIN over to the effect, which wipes it.
+// verify hands the PIN to the effect, which wipes it.
 func (s *step) verify() {
 	s.askHubAgain()
-	s.do(VerifyPIN{s.id, s.pin}, Sound{CueKey}) // who cannot see waits for what comes next
-	s.pin = PIN{}
+	s.do(VerifyPIN{s.id, s.pin}, Sound{CueKey}) // the sound tells a person who cannot see that OK was accepted
+	s.pin, s.notice = PIN{}, ""
 	s.enter(verifying, s.config.Timing.Verifying)
 }
 
-// answer takes what came back for the visit that goes on.
+// answer handles an answer for the present visit.
 func (s *step) answer(e Event) {
 	switch e := e.(type) {
 	case CardRead:
@@ -147,14 +183,15 @@ func (s *step) answer(e Event) {
 		}
 	case ChallengeReady:
 		if s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge) {
-			s.challenge, s.nonce = challengeReady, e.Nonce
-			if s.state == awaitingChallenge {
-				s.sign()
-			}
+			s.challengeReady(e)
+		}
+	case HubUnreachable:
+		if s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
+			s.hubUnreachable()
 		}
 	case HubFailed:
 		if s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
-			s.withoutHub()
+			s.hubFailed(e.Reason)
 		}
 	case Decided:
 		if s.in(e.Visit, authenticating, decidingOffline) {
@@ -167,8 +204,8 @@ func (s *step) in(visit string, states ...state) bool {
 	return visit == s.id && slices.Contains(states, s.state)
 }
 
-// cardRead refuses what can be refused without the PIN, and otherwise asks
-// for it while the hub is asked for its challenge.
+// cardRead refuses a card that can be refused before the PIN. Otherwise it asks for
+// the PIN, and for the hub's challenge at the same time.
 func (s *step) cardRead(e CardRead) {
 	s.holder, s.pinStatus = e.Holder, e.PIN
 	if e.PIN.blocked() {
@@ -184,10 +221,10 @@ func (s *step) cardRead(e CardRead) {
 	s.askPIN()
 }
 
-// cannotType tells whether the PIN is to be typed on a keypad that is lost.
+// cannotType tells whether the PIN would have to be typed on a keypad that is lost.
 func (s *step) cannotType() bool { return s.isLost(Keypad) && !s.pinStatus.OnReader }
 
-// askPIN has the person type, on the panel or on the reader.
+// askPIN asks for the PIN, on the panel or on the reader.
 func (s *step) askPIN() {
 	if s.pinStatus.OnReader {
 		s.askHubAgain()
@@ -198,7 +235,7 @@ func (s *step) askPIN() {
 	s.awaitKey()
 }
 
-// padTimedOut warns, and has the reader ask again, once.
+// padTimedOut warns and has the reader ask again, once.
 func (s *step) padTimedOut() {
 	if s.warned {
 		s.finish(TimedOut, PINTimeout)
@@ -209,7 +246,7 @@ func (s *step) padTimedOut() {
 	s.askPIN()
 }
 
-// padMistyped has the reader ask again: the card was asked nothing.
+// padMistyped has the reader ask again. The card has received nothing.
 func (s *step) padMistyped() {
 	if s.mistyped++; s.mistyped == maxMistyped {
 		s.finish(Failed, CardUnreadable)
@@ -230,26 +267,37 @@ func (s *step) pinRejected(status PINStatus) {
 		s.finish(Failed, KeypadLost)
 		return
 	}
-	s.wrongPIN, s.warned = true, false
+	s.wrongPIN, s.warned, s.notice = true, false, ""
 	s.do(Sound{CueDenied})
 	s.askPIN()
 }
 
-// pinAccepted signs the challenge, or waits for it: half of the hub's time is
-// for the challenge then, the other half for the verdict.
+// pinAccepted signs the challenge, or waits for it. When a hub was reached but
+// refused to give one, nobody can decide.
 func (s *step) pinAccepted() {
-	if s.challenge == challengeAsked {
-		s.waited = true
-		s.enter(awaitingChallenge, s.config.Timing.Hub/2)
-		return
+	switch s.challenge {
+	case challengeAsked:
+		s.enter(awaitingChallenge, s.config.Timing.Hub)
+	case challengeRefused:
+		s.finish(Failed, s.hubReason)
+	default:
+		s.sign()
 	}
-	s.sign()
 }
 
-// sign asks for a token over the hub's nonce, or over the kiosk's own where
-// there is none (nonce "").
+func (s *step) challengeReady(e ChallengeReady) {
+	s.challenge, s.nonce = challengeReady, e.Nonce
+	s.verdictWithin = min(max(e.VerdictWithin, 0), maxVerdictWithin)
+	if s.state == awaitingChallenge {
+		s.sign()
+	}
+}
+
+// sign asks for a token over the hub's nonce. If there is none, the terminal makes
+// one (nonce "").
 func (s *step) sign() {
 	s.stop(TimerChallenge)
+	s.notice = ""
 	s.do(Sign{s.id, s.nonce})
 	s.enter(signing, s.config.Timing.Signing)
 }
@@ -260,24 +308,31 @@ func (s *step) signed(e Signed) {
 		s.decideOffline()
 		return
 	}
-	budget := s.config.Timing.Hub
-	if s.waited {
-		budget /= 2
-	}
 	s.do(Authenticate{s.id, s.nonce, s.token})
-	s.enter(authenticating, budget)
+	s.enter(authenticating, s.verdictWithin+s.config.Timing.Hub)
 }
 
-// withoutHub goes on without the hub, from wherever it was needed.
-func (s *step) withoutHub() {
+// hubUnreachable continues without the hub.
+func (s *step) hubUnreachable() {
 	switch s.state {
 	case authenticating:
 		s.decideOffline()
 	case awaitingChallenge:
-		s.challenge = challengeFailed
+		s.challenge = challengeUnreachable
 		s.sign()
 	default:
-		s.challenge = challengeFailed
+		s.challenge = challengeUnreachable
+	}
+}
+
+// hubFailed ends a visit that waits for a hub which was reached but gave no
+// verdict. The kiosk does not decide in its place: the hub may know more.
+func (s *step) hubFailed(why Reason) {
+	switch s.state {
+	case authenticating, awaitingChallenge:
+		s.finish(Failed, why)
+	default:
+		s.challenge, s.hubReason = challengeRefused, why
 	}
 }
 

@@ -2,8 +2,8 @@ package kiosk
 
 import "time"
 
-// Effect is something Step wants done. Effects of one step are begun in their
-// order; those that answer do so by an Event, later.
+// Effect is something that Step wants done. The terminal starts the effects of one
+// step in their order. An effect that answers does so by a later Event.
 type Effect interface{ effect() }
 
 // Effects on the panel. They do not answer.
@@ -13,17 +13,17 @@ type (
 	OpenDoor struct{}
 )
 
-// Cue is a sound and a lamp, for those who cannot read the screen.
+// Cue is a sound and a lamp, for people who cannot read the screen.
 type Cue string
 
 const (
-	CueKey       Cue = "key"       // a key was taken
-	CueRefused   Cue = "refused"   // a key was not
-	CueAttention Cue = "attention" // something is expected of the person
+	CueKey       Cue = "key"       // a key was accepted
+	CueRefused   Cue = "refused"   // a key was refused
+	CueAttention Cue = "attention" // the person has to do something
 	CueGranted   Cue = "granted"
 	CueDenied    Cue = "denied"
 
-	CueOutOfService Cue = "out-of-service" // nobody is served now
+	CueOutOfService Cue = "out-of-service" // the kiosk cannot serve a person now
 )
 
 // Effects on the card. They answer; Release does not.
@@ -33,25 +33,25 @@ type (
 		Visit string
 		PIN   PIN // the effect's to wipe
 	}
-	// VerifyOnPad has the reader ask for the PIN, which nobody else sees.
+	// VerifyOnPad has the reader ask for the PIN. The kiosk does not see it.
 	// PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped or
 	// CardFailed.
 	VerifyOnPad struct{ Visit string }
-	// Sign makes a token over Nonce, or over a nonce of the kiosk's own
-	// when it is "". Signed or CardFailed.
+	// Sign has the card sign a token over Nonce. If Nonce is "", the terminal
+	// makes a nonce. Signed or CardFailed.
 	Sign struct {
 		Visit string
 		Nonce string
 	}
-	// Release ends whatever is being done for the visit: the card is reset
-	// and let go of, and no answer of the hub is waited for any more.
+	// Release ends all work for the visit: it resets and closes the card and
+	// cancels requests to the hub.
 	Release struct{}
 )
 
-// Effects on the hub, or on the rules that stand in for it.
+// Effects on the hub, or on the offline policy.
 type (
-	GetChallenge struct{ Visit string } // ChallengeReady or HubFailed
-	Authenticate struct {               // Decided or HubFailed
+	GetChallenge struct{ Visit string } // ChallengeReady, HubUnreachable or HubFailed
+	Authenticate struct {               // Decided, HubUnreachable or HubFailed
 		Visit string
 		Nonce string
 		Token []byte
@@ -63,16 +63,16 @@ type (
 	}
 )
 
-// Record writes the outcome of a visit to the outbox, trying until it is
-// there: Recorded, after any number of RecordFailed.
+// Record writes the outcome of a visit to the outbox and retries until it is on
+// disk: Recorded, after any number of RecordFailed.
 type Record struct {
 	Visit         string
 	Outcome       Outcome
 	Reason        Reason // why, unless granted
-	Holder        Holder // what the card claims; proven only if Authenticated
-	Authenticated bool   // the card took the PIN and signed
-	Offline       bool   // the kiosk decided alone
-	Basis         Basis  // of what it decided
+	Holder        Holder // from the card's certificate; proven only if Authenticated
+	Authenticated bool   // the card accepted the PIN and signed
+	Offline       bool   // the kiosk decided without the hub
+	Basis         Basis  // of the kiosk's own verdict
 	Nonce         string // evidence: what was signed
 	Token         []byte // evidence: Web eID authentication token, JSON
 }
@@ -81,21 +81,22 @@ type Record struct {
 type Timer string
 
 const (
-	TimerState Timer = "state" // how long the present state may last
-	TimerVisit Timer = "visit" // how long the whole visit may last before its verdict
+	TimerState Timer = "state" // maximum duration of the present state
+	TimerVisit Timer = "visit" // maximum duration of the visit until its verdict
 
-	TimerChallenge Timer = "challenge" // how long the hub's challenge may still be signed
+	TimerChallenge Timer = "challenge" // remaining time in which the challenge is used
 )
 
-// StartTimer asks for Elapsed after a while; it replaces a running timer of
-// the same name.
+// StartTimer asks for an Elapsed event after a time. It replaces a running timer
+// of the same name.
 type StartTimer struct {
 	Timer  Timer
 	Serial int
 	After  time.Duration
 }
 
-// StopTimer ends a timer. An Elapsed that is on its way is told by its Serial.
+// StopTimer stops a timer. Step recognises an Elapsed that comes too late by its
+// Serial.
 type StopTimer struct{ Timer Timer }
 
 func (Show) effect()          {}

@@ -1,25 +1,28 @@
 package kiosk
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
-// Event is something that happened: in the slot, on the keypad, on a clock,
-// or as the answer to an Effect. Answers carry the visit they belong to, so
-// that one that comes too late changes nothing.
+// Event is something that happened: in the slot, on the keypad, on a clock, or as
+// the answer to an Effect. An answer carries the id of its visit, so that Step can
+// ignore one that comes too late.
 type Event interface{ event() }
 
-// Key is what a person pressed: '0' to '9' or one of the keys below.
+// Key is a key of the panel: '0' to '9' or one of the keys below.
 type Key rune
 
 const (
-	KeyOK       Key = '#' // confirms what was typed
-	KeyCorrect  Key = '*' // clears what was typed, or gives up when nothing was
-	KeyLanguage Key = 'L' // the next language
+	KeyOK       Key = '#' // ends the PIN, and confirms a question
+	KeyCorrect  Key = '*' // removes the last digit; without digits it asks whether to give up
+	KeyLanguage Key = 'L' // selects the next language
 )
 
 // IsDigit tells whether k is '0' to '9'.
 func (k Key) IsDigit() bool { return k >= '0' && k <= '9' }
 
-// Format prints a digit as [secret]: it may be one of a PIN.
+// Format prints a digit as [secret], because it may be part of a PIN.
 func (k Key) Format(f fmt.State, _ rune) {
 	if k.IsDigit() {
 		_, _ = f.Write([]byte(secret))
@@ -28,60 +31,60 @@ func (k Key) Format(f fmt.State, _ rune) {
 	_, _ = f.Write([]byte(string(rune(k))))
 }
 
-// What happens in the slot.
+// Events of the slot.
 type (
-	// CardInserted begins a visit, under an id that no other visit has.
+	// CardInserted begins a visit with a new, unique id.
 	CardInserted struct{ Visit string }
-	// CardSilent is a card that gave no answer to reset: put in the wrong way
-	// round, or no smart card. It is a visit too.
+	// CardSilent is a card that does not answer to reset: it was inserted the
+	// wrong way round, or is not a smart card. This is a visit, too.
 	CardSilent struct{ Visit string }
-	CardGone   struct{} // or: the reader is there, and empty
-	ReaderGone struct{} // unplugged, or the PC/SC service is gone
+	CardGone   struct{} // also: the reader works and is empty
+	ReaderGone struct{} // unplugged, or the PC/SC service has ended
 )
 
-// What happens to the panel's parts.
+// Events of the panel's parts.
 type (
 	PartLost  struct{ Part Part }
 	PartFound struct{ Part Part }
 )
 
-// Part is a part of the panel that no visit can do without.
+// Part is a part of the panel that every visit needs.
 type Part string
 
 const (
 	Display Part = "display"
 	Keypad  Part = "keypad"
-	Door    Part = "door" // its strike
+	Door    Part = "door" // the door's strike
 )
 
-// Stopping says that the program ends. Nothing but answers may follow.
+// Stopping says that the program ends. Only answers may follow.
 type Stopping struct{}
 
-// KeyPressed is one key, once.
+// KeyPressed is one press of one key.
 type KeyPressed struct{ Key Key }
 
-// Elapsed says that a timer ran out. Serial is that of its StartTimer.
+// Elapsed says that a timer has run out. Serial is that of its StartTimer.
 type Elapsed struct {
 	Timer  Timer
 	Serial int
 }
 
-// Answers of the card.
+// Events that answer an effect on the card.
 type (
-	// CardRead follows ReadCard: the card has a certificate that may
-	// authenticate Holder, once the PIN is right.
+	// CardRead follows ReadCard: the card has a certificate that can
+	// authenticate Holder once the PIN is right.
 	CardRead struct {
 		Visit  string
 		Holder Holder
 		PIN    PINStatus
 	}
-	// CardRefused follows ReadCard: whatever the PIN, nobody is let in.
+	// CardRefused follows ReadCard: no certificate of the card is acceptable.
 	CardRefused struct {
 		Visit  string
 		Reason Reason
-		Holder Holder // what the card claims, if anything
+		Holder Holder // from the certificate, if there is one
 	}
-	// CardFailed follows any effect on the card: it did not do its work.
+	// CardFailed follows any effect on the card that could not be completed.
 	CardFailed struct {
 		Visit  string
 		Reason Reason
@@ -91,37 +94,46 @@ type (
 		Visit string
 		PIN   PINStatus
 	}
-	// PadCancelled follows VerifyOnPad: the reader's cancel key. Neither by it
-	// nor by the two below has the card lost a try.
+	// PadCancelled follows VerifyOnPad: the holder pressed the reader's cancel
+	// key. This and the two events below cost no try.
 	PadCancelled struct{ Visit string }
-	PadTimedOut  struct{ Visit string } // nobody typed on the reader
-	PadMistyped  struct{ Visit string } // too few or too many digits for a PIN
+	PadTimedOut  struct{ Visit string } // the holder typed nothing on the reader
+	PadMistyped  struct{ Visit string } // the holder typed too few or too many digits
 	// Signed follows Sign.
 	Signed struct {
 		Visit string
-		Nonce string // the one asked for, or the kiosk's own
+		Nonce string // the hub's, or the one that the terminal made
 		Token []byte // Web eID authentication token, JSON
 	}
 )
 
-// PINStatus is what a card tells of its PIN without being given one.
+// PINStatus is what a card tells about its PIN before verification.
 type PINStatus struct {
-	Min, Max   int // digits; 0 when the card does not say
+	Min, Max   int // digits; 0 if the card does not state it
 	Tries      int // left, when TriesKnown
 	TriesKnown bool
-	OnReader   bool // it is to be typed on the reader's own keys
+	OnReader   bool // the PIN must be typed on the reader's own keys
 }
 
 func (s PINStatus) blocked() bool { return s.TriesKnown && s.Tries == 0 }
 
-// Answers of the hub, and of the rules that stand in for it.
+// Events that answer an effect on the hub or the offline policy.
 type (
 	ChallengeReady struct {
 		Visit string
 		Nonce string // 32 random bytes, base64
+		// VerdictWithin is the hub's own deadline for a verdict.
+		VerdictWithin time.Duration
 	}
-	// HubFailed follows GetChallenge or Authenticate: no answer to be had.
-	HubFailed struct{ Visit string }
+	// HubUnreachable follows GetChallenge or Authenticate: no hub could be
+	// reached. Only then the kiosk may decide by itself.
+	HubUnreachable struct{ Visit string }
+	// HubFailed follows GetChallenge or Authenticate: a hub was reached, but it
+	// gave no verdict.
+	HubFailed struct {
+		Visit  string
+		Reason Reason // HubRefused or HubSilent
+	}
 	// Decided follows Authenticate or DecideOffline.
 	Decided struct {
 		Visit   string
@@ -129,20 +141,21 @@ type (
 	}
 )
 
-// Answers of the outbox.
+// Events that answer Record.
 type (
-	// Recorded: the record is on disk.
+	// Recorded says that the record is on disk.
 	Recorded struct{ Visit string }
-	// RecordFailed: it is not, yet. It is tried again until Recorded comes.
+	// RecordFailed says that the record could not be written. The terminal
+	// retries until Recorded follows.
 	RecordFailed struct{ Visit string }
 )
 
-// How much the outbox still takes.
+// Events of the outbox's free space.
 type (
-	// RoomEnds: no more than the outcome of the visit that goes on. It is
-	// said before an outcome would have no room.
+	// RoomEnds says that there is room for the outcome of the present visit, but
+	// for no further visit.
 	RoomEnds  struct{}
-	RoomAgain struct{}
+	RoomAgain struct{} // there is room for further visits
 )
 
 func (CardInserted) event()   {}
@@ -165,6 +178,7 @@ func (PadMistyped) event()    {}
 func (Signed) event()         {}
 func (ChallengeReady) event() {}
 func (HubFailed) event()      {}
+func (HubUnreachable) event() {}
 func (Decided) event()        {}
 func (Recorded) event()       {}
 func (RecordFailed) event()   {}

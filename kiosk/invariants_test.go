@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// walk is a Visit under random events, with what the invariants need to know
-// of the past. It is inside the package to see what a state still holds.
+// walk is a Visit under random events, with what the invariants need to know of
+// the past. It is inside the package to see what a state still holds.
 type walk struct {
 	*rapid.T
 	visit    Visit
@@ -20,8 +20,10 @@ type walk struct {
 	durable  map[string]bool
 	running  map[Timer]int // timers by serial
 	buffers  []*[MaxPINDigits]byte
-	typed    []byte // digits typed in this visit
-	onPad    bool   // the reader asks for the PIN
+	typed    []byte          // digits typed in this visit
+	onPad    bool            // the reader asks for the PIN
+	cut      bool            // a digit of the PIN being typed was refused
+	offline  map[string]bool // visits for which no hub could be reached
 	lastShow Screen
 }
 
@@ -29,7 +31,7 @@ func newWalk(t *rapid.T) *walk {
 	return &walk{
 		T:       t,
 		visit:   New(Config{Languages: []string{"nb", "en"}, Timing: DefaultTiming}),
-		records: map[string]int{}, durable: map[string]bool{}, running: map[Timer]int{},
+		records: map[string]int{}, durable: map[string]bool{}, offline: map[string]bool{}, running: map[Timer]int{},
 	}
 }
 
@@ -39,11 +41,16 @@ func name(prefix string, n int) string {
 }
 
 func (w *walk) step(e Event) {
-	before := w.visit.state
+	before, typedBefore := w.visit.state, w.visit.pin.Len()
 	after, effects := w.visit.Step(e)
 	w.visit = after
 	if b := after.pin.buffer; b != nil {
 		w.buffers = append(w.buffers, b)
+	}
+	if key, pressed := e.(KeyPressed); pressed && before == enteringPIN && key.Key.IsDigit() && after.pin.Len() == typedBefore {
+		w.cut = true
+	} else if after.pin.Len() == 0 && !after.digitRefused {
+		w.cut = w.cut && after.state != enteringPIN
 	}
 	shown := 0
 	for i, effect := range effects {
@@ -76,9 +83,16 @@ func (w *walk) step(e Event) {
 			if before != enteringPIN {
 				w.Fatalf("a PIN is verified that was typed in state %d", before)
 			}
+			if w.cut {
+				w.Fatal("a PIN is verified of which a digit was refused")
+			}
 			// The runner of the effect owns the PIN and wipes it.
 			if err := effect.PIN.Use(func([]byte) error { return nil }); err != nil {
 				w.Fatal(err)
+			}
+		case DecideOffline:
+			if !w.offline[effect.Visit] {
+				w.Fatal("the kiosk decides although a hub was reached")
 			}
 		case StartTimer:
 			w.running[effect.Timer] = effect.Serial
@@ -102,14 +116,14 @@ func (w *walk) step(e Event) {
 	// 1. A verdict is shown only after its event is durable.
 	switch after.Screen().ID {
 	case ScreenGranted, ScreenDenied:
-		if !w.durable[after.id] {
+		if !w.durable[w.started[len(w.started)-1]] {
 			w.Fatalf("%v is shown before it is recorded", after.Screen())
 		}
 	}
-	// 4. Every state but the resting ones has a time-out.
+	// 4. Every state but idle and out of service has a timeout.
 	if after.state != idle && after.state != outOfService {
 		if _, runs := w.running[TimerState]; !runs {
-			w.Fatalf("state %d, from %d: no time-out", after.state, before)
+			w.Fatalf("state %d, from %d: no timeout", after.state, before)
 		}
 	}
 	if after.state == idle || after.state == outOfService {
@@ -131,7 +145,7 @@ func (v Visit) isLostIn(in state, p Part) bool { return v.state == in && slices.
 func (w *walk) checkWiped() {
 	v := w.visit
 	if v.id != "" || v.holder != (Holder{}) || v.nonce != "" || v.token != nil || v.pin != (PIN{}) ||
-		!reflect.DeepEqual(v.outcome, Record{}) || v.shown.Name != "" {
+		!reflect.DeepEqual(v.outcome, Record{}) || v.shown.Name != "" || v.refusal.Name != "" {
 		w.Fatalf("a visit is over and still known: %+v", v)
 	}
 	for _, b := range w.buffers {
@@ -184,13 +198,13 @@ func (w *walk) event() Event {
 	expected := map[state][]Event{
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
 		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}},
-		reading:           {CardRead{id, holder, PINStatus{Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
-		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce"}},
-		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, "nonce"}, HubFailed{id}},
-		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubFailed{id}},
-		awaitingChallenge: {ChallengeReady{id, "nonce"}, HubFailed{id}},
+		reading:           {CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
+		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce", 0}},
+		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
+		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubUnreachable{id}},
+		awaitingChallenge: {ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
 		signing:           {Signed{id, "nonce", []byte("token")}},
-		authenticating:    {Decided{id, Verdict{Granted: true, Holder: holder}}, HubFailed{id}},
+		authenticating:    {Decided{id, Verdict{Granted: true, Holder: holder}}, HubUnreachable{id}, HubFailed{id, HubSilent}},
 		decidingOffline:   {Decided{id, Verdict{Reason: OfflineNever, Offline: true}}},
 		recording:         {Recorded{id}},
 		showing:           {CardGone{}},
@@ -209,7 +223,7 @@ func (w *walk) event() Event {
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
 		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, Signed{id, "nonce", []byte("token")},
-		ChallengeReady{id, "nonce"}, HubFailed{id}, Decided{id, Verdict{Granted: true}},
+		ChallengeReady{id, "nonce", 0}, HubUnreachable{id}, HubFailed{id, HubRefused}, Decided{id, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
 		PartLost{part}, PartFound{part}, PartFound{part},
 	}).Draw(w.T, "event")
@@ -226,6 +240,8 @@ func (w *walk) happen(e Event) {
 		} else {
 			w.typed = nil
 		}
+	case HubUnreachable:
+		w.offline[e.Visit] = true
 	case Recorded:
 		// Only what was asked for becomes durable.
 		if w.records[e.Visit] == 0 {

@@ -1,8 +1,8 @@
-// Package kiosk is what the kiosk is about: the visit of one person with one
-// card, from insertion to outcome. Its heart is Visit, a pure state machine;
-// its subpackages hold texts, tokens, trust, events and the hub.
+// Package kiosk defines the visit of one person with one card, from insertion to
+// outcome. Visit is a pure state machine that holds every rule about what the
+// person sees, what is recorded and what is wiped.
 //
-// The package does no I/O and knows neither device nor store.
+// The package does no I/O. It imports neither device nor store.
 package kiosk
 
 import "time"
@@ -14,36 +14,37 @@ type Holder struct {
 	Domain string `json:"domain,omitempty"` // the trust domain whose rules the certificate met
 }
 
-// Outcome is how a visit ended.
+// Outcome says how a visit ended.
 type Outcome string
 
 const (
 	Granted   Outcome = "granted"
 	Denied    Outcome = "denied"
-	Cancelled Outcome = "cancelled" // the person gave up: a key, or the card taken out
+	Cancelled Outcome = "cancelled" // the person gave up by a key or took the card out
 	TimedOut  Outcome = "timed-out"
-	Failed    Outcome = "failed" // a card or a part that did not do its work
+	Failed    Outcome = "failed" // a card, a part or the hub did not work
 )
 
-// Verdict is the answer to "is this person let in?", the hub's or, Offline,
-// the kiosk's own.
+// Verdict says whether a person is granted access. The hub decides; if Offline,
+// the kiosk decided by itself.
 type Verdict struct {
 	Granted bool
-	Reason  Reason // why not, when not Granted
+	Reason  Reason // why the person is denied; "" when Granted
 	Holder  Holder
 	Offline bool
-	Basis   Basis // of a verdict that is Offline
+	Basis   Basis // of an Offline verdict
 }
 
-// Basis is what the kiosk's own verdict rests on, for whoever judges again.
+// Basis is what the kiosk based its own verdict on. The hub reviews the verdict
+// with it.
 type Basis struct {
-	Rules string    // version of the rules; "" for the kiosk's own configuration
-	Time  time.Time // for which the certificate was judged; zero if it was not
-	CRL   string    // number of the CRL that was looked at; "" if none was, or it has none
+	Rules string    // version of the policy; "" for the kiosk's own configuration
+	Time  time.Time // at which the certificate was checked; zero if it was not
+	CRL   string    // number of the CRL that was used; "" if none was, or it has no number
 }
 
-// Reason says why a person was not let in, or why a visit failed. It is a
-// stable code for machines; texts for people belong to the screen catalogue.
+// Reason says why a person was denied, or why a visit failed. It is a stable code
+// for machines; the texts for people are in the screen catalogue.
 type Reason string
 
 // Reasons of the validation of a token and its certificate
@@ -61,46 +62,48 @@ const (
 	NonceUnknown      Reason = "nonce-unknown"
 	NonceExpired      Reason = "nonce-expired"
 	NonceUsed         Reason = "nonce-used"
-	NonceForeign      Reason = "nonce-foreign" // given to another kiosk
+	NonceForeign      Reason = "nonce-foreign" // issued to another kiosk
 	Algorithm         Reason = "algorithm"
 	WeakKey           Reason = "weak-key"
-	Identifier        Reason = "identifier" // a subject serialNumber in no accepted form
+	Identifier        Reason = "identifier" // the subject's serialNumber has no accepted form
 	Signature         Reason = "signature"
 )
 
-// Reasons of the operator's own rules, for a person whose card is in order.
+// Reasons of the operator's own rules, for a person whose card is valid.
 const (
-	NotAllowed     Reason = "not-allowed"     // no rule lets this person in here
-	OutsideHours   Reason = "outside-hours"   // a rule does, but not now
-	RuleDenied     Reason = "rule-denied"     // a rule turns this person away
-	OperatorDenied Reason = "operator-denied" // the operator's own system does
-	OperatorSilent Reason = "operator-silent" // it gave no answer, and is not to be done without
+	NotAllowed     Reason = "not-allowed"     // no rule grants this person access here
+	OutsideHours   Reason = "outside-hours"   // a rule grants access, but not now
+	RuleDenied     Reason = "rule-denied"     // a rule denies this person
+	OperatorDenied Reason = "operator-denied" // the operator's own system denies this person
+	OperatorSilent Reason = "operator-silent" // the operator's own system gave no answer, and the rules require one
 	NotAsked       Reason = "not-asked"       // the hub's time for the verdict ended before it answered
 )
 
 // Reasons that arise in the visit itself.
 const (
 	Blocked        Reason = "blocked"         // the card's PIN has no tries left
-	OfflineNever   Reason = "offline-never"   // no hub, and the rules forbid deciding alone
-	OfflineExpired Reason = "offline-expired" // no hub, and the rules that it gave have run out
-	OfflineUnknown Reason = "offline-unknown" // no hub, and it has not let this holder in lately
-	OfflineLimit   Reason = "offline-limit"   // no hub, and as many were let in without as may be
-	ClockUntrusted Reason = "clock-untrusted" // no hub, and the clock is behind a time already seen
-	ByHolder       Reason = "by-holder"       // the cancel key
+	OfflineNever   Reason = "offline-never"   // no hub was reached, and the policy forbids offline grants
+	OfflineExpired Reason = "offline-expired" // no hub was reached, and its policy has expired
+	OfflineUnknown Reason = "offline-unknown" // no hub was reached, and it has not granted this holder lately
+	OfflineLimit   Reason = "offline-limit"   // no hub was reached, and the limit of offline grants is used up
+	ClockUntrusted Reason = "clock-untrusted" // no hub was reached, and the clock is known to be wrong
+	HubRefused     Reason = "hub-refused"     // a hub was reached, but refused to serve this kiosk
+	HubSilent      Reason = "hub-silent"      // a hub was reached, but gave no verdict in time
+	ByHolder       Reason = "by-holder"       // the holder cancelled by key
 	CardRemoved    Reason = "card-removed"
 	PINTimeout     Reason = "pin-timeout"
 	VisitTimeout   Reason = "visit-timeout"
 	CardMute       Reason = "card-mute" // no answer to reset
 	CardUnknown    Reason = "card-unknown"
 	CardUnreadable Reason = "card-unreadable"
-	CardInactive   Reason = "card-inactive" // its holder must activate it first
+	CardInactive   Reason = "card-inactive" // the holder must activate it first
 	CardTimeout    Reason = "card-timeout"
 	ReaderLost     Reason = "reader-lost"
-	DisplayLost    Reason = "display-lost"  // nobody can read what the panel says
-	KeypadLost     Reason = "keypad-lost"   // nobody can type
-	DoorLost       Reason = "door-lost"     // nobody can be let in
-	OutboxFailed   Reason = "outbox-failed" // what happens cannot be written down
-	OutboxFull     Reason = "outbox-full"   // what happens could soon not be written down
-	Stopped        Reason = "stopped"       // the program was ended
+	DisplayLost    Reason = "display-lost"  // the display failed
+	KeypadLost     Reason = "keypad-lost"   // the keypad failed
+	DoorLost       Reason = "door-lost"     // the door's strike failed
+	OutboxFailed   Reason = "outbox-failed" // outcomes cannot be written to disk
+	OutboxFull     Reason = "outbox-full"   // there is soon no room for further outcomes
+	Stopped        Reason = "stopped"       // the program was stopped
 	Internal       Reason = "internal"
 )

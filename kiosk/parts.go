@@ -2,9 +2,9 @@ package kiosk
 
 import "slices"
 
-// The rules for a panel of which a part fails.
+// The rules for a panel with a failed part.
 
-// reason is why there is no service without the part.
+// reason returns the reason for being out of service without the part.
 func (p Part) reason() Reason {
 	switch p {
 	case Display:
@@ -17,26 +17,26 @@ func (p Part) reason() Reason {
 
 func (s *step) isLost(p Part) bool { return slices.Contains(s.lost, p) }
 
-// partLost ends a visit that cannot go on without the part; any other goes on,
-// and none begins after it. What is decided is recorded and told as far as it
-// can be: the door opens and the cue sounds without a display.
+// partLost ends a visit that needs the part. Any other visit continues, and no new
+// one begins after it. A decided outcome is still recorded and announced as far as
+// possible: without a display the door opens and the cue sounds.
 func (s *step) partLost(p Part) {
 	if !s.isLost(p) {
 		s.lost = append(slices.Clone(s.lost), p)
 	}
 	switch {
 	case s.state == outOfService:
-		s.do(Sound{CueOutOfService}) // at the start there was no other
+		s.do(Sound{CueOutOfService}) // when the program started the part was not known yet
 	case !s.state.undecided():
 		s.closeWhenIdle()
 	case p == Display:
-		// Who does not see how many tries are left may block the card, and
-		// who is turned away is to be told why.
+		// A person who does not see how many tries are left may block the card,
+		// and a person who is denied must be told why.
 		s.finish(Failed, DisplayLost)
 	case p == Keypad && s.state == enteringPIN:
 		s.finish(Failed, KeypadLost)
 	case p == Door:
-		// Nobody is to be told "welcome" at a door that stays shut.
+		// The kiosk must not say "welcome" when the door cannot open.
 		s.finish(Failed, DoorLost)
 	}
 }

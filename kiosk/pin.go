@@ -5,19 +5,19 @@ import (
 	"io"
 )
 
-// MaxPINDigits is the longest PIN a person can type; ISO 7816-15 cards store
-// 4 to 12.
-const MaxPINDigits = 12
+// MaxPINDigits is the longest PIN that a PIN can hold, in digits. The limits
+// that count are the card's (PINStatus), which are lower: cards store 4 to 16.
+const MaxPINDigits = 32
 
-// PIN is what a person has typed so far. Its digits live in one buffer, which
-// copies of a PIN share, so that there is one place to wipe; it never becomes
-// a string and prints as [secret]. The zero PIN is empty.
+// PIN is what a person has typed so far. Copies of a PIN share one buffer, so
+// that there is one place to wipe. A PIN never becomes a string and prints as
+// [secret]. The zero PIN is empty.
 type PIN struct {
 	buffer *[MaxPINDigits]byte
 	n      int
 }
 
-// Append gives the PIN with one more digit ('0' to '9'), or p itself when it
+// Append returns the PIN with one more digit ('0' to '9'), or p itself when it
 // is full. Of two PINs appended to the same p only one may be used.
 func (p PIN) Append(digit byte) PIN {
 	if p.n == MaxPINDigits {
@@ -31,11 +31,23 @@ func (p PIN) Append(digit byte) PIN {
 	return p
 }
 
+// RemoveLast returns the PIN without its last digit, which it overwrites. An
+// empty PIN stays empty.
+func (p PIN) RemoveLast() PIN {
+	if p.n <= 1 {
+		p.Wipe()
+		return PIN{}
+	}
+	p.n--
+	p.buffer[p.n] = 0
+	return p
+}
+
 // Len is the number of digits.
 func (p PIN) Len() int { return p.n }
 
-// Use hands the digits, as ASCII, to f and wipes them when f returns, also
-// when it panics. f must not keep them.
+// Use calls f with the digits, as ASCII, and wipes them when f returns or
+// panics. f must not keep them.
 func (p PIN) Use(f func(digits []byte) error) error {
 	defer p.Wipe()
 	if p.buffer == nil {
@@ -56,5 +68,5 @@ const secret = "[secret]"
 // Format prints [secret], whatever the verb.
 func (p PIN) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, secret) }
 
-// MarshalText gives [secret], so that no encoder shows the digits.
+// MarshalText returns [secret], so that no encoder shows the digits.
 func (p PIN) MarshalText() ([]byte, error) { return []byte(secret), nil }

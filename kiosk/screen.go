@@ -7,13 +7,13 @@ type ScreenID string
 const (
 	ScreenWelcome      ScreenID = "welcome"        // insert your card
 	ScreenReading      ScreenID = "reading"        // the card is being read
-	ScreenPIN          ScreenID = "pin"            // type the PIN; Typed, Tries, WrongPIN, OnReader, TimeShort
-	ScreenChecking     ScreenID = "checking"       // PIN taken, waiting for the verdict
+	ScreenPIN          ScreenID = "pin"            // type the PIN; Typed, Tries, WrongPIN, OnReader, TimeShort, Notice
+	ScreenChecking     ScreenID = "checking"       // the PIN is typed; the verdict is not known yet
 	ScreenGranted      ScreenID = "granted"        // Name, Offline
 	ScreenDenied       ScreenID = "denied"         // Reason
 	ScreenCancelled    ScreenID = "cancelled"      // the person gave up
 	ScreenTimedOut     ScreenID = "timed-out"      // nobody typed
-	ScreenFailed       ScreenID = "failed"         // Reason: a card or part that did not do its work
+	ScreenFailed       ScreenID = "failed"         // Reason: a card, a part or the hub did not work
 	ScreenRemoveCard   ScreenID = "remove-card"    // the visit is over, the card is still in
 	ScreenOutOfService ScreenID = "out-of-service" // Reason
 )
@@ -24,21 +24,37 @@ var Screens = []ScreenID{
 	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenOutOfService,
 }
 
-// Screen is what a person is to be told: a name, the few values its text
-// needs, and the language the person chose.
+// Notice is the kiosk's answer to a key during PIN entry that was not simply
+// taken.
+type Notice string
+
+const (
+	NoticeTooShort Notice = "too-short" // OK was pressed before the PIN had Digits digits
+	NoticeTooLong  Notice = "too-long"  // a digit beyond Digits was typed: the PIN must be typed again
+	NoticeLeave    Notice = "leave"     // asks whether the person wants to give up
+)
+
+// Notices lists every Notice.
+var Notices = []Notice{NoticeTooShort, NoticeTooLong, NoticeLeave}
+
+// Screen is what a person is told: a name, the few values that its text needs,
+// and the language that the person chose.
 type Screen struct {
 	ID       ScreenID
 	Language string // BCP 47: "nb", "en"
 	Typed    int    // PIN digits typed so far
 	Tries    int    // tries left, when TriesKnown
-	WrongPIN bool   // the PIN just typed was wrong
+	WrongPIN bool   // a PIN of this visit was wrong
 	OnReader bool   // the PIN is typed on the reader's own keys, which Typed does not count
+	Notice   Notice
+	Digits   int // the card's limit that Notice is about
 
 	TimeShort  bool // nobody has typed for long: without a key the visit ends soon
 	TriesKnown bool
 	Reason     Reason
 	Name       string // the holder's name, on granted only
-	Offline    bool   // the kiosk decided alone
+	Offline    bool   // the kiosk decided without the hub
+	TakeCard   bool   // the reason has been shown for a while: where it leaves no room for more, show the hint
 }
 
 // TakesPIN tells whether digits typed on the panel now belong to a PIN.

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Step gives the state after e and what is to be done about it, in order.
-// It has no clock, no I/O and no error: every rule about what a person sees,
-// what is recorded and what is wiped is in it. An event that does not fit the
-// state, or belongs to another visit, changes nothing.
+// Step returns the state after e and the effects to carry out, in order. It has
+// no clock, no I/O and no error. Every rule about what a person sees, what is
+// recorded and what is wiped is here. An event that does not fit the state, or
+// belongs to another visit, changes nothing.
 func (v Visit) Step(e Event) (Visit, []Effect) {
 	s := step{Visit: v}
 	s.handle(e)
@@ -17,7 +17,7 @@ func (v Visit) Step(e Event) (Visit, []Effect) {
 	return s.Visit, s.effects
 }
 
-// step is a Visit on its way to the next state.
+// step computes the next state of a Visit.
 type step struct {
 	Visit
 	effects []Effect
@@ -25,7 +25,7 @@ type step struct {
 
 func (s *step) do(e ...Effect) { s.effects = append(s.effects, e...) }
 
-// show asks for the state's screen, if it is not the one shown already.
+// show asks for the state's screen, unless it is already shown.
 func (s *step) show() {
 	if screen := s.Screen(); screen != s.shown {
 		s.shown = screen
@@ -76,14 +76,15 @@ func (s *step) handle(e Event) {
 	}
 }
 
-// unfit tells whether no visit may begin: it could not be written down, or a
-// part that it needs is lost.
+// unfit tells whether no visit may begin, because its outcome could not be recorded
+// or a part that it needs is lost.
 func (s *step) unfit() bool { return s.outboxFailed || s.outboxFull || len(s.lost) > 0 }
 
-// inserted begins a visit and tells whether it did. Who is not served hears
-// it: the display may be what is lost.
+// inserted begins a visit and tells whether it did. When the kiosk is out of
+// service it plays a sound as well, because the display may be the part that
+// failed.
 func (s *step) inserted(visit string) bool {
-	if s.cardIn { // a swap whose removal nobody saw
+	if s.cardIn { // the card was swapped between two polls of the reader
 		s.gone()
 	}
 	s.cardIn, s.hasReader = true, true
@@ -98,34 +99,38 @@ func (s *step) inserted(visit string) bool {
 	return true
 }
 
-// gone is the way back to idle from everywhere.
+// gone returns to idle from every state. The language stays for a while when the
+// visit was not granted, so that the same person can try again in it.
 func (s *step) gone() {
 	s.abandon(Cancelled, CardRemoved)
 	s.cardIn, s.hasReader = false, true
-	s.language = s.config.Languages[0]
+	if !s.retry {
+		s.language = s.config.Languages[0]
+	}
+	s.retry = false
 	s.rest()
 }
 
-// serveAgain ends being out of service, if nothing is left to be so for.
+// serveAgain returns to service if no reason for being out of service is left.
 func (s *step) serveAgain() {
 	if s.state == outOfService && s.hasReader && !s.unfit() && !s.stopped {
 		if !s.cardIn {
-			s.language = s.config.Languages[0] // whoever chose another is gone
+			s.language = s.config.Languages[0] // the person who chose another has left
 		}
 		s.rest()
 	}
 }
 
-// closeWhenIdle leaves service, unless a visit goes on or its card is still in:
-// then rest does.
+// closeWhenIdle leaves service, unless a visit is in progress or its card is still
+// in. In those cases rest leaves service later.
 func (s *step) closeWhenIdle() {
 	if s.state == idle && !s.cardIn {
 		s.leaveService()
 	}
 }
 
-// rest ends a visit: idle, with nothing of it left. When no other may begin
-// the kiosk is out of service, once the card is taken.
+// rest ends a visit and wipes its data. The kiosk is idle after it; if no visit
+// may begin, it is out of service once the card has been taken.
 func (s *step) rest() {
 	if s.unfit() && !s.cardIn {
 		s.leaveService()
@@ -134,11 +139,26 @@ func (s *step) rest() {
 	s.wipe()
 	s.reminders = 0
 	s.stopVisit()
-	if s.cardIn {
+	switch {
+	case s.cardIn:
 		s.enter(idle, s.config.Timing.Reminder)
-	} else {
+	case s.language != s.config.Languages[0]:
+		s.enter(idle, s.config.Timing.Language)
+	default:
 		s.enter(idle, 0)
 	}
+}
+
+// outcomeShown ends a visit whose card is still in. The reason of a refusal stays
+// on the screen until the card is taken; nothing else of the visit is kept.
+func (s *step) outcomeShown() {
+	var refusal Screen
+	switch o := s.outcome; o.Outcome {
+	case Denied, TimedOut, Failed:
+		refusal = Screen{ID: outcomeScreen(o.Outcome), Reason: o.Reason, Offline: o.Offline}
+	}
+	s.rest()
+	s.refusal = refusal
 }
 
 func (s *step) leaveService() {
@@ -150,10 +170,11 @@ func (s *step) leaveService() {
 	s.enter(outOfService, 0)
 }
 
-// abandon records the outcome of a visit that cannot go on and does not wait
-// for it; nothing of a decided visit is recorded again.
+// abandon records the outcome of an undecided visit that cannot continue. It does
+// not wait until the outcome is on disk.
 func (s *step) abandon(o Outcome, why Reason) {
 	if s.state.undecided() {
+		s.retry = true
 		s.do(s.record(o, why), Release{})
 	}
 }
@@ -163,6 +184,7 @@ func (s *step) finish(o Outcome, why Reason) {
 	s.pin.Wipe()
 	s.pin = PIN{}
 	s.outcome = s.record(o, why)
+	s.retry = o != Granted
 	s.stopVisit()
 	s.do(s.outcome, Release{})
 	s.enter(recording, s.config.Timing.Recording)
@@ -194,7 +216,7 @@ func (s *step) recorded(visit string) {
 	}
 }
 
-// enter changes the state; after is how long it may last, 0 for ever.
+// enter changes the state. after is its maximum duration; 0 means no limit.
 func (s *step) enter(to state, after time.Duration) {
 	s.state = to
 	if after > 0 {
@@ -222,7 +244,7 @@ func (s *step) stop(t Timer) {
 	}
 }
 
-// stopVisit ends the timers of a visit as a whole.
+// stopVisit stops the timers of the visit as a whole.
 func (s *step) stopVisit() {
 	s.stop(TimerVisit)
 	s.stop(TimerChallenge)
@@ -257,19 +279,20 @@ func (s *step) stateElapsed() {
 	case enteringOnReader:
 		s.finish(TimedOut, PINTimeout)
 	case awaitingChallenge, authenticating:
-		s.withoutHub()
+		// If no hub could be reached, the terminal has said so before this.
+		s.finish(Failed, HubSilent)
 	case decidingOffline:
 		s.finish(Failed, Internal)
 	case recording:
 		s.outboxFailed = true
 		s.leaveService()
 	case showing:
-		s.rest()
+		s.outcomeShown()
 	}
 }
 
-// idleElapsed reminds of a card left in, or forgets a language that somebody
-// chose who then went away.
+// idleElapsed reminds of a card that was left in, or returns to the default
+// language when the person who chose another has left.
 func (s *step) idleElapsed() {
 	if !s.cardIn {
 		s.language = s.config.Languages[0]
@@ -281,8 +304,8 @@ func (s *step) idleElapsed() {
 	}
 }
 
-// nextLanguage changes the language for the rest of the visit, or for a while
-// where there is none.
+// nextLanguage changes the language for the rest of the visit, or for a while if
+// no visit is in progress.
 func (s *step) nextLanguage() {
 	l := s.config.Languages
 	s.language = l[(slices.Index(l, s.language)+1)%len(l)]

@@ -16,10 +16,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the effects in testdata/visits")
 
-// TestTraces plays testdata/visits/*.txt: a line that begins in the first
-// column is an event, the indented lines below it are the effects that Step
-// must give, in order. Read them as the documentation of each flow. A line "a
-// kiosk of" begins anew, with the parts of a panel that it names.
+// TestTraces plays testdata/visits/*.txt. A line that begins in the first column is
+// an event; the indented lines below it are the effects that Step must return, in
+// order. Read them as the documentation of each flow. A line "a kiosk of" starts
+// again with a new kiosk that has the named parts.
 func TestTraces(t *testing.T) {
 	files, err := filepath.Glob("testdata/visits/*.txt")
 	if err != nil || len(files) == 0 {
@@ -119,6 +119,14 @@ func basis(offline string) kiosk.Basis {
 	return kiosk.Basis{Rules: "rules-7", Time: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 }
 
+// digits is the most that a card's PIN may have: "16-digits", or 4.
+func digits(word string) int {
+	if n, err := strconv.Atoi(strings.TrimSuffix(word, "-digits")); err == nil {
+		return n
+	}
+	return 4
+}
+
 // parse reads one event line. Its first word names the event, the second its
 // visit where it has one.
 func (tr *trace) parse(line string) ([]kiosk.Event, error) {
@@ -157,7 +165,7 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.Elapsed{Timer: timer, Serial: tr.serials[timer]})
 	case "read":
 		return one(kiosk.CardRead{Visit: arg(1), Holder: kari,
-			PIN: kiosk.PINStatus{Min: 4, Max: 4, Tries: number(3), TriesKnown: arg(2) == "tries", OnReader: arg(4) == "on-reader"}})
+			PIN: kiosk.PINStatus{Min: 4, Max: digits(arg(4)), Tries: number(3), TriesKnown: arg(2) == "tries", OnReader: arg(4) == "on-reader"}})
 	case "refused":
 		return one(kiosk.CardRefused{Visit: arg(1), Reason: kiosk.Reason(arg(2)), Holder: kari})
 	case "failed":
@@ -176,9 +184,12 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 	case "signed":
 		return one(kiosk.Signed{Visit: arg(1), Nonce: arg(2), Token: []byte("token")})
 	case "challenge":
-		return one(kiosk.ChallengeReady{Visit: arg(1), Nonce: arg(2)})
+		within, _ := time.ParseDuration(arg(3))
+		return one(kiosk.ChallengeReady{Visit: arg(1), Nonce: arg(2), VerdictWithin: within})
+	case "hub-unreachable":
+		return one(kiosk.HubUnreachable{Visit: arg(1)})
 	case "hub-failed":
-		return one(kiosk.HubFailed{Visit: arg(1)})
+		return one(kiosk.HubFailed{Visit: arg(1), Reason: kiosk.Reason(arg(2))})
 	case "granted":
 		return one(kiosk.Decided{Visit: arg(1), Verdict: kiosk.Verdict{
 			Granted: true, Holder: kari, Offline: arg(2) == "offline", Basis: basis(arg(2))}})
@@ -215,12 +226,16 @@ func describe(e kiosk.Effect) string {
 		if s.TriesKnown {
 			tries = fmt.Sprintf("tries=%d", s.Tries)
 		}
+		notice := string(s.Notice)
+		if s.Digits > 0 {
+			notice = fmt.Sprintf("%s=%d", s.Notice, s.Digits)
+		}
 		typed := ""
 		if s.TakesPIN() {
 			typed = fmt.Sprintf("typed=%d", s.Typed)
 		}
 		return words("show", string(s.ID), s.Language, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
-			string(s.Reason), s.Name, flag(s.Offline, "offline"))
+			notice, string(s.Reason), s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))
 	case kiosk.OpenDoor:

@@ -3,103 +3,114 @@ package kiosk
 import "time"
 
 // Visit is the state of the kiosk towards the person in front of it: idle, in
-// some step of a visit, or out of service. It is a value; Step gives the next.
-// Only the PIN's digits are shared between copies (see PIN), so of two copies
-// only one may be stepped on.
+// some step of a visit, or out of service. It is a value; Step returns the next.
+// Copies share the PIN's digits (see PIN), so of two copies only one may be
+// used further.
 type Visit struct {
 	config Config
 	state  state
 	cardIn bool
-	shown  Screen // the last one asked for
+	shown  Screen // the last one that a Show asked for
 
 	language   string
-	reminders  int // given since the visit ended with the card still in
+	retry      bool   // the last visit was not granted: the same person may try again
+	refusal    Screen // why the last visit was refused, shown while its card is still in
+	reminders  int    // given since the visit ended with the card still in
 	lastSerial int
-	serials    map[Timer]int // of the timers that run; never changed in place
+	serials    map[Timer]int // of the running timers; never changed in place
 
-	// Why out of service, if it is.
+	// Reasons for being out of service.
 	hasReader    bool
 	outboxFailed bool
 	outboxFull   bool
 	stopped      bool
 	lost         []Part // each once; never changed in place
 
-	// What belongs to one visit and is gone after it.
-	id        string
-	holder    Holder
-	pinStatus PINStatus
-	pin       PIN
-	wrongPIN  bool
-	warned    bool // that its time is nearly up; until the next key
-	mistyped  int  // times that the reader was given what is no PIN
-	challenge challenge
-	offline   bool // the kiosk decided alone
-	basis     Basis
-	waited    bool // a part of the hub's time was spent on the challenge
-	nonce     string
-	token     []byte
-	outcome   Record // decided; set from recording on
+	// The data of one visit. wipe deletes it.
+	id            string
+	holder        Holder
+	pinStatus     PINStatus
+	pin           PIN
+	digitRefused  bool // the PIN is incomplete: a digit beyond the card's limit was typed
+	wrongPIN      bool // a PIN of this visit was wrong
+	notice        Notice
+	warned        bool // that PIN entry ends soon; until the next key
+	mistyped      int  // how often the holder typed too few or too many digits on the reader
+	challenge     challenge
+	verdictWithin time.Duration // the hub's own deadline for a verdict
+	hubReason     Reason        // why there is no challenge, with challengeRefused
+	offline       bool          // the kiosk decided without the hub
+	basis         Basis
+	nonce         string
+	token         []byte
+	outcome       Record // set from recording on
 }
 
-// state is where a visit stands. The zero state is out of service: a kiosk
-// that has not heard of its reader serves nobody.
+// state is the step that a visit is in. The zero state is out of service: a
+// kiosk that knows nothing of its reader yet cannot serve.
 type state int
 
 const (
 	outOfService state = iota
 	idle
 	reading           // the card's certificates
-	enteringPIN       // by the person
-	enteringOnReader  // the same, on the reader's own keys
-	verifying         // the PIN, by the card
-	awaitingChallenge // from the hub; the PIN was right
-	signing           // by the card
-	authenticating    // the hub is to say
-	decidingOffline   // the kiosk is to say
-	recording         // the outcome is on its way to the disk
+	enteringPIN       // on the panel
+	enteringOnReader  // on the reader's own keys
+	verifying         // the card verifies the PIN
+	awaitingChallenge // the PIN was right; the hub's challenge is missing
+	signing           // the card signs
+	authenticating    // the hub decides
+	decidingOffline   // the kiosk decides
+	recording         // the outcome is being written to disk
 	showing           // the outcome
 )
 
-// undecided tells whether a visit goes on whose outcome is still open.
+// undecided tells whether a visit is in progress whose outcome is still open.
 func (s state) undecided() bool { return s >= reading && s <= decidingOffline }
 
-// challenge is how far the hub's nonce has come.
+// InProgress tells whether a visit is in progress: from the insertion of a card
+// until its outcome has been shown. A card that is left in afterwards does not
+// count.
+func (v Visit) InProgress() bool { return v.state != idle && v.state != outOfService }
+
+// challenge says what became of the request for the hub's nonce.
 type challenge int
 
 const (
 	challengeAsked challenge = iota
 	challengeReady
-	challengeFailed
+	challengeUnreachable // no hub could be reached: the kiosk decides
+	challengeRefused     // a hub was reached, but gave none: nobody decides
 )
 
-// Config is what a kiosk may do differently from another.
+// Config holds the settings in which kiosks differ.
 type Config struct {
 	Languages []string // BCP 47, the first is the default; at least one
 	Timing    Timing
-	Parts     []Part // that the panel has; it is heard of each
+	Parts     []Part // that the panel has; each counts as lost until a PartFound
 }
 
-// Timing is how long each state may last.
+// Timing is the maximum duration of each state.
 //
-// Who types slowly, or cannot see, is not to be surprised: PIN entry ends only
-// after a warning, by sound and screen, from which on any key gives the whole
-// time again. WCAG 2.2.1, which EN 301 549 takes over for terminals, wants 20 s
-// for that key, and that the time can be made ten times as long.
+// A person who types slowly or cannot see must not be surprised. PIN entry ends
+// only after a warning by sound and screen, after which any key gives the whole
+// time again. WCAG 2.2.1, which EN 301 549 adopts for terminals, demands 20 s
+// for that key and that the time can be extended ten times.
 type Timing struct {
 	Reading   time.Duration // the card's certificates
-	PINEntry  time.Duration // since the last key, until the warning
+	PINEntry  time.Duration // from the last key to the warning
 	Warning   time.Duration // from the warning to the end of PIN entry
-	PadEntry  time.Duration // on the reader, whose own time-outs come first
+	PadEntry  time.Duration // on the reader, whose own timeouts come first
 	Verifying time.Duration // the PIN, by the card
 	Signing   time.Duration // by the card
-	Hub       time.Duration // all that a person waits for the hub
+	Hub       time.Duration // to reach the hub and for the line, in addition to the hub's own deadline
 	Deciding  time.Duration // by the kiosk itself
 	Recording time.Duration // until the outcome is on disk
-	Outcome   time.Duration // shown, unless the card is taken earlier
-	Challenge time.Duration // until it is asked for anew; with Verifying, Signing and Hub below its life
-	Visit     time.Duration // from insertion to decision: for a key that rattles, and who plays
-	Reminder  time.Duration // between reminders of a card left in
-	Language  time.Duration // a language chosen, and no card put in
+	Outcome   time.Duration // shown before the person is asked to take the card
+	Challenge time.Duration // age at which a challenge is replaced; with Verifying, Signing, Hub and the hub's deadline less than its life
+	Visit     time.Duration // upper bound from insertion to decision, for example when a key bounces or somebody plays with the keypad
+	Reminder  time.Duration // between two reminders of a card that was left in
+	Language  time.Duration // how long a language stays selected while no card is in
 }
 
 // DefaultTiming suits a person who reads slowly or types by touch.
@@ -120,25 +131,28 @@ var DefaultTiming = Timing{
 	Language:  30 * time.Second,
 }
 
-// maxReminders of a card left in; then the kiosk keeps quiet.
+// maxVerdictWithin bounds the deadline that a hub may ask a person to wait for.
+const maxVerdictWithin = 15 * time.Second
+
+// maxReminders is how often the kiosk reminds of a card that was left in.
 const maxReminders = 6
 
-// maxMistyped is how often the reader may be given what is no PIN. A reader
-// that is broken says so each time, at once.
+// maxMistyped is how often the holder may type too few or too many digits on
+// the reader. A broken reader reports that each time, at once.
 const maxMistyped = 5
 
-// defaultMinPIN is the fewest digits taken where the card does not say.
+// defaultMinPIN is the minimum number of digits if the card does not state one.
 const defaultMinPIN = 4
 
-// New gives a kiosk that is out of service until it hears of its reader and of
-// its panel's parts.
+// New returns a kiosk that is out of service until events say that its reader
+// and the parts of its panel work.
 func New(c Config) Visit {
 	v := Visit{config: c, language: c.Languages[0], lost: c.Parts}
 	v.shown = v.Screen()
 	return v
 }
 
-// Screen is what the person is to see in the present state.
+// Screen is what the person sees in the present state.
 func (v Visit) Screen() Screen {
 	s := Screen{Language: v.language}
 	switch v.state {
@@ -157,31 +171,30 @@ func (v Visit) Screen() Screen {
 			s.Reason = ReaderLost
 		}
 	case idle:
-		s.ID = ScreenWelcome
-		if v.cardIn {
+		switch {
+		case !v.cardIn:
+			s.ID = ScreenWelcome
+		case v.refusal.ID != "":
+			s.ID, s.Reason, s.Offline = v.refusal.ID, v.refusal.Reason, v.refusal.Offline
+			s.TakeCard = v.reminders%2 == 0
+		default:
 			s.ID = ScreenRemoveCard
 		}
 	case reading:
 		s.ID = ScreenReading
-	case enteringPIN:
-		s.ID, s.Typed, s.WrongPIN = ScreenPIN, v.pin.Len(), v.wrongPIN
-		s.Tries, s.TriesKnown, s.TimeShort = v.pinStatus.Tries, v.pinStatus.TriesKnown, v.warned
-	case enteringOnReader:
-		s.ID, s.OnReader, s.WrongPIN = ScreenPIN, true, v.wrongPIN
-		s.Tries, s.TriesKnown, s.TimeShort = v.pinStatus.Tries, v.pinStatus.TriesKnown, v.warned
+	case enteringPIN, enteringOnReader:
+		s.ID, s.OnReader, s.WrongPIN, s.Notice = ScreenPIN, v.state == enteringOnReader, v.wrongPIN, v.notice
+		s.Typed, s.Tries, s.TriesKnown, s.TimeShort = v.pin.Len(), v.pinStatus.Tries, v.pinStatus.TriesKnown, v.warned
+		switch v.notice {
+		case NoticeTooShort:
+			s.Digits = v.minPIN()
+		case NoticeTooLong:
+			s.Digits = v.maxPIN()
+		}
 	case showing:
-		s.Reason, s.Offline = v.outcome.Reason, v.outcome.Offline
-		switch v.outcome.Outcome {
-		case Granted:
-			s.ID, s.Name = ScreenGranted, v.outcome.Holder.Name
-		case Denied:
-			s.ID = ScreenDenied
-		case Cancelled:
-			s.ID = ScreenCancelled
-		case TimedOut:
-			s.ID = ScreenTimedOut
-		default:
-			s.ID = ScreenFailed
+		s.ID, s.Reason, s.Offline = outcomeScreen(v.outcome.Outcome), v.outcome.Reason, v.outcome.Offline
+		if s.ID == ScreenGranted {
+			s.Name = v.outcome.Holder.Name
 		}
 	default:
 		s.ID = ScreenChecking
@@ -189,10 +202,41 @@ func (v Visit) Screen() Screen {
 	return s
 }
 
-// wipe forgets everything of the visit.
+func outcomeScreen(o Outcome) ScreenID {
+	switch o {
+	case Granted:
+		return ScreenGranted
+	case Denied:
+		return ScreenDenied
+	case Cancelled:
+		return ScreenCancelled
+	case TimedOut:
+		return ScreenTimedOut
+	}
+	return ScreenFailed
+}
+
+// minPIN is the fewest digits that the card accepts as a PIN.
+func (v Visit) minPIN() int {
+	if v.pinStatus.Min > 0 {
+		return min(v.pinStatus.Min, MaxPINDigits)
+	}
+	return defaultMinPIN
+}
+
+// maxPIN is the most digits that the card accepts as a PIN.
+func (v Visit) maxPIN() int {
+	if v.pinStatus.Max > 0 {
+		return min(v.pinStatus.Max, MaxPINDigits)
+	}
+	return MaxPINDigits
+}
+
+// wipe deletes everything that belongs to one visit.
 func (v *Visit) wipe() {
 	v.pin.Wipe()
 	v.id, v.holder, v.pinStatus, v.pin = "", Holder{}, PINStatus{}, PIN{}
-	v.wrongPIN, v.warned, v.mistyped, v.challenge, v.waited, v.offline = false, false, 0, challengeAsked, false, false
-	v.nonce, v.token, v.basis, v.outcome = "", nil, Basis{}, Record{}
+	v.digitRefused, v.wrongPIN, v.notice, v.warned, v.mistyped = false, false, "", false, 0
+	v.challenge, v.verdictWithin, v.hubReason, v.offline = challengeAsked, 0, "", false
+	v.nonce, v.token, v.basis, v.outcome, v.refusal = "", nil, Basis{}, Record{}, Screen{}
 }

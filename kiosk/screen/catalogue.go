@@ -33,7 +33,7 @@ type language struct {
 	Screens map[situation]text
 }
 
-// text is what one language says about one situation.
+// text is the text of one situation in one language.
 type text struct {
 	Heading, Short, Text, Hint string
 }
@@ -41,8 +41,7 @@ type text struct {
 // Load reads the languages that are compiled in.
 func Load() (*Catalogue, error) { return load(embedded) }
 
-// load reads texts/*.toml and demands of every language that it has every text
-// and no other.
+// load reads texts/*.toml. Every language must have every text and no other.
 func load(files fs.FS) (*Catalogue, error) {
 	names, err := fs.Glob(files, "texts/*.toml")
 	if err != nil {
@@ -77,7 +76,7 @@ func loadLanguage(files fs.FS, name string) (l language, err error) {
 		return l, err
 	}
 	if l.Tag+".toml" != path.Base(name) {
-		return l, fmt.Errorf("tag %q is not the file's name", l.Tag)
+		return l, fmt.Errorf("tag %q differs from the file's name", l.Tag)
 	}
 	k := l.Keys
 	for _, s := range []string{l.Name, k.Keypad, k.Clear, k.OK, k.Typed[0], k.Typed[1], k.Typed[2]} {
@@ -99,21 +98,21 @@ func loadLanguage(files fs.FS, name string) (l language, err error) {
 	return l, nil
 }
 
-// Has tells whether the catalogue has the language with this BCP 47 tag, so
-// that a configuration that asks for another can be refused.
+// Has tells whether the catalogue has the language with this BCP 47 tag, so that a
+// configuration with another language can be refused.
 func (c *Catalogue) Has(tag string) bool {
 	return slices.ContainsFunc(c.languages, func(l language) bool { return l.Tag == tag })
 }
 
-// Next is the tag of the language after this one; the last is followed by the
-// first, and so is a tag that the catalogue has not.
+// Next returns the tag of the next language. After the last one, and after an
+// unknown tag, comes the first.
 func (c *Catalogue) Next(tag string) string {
 	i := slices.IndexFunc(c.languages, func(l language) bool { return l.Tag == tag })
 	return c.languages[(i+1)%len(c.languages)].Tag
 }
 
-// language finds a language, and for an unknown tag the first: a person is
-// better served by the wrong language than by an empty display.
+// language returns a language, for an unknown tag the first: a text in the wrong
+// language is better than an empty display.
 func (c *Catalogue) language(tag string) language {
 	for _, l := range c.languages {
 		if l.Tag == tag {

@@ -7,9 +7,9 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// Frame is a screen in words for a panel with room for sentences, the web. It
-// has the fields of device/panel.Frame in their order, so that one converts to
-// the other; that package says what each is for.
+// Frame is a screen in words for the web panel, which has room for sentences. It has
+// the fields of device/panel.Frame in the same order, so that one converts to the
+// other. That package documents the fields.
 type Frame struct {
 	Name    string
 	Lang    string
@@ -28,8 +28,7 @@ type Frame struct {
 	NextLanguage string
 }
 
-// Frame gives a screen's words. A language that the catalogue has not is
-// answered with one that it has.
+// Frame returns the words of a screen. For an unknown language it uses the first.
 func (c *Catalogue) Frame(s kiosk.Screen) Frame {
 	l, t := c.language(s.Language), c.words(s, Hash)
 	next := c.language(c.Next(l.Tag))

@@ -8,8 +8,8 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// Form is the size of a display in letters, and what its texts call the key
-// that ends a PIN.
+// Form is the size of a display in letters, and the label of the key that ends a
+// PIN.
 type Form struct {
 	Heading int    // letters in the first row
 	Columns int    // letters in each row after it
@@ -17,14 +17,14 @@ type Form struct {
 	OK      string // what is printed on that key: Hash unless said
 }
 
-// What is printed on the key that ends a PIN.
+// Labels of the key that ends a PIN.
 const (
 	Hash        = "#"       // on pads like a telephone's
 	Enter       = "Enter"   // on a computer's number pad, which has no #
-	HashOrEnter = "#/Enter" // where there is one of each
+	HashOrEnter = "#/Enter" // for a kiosk that has both pads
 )
 
-// The forms that every text is proven to fit.
+// The forms that every text must fit; a test checks it.
 var (
 	Text16x2 = Form{Heading: 16, Columns: 16, Rows: 2}
 	Text20x4 = Form{Heading: 20, Columns: 20, Rows: 4}
@@ -33,11 +33,11 @@ var (
 	Graphic128x64 = Form{Heading: 16, Columns: 21, Rows: 5}
 )
 
-// Lines lays a screen out for a display of rows: f.Rows strings, the first of
-// at most f.Heading letters and the others of at most f.Columns, none padded.
-// Typed PIN digits are asterisks in the last row, with the key that ends them.
-// While time is short that key only gives more: a display of two rows, which has
-// no other row, says so in place of the digits.
+// Lines lays a screen out for a display of rows. It returns f.Rows strings, the
+// first of at most f.Heading letters and the others of at most f.Columns, without
+// padding. Typed PIN digits are asterisks in the last row, with the key that ends
+// the PIN. A display of two rows has no other row for an instruction, so where a
+// key means something else it shows that in place of the digits.
 func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	ok := cmp.Or(f.OK, Hash)
 	t := c.words(s, ok)
@@ -45,7 +45,8 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	entry := ""
 	room := f.Rows - 1
 	end := "OK: " + ok
-	if s.TimeShort {
+	otherKeys := s.TimeShort || s.Notice == kiosk.NoticeTooLong || s.Notice == kiosk.NoticeLeave
+	if otherKeys {
 		end = ""
 	}
 	switch {
@@ -53,11 +54,15 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	case f.Rows > 2:
 		entry = promptRow(s.Typed, end, f.Columns)
 		room--
-	case !s.TimeShort:
+	case !otherKeys:
 		entry = entryRow(s.Typed, end, f.Columns)
 	}
 	if f.Rows == 2 {
-		if entry == "" {
+		switch {
+		case entry != "":
+		case s.TakeCard && t.Hint != "":
+			entry = cut(t.Hint, f.Columns)
+		default:
 			entry = cut(fillName(t.Short, s.Name, f.Columns), f.Columns)
 		}
 		return append(rows, entry)
@@ -72,11 +77,11 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	return rows
 }
 
-// prompt names what is to be typed, in all languages.
+// prompt names what the person types, in all languages.
 const prompt = "PIN: "
 
-// promptRow shows typed digits behind a prompt. It is never empty: whoever is
-// told of a wrong PIN sees that one is waited for.
+// promptRow shows typed digits after a prompt. It is never empty, so that a person
+// who reads about a wrong PIN also sees that the kiosk waits for a PIN.
 func promptRow(typed int, end string, columns int) string {
 	if typed <= 0 {
 		return prompt + "_"
@@ -84,8 +89,8 @@ func promptRow(typed int, end string, columns int) string {
 	return prompt + entryRow(typed, end, columns-len(prompt))
 }
 
-// entryRow shows typed digits, and on the right, where it has room, what ends
-// them. It is empty as long as there are none.
+// entryRow shows typed digits and, if there is room on the right, the key that ends
+// the PIN. It is empty before the first digit.
 func entryRow(typed int, end string, columns int) string {
 	stars := strings.Repeat("*", min(max(typed, 0), columns))
 	if gap := columns - len(stars) - len(end); stars != "" && end != "" && gap > 0 {
@@ -94,8 +99,8 @@ func entryRow(typed int, end string, columns int) string {
 	return stars
 }
 
-// body lays a text and its hint out in at most room rows: both if they fit,
-// and by sentences if they fit so.
+// body lays a text and its hint out in at most room rows: both if they fit, and with
+// each sentence on a new row if that fits.
 func body(t, hint string, columns, room int) []string {
 	if hint != "" {
 		last := wrap(hint, columns)
@@ -112,8 +117,8 @@ func body(t, hint string, columns, room int) []string {
 	return rows[:min(len(rows), room)]
 }
 
-// sentences wraps a text so that a sentence for which a row has no room left
-// begins in the next: one is read faster whole.
+// sentences wraps a text so that a sentence that does not fit into the rest of a row
+// begins on the next one, because an unbroken sentence is read faster.
 func sentences(t string, columns int) []string {
 	var rows []string
 	for sentence := range strings.SplitAfterSeq(t, ". ") {

@@ -19,7 +19,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-var update = flag.Bool("update", false, "write testdata/*.txt anew")
+var update = flag.Bool("update", false, "rewrite testdata/*.txt")
 
 func catalogue(t testing.TB) *Catalogue {
 	t.Helper()
@@ -30,8 +30,7 @@ func catalogue(t testing.TB) *Catalogue {
 	return c
 }
 
-// reasons reads the kiosk package's own list, so that a reason added there
-// cannot be forgotten here.
+// reasons reads the kiosk package's own list, so that no reason is forgotten here.
 func reasons(t *testing.T) []kiosk.Reason {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../kiosk.go", nil, 0)
@@ -57,8 +56,8 @@ func reasons(t *testing.T) []kiosk.Reason {
 	return all
 }
 
-// situations gives a screen for each situation, in the order a person may meet
-// them.
+// situations returns a screen for each situation, in the order in which a person may
+// see them.
 func situations(t *testing.T) []kiosk.Screen {
 	t.Helper()
 	var all []kiosk.Screen
@@ -82,6 +81,10 @@ func situations(t *testing.T) []kiosk.Screen {
 			add(kiosk.Screen{ID: id, WrongPIN: true})
 			add(kiosk.Screen{ID: id, WrongPIN: true, Tries: 2, TriesKnown: true})
 			add(kiosk.Screen{ID: id, WrongPIN: true, Tries: 1, TriesKnown: true})
+			add(kiosk.Screen{ID: id, Typed: 1, WrongPIN: true, Tries: 2, TriesKnown: true})
+			add(kiosk.Screen{ID: id, Typed: 2, Notice: kiosk.NoticeTooShort, Digits: 12})
+			add(kiosk.Screen{ID: id, Typed: 4, Notice: kiosk.NoticeTooLong, Digits: 16})
+			add(kiosk.Screen{ID: id, Notice: kiosk.NoticeLeave})
 		case kiosk.ScreenGranted:
 			add(kiosk.Screen{ID: id, Name: "Kari Nordmann"})
 			add(kiosk.Screen{ID: id, Name: "Kari Nordmann", Offline: true})
@@ -102,8 +105,8 @@ func situations(t *testing.T) []kiosk.Screen {
 	return all
 }
 
-// TestEveryScreenFits goes through every screen, language, form and keypad, and
-// looks that no word of the catalogue is cut off.
+// TestEveryScreenFits lays out every screen in every language for every form and
+// keypad, and checks that no word is cut off.
 func TestEveryScreenFits(t *testing.T) {
 	c := catalogue(t)
 	for _, l := range c.languages {
@@ -125,7 +128,8 @@ func TestEveryScreenFits(t *testing.T) {
 				if form.Rows == 2 {
 					want = words.Heading + " " + words.Short
 				}
-				if s.Typed > 0 && form.Rows == 2 && !s.TimeShort {
+				otherKeys := s.TimeShort || s.Notice == kiosk.NoticeTooLong || s.Notice == kiosk.NoticeLeave
+				if s.Typed > 0 && form.Rows == 2 && !otherKeys {
 					want = words.Heading
 				}
 				want = strings.ReplaceAll(want, "{name}", s.Name)
@@ -137,10 +141,10 @@ func TestEveryScreenFits(t *testing.T) {
 				if form.Rows > 2 {
 					entry = "PIN: " + entry
 				}
-				if end := "OK: " + ok; len(entry)+len(end) < form.Columns && !s.TimeShort { // OK gives more time then
+				if end := "OK: " + ok; len(entry)+len(end) < form.Columns && !otherKeys { // OK does something else then
 					entry += fmt.Sprintf("%*s", form.Columns-len(entry), end)
 				}
-				if s.Typed > 0 && (form.Rows > 2 || !s.TimeShort) && rows[form.Rows-1] != entry {
+				if s.Typed > 0 && (form.Rows > 2 || !otherKeys) && rows[form.Rows-1] != entry {
 					t.Errorf("%s %s on %s: last row %q, want %q", l.Tag, situationOf(s), name, rows[form.Rows-1], entry)
 				}
 			}
@@ -156,7 +160,7 @@ func TestEveryScreenFits(t *testing.T) {
 	}
 }
 
-// ends is a form beside pads on whose keys that end a PIN is printed ok.
+// ends returns the form with ok as the label of the key that ends a PIN.
 func ends(f Form, ok string) Form {
 	f.OK = ok
 	return f
@@ -180,8 +184,61 @@ func checkRows(t interface{ Errorf(string, ...any) }, rows []string, form Form) 
 	}
 }
 
-// TestAnyScreenFits does the same for values that no one has thought of: names
-// from hostile certificates, unknown reasons, endless PINs.
+// TestReasonStays checks that a display shows the hint to take the card together with
+// the reason of a refusal. A display of two rows shows one after the other.
+func TestReasonStays(t *testing.T) {
+	c := catalogue(t)
+	for _, l := range c.languages {
+		for _, s := range situations(t) {
+			switch s.ID {
+			case kiosk.ScreenDenied, kiosk.ScreenFailed, kiosk.ScreenTimedOut, kiosk.ScreenCancelled:
+			default:
+				continue
+			}
+			s.Language = l.Tag
+			words := c.words(s, Hash)
+			for _, form := range []Form{Text16x2, Text20x4, Graphic128x64} {
+				rows := c.Lines(s, form)
+				s.TakeCard = true
+				reminder := c.Lines(s, form)
+				s.TakeCard = false
+				if rows[0] != words.Heading || reminder[0] != words.Heading {
+					t.Errorf("%s %s: the reason is missing in %q, %q", l.Tag, situationOf(s), rows, reminder)
+				}
+				if words.Hint == "" || strings.Join(strings.Fields(strings.Join(reminder[1:], " ")), " ") == "" ||
+					!strings.HasSuffix(strings.TrimSpace(strings.Join(reminder, " ")), words.Hint) {
+					t.Errorf("%s %s, %d rows: the hint %q is missing in %q", l.Tag, situationOf(s), form.Rows, words.Hint, reminder)
+				}
+			}
+		}
+	}
+}
+
+// TestPINAnswersEveryKey checks that each answer to a key during PIN entry is
+// visible on every display, together with or in place of the digits.
+func TestPINAnswersEveryKey(t *testing.T) {
+	c := catalogue(t)
+	for _, form := range []Form{Text16x2, Text20x4, Graphic128x64} {
+		for want, s := range map[string]kiosk.Screen{
+			"***":              {Typed: 3},
+			"2 forsøk igjen":   {Typed: 1, WrongPIN: true, Tries: 2, TriesKnown: true},
+			"Siste forsøk":     {Typed: 1, WrongPIN: true, Tries: 1, TriesKnown: true},
+			"Minst 4 sifre":    {Typed: 2, Notice: kiosk.NoticeTooShort, Digits: 4},
+			"Høyst 16 sifre":   {Typed: 16, Notice: kiosk.NoticeTooLong, Digits: 16},
+			"Vil du avbryte?":  {Notice: kiosk.NoticeLeave},
+			"Vil du avbryte? ": {Notice: kiosk.NoticeLeave, OnReader: true},
+			"**":               {Typed: 2, Notice: kiosk.NoticeTooShort, Digits: 4},
+		} {
+			s.ID, s.Language = kiosk.ScreenPIN, "nb"
+			if rows := c.Lines(s, form); !strings.Contains(strings.Join(rows, "|"), strings.TrimSpace(want)) {
+				t.Errorf("%d rows: %q is missing in %q", form.Rows, want, rows)
+			}
+		}
+	}
+}
+
+// TestAnyScreenFits does the same for unexpected values: names from hostile
+// certificates, unknown reasons, endless PINs.
 func TestAnyScreenFits(t *testing.T) {
 	c := catalogue(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -197,6 +254,9 @@ func TestAnyScreenFits(t *testing.T) {
 			Reason:     kiosk.Reason(rapid.String().Draw(t, "reason")),
 			Name:       rapid.String().Draw(t, "name"),
 			Offline:    rapid.Bool().Draw(t, "offline"),
+			Notice:     rapid.SampledFrom(append(kiosk.Notices, "")).Draw(t, "notice"),
+			Digits:     rapid.IntRange(0, kiosk.MaxPINDigits).Draw(t, "digits"),
+			TakeCard:   rapid.Bool().Draw(t, "take card"),
 		}
 		for _, form := range []Form{Text16x2, Text20x4, Graphic128x64, ends(Text16x2, Enter), ends(Text16x2, HashOrEnter)} {
 			checkRows(t, c.Lines(s, form), form)
@@ -211,8 +271,8 @@ func TestAnyScreenFits(t *testing.T) {
 	})
 }
 
-// TestPictures keeps a picture of every screen on every display, for a
-// translator and for whoever changes a text to look at.
+// TestPictures compares a picture of every screen on every display with golden
+// files, in which a translator can see the effect of a change.
 func TestPictures(t *testing.T) {
 	c := catalogue(t)
 	for _, l := range c.languages {
@@ -258,7 +318,7 @@ func TestEveryReasonIsGrouped(t *testing.T) {
 		_, denied := denials[r]
 		_, failed := failures[r]
 		if !denied && !failed && !ownScreen[r] {
-			t.Errorf("reason %q: nobody is told what to do about it", r)
+			t.Errorf("reason %q has no text that says what to do", r)
 		}
 	}
 	told := map[situation]bool{}
@@ -266,12 +326,12 @@ func TestEveryReasonIsGrouped(t *testing.T) {
 		told[s] = true
 	}
 	if len(told) > 10 {
-		t.Errorf("%d ways to be denied: a few are enough", len(told))
+		t.Errorf("%d texts for a denial: a few are enough", len(told))
 	}
 }
 
-// TestBody: a sentence begins a row when there is room for it to do so, and the
-// hint goes before that.
+// TestBody checks that a sentence begins a new row if there is room, and that the
+// hint has priority over that.
 func TestBody(t *testing.T) {
 	for _, tt := range []struct {
 		text, hint    string
@@ -292,7 +352,7 @@ func TestBody(t *testing.T) {
 	}
 }
 
-// TestPromptRow: digits go behind a prompt, and something is there without any.
+// TestPromptRow checks the row with the prompt and the digits.
 func TestPromptRow(t *testing.T) {
 	for typed, want := range map[int]string{
 		-1: "PIN: _", 0: "PIN: _", 1: "PIN: *         OK: #", 4: "PIN: ****      OK: #", 10: "PIN: **********", 99: "PIN: ***************",
@@ -303,7 +363,7 @@ func TestPromptRow(t *testing.T) {
 	}
 }
 
-// TestEntryRow: the digits go before what ends them.
+// TestEntryRow checks that the digits have priority over the label of the OK key.
 func TestEntryRow(t *testing.T) {
 	for typed, want := range map[int]string{
 		-1: "", 0: "", 1: "*         OK: #", 9: "********* OK: #", 10: "**********", 15: "***************", 99: "***************",
@@ -318,7 +378,7 @@ func TestFrame(t *testing.T) {
 	c := catalogue(t)
 	got := c.Frame(kiosk.Screen{ID: kiosk.ScreenPIN, Language: "en", Typed: 2, WrongPIN: true, Tries: 2, TriesKnown: true})
 	want := Frame{
-		Name: "pin", Lang: "en", Heading: "Wrong PIN", Text: "You have 2 tries left.", Tone: "attention",
+		Name: "pin", Lang: "en", Heading: "2 tries left", Text: "Finish with #. Correct with *.", Tone: "attention",
 		Entry: 2, EntryLabel: "2 digits typed",
 		Keypad: "Keys", ClearKey: "Correct or cancel", OKKey: "OK", NextLang: "nb", NextLanguage: "Norsk",
 	}
@@ -368,7 +428,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: toml: expected '='"},
-		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" is not the file's name`},
+		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" differs from the file's name`},
 		{"no name", `name = "Norsk"`, `name = ""`, "name and all of [keys] must be filled in"},
 		{"no key name", `ok = "OK"`, ``, "name and all of [keys] must be filled in"},
 		{"misspelt key", `short = "Vent litt"`, `shrot = "Vent litt"`, "unknown keys"},

@@ -2,17 +2,21 @@ package screen
 
 import "smartkiosk/kiosk"
 
-// situation is what one text is about: a screen, parted further where a person
-// is to be told something else. Its values are the table names in texts/.
+// situation is what one text is about: a screen, or a case of a screen that needs
+// its own text. Its values are the names of the tables in texts/.
 type situation string
 
-// tones is every situation and the mood in which a panel shows it.
+// tones maps every situation to the tone in which a panel shows it.
 var tones = map[situation]string{
 	"welcome":              "neutral",
 	"reading":              "busy",
 	"pin":                  "neutral",
 	"pin-last":             "attention",
 	"pin-slow":             "attention",
+	"pin-tries":            "attention",
+	"pin-short":            "attention",
+	"pin-long":             "attention",
+	"pin-leave":            "attention",
 	"pin-reader":           "neutral",
 	"pin-reader-last":      "attention",
 	"pin-reader-slow":      "attention",
@@ -44,10 +48,10 @@ var tones = map[situation]string{
 	"out-of-service":       "bad",
 }
 
-// denials groups the reasons of a denial by what the person can do about it.
-// A reason that is not here is told as "no access here".
+// denials groups the reasons of a denial by what the person can do about it. A
+// reason that is missing here is shown as "denied".
 var denials = map[kiosk.Reason]situation{
-	// Only the staff can tell why.
+	// The staff can tell why.
 	kiosk.NotAllowed:     "denied",
 	kiosk.RuleDenied:     "denied",
 	kiosk.OperatorDenied: "denied",
@@ -58,7 +62,7 @@ var denials = map[kiosk.Reason]situation{
 	kiosk.Revoked:     "denied-revoked",
 	kiosk.Blocked:     "denied-blocked",
 
-	// Another card may do.
+	// Another card may work.
 	kiosk.NotTrusted: "denied-other-card",
 	kiosk.Policy:     "denied-other-card",
 	kiosk.Purpose:    "denied-other-card",
@@ -66,7 +70,7 @@ var denials = map[kiosk.Reason]situation{
 	kiosk.Algorithm:  "denied-other-card",
 	kiosk.WeakKey:    "denied-other-card",
 
-	// Nothing is wrong with the card; time may help.
+	// The card is not at fault; a later attempt may work.
 	kiosk.RevocationUnknown: "denied-no-contact",
 	kiosk.OfflineNever:      "denied-no-contact",
 	kiosk.OperatorSilent:    "denied-no-contact",
@@ -75,10 +79,10 @@ var denials = map[kiosk.Reason]situation{
 	kiosk.OfflineLimit:      "denied-no-contact",
 	kiosk.ClockUntrusted:    "denied-no-contact",
 
-	// Waiting does not help; staff can see to the connection.
+	// Waiting does not help; the staff can repair the connection.
 	kiosk.OfflineExpired: "denied-rules-expired",
 
-	// The same card may do at the next try.
+	// The same card may work at the next attempt.
 	kiosk.Parse:        "denied-try-again",
 	kiosk.Format:       "denied-try-again",
 	kiosk.Signature:    "denied-try-again",
@@ -88,8 +92,8 @@ var denials = map[kiosk.Reason]situation{
 	kiosk.NonceForeign: "denied-try-again",
 }
 
-// failures does the same for visits that failed; what is not here is told as
-// our own fault.
+// failures does the same for failed visits. A reason that is missing here is shown
+// as "failed": our own fault.
 var failures = map[kiosk.Reason]situation{
 	kiosk.CardMute:       "failed-reversed",
 	kiosk.CardUnknown:    "failed-unknown-card",
@@ -97,6 +101,8 @@ var failures = map[kiosk.Reason]situation{
 	kiosk.CardTimeout:    "failed-unreadable",
 	kiosk.CardInactive:   "failed-inactive",
 
+	kiosk.HubRefused:   "failed",
+	kiosk.HubSilent:    "failed",
 	kiosk.ReaderLost:   "failed",
 	kiosk.DisplayLost:  "failed",
 	kiosk.KeypadLost:   "failed",
@@ -107,8 +113,8 @@ var failures = map[kiosk.Reason]situation{
 	kiosk.Internal:     "failed",
 }
 
-// situationOf parts a screen by its values. A screen that the catalogue does
-// not know is out of service: the safest thing to tell.
+// situationOf returns the situation of a screen. An unknown screen is shown as out
+// of service, which is the safest text.
 func situationOf(s kiosk.Screen) situation {
 	switch s.ID {
 	case kiosk.ScreenPIN:
@@ -135,10 +141,22 @@ func situationOf(s kiosk.Screen) situation {
 func pinSituation(s kiosk.Screen) situation {
 	last := s.TriesKnown && s.Tries == 1
 	switch {
+	case s.Notice == kiosk.NoticeLeave:
+		return "pin-leave"
 	case s.TimeShort && s.OnReader:
 		return "pin-reader-slow"
 	case s.TimeShort:
 		return "pin-slow"
+	case s.Notice == kiosk.NoticeTooShort:
+		return "pin-short"
+	case s.Notice == kiosk.NoticeTooLong:
+		return "pin-long"
+	case s.WrongPIN && s.Typed > 0 && !last && s.TriesKnown:
+		return "pin-tries"
+	case s.WrongPIN && s.Typed > 0 && !last:
+		return "pin"
+	case s.WrongPIN && s.Typed > 0:
+		return "pin-last"
 	case s.WrongPIN && last:
 		return "wrong-pin-last"
 	case s.WrongPIN && s.TriesKnown:

@@ -8,27 +8,28 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// maxName bounds a holder's name on the web, in letters. X.520 allows a common
-// name 64.
+// maxName is the maximum length of a holder's name on the web, in letters. X.520
+// allows 64 for a common name.
 const maxName = 64
 
-// words fills a situation's texts in for one screen and a panel whose key that
-// ends a PIN has ok printed on it: all but {name}, which depends on the room
-// there is.
+// words returns the texts of a screen with all placeholders filled in except {name},
+// which depends on the width of the display. ok is the label of the key that ends a
+// PIN.
 func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 	l := c.language(s.Language)
 	t := l.Screens[situationOf(s)]
 	fill := strings.NewReplacer(
 		"{tries}", strconv.Itoa(s.Tries),
+		"{digits}", strconv.Itoa(s.Digits),
 		"{language}", c.language(c.Next(l.Tag)).Name,
 		"{ok}", ok,
 	).Replace
 	return text{fill(t.Heading), fill(t.Short), fill(t.Text), fill(t.Hint)}
 }
 
-// printable drops what a display cannot show and what could turn its text
-// about (control and bidirectional format characters): a name comes from a
-// certificate, and whoever issued that is not trusted yet.
+// printable removes control characters and bidirectional format characters, which
+// could reverse the text. A name comes from a certificate whose issuer may not have
+// been checked yet.
 func printable(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -42,8 +43,8 @@ func printable(name string) string {
 	return strings.Join(strings.Fields(name), " ")
 }
 
-// shorten gives a name at most max letters: whole, else first and last name,
-// else first name and initial, else cut.
+// shorten returns a name of at most max letters: whole if it fits, otherwise first
+// and last name, otherwise first name and initial, otherwise cut off.
 func shorten(name string, max int) string {
 	words := strings.Fields(name)
 	if len([]rune(name)) <= max || len(words) == 0 {

@@ -18,7 +18,7 @@ type cardOwner struct {
 	terminal *Terminal
 	jobs     mailbox[cardJob]
 
-	card   Card // nil when none is held
+	card   Card // nil while none is open
 	chosen trust.Choice
 	der    []byte // the chosen certificate
 }
@@ -31,7 +31,7 @@ type cardJob struct {
 
 func (o *cardOwner) do(ctx context.Context, e kiosk.Effect) { o.jobs.put(cardJob{ctx, e}) }
 
-// run works off the jobs until there will be no more, then lets go of the card.
+// run carries out the jobs until the mailbox ends, then closes the card.
 func (o *cardOwner) run() {
 	defer o.release()
 	for job := range o.jobs.out {
@@ -50,7 +50,7 @@ func (o *cardOwner) run() {
 	}
 }
 
-// answer gives what came of an effect, an error as CardFailed.
+// answer passes on the result of an effect; an error becomes CardFailed.
 func (o *cardOwner) answer(job cardJob, visit string, work func() (kiosk.Event, error)) {
 	e, err := work()
 	if errors.Is(err, ErrNoCard) {
@@ -61,7 +61,7 @@ func (o *cardOwner) answer(job cardJob, visit string, work func() (kiosk.Event, 
 		if failed := (*CardError)(nil); errors.As(err, &failed) {
 			reason = failed.Reason
 		}
-		if job.ctx.Err() == nil { // else the visit has ended, and nobody waits
+		if job.ctx.Err() == nil { // otherwise the visit has ended, and the error is its consequence
 			o.terminal.Log.Warn("card failed", "visit", visit, "reason", reason, "err", err)
 		}
 		e = kiosk.CardFailed{Visit: visit, Reason: reason}
@@ -69,12 +69,12 @@ func (o *cardOwner) answer(job cardJob, visit string, work func() (kiosk.Event, 
 	o.terminal.answers.put(e)
 }
 
-// slotTells is within what time the slot tells of a card, or a reader, that a
-// command did not find any more.
+// slotTells is how long the slot may take to report a card or a reader that a
+// command found missing.
 const slotTells = 2 * time.Second
 
-// awaitSlot lets the slot end the visit, so that a card that was pulled in the
-// middle of a command is one that was pulled.
+// awaitSlot gives the slot the time to end the visit. A card that was taken out
+// during a command is then recorded as taken out, and not as unreadable.
 func awaitSlot(visit context.Context) {
 	select {
 	case <-visit.Done():
@@ -82,7 +82,7 @@ func awaitSlot(visit context.Context) {
 	}
 }
 
-// read opens the card and finds the certificate to authenticate with.
+// read opens the card and chooses the certificate for authentication.
 func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, error) {
 	o.release()
 	card, err := o.terminal.Slot.Open(ctx)
@@ -105,10 +105,9 @@ func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, er
 	return kiosk.CardRead{Visit: e.Visit, Holder: choice.Holder, PIN: status}, nil
 }
 
-// choose picks one of the card's certificates. What may take seconds is left
-// for when it may help: a card that no certificate speaks for by what is
-// remembered of it may have others by now, and the hub may know a CA that is
-// newer than what this kiosk was told.
+// choose chooses one of the card's certificates. Slow steps come only when they can
+// help: if no cached certificate is acceptable, the card may have others by now. If
+// their issuer is unknown, the card may hold the issuer's certificate.
 func (o *cardOwner) choose(ctx context.Context) (certificates [][]byte, choice trust.Choice, err error) {
 	if certificates, err = o.card.Certificates(ctx); err != nil {
 		return nil, choice, err
@@ -144,7 +143,7 @@ func (o *cardOwner) chooseFrom(certificates [][]byte, authorities ...[]byte) (tr
 	return choice, err
 }
 
-var errNoCardHeld = errors.New("cannot use card: it has been let go of")
+var errNoCardHeld = errors.New("cannot use card: it has been closed")
 
 func (o *cardOwner) verify(ctx context.Context, e kiosk.VerifyPIN) (kiosk.Event, error) {
 	err := e.PIN.Use(func(pin []byte) error {
@@ -174,7 +173,7 @@ func (o *cardOwner) verifyOnPad(ctx context.Context, e kiosk.VerifyOnPad) (kiosk
 	return verified(e.Visit, err)
 }
 
-// verified says what came of a PIN that the card was given.
+// verified turns the result of a verification into an event.
 func verified(visit string, err error) (kiosk.Event, error) {
 	if wrong := (*PINError)(nil); errors.As(err, &wrong) {
 		return kiosk.PINRejected{Visit: visit, PIN: wrong.Status}, nil
@@ -198,16 +197,16 @@ func (o *cardOwner) sign(ctx context.Context, e kiosk.Sign) (kiosk.Event, error)
 	}
 	token, err := webeid.Sign(signer, o.der, o.terminal.Origin, nonce)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make token: %w", err)
+		return nil, fmt.Errorf("cannot make a token: %w", err)
 	}
 	return kiosk.Signed{Visit: e.Visit, Nonce: nonce, Token: token}, nil
 }
 
-// release resets the card and forgets whose it is.
+// release closes the card, which resets it, and wipes what was read from it.
 func (o *cardOwner) release() {
 	if o.card != nil {
 		if err := o.card.Close(); err != nil {
-			o.terminal.Log.Warn("cannot let go of card", "err", err)
+			o.terminal.Log.Warn("cannot close card", "err", err)
 		}
 	}
 	o.card, o.chosen, o.der = nil, trust.Choice{}, nil

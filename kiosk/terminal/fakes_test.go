@@ -25,8 +25,8 @@ import (
 
 const origin = "https://hub.example"
 
-// rig is a terminal with fakes at every end: they do what they are told and
-// keep a diary of what they were asked, in order.
+// rig is a terminal with fakes for everything that it uses. The fakes keep a diary
+// of the calls, in order.
 type rig struct {
 	t     *testing.T
 	slot  fakeSlot
@@ -42,7 +42,7 @@ type rig struct {
 	diary      []string
 	screen     kiosk.Screen
 	records    []kiosk.Record
-	recordErrs []error // given one after the other, then none
+	recordErrs []error // returned one after the other, then none
 }
 
 type fakeSlot struct {
@@ -54,8 +54,7 @@ func (s *fakeSlot) Watch(context.Context) <-chan kiosk.Event { return s.states }
 
 func (s *fakeSlot) Open(context.Context) (terminal.Card, error) { return s.rig.card, nil }
 
-// fakeCard is the test PKI's valid card without its card: the certificates
-// and the key.
+// fakeCard has the certificates and the key of the test PKI's valid card.
 type fakeCard struct {
 	rig    *rig
 	pin    string
@@ -63,7 +62,7 @@ type fakeCard struct {
 	pad    chan padEntry // the reader's keys, nil for none
 	seen   []byte
 	certs  [][]byte
-	once   [][]byte // what is remembered of certs, given the first time; nil for nothing
+	once   [][]byte // the cached certificates, returned once; nil for no cache
 	cas    [][]byte
 	signer crypto.Signer
 }
@@ -85,7 +84,7 @@ func (c *fakeCard) PINStatus(context.Context, int) (kiosk.PINStatus, error) {
 	return kiosk.PINStatus{Min: 4, Max: 4, Tries: 3, TriesKnown: true, OnReader: c.pad != nil}, nil
 }
 
-// padEntry is what is done on the reader's keys.
+// padEntry is what the holder does on the reader's keys.
 type padEntry struct {
 	pin string
 	err error // in place of a PIN
@@ -123,24 +122,44 @@ func (c *fakeCard) Close() error { c.rig.note("card closed"); return nil }
 
 type fakeHub struct {
 	rig     *rig
-	hang    bool
+	hang    bool  // no request is answered before its context ends
+	down    bool  // no connection can be made
+	err     error // of each request
+	within  float64
 	nonce   string
 	verdict kiosk.Verdict
 	token   []byte // as received
 }
 
 func (h *fakeHub) Challenge(ctx context.Context) (hubapi.Challenge, error) {
-	if h.hang {
-		<-ctx.Done()
-		h.rig.note("hub given up")
-		return hubapi.Challenge{}, ctx.Err()
+	if err := h.fails(ctx); err != nil {
+		return hubapi.Challenge{}, err
 	}
-	return hubapi.Challenge{Nonce: h.nonce}, nil
+	return hubapi.Challenge{Nonce: h.nonce, VerdictWithin: h.within}, nil
 }
 
-func (h *fakeHub) Authenticate(_ context.Context, _, _ string, token []byte) (kiosk.Verdict, error) {
+func (h *fakeHub) Authenticate(ctx context.Context, _, _ string, token []byte) (kiosk.Verdict, error) {
 	h.token = token
+	if err := h.fails(ctx); err != nil {
+		return kiosk.Verdict{}, err
+	}
 	return h.verdict, nil
+}
+
+func (h *fakeHub) Reach(context.Context) error {
+	if h.down {
+		return errors.New("no route to host")
+	}
+	return nil
+}
+
+func (h *fakeHub) fails(ctx context.Context) error {
+	if h.hang {
+		<-ctx.Done()
+		h.rig.note("request cancelled")
+		return ctx.Err()
+	}
+	return h.err
 }
 
 func (r *rig) Record(_ context.Context, record kiosk.Record) error {
@@ -174,7 +193,7 @@ func (r *rig) note(what string) {
 	r.diary = append(r.diary, what)
 }
 
-// decider lets in whose certificate is of a domain, or nobody.
+// decider grants access to holders of a domain's certificate, or to nobody.
 type decider struct {
 	domains *trust.Domains
 	never   bool
@@ -198,11 +217,17 @@ func (d *decider) Decide(ctx context.Context, _ string, token []byte, nonce stri
 
 func (d *decider) RecordGrant(h kiosk.Holder) { d.granted = append(d.granted, h) }
 
-// start runs a terminal inside a synctest bubble; change may change the fakes
-// and the terminal first.
+// testPKI makes the cards once, because their keys take seconds. Its certificates are
+// valid at the time at which every bubble begins.
+var testPKI = sync.OnceValues(func() (*testpki.PKI, error) {
+	return testpki.New(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+})
+
+// start runs a terminal inside a synctest bubble. change may first change the fakes
+// and the terminal.
 func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 	t.Helper()
-	pki, err := testpki.New(time.Now())
+	pki, err := testPKI()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +280,7 @@ func (r *rig) typeKeys(keys string) {
 	}
 }
 
-// pass lets so much of the bubble's time pass.
+// pass lets the bubble's time pass.
 func (r *rig) pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
@@ -286,7 +311,7 @@ func (r *rig) expectOrder(entries ...string) {
 	}
 }
 
-// end stops the terminal and gives what Run returned.
+// end stops the terminal and returns the result of Run.
 func (r *rig) end() error {
 	r.stop()
 	return <-r.ended

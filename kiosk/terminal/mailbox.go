@@ -2,15 +2,15 @@ package terminal
 
 import "context"
 
-// mailbox passes values from any number of goroutines to one, in order, and
-// never makes a sender wait.
+// mailbox passes values in order from any number of goroutines to one. A sender
+// never waits for the receiver.
 type mailbox[T any] struct {
 	in   chan T
 	out  chan T
 	done <-chan struct{}
 }
 
-// newMailbox works until ctx ends; what is put after that is lost.
+// newMailbox returns a mailbox that works until ctx ends. Later values are lost.
 func newMailbox[T any](ctx context.Context) mailbox[T] {
 	m := mailbox[T]{in: make(chan T), out: make(chan T), done: ctx.Done()}
 	go m.pass()
@@ -49,5 +49,6 @@ func (m mailbox[T]) put(v T) {
 	}
 }
 
-// close lets the receiver have what is queued, then ends. No put may follow.
+// close ends the mailbox after the receiver has taken the queued values. No put may
+// follow.
 func (m mailbox[T]) close() { close(m.in) }

@@ -64,7 +64,7 @@ func TestPINPadEnds(t *testing.T) {
 		reason kiosk.Reason
 	}{
 		"cancelled there": {func(r *rig) { r.onPad(padEntry{err: &terminal.PadError{Result: terminal.PadCancelled, Err: errPad}}) }, kiosk.ScreenCancelled, kiosk.ByHolder},
-		"cancelled here":  {func(r *rig) { r.typeKeys("*") }, kiosk.ScreenCancelled, kiosk.ByHolder},
+		"cancelled here":  {func(r *rig) { r.typeKeys("*#") }, kiosk.ScreenCancelled, kiosk.ByHolder},
 		"nobody types": {func(r *rig) {
 			r.onPad(padEntry{err: &terminal.PadError{Result: terminal.PadTimedOut, Err: errPad}})
 			if s := r.expectScreen(kiosk.ScreenPIN); !s.TimeShort || !s.OnReader {

@@ -1,11 +1,11 @@
-// Package terminal is the shell around the visit machine: it turns what
-// happens in the slot, on the keypad and on the clock into events, runs the
-// effects that Step gives, and feeds their answers back. It decides nothing
-// that Step could decide.
+// Package terminal runs the visit machine. It turns what happens in the slot, on
+// the keypad and on the clock into events, carries out the effects that Step
+// returns, and passes their answers back as events. It decides nothing that Step
+// could decide.
 //
-// One goroutine steps; one owns the card; one writes to the outbox; each
-// question to the hub has its own. None waits for another, so that a card or
-// a disk that hangs holds up nobody's screen.
+// One goroutine steps, one owns the card, one writes to the outbox, and each
+// request to the hub has its own. None waits for another, so the screen responds
+// even when a card or a disk hangs. Run waits for all of them.
 package terminal
 
 import (
@@ -18,11 +18,10 @@ import (
 	"time"
 
 	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// Slot is where the card goes.
+// Slot is the reader's slot for the card.
 type Slot interface {
 	// Watch sends the slot's state and then every change, until ctx ends, as
 	// kiosk.CardInserted, CardSilent, CardGone and ReaderGone. The first two
@@ -32,27 +31,27 @@ type Slot interface {
 	Open(ctx context.Context) (Card, error)
 }
 
-// Card is an identity card. Certificates are named by their place in what
-// Certificates gave. An error that is no *PINError and wraps neither a
+// Card is an identity card. The other methods name a certificate by its index in
+// the result of Certificates. An error that is not a *PINError and wraps neither a
 // *CardError nor ErrNoCard means that the card cannot be read.
 type Card interface {
-	// Certificates gives those to authenticate with, DER. It may go by what
-	// is remembered of the card. When none of them will do it is asked again,
-	// and then goes by what is on the card.
+	// Certificates returns the certificates for authentication, DER. The first
+	// call may answer from a cache. The terminal calls it again when none of
+	// them is acceptable; then it must read the card.
 	Certificates(ctx context.Context) ([][]byte, error)
-	// Authorities gives the CA certificates on the card, DER. They are asked
-	// for when no certificate can be traced to an anchor without.
+	// Authorities returns the CA certificates on the card, DER. The terminal
+	// needs them only if no certificate chains to an anchor without them.
 	Authorities(ctx context.Context) ([][]byte, error)
 	PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error)
 	VerifyPIN(ctx context.Context, certificate int, pin []byte) error // *PINError if it is wrong
-	// VerifyPINOnPad has the reader ask for the PIN, where PINStatus says so.
+	// VerifyPINOnPad has the reader ask for the PIN, if PINStatus says OnReader.
 	// It fails with a *PadError when the reader sent the card no PIN.
 	VerifyPINOnPad(ctx context.Context, certificate int) error
 	Signer(ctx context.Context, certificate int) (crypto.Signer, error)
 	Close() error // resets the card
 }
 
-// PINError says that the card did not take the PIN.
+// PINError says that the card did not accept the PIN.
 type PINError struct{ Status kiosk.PINStatus }
 
 func (e *PINError) Error() string {
@@ -81,11 +80,11 @@ type PadError struct {
 func (e *PadError) Error() string { return e.Err.Error() }
 func (e *PadError) Unwrap() error { return e.Err }
 
-// ErrNoCard says that the card is not there any more, or its reader: the slot
-// tells which.
+// ErrNoCard says that the card or its reader is gone. The slot's next event says
+// which.
 var ErrNoCard = errors.New("no card")
 
-// CardError says why a card is of no use, where more is known than that.
+// CardError says why a card cannot be used, if that is known.
 type CardError struct {
 	Reason kiosk.Reason
 	Err    error
@@ -94,8 +93,7 @@ type CardError struct {
 func (e *CardError) Error() string { return e.Err.Error() }
 func (e *CardError) Unwrap() error { return e.Err }
 
-// Panel is what the person sees, hears and presses. Its methods must return
-// at once.
+// Panel is the display, the keypad and the cues. Its methods must return at once.
 type Panel interface {
 	Show(kiosk.Screen)
 	Sound(kiosk.Cue)
@@ -103,25 +101,20 @@ type Panel interface {
 	Keys() <-chan rune // see kiosk.Key
 }
 
-// Hub is asked for challenges and verdicts.
-type Hub interface {
-	Challenge(ctx context.Context) (hubapi.Challenge, error)
-	Authenticate(ctx context.Context, visit, nonce string, token []byte) (kiosk.Verdict, error)
-}
-
-// Journal keeps outcomes. Record returns when the outcome is on disk.
+// Journal stores outcomes. Record returns when the outcome is on disk.
 type Journal interface {
 	Record(ctx context.Context, r kiosk.Record) error
 }
 
-// Decider knows whose cards count, and stands in for the hub (kiosk/offline).
+// Decider knows which cards are acceptable, and decides when no hub can be reached
+// (kiosk/offline).
 type Decider interface {
-	// Choose picks the certificate of a card to authenticate with; authorities
-	// are the CA certificates on it. See trust.Domains.Choose.
+	// Choose selects the card's certificate for authentication. authorities are
+	// the CA certificates on the card. See trust.Domains.Choose.
 	Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error)
-	// Decide gives the verdict on a token over a nonce, by the rules at hand.
+	// Decide returns the offline verdict on a token over a nonce.
 	Decide(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict
-	// RecordGrant takes note that the hub has let a holder in.
+	// RecordGrant records that the hub has granted a holder access.
 	RecordGrant(kiosk.Holder)
 }
 
@@ -131,35 +124,39 @@ type PartState struct {
 	Works bool
 }
 
-// AliveEvery is how often a Terminal at rest says that it is alive.
+// AliveEvery is how often an idle Terminal calls Alive.
 const AliveEvery = 3 * time.Second
 
-// Terminal is one kiosk's slot, panel, hub and outbox, wired together.
+// Terminal connects one kiosk's slot, panel, hub and outbox.
 type Terminal struct {
 	Slot    Slot
 	Panel   Panel
 	Hub     Hub
 	Journal Journal
 	Decider Decider
-	Origin  string // of the hub: what tokens are made for
+	Origin  string // the hub's URL, which tokens are made for
 	Config  kiosk.Config
-	Room    <-chan bool      // whether the outbox has room for more visits; it has until told otherwise
+	Room    <-chan bool      // whether the outbox has room for more visits; true until the first value
 	Parts   <-chan PartState // of the panel, as they change; see Config.Parts
-	Alive   func()           // called each time that events are waited for, at least every AliveEvery; nil for nobody
-	Now     func() time.Time
-	Log     *slog.Logger
+	Alive   func()           // called before each wait for events, at least every AliveEvery; may be nil
+	// InProgress is called when a visit begins (true) or has ended (false); may
+	// be nil. See kiosk.Visit.InProgress.
+	InProgress func(bool)
+	Now        func() time.Time
+	Log        *slog.Logger
 
-	answers mailbox[kiosk.Event]
-	timers  map[kiosk.Timer]*time.Timer
-	card    cardOwner
-	records mailbox[kiosk.Record]
-	visit   visitContext
-	began   time.Time
+	answers   mailbox[kiosk.Event]
+	timers    map[kiosk.Timer]*time.Timer
+	card      cardOwner
+	records   mailbox[kiosk.Record]
+	questions sync.WaitGroup // to the hub and the offline policy
+	visit     visitContext
+	began     time.Time
 }
 
-// Run serves visits until ctx ends. A visit that is under way then ends as
-// failed. Run returns once its outcome, and all others, are in the outbox and
-// the card is let go of; when either takes too long it gives up, with an error.
+// Run serves visits until ctx ends. A visit in progress then ends as failed. Run
+// returns after all outcomes are in the outbox, the card is closed and all
+// goroutines have ended. If one of these takes too long, Run returns an error.
 func (t *Terminal) Run(ctx context.Context) error {
 	workers, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -174,7 +171,7 @@ func (t *Terminal) Run(ctx context.Context) error {
 
 	v := t.serve(ctx)
 
-	// A stop is an event like any other; its effects are the last.
+	// Stopping is an event like any other. Its effects are the last.
 	_, effects := v.Step(kiosk.Stopping{})
 	for _, effect := range effects {
 		t.do(effect)
@@ -184,11 +181,14 @@ func (t *Terminal) Run(ctx context.Context) error {
 	}
 	t.records.close()
 	if !within(t.Config.Timing.Recording, recording.Wait) {
-		return errors.New("cannot stop cleanly: the outbox does not take the last outcome")
+		return errors.New("cannot stop cleanly: the last outcome cannot be written to the outbox")
 	}
 	stop()
 	if !within(t.Config.Timing.Verifying, atWork.Wait) {
 		return errors.New("cannot stop cleanly: the card does not answer")
+	}
+	if !within(t.Config.Timing.Deciding, t.questions.Wait) {
+		return errors.New("cannot stop cleanly: a request to the hub or an offline decision does not end")
 	}
 	return nil
 }
@@ -224,15 +224,19 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 		case part := <-t.Parts:
 			e = partEvent(part)
 		}
+		inProgress := v.InProgress()
 		var effects []kiosk.Effect
 		v, effects = v.Step(e)
 		for _, effect := range effects {
 			t.do(effect)
 		}
+		if now := v.InProgress(); now != inProgress && t.InProgress != nil {
+			t.InProgress(now)
+		}
 	}
 }
 
-// within tells whether wait returned within so long.
+// within tells whether wait returns within the limit.
 func within(limit time.Duration, wait func()) bool {
 	returned := make(chan struct{})
 	go func() { wait(); close(returned) }()
@@ -258,7 +262,8 @@ func partEvent(s PartState) kiosk.Event {
 	return kiosk.PartLost{Part: s.Part}
 }
 
-// do begins an effect. What takes time goes to a worker and answers later.
+// do starts an effect. An effect that takes time runs in a worker and answers
+// later.
 func (t *Terminal) do(e kiosk.Effect) {
 	switch e := e.(type) {
 	case kiosk.Show:
@@ -282,17 +287,25 @@ func (t *Terminal) do(e kiosk.Effect) {
 	case kiosk.Release:
 		t.visit.end()
 		t.card.do(t.visit.ctx, e)
-	case kiosk.GetChallenge, kiosk.Authenticate:
-		go t.askHub(t.visit.ctx, e)
+	case kiosk.GetChallenge:
+		t.goAsk(func(ctx context.Context) { t.getChallenge(ctx, e) })
+	case kiosk.Authenticate:
+		t.goAsk(func(ctx context.Context) { t.authenticate(ctx, e) })
 	case kiosk.DecideOffline:
-		go t.decideOffline(t.visit.ctx, e)
+		t.goAsk(func(ctx context.Context) { t.decideOffline(ctx, e) })
 	case kiosk.Record:
 		t.Log.Info("visit ended", "visit", e.Visit, "outcome", e.Outcome, "reason", e.Reason,
 			"offline", e.Offline, "took", t.Now().Sub(t.began).Round(time.Millisecond))
 		t.records.put(e)
 	default:
-		panic(fmt.Sprintf("terminal: no way to do %T", e))
+		panic(fmt.Sprintf("terminal: cannot carry out %T", e))
 	}
+}
+
+// goAsk runs a question for the present visit in a goroutine of its own.
+func (t *Terminal) goAsk(ask func(context.Context)) {
+	ctx := t.visit.ctx
+	t.questions.Go(func() { ask(ctx) })
 }
 
 func (t *Terminal) startTimer(e kiosk.StartTimer) {

@@ -62,7 +62,7 @@ func Open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Cata
 	if !texts.Has(c.Language) {
 		return nil, fmt.Errorf("cannot use language %q: it has no texts", c.Language)
 	}
-	d := &Daemon{log: log, visits: newVisits(parts.Panel), room: make(chan bool)}
+	d := &Daemon{log: log, visits: newVisits(), room: make(chan bool)}
 	if err := d.open(ctx, c, parts, texts); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -140,7 +140,7 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 		return err
 	}
 	d.terminal = &terminal.Terminal{
-		Slot: slots, Panel: d.visits, Room: d.room, Hub: d.client, Journal: d.journal,
+		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, Room: d.room, Hub: d.client, Journal: d.journal,
 		Decider: d.offline.decider, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
 		Now:    clocks.Now, Log: d.log,

@@ -104,6 +104,8 @@ func (b *bench) Challenge(context.Context) (hubapi.Challenge, error) {
 	return hubapi.Challenge{Nonce: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}, nil
 }
 
+func (b *bench) Reach(context.Context) error { return nil }
+
 func (b *bench) Authenticate(context.Context, string, string, []byte) (kiosk.Verdict, error) {
 	return kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Somebody"}}, nil
 }

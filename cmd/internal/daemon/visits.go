@@ -3,57 +3,44 @@ package daemon
 import (
 	"context"
 	"sync"
-
-	"smartkiosk/kiosk"
-	"smartkiosk/kiosk/terminal"
 )
 
-// visits is the panel, and knows by what it shows whether a visit goes on:
-// then nothing else is to hold up disk and hub.
+// visits knows whether a visit is in progress. Work that would make a person wait
+// for the disk or the hub is done between visits.
 type visits struct {
-	terminal.Panel
-
 	mu    sync.Mutex
-	quiet context.Context // ends when a visit begins; nil while one goes on
+	quiet context.Context // ends when a visit begins; nil during a visit
 	begin context.CancelFunc
 }
 
-func newVisits(p terminal.Panel) *visits {
-	v := &visits{Panel: p}
+func newVisits() *visits {
+	v := &visits{}
 	v.quiet, v.begin = context.WithCancel(context.Background())
 	return v
 }
 
-// Show notes what the screen says of visits, and shows it.
-func (v *visits) Show(s kiosk.Screen) {
-	switch s.ID {
-	case kiosk.ScreenWelcome, kiosk.ScreenRemoveCard, kiosk.ScreenOutOfService:
-		v.rest()
-	default:
-		v.mu.Lock()
-		v.begin()
-		v.quiet = nil
-		v.mu.Unlock()
-	}
-	v.Panel.Show(s)
-}
-
-func (v *visits) rest() {
+// set is told when a visit begins or has ended (terminal.Terminal.InProgress).
+func (v *visits) set(inProgress bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.quiet == nil {
+	switch {
+	case inProgress:
+		v.begin()
+		v.quiet = nil
+	case v.quiet == nil:
 		v.quiet, v.begin = context.WithCancel(context.Background())
 	}
 }
 
-// idle gives a context that lasts until a visit begins, unless one goes on.
+// idle returns a context that ends when the next visit begins, and false during a
+// visit.
 func (v *visits) idle() (context.Context, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.quiet, v.quiet != nil
 }
 
-// busy tells whether a visit goes on.
+// busy tells whether a visit is in progress.
 func (v *visits) busy() bool {
 	_, idle := v.idle()
 	return !idle

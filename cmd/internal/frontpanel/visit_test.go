@@ -221,7 +221,7 @@ func TestVisit(t *testing.T) {
 	m.hold('3', false)
 	m.bus.Between(m.lcd.PowerCycle)
 	m.bus.Plug()
-	m.await(t, "Ta ut kortet")
+	m.await(t, "Beklager")
 	d.Remove()
 	m.await(t, "Sett inn kortet")
 

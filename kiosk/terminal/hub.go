@@ -1,0 +1,109 @@
+package terminal
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/hubapi"
+)
+
+// Hub is asked for challenges and verdicts (hubapi.Client).
+type Hub interface {
+	Challenge(ctx context.Context) (hubapi.Challenge, error)
+	Authenticate(ctx context.Context, visit, nonce string, token []byte) (kiosk.Verdict, error)
+	// Reach fails if no hub completes a TLS handshake.
+	Reach(ctx context.Context) error
+}
+
+// getChallenge answers a GetChallenge.
+func (t *Terminal) getChallenge(ctx context.Context, q kiosk.GetChallenge) {
+	t.answers.put(t.askHub(ctx, q.Visit, func(ctx context.Context) (kiosk.Event, error) {
+		c, err := t.Hub.Challenge(ctx)
+		within := time.Duration(c.VerdictWithin * float64(time.Second))
+		return kiosk.ChallengeReady{Visit: q.Visit, Nonce: c.Nonce, VerdictWithin: within}, err
+	}))
+}
+
+// authenticate answers an Authenticate.
+func (t *Terminal) authenticate(ctx context.Context, q kiosk.Authenticate) {
+	answer := t.askHub(ctx, q.Visit, func(ctx context.Context) (kiosk.Event, error) {
+		v, err := t.Hub.Authenticate(ctx, q.Visit, q.Nonce, q.Token)
+		return kiosk.Decided{Visit: q.Visit, Verdict: v}, err
+	})
+	t.answers.put(answer)
+	if d, ok := answer.(kiosk.Decided); ok && d.Verdict.Granted {
+		t.Decider.RecordGrant(d.Verdict.Holder) // after the answer, so that the person does not wait for it
+	}
+}
+
+// askHub returns the answer of the hub, HubFailed if a hub was reached but gave
+// none, or HubUnreachable. The visit limits how long it waits for a hub that was
+// reached; whether one can be reached it finds out within Timing.Hub.
+func (t *Terminal) askHub(ctx context.Context, visit string, call func(context.Context) (kiosk.Event, error)) kiosk.Event {
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		answer kiosk.Event
+		err    error
+	}
+	answered := make(chan result, 1)
+	t.questions.Go(func() {
+		answer, err := call(asking)
+		answered <- result{answer, err}
+	})
+	var r result
+	select {
+	case r = <-answered:
+	case <-time.After(t.Config.Timing.Hub / 4):
+		if err := t.reach(ctx); err != nil && ctx.Err() == nil {
+			select {
+			case r = <-answered: // it came after all
+			default:
+				return t.unreachable(visit, err)
+			}
+		} else {
+			r = <-answered
+		}
+	}
+	switch problem, answered := errors.AsType[*hubapi.Problem](r.err); {
+	case r.err == nil:
+		return r.answer
+	case ctx.Err() != nil:
+		return kiosk.HubFailed{Visit: visit, Reason: kiosk.HubSilent} // the visit has ended, so nobody waits
+	case answered && fromGateway(problem):
+		return t.unreachable(visit, r.err)
+	case answered:
+		t.Log.Warn("hub refused a request", "visit", visit, "err", r.err)
+		return kiosk.HubFailed{Visit: visit, Reason: kiosk.HubRefused}
+	}
+	if t.reach(ctx) != nil {
+		return t.unreachable(visit, r.err)
+	}
+	t.Log.Warn("hub did not answer", "visit", visit, "err", r.err)
+	return kiosk.HubFailed{Visit: visit, Reason: kiosk.HubSilent}
+}
+
+func (t *Terminal) unreachable(visit string, err error) kiosk.Event {
+	t.Log.Warn("hub cannot be reached", "visit", visit, "err", err)
+	return kiosk.HubUnreachable{Visit: visit}
+}
+
+// reach tells within a part of the person's time whether there is a hub.
+func (t *Terminal) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, t.Config.Timing.Hub/2)
+	defer cancel()
+	return t.Hub.Reach(ctx)
+}
+
+// fromGateway tells whether an answer comes from a proxy that found no hub behind
+// it. A hub itself answers with a problem document.
+func fromGateway(p *hubapi.Problem) bool {
+	switch p.Status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return p.Type == hubapi.KindUnknown
+	}
+	return false
+}

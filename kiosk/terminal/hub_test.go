@@ -1,0 +1,188 @@
+package terminal_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/terminal"
+)
+
+// The kiosk decides offline only if it could not reach a hub.
+func TestOfflineOnlyWithoutHub(t *testing.T) {
+	refused := errors.New("connection refused")
+	for name, tt := range map[string]struct {
+		err     error
+		down    bool
+		offline bool
+		reason  kiosk.Reason
+	}{
+		"no connection":                      {err: refused, down: true, offline: true},
+		"a connection that was cut":          {err: refused, reason: kiosk.HubSilent},
+		"a gateway without a hub, 502":       {err: &hubapi.Problem{Type: hubapi.KindUnknown, Status: 502}, offline: true},
+		"a gateway without a hub, 503":       {err: &hubapi.Problem{Type: hubapi.KindUnknown, Status: 503}, offline: true},
+		"a gateway without a hub, 504":       {err: &hubapi.Problem{Type: hubapi.KindUnknown, Status: 504}, offline: true},
+		"a hub that is overloaded":           {err: &hubapi.Problem{Type: "urn:smartkiosk:problem:busy", Status: 503}, reason: kiosk.HubRefused},
+		"a hub that does not know the kiosk": {err: &hubapi.Problem{Type: "urn:smartkiosk:problem:forbidden", Status: 403}, reason: kiosk.HubRefused},
+		"a 404 without a problem":            {err: &hubapi.Problem{Type: hubapi.KindUnknown, Status: 404}, reason: kiosk.HubRefused},
+		"a 500 without a problem":            {err: &hubapi.Problem{Type: hubapi.KindUnknown, Status: 500}, reason: kiosk.HubRefused},
+	} {
+		for _, late := range []bool{false, true} { // with the challenge, or with the verdict
+			synctest.Test(t, func(t *testing.T) {
+				r := start(t, func(r *rig, _ *terminal.Terminal) {
+					if !late {
+						r.hub.err, r.hub.down = tt.err, tt.down
+					}
+				})
+				r.slotIs(kiosk.CardGone{}, cardIn())
+				r.hub.err, r.hub.down = tt.err, tt.down
+				r.typeKeys("1234#")
+				r.pass(time.Second)
+				if tt.offline {
+					if s := r.expectScreen(kiosk.ScreenGranted); !s.Offline {
+						t.Errorf("%s, late %v: granted, but not offline", name, late)
+					}
+				} else if s := r.expectScreen(kiosk.ScreenFailed); s.Reason != tt.reason || s.Offline {
+					t.Errorf("%s, late %v: %+v", name, late, s)
+				}
+				if err := r.end(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A slow hub that can be reached has the time that it asked for, and two seconds for
+// the line. After that the visit fails; the kiosk does not decide.
+func TestSlowHub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, _ *terminal.Terminal) { r.hub.within = 3 })
+		r.slotIs(kiosk.CardGone{}, cardIn())
+		r.hub.hang = true
+		r.typeKeys("1234#")
+		r.pass(4900 * time.Millisecond)
+		r.expectScreen(kiosk.ScreenChecking)
+		r.pass(200 * time.Millisecond)
+		if s := r.expectScreen(kiosk.ScreenFailed); s.Reason != kiosk.HubSilent {
+			t.Errorf("failed for %s", s.Reason)
+		}
+		r.expectOrder("request cancelled")
+		_ = r.end()
+	})
+}
+
+// A hub whose connection is gone without a word is found out while the person waits,
+// and a verdict that comes during that counts.
+func TestLineGoesDead(t *testing.T) {
+	for name, comes := range map[string]bool{"no verdict": false, "a verdict": true} {
+		synctest.Test(t, func(t *testing.T) {
+			var hub *lateHub
+			r := start(t, func(r *rig, term *terminal.Terminal) {
+				hub = &lateHub{fakeHub: &r.hub, answer: comes}
+				term.Hub = hub
+			})
+			r.slotIs(kiosk.CardGone{}, cardIn())
+			r.typeKeys("1234#")
+			r.pass(1600 * time.Millisecond)
+			if s := r.expectScreen(kiosk.ScreenGranted); s.Offline == comes {
+				t.Errorf("%s: offline %v", name, s.Offline)
+			}
+			_ = r.end()
+		})
+	}
+}
+
+// lateHub answers an authentication after 0.8 s or never, while no new connection can
+// be made.
+type lateHub struct {
+	*fakeHub
+	answer bool
+}
+
+func (h *lateHub) Authenticate(ctx context.Context, visit, nonce string, token []byte) (kiosk.Verdict, error) {
+	if h.answer {
+		<-time.After(800 * time.Millisecond)
+		return h.fakeHub.Authenticate(ctx, visit, nonce, token)
+	}
+	<-ctx.Done()
+	return kiosk.Verdict{}, ctx.Err()
+}
+
+func (h *lateHub) Reach(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Run does not end before a request to the hub has, and says so if that does not end.
+func TestStopAwaitsRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r := start(t, func(r *rig, term *terminal.Terminal) { term.Hub = deafHub{&r.hub, release} })
+		r.slotIs(kiosk.CardGone{}, cardIn())
+		r.stop()
+		r.pass(time.Second)
+		select {
+		case <-r.ended:
+			t.Fatal("Run returned while a request was in progress")
+		default:
+		}
+		close(release)
+		if err := <-r.ended; err != nil {
+			t.Error(err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r := start(t, func(r *rig, term *terminal.Terminal) { term.Hub = deafHub{&r.hub, release} })
+		r.slotIs(kiosk.CardGone{}, cardIn())
+		if err := r.end(); err == nil {
+			t.Error("Run says nothing about a request that does not end")
+		}
+		close(release)
+	})
+}
+
+// deafHub does not notice that a request is cancelled.
+type deafHub struct {
+	*fakeHub
+	release chan struct{}
+}
+
+func (h deafHub) Challenge(context.Context) (hubapi.Challenge, error) {
+	<-h.release
+	return hubapi.Challenge{}, nil
+}
+
+// InProgress hears of each visit's begin and end.
+func TestInProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls []bool
+		r := start(t, func(_ *rig, term *terminal.Terminal) {
+			term.InProgress = func(now bool) { calls = append(calls, now) }
+		})
+		r.slotIs(kiosk.CardGone{})
+		if len(calls) != 0 {
+			t.Errorf("without a visit: %v", calls)
+		}
+		r.slotIs(cardIn())
+		if len(calls) != 1 || !calls[0] {
+			t.Errorf("with a card: %v", calls)
+		}
+		r.typeKeys("1234#")
+		r.expectScreen(kiosk.ScreenGranted)
+		if len(calls) != 1 {
+			t.Errorf("while the outcome is shown: %v", calls)
+		}
+		r.pass(kiosk.DefaultTiming.Outcome)
+		r.expectScreen(kiosk.ScreenRemoveCard)
+		if len(calls) != 2 || calls[1] {
+			t.Errorf("with the card left in: %v", calls)
+		}
+		_ = r.end()
+	})
+}
