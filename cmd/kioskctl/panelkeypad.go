@@ -146,6 +146,9 @@ func (t *trial) pressed(ctx context.Context, k *keypad.Keypad, all string) (miss
 				return nil
 			case keypad.Stuck:
 				t.fail("a key is stuck: it was held for longer than a person does")
+			case keypad.Unknown:
+				t.note("it has a key that is not known: %v; please report it with the name of the pad", e.Err)
+				t.say("  A key that is not known: %v.", e.Err)
 			case keypad.Rejected:
 				together++
 				t.say("  Two keys at once. If you pressed one, two wires touch.")

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"smartkiosk/device/board"
-	"smartkiosk/device/keypad"
 	"smartkiosk/device/keypad/keypadsim"
 )
 
@@ -156,7 +155,7 @@ func TestTryKeypadWithNobodyThere(t *testing.T) {
 }
 
 func TestSuspect(t *testing.T) {
-	m := &board.Matrix{Rows: []string{"R1", "R2", "R3", "R4"}, Columns: []string{"C1", "C2", "C3", "C4"}, Layout: keypad.Layout4x4}
+	m := &board.Matrix{Rows: []string{"R1", "R2", "R3", "R4"}, Columns: []string{"C1", "C2", "C3", "C4"}, Layout: []string{"123L", "456 ", "789 ", "*0# "}}
 	for missing, want := range map[string]string{
 		"5":    "try again; if they stay missing they are worn",
 		"456":  "look at the wire of row 2 (R2)",

@@ -23,6 +23,9 @@ poll = "10ms"
 [keypad.usb]
 match = "Numeric"
 stuck_after = "25s"
+double_strike = "300ms"
+repeat_after = "800ms"
+repeat_every = "400ms"
 [display.hd44780]
 rows = 2
 columns = 16
@@ -85,7 +88,7 @@ func TestParse(t *testing.T) {
 		Rows: []string{"GPIO5", "GPIO6", "GPIO13", "GPIO19"}, Columns: []string{"GPIO12", "GPIO16", "GPIO20", "GPIO11"},
 		Layout: []string{"123L", "456 ", "789 ", "*0# "}, StuckAfter: seconds(30), Poll: Duration{10 * time.Millisecond},
 	}
-	want.Keypad.USB = &USB{Match: "Numeric", StuckAfter: seconds(25)}
+	want.Keypad.USB = &USB{Match: "Numeric", StuckAfter: seconds(25), Timing: Timing{Duration{300 * time.Millisecond}, Duration{800 * time.Millisecond}, Duration{400 * time.Millisecond}}}
 	want.Displays = []Display{
 		&HD44780{Rows: 2, Columns: 16, RS: "GPIO7", E: "GPIO8", Data: []string{"GPIO25", "GPIO24", "GPIO23", "GPIO10"}, ROM: "a02"},
 		&OLED{Chip: oled.SSD1306, Bus: "/dev/i2c-1", Address: 0x3c, Text: "large"},
@@ -145,6 +148,8 @@ func TestMistakes(t *testing.T) {
 		{top + matrix, `"*0#"`, `"*0 "`, "[keypad.matrix] layout has the key '#' 0 times: PIN entry needs each of 0 to 9, * and # exactly once"},
 		{top + matrix + "stuck_after = \"1ms\"", "", "", "[keypad.matrix] stuck_after is 1ms: use 1s to 10m0s"},
 		{top + matrix + "poll = \"1s\"", "", "", "[keypad.matrix] poll is 1s: use 5ms to 100ms"},
+		{top + pad + "double_strike = \"3s\"", "", "", "[keypad.usb] double_strike is 3s: use 0s to 2s"},
+		{top + matrix + "repeat_after = \"1s\"", "", "", "[keypad.matrix] repeat_every is 0s: use 100ms to 5s"},
 		{top + pad + "stuck_after = \"1h\"", "", "", "[keypad.usb] stuck_after is 1h0m0s: use 1s to 10m0s"},
 
 		{top + lcd, "0x27", "0x3c0", "[display.pcf8574] address is 0x3c0: use 0x20 to 0x27 for a PCF8574 (most have 0x27), 0x38 to 0x3f for a PCF8574A (most have 0x3f)"},

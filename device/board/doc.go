@@ -19,10 +19,13 @@
 //	columns     = ["GPIO12", "GPIO16", "GPIO20"]
 //	layout      = ["123", "456", "789", "*0#"]   # also L, the language, and a space for nothing
 //	stuck_after = "20s"              # optional
-//	poll        = "10ms"             # optional: for lines that do not tell of edges
+//	double_strike = "0s"             # optional: the same key does not count again for so long
+//	repeat_after  = "0s"             # optional: * that is held for so long counts again,
+//	repeat_every  = "0s"             # and then at this interval; 0s switches all three off
+//	poll        = "10ms"             # optional: for lines that do not report edges
 //	[keypad.usb]                     # number pads
-//	match       = ""                 # a part of the name, for what is not only a number pad
-//	stuck_after = "20s"              # optional
+//	match       = ""                 # part of the name; needed for a pad or keyboard with letters
+//	stuck_after = "20s"              # optional, as are double_strike, repeat_after and repeat_every
 //
 //	[display.hd44780]                # characters, on six lines
 //	rows = 2

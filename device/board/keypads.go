@@ -16,13 +16,40 @@ type Keypad interface {
 	Open() (*keypad.Keypad, error)
 }
 
+// Timing are the settings of a keypad for people whose hands shake or move slowly;
+// see keypad.Timing. 0s switches each of them off.
+type Timing struct {
+	DoubleStrike Duration `toml:"double_strike"`
+	RepeatAfter  Duration `toml:"repeat_after"`
+	RepeatEvery  Duration `toml:"repeat_every"`
+}
+
+func (t Timing) timing() keypad.Timing {
+	return keypad.Timing{DoubleStrike: t.DoubleStrike.Duration, RepeatAfter: t.RepeatAfter.Duration, RepeatEvery: t.RepeatEvery.Duration}
+}
+
+// check allows the ranges of EN 301 549, clauses 5.7 and 5.8, and more.
+func (t Timing) check() error {
+	if err := checkTime("double_strike", t.DoubleStrike, 0, 2*time.Second); err != nil {
+		return err
+	}
+	if t.RepeatAfter.Duration == 0 && t.RepeatEvery.Duration == 0 {
+		return nil
+	}
+	if err := checkTime("repeat_after", t.RepeatAfter, 200*time.Millisecond, 5*time.Second); err != nil {
+		return err
+	}
+	return checkTime("repeat_every", t.RepeatEvery, 100*time.Millisecond, 5*time.Second)
+}
+
 // Matrix is [keypad.matrix]: bare contacts between lines.
 type Matrix struct {
 	Rows       []string `toml:"rows"`        // lines, the top row first
 	Columns    []string `toml:"columns"`     // lines, the left column first
 	Layout     []string `toml:"layout"`      // see keypad.Layout
 	StuckAfter Duration `toml:"stuck_after"` // a key held for this long counts as stuck; 20s by default
-	Poll       Duration `toml:"poll"`        // see keypad.Matrix; 0s for lines that report edges
+	Timing
+	Poll Duration `toml:"poll"` // see keypad.Matrix; 0s for lines that report edges
 }
 
 // Section implements Part.
@@ -39,7 +66,7 @@ func (m *Matrix) Open() (*keypad.Keypad, error) {
 		return nil, err
 	}
 	return keypad.OpenMatrix(keypad.Matrix{
-		Rows: rows, Cols: columns, Layout: m.Layout, StuckAfter: m.StuckAfter.Duration, Poll: m.Poll.Duration,
+		Rows: rows, Cols: columns, Layout: m.Layout, StuckAfter: m.StuckAfter.Duration, Timing: m.timing(), Poll: m.Poll.Duration,
 	})
 }
 
@@ -71,6 +98,9 @@ func (m *Matrix) check(Pi) error {
 		if err := checkTime("stuck_after", m.StuckAfter, time.Second, 10*time.Minute); err != nil {
 			return err
 		}
+	}
+	if err := m.Timing.check(); err != nil {
+		return err
 	}
 	if m.Poll.Duration != 0 {
 		return checkTime("poll", m.Poll, 5*time.Millisecond, 100*time.Millisecond)
@@ -123,6 +153,7 @@ func keysOf(keys string) string {
 type USB struct {
 	Match      string   `toml:"match"`       // see keypad.USB; "" for any number pad
 	StuckAfter Duration `toml:"stuck_after"` // see Matrix
+	Timing
 }
 
 // Section implements Part.
@@ -130,14 +161,16 @@ func (*USB) Section() string { return "keypad.usb" }
 
 // Open implements Keypad.
 func (u *USB) Open() (*keypad.Keypad, error) {
-	return keypad.OpenUSB(keypad.USB{Match: u.Match, StuckAfter: u.StuckAfter.Duration})
+	return keypad.OpenUSB(keypad.USB{Match: u.Match, StuckAfter: u.StuckAfter.Duration, Timing: u.timing()})
 }
 
 func (u *USB) check(Pi) error {
 	if u.StuckAfter.Duration != 0 {
-		return checkTime("stuck_after", u.StuckAfter, time.Second, 10*time.Minute)
+		if err := checkTime("stuck_after", u.StuckAfter, time.Second, 10*time.Minute); err != nil {
+			return err
+		}
 	}
-	return nil
+	return u.Timing.check()
 }
 
 // Describe implements Part.

@@ -2,26 +2,26 @@ package keypad
 
 import "fmt"
 
-// Codes says which key code of a USB pad is which key: codes are Linux's KEY_…
-// (include/uapi/linux/input-event-codes.h), keys are those of Keypad.Keys.
-// Codes that are not there do nothing.
+// Codes maps the key codes of a USB pad to keys. Codes are Linux's KEY_…
+// (include/uapi/linux/input-event-codes.h), keys are those of Keypad.Keys. Other
+// codes do nothing.
 type Codes map[uint16]rune
 
-// padDigits are the digits 0 to 9 as number pads, the top row of keyboards, and
-// telephone keypads send them. Linux gives the same codes whether Num Lock is
-// on or off.
+// padDigits are the digits 0 to 9 of number pads, of the top row of keyboards and
+// of telephone keypads. Linux reports the same codes whether Num Lock is on or
+// off, unless the pad has its own Num Lock (see navigation).
 var padDigits = [3][10]uint16{
 	{82, 79, 80, 81, 75, 76, 77, 71, 72, 73},                               // KEY_KP0 …
 	{11, 2, 3, 4, 5, 6, 7, 8, 9, 10},                                       // KEY_0 …
 	{0x200, 0x201, 0x202, 0x203, 0x204, 0x205, 0x206, 0x207, 0x208, 0x209}, // KEY_NUMERIC_0 …
 }
 
-// DefaultCodes returns the codes of a number pad as one buys it: digits; Enter
-// is #; * . Backspace, Delete and Esc are *; / and Tab are the language key.
+// DefaultCodes returns the codes of a usual number pad: the digits; # for Enter;
+// * for *, ., Backspace, Delete, Clear and Esc; L for / and Tab.
 func DefaultCodes() Codes {
 	codes := Codes{
 		96: '#', 28: '#', 0x20b: '#', // KEY_KPENTER, KEY_ENTER, KEY_NUMERIC_POUND
-		55: '*', 83: '*', 121: '*', 14: '*', 111: '*', 1: '*', 0x20a: '*', // KEY_KPASTERISK, KEY_KPDOT, KEY_KPCOMMA, KEY_BACKSPACE, KEY_DELETE, KEY_ESC, KEY_NUMERIC_STAR
+		55: '*', 83: '*', 121: '*', 14: '*', 111: '*', 1: '*', 0x20a: '*', 0x163: '*', // KEY_KPASTERISK, KEY_KPDOT, KEY_KPCOMMA, KEY_BACKSPACE, KEY_DELETE, KEY_ESC, KEY_NUMERIC_STAR, KEY_CLEAR
 		98: 'L', 15: 'L', // KEY_KPSLASH, KEY_TAB
 	}
 	for _, row := range padDigits {
@@ -32,8 +32,7 @@ func DefaultCodes() Codes {
 	return codes
 }
 
-// check refuses keys that no keypad has, and maps that leave out a key that is
-// needed.
+// check refuses invalid keys, and maps without a key that PIN entry needs.
 func (c Codes) check() error {
 	have := make(map[rune]bool)
 	for code, key := range c {
@@ -50,7 +49,7 @@ func (c Codes) check() error {
 	return nil
 }
 
-// digits tells whether a device has all ten digits in one of their forms.
+// digits tells whether a device has all ten digits in one of the three forms.
 func (s *keyset) digits() bool {
 	for _, row := range padDigits {
 		all := true
@@ -64,6 +63,17 @@ func (s *keyset) digits() bool {
 	return false
 }
 
-// letters tells whether a device says that it has letters (KEY_Q, KEY_A,
-// KEY_Z): a whole keyboard, or a pad whose maker copied one's descriptor.
+// any tells whether a device has any keys of a keyboard, other than the buttons of
+// a mouse (BTN_MISC and above).
+func (s *keyset) any() bool {
+	for code := range uint16(0x100) {
+		if s.has(code) {
+			return true
+		}
+	}
+	return false
+}
+
+// letters tells whether a device claims to have letters (KEY_Q, KEY_A, KEY_Z): a
+// whole keyboard, or a pad whose maker copied the descriptor of one.
 func (s *keyset) letters() bool { return s.has(16) && s.has(30) && s.has(44) }

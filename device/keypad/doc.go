@@ -2,7 +2,7 @@
 // contacts on GPIO lines, and USB number pads. Both give keys as runes ('0' to
 // '9', '*', '#', and 'L' for the next language) and events for a technician.
 //
-//	k, err := keypad.OpenMatrix(keypad.Matrix{Rows: rows, Cols: columns, Layout: keypad.Layout4x4})
+//	k, err := keypad.OpenMatrix(keypad.Matrix{Rows: rows, Cols: columns, Layout: keypad.Layout{"123L", "456 ", "789 ", "*0# "}})
 //	for key := range k.Keys() { … }
 //
 // # What is typed is a secret

@@ -21,6 +21,7 @@ const (
 )
 
 func eviocgname(size uint) uint      { return ioctlRead | size<<16 | evioc | 0x06 }
+func eviocgphys(size uint) uint      { return ioctlRead | size<<16 | evioc | 0x07 }
 func eviocgkey(size uint) uint       { return ioctlRead | size<<16 | evioc | 0x18 }
 func eviocgbit(kind, size uint) uint { return ioctlRead | size<<16 | evioc | (0x20 + kind) }
 
@@ -28,7 +29,7 @@ func eviocgbit(kind, size uint) uint { return ioctlRead | size<<16 | evioc | (0x
 type evdev struct{ *os.File }
 
 func openEvdev(path string) (padFile, error) {
-	// Not blocking, so that Close and a deadline end a Read.
+	// Non-blocking, so that Close and a deadline end a Read.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -46,9 +47,19 @@ func (d evdev) Describe() (name string, keys keyset, err error) {
 	return string(before), keys, err
 }
 
+// Physical returns "" for a device that has no plug, such as one of uinput.
+func (d evdev) Physical() string {
+	var text [256]byte
+	if err := d.ioctl(eviocgphys(uint(len(text))), unsafe.Pointer(&text)); err != nil {
+		return ""
+	}
+	before, _, _ := bytes.Cut(text[:], []byte{0})
+	return string(before)
+}
+
 // Grab makes the kernel give the device's events to this file alone: not to
-// consoles, not to a desktop, not to whoever else reads the device. It lasts
-// until the file is closed, also by a crash (drivers/input/evdev.c).
+// consoles, to a desktop or to other readers. It lasts until the file is closed,
+// also by a crash (drivers/input/evdev.c).
 func (d evdev) Grab() error {
 	return d.control(func(fd uintptr) error { return unix.IoctlSetInt(int(fd), eviocgrab, 1) })
 }
@@ -77,7 +88,7 @@ func (d evdev) control(f func(fd uintptr) error) error {
 		return err
 	}
 	if failed == syscall.ENOTTY {
-		return fmt.Errorf("%s is no input device", d.Name())
+		return fmt.Errorf("%s is not an input device", d.Name())
 	}
 	return failed
 }

@@ -10,8 +10,10 @@ import (
 const (
 	evSyn      = 0x00
 	evKey      = 0x01
-	synReport  = 0 // what came before belongs together
-	synDropped = 3 // what came before is incomplete: the reader was too slow
+	evMsc      = 0x04
+	mscScan    = 0x04 // the HID usage of the key that follows
+	synReport  = 0    // what came before belongs together
+	synDropped = 3    // what came before is incomplete: the reader was too slow
 
 	keyUp, keyDown = 0, 1 // the value of evKey; 2 is a repeat
 )

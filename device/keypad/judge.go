@@ -30,6 +30,7 @@ const heldLong = time.Second
 // verdict is what came of one look.
 type verdict struct {
 	key      int // the key number taken, -1 for none
+	released uint32
 	rejected bool
 	stuck    int // how many keys have now become stuck
 	freed    bool
@@ -47,8 +48,8 @@ func (j *judge) look(now time.Time, contacts uint32) verdict {
 			j.since[i] = now
 		}
 	}
-	v := verdict{key: -1}
 	down, up := j.deb.look(now, contacts)
+	v := verdict{key: -1, released: up}
 
 	if j.stuck&up != 0 {
 		j.stuck &^= up

@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// keyBuffer is how many keys may wait for whoever reads Keys: a PIN and its #
-// with room to spare. More would be typed at a program that has stopped.
+// keyBuffer is the number of keys that may wait in Keys: more than a PIN and its
+// #. If more arrive, the program has stopped reading.
 const keyBuffer = 16
 
-// eventBuffer is how many events may wait. When it is full the oldest goes.
+// eventBuffer is the number of events that may wait. When it is full, the oldest is
+// dropped.
 const eventBuffer = 16
 
-// DefaultStuckAfter is how long a key may be held before it counts as stuck,
-// where nothing else is configured. Nobody leans on a key for so long.
+// DefaultStuckAfter is how long a key may be held before it counts as stuck. A
+// person does not hold a key for so long.
 const DefaultStuckAfter = 20 * time.Second
 
 // Kind is what happened to a keypad.
@@ -23,10 +24,11 @@ type Kind int
 
 const (
 	Found    Kind = iota + 1 // the keypad works
-	Lost                     // the keypad does not, for the reason in Err; it is looked for
-	Stuck                    // keys are held too long, and are out until they are let go
-	Freed                    // those keys have all been let go, and count again
-	Rejected                 // two keys at once: those not yet taken are ignored
+	Lost                     // the keypad does not work, for the reason in Err; the driver tries again
+	Stuck                    // keys are held too long; they are ignored until they are released
+	Freed                    // all stuck keys were released, and count again
+	Rejected                 // two keys at once: those that do not count yet are ignored
+	Unknown                  // a key that the keypad has no meaning for, described in Err; reported once
 )
 
 func (k Kind) String() string {
@@ -41,35 +43,41 @@ func (k Kind) String() string {
 		return "freed"
 	case Rejected:
 		return "rejected"
+	case Unknown:
+		return "unknown key"
 	}
 	return "kind " + strconv.Itoa(int(k))
 }
 
-// Event is something other than a key. It never names a key: what is held for
-// too long, or pressed together with another, may be part of a PIN. So it may
-// be logged.
+// Event reports something other than a key. It may be logged, because it never
+// names a key that may be part of a PIN: not one that is stuck, nor one that is
+// pressed together with another.
 type Event struct {
 	Kind   Kind
-	Device string // the number pad's own name, or "matrix"
+	Device string // the name of the number pad, or "matrix"
 	Keys   int    // how many are stuck, with Stuck
-	Err    error  // why, with Lost; with Stuck that it is no key but a wire, where it is
+	Err    error  // the reason, with Lost; which wire, with Stuck if it is a wire; which key, with Unknown
 }
 
-// Keypad is one keypad that is being read, until Close.
+// Keypad is a keypad that is read until Close.
 type Keypad struct {
 	keys   chan rune
 	events chan Event
 	stop   context.CancelFunc
 	done   chan struct{}
+
+	strikes strikes
 }
 
-func start(run func(ctx context.Context, k *Keypad)) *Keypad {
+func start(timing Timing, run func(ctx context.Context, k *Keypad)) *Keypad {
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &Keypad{
 		keys:   make(chan rune, keyBuffer),
 		events: make(chan Event, eventBuffer),
 		stop:   cancel,
 		done:   make(chan struct{}),
+
+		strikes: strikes{Timing: timing},
 	}
 	go func() {
 		defer close(k.done)
@@ -78,34 +86,42 @@ func start(run func(ctx context.Context, k *Keypad)) *Keypad {
 	return k
 }
 
-// Keys are the keys pressed: '0' to '9', '*' to correct or cancel, '#' for OK,
-// 'L' for the next language. A key counts once, when it goes down. Keys that
-// nobody takes are dropped after 16. The channel is never closed.
+// Keys sends the keys that are pressed: '0' to '9', '*' to correct or cancel, '#'
+// for OK, 'L' for the next language. A key counts once, when it goes down. When 16
+// keys wait, further keys are dropped. The channel is never closed.
 //
-// What comes out may be a PIN: it is for whoever owns the PIN, and for no log.
+// The keys may be a PIN: they must not be logged.
 func (k *Keypad) Keys() <-chan rune { return k.keys }
 
-// Events tell what a technician should know, and of two keys at once so that a
-// person can be told. Whoever does not read them misses the oldest. The channel
-// is never closed.
+// Events sends what a technician should know, and Rejected, of which the holder
+// should be told. When 16 events wait, the oldest is dropped. The channel is never
+// closed.
 func (k *Keypad) Events() <-chan Event { return k.events }
 
-// Close stops reading and lets go of pins and devices, within 3 s. It may be
-// called again.
+// Close stops reading and releases pins and devices, within 3 s. It may be called
+// more than once.
 func (k *Keypad) Close() error {
 	k.stop()
 	<-k.done
+	k.release('*')
 	return nil
 }
 
 func (k *Keypad) press(key rune) {
+	if k.strikes.press(key, func() { k.send(key) }) {
+		k.send(key)
+	}
+}
+
+func (k *Keypad) release(key rune) { k.strikes.release(key) }
+
+func (k *Keypad) send(key rune) {
 	select {
 	case k.keys <- key:
 	default:
 	}
 }
 
-// tell is called by one goroutine at a time per keypad, or under its lock.
 func (k *Keypad) tell(e Event) {
 	for {
 		select {

@@ -9,13 +9,6 @@ import (
 // L or a space (a key that does nothing) per column.
 type Layout []string
 
-// The usual pads. The letters of a 4×4 pad are A to D from the top; A is made
-// the language key and the others do nothing.
-var (
-	Layout3x4 = Layout{"123", "456", "789", "*0#"}
-	Layout4x4 = Layout{"123L", "456 ", "789 ", "*0# "}
-)
-
 // parse makes a list of runes by key number (row × columns + column), 0 for a
 // key that does nothing. Each digit must be there once, and * and # at least
 // once: a PIN must be typed, mended and sent.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync"
 	"time"
 
@@ -36,9 +37,10 @@ const maxKeys = 32
 // (all of a Raspberry Pi's have), and no order.
 type Matrix struct {
 	Rows, Cols []gpio.PinIO // at most 32 keys together
-	Layout     Layout       // Layout3x4, Layout4x4 or another of that shape
+	Layout     Layout       // "123", "456", "789", "*0#" or another of that shape
 
 	StuckAfter time.Duration // 0: DefaultStuckAfter
+	Timing     Timing
 
 	// Poll is for column lines without edge detection, as on an I²C port
 	// expander: how often to look for a key. 0 waits for edges, which costs
@@ -63,6 +65,9 @@ func OpenMatrix(m Matrix) (*Keypad, error) {
 	if m.Poll < 0 || m.StuckAfter < 0 {
 		return nil, errors.New("cannot open keypad: a time is negative")
 	}
+	if err := m.Timing.check(); err != nil {
+		return nil, fmt.Errorf("cannot open keypad: %w", err)
+	}
 	if m.StuckAfter == 0 {
 		m.StuckAfter = DefaultStuckAfter
 	}
@@ -71,7 +76,7 @@ func OpenMatrix(m Matrix) (*Keypad, error) {
 		r.release()
 		return nil, fmt.Errorf("cannot open keypad: %w", err)
 	}
-	return start(r.run), nil
+	return start(m.Timing, r.run), nil
 }
 
 type matrix struct {
@@ -216,6 +221,9 @@ func (m *matrix) scan(ctx context.Context, j *judge, k *Keypad) error {
 func (m *matrix) act(v verdict, j *judge, k *Keypad) {
 	if v.key >= 0 && m.keys[v.key] != 0 {
 		k.press(m.keys[v.key])
+	}
+	for released := v.released; released != 0; released &= released - 1 {
+		k.release(m.keys[bits.TrailingZeros32(released)])
 	}
 	if v.rejected {
 		k.tell(Event{Kind: Rejected, Device: "matrix"})

@@ -46,7 +46,7 @@ func matrixOf(c *keypadsim.Contacts, l Layout) Matrix {
 func inBubble(t *testing.T, f func(t *testing.T, c *keypadsim.Contacts, k *Keypad)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContacts(4, 4)
-		k := openContacts(t, c, matrixOf(c, Layout4x4))
+		k := openContacts(t, c, matrixOf(c, layout4x4))
 		defer closeContacts(t, c, k)
 		f(t, c, k)
 	})
@@ -83,7 +83,7 @@ func closeContacts(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 
 // key is the number of a key of the 4×4 pad.
 func key(r rune) int {
-	return strings.IndexRune(strings.Join(Layout4x4, ""), r)
+	return strings.IndexRune(strings.Join(layout4x4, ""), r)
 }
 
 func tap(c *keypadsim.Contacts, r rune) {
@@ -158,7 +158,7 @@ func TestThreeByFourAndPolling(t *testing.T) {
 		for _, w := range c.Cols {
 			w.Deaf = true
 		}
-		m := matrixOf(c, Layout3x4)
+		m := matrixOf(c, layout3x4)
 		if _, err := OpenMatrix(m); err == nil || !strings.Contains(err.Error(), "cannot use pin COL0: no interrupts") {
 			t.Errorf("lines without edges: %v", err)
 		}
@@ -221,7 +221,7 @@ func TestNothingButWhatWasMeant(t *testing.T) {
 				c.Set(rapid.IntRange(0, 15).Draw(rt, "key"), rapid.Bool().Draw(rt, "closed"))
 				down := ""
 				for _, n := range c.Closed() {
-					down += string(Layout4x4[n/4][n%4])
+					down += string(layout4x4[n/4][n%4])
 				}
 				time.Sleep(time.Duration(rapid.IntRange(1, 120).Draw(rt, "ms")) * time.Millisecond)
 				states = slices.DeleteFunc(states, func(s state) bool { return before.Sub(s.until) > look })
@@ -426,7 +426,7 @@ func TestDownWhenOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContacts(4, 4)
 		c.Set(key('8'), true)
-		k := openContacts(t, c, matrixOf(c, Layout4x4))
+		k := openContacts(t, c, matrixOf(c, layout4x4))
 		time.Sleep(hold)
 		c.Set(key('8'), false)
 		time.Sleep(breath)
@@ -539,9 +539,9 @@ func TestOpenMatrixErrors(t *testing.T) {
 			"cannot open keypad: cannot use pin COL1: it is already used as COL1", nil},
 		{"no pins", func(m *Matrix, c *keypadsim.Contacts) { m.Rows = nil },
 			"cannot open keypad: 0 rows of 4 keys: want 1 to 32 keys", nil},
-		{"a row too few", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout4x4[:3] },
+		{"a row too few", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = layout4x4[:3] },
 			"cannot open keypad: cannot read key map: 3 rows for 4 row pins", nil},
-		{"a column too few", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout3x4 },
+		{"a column too few", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = layout3x4 },
 			"cannot open keypad: cannot read key map: row 1 has 3 keys for 4 column pins", nil},
 		{"a letter", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout{"123A", "456B", "789C", "*0#D"} },
 			"cannot open keypad: cannot read key map: row 1: 'A': a key is one of 0 to 9, *, # and L", nil},
@@ -553,7 +553,7 @@ func TestOpenMatrixErrors(t *testing.T) {
 			"cannot open keypad: a time is negative", nil},
 	} {
 		c := newContacts(4, 4)
-		m := matrixOf(c, Layout4x4)
+		m := matrixOf(c, layout4x4)
 		tt.change(&m, c)
 		k, err := OpenMatrix(m)
 		if err == nil {
@@ -564,3 +564,10 @@ func TestOpenMatrixErrors(t *testing.T) {
 		}
 	}
 }
+
+// The usual keypads. The letters of a 4×4 keypad are A to D from the top; A is the
+// language key, and the others do nothing.
+var (
+	layout3x4 = Layout{"123", "456", "789", "*0#"}
+	layout4x4 = Layout{"123L", "456 ", "789 ", "*0# "}
+)

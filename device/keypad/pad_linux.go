@@ -9,21 +9,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pad is one grabbed number pad. It debounces by itself and has a diode or a
-// controller against ghosts; what is left to do is to count each key once.
+// pad is an event device of a number pad, grabbed. The pad itself debounces its
+// keys and prevents ghosts. The driver counts each key once.
 type pad struct {
 	path, name string
 	file       padFile
 	codes      Codes
+	letters    bool // it is a whole keyboard
+	chord      *chord
 	stuckAfter time.Duration
 	err        error // why reading ended
 
-	down    map[uint16]time.Time // since when; the zero time: stuck
-	dropped bool                 // until the next report, events are incomplete
+	down    map[uint16]time.Time // since when; the zero time if it is stuck
+	dropped bool                 // events are incomplete until the next report
+	scan    uint32               // the HID usage of the key that follows; 0 if unknown
+
+	reported map[string]bool // unknown keys
 }
 
-// seize grabs the pad and notes which keys are down already: their presses went
-// elsewhere.
+// seize grabs the pad. Keys that are already down do not count: their presses went
+// to another reader.
 func (p *pad) seize() error {
 	if err := p.file.Grab(); err != nil {
 		return err
@@ -32,14 +37,20 @@ func (p *pad) seize() error {
 	return p.resync()
 }
 
-// resync brings down to what the kernel says. A key that it did not know of was
-// pressed at a time that is not known: it gives no key.
+// resync reads from the kernel which keys are down. A key that was not known to be
+// down does not count, because it was pressed at an unknown time.
 func (p *pad) resync() error {
 	keys, err := p.file.Down()
 	if err != nil {
 		return err
 	}
-	for code := range p.codes {
+	p.chord.forget(p)
+	for code := range modifiers {
+		if keys.has(code) {
+			p.chord.resume(p, code)
+		}
+	}
+	for code := range uint16(len(keys) * 8) {
 		_, known := p.down[code]
 		switch down := keys.has(code); {
 		case down && !known:
@@ -74,7 +85,7 @@ func (p *pad) read(k *Keypad) error {
 		kept = copy(buf, rest)
 		clear(buf[kept:])
 		for _, e := range events {
-			if err = p.take(e, k); err != nil {
+			if err = p.handle(e, k); err != nil {
 				break
 			}
 		}
@@ -85,7 +96,7 @@ func (p *pad) read(k *Keypad) error {
 	}
 }
 
-func (p *pad) take(e inputEvent, k *Keypad) error {
+func (p *pad) handle(e inputEvent, k *Keypad) error {
 	if e.kind == evSyn && e.code == synDropped {
 		p.dropped = true
 	}
@@ -103,26 +114,85 @@ func (p *pad) take(e inputEvent, k *Keypad) error {
 		p.tellFreed(k, before)
 		return nil
 	}
-	key, ok := p.codes[e.code]
-	if e.kind != evKey || !ok {
+	if e.kind == evMsc && e.code == mscScan {
+		p.scan = uint32(e.value)
+		return nil
+	}
+	if e.kind != evKey {
+		p.scan = 0
 		return nil
 	}
 	switch e.value {
 	case keyDown:
-		if _, already := p.down[e.code]; !already {
-			p.down[e.code] = time.Now()
-			k.press(key)
-		}
+		p.keyDown(e.code, k)
 	case keyUp:
-		before := p.anyStuck()
-		delete(p.down, e.code)
-		p.tellFreed(k, before)
+		p.keyUp(e.code, k)
 	}
 	return nil
 }
 
-// nextStuck is when the key that has been down for longest becomes stuck, or
-// the zero time: never.
+func (p *pad) keyDown(code uint16, k *Keypad) {
+	if _, already := p.down[code]; already {
+		return
+	}
+	keys, known := p.chord.down(p, code, p.scan)
+	if !known {
+		p.reportUnknown(code, k)
+		return
+	}
+	p.down[code] = time.Now()
+	for _, key := range keys {
+		k.press(key)
+	}
+}
+
+func (p *pad) keyUp(code uint16, k *Keypad) {
+	keys, unknownAlt := p.chord.up(p, code)
+	for _, key := range keys {
+		k.press(key)
+		k.release(key)
+	}
+	if unknownAlt {
+		p.report("an Alt code other than those of # and *", k)
+	}
+	if key, ok := p.codes[code]; ok {
+		k.release(key)
+	}
+	before := p.anyStuck()
+	delete(p.down, code)
+	p.tellFreed(k, before)
+}
+
+// reportUnknown reports a key code without a meaning. The keys of a whole keyboard
+// are not reported: they would tell what somebody types there.
+func (p *pad) reportUnknown(code uint16, k *Keypad) {
+	if p.letters {
+		return
+	}
+	text := fmt.Sprintf("key code %d", code)
+	if p.scan != 0 {
+		text += fmt.Sprintf(" (HID usage %#x)", p.scan)
+	}
+	p.report(text, k)
+}
+
+// maxReports bounds the unknown keys that are reported of one pad.
+const maxReports = 16
+
+// report reports an unknown key, once.
+func (p *pad) report(text string, k *Keypad) {
+	if p.reported[text] || len(p.reported) >= maxReports {
+		return
+	}
+	if p.reported == nil {
+		p.reported = make(map[string]bool)
+	}
+	p.reported[text] = true
+	k.tell(Event{Kind: Unknown, Device: p.name, Err: errors.New(text)})
+}
+
+// nextStuck returns when the key that has been down longest becomes stuck, or the
+// zero time if no key is down.
 func (p *pad) nextStuck() (at time.Time) {
 	for _, since := range p.down {
 		if then := since.Add(p.stuckAfter); !since.IsZero() && (at.IsZero() || then.Before(at)) {

@@ -19,14 +19,15 @@ const inputDir = "/dev/input"
 type padFile interface {
 	io.ReadCloser
 	SetReadDeadline(time.Time) error
-	Describe() (name string, keys keyset, err error) // which keys it has
+	Describe() (name string, keys keyset, err error) // the keys that it has
+	Physical() string                                // where it is plugged in, "usb-0000:01:00.0-1.2/input0"; "" if unknown
 	Grab() error
-	Down() (keyset, error) // which are down
+	Down() (keyset, error) // the keys that are down
 }
 
-// OpenUSB starts reading number pads. That none is there is no error: the first
-// event is Found or Lost, and pads may come and go until Close. Errors are
-// those of the key map, or that /dev cannot be watched.
+// OpenUSB starts to read number pads. Pads may be plugged in and unplugged until
+// Close; the first event is Found or Lost. OpenUSB fails if the configuration is
+// wrong, or if it cannot watch /dev.
 func OpenUSB(u USB) (*Keypad, error) { return openUSB(u, inputDir, openEvdev) }
 
 func openUSB(u USB, dir string, open func(path string) (padFile, error)) (*Keypad, error) {
@@ -39,6 +40,9 @@ func openUSB(u USB, dir string, open func(path string) (padFile, error)) (*Keypa
 	if u.StuckAfter < 0 {
 		return nil, errors.New("cannot open number pad: a time is negative")
 	}
+	if err := u.Timing.check(); err != nil {
+		return nil, fmt.Errorf("cannot open number pad: %w", err)
+	}
 	if u.StuckAfter == 0 {
 		u.StuckAfter = DefaultStuckAfter
 	}
@@ -46,11 +50,11 @@ func openUSB(u USB, dir string, open func(path string) (padFile, error)) (*Keypa
 	if err != nil {
 		return nil, fmt.Errorf("cannot open number pad: %w", err)
 	}
-	s := &usb{USB: u, dir: dir, open: open, watch: w, pads: make(map[string]*pad), gone: make(chan *pad)}
-	return start(s.run), nil
+	s := &usb{USB: u, dir: dir, open: open, watch: w, pads: make(map[string]*pad), chords: make(map[string]*chord), gone: make(chan *pad)}
+	return start(u.Timing, s.run), nil
 }
 
-// usb looks for pads and reads each in a goroutine of its own.
+// usb finds pads and reads each in its own goroutine.
 type usb struct {
 	USB
 	dir   string
@@ -58,7 +62,9 @@ type usb struct {
 	watch *dirWatch
 	pads  map[string]*pad // by path
 	gone  chan *pad
-	said  string // the problem last told
+	said  string // the problem that was reported last
+
+	chords map[string]*chord // by the plug, as Physical tells it without the part from "/input"
 }
 
 func (s *usb) run(ctx context.Context, k *Keypad) {
@@ -72,10 +78,10 @@ func (s *usb) run(ctx context.Context, k *Keypad) {
 		}
 	}()
 	for {
-		problem := s.look(k)
+		problem := s.grabAll(k)
 		var again <-chan time.Time
 		if problem != nil {
-			// Nothing tells when another program lets go of a pad.
+			// There is no notification when another program releases a pad.
 			again = time.After(lookAgain)
 		}
 		if problem == nil && len(s.pads) == 0 {
@@ -92,6 +98,7 @@ func (s *usb) run(ctx context.Context, k *Keypad) {
 			return
 		case p := <-s.gone:
 			delete(s.pads, p.path)
+			p.chord.forget(p)
 			p.file.Close()
 			k.tell(Event{Kind: Lost, Device: p.name, Err: p.err})
 			s.said = "no number pad is plugged in"
@@ -101,8 +108,9 @@ func (s *usb) run(ctx context.Context, k *Keypad) {
 	}
 }
 
-// look takes every pad that is not yet taken, and says what kept it from one.
-func (s *usb) look(k *Keypad) (problem error) {
+// grabAll grabs every pad that it has not grabbed yet. It returns why it could not
+// grab one.
+func (s *usb) grabAll(k *Keypad) (problem error) {
 	if err := s.watch.arm(); err != nil {
 		return err
 	}
@@ -110,11 +118,12 @@ func (s *usb) look(k *Keypad) (problem error) {
 	if err != nil {
 		return err
 	}
-	for _, path := range paths {
+	// The second round finds the other event devices of pads from the first.
+	for _, path := range append(paths, paths...) {
 		if s.pads[path] != nil {
 			continue
 		}
-		p, err := s.take(path)
+		p, err := s.grab(path)
 		if err != nil {
 			problem = err
 		}
@@ -131,11 +140,12 @@ func (s *usb) look(k *Keypad) (problem error) {
 	return problem
 }
 
-// take opens and grabs a pad. It answers nil for a device that is none.
-func (s *usb) take(path string) (*pad, error) {
+// grab opens and grabs an event device. It returns nil if the device is not a
+// number pad and not part of one.
+func (s *usb) grab(path string) (*pad, error) {
 	f, err := s.open(path)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
-		return nil, nil // it went while we looked
+		return nil, nil // it has just been unplugged
 	}
 	if errors.Is(err, os.ErrPermission) {
 		return nil, fmt.Errorf("cannot open %s: %w: is this program's user in the group input?", path, err)
@@ -144,8 +154,15 @@ func (s *usb) take(path string) (*pad, error) {
 		return nil, fmt.Errorf("cannot open %s: %w", path, err)
 	}
 	name, keys, err := f.Describe()
-	if err == nil && s.wants(name, &keys) {
-		p := &pad{path: path, name: name, file: f, codes: s.Codes, stuckAfter: s.StuckAfter}
+	plug, _, _ := strings.Cut(f.Physical(), "/input")
+	part := plug != "" && s.chords[plug] != nil && keys.any() && (s.Match != "" || !keys.letters())
+	if err == nil && (part || s.wants(name, &keys)) {
+		p := &pad{path: path, name: name, file: f, codes: s.Codes, letters: keys.letters(), stuckAfter: s.StuckAfter, chord: newChord()}
+		if s.chords[plug] != nil {
+			p.chord = s.chords[plug]
+		} else if plug != "" {
+			s.chords[plug] = p.chord
+		}
 		if err = p.seize(); err == nil {
 			return p, nil
 		}
@@ -155,11 +172,11 @@ func (s *usb) take(path string) (*pad, error) {
 	case errors.Is(err, unix.ENODEV):
 		return nil, nil
 	case errors.Is(err, unix.EBUSY):
-		return nil, fmt.Errorf("cannot have %q to ourselves: another program has grabbed it: %w", name, err)
+		return nil, fmt.Errorf("cannot use %q: another program has grabbed it: %w", name, err)
 	case err != nil:
 		return nil, fmt.Errorf("cannot use %s: %w", path, err)
 	case s.Match == "" && keys.digits():
-		return nil, fmt.Errorf("%q has digits, but letters as well: name it in the configuration to use it", name)
+		return nil, fmt.Errorf("cannot use %q: it has letters as well as digits, so match must name it", name)
 	}
 	return nil, nil
 }

@@ -88,6 +88,8 @@ func (p *Panel) keypadEvent(e keypad.Event, there *int, part *part) {
 		part.tell(Report{State: Stuck, Problem: fmt.Sprintf("%s: keys held for too long: %d; %v", e.Device, e.Keys, cause(e))})
 	case keypad.Freed:
 		part.tell(Report{State: Freed})
+	case keypad.Unknown:
+		p.health.log.Warn("a keypad has a key that is not known", "part", part.section, "device", e.Device, "key", e.Err)
 	case keypad.Rejected:
 		p.Sound(kiosk.CueRefused) // two keys at once: neither counts
 	}
