@@ -1,13 +1,13 @@
 package board
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
-	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"smartkiosk/device/tomlfile"
 )
 
 // Load reads and checks a board file. Its errors name the file, the line or the
@@ -28,28 +28,12 @@ func Load(path string) (*Board, error) {
 func Parse(text string) (*Board, error) {
 	b, err := decode(text)
 	if err != nil {
-		return nil, explain(err)
+		return nil, err
 	}
 	if err := b.check(); err != nil {
 		return nil, err
 	}
 	return b, nil
-}
-
-// explain adds the position to a TOML error.
-func explain(err error) error {
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) && len(strict.Errors) > 0 {
-		unknown := strict.Errors[0]
-		row, _ := unknown.Position()
-		return fmt.Errorf("line %d: unknown key %q: correct or remove it", row, strings.Join(unknown.Key(), "."))
-	}
-	var wrong *toml.DecodeError
-	if errors.As(err, &wrong) {
-		row, column := wrong.Position()
-		return fmt.Errorf("line %d, column %d: %w", row, column, err)
-	}
-	return err
 }
 
 // fileType is the type of a board file: Board, with a field of fields for the
@@ -78,7 +62,7 @@ func decode(text string) (*Board, error) {
 	for i, driver := range displayDrivers {
 		sections.Field(i).Set(reflect.ValueOf(driver.new()))
 	}
-	if err := toml.NewDecoder(strings.NewReader(text)).DisallowUnknownFields().Decode(file.Addr().Interface()); err != nil {
+	if err := tomlfile.Decode([]byte(text), file.Addr().Interface()); err != nil {
 		return nil, err
 	}
 	var there struct {

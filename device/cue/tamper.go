@@ -95,7 +95,7 @@ func (t *Tamper) run(ctx context.Context) {
 		}
 		if err != nil {
 			tell(Unknown)
-			for t.pin.In(gpio.PullUp, gpio.BothEdges) != nil && pause(ctx, tamperWait) {
+			for t.pin.In(gpio.PullUp, gpio.BothEdges) != nil && line.Sleep(ctx, tamperWait) {
 			}
 		}
 	}
@@ -104,7 +104,7 @@ func (t *Tamper) run(ctx context.Context) {
 // steady waits until the state was the same in some looks in a row.
 func (t *Tamper) steady(ctx context.Context) TamperState {
 	state, same := t.state(), 1
-	for same < tamperLooks && pause(ctx, tamperEvery) {
+	for same < tamperLooks && line.Sleep(ctx, tamperEvery) {
 		if now := t.state(); now == state {
 			same++
 		} else {
@@ -133,17 +133,5 @@ func (t *Tamper) tell(s TamperState) {
 		case <-t.states:
 		default:
 		}
-	}
-}
-
-// pause waits for d and answers false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

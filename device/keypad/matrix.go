@@ -96,7 +96,7 @@ func (m *matrix) run(ctx context.Context, k *Keypad) {
 		}
 		k.tell(Event{Kind: Lost, Device: "matrix", Err: err})
 		for err != nil {
-			if !pause(ctx, lookAgain) {
+			if !line.Sleep(ctx, lookAgain) {
 				return
 			}
 			m.release()
@@ -183,7 +183,7 @@ func (m *matrix) read(ctx context.Context, k *Keypad) error {
 func (m *matrix) await(ctx context.Context, col gpio.PinIO) error {
 	for ctx.Err() == nil {
 		if m.Poll > 0 {
-			pause(ctx, m.Poll)
+			line.Sleep(ctx, m.Poll)
 		} else if edge, err := line.Wait(ctx, col, waitSlice); err != nil || edge {
 			return err
 		}
@@ -210,7 +210,7 @@ func (m *matrix) scan(ctx context.Context, j *judge, k *Keypad) error {
 			}
 		}
 		if v.slow {
-			pause(ctx, slowScan)
+			line.Sleep(ctx, slowScan)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -287,16 +287,4 @@ func (m *matrix) anyDown() bool {
 		}
 	}
 	return false
-}
-
-// pause waits for d and answers false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -36,11 +36,7 @@ func Wait(ctx context.Context, pin gpio.PinIn, d time.Duration) (edge bool, err 
 		if time.Since(start) >= d/2 || ctx.Err() != nil {
 			return false, nil
 		}
-		pause := time.NewTimer(min(retry, d))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if !Sleep(ctx, min(retry, d)) {
 			return false, nil
 		}
 	}

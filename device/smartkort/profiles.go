@@ -1,7 +1,6 @@
 package smartkort
 
 import (
-	"bytes"
 	"embed"
 	"encoding/hex"
 	"errors"
@@ -10,7 +9,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/pelletier/go-toml/v2"
+	"smartkiosk/device/tomlfile"
 )
 
 //go:embed profiles/*.toml
@@ -90,14 +89,8 @@ func (p *Profile) sameName(other *Profile) bool { return p.Name == other.Name }
 
 // ParseProfile decodes one profile. Unknown keys are errors.
 func ParseProfile(b []byte) (*Profile, error) {
-	d := toml.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
 	p := &Profile{}
-	err := d.Decode(p)
-	if strict := (*toml.StrictMissingError)(nil); errors.As(err, &strict) {
-		return nil, fmt.Errorf("cannot read profile: unknown key: %s", strict.String())
-	}
-	if err != nil {
+	if err := tomlfile.Decode(b, p); err != nil {
 		return nil, fmt.Errorf("cannot read profile: %w", err)
 	}
 	if err := p.check(); err != nil {

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,8 +15,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/nats-io/nats.go"
-	"github.com/pelletier/go-toml/v2"
 
+	"smartkiosk/device/tomlfile"
 	"smartkiosk/kiosk/hub/rules"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
@@ -171,13 +170,7 @@ func ReadOffline(dir string) (hubpolicy.OfflineRules, error) {
 
 func parseSettings(text []byte) (settings, error) {
 	s := defaultSettings()
-	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&s); err != nil {
-		if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-			return settings{}, fmt.Errorf("unknown key\n%s", strict.String())
-		}
-		if decode, ok := errors.AsType[*toml.DecodeError](err); ok {
-			return settings{}, fmt.Errorf("malformed\n%s", decode.String())
-		}
+	if err := tomlfile.Decode(text, &s); err != nil {
 		return settings{}, err
 	}
 	if s.Listen == "" {

@@ -9,7 +9,7 @@ import (
 	"path"
 	"slices"
 
-	"github.com/pelletier/go-toml/v2"
+	"smartkiosk/device/tomlfile"
 )
 
 //go:embed texts/*.toml
@@ -63,16 +63,11 @@ func load(files fs.FS) (*Catalogue, error) {
 }
 
 func loadLanguage(files fs.FS, name string) (l language, err error) {
-	file, err := files.Open(name)
+	text, err := fs.ReadFile(files, name)
 	if err != nil {
 		return l, err
 	}
-	defer file.Close()
-	if err := toml.NewDecoder(file).DisallowUnknownFields().Decode(&l); err != nil {
-		var unknown *toml.StrictMissingError
-		if errors.As(err, &unknown) {
-			return l, fmt.Errorf("unknown keys:\n%s", unknown)
-		}
+	if err := tomlfile.Decode(text, &l); err != nil {
 		return l, err
 	}
 	if l.Tag+".toml" != path.Base(name) {

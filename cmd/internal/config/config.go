@@ -11,10 +11,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
+	"smartkiosk/device/tomlfile"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
@@ -93,9 +91,8 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("cannot read configuration: %w", err)
 	}
 	c := &Config{Language: "nb", Hub: Hub{TPM: "/dev/tpmrm0"}, Outbox: Outbox{Keep: 64, MaxMB: 1024}}
-	d := toml.NewDecoder(strings.NewReader(string(data))).DisallowUnknownFields()
-	if err := d.Decode(c); err != nil {
-		return nil, fmt.Errorf("cannot read configuration %s: %w", path, explain(err))
+	if err := tomlfile.Decode(data, c); err != nil {
+		return nil, fmt.Errorf("cannot read configuration %s: %w", path, err)
 	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("cannot use configuration %s: %w", path, err)
@@ -115,22 +112,6 @@ func Load(path string) (*Config, error) {
 		}
 	}
 	return c, nil
-}
-
-// explain adds to a TOML error the place it is at.
-func explain(err error) error {
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) && len(strict.Errors) > 0 {
-		unknown := strict.Errors[0]
-		row, _ := unknown.Position()
-		return fmt.Errorf("line %d: there is no key %q", row, strings.Join(unknown.Key(), "."))
-	}
-	var wrong *toml.DecodeError
-	if errors.As(err, &wrong) {
-		row, column := wrong.Position()
-		return fmt.Errorf("line %d, column %d: %w", row, column, err)
-	}
-	return err
 }
 
 func (c *Config) check() error {

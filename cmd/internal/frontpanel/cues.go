@@ -8,6 +8,7 @@ import (
 
 	"smartkiosk/device/board"
 	"smartkiosk/device/cue"
+	"smartkiosk/device/line"
 	"smartkiosk/kiosk"
 )
 
@@ -41,7 +42,7 @@ func (b *buzzer) play(c kiosk.Cue) { replace(b.cues, c) }
 func (b *buzzer) run(ctx context.Context, section board.Sounder, part *part) {
 	for {
 		part.is(b.playOn(ctx, section, part))
-		if !pause(ctx, again) {
+		if !line.Sleep(ctx, again) {
 			return
 		}
 	}

@@ -3,6 +3,8 @@ package frontpanel
 import (
 	"context"
 	"time"
+
+	"smartkiosk/device/line"
 )
 
 const (
@@ -68,7 +70,7 @@ func (d *door) run(ctx context.Context, open func() (strike, error), part *part)
 func regain(ctx context.Context, s strike, part *part, err error) bool {
 	for err != nil {
 		part.is(err)
-		if !pause(ctx, again) {
+		if !line.Sleep(ctx, again) {
 			return false
 		}
 		err = s.Shut()

@@ -13,6 +13,7 @@ import (
 
 	"smartkiosk/device/board"
 	"smartkiosk/device/display"
+	"smartkiosk/device/line"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/screen"
 	"smartkiosk/kiosk/terminal"
@@ -157,18 +158,6 @@ func frame(texts *screen.Catalogue, s kiosk.Screen, f board.Form, ok string) dis
 	return display.Frame{Rows: texts.Lines(s, form), Layout: f.Layout}
 }
 
-// pause waits for d and answers false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // opened opens a part, again and again until it is there or ctx has ended.
 func opened[T any](ctx context.Context, is func(error), open func() (T, error)) (part T, ok bool) {
 	for ctx.Err() == nil {
@@ -176,7 +165,7 @@ func opened[T any](ctx context.Context, is func(error), open func() (T, error)) 
 		if is(err); err == nil {
 			return part, true
 		}
-		pause(ctx, again)
+		line.Sleep(ctx, again)
 	}
 	return part, false
 }

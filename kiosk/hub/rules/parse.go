@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,8 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pelletier/go-toml/v2"
-
+	"smartkiosk/device/tomlfile"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
@@ -47,13 +45,7 @@ func Parse(text []byte, dir string) (*Rules, error) {
 		return nil, fmt.Errorf("the file has more than %d bytes", MaxFile)
 	}
 	var f file
-	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil {
-		if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-			return nil, fmt.Errorf("unknown key\n%s", strict.String())
-		}
-		if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
-			return nil, fmt.Errorf("%w\n%s", err, bad.String())
-		}
+	if err := tomlfile.Decode(text, &f); err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)

@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -12,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pelletier/go-toml/v2"
+	"smartkiosk/device/tomlfile"
 )
 
 // file is a trust configuration as it stands in TOML.
@@ -105,13 +104,7 @@ func readFile(path string) ([]entry, error) {
 		return nil, errors.Unwrap(err)
 	}
 	var f file
-	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil {
-		if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-			return nil, fmt.Errorf("unknown key\n%s", strict.String())
-		}
-		if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
-			return nil, fmt.Errorf("%w\n%s", err, bad.String())
-		}
+	if err := tomlfile.Decode(text, &f); err != nil {
 		return nil, err
 	}
 	for i, e := range f.Domain {
