@@ -19,7 +19,7 @@ func Decode(text []byte, into any) error {
 	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(strict.Errors) > 0 {
 		unknown := strict.Errors[0]
 		line, _ := unknown.Position()
-		return fmt.Errorf("line %d: unknown key %q", line, strings.Join(unknown.Key(), "."))
+		return fmt.Errorf("line %d: unknown key %q: correct or remove it", line, strings.Join(unknown.Key(), "."))
 	}
 	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, column := wrong.Position()
