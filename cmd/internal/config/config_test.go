@@ -71,8 +71,8 @@ func TestLoad(t *testing.T) {
 // Every wrong configuration is an error that says what and where.
 func TestLoadRefuses(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
-		{`state = `, `stat = `, `line 2: there is no key "stat"`},
-		{`[trust]`, "[trust]\nofline = \"never\"", `line 11: there is no key "trust.ofline"`},
+		{`state = `, `stat = `, `line 2: unknown key "stat"`},
+		{`[trust]`, "[trust]\nofline = \"never\"", `line 11: unknown key "trust.ofline"`},
 		{`id = "k1"`, `id = 7`, "line 1, column"},
 		{`id = "k1"`, `id = "k1`, "line 1, column"},
 		{`id = "k1"`, ``, "id is missing"},
