@@ -216,7 +216,7 @@ func TestLoadRefuses(t *testing.T) {
 		{settingsFile, "listen = \"a:1\"\nurl = \"https://a:1/\"", "not of the form https://host:port"},
 		{settingsFile, "listen = \"a:1\"\nurl = \"https://a:1\"\nport = 1", "unknown key"},
 		{settingsFile, "url = \"https://a:1\"", "listen is missing"},
-		{settingsFile, "listen = 8443", "malformed"},
+		{settingsFile, "listen = 8443", "column "},
 		{caFile, "", "ca.pem is not PEM"},
 		{serverKeyFile, "", "cannot read the hub's certificate"},
 		{sealFile, "{}", "no JWK"},
