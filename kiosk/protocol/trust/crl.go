@@ -60,13 +60,13 @@ var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 func (c *CRL) fresh(at time.Time, skew, maxAge time.Duration) error {
 	this := c.ThisUpdate.UTC().Format(time.RFC3339)
 	switch {
-	case c.ThisUpdate.After(at.Add(skew)):
+	case !begun(c.ThisUpdate, at, skew):
 		return fmt.Errorf("the CRL is of %s, which is to come", this)
-	case maxAge > 0 && at.Sub(c.ThisUpdate) > maxAge:
+	case maxAge > 0 && ended(c.ThisUpdate.Add(maxAge), at, skew):
 		return fmt.Errorf("the CRL is of %s, older than %s", this, maxAge)
 	case c.NextUpdate.IsZero() && maxAge == 0:
 		return fmt.Errorf("the CRL of %s names no next one, and no max_crl_age is set", this)
-	case !c.NextUpdate.IsZero() && c.NextUpdate.Before(forever) && at.After(c.NextUpdate):
+	case !c.NextUpdate.IsZero() && c.NextUpdate.Before(forever) && ended(c.NextUpdate, at, skew):
 		return fmt.Errorf("the CRL was good until %s", c.NextUpdate.UTC().Format(time.RFC3339))
 	}
 	return nil

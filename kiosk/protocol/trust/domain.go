@@ -33,7 +33,7 @@ type Domain struct {
 	CRLs      []*CRL
 	CRLURLs   []string      // where CRLs are to be had, http or https; see Sources
 	MaxCRLAge time.Duration // refuse a CRL whose thisUpdate is longer ago; 0: its nextUpdate alone counts
-	Skew      time.Duration // how far ahead of ours a responder's or CA's clock may be; 0 for 5 min
+	Skew      time.Duration // the allowance for clock skew; 0 for DefaultSkew
 
 	// Unrevocable says that the issuers tell nobody what they revoke, and
 	// nobody is asked.
@@ -163,7 +163,7 @@ func (d *Domains) Names() []string {
 
 func (d *domain) skew() time.Duration {
 	if d.Skew == 0 {
-		return 5 * time.Minute
+		return DefaultSkew
 	}
 	return d.Skew
 }

@@ -3,6 +3,7 @@ package trust
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"slices"
 	"time"
 
@@ -80,10 +81,10 @@ func (d *domain) path(cert *x509.Certificate, purpose Purpose, at time.Time, mor
 	if r := d.checkPolicy(cert); r != nil {
 		return nil, r
 	}
-	if at.Before(cert.NotBefore) || at.IsZero() {
+	if !begun(cert.NotBefore, at, d.skew()) || at.IsZero() {
 		return nil, Refuse(kiosk.NotYetValid, "the certificate is valid from %s", cert.NotBefore.UTC().Format(time.RFC3339))
 	}
-	if at.After(cert.NotAfter) {
+	if ended(cert.NotAfter, at, d.skew()) {
 		return nil, Refuse(kiosk.Expired, "the certificate was valid until %s", cert.NotAfter.UTC().Format(time.RFC3339))
 	}
 	if sha1Signed(cert) {
@@ -112,12 +113,20 @@ func (d *domain) chain(cert *x509.Certificate, purpose Purpose, at time.Time, mo
 			intermediates.AddCert(withNameConstraints(c))
 		}
 	}
-	chains, err := cert.Verify(x509.VerifyOptions{
-		Roots:         d.anchors,
-		Intermediates: intermediates,
-		CurrentTime:   at,
-		KeyUsages:     extendedKeyUsages[purpose],
-	})
+	// The library knows no skew: the time is moved within it until all are valid.
+	var chains [][]*x509.Certificate
+	var err error
+	for _, move := range []time.Duration{0, d.skew(), -d.skew()} {
+		chains, err = cert.Verify(x509.VerifyOptions{
+			Roots:         d.anchors,
+			Intermediates: intermediates,
+			CurrentTime:   clamp(at.Add(move), cert.NotBefore, cert.NotAfter),
+			KeyUsages:     extendedKeyUsages[purpose],
+		})
+		if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); !ok || invalid.Reason != x509.Expired {
+			break
+		}
+	}
 	if err != nil {
 		return nil, Refuse(kiosk.NotTrusted, "no path to an anchor of trust domain %s: %s", d.Name, withoutNames(err))
 	}

@@ -69,7 +69,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"no TOML", "domain", "expected"},
 		{"an unknown key", domain + `ancors = ["root.pem"]`, "ancors"},
 		{"an unknown table", "[domains]\n", "domains"},
-		{"a key of the wrong type", change(`["root.pem"]`, `"root.pem"`), "anchors"},
+		{"a key of the wrong type", change(`["root.pem"]`, `"root.pem"`), "Anchors"},
 		{"no name", change(`name = "buypass-test"`, ``), "name must be"},
 		{"a name in capitals", change(`"buypass-test"`, `"UN"`), "name must be"},
 		{"a name twice", domain + domain, "two of that name"},

@@ -126,13 +126,13 @@ func (d *domain) judgeOCSP(response []byte, id certID, nonce []byte, issuer *x50
 	this := r.ThisUpdate.UTC().Format(time.RFC3339)
 	maxAge := d.OCSP.maxAge()
 	switch {
-	case r.ThisUpdate.After(at.Add(d.skew())):
+	case !begun(r.ThisUpdate, at, d.skew()):
 		return ocspAnswer{}, fmt.Errorf("the answer is of %s, which is to come", this)
-	case at.Sub(r.ThisUpdate) > maxAge:
+	case ended(r.ThisUpdate.Add(maxAge), at, d.skew()):
 		return ocspAnswer{}, fmt.Errorf("the answer is of %s, older than %s", this, maxAge)
 	case r.NextUpdate.IsZero():
 		return a, nil
-	case at.After(r.NextUpdate):
+	case ended(r.NextUpdate, at, d.skew()):
 		return ocspAnswer{}, fmt.Errorf("the answer was good until %s", r.NextUpdate.UTC().Format(time.RFC3339))
 	}
 	a.until = r.ThisUpdate.Add(maxAge)
@@ -147,6 +147,9 @@ func (d *domain) judgeOCSP(response []byte, id certID, nonce []byte, issuer *x50
 // library has checked the signature of r by the certificate in it, if it has
 // one, and nothing else: any certificate of the issuer would do by it.
 func (d *domain) checkResponder(r *ocsp.Response, issuer *x509.Certificate, at time.Time) error {
+	if !slices.Contains(ocspSignatures, r.SignatureAlgorithm) {
+		return fmt.Errorf("the answer is signed with %s", r.SignatureAlgorithm)
+	}
 	signer := issuer
 	if r.Certificate != nil {
 		signer = r.Certificate
@@ -174,7 +177,7 @@ func (d *domain) checkResponder(r *ocsp.Response, issuer *x509.Certificate, at t
 		return errors.New("the responder's certificate is not for signatures")
 	case len(signer.UnhandledCriticalExtensions) > 0:
 		return fmt.Errorf("the responder's certificate has critical extension %s", signer.UnhandledCriticalExtensions[0])
-	case at.Before(signer.NotBefore) || at.After(signer.NotAfter):
+	case !begun(signer.NotBefore, at, d.skew()) || ended(signer.NotAfter, at, d.skew()):
 		return errors.New("the responder's certificate is not valid now")
 	}
 	for _, crl := range d.CRLs {
@@ -183,6 +186,14 @@ func (d *domain) checkResponder(r *ocsp.Response, issuer *x509.Certificate, at t
 		}
 	}
 	return checkKey(signer.PublicKey)
+}
+
+// ocspSignatures are the algorithms that an answer may be signed with. The
+// library also verifies ECDSA with SHA-1 (x509.Certificate.CheckSignature).
+var ocspSignatures = []x509.SignatureAlgorithm{
+	x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
+	x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
+	x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519,
 }
 
 // readResponseData reads of ResponseData (RFC 6960 §4.2.1) what the library

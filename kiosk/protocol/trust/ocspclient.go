@@ -74,7 +74,7 @@ func (o *OCSP) ask(ctx context.Context, d *domain, cert, issuer *x509.Certificat
 	o.mu.Lock()
 	kept, ok := o.kept[key]
 	o.mu.Unlock()
-	if ok && !at.After(kept.until) && !kept.this.After(at.Add(d.skew())) {
+	if ok && !at.After(kept.until) && begun(kept.this, at, d.skew()) {
 		return kept, nil
 	}
 	answer, err := o.fetch(ctx, d, cert, issuer, at)

@@ -21,7 +21,7 @@
 //	crls = ["person-ca.crl"]              # DER or PEM
 //	crl_urls = ["http://crl.example/ca.crl"]  # from where the hub fetches newer ones
 //	max_crl_age = "168h"                  # since thisUpdate; by default its nextUpdate alone counts
-//	skew = "5m"                           # how far ahead a CA's clock may be
+//	skew = "5m"                           # the allowance for clock skew, see DefaultSkew
 //	#revocation = "none"                  # instead of crls and ocsp: nobody says what was revoked
 //	[domain.ocsp]                         # empty: ask the responder that the certificate names
 //	url = "http://ocsp.example"

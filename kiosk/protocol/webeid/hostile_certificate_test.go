@@ -110,7 +110,7 @@ func TestHostileCertificates(t *testing.T) {
 		{"valid from tomorrow", kiosk.NotYetValid, "", template(func(c *x509.Certificate) { c.NotBefore = now.AddDate(0, 0, 1) })},
 		{"judged at no time", kiosk.NotYetValid, "", func(s *scene) { s.at = time.Time{} }},
 		{"valid until yesterday", kiosk.Expired, "", template(func(c *x509.Certificate) { c.NotAfter = now.AddDate(0, 0, -1) })},
-		{"valid until a second ago", kiosk.Expired, "", template(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })},
+		{"valid until longer ago than the skew", kiosk.Expired, "", template(func(c *x509.Certificate) { c.NotAfter = now.Add(-skew - time.Second) })},
 
 		{"by itself", kiosk.NotTrusted, "", func(s *scene) {
 			s.editCert = func([]byte) []byte {
@@ -145,7 +145,7 @@ func TestHostileCertificates(t *testing.T) {
 		{"an unknown critical extension of the CA", kiosk.NotTrusted, "", ca(func(c *x509.Certificate) {
 			c.ExtraExtensions = []pkix.Extension{{Id: unknown, Critical: true, Value: []byte{5, 0}}}
 		})},
-		{"a CA that has expired", kiosk.NotTrusted, "", ca(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })},
+		{"a CA that has expired", kiosk.NotTrusted, "", ca(func(c *x509.Certificate) { c.NotAfter = now.Add(-skew - time.Second) })},
 		{"a CA for servers", kiosk.NotTrusted, "", ca(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })},
 		{"a path longer than the root allows", kiosk.NotTrusted, "", func(s *scene) {
 			tmpl := authorityTemplate("Test Root")

@@ -63,11 +63,11 @@ func TestHostileCRLs(t *testing.T) {
 		{"listed by a CRL that is to come", kiosk.Revoked, `the CRL of 2026-11-22T13:00:00Z lists it`, func(s *scene) { s.revoke(4711); s.crl.ThisUpdate = now.Add(time.Hour) }},
 		{"the CA is listed by the root", kiosk.Revoked, `the CRL of 2026-11-22T11:00:00Z lists it`, func(s *scene) { s.crlKey = s.root }},
 
-		{"nextUpdate was a second ago", kiosk.RevocationUnknown, `the CRL was good until 2026-11-22T11:59:59Z`, func(s *scene) { s.crl.NextUpdate = now.Add(-time.Second) }},
+		{"nextUpdate is longer ago than the skew", kiosk.RevocationUnknown, `the CRL was good until 2026-11-22T11:54:59Z`, func(s *scene) { s.crl.NextUpdate = now.Add(-skew - time.Second) }},
 		{"thisUpdate is to come", kiosk.RevocationUnknown, `the CRL is of 2026-11-22T12:06:00Z, which is to come`, func(s *scene) { s.crl.ThisUpdate = now.Add(6 * time.Minute) }},
-		{"older than the domain allows", kiosk.RevocationUnknown, `the CRL is of 2026-11-22T11:00:00Z, older than 59m0s`, func(s *scene) { s.domain.MaxCRLAge = 59 * time.Minute }},
-		{"older than the domain allows, though good until 9999", kiosk.RevocationUnknown, `the CRL is of 2026-11-22T11:00:00Z, older than 59m0s`, func(s *scene) {
-			s.domain.MaxCRLAge = 59 * time.Minute
+		{"older than the domain allows", kiosk.RevocationUnknown, `the CRL is of 2026-11-22T11:00:00Z, older than 54m0s`, func(s *scene) { s.domain.MaxCRLAge = 54 * time.Minute }},
+		{"older than the domain allows, though good until 9999", kiosk.RevocationUnknown, `the CRL is of 2026-11-22T11:00:00Z, older than 54m0s`, func(s *scene) {
+			s.domain.MaxCRLAge = 54 * time.Minute
 			s.crl.NextUpdate = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 		}},
 		{"no nextUpdate and no limit", kiosk.RevocationUnknown, `the CRL of 2026-11-22T11:00:00Z names no next one, and no max_crl_age is set`, resigned(func(tbs []asn1.RawValue) []asn1.RawValue {

@@ -92,9 +92,15 @@ func TestHostileOCSP(t *testing.T) {
 		}},
 
 		{"thisUpdate is to come", kiosk.RevocationUnknown, `the answer is of 2026-11-22T12:06:00Z, which is to come`, answer(func(a *ocsp.Response) { a.ThisUpdate = now.Add(6 * time.Minute) })},
-		{"nextUpdate was a second ago", kiosk.RevocationUnknown, `the answer was good until 2026-11-22T11:59:59Z`, answer(func(a *ocsp.Response) { a.NextUpdate = now.Add(-time.Second) })},
-		{"a day and a second old", kiosk.RevocationUnknown, `the answer is of 2026-11-21T11:59:59Z, older than 24h0m0s`, answer(func(a *ocsp.Response) { a.ThisUpdate = now.Add(-24*time.Hour - time.Second) })},
-		{"older than the domain allows", kiosk.RevocationUnknown, `the answer is of 2026-11-22T11:00:00Z, older than 59m0s`, func(s *scene) { s.domain.OCSP = &trust.OCSPRules{MaxAge: 59 * time.Minute} }},
+		{"nextUpdate is longer ago than the skew", kiosk.RevocationUnknown, `the answer was good until 2026-11-22T11:54:59Z`, answer(func(a *ocsp.Response) { a.NextUpdate = now.Add(-skew - time.Second) })},
+		{"a day and more than the skew old", kiosk.RevocationUnknown, `the answer is of 2026-11-21T11:54:59Z, older than 24h0m0s`, answer(func(a *ocsp.Response) { a.ThisUpdate = now.Add(-24*time.Hour - skew - time.Second) })},
+		{"older than the domain allows", kiosk.RevocationUnknown, `the answer is of 2026-11-22T11:00:00Z, older than 54m0s`, func(s *scene) { s.domain.OCSP = &trust.OCSPRules{MaxAge: 54 * time.Minute} }},
+
+		{"signed with SHA-1 by a responder", kiosk.RevocationUnknown, `the answer is signed with ECDSA-SHA1`, answer(func(a *ocsp.Response) { a.SignatureAlgorithm = x509.ECDSAWithSHA1 })},
+		{"signed with SHA-1 by the issuer", kiosk.RevocationUnknown, `signed with ECDSA-SHA1`, func(s *scene) {
+			s.responder.template = nil
+			s.responder.answer.SignatureAlgorithm = x509.ECDSAWithSHA1
+		}},
 
 		{"by one who is no responder", kiosk.RevocationUnknown, `the responder's certificate is not for OCSP signing`, certificate(func(c *x509.Certificate) { c.ExtKeyUsage = nil })},
 		{"by one who may do anything", kiosk.RevocationUnknown, `the responder's certificate is not for OCSP signing`, certificate(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} })},
@@ -113,8 +119,8 @@ func TestHostileOCSP(t *testing.T) {
 			s.responder.template = nil
 			s.responder.issuer = newAuthority(s.t, authorityTemplate("Test Person CA"), "impostor", nil)
 		}},
-		{"by a responder that has expired", kiosk.RevocationUnknown, `the responder's certificate is not valid now`, certificate(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })},
-		{"by a responder to come", kiosk.RevocationUnknown, `the responder's certificate is not valid now`, certificate(func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) })},
+		{"by a responder that has expired", kiosk.RevocationUnknown, `the responder's certificate is not valid now`, certificate(func(c *x509.Certificate) { c.NotAfter = now.Add(-skew - time.Second) })},
+		{"by a responder to come", kiosk.RevocationUnknown, `the responder's certificate is not valid now`, certificate(func(c *x509.Certificate) { c.NotBefore = now.Add(skew + time.Second) })},
 		{"by a responder that may not sign", kiosk.RevocationUnknown, `the responder's certificate is not for signatures`, certificate(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment })},
 		{"by a responder with an unknown critical extension", kiosk.RevocationUnknown, `the responder's certificate has critical extension 1.3.6.1.4.1.32473.1`, certificate(func(c *x509.Certificate) {
 			c.ExtraExtensions = append(c.ExtraExtensions, isCritical)

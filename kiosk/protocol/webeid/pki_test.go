@@ -1,11 +1,13 @@
 package webeid_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	_ "crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -147,8 +149,14 @@ func resign(t testing.TB, der []byte, key crypto.Signer, edit func(elements []as
 	mustUnmarshal(t, der, &whole)
 	mustUnmarshal(t, whole[0].FullBytes, &tbs)
 	whole[0] = asn1.RawValue{FullBytes: mustMarshal(t, edit(tbs))}
-	digest := sha256.Sum256(whole[0].FullBytes)
-	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	hash := crypto.SHA256
+	if algorithm := whole[1].FullBytes; bytes.Contains(algorithm, []byte{0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 1}) ||
+		bytes.Contains(algorithm, []byte{0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 5}) { // with SHA-1, ECDSA and RSA
+		hash = crypto.SHA1
+	}
+	digest := hash.New()
+	digest.Write(whole[0].FullBytes)
+	signature, err := key.Sign(rand.Reader, digest.Sum(nil), hash)
 	if err != nil {
 		t.Fatal(err)
 	}
