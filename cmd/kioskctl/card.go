@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,11 +27,14 @@ func (p program) cardCommand() *cobra.Command {
 		Long: `Show what is on the card in the reader: what is wrong and what helps, its PINs
 with the tries that are left, its keys and certificates, the card profile in use,
 and what is unknown about this kind of card. With --trust also which certificate a
-kiosk would use, and why. The command needs no PIN and uses up no try.`,
+kiosk would use, and why. The command needs no PIN and uses up no try, except with
+--sign: then it asks for the PIN and lets the card sign, which proves that a kiosk
+can use the card.`,
 		Args: cli.Args(),
 		RunE: func(c *cobra.Command, _ []string) error { return p.card(c.Context(), o) },
 	}
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	c.Flags().BoolVar(&o.sign, "sign", false, "ask for the PIN and let the card sign")
 	trustFlag(c, &o.trust)
 	profilesFlag(c, &o.profiles)
 	c.AddCommand(cli.Group("pin", "Change or unblock the card's PIN", "",
@@ -38,7 +45,7 @@ kiosk would use, and why. The command needs no PIN and uses up no try.`,
 
 // cardOptions are the flags of card.
 type cardOptions struct {
-	json            bool
+	json, sign      bool
 	trust, profiles string
 }
 
@@ -60,7 +67,7 @@ func (p program) card(ctx context.Context, o cardOptions) error {
 	if err != nil {
 		return err
 	}
-	report, failed := p.report(ctx, known, domains)
+	report, failed := p.report(ctx, known, domains, o.sign)
 	if report == nil {
 		return failed
 	}
@@ -77,7 +84,7 @@ func (p program) card(ctx context.Context, o cardOptions) error {
 // report reads the card in the reader. If the card cannot be read, the report
 // contains what is known and err says why. The report is nil when there is no
 // card.
-func (p program) report(ctx context.Context, known *smartkort.Profiles, domains *trust.Domains) (_ *cardReport, err error) {
+func (p program) report(ctx context.Context, known *smartkort.Profiles, domains *trust.Domains, sign bool) (_ *cardReport, err error) {
 	card, in, err := p.open(ctx, known)
 	if err != nil {
 		err = fmt.Errorf("cannot read card: %w", err)
@@ -97,8 +104,63 @@ func (p program) report(ctx context.Context, known *smartkort.Profiles, domains 
 		report.applyTrust(domains, description, time.Now())
 	}
 	report.advise(time.Now())
+	if sign {
+		report.Signing = p.proveSigning(ctx, card, report, domains)
+	}
 	report.conclude()
+	if report.Signing != nil && report.Signing.Error != "" {
+		return &report, errors.New("cannot prove that the card signs: " + report.Signing.Error)
+	}
 	return &report, nil
+}
+
+// proveSigning asks for the PIN and lets the card sign a random digest with the
+// certificate that a kiosk would use.
+func (p program) proveSigning(ctx context.Context, card *smartkort.Card, report cardReport, domains *trust.Domains) *signingReport {
+	r := &signingReport{}
+	err := func() error {
+		certs, err := card.AuthenticationCertificates(ctx)
+		if err != nil {
+			return err
+		}
+		cert, err := authentication(certs, domains, authorities(ctx, card)...)
+		if err != nil {
+			return err
+		}
+		r.Certificate = hex.EncodeToString(cert.ID)
+		pin, err := card.PIN(ctx, cert)
+		if err != nil {
+			return err
+		}
+		typed, err := p.ask(ctx, fmt.Sprintf("PIN %q, %s", pin.Label, digits(pin.MinLength, pin.MaxLength)))
+		defer clear(typed)
+		if err != nil {
+			return err
+		}
+		if err := card.VerifyPIN(ctx, cert, typed); err != nil {
+			return err
+		}
+		signer, err := card.Signer(ctx, cert)
+		if err != nil {
+			return err
+		}
+		hash := crypto.SHA256
+		if public, ok := signer.Public().(*ecdsa.PublicKey); ok && public.Params().BitSize > 256 {
+			hash = crypto.SHA384
+		}
+		digest := make([]byte, hash.Size())
+		rand.Read(digest)
+		_, err = signer.Sign(rand.Reader, digest, hash)
+		return err
+	}()
+	r.Recipe = card.Recipe()
+	for _, a := range card.Attempts() {
+		r.Refused = append(r.Refused, fmt.Sprintf("%s: %v", a.Recipe, a.Err))
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return r
 }
 
 // unreadable makes the report about a card that cannot be read.

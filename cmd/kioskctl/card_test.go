@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -68,7 +69,7 @@ func TestCardsInWords(t *testing.T) {
 		cardsim.TwoPIN: {
 			`Key          "Signature" (ID 02), EC, reference 92, signs documents, guarded by "Signature PIN", which is asked for each signature`,
 			"key EC P-384, reference 92", "says that it can do command chaining\n",
-			"Verdict      nothing wrong that the card shows; --trust FILE tells whether a kiosk takes it\n",
+			"Verdict      no fault found; --sign proves that the card signs, and --trust FILE tells whether a kiosk accepts it\n",
 		},
 		cardsim.T1:     {"offers T=1, 372 clocks a bit at the fastest", "says that it can do extended length\n", "6 digits: 3 tries left"},
 		cardsim.Applet: {"found by path in EF.DIR, in an applet\n", "4 to 16 digits"},
@@ -119,10 +120,10 @@ func TestUnreadableCard(t *testing.T) {
 		want   error
 		advice string
 	}{
-		{"a bank card", []byte{0x6A, 0x82}, nil, smartkort.ErrUnknownCard, "no application by ISO 7816-15"},
-		{"a passport", []byte{0x69, 0x87}, nil, smartkort.ErrSecureMessaging, "secure messaging"},
+		{"a bank card", []byte{0x6A, 0x82}, nil, smartkort.ErrUnknownCard, "has no ISO 7816-15 application"},
+		{"a passport", []byte{0x69, 0x87}, nil, smartkort.ErrSecureMessaging, "requires secure messaging"},
 		{"pulled", nil, slot.ErrNoCard, slot.ErrNoCard, "leave it in"},
-		{"garbage", []byte{0x12}, nil, nil, "the holder shows it to its issuer"},
+		{"garbage", []byte{0x12}, nil, nil, "the holder should contact its issuer"},
 	} {
 		b := newBench(newPKI(t).Cards["valid"], "")
 		b.program.slot = answering{b.slot, c.answer, c.err}
@@ -157,6 +158,62 @@ func TestInactiveCardInWords(t *testing.T) {
 			if !strings.Contains(b.stdout.String(), want) {
 				t.Errorf("%s: no %q in:\n%s", args, want, b.stdout.String())
 			}
+		}
+	}
+}
+
+// TestCardSigns: only a card that has signed is called in order.
+func TestCardSigns(t *testing.T) {
+	p := newPKI(t)
+	kinds := newKinds(t)
+	lying := p.Cards["valid"]
+	lying.TurnEvil(cardsim.WrongSignature)
+	for _, c := range []struct {
+		name  string
+		card  *cardsim.Card
+		stdin string
+		want  string // in the verdict
+		fails bool
+		signs string // in the recipe
+	}{
+		{"Smartkort", newPKI(t).Cards["valid"], "1234\n", "the card signs; --trust", false, "rsa-pkcs1: digest-info, algorithm 02"},
+		{"IsoApplet", kinds[cardsim.IsoApplet].Card, "1234\n", "the card signs; --trust", false, "rsa-pkcs1: digest-info, algorithm 11"},
+		{"OsEID", kinds[cardsim.OsEID].Card, "1234\n", "the card signs; --trust", false, "rsa-pkcs1: block, algorithm 00, key by selected-file"},
+		{"two PINs", kinds[cardsim.TwoPIN].Card, "1234\n", "the card signs; --trust", false, "ecdsa: hash, algorithm 21"},
+		{"T=1", kinds[cardsim.T1].Card, "123456\n", "the card signs; --trust", false, "rsa-pkcs1: digest-info"},
+		{"wrong PIN", newPKI(t).Cards["revoked"], "9999\n", "the card did not sign: wrong PIN, 2 tries left", true, ""},
+		{"PIN too long", newPKI(t).Cards["hsm"], "123456789\n", "the card did not sign: cannot verify PIN: PIN has the wrong form", true, ""},
+		{"wrong signatures", lying, "1234\n", "the card did not sign: cannot sign", true, ""},
+	} {
+		b := newBench(c.card, c.stdin)
+		err := b.run(t.Context(), []string{"card", "--json", "--sign"})
+		var r cardReport
+		if err := json.Unmarshal(b.stdout.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(r.Verdict, c.want) || (err != nil) != c.fails || r.Signing == nil || !strings.HasPrefix(r.Signing.Recipe, c.signs) {
+			t.Errorf("%s: %q, %v, %+v", c.name, r.Verdict, err, r.Signing)
+		}
+		if secret := strings.TrimSpace(c.stdin); strings.Contains(b.stdout.String()+b.stderr.String(), secret) && len(secret) > 4 {
+			t.Errorf("%s: the PIN was printed", c.name)
+		}
+	}
+}
+
+// TestCardInOrder: with trust domains and a signature the verdict is "in order".
+func TestCardInOrder(t *testing.T) {
+	p := newPKI(t)
+	dir := t.TempDir()
+	if err := p.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(p.Cards["valid"], "1234\n")
+	if err := b.run(t.Context(), []string{"card", "--sign", "--trust", filepath.Join(dir, "trust.toml")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Verdict      in order: the card signs, and a kiosk", "Signs        with rsa-pkcs1: digest-info, algorithm 02\n"} {
+		if !strings.Contains(b.stdout.String(), want) {
+			t.Errorf("no %q in:\n%s", want, b.stdout.String())
 		}
 	}
 }

@@ -64,15 +64,17 @@ func (r *cardReport) advise(at time.Time) {
 			say("%q is not active: the holder activates the card, on its issuer's own page, and chooses a PIN there", p.Label)
 		case p.Tries == nil && p.Answer == apdu.ReferenceNotUsable.String() && !p.Unblocks:
 			say("%q cannot be used as it is: if the card is new, its holder activates it first, on its issuer's own page", p.Label)
+		case p.Unset && !p.Unblocks:
+			say("%q: the card accepts every command without it, probably because no PIN is set: the holder sets one", p.Label)
 		case p.Tries == nil || *p.Tries > 1:
 		case *p.Tries == 1 && !p.Unblocks:
 			say("%q has one try left: the holder should be sure of it before typing it again", p.Label)
 		case *p.Tries == 0 && p.Unblocks:
 			say("%q is blocked: the PIN can never be unblocked again, the holder needs a new card", p.Label)
-		case *p.Tries == 0 && r.Unblocks:
+		case *p.Tries == 0 && p.CanUnblock:
 			say("%q is blocked: the holder unblocks it with the PUK, at the card's issuer or with \"kioskctl card pin unblock\"", p.Label)
 		case *p.Tries == 0:
-			say("%q is blocked: the holder unblocks it with the PUK, at the card's issuer, for how is not public", p.Label)
+			say("%q is blocked: the holder unblocks it with the PUK, at the card's issuer: kioskctl cannot do it for this card", p.Label)
 		}
 	}
 	usable := 0
@@ -99,8 +101,12 @@ func (r *cardReport) advise(at time.Time) {
 // conclude sets the verdict.
 func (r *cardReport) conclude() {
 	switch {
+	case r.Signing != nil && r.Signing.Error != "":
+		r.Verdict = "the card did not sign: " + r.Signing.Error
+	case r.Choice == nil && len(r.Advice) == 0 && r.Signing != nil:
+		r.Verdict = "the card signs; --trust FILE tells whether a kiosk accepts it"
 	case r.Choice == nil && len(r.Advice) == 0:
-		r.Verdict = "nothing wrong that the card shows; --trust FILE tells whether a kiosk takes it"
+		r.Verdict = "no fault found; --sign proves that the card signs, and --trust FILE tells whether a kiosk accepts it"
 	case r.Choice == nil:
 		r.Verdict = "something is wrong"
 	case r.Choice.ID == "":
@@ -125,5 +131,8 @@ func (r *cardReport) outcome() string {
 	if len(r.Advice) > 0 {
 		return would + ", but something is wrong"
 	}
-	return "in order: " + would
+	if r.Signing == nil {
+		return would + "; whether the card signs is not proven: run kioskctl card --sign"
+	}
+	return "in order: the card signs, and " + would
 }

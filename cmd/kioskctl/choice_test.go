@@ -34,11 +34,11 @@ func TestChoiceExplained(t *testing.T) {
 	for _, c := range []struct {
 		card, id, why, first, advice, verdict string // first: of the first certificate
 	}{
-		{"valid", "45", "domains (buypass-test)", "accepted by domain buypass-test", "", `in order: a kiosk with these trust domains would use certificate "Authentication" (ID 45)`},
-		{cardsim.Mixed, "45", "domains (buypass-test)", "refused: ", "", "in order: "},
+		{"valid", "45", "buypass-test is the first domain", "accepted by domain buypass-test", "", `a kiosk with these trust domains would use certificate "Authentication" (ID 45)`},
+		{cardsim.Mixed, "45", "buypass-test is the first domain", "refused: ", "", "is not proven: run kioskctl card --sign"},
 		{"expired", "", "expired", "refused: expired", "expired on", "no kiosk with these trust domains takes this card"},
-		{"revoked", "45", "domains", "refused: revoked", "is revoked: the holder needs a new card", "but refuse it: revoked"},
-		{"blocked", "45", "domains", "accepted by domain buypass-test", "at the card's issuer, for how is not public", `but "PIN" is blocked`},
+		{"revoked", "45", "first domain", "refused: revoked", "is revoked: the holder needs a new card", "but refuse it: revoked"},
+		{"blocked", "45", "first domain", "accepted by domain buypass-test", "at the card's issuer: kioskctl cannot do it", `but "PIN" is blocked`},
 		{"sign-only", "", "purpose", "refused: purpose", "no certificate is for authentication", "no kiosk with these trust domains takes this card"},
 		{"foreign", "", "no certificate is accepted", "refused: ", "", "no kiosk with these trust domains"},
 	} {

@@ -39,7 +39,7 @@ func TestPINCommands(t *testing.T) {
 		{"which of two", cardsim.TwoPIN, "card pin change", "1234\n8642\n8642\n", `several PINs, "Signature PIN", "PIN"; choose one`, "pin", "1234", 3},
 		{"the other of two", cardsim.TwoPIN, "card pin change --pin PIN", "1234\n8642\n8642\n", "", "pin", "8642", 3},
 		{"nothing typed", cardsim.TwoPIN, "card pin change --pin PIN", "", "has no PIN", "pin", "8642", 3},
-		{"not public", cardsim.Mixed, "card pin change", "1234\n8642\n8642\n", "is not public (profile buypass). The holder does it on the issuer's own page", "pin", "1234", 3},
+		{"not public", cardsim.Mixed, "card pin change", "1234\n8642\n8642\n", "is not public (profile buypass). The holder can do it on the issuer's own page", "pin", "1234", 3},
 	} {
 		b := newBench(kinds[c.kind].Card, c.stdin)
 		// --pin takes one word here.

@@ -37,6 +37,17 @@ func (r cardReport) print(w io.Writer) error {
 	if r.Choice != nil {
 		line("Chosen", "%s: %s", orNone(r.Choice.ID), r.Choice.Why)
 	}
+	if s := r.Signing; s != nil && s.Error == "" {
+		line("Signs", "with %s", s.Recipe)
+	}
+	if r.Signing != nil {
+		for _, refused := range r.Signing.Refused {
+			line("Refused", "%s", refused)
+		}
+	}
+	for _, problem := range r.Problems {
+		line("Skipped", "%s", problem)
+	}
 	line("ATR", "%s", r.ATR)
 	line("", "offers %s, %.4g clocks a bit at the fastest; historical bytes %s", protocols(r.Protocols), r.ClocksPerBit, orUnknown(r.Historical))
 	if len(r.Abilities) > 0 {
@@ -127,6 +138,8 @@ func (p pinReport) state() string {
 	switch {
 	case p.Inactive:
 		return "not active"
+	case p.Unset:
+		return "the card needs no PIN: none is set"
 	case p.Tries == nil:
 		return "the card does not tell the tries left, but answers " + p.Answer
 	case *p.Tries == 0:

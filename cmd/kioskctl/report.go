@@ -25,7 +25,6 @@ type cardReport struct {
 	Profile      string              `json:"profile"`        // name of the profile that the driver uses
 	About        string              `json:"about"`          // description of the profile
 	NotPublic    []string            `json:"not_public"`     // what is not public about this kind of card
-	Unblocks     bool                `json:"unblocks"`       // kioskctl can unblock its PIN
 	Application  string              `json:"application"`
 	Label        string              `json:"label,omitempty"`
 	Manufacturer string              `json:"manufacturer,omitempty"`
@@ -35,20 +34,33 @@ type cardReport struct {
 	Keys         []keyReport         `json:"keys"`
 	Certificates []certificateReport `json:"certificates"`
 	Authorities  []authorityReport   `json:"authorities"`
-	Choice       *choiceReport       `json:"choice,omitempty"` // with --trust
+	Problems     []string            `json:"problems"`          // parts of the card's description that are invalid and were skipped
+	Choice       *choiceReport       `json:"choice,omitempty"`  // with --trust
+	Signing      *signingReport      `json:"signing,omitempty"` // with --sign
+}
+
+// signingReport is the proof that the card signs.
+type signingReport struct {
+	Certificate string   `json:"certificate"`       // ID
+	Recipe      string   `json:"recipe,omitempty"`  // how the card signs
+	Refused     []string `json:"refused,omitempty"` // recipes that the card refused before
+	Error       string   `json:"error,omitempty"`   // why the card did not sign
 }
 
 type pinReport struct {
-	ID        string `json:"id"`
-	Label     string `json:"label"`
-	Reference string `json:"reference"`
-	Unblocks  bool   `json:"unblocks"` // a PUK
-	MinLength int    `json:"min_length"`
-	MaxLength int    `json:"max_length"`
-	Stored    int    `json:"stored_length"` // bytes in a command
-	Inactive  bool   `json:"inactive"`      // the holder must activate the card first
-	Tries     *int   `json:"tries"`         // tries left; null when the card does not tell
-	Answer    string `json:"answer"`        // the card's status word when asked for the tries left
+	ID         string `json:"id"`
+	Label      string `json:"label"`
+	Reference  string `json:"reference"`
+	Unblocks   bool   `json:"unblocks"` // a PUK
+	MinLength  int    `json:"min_length"`
+	MaxLength  int    `json:"max_length"`
+	Stored     int    `json:"stored_length"` // bytes in a command
+	Inactive   bool   `json:"inactive"`      // the holder must activate the card first
+	Unset      bool   `json:"unset"`         // the card needs no PIN, for example because none is set
+	CanChange  bool   `json:"can_change"`    // kioskctl can change it
+	CanUnblock bool   `json:"can_unblock"`   // kioskctl can unblock it with the PUK
+	Tries      *int   `json:"tries"`         // tries left; null when the card does not tell
+	Answer     string `json:"answer"`        // the card's status word when asked for the tries left
 }
 
 type keyReport struct {
@@ -94,16 +106,19 @@ func newReport(reader string, d smartkort.Description) cardReport {
 	r := cardReport{
 		Reader: reader, ATR: hex.EncodeToString(d.ATR), Abilities: []string{}, Profile: d.Profile.Name, About: d.Profile.About,
 		NotPublic: append([]string{}, d.Profile.NotPublic...), Application: d.Found,
-		Unblocks: len(d.Profile.Unblock.Classes) > 0,
-		Label:    d.Token.Label, Manufacturer: d.Token.Manufacturer,
+		Label: d.Token.Label, Manufacturer: d.Token.Manufacturer,
 		Serial: hex.EncodeToString(d.Token.Serial), LastUpdate: d.Token.LastUpdate,
-		PINs: []pinReport{}, Keys: []keyReport{}, Certificates: []certificateReport{}, Authorities: []authorityReport{}, Advice: []string{},
+		PINs: []pinReport{}, Keys: []keyReport{}, Certificates: []certificateReport{}, Authorities: []authorityReport{}, Advice: []string{}, Problems: []string{},
 	}
 	r.readATR(d.ATR)
+	for _, err := range d.Problems {
+		r.Problems = append(r.Problems, err.Error())
+	}
 	for _, p := range d.PINs {
 		report := pinReport{
 			ID: hex.EncodeToString(p.ID), Label: p.Label, Reference: hex.EncodeToString([]byte{p.Reference}), Unblocks: p.Unblocking,
 			MinLength: p.MinLength, MaxLength: p.MaxLength, Stored: p.StoredLength, Inactive: p.Inactive, Answer: p.Answer.String(),
+			Unset: p.Unset, CanChange: p.CanChange == nil, CanUnblock: p.CanUnblock == nil && !p.Unblocking,
 		}
 		if p.Known {
 			report.Tries = &p.Tries

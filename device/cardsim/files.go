@@ -27,6 +27,7 @@ type file struct {
 	parent   *file
 	children []*file
 	data     []byte
+	secret   bool // cannot be read
 	sizeTag  byte // tag of an elementary file's size in its control parameters
 	claimed  int  // size to state instead of the real one, if set
 }
@@ -198,6 +199,8 @@ func (c *Card) readBinary(cmd apdu.Command) ([]byte, apdu.Status) {
 		return nil, apdu.WrongP1P2
 	case c.current.dedicate:
 		return nil, apdu.CommandNotAllowed
+	case c.current.secret:
+		return nil, apdu.SecurityStatus
 	case offset >= len(c.current.data):
 		return nil, apdu.WrongOffset
 	}

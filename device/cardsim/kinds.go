@@ -25,6 +25,16 @@ const (
 	// T1 uses T=1 with extended length. It has RSA keys of 3072 bits, one of
 	// which also supports INTERNAL AUTHENTICATE, and a PIN in BCD.
 	T1 = "t1"
+	// IsoApplet is like Applet, but does not describe its algorithms: MSE SET
+	// must name 11 for RSA with a DigestInfo, which the applet pads, and 21 for
+	// ECDSA. These are facts from OpenSC's driver for IsoApplet.
+	IsoApplet = "isoapplet"
+	// OsEID has keys that are elementary files. The file must be selected, and
+	// MSE SET must have 80 with the algorithm, 81 with the file and 84 00. RSA
+	// keys sign a padded block, which is chained. It has the answer to reset of
+	// MyEID, which OsEID has too. The facts are from the MyEID reference manual
+	// and from OpenSC's driver for it.
+	OsEID = "oseid"
 	// Mixed is a Smartkort with a company's certificates before the qualified
 	// ones.
 	Mixed = "mixed"
@@ -38,6 +48,8 @@ var kinds = map[string]*layout{
 	Applet:    &applet,
 	T1:        &t1,
 	Mixed:     &mixed,
+	IsoApplet: &isoApplet,
+	OsEID:     &osEID,
 }
 
 // twoPIN's historical bytes list its capabilities (ISO 7816-4 §12.1.1):
@@ -174,3 +186,45 @@ var mixed = func() layout {
 	}, smartkort.keys...)
 	return l
 }()
+
+var isoApplet = func() layout {
+	l := applet
+	l.atr = []byte{0x3B, 0x63, 0x00, 0x00, 0x80, 0x51, 0x04}
+	l.label = "IsoApplet (software)"
+	l.undescribed, l.needsAlgorithm, l.refusal = true, true, apdu.ReferenceNotUsable
+	return l
+}()
+
+// osEID's answer to reset offers T=1 alone and has "MyEID" in its historical
+// bytes.
+var osEID = layout{
+	atr:          []byte{0x3B, 0xF5, 0x18, 0x00, 0x00, 0x81, 0x31, 0xFE, 0x45, 0x4D, 0x79, 0x45, 0x49, 0x44, 0x9A},
+	t1:           true,
+	chaining:     true,
+	label:        "OsEID (software)",
+	manufacturer: "Smartkiosk",
+	aid:          standardAID,
+	df:           0x5015,
+	sizeTag:      0x80,
+	ecSizes:      true,
+	undescribed:  true,
+	keyFiles:     true,
+	refusal:      apdu.FunctionUnsupported,
+	algorithms: []algorithm{
+		{index: 1, mechanism: mechanismRaw, reference: 0x00, recipe: overBlock},
+		{index: 2, mechanism: mechanismECDSA, curve: true, reference: 0x04, recipe: ecdsaDER},
+	},
+	pins: []pinLayout{
+		{name: "pin", label: "User PIN", id: 1, reference: 0x01, min: 4, max: 8, stored: 8, pad: 0xFF, tries: 3, unblockedBy: "puk"},
+		{name: "puk", label: "User PUK", id: 2, reference: 0x02, min: 8, max: 8, stored: 8, pad: 0xFF, tries: 3},
+	},
+	blocked: apdu.AuthBlocked,
+	keys: []keyLayout{
+		{name: "authentication", label: "Authentication", id: 0x45, pin: "pin",
+			usage: []int{usageSign}, bits: 2048, algorithm: 1, certificate: 0x4301, file: 0x4B01},
+		{name: "signature", label: "Signature", id: 0x46, pin: "pin",
+			usage: []int{usageNonRepudiation}, bits: 256, algorithm: 2, certificate: 0x4302, file: 0x4B02},
+	},
+	aodf: 0x4401, prkdf: 0x4402, cdf: 0x4403, trusted: 0x4404,
+	authorities: 0x4310,
+}

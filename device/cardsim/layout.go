@@ -23,6 +23,11 @@ type layout struct {
 	filled   int    // minimum size of a directory file in bytes
 	filler   byte   // padding byte
 
+	undescribed    bool        // TokenInfo lists no algorithms, and keys refer to none
+	needsAlgorithm bool        // MSE SET must name the algorithm
+	refusal        apdu.Status // for MSE SET in a form that the kind does not support; 6A80 when zero
+	keyFiles       bool        // each key is an elementary file, which must be selected and named in MSE SET
+
 	algorithms []algorithm
 	pins       []pinLayout
 	blocked    apdu.Status // status for a PIN without tries left
@@ -63,10 +68,11 @@ type keyLayout struct {
 	id          byte // common to key and certificate
 	reference   byte // in MSE SET
 	pin         string
-	consent     int   // signatures per VERIFY (userConsent); 0 for no limit
-	usage       []int // bits of KeyUsageFlags
-	bits        int   // size of an RSA modulus or of a curve's field
-	algorithm   int   // index of the key's algorithm in TokenInfo
+	consent     int    // signatures per VERIFY (userConsent); 0 for no limit
+	usage       []int  // bits of KeyUsageFlags
+	bits        int    // size of an RSA modulus or of a curve's field
+	algorithm   int    // index of the key's algorithm in TokenInfo
+	file        uint16 // of the key, if the kind has key files
 	certificate uint16
 }
 

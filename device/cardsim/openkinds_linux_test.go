@@ -40,8 +40,9 @@ func TestOpenSCReadsEveryKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	drivers := map[string]string{
-		"applet": "isoApplet", // knows the AID
-		"t1":     "MaskTech",  // knows extended length
+		"applet":    "isoApplet", // knows the AID
+		"t1":        "MaskTech",  // knows extended length
+		"isoapplet": "isoApplet",
 	}
 	d := pcsctest.Start(t)
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
@@ -61,11 +62,13 @@ func TestOpenSCReadsEveryKind(t *testing.T) {
 
 // openscID gives the id of each key's certificate.
 var openscID = map[string]map[string]string{
-	"two-pin": {"authentication": "01", "signature": "02", "authentication-rsa": "03"},
-	"no-aid":  {"authentication": "0a", "signature": "0b"},
-	"applet":  {"authentication": "45", "signature": "46"},
-	"t1":      {"authentication": "45", "signature": "46"},
-	"mixed":   {"authentication": "45", "signature": "46", "company-authentication": "21", "company-signature": "22"},
+	"two-pin":   {"authentication": "01", "signature": "02", "authentication-rsa": "03"},
+	"no-aid":    {"authentication": "0a", "signature": "0b"},
+	"applet":    {"authentication": "45", "signature": "46"},
+	"t1":        {"authentication": "45", "signature": "46"},
+	"isoapplet": {"authentication": "45", "signature": "46"},
+	"oseid":     {"authentication": "45", "signature": "46"},
+	"mixed":     {"authentication": "45", "signature": "46", "company-authentication": "21", "company-signature": "22"},
 }
 
 // TestOpenSCSignsWithKinds has OpenSC verify PINs and sign, as far as it has a
@@ -86,6 +89,8 @@ func TestOpenSCSignsWithKinds(t *testing.T) {
 	}{
 		{"applet", "isoApplet", "45", testpki.PIN, rsa},
 		{"applet", "isoApplet", "46", testpki.PIN, ec},
+		{"isoapplet", "isoApplet", "45", testpki.PIN, rsa},
+		{"isoapplet", "isoApplet", "46", testpki.PIN, ec},
 		{"t1", "MaskTech", "45", testpki.LongPIN, rsa},
 		{"mixed", "MaskTech", "21", testpki.PIN, rsa},
 	} {

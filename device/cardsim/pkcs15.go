@@ -25,6 +25,9 @@ func buildFiles(l *layout, image Image) *file {
 	for _, k := range l.keys {
 		if key, held := image.Keys[k.name]; held {
 			app.add(&file{id: k.certificate, data: key.Certificate})
+			if l.keyFiles {
+				app.add(&file{id: k.file, secret: true})
+			}
 		}
 	}
 	for i, certificate := range image.Authorities {
@@ -156,23 +159,27 @@ func (l *layout) tokenInfo(image Image) []byte {
 			text(b, asn1.UTF8String, l.manufacturer)
 			text(b, context0, l.label)
 			flags(b)
-			b.AddASN1(context2|constructed, func(b object) { // supportedAlgorithms
-				for _, a := range l.algorithms {
-					sequence(b, func(b object) {
-						b.AddASN1Int64(int64(a.index))
-						b.AddASN1Int64(a.mechanism)
-						tlv(b, asn1.NULL)
-						flags(b, computeSignature)
-						b.AddASN1ObjectIdentifier(a.identifier())
-						b.AddASN1Int64(int64(a.reference))
-					})
-				}
-			})
+			if !l.undescribed {
+				b.AddASN1(context2|constructed, l.supportedAlgorithms)
+			}
 			if !image.Updated.IsZero() {
 				b.AddASN1(0xA5, func(b object) { b.AddASN1GeneralizedTime(image.Updated.UTC()) }) // lastUpdate
 			}
 		})
 	})
+}
+
+func (l *layout) supportedAlgorithms(b object) {
+	for _, a := range l.algorithms {
+		sequence(b, func(b object) {
+			b.AddASN1Int64(int64(a.index))
+			b.AddASN1Int64(a.mechanism)
+			tlv(b, asn1.NULL)
+			flags(b, computeSignature)
+			b.AddASN1ObjectIdentifier(a.identifier())
+			b.AddASN1Int64(int64(a.reference))
+		})
+	}
 }
 
 // Bits of PasswordFlags (ISO 7816-15 §8.9.2).
@@ -279,12 +286,20 @@ func (l *layout) privateKey(b object, k keyLayout) {
 			b.AddASN1OctetString([]byte{k.id})
 			flags(b, k.usage...)
 			flags(b, 0, 2, 3) // sensitive, always sensitive, never extractable
-			b.AddASN1Int64(int64(k.reference))
-			b.AddASN1(context1|constructed, func(b object) { b.AddASN1Int64(int64(k.algorithm)) }) // algReference
+			if !l.keyFiles {
+				b.AddASN1Int64(int64(k.reference))
+			}
+			if !l.undescribed {
+				b.AddASN1(context1|constructed, func(b object) { b.AddASN1Int64(int64(k.algorithm)) }) // algReference
+			}
 		})
 		b.AddASN1(context1|constructed, func(b object) {
 			sequence(b, func(b object) { // PrivateRSAKeyAttributes, PrivateECKeyAttributes
-				l.path(b)
+				if l.keyFiles {
+					l.path(b, k.file)
+				} else {
+					l.path(b)
+				}
 				if choice == asn1.SEQUENCE || l.ecSizes {
 					b.AddASN1Int64(int64(k.bits))
 				}

@@ -1,6 +1,8 @@
 package cardsim
 
 import (
+	"bytes"
+
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
@@ -35,6 +37,11 @@ func (c *Card) manageSecurityEnvironment(cmd apdu.Command) ([]byte, apdu.Status)
 		return nil, apdu.WrongP1P2
 	}
 	*chosen = nil
+	if c.layout.keyFiles {
+		e, sw := c.keyFileEnvironment(cmd.Data)
+		*chosen = e
+		return nil, sw
+	}
 	var key *keyLayout
 	var named *algorithm
 	for template := cryptobyte.String(cmd.Data); !template.Empty(); {
@@ -61,11 +68,32 @@ func (c *Card) manageSecurityEnvironment(cmd apdu.Command) ([]byte, apdu.Status)
 		return nil, apdu.WrongData
 	}
 	algorithm := c.layout.algorithmOf(key)
+	if named == nil && c.layout.needsAlgorithm {
+		return nil, c.layout.refusal
+	}
 	if named != nil && named != algorithm {
 		return nil, apdu.ReferenceNotFound
 	}
 	*chosen = &environment{key: key, algorithm: algorithm}
 	return nil, apdu.OK
+}
+
+// keyFileEnvironment is MSE SET of a kind whose keys are files: 80 with the
+// algorithm, 81 with the selected key file and 84 00, in this order.
+func (c *Card) keyFileEnvironment(data []byte) (*environment, apdu.Status) {
+	for i := range c.layout.keys {
+		k := &c.layout.keys[i]
+		algorithm := c.layout.algorithmOf(k)
+		want := []byte{0x80, 1, algorithm.reference, 0x81, 2, byte(k.file >> 8), byte(k.file), 0x84, 1, 0x00}
+		if !bytes.Equal(data, want) {
+			continue
+		}
+		if c.current.id != k.file {
+			return nil, apdu.ConditionsNotSatisfied
+		}
+		return &environment{key: k, algorithm: algorithm}, apdu.OK
+	}
+	return nil, c.layout.refusal
 }
 
 // key returns the key with this reference if the card holds it.

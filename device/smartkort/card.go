@@ -34,6 +34,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/slot"
@@ -89,6 +90,11 @@ type Card struct {
 	pinProblem error   // why a PIN of the directory cannot be used, nil when all can
 	problems   []error // what was skipped, for the technician
 
+	remembered map[string]recipe // by the name of a scheme: the recipe to begin with
+	attempts   []Attempt         // recipes that were tried and failed
+	worked     string            // the recipe that made the last valid signature
+	tellsTries bool              // the card has told the tries left
+
 	uses map[string]int // signatures since the PIN was verified, by the PIN's ID
 }
 
@@ -104,7 +110,10 @@ func (d Driver) Open(ctx context.Context, conn slot.Conn) (*Card, error) {
 	profile := profiles.For(conn.ATR(), nil)
 	c := &Card{
 		channel: newChannel(conn, profile), profiles: profiles, profile: profile, cache: d.Cache,
-		files: map[string][]byte{}, uses: map[string]int{},
+		files: map[string][]byte{}, uses: map[string]int{}, remembered: map[string]recipe{},
+	}
+	if k := d.Cache.kind(conn.ATR()); k != nil {
+		maps.Copy(c.remembered, k.Recipes)
 	}
 	if err := c.find(ctx); err != nil {
 		return nil, fmt.Errorf("cannot open card with ATR %X: %w", conn.ATR(), err)

@@ -13,19 +13,23 @@ import (
 // is not public. Nothing was sent.
 var ErrNotPublic = errors.New("the command for this kind of card is not public")
 
+// ErrDisabled means that the card does not allow this operation on this PIN.
+// Nothing was sent.
+var ErrDisabled = errors.New("the card does not allow this for the PIN")
+
 // ErrSamePIN means that the new PIN equals the old one. Nothing was sent.
 var ErrSamePIN = errors.New("the new PIN is the same as the old one")
 
 // ChangePIN replaces a PIN. old and new are digits in ASCII; the caller must
 // wipe them. The command is sent once. Errors: *PINError (old is wrong),
-// ErrPINForm, ErrSamePIN, ErrInactive, ErrNotPublic. After any other error it
-// is unknown whether a try was spent and which PIN is valid.
+// ErrPINForm, ErrSamePIN, ErrInactive, and those of CanChange. After any other
+// error it is unknown whether a try was spent and which PIN is valid.
 func (c *Card) ChangePIN(ctx context.Context, p PIN, old, new []byte) error {
 	if bytes.Equal(old, new) {
 		return fmt.Errorf("cannot change PIN: %w", ErrSamePIN)
 	}
-	if c.profile.Change.Recipe == recipeUnknown {
-		return fmt.Errorf("cannot change PIN: %w (profile %s)", ErrNotPublic, c.profile.Name)
+	if err := c.CanChange(p); err != nil {
+		return fmt.Errorf("cannot change PIN: %w", err)
 	}
 	data, err := joined(p, old, p, new)
 	if err != nil {
@@ -42,11 +46,35 @@ func (c *Card) ChangePIN(ctx context.Context, p PIN, old, new []byte) error {
 	return nil
 }
 
+// CanChange returns why ChangePIN cannot change a PIN, nil when it can. Errors:
+// ErrNotPublic, ErrDisabled.
+func (c *Card) CanChange(p PIN) error {
+	switch {
+	case c.profile.Change.Recipe == recipeUnknown:
+		return fmt.Errorf("%w (profile %s)", ErrNotPublic, c.profile.Name)
+	case p.changeDisabled:
+		return fmt.Errorf("%w: change-disabled", ErrDisabled)
+	}
+	return nil
+}
+
+// CanUnblock returns why UnblockPIN cannot unblock a PIN, nil when it can.
+// Errors: ErrNotPublic, ErrDisabled, ErrNoPIN, or that the card cannot be read.
+func (c *Card) CanUnblock(ctx context.Context, p PIN) error {
+	switch {
+	case c.profile.Unblock.Recipe == recipeUnknown:
+		return fmt.Errorf("%w (profile %s)", ErrNotPublic, c.profile.Name)
+	case p.unblockDisabled:
+		return fmt.Errorf("%w: unblock-disabled", ErrDisabled)
+	}
+	_, err := c.pukFor(ctx, p)
+	return err
+}
+
 // UnblockPIN uses the PUK to unblock a PIN and to set its new value. puk and
 // new are digits in ASCII; the caller must wipe them. The command is sent once.
-// Errors: *PINError (the PUK is wrong), ErrPINForm, ErrNoPIN (the card
-// describes no PUK), ErrInactive, ErrNotPublic. After any other error it is
-// unknown whether a try of the PUK was spent.
+// Errors: *PINError (the PUK is wrong), ErrPINForm, ErrInactive, and those of
+// CanUnblock. After any other error it is unknown whether a try of the PUK was spent.
 func (c *Card) UnblockPIN(ctx context.Context, p PIN, puk, new []byte) error {
 	if err := c.unblock(ctx, p, puk, new); err != nil {
 		return fmt.Errorf("cannot unblock PIN: %w", err)
@@ -56,8 +84,8 @@ func (c *Card) UnblockPIN(ctx context.Context, p PIN, puk, new []byte) error {
 
 func (c *Card) unblock(ctx context.Context, p PIN, puk, new []byte) error {
 	recipe := c.profile.Unblock
-	if recipe.Recipe == recipeUnknown {
-		return fmt.Errorf("%w (profile %s)", ErrNotPublic, c.profile.Name)
+	if err := c.CanUnblock(ctx, p); err != nil {
+		return err
 	}
 	by, err := c.pukFor(ctx, p)
 	if err != nil {
@@ -85,8 +113,9 @@ func (c *Card) unblock(ctx context.Context, p PIN, puk, new []byte) error {
 	return c.present(ctx, recipe.Classes, cmd, true)
 }
 
-// pukFor returns the PUK of a PIN: the PUK that it refers to, or the card's
-// only PUK.
+// pukFor returns the PUK of a PIN: the PUK that it refers to, or the card's only
+// PUK. If the card describes none, it is the profile's, or a PUK in the form of
+// the PIN, which RESET RETRY COUNTER needs no reference of.
 func (c *Card) pukFor(ctx context.Context, p PIN) (PIN, error) {
 	pins, err := c.PINs(ctx)
 	if err != nil {
@@ -105,7 +134,20 @@ func (c *Card) pukFor(ctx context.Context, p PIN) (PIN, error) {
 	if len(puks) == 1 {
 		return puks[0], nil
 	}
-	return PIN{}, fmt.Errorf("%w: no PUK", ErrNoPIN)
+	switch {
+	case len(puks) > 1:
+		return PIN{}, fmt.Errorf("%w: the card does not say which of %d PUKs unblocks it", ErrNoPIN, len(puks))
+	case c.profile.PUK != nil:
+		puk := c.profile.PUK.pin()
+		puk.Unblocking = true
+		return puk, nil
+	case c.profile.Unblock.Recipe == recipeVerifyPUK:
+		return PIN{}, fmt.Errorf("%w: no PUK", ErrNoPIN)
+	}
+	puk := p
+	puk.Unblocking = true
+	puk.MaxLength = puk.capacity()
+	return puk, nil
 }
 
 // joined encodes two PINs one after the other, as a command contains them.

@@ -27,7 +27,10 @@ type PINState struct {
 	Tries    int         // tries left, if Known
 	Known    bool        // the card tells the tries left
 	Inactive bool        // the holder must activate the card first
+	Unset    bool        // the card needs no PIN, for example because none is set
 	Answer   apdu.Status // the card's response to the question for the tries left
+
+	CanChange, CanUnblock error // why the driver cannot do it, nil when it can
 }
 
 // Describe reads the whole card, for a technician. A visit reads less. Parts
@@ -56,6 +59,12 @@ func (c *Card) Describe(ctx context.Context) (d Description, err error) {
 		if err == nil {
 			tries, known, err := c.triesOf(sw)
 			state.Tries, state.Known, state.Inactive, state.Answer = tries, known, errors.Is(err, ErrInactive), sw
+			_, verified := c.uses[string(p.ID)]
+			state.Unset = sw == apdu.OK && !verified
+		}
+		state.CanChange = c.CanChange(p)
+		if !p.Unblocking {
+			state.CanUnblock = c.CanUnblock(ctx, p)
 		}
 		d.PINs = append(d.PINs, state)
 	}

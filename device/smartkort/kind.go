@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 )
 
@@ -19,7 +20,8 @@ type kind struct {
 	ByName    bool   // the application's path is known but cannot be selected
 	Class     []byte // class byte of VERIFY
 	TokenSize int
-	Layouts   []layout // the newest last
+	Layouts   []layout          // the newest last
+	Recipes   map[string]recipe // by the name of a scheme: the signing recipe to begin with
 }
 
 // maxLayouts is the maximum number of layouts that are remembered for one
@@ -89,8 +91,9 @@ func (c *Card) enterKind(ctx context.Context, k *kind) error {
 func (c *Card) rememberKind() {
 	k := kind{App: c.app, Mode: c.mode, Stepwise: c.stepwise, ByName: c.byName, Class: c.class, TokenSize: len(c.tokenRaw)}
 	if before := c.cache.kind(c.channel.ATR()); before != nil {
-		k.Layouts = before.Layouts
+		k.Layouts, k.Recipes = before.Layouts, before.Recipes
 	}
+	k.addRecipes(c.remembered)
 	if c.layout == nil && c.token.fingerprint != nil {
 		own := c.ownLayout()
 		if before := k.layout(c.token.fingerprint); before != nil {
@@ -100,6 +103,33 @@ func (c *Card) rememberKind() {
 		k.Layouts = k.Layouts[max(0, len(k.Layouts)-maxLayouts):]
 	}
 	c.cache.putKind(c.channel.ATR(), k)
+}
+
+// setRecipe sets the recipe with which this kind of card begins.
+func (c *Card) setRecipe(s scheme, r recipe) { c.remembered[s.name] = r }
+
+// rememberRecipes stores the recipes to begin with, although no key of the card
+// has made a valid signature.
+func (c *Card) rememberRecipes() {
+	if c.cache == nil {
+		return
+	}
+	k := c.cache.kind(c.channel.ATR())
+	if k == nil {
+		k = &kind{App: c.app, Mode: c.mode, Stepwise: c.stepwise, ByName: c.byName, Class: c.class, TokenSize: len(c.tokenRaw)}
+	}
+	k.addRecipes(c.remembered)
+	c.cache.putKind(c.channel.ATR(), *k)
+}
+
+func (k *kind) addRecipes(recipes map[string]recipe) {
+	k.Recipes = maps.Clone(k.Recipes)
+	for name, r := range recipes {
+		if k.Recipes == nil {
+			k.Recipes = map[string]recipe{}
+		}
+		k.Recipes[name] = r
+	}
 }
 
 // forgetLayout removes the layout that this card seemed to have but has not.

@@ -86,6 +86,10 @@ func TestKinds(t *testing.T) {
 			"authentication": {sha256, sha384}, "signature": {sha256}}, unknown: map[string]crypto.SignerOpts{"authentication": pss}},
 		cardsim.T1: {found: "AID of the standard", readFew: 1, ways: map[string][]crypto.SignerOpts{
 			"authentication": {sha256, sha384}, "signature": {sha256}}},
+		cardsim.IsoApplet: {found: "path in EF.DIR, in an applet", readFew: 1, ways: map[string][]crypto.SignerOpts{
+			"authentication": {sha256, sha384}, "signature": {sha256}}},
+		cardsim.OsEID: {found: "AID of the standard", readFew: 1, ways: map[string][]crypto.SignerOpts{
+			"authentication": {sha256, sha384, pss}, "signature": {sha256}}},
 		cardsim.Mixed: {found: "AID of the standard", readFew: 3, ways: map[string][]crypto.SignerOpts{
 			"authentication": {sha256}, "signature": {sha256}, "company-authentication": {sha256}, "company-signature": {sha256}}},
 	} {

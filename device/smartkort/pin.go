@@ -26,6 +26,8 @@ type PIN struct {
 	Officer      bool   // belongs to the security officer, not to the holder
 	Path         Path   // the DF in which to verify it, if stated
 	unblockedBy  []byte // ID of the PUK, if stated
+
+	changeDisabled, unblockDisabled bool
 }
 
 // PINs returns the PINs and PUKs that the card describes, or those of its
@@ -119,6 +121,7 @@ func decodePIN(o tlv.Object) (PIN, error) {
 
 	flags := bits(t.required(tagBitString))
 	p.Local, p.NeedsPadding = flags.has(1), flags.has(5)
+	p.changeDisabled, p.unblockDisabled = flags.has(2), flags.has(3)
 	p.Unblocking, p.Officer = flags.has(6), flags.has(7)
 	p.Encoding = Encoding(t.natural(tagEnumerated, 0xFF))
 	p.MinLength = t.natural(tagInteger, apdu.MaxShortData)

@@ -113,6 +113,11 @@ type Signing struct {
 	//	internal-authenticate  INTERNAL AUTHENTICATE over a DigestInfo
 	Recipe    string `toml:"recipe"`
 	Algorithm *byte  `toml:"algorithm"` // reference in MSE SET (80)
+	// KeyBy says how MSE SET names the key:
+	//	(missing)      by its key reference (84), or by its file (81) when it has none
+	//	file           by its file (81) and its key reference
+	//	selected-file  by its file (81), which is selected before, and key reference 00
+	KeyBy string `toml:"key_by"`
 }
 
 // Recipes.
@@ -179,6 +184,11 @@ func (p *Profile) check() error {
 		if known := []string{recipeDigestInfo, recipeHash, recipeBlock, recipeInternal}; !slices.Contains(known, s.Recipe) ||
 			s.Key == "ec" && s.Recipe != recipeHash && s.Recipe != recipeInternal {
 			return fmt.Errorf("sign %d: recipe %q is not one for %s", i+1, s.Recipe, s.Key)
+		}
+	}
+	for i, s := range p.Sign {
+		if !slices.Contains([]string{byReference, byFile, bySelection}, s.KeyBy) {
+			return fmt.Errorf("sign %d: key_by %q is not file or selected-file", i+1, s.KeyBy)
 		}
 	}
 	for sw, meaning := range p.PINStatus {

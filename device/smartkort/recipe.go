@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"fmt"
+	"slices"
 
 	"smartkiosk/device/apdu/tlv"
 )
@@ -35,67 +36,158 @@ var digestInfo = map[crypto.Hash][]byte{
 
 // recipe is how one signature is made.
 type recipe struct {
-	name      string // see Signing
-	algorithm int    // reference in MSE SET, -1 for none
+	Form      string // see Signing.Recipe
+	Algorithm int    // algorithm reference in MSE SET, -1 for none
+	Described bool   // the card states the algorithm reference for this key
+	KeyBy     string // see Signing.KeyBy; byReference when empty
 }
 
-// way is the recipe for a mechanism.
-type way struct {
+// same reports whether two recipes are the same for different keys. An algorithm
+// that the card states for each key may differ.
+func (r recipe) same(other recipe) bool {
+	if r.Described && other.Described {
+		r.Algorithm = other.Algorithm
+	}
+	return r == other
+}
+
+// Ways to name the key in MSE SET (ISO 7816-4 §10.3.3).
+const (
+	byReference = ""              // by the key reference, tag 84; by tag 81 when the card states none
+	byFile      = "file"          // by the file, tag 81, and the key reference
+	bySelection = "selected-file" // by the file, which is selected before, and key reference 00
+)
+
+// maxRecipes is how many recipes a visit tries at most.
+const maxRecipes = 12
+
+// scheme is a kind of signature for which cards have recipes.
+type scheme struct {
+	name      string
+	key       string   // in Signing.Key
+	described []form   // in the order of preference
+	standard  []recipe // tried in this order when the card does not describe its algorithms or refuses
+}
+
+// form is the recipe for a mechanism.
+type form struct {
 	mechanism int
 	recipe    string
 }
 
-// rsaPKCS returns how a key signs by PKCS #1 v1.5.
-func (c *Card) rsaPKCS(k Key, hash crypto.Hash) (recipe, error) {
-	return c.choose("rsa", k, recipeDigestInfo, hash, way{rsaPKCS, recipeDigestInfo}, way{rsaPKCSOf[hash], recipeHash}, way{rsaX509, recipeBlock})
+// standardPKCS are the recipes for RSA with PKCS #1 v1.5 that are known from
+// standards and public documents, from the usual to the odd. Algorithm 02 is
+// RSA with PKCS #1 padding on several cards. IsoApplet uses 11. MyEID and OsEID
+// use 00 with a padded block for the selected key file.
+var standardPKCS = []recipe{
+	{Form: recipeDigestInfo, Algorithm: -1},
+	{Form: recipeDigestInfo, Algorithm: 0x02},
+	{Form: recipeDigestInfo, Algorithm: 0x11},
+	{Form: recipeBlock, Algorithm: 0x00, KeyBy: bySelection},
+	{Form: recipeDigestInfo, Algorithm: 0x02, KeyBy: bySelection},
+	{Form: recipeDigestInfo, Algorithm: -1, KeyBy: byFile},
+	{Form: recipeBlock, Algorithm: -1},
+	{Form: recipeBlock, Algorithm: 0x00},
+	{Form: recipeHash, Algorithm: -1},
+	{Form: recipeInternal, Algorithm: -1},
 }
 
-// rsaPSS returns how a key signs by PSS.
-func (c *Card) rsaPSS(k Key, hash crypto.Hash) (recipe, error) {
-	for _, s := range c.profile.Sign {
-		if s.Key == "rsa" && s.Recipe != recipeBlock {
-			return recipe{}, fmt.Errorf("%w: PSS by recipe %s", ErrUnsupportedKey, s.Recipe)
+// standardPSS are the recipes for RSA with PSS, padded by the host.
+var standardPSS = []recipe{
+	{Form: recipeBlock, Algorithm: -1},
+	{Form: recipeBlock, Algorithm: 0x00, KeyBy: bySelection},
+}
+
+// standardEC are the recipes for ECDSA. IsoApplet uses algorithm 21, MyEID and
+// OsEID 04.
+var standardEC = []recipe{
+	{Form: recipeHash, Algorithm: -1},
+	{Form: recipeHash, Algorithm: 0x21},
+	{Form: recipeHash, Algorithm: 0x04, KeyBy: bySelection},
+	{Form: recipeHash, Algorithm: 0x00, KeyBy: bySelection},
+	{Form: recipeHash, Algorithm: -1, KeyBy: byFile},
+	{Form: recipeInternal, Algorithm: -1},
+}
+
+func pkcsScheme(hash crypto.Hash) scheme {
+	return scheme{"rsa-pkcs1", "rsa", []form{{rsaPKCS, recipeDigestInfo}, {rsaPKCSOf[hash], recipeHash}, {rsaX509, recipeBlock}}, standardPKCS}
+}
+
+func pssScheme(hash crypto.Hash) scheme {
+	return scheme{"rsa-pss", "rsa", []form{{rsaPSSOf[hash], recipeHash}, {rsaPSS, recipeHash}, {rsaX509, recipeBlock}}, standardPSS}
+}
+
+func ecScheme(hash crypto.Hash) scheme {
+	return scheme{"ecdsa", "ec", []form{{ecdsa00, recipeHash}, {ecdsaOf[hash], recipeHash}}, standardEC}
+}
+
+// recipes returns the recipes to try for a key, in this order. If the profile
+// has recipes, there are no others. Otherwise those that the card lists for the
+// key come first and the standard ones follow. ErrUnsupportedKey means that the
+// card lists algorithms for the key, but none for this scheme.
+func (c *Card) recipes(s scheme, k Key, hash crypto.Hash) (all []recipe, err error) {
+	add := func(r recipe) {
+		same := func(other recipe) bool {
+			return other.Form == r.Form && other.Algorithm == r.Algorithm && other.KeyBy == r.KeyBy
+		}
+		if !slices.ContainsFunc(all, same) && (r.KeyBy == byReference || c.isFile(k)) {
+			all = append(all, r)
 		}
 	}
-	return c.choose("rsa", k, "", hash, way{rsaPSSOf[hash], recipeHash}, way{rsaPSS, recipeHash}, way{rsaX509, recipeBlock})
-}
-
-// ecdsa returns how a key signs by ECDSA.
-func (c *Card) ecdsa(k Key, hash crypto.Hash) (recipe, error) {
-	return c.choose("ec", k, recipeHash, hash, way{ecdsa00, recipeHash}, way{ecdsaOf[hash], recipeHash})
-}
-
-// choose returns the profile's recipe. If the profile has none, it returns the
-// recipe of the first way that the card lists for the key. If the card lists
-// no algorithms for the key, it returns usual.
-func (c *Card) choose(kind string, k Key, usual string, hash crypto.Hash, ways ...way) (recipe, error) {
-	for _, s := range c.profile.Sign {
-		if s.Key == kind {
-			r := recipe{name: s.Recipe, algorithm: -1}
-			if s.Algorithm != nil {
-				r.algorithm = int(*s.Algorithm)
-			}
-			return r, nil
+	for _, own := range c.profile.Sign {
+		if own.Key != s.key {
+			continue
 		}
+		if s.name == "rsa-pss" && own.Recipe != recipeBlock {
+			return nil, fmt.Errorf("%w: PSS by recipe %s", ErrUnsupportedKey, own.Recipe)
+		}
+		r := recipe{Form: own.Recipe, Algorithm: -1, KeyBy: own.KeyBy}
+		if own.Algorithm != nil {
+			r.Algorithm = int(*own.Algorithm)
+		}
+		add(r)
 	}
-	told := false
-	for _, w := range ways {
+	if len(all) > 0 {
+		return c.rememberedFirst(s, all), nil
+	}
+	described := false
+	for _, f := range s.described {
 		for _, ref := range k.algorithms {
 			for _, a := range c.token.algorithms {
 				if a.reference != ref || !a.signs {
 					continue
 				}
-				told = true
-				if a.mechanism == w.mechanism {
-					return recipe{w.recipe, a.card}, nil
+				described = true
+				if a.mechanism == f.mechanism {
+					add(recipe{Form: f.recipe, Algorithm: a.card, Described: true})
 				}
 			}
 		}
 	}
-	if told || usual == "" {
-		return recipe{}, fmt.Errorf("%w: the card says that its key knows no %s over %v", ErrUnsupportedKey, kind, hash)
+	if described && len(all) == 0 {
+		return nil, fmt.Errorf("%w: the card lists no %s with %v for its key", ErrUnsupportedKey, s.name, hash)
 	}
-	return recipe{usual, -1}, nil
+	for _, r := range s.standard {
+		add(r)
+	}
+	return c.rememberedFirst(s, all[:min(len(all), maxRecipes)]), nil
+}
+
+// rememberedFirst moves the recipe with which this kind of card should begin to
+// the front. The recipes before it go to the end.
+func (c *Card) rememberedFirst(s scheme, all []recipe) []recipe {
+	first, ok := c.remembered[s.name]
+	if !ok {
+		return all
+	}
+	i := max(0, slices.IndexFunc(all, first.same))
+	return slices.Concat(all[i:], all[:i])
+}
+
+// isFile reports whether a key is an elementary file of its own.
+func (c *Card) isFile(k Key) bool {
+	n := len(k.Path.File)
+	return n >= 2 && !bytes.HasSuffix(c.app.Path, k.Path.File[n-2:])
 }
 
 // environment returns the data of MSE: SET: the algorithm reference (80), if
@@ -103,13 +195,17 @@ func (c *Card) choose(kind string, k Key, usual string, hash crypto.Hash, ways .
 // the directory states them (ISO 7816-4 §10.3.3).
 func (k Key) environment(r recipe) []byte {
 	var crt []byte
-	if r.algorithm >= 0 {
-		crt = tlv.Append(crt, 0x80, byte(r.algorithm))
+	if r.Algorithm >= 0 {
+		crt = tlv.Append(crt, 0x80, byte(r.Algorithm))
 	}
-	if k.Reference >= 0 {
-		crt = tlv.Append(crt, 0x84, byte(k.Reference))
-	} else if len(k.Path.File) >= 2 {
+	if len(k.Path.File) >= 2 && (r.KeyBy != byReference || k.Reference < 0) {
 		crt = tlv.Append(crt, 0x81, k.Path.File[len(k.Path.File)-2:]...)
+	}
+	switch {
+	case r.KeyBy == bySelection:
+		crt = tlv.Append(crt, 0x84, 0x00)
+	case k.Reference >= 0:
+		crt = tlv.Append(crt, 0x84, byte(k.Reference))
 	}
 	return crt
 }
@@ -117,11 +213,11 @@ func (k Key) environment(r recipe) []byte {
 // pkcs1 returns what is sent to the card for a signature by PKCS #1 v1.5 (RFC
 // 8017 §9.2): the hash, the DigestInfo, or a padded block of size bytes.
 func (r recipe) pkcs1(digest []byte, hash crypto.Hash, size int) []byte {
-	if r.name == recipeHash {
+	if r.Form == recipeHash {
 		return digest
 	}
 	info := append(bytes.Clone(digestInfo[hash]), digest...)
-	if r.name != recipeBlock {
+	if r.Form != recipeBlock {
 		return info
 	}
 	filling := bytes.Repeat([]byte{0xFF}, max(8, size-len(info)-3))

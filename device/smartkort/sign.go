@@ -26,6 +26,11 @@ var ErrUnsupportedKey = errors.New("unsupported kind of signature")
 // once more. Nothing was sent.
 var ErrConsent = errors.New("the PIN must be entered again for this signature")
 
+// ErrNextRecipe means that the card refused a signing recipe and no longer counts
+// the PIN as verified. The next visit of this kind of card begins with another
+// recipe.
+var ErrNextRecipe = errors.New("the card refused this way of signing and asks for the PIN again; the next visit tries another way")
+
 // Signer returns the private key of a certificate: RSA of up to 4096 bits with
 // PKCS #1 v1.5 or PSS, or ECDSA on P-256 or P-384, over SHA-256, SHA-384 or
 // SHA-512. ECDSA signatures are always ASN.1, as in crypto/ecdsa. The PIN must
@@ -66,43 +71,36 @@ func (s *rsaSigner) Public() crypto.PublicKey { return s.public }
 
 // Sign lets the card sign a digest and verifies the signature with the public
 // key, so that a wrong signature is detected here. random provides the salt of
-// PSS if the card does not make it.
+// PSS if the card does not make it. If the card refuses a recipe, Sign tries the
+// next one while the PIN stays verified.
 func (s *rsaSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	pss, isPSS := opts.(*rsa.PSSOptions)
 	hash := opts.HashFunc()
 	if digestInfo[hash] == nil || len(digest) != hash.Size() {
 		return nil, fmt.Errorf("cannot sign: %w: %v over %d bytes", ErrUnsupportedKey, hash, len(digest))
 	}
-	var r recipe
-	var err error
-	var data []byte
-	var verify func(signature []byte) error
-	if isPSS {
-		salt := pssSalt(pss, hash)
-		r, err = s.card.rsaPSS(s.key, hash)
-		verify = func(signature []byte) error {
-			return rsa.VerifyPSS(s.public, hash, digest, signature, &rsa.PSSOptions{SaltLength: salt})
-		}
-		if data = digest; err == nil && r.name == recipeBlock {
-			data, err = encodePSS(random, digest, s.public.N.BitLen(), salt, hash)
-		}
-	} else {
-		r, err = s.card.rsaPKCS(s.key, hash)
-		verify = func(signature []byte) error { return rsa.VerifyPKCS1v15(s.public, hash, digest, signature) }
-		data = r.pkcs1(digest, hash, s.public.Size())
+	if !isPSS {
+		return s.tryRecipes(pkcsScheme(hash), hash, attempt{
+			size: s.public.Size(),
+			data: func(r recipe) ([]byte, error) { return r.pkcs1(digest, hash, s.public.Size()), nil },
+			check: func(signature []byte) ([]byte, error) {
+				return signature, rsa.VerifyPKCS1v15(s.public, hash, digest, signature)
+			},
+		})
 	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot sign: %w", err)
-	}
-	signature, err := s.sign(r, data, s.public.Size())
-	if err != nil {
-		return nil, s.refused(err)
-	}
-	if err := verify(signature); err != nil {
-		return nil, s.wrongSignature(signature, err)
-	}
-	s.card.proven = true
-	return signature, nil
+	salt := pssSalt(pss, hash)
+	return s.tryRecipes(pssScheme(hash), hash, attempt{
+		size: s.public.Size(),
+		data: func(r recipe) ([]byte, error) {
+			if r.Form != recipeBlock {
+				return digest, nil
+			}
+			return encodePSS(random, digest, s.public.N.BitLen(), salt, hash)
+		},
+		check: func(signature []byte) ([]byte, error) {
+			return signature, rsa.VerifyPSS(s.public, hash, digest, signature, &rsa.PSSOptions{SaltLength: salt})
+		},
+	})
 }
 
 type ecSigner struct {
@@ -120,22 +118,105 @@ func (s *ecSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 	if digestInfo[hash] == nil || len(digest) != hash.Size() {
 		return nil, fmt.Errorf("cannot sign: %w: %v over %d bytes", ErrUnsupportedKey, hash, len(digest))
 	}
-	r, err := s.card.ecdsa(s.key, hash)
+	field := (s.public.Curve.Params().BitSize + 7) / 8
+	return s.tryRecipes(ecScheme(hash), hash, attempt{
+		size: apdu.MaxShortLe,
+		data: func(recipe) ([]byte, error) { return digest[:min(len(digest), field)], nil },
+		check: func(answer []byte) ([]byte, error) {
+			for _, signature := range [][]byte{answer, derOfRaw(answer, field)} {
+				if signature != nil && ecdsa.VerifyASN1(s.public, digest, signature) {
+					return signature, nil
+				}
+			}
+			return nil, errors.New("ECDSA verification error")
+		},
+	})
+}
+
+// attempt is what tryRecipes needs to know about one signature.
+type attempt struct {
+	size  int                                 // bytes of the signature to request
+	data  func(recipe) ([]byte, error)        // data that a recipe sends
+	check func(answer []byte) ([]byte, error) // verifies the card's answer and returns the signature
+}
+
+// maxWrong is how many wrong signatures a card may give before the driver stops
+// trying recipes.
+const maxWrong = 3
+
+// tryRecipes tries the recipes of a scheme until one gives a valid signature. It
+// stops when the card no longer counts the PIN as verified, so that no PIN try is
+// ever spent here; the next visit of this kind of card then begins with the next
+// recipe.
+func (s *signer) tryRecipes(scheme scheme, hash crypto.Hash, a attempt) ([]byte, error) {
+	c := s.card
+	recipes, err := c.recipes(scheme, s.key, hash)
 	if err != nil {
 		return nil, fmt.Errorf("cannot sign: %w", err)
 	}
-	field := (s.public.Curve.Params().BitSize + 7) / 8
-	answer, err := s.sign(r, digest[:min(len(digest), field)], apdu.MaxShortLe)
-	if err != nil {
-		return nil, s.refused(err)
-	}
-	for _, signature := range [][]byte{answer, derOfRaw(answer, field)} {
-		if signature != nil && ecdsa.VerifyASN1(s.public, digest, signature) {
-			s.card.proven = true
-			return signature, nil
+	wrong := 0
+	var first error
+	for i, r := range recipes {
+		data, err := a.data(r)
+		if err != nil {
+			return nil, fmt.Errorf("cannot sign: %w", err)
+		}
+		answer, err := s.sign(r, data, a.size)
+		var signature []byte
+		if err == nil {
+			if signature, err = a.check(answer); err == nil {
+				c.proven, c.worked = true, scheme.name+": "+r.String()
+				c.setRecipe(scheme, r)
+				return signature, nil
+			}
+			wrong++
+			err = fmt.Errorf("the card's signature of %d bytes is wrong: %w", len(answer), err)
+			if len(c.memory) > 0 || c.layout != nil { // the remembered key may be another one
+				c.forgetCard()
+				return nil, fmt.Errorf("cannot sign: %w", err)
+			}
+		} else if !isStatus(err) {
+			return nil, fmt.Errorf("cannot sign: %w", err)
+		}
+		c.trace(scheme, r, err)
+		if first == nil {
+			first = err
+		}
+		c.forgetCard()
+		verified, unverified := s.stillVerified(err)
+		if unverified != nil {
+			return nil, fmt.Errorf("cannot sign: %w", unverified)
+		}
+		if !verified {
+			c.setRecipe(scheme, recipes[(i+1)%len(recipes)])
+			c.rememberRecipes()
+			return nil, fmt.Errorf("cannot sign: %w: %w", ErrNextRecipe, err)
+		}
+		if wrong >= maxWrong {
+			break
 		}
 	}
-	return nil, s.wrongSignature(answer, errors.New("ECDSA verification error"))
+	return nil, fmt.Errorf("cannot sign: none of %d recipes works: %w", len(recipes), first)
+}
+
+// stillVerified reports whether the card still counts the PIN as verified after
+// a failed attempt. It asks the card only if the card has answered this question
+// before.
+func (s *signer) stillVerified(failure error) (bool, error) {
+	var sw apdu.Status
+	if errors.As(failure, &sw) && (sw == apdu.SecurityStatus || sw == apdu.AuthBlocked) {
+		return false, nil
+	}
+	pin, err := s.card.pinFor(s.ctx, s.key)
+	if err != nil || !s.card.tellsTries {
+		return true, nil
+	}
+	sw, err = s.card.askTries(s.ctx, pin)
+	if err != nil {
+		return false, err
+	}
+	_, wrong := sw.Tries()
+	return !wrong && sw != apdu.AuthBlocked && sw != 0x6300, nil
 }
 
 // derOfRaw converts the concatenation of R and S to an Ecdsa-Sig-Value (RFC
@@ -157,42 +238,36 @@ func derOfRaw(raw []byte, field int) []byte {
 	return tlv.Append(nil, tagSequence, value...)
 }
 
-// sign carries out a recipe: MANAGE SECURITY ENVIRONMENT selects the key, and
-// PERFORM SECURITY OPERATION: COMPUTE DIGITAL SIGNATURE or INTERNAL
-// AUTHENTICATE sends the data (ISO 7816-8 §11.2, §11.3, §11.7, ISO 7816-4
-// §11.6.1).
+// sign carries out a recipe: it selects the key's file if the recipe says so,
+// MANAGE SECURITY ENVIRONMENT selects the key, and PERFORM SECURITY OPERATION:
+// COMPUTE DIGITAL SIGNATURE or INTERNAL AUTHENTICATE sends the data (ISO 7816-8
+// §11.2, §11.3, §11.7, ISO 7816-4 §11.6.1).
 func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
-	pin, err := s.card.pinFor(s.ctx, s.key)
+	c := s.card
+	pin, err := c.pinFor(s.ctx, s.key)
 	guarded := err == nil
-	if n := s.key.UserConsent; guarded && n > 0 && s.card.uses[string(pin.ID)] >= n {
+	if n := s.key.UserConsent; guarded && n > 0 && c.uses[string(pin.ID)] >= n {
 		return nil, ErrConsent
 	}
 	template, cmd := byte(0xB6), apdu.Command{INS: insPSO, P1: 0x9E, P2: 0x9A}
-	if r.name == recipeInternal {
+	if r.Form == recipeInternal {
 		template, cmd = 0xA4, apdu.Command{INS: insInternalAuth}
 	}
-	if _, err := s.card.channel.demand(s.ctx, apdu.Command{INS: insMSE, P1: 0x41, P2: template, Data: s.key.environment(r)}); err != nil {
+	if r.KeyBy == bySelection {
+		if _, err := c.selectFile(s.ctx, s.key.Path); err != nil {
+			return nil, fmt.Errorf("cannot select the key's file: %w", err)
+		}
+	}
+	if _, err := c.channel.demand(s.ctx, apdu.Command{INS: insMSE, P1: 0x41, P2: template, Data: s.key.environment(r)}); err != nil {
 		return nil, fmt.Errorf("cannot select key: %w", err)
 	}
 	if guarded {
-		s.card.uses[string(pin.ID)]++
+		c.uses[string(pin.ID)]++
 	}
 	cmd.Data, cmd.Le = data, size
-	return s.card.channel.demand(s.ctx, cmd)
-}
-
-// refused is the error for a signature that was not made. If the card refused,
-// an outdated cache can be the cause, so the card is forgotten.
-func (s *signer) refused(err error) error {
-	if isStatus(err) {
-		s.card.forgetCard()
+	answer, err := c.channel.demand(s.ctx, cmd)
+	if isStatus(err) && guarded {
+		c.uses[string(pin.ID)]--
 	}
-	return fmt.Errorf("cannot sign: %w", err)
-}
-
-// wrongSignature is the error for a signature that does not verify under the
-// certificate. An outdated cache can be the cause, so the card is forgotten.
-func (s *signer) wrongSignature(signature []byte, err error) error {
-	s.card.forgetCard()
-	return fmt.Errorf("cannot sign: the card's signature of %d bytes is wrong: %w", len(signature), err)
+	return answer, err
 }

@@ -69,6 +69,9 @@ func (c *Card) askTries(ctx context.Context, pin PIN) (apdu.Status, error) {
 		return 0, err
 	}
 	r, err := c.command(ctx, apdu.Command{INS: insVerify, P2: pin.Reference})
+	if _, told := r.SW.Tries(); told && err == nil {
+		c.tellsTries = true
+	}
 	return r.SW, err
 }
 

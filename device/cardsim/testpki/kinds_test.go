@@ -19,7 +19,7 @@ func TestKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(slices.Sorted(maps.Keys(kinds)), " "); got != "applet mixed no-aid t1 two-pin" {
+	if got := strings.Join(slices.Sorted(maps.Keys(kinds)), " "); got != "applet isoapplet mixed no-aid oseid t1 two-pin" {
 		t.Errorf("kinds %s", got)
 	}
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
