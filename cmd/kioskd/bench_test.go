@@ -5,6 +5,8 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -127,6 +129,20 @@ func BenchmarkStart(b *testing.B) {
 		b.StartTimer()
 	}
 	b.ReportMetric(resident/float64(n), "resident-B")
+	b.ReportMetric(strippedBytes(b), "stripped-B")
+}
+
+// strippedBytes returns the size of kioskd without symbols, as it is installed.
+func strippedBytes(b *testing.B) float64 {
+	path := filepath.Join(b.TempDir(), "kioskd")
+	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(info.Size())
 }
 
 // residentBytes returns the resident memory of a process (proc(5), VmRSS).
