@@ -1,4 +1,4 @@
-# The two commands of the README are demo and test.
+# Newcomers start with demo and test.
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -59,19 +59,20 @@ vet: need-build
 vuln: need-build
 	@sh deploy/vuln.sh
 
-# Side by side in one run, because machines are noisy; the table goes to bench.json too.
+# All benchmarks run together, because figures of one run can be compared. The
+# table is also written to bench.json.
 BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|AppendBacklog|SideBySide|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle
 bench: need-test
 	@set -o pipefail; go test -tags sidebyside -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
 		./device/smartkort ./cmd/kioskctl ./store ./store/sidebyside ./cmd/kioskd ./kiosk/push ./kiosk/protocol/webeid ./kiosk/protocol/trust ./device/display \
 		./cmd/internal/frontpanel | go run ./deploy/benchtable
 
-# Every fuzz target there is, TIME each.
+# Runs every fuzz target for TIME each.
 fuzz: need-test
 	@sh deploy/fuzz.sh $(or $(TIME),1m)
 
 # Cuts the power N times under a writer of the outbox: see deploy/bench. SEED
-# makes the same run again; REPLAY, SEED and CUT one cut of a recording.
+# repeats a run; REPLAY, SEED and CUT repeat one cut of a recording.
 KERNEL := linux-source-6.1="the kernel of the benches" \
 	bc="builds the kernel" \
 	bison="builds the kernel" \
