@@ -190,7 +190,7 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 		{"altered", func(e []json.RawMessage) []json.RawMessage {
 			e[2] = bytes.Replace(e[2], []byte(`"clocktrusted":true`), []byte(`"clocktrusted":false`), 1)
 			return e
-		}, "", "event 3: cannot open event: event's attributes differ from what was signed\n"},
+		}, "", "event 3: cannot open event: event's attributes differ from the signed ones\n"},
 		{"garbled", func(e []json.RawMessage) []json.RawMessage { e[2] = json.RawMessage(`{}`); return e },
 			"event 0: cannot read event: malformed event: id is missing\n", "event 0: "},
 	} {

@@ -70,7 +70,7 @@ func TestSealingKeyRotation(t *testing.T) {
 	for _, old := range []string{first, second} {
 		must(t, "kioskhub", "seal", "retire", "--dir", s.path("hub"), "--yes", old)
 	}
-	if out := fails(t, "kioskctl", verify...); !strings.Contains(out, "event 4: cannot open event: event is sealed to a key that is not at hand\n") || strings.Contains(out, "event 5:") {
+	if out := fails(t, "kioskctl", verify...); !strings.Contains(out, "event 4: cannot open event: event is sealed to a key that this hub does not have\n") || strings.Contains(out, "event 5:") {
 		t.Errorf("with two keys retired: %q", out)
 	}
 	theHub = s.startHub()

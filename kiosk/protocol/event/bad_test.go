@@ -34,20 +34,20 @@ func TestSealRefuses(t *testing.T) {
 		payload any
 		want    string
 	}{
-		{"type unknown", func(h *Header) { h.Type = "smartkiosk.other.v1" }, testVisit(), `no event type "smartkiosk.other.v1"`},
+		{"type unknown", func(h *Header) { h.Type = "smartkiosk.other.v1" }, testVisit(), `unknown event type "smartkiosk.other.v1"`},
 		{"payload of another type", func(*Header) {}, Started{}, "payload of smartkiosk.visit.v1 is a event.Visit, not a event.Started"},
 		{"pointer", func(*Header) {}, &Visit{}, "is a event.Visit, not a *event.Visit"},
-		{"no id", func(h *Header) { h.ID = "" }, testVisit(), "id is no UUIDv7"},
-		{"UUIDv4", func(h *Header) { h.ID = "3b241101-e2bb-4255-8caf-4136c566a962" }, testVisit(), "id is no UUIDv7"},
-		{"id in capitals", func(h *Header) { h.ID = strings.ToUpper(h.ID) }, testVisit(), "id is no UUIDv7"},
-		{"sequence 0", func(h *Header) { h.Sequence = 0 }, testVisit(), "sequence begins at 1"},
+		{"no id", func(h *Header) { h.ID = "" }, testVisit(), "id is not a UUIDv7"},
+		{"UUIDv4", func(h *Header) { h.ID = "3b241101-e2bb-4255-8caf-4136c566a962" }, testVisit(), "id is not a UUIDv7"},
+		{"id in capitals", func(h *Header) { h.ID = strings.ToUpper(h.ID) }, testVisit(), "id is not a UUIDv7"},
+		{"sequence 0", func(h *Header) { h.Sequence = 0 }, testVisit(), "sequence is 0"},
 		{"no time", func(h *Header) { h.Time = time.Time{} }, testVisit(), "time is outside 1970 to 9999"},
 		{"no boot id", func(h *Header) { h.BootID = "" }, testVisit(), "bootid is missing"},
 		{"negative uptime", func(h *Header) { h.Uptime = -time.Second }, testVisit(), "uptimems is negative"},
-		{"first with a link", func(h *Header) { h.Prev = link }, testVisit(), "prev at sequence 1"},
-		{"second without a link", func(h *Header) { h.Sequence = 2 }, testVisit(), "prev is no link"},
-		{"short link", func(h *Header) { h.Sequence, h.Prev = 2, link[1:] }, testVisit(), "prev is no link"},
-		{"broken token", func(*Header) {}, Visit{Evidence: &Evidence{Token: json.RawMessage("{secret")}}, "payload is no JSON"},
+		{"first with a link", func(h *Header) { h.Prev = link }, testVisit(), "prev is set at sequence 1"},
+		{"second without a link", func(h *Header) { h.Sequence = 2 }, testVisit(), "prev is not a link"},
+		{"short link", func(h *Header) { h.Sequence, h.Prev = 2, link[1:] }, testVisit(), "prev is not a link"},
+		{"broken token", func(*Header) {}, Visit{Evidence: &Evidence{Token: json.RawMessage("{secret")}}, "payload cannot be encoded as JSON"},
 		{"too large", func(*Header) {}, Visit{Reason: kiosk.Reason(strings.Repeat("x", MaxSize))}, "event is over 65536 bytes"},
 	} {
 		h := testHeader(t, 1, nil)
@@ -78,8 +78,8 @@ func TestNewSealerRefuses(t *testing.T) {
 		err  func() error
 		want string
 	}{
-		{"no name", func() error { _, err := NewSealer("", device, hub); return err }, "is no name of a kiosk"},
-		{"name with a colon", func() error { _, err := NewSealer("a:b", device, hub); return err }, "is no name of a kiosk"},
+		{"no name", func() error { _, err := NewSealer("", device, hub); return err }, "is not a kiosk's name"},
+		{"name with a colon", func() error { _, err := NewSealer("a:b", device, hub); return err }, "is not a kiosk's name"},
 		{"P-384 device key", func() error { _, err := NewSealer("k1", p384, hub); return err }, "device key: key is not ECDSA P-256"},
 		{"Ed25519 device key", func() error { _, err := NewSealer("k1", ed, hub); return err }, "device key: key is not ECDSA P-256"},
 		{"P-384 hub key", func() error { _, err := NewSealer("k1", device, &jose.JSONWebKey{Key: &p384.PublicKey}); return err }, "public key: key is not ECDSA P-256"},
@@ -111,12 +111,12 @@ func TestOpenRefuses(t *testing.T) {
 		{"member twice", func(f *forgery) { f.text = func(s string) string { return `{"id":"x",` + s[1:] } }, ErrMalformed, `"id" occurs twice`},
 		{"specversion", set("specversion", "0.3"), ErrMalformed, "specversion"},
 		{"datacontenttype", set("datacontenttype", "application/json"), ErrMalformed, "datacontenttype"},
-		{"no data", remove("data"), ErrMalformed, "data is no string"},
+		{"no data", remove("data"), ErrMalformed, "data is not a string"},
 		{"no id", remove("id"), ErrMalformed, "id is missing"},
 		{"id null", set("id", nil), ErrMalformed, "id is of the wrong type"},
 		{"sequence a number", set("sequence", 1), ErrMalformed, "sequence is of the wrong type"},
-		{"sequence short", set("sequence", "1"), ErrMalformed, "sequence is no number of 20 digits"},
-		{"source elsewhere", set("source", "urn:x:k1"), ErrMalformed, "source is no kiosk"},
+		{"sequence short", set("sequence", "1"), ErrMalformed, "sequence is not a number of 20 digits"},
+		{"source elsewhere", set("source", "urn:x:k1"), ErrMalformed, "source is not a kiosk"},
 		{"time local", set("time", "2026-11-22T09:30:15+01:00"), ErrMalformed, "time is not of the form"},
 		{"uptime beyond time", set("uptimems", "9223372036854775807"), ErrMalformed, "uptimems"},
 		{"name in capitals", func(f *forgery) {
@@ -154,10 +154,10 @@ func TestOpenRefuses(t *testing.T) {
 
 		{"signed text no object", func(f *forgery) { f.signed = "[]" }, ErrMalformed, "signed text: no JSON object"},
 		{"signed member twice", signedAs(`{"id"`, `{"type":"smartkiosk.visit.v1","id"`), ErrMalformed, `"type" occurs twice`},
-		{"signed id no UUIDv7", func(f *forgery) { f.signed = strings.Replace(f.signed, "-7", "-4", 1) }, ErrMalformed, "id is no UUIDv7"},
-		{"signed type foreign", signedAs("smartkiosk.visit.v1", "other.visit.v1"), ErrMalformed, "type is none of a kiosk"},
-		{"signed prev at the first", signedAs(`{"id"`, `{"prev":"AAAA","id"`), ErrMalformed, "prev at sequence 1"},
-		{"signed prev missing", signedAs("00001\"", "00002\""), ErrMalformed, "prev is no link"},
+		{"signed id no UUIDv7", func(f *forgery) { f.signed = strings.Replace(f.signed, "-7", "-4", 1) }, ErrMalformed, "id is not a UUIDv7"},
+		{"signed type foreign", signedAs("smartkiosk.visit.v1", "other.visit.v1"), ErrMalformed, "type is not an event type of kiosks"},
+		{"signed prev at the first", signedAs(`{"id"`, `{"prev":"AAAA","id"`), ErrMalformed, "prev is set at sequence 1"},
+		{"signed prev missing", signedAs("00001\"", "00002\""), ErrMalformed, "prev is not a link"},
 		{"signed prev not base64", signedAs(`{"id"`, `{"prev":"?","id"`), ErrMalformed, "prev is not base64url"},
 		{"signed negative uptime", signedAs(`"uptimems":"`, `"uptimems":"-`), ErrMalformed, "uptimems is negative"},
 

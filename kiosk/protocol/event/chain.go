@@ -8,16 +8,16 @@ import (
 	"fmt"
 )
 
-// Why an event is not in its place.
+// Errors of Follows.
 var (
 	ErrSequence = errors.New("event is not the next in sequence")
-	ErrLink     = errors.New("event does not link to the one before")
+	ErrLink     = errors.New("event does not link to the previous one")
 )
 
-// Follows tells whether e comes right after the event of this sequence number
-// and link: 0 and nil before the first. Any other event is ErrSequence or
-// ErrLink. The link is not looked at where it cannot be known: after an event
-// of TypeLost, whose Link is nil, and before one that was made without.
+// Follows returns nil if e comes directly after the event with this sequence number
+// and link, otherwise ErrSequence or ErrLink. Before the first event they are 0 and
+// nil. Follows skips the link if it is unknown: after an event of TypeLost, whose
+// Link is nil, and before an event without Prev that takes the place of another.
 func (e Opened) Follows(sequence uint64, link []byte) error {
 	if e.Sequence != sequence+1 {
 		return fmt.Errorf("%w: %d after %d", ErrSequence, e.Sequence, sequence)
@@ -29,9 +29,9 @@ func (e Opened) Follows(sequence uint64, link []byte) error {
 	return nil
 }
 
-// LinkAfter gives what the event after one of this type, JWS and payload must
-// have as Prev: the link of the JWS, or that of the event for which it stands,
-// which after TypeLost nobody knows: nil.
+// LinkAfter returns what the event after an event of this type, JWS and payload must
+// have as Prev: the link of the JWS, or of the event whose place it takes. After
+// TypeLost that link is unknown and nil.
 func LinkAfter(kind, jws string, payload json.RawMessage) ([]byte, error) {
 	switch kind {
 	case TypeLost:
@@ -39,11 +39,11 @@ func LinkAfter(kind, jws string, payload json.RawMessage) ([]byte, error) {
 	case TypeParked:
 		var p Parked
 		if err := json.Unmarshal(payload, &p); err != nil {
-			return nil, errors.New("payload is no " + kind)
+			return nil, errors.New("payload is not that of " + kind)
 		}
 		link, err := base64.RawURLEncoding.Strict().DecodeString(p.Link)
 		if err != nil || len(link) != LinkSize {
-			return nil, errors.New("link is none")
+			return nil, errors.New("link is not base64url of 32 bytes")
 		}
 		return link, nil
 	}

@@ -1,17 +1,17 @@
-// Package event makes and reads the kiosk's records: one event for everything
-// the backend must know, above all for every outcome shown to a person.
+// Package event makes and reads events: the signed and sealed records of what the
+// backend must know, above all every outcome that a kiosk showed to a person.
 //
 // An event is a CloudEvent 1.0 in structured JSON whose data is a JWE in
 // compact serialisation (RFC 7516: ECDH-ES+A256KW, A256GCM, to the hub's
-// sealing key) of a JWS (RFC 7515: ES256, by the kiosk's device key). What is
-// signed is the header, the link to the event before, and the payload, in one
-// JSON object. So an event is confidential, authentic and in its place:
+// sealing key) of a JWS (RFC 7515: ES256, by the kiosk's device key). The JWS signs
+// one JSON object with the header, the link to the previous event and the payload.
+// So an event is confidential, authentic and in its place:
 //
-//   - a stolen memory card shows when something happened, never to whom;
+//   - a stolen SD card shows when something happened, but not to whom;
 //   - the signed header must equal the CloudEvent's attributes;
-//   - each event holds the SHA-256 of the JWS before it.
+//   - each event holds the SHA-256 of the previous event's JWS.
 //
-// EVENTS.md lists the types and what they carry.
+// EVENTS.md lists the types and their payloads.
 package event
 
 import (
@@ -30,28 +30,28 @@ import (
 
 //go:generate go test -run TestDocumentation . -update
 
-// MaxSize is the size in bytes beyond which no event is made or opened: what
-// every CloudEvents intermediary must forward (CloudEvents 1.0 §size limits).
+// MaxSize is the maximum size of an event in bytes. Every CloudEvents intermediary
+// must forward events up to this size (CloudEvents 1.0 §size limits).
 const MaxSize = 64 << 10
 
-// LinkSize is the size in bytes of the link between an event and the next.
+// LinkSize is the size in bytes of the link from an event to the previous one.
 const LinkSize = sha256.Size
 
-// Header says which event this is. It is what remains readable on the kiosk.
+// Header identifies an event. It stays readable on the kiosk.
 type Header struct {
 	ID           string        // a UUIDv7, see NewID
-	Kiosk        string        // who made it; Seal fills it in
+	Kiosk        string        // set by Seal
 	Sequence     uint64        // 1, 2, 3 … per kiosk, without a gap
 	Type         string        // one of Types
-	Time         time.Time     // by the kiosk's clock; kept in UTC, to the millisecond
-	BootID       string        // which run of the machine (Linux: random/boot_id)
-	Uptime       time.Duration // since then, to the millisecond
-	ClockTrusted bool          // Time was synchronised
-	Prev         []byte        // the link of the event before, LinkSize bytes; nil at sequence 1, and where an event that stands in for another does not know it
+	Time         time.Time     // by the kiosk's clock, in UTC, to the millisecond
+	BootID       string        // identifies the run of the machine (Linux: random/boot_id)
+	Uptime       time.Duration // since that boot, to the millisecond
+	ClockTrusted bool          // the clock was synchronised
+	Prev         []byte        // link to the previous event, LinkSize bytes; nil at sequence 1, and if an event that takes the place of another does not know it
 }
 
-// Link gives the link that the event after jws carries as Prev: the SHA-256
-// of the compact serialisation.
+// Link returns what the event after jws must have as Prev: the SHA-256 of the
+// compact serialisation.
 func Link(jws string) []byte { return link([]byte(jws)) }
 
 func link(jws []byte) []byte {
@@ -59,8 +59,8 @@ func link(jws []byte) []byte {
 	return sum[:]
 }
 
-// NewID makes a UUIDv7 (RFC 9562 §5.7) of a moment and 10 bytes from random.
-// It is not uuid.NewV7FromReader because that reads the machine's clock.
+// NewID makes a UUIDv7 (RFC 9562 §5.7) from a time and 10 bytes of random.
+// uuid.NewV7FromReader would read the machine's clock instead.
 func NewID(at time.Time, random io.Reader) (string, error) {
 	var u uuid.UUID
 	if _, err := io.ReadFull(random, u[6:]); err != nil {
@@ -86,17 +86,18 @@ var (
 	bootIDForm = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
 )
 
-// check tells what a header lacks to be sealed, or to have been sealed by us.
+// check returns why a header must not be sealed, or cannot have been sealed by a
+// kiosk.
 func (h Header) check() error {
 	switch id, err := uuid.Parse(h.ID); {
 	case err != nil || id.Version() != 7 || id.String() != h.ID:
-		return errors.New("id is no UUIDv7")
+		return errors.New("id is not a UUIDv7")
 	case !kioskForm.MatchString(h.Kiosk):
-		return errors.New("source is no kiosk")
+		return errors.New("source is not a kiosk")
 	case !typeForm.MatchString(h.Type) || madeByHub(h.Type):
-		return errors.New("type is none of a kiosk")
+		return errors.New("type is not an event type of kiosks")
 	case h.Sequence == 0:
-		return errors.New("sequence begins at 1")
+		return errors.New("sequence is 0")
 	case h.Time.Year() < 1970 || h.Time.Year() > 9999:
 		return errors.New("time is outside 1970 to 9999")
 	case !bootIDForm.MatchString(h.BootID):
@@ -104,16 +105,16 @@ func (h Header) check() error {
 	case h.Uptime < 0:
 		return errors.New("uptimems is negative")
 	case h.Sequence == 1 && len(h.Prev) != 0:
-		return errors.New("prev at sequence 1")
+		return errors.New("prev is set at sequence 1")
 	case h.Sequence != 1 && len(h.Prev) != LinkSize && !(standsIn(h.Type) && len(h.Prev) == 0):
-		return errors.New("prev is no link")
+		return errors.New("prev is not a link of 32 bytes")
 	}
 	return nil
 }
 
-// attributes are a header as CloudEvents has it. Sequence is a string that
-// sorts as the number does, as the CloudEvents sequence extension wants it,
-// and uptimems one because a CloudEvents Integer ends after 24 days.
+// attributes is a header in the form of CloudEvents. The CloudEvents sequence
+// extension requires Sequence to be a string that sorts like the number. UptimeMS
+// is a string because a CloudEvents Integer would overflow after 24 days.
 type attributes struct {
 	ID           string `json:"id"`
 	Source       string `json:"source"`
@@ -144,10 +145,10 @@ func (h Header) same(o Header) bool {
 		h.BootID == o.BootID && h.Uptime == o.Uptime && h.ClockTrusted == o.ClockTrusted
 }
 
-// headerNames are the members of a signed object that are not payload.
+// headerNames lists the members of a signed object that do not belong to the payload.
 var headerNames = []string{"id", "source", "type", "time", "sequence", "bootid", "uptimems", "clocktrusted", "prev"}
 
-// readHeader is the inverse of attributes, and reads prev if it is there.
+// readHeader is the inverse of attributes. It also reads prev if there is one.
 func readHeader(o object) (Header, error) {
 	var a attributes
 	var prev string
@@ -170,18 +171,18 @@ func readHeader(o object) (Header, error) {
 	h := Header{ID: a.ID, Type: a.Type, BootID: a.BootID, ClockTrusted: a.ClockTrusted}
 	var ok bool
 	if h.Kiosk, ok = strings.CutPrefix(a.Source, sourcePrefix); !ok {
-		return Header{}, errors.New("source is no kiosk")
+		return Header{}, errors.New("source is not a kiosk")
 	}
 	var err error
 	if h.Time, err = time.Parse(timeFormat, a.Time); err != nil {
 		return Header{}, errors.New("time is not of the form " + timeFormat)
 	}
 	if h.Sequence, err = strconv.ParseUint(a.Sequence, 10, 64); err != nil || len(a.Sequence) != 20 {
-		return Header{}, errors.New("sequence is no number of 20 digits")
+		return Header{}, errors.New("sequence is not a number of 20 digits")
 	}
 	ms, err := strconv.ParseInt(a.UptimeMS, 10, 64)
 	if err != nil || ms > int64(maxUptime/time.Millisecond) {
-		return Header{}, errors.New("uptimems is no number of milliseconds")
+		return Header{}, errors.New("uptimems is not a number of milliseconds")
 	}
 	h.Uptime = time.Duration(ms) * time.Millisecond
 	if prev != "" {

@@ -11,10 +11,10 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// HubSource is the source of the events that hubs write.
+// HubSource is the source attribute of events that a hub writes.
 const HubSource = "urn:smartkiosk:hub"
 
-// hubEvent is an event of a hub's as consumers get it.
+// hubEvent is an event that a hub writes, as consumers get it.
 type hubEvent struct {
 	SpecVersion     string          `json:"specversion"`
 	ID              string          `json:"id"`
@@ -25,17 +25,17 @@ type hubEvent struct {
 	Data            json.RawMessage `json:"data"`
 }
 
-// ByTheHub makes an event that a hub writes, a CloudEvent for the feed. The payload
-// must be of the Go type that Types has for the type.
+// ByTheHub makes an event that a hub writes, as a CloudEvent for the feed. The payload
+// must have the Go type that Types lists for kind.
 func ByTheHub(id, kind string, at time.Time, payload any) ([]byte, error) {
 	if !slices.ContainsFunc(Types, func(t Type) bool {
 		return t.Name == kind && t.By == ByHub && reflect.TypeOf(t.Payload) == reflect.TypeOf(payload)
 	}) {
-		return nil, fmt.Errorf("cannot make event: a hub writes no %s with a %T", kind, payload)
+		return nil, fmt.Errorf("cannot make event: %s with a %T is not an event of hubs", kind, payload)
 	}
 	data, err := json.Marshal(payload)
 	if err != nil {
-		return nil, errors.New("cannot make event: its payload is no JSON")
+		return nil, errors.New("cannot make event: its payload cannot be encoded as JSON")
 	}
 	return json.Marshal(hubEvent{
 		SpecVersion: "1.0", ID: id, Source: HubSource, Type: kind, Time: at.UTC().Format(timeFormat),
@@ -43,7 +43,7 @@ func ByTheHub(id, kind string, at time.Time, payload any) ([]byte, error) {
 	})
 }
 
-// madeByHub tells whether a type of events is for hubs alone to write.
+// madeByHub tells whether only hubs may write events of a type.
 func madeByHub(kind string) bool {
 	return slices.ContainsFunc(Types, func(t Type) bool { return t.Name == kind && t.By == ByHub })
 }

@@ -16,31 +16,31 @@ import (
 	josecipher "github.com/go-jose/go-jose/v4/cipher"
 )
 
-// go-jose reads a JWE or a JWS more than once, and anything that JOSE knows. A hub
-// opens many events at a time, all of one form, so that form is opened here: the
-// same checks, and each part decoded once.
+// go-jose parses a JWE or JWS more than once, and accepts everything that JOSE allows.
+// A hub opens many events, all of one form. This file opens that form alone, with the
+// same checks, and decodes each part once.
 
-// compact is a compact serialisation taken apart (RFC 7515 §3.1, RFC 7516 §3.1).
+// compact holds the parts of a compact serialisation (RFC 7515 §3.1, RFC 7516 §3.1).
 type compact struct {
 	head   object   // the protected header
-	parts  [][]byte // all of them, decoded
-	signed int      // bytes of the text before the last part and its dot
+	parts  [][]byte // decoded, the protected header included
+	signed int      // length of the text before the last dot
 }
 
-// base64url is the one canonical form: with loose bits the same signature would
-// have many links.
+// base64url accepts only the canonical form: with other trailing bits, one signature
+// would have several links.
 var base64url = base64.RawURLEncoding.Strict()
 
-// readCompact takes apart a compact serialisation of so many parts.
+// readCompact splits a compact serialisation with this number of parts.
 func readCompact(text []byte, parts int) (compact, error) {
 	c := compact{signed: bytes.LastIndexByte(text, '.')}
 	if bytes.Count(text, []byte{'.'}) != parts-1 {
-		return c, fmt.Errorf("%w: compact serialisation has not %d parts", ErrMalformed, parts)
+		return c, fmt.Errorf("%w: compact serialisation does not have %d parts", ErrMalformed, parts)
 	}
 	for part := range bytes.SplitSeq(text, []byte{'.'}) {
 		size := base64url.DecodedLen(len(part))
 		b := make([]byte, size, size+tagSize) // see decrypt
-		// Line breaks, which it leaves out, are in nothing that it gives.
+		// Decode skips line breaks, so the length is compared too.
 		n, err := base64url.Decode(b, part)
 		if err != nil || base64url.EncodedLen(n) != len(part) {
 			return c, fmt.Errorf("%w: compact serialisation is not base64url", ErrMalformed)
@@ -54,7 +54,7 @@ func readCompact(text []byte, parts int) (compact, error) {
 	return c, nil
 }
 
-// unseal decrypts the JWE and gives the JWS in it.
+// unseal decrypts a JWE and returns the JWS in it.
 func (o *Opener) unseal(jwe []byte) ([]byte, error) {
 	c, err := readCompact(jwe, 5)
 	if err != nil {
@@ -79,8 +79,8 @@ func (o *Opener) unseal(jwe []byte) ([]byte, error) {
 	return jws, nil
 }
 
-// readEphemeral reads the sender's key (RFC 7518 §4.6.1.1), a public P-256 key as
-// a JWK with nothing else in it (§6.2.1). That it is on the curve is checked.
+// readEphemeral reads the sender's ephemeral key (RFC 7518 §4.6.1.1): a JWK with a
+// public P-256 key and no other members (§6.2.1). The point must be on the curve.
 func readEphemeral(head object) (*ecdh.PublicKey, error) {
 	epk, err := readObject(head.get("epk"))
 	if err != nil {
@@ -107,7 +107,8 @@ func readEphemeral(head object) (*ecdh.PublicKey, error) {
 // Sizes in bytes for A256KW and A256GCM (RFC 7518 §4.4, §5.3).
 const keySize, ivSize, tagSize = 32, 12, 16
 
-// decrypt is RFC 7516 §5.2 for ECDH-ES+A256KW and A256GCM.
+// decrypt does RFC 7516 §5.2 for ECDH-ES+A256KW and A256GCM. It checks all sizes
+// first, because the library panics on an IV of another size.
 func (c compact) decrypt(key *ecdh.PrivateKey, ephemeral *ecdh.PublicKey, protected []byte) ([]byte, error) {
 	wrapped, iv, text, tag := c.parts[1], c.parts[2], c.parts[3], c.parts[4]
 	if len(wrapped) != keySize+8 || len(iv) != ivSize || len(tag) != tagSize {
@@ -137,9 +138,8 @@ func (c compact) decrypt(key *ecdh.PrivateKey, ephemeral *ecdh.PublicKey, protec
 	return gcm.Open(text[:0], iv, text, protected)
 }
 
-// deriveKey makes the key that wraps the content's of the agreed secret: Concat
-// KDF (RFC 7518 §4.6.2) with one round of SHA-256, for a key of 256 bits, neither
-// party named.
+// deriveKey derives the key-wrapping key from the agreed secret with Concat KDF
+// (RFC 7518 §4.6.2): one round of SHA-256, a key of 256 bits, no party information.
 func deriveKey(secret []byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, 1)
 	b = append(b, secret...)
@@ -152,8 +152,8 @@ func deriveKey(secret []byte) []byte {
 	return sum[:]
 }
 
-// verify checks the JWS (RFC 7515 §5.2, ES256: RFC 7518 §3.4) and gives the text
-// that was signed.
+// verify checks a JWS (RFC 7515 §5.2, ES256: RFC 7518 §3.4) and returns the signed
+// text.
 func verify(jws []byte, device []crypto.PublicKey) ([]byte, error) {
 	c, err := readCompact(jws, 3)
 	if err != nil {

@@ -10,22 +10,22 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// The only algorithms and kinds of header that are made and opened.
+// The only algorithms and header types of events.
 const (
 	signAlgorithm = jose.ES256
 	keyAlgorithm  = jose.ECDH_ES_A256KW
 	encryption    = jose.A256GCM
 
-	// signedType keeps a signature by the device key over something else from
-	// passing for an event (RFC 8725 §3.11).
+	// signedType prevents that something else which the device key has signed is
+	// accepted as an event (RFC 8725 §3.11).
 	signedType = "smartkiosk-event+jws"
-	// sealedType says that what is inside is a JWS (RFC 7515 §4.1.9, 4.1.10).
+	// sealedType says that the JWE contains a JWS (RFC 7515 §4.1.9, 4.1.10).
 	sealedType = "JOSE"
 )
 
 var errNotP256 = errors.New("key is not ECDSA P-256")
 
-// KeyID gives the identifier of a P-256 public key: its RFC 7638 thumbprint
+// KeyID returns the identifier of a P-256 public key: its RFC 7638 thumbprint
 // with SHA-256, in base64url.
 func KeyID(public crypto.PublicKey) (string, error) {
 	k, ok := public.(*ecdsa.PublicKey)

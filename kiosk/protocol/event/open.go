@@ -13,29 +13,29 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Why an event is not opened. Messages never quote what was sealed.
+// Errors of Open. Their texts never quote the sealed content.
 var (
 	ErrTooLarge   = fmt.Errorf("event is over %d bytes", MaxSize)
 	ErrMalformed  = errors.New("malformed event")
 	ErrAlgorithm  = errors.New("algorithm or header not allowed in an event")
-	ErrHubKey     = errors.New("event is sealed to a key that is not at hand")
+	ErrHubKey     = errors.New("event is sealed to a key that this hub does not have")
 	ErrSeal       = errors.New("seal of the event is broken")
-	ErrDeviceKey  = errors.New("event is signed by another key than the kiosk's")
+	ErrDeviceKey  = errors.New("event is signed by a key that is not the kiosk's")
 	ErrSignature  = errors.New("signature of the event is wrong")
-	ErrMismatch   = errors.New("event's attributes differ from what was signed")
-	ErrOpenerKeys = errors.New("an opener's key is no private P-256 key")
+	ErrMismatch   = errors.New("event's attributes differ from the signed ones")
+	ErrOpenerKeys = errors.New("opener's key is not a private P-256 key")
 )
 
-// Opener opens events sealed to any of the hub's keys, so that the sealing
-// key can be changed while events wait on kiosks.
+// Opener opens events that are sealed to any of several keys, so that the hub can
+// change its sealing key while events wait on kiosks.
 type Opener struct {
 	keys map[string]*ecdh.PrivateKey // by KeyID
 	err  error
 }
 
-// NewOpener takes the hub's private sealing keys (P-256). Their own kid is not
-// looked at: a key's name is its KeyID. With an unusable key among them every
-// Open fails with ErrOpenerKeys.
+// NewOpener makes an Opener from the hub's private sealing keys (P-256). It ignores
+// the keys' own kid, because a key's name is its KeyID. If one of the keys cannot be
+// used, every Open fails with ErrOpenerKeys.
 func NewOpener(keys ...jose.JSONWebKey) *Opener {
 	o := &Opener{keys: map[string]*ecdh.PrivateKey{}}
 	for i, k := range keys {
@@ -57,19 +57,19 @@ func NewOpener(keys ...jose.JSONWebKey) *Opener {
 	return o
 }
 
-// Opened is an event that was found to be its kiosk's own.
+// Opened is an event whose origin has been proven.
 type Opened struct {
 	Header
 	Payload json.RawMessage // an object
-	JWS     string          // the evidence, compact serialisation
-	Link    []byte          // what the next event must have as Prev; nil after TypeLost, where nobody knows
+	JWS     string          // the event as the kiosk signed it, compact serialisation
+	Link    []byte          // what the next event must have as Prev; nil (unknown) after TypeLost
 }
 
-// Open takes a CloudEvent apart, proves that one of the device keys (P-256;
-// several while a kiosk's certificate is renewed) signed it, and that its
-// attributes are the signed ones. It does not judge the event's place in the
-// chain: see Follows. The payload of a type that Types does not have passes:
-// a kiosk may be newer than its hub.
+// Open decrypts a CloudEvent and checks that one of the device keys (P-256) signed
+// it and that its attributes are the signed ones. There are several device keys
+// while a kiosk's certificate is renewed. Open does not check the event's place in
+// the chain; see Follows. It accepts types that Types does not list, because a kiosk
+// may be newer than its hub.
 func (o *Opener) Open(cloudEvent []byte, device ...crypto.PublicKey) (Opened, error) {
 	if o.err != nil {
 		return Opened{}, fmt.Errorf("cannot open event: %w", o.err)
@@ -100,7 +100,7 @@ func (o *Opener) open(cloudEvent []byte, device []crypto.PublicKey) (Opened, err
 	case !outer.is("datacontenttype", "application/jose"):
 		return Opened{}, fmt.Errorf("%w: datacontenttype is not application/jose", ErrMalformed)
 	case err != nil:
-		return Opened{}, fmt.Errorf("%w: data is no string", ErrMalformed)
+		return Opened{}, fmt.Errorf("%w: data is not a string", ErrMalformed)
 	}
 	jws, err := o.unseal(jwe)
 	if err != nil {
@@ -134,18 +134,18 @@ func (o *Opener) open(cloudEvent []byte, device []crypto.PublicKey) (Opened, err
 	return e, nil
 }
 
-// Plain gives the event as a CloudEvent for the feed, without a line break: the
-// payload in the clear, the JWS beside it as the extension attribute jws.
+// Plain returns the event as a CloudEvent for the feed, on one line: data is the
+// payload in plain, and the extension attribute jws is the JWS.
 func (e Opened) Plain() ([]byte, error) { return e.AppendPlain(nil) }
 
-// AppendPlain is Plain behind b.
+// AppendPlain appends what Plain returns to b.
 func (e Opened) AppendPlain(b []byte) ([]byte, error) {
 	head, err := json.Marshal(plain{SpecVersion: "1.0", attributes: e.attributes(), DataContentType: "application/json"})
 	if err != nil {
 		return nil, errors.New("cannot encode event in plain")
 	}
-	// A JWS is base64url and dots, and the payload was read as JSON: neither is
-	// looked through again.
+	// The JWS consists of base64url and dots, and the payload has been read as JSON,
+	// so neither needs to be escaped or checked again.
 	b = slices.Grow(b, len(head)+len(e.JWS)+len(e.Payload)+len(`,"jws":"","data":`))
 	b = append(b, head[:len(head)-1]...)
 	b = append(append(append(b, `,"jws":"`...), e.JWS...), `","data":`...)
@@ -159,7 +159,7 @@ func (e Opened) AppendPlain(b []byte) ([]byte, error) {
 	return append(whole.Bytes(), '}'), nil
 }
 
-// plain is the begin of an event as consumers get it.
+// plain is an event as consumers get it, without data and jws.
 type plain struct {
 	SpecVersion string `json:"specversion"`
 	attributes

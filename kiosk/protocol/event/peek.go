@@ -2,8 +2,8 @@ package event
 
 import "fmt"
 
-// Peek reads what a sealed CloudEvent says of itself to whoever holds it.
-// Nobody vouches for it before the event is opened. The header has no Prev.
+// Peek reads the header of a sealed CloudEvent without the hub's key. Nothing in it
+// is proven before the event is opened. The header has no Prev.
 func Peek(cloudEvent []byte) (Header, error) {
 	if len(cloudEvent) > MaxSize {
 		return Header{}, fmt.Errorf("cannot read event: %w", ErrTooLarge)

@@ -11,20 +11,20 @@ import (
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 )
 
-// Sealer makes one kiosk's events. It may be used by several goroutines when
-// the device key may. Its randomness is go-jose's own: the JWE's key, IV and
-// ephemeral key cannot be handed in, and should not be.
+// Sealer makes the events of one kiosk. Several goroutines may use it if they may
+// use the device key. go-jose makes the JWE's content key, IV and ephemeral key
+// itself: the caller cannot pass them in, and should not.
 type Sealer struct {
 	kiosk     string
 	signer    jose.Signer
 	encrypter jose.Encrypter
 }
 
-// NewSealer takes the kiosk's name (letters, digits, ".", "_", "-"; at most
+// NewSealer makes a Sealer from the kiosk's name (letters, digits, ".", "_", "-"; at most
 // 63), its device key (P-256) and the hub's public sealing key (P-256).
 func NewSealer(kiosk string, key crypto.Signer, hub *jose.JSONWebKey) (*Sealer, error) {
 	if !kioskForm.MatchString(kiosk) {
-		return nil, fmt.Errorf("cannot seal events: %q is no name of a kiosk", kiosk)
+		return nil, fmt.Errorf("cannot seal events: %q is not a kiosk's name", kiosk)
 	}
 	deviceID, err := KeyID(key.Public())
 	if err != nil {
@@ -49,7 +49,7 @@ func NewSealer(kiosk string, key crypto.Signer, hub *jose.JSONWebKey) (*Sealer, 
 	return &Sealer{kiosk: kiosk, signer: signer, encrypter: encrypter}, nil
 }
 
-// envelope is the CloudEvent as the kiosk keeps and sends it.
+// envelope is a sealed event, as the kiosk stores and sends it.
 type envelope struct {
 	SpecVersion string `json:"specversion"`
 	attributes
@@ -57,15 +57,15 @@ type envelope struct {
 	Data            string `json:"data"` // compact JWE
 }
 
-// claims is what is signed, before the payload's members are added.
+// claims is the signed object without the payload's members.
 type claims struct {
 	attributes
 	Prev string `json:"prev,omitempty"` // base64url
 }
 
-// Seal makes the event of h and payload, which must be of the Go type that
-// Types has for h.Type. It gives the CloudEvent, at most MaxSize bytes, and
-// the link that the next event's header must carry.
+// Seal makes an event from h and payload, which must have the Go type that Types
+// lists for h.Type. It returns the CloudEvent, at most MaxSize bytes, and the link
+// that the next event's header must have as Prev.
 func (s *Sealer) Seal(h Header, payload any) (cloudEvent, link []byte, err error) {
 	h.Kiosk = s.kiosk
 	if err := checkPayload(h.Type, payload); err != nil {
@@ -106,7 +106,7 @@ func (s *Sealer) Seal(h Header, payload any) (cloudEvent, link []byte, err error
 	return cloudEvent, Link(jws), nil
 }
 
-// signedText joins the header's members and the payload's in one object.
+// signedText joins the members of header and payload in one object.
 func signedText(h Header, payload any) ([]byte, error) {
 	head, err := json.Marshal(claims{attributes: h.attributes(), Prev: base64.RawURLEncoding.EncodeToString(h.Prev)})
 	if err != nil {
@@ -114,8 +114,8 @@ func signedText(h Header, payload any) ([]byte, error) {
 	}
 	body, err := json.Marshal(payload)
 	if err != nil {
-		// Not %w, nor its text: it could quote what the payload holds.
-		return nil, errors.New("payload is no JSON")
+		// The cause is left out because it may quote the payload.
+		return nil, errors.New("payload cannot be encoded as JSON")
 	}
 	if string(body) == "{}" {
 		return head, nil

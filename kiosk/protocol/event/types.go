@@ -9,8 +9,8 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// The types of events. A type's payload may gain optional members; any other
-// change is a new version.
+// The types of events. A new version of this program may add optional members
+// to the payload of a type. Any other change needs a new type (v2).
 const (
 	TypeVisit   = "smartkiosk.visit.v1"
 	TypeStarted = "smartkiosk.started.v1"
@@ -28,11 +28,11 @@ const (
 // Type is one row of the table of events.
 type Type struct {
 	Name    string
-	When    string // what makes the kiosk, or the hub, write one
-	Payload any    // the zero value of the payload; its members say what they mean in the tag doc, and whom they name in the tag personal
-	By      Author // ByKiosk unless said
+	When    string // when the kiosk or the hub writes one
+	Payload any    // the zero value of the payload; the tag doc explains a member, the tag personal marks personal data
+	By      Author
 
-	// Informational events may be left out when the outbox nears its end.
+	// Informational events may be left out when the outbox is nearly full.
 	Informational bool
 }
 
@@ -44,57 +44,57 @@ const (
 	ByHub
 )
 
-// Types is the table of events: what Seal takes and EVENTS.md lists.
+// Types is the table of events. Seal accepts only these, and EVENTS.md lists them.
 var Types = []Type{
 	{
 		Name:    TypeVisit,
-		When:    "a visit ended; on disk before its outcome is shown",
+		When:    "a visit ended; the event is on disk before the panel shows the outcome",
 		Payload: Visit{},
 	},
 	{
 		Name:    TypeStarted,
-		When:    "the kiosk began to serve, after a start of the machine or of the program",
+		When:    "the kiosk began to serve, after the machine or the program started",
 		Payload: Started{},
 
 		Informational: true,
 	},
 	{
 		Name:    TypeLost,
-		When:    "the event of this sequence number was lost with a part of the kiosk's disk; it stands in its place, but for an event that a hub has already, which stays; the event after it still links to what was lost",
+		When:    "the kiosk cannot read the event of this sequence number any more; this event takes its place, but the hub keeps the original if it has it; the next event still links to the lost one",
 		Payload: Lost{},
 	},
 	{
 		Name:    TypeClock,
-		When:    "the kiosk's clock was set, by more than it runs wrong by itself",
+		When:    "the kiosk's clock was set, by more than it drifts by itself",
 		Payload: Clock{},
 
 		Informational: true,
 	},
 	{
 		Name:    TypeReview,
-		When:    "a hub has judged a visit again that the kiosk decided alone; the hub writes it, so that it is not sealed, has no jws and is in no chain",
+		When:    "the hub has reviewed a visit that the kiosk decided offline; because the hub writes it, it is not sealed, has no jws and belongs to no chain",
 		Payload: Review{},
 		By:      ByHub,
 	},
 	{
 		Name:    TypeParked,
-		When:    "the hub would not take the event of this sequence number, but those after it; the kiosk keeps the event aside, and this stands in its place",
+		When:    "the hub refused the event of this sequence number, but would accept the events after it; the kiosk keeps the refused event as a dead letter, and this event takes its place",
 		Payload: Parked{},
 	},
 	{
 		Name:    TypeOutbox,
-		When:    "the kiosk's outbox came nearer to its end, or further from it",
+		When:    "the level of the kiosk's outbox changed",
 		Payload: Outbox{},
 	},
 	{
 		Name:    TypeKept,
-		When:    "a kiosk lost events that a hub had already; they stay in the feed as they are, and the kiosk's next event may link to that in which it says so, instead of to the last one of them; the hub writes it, so that it is not sealed, has no jws and is in no chain",
+		When:    "a kiosk reported events as lost that the hub already has; they stay in the feed, and the kiosk's next event may link to its report instead of to the last of them; because the hub writes it, it is not sealed, has no jws and belongs to no chain",
 		Payload: Kept{},
 		By:      ByHub,
 	},
 	{
 		Name:    TypePart,
-		When:    "a part of the kiosk's panel was lost or found, or keys of its keypad stuck or were freed",
+		When:    "a part of the kiosk's panel failed or works again, or keys of its keypad got stuck or came free",
 		Payload: Part{},
 
 		Informational: true,
@@ -107,7 +107,7 @@ var Types = []Type{
 	},
 	{
 		Name:    TypeTamper,
-		When:    "the kiosk began to watch the switch of its housing, or what that says changed",
+		When:    "the kiosk began to watch the switch of its housing, or the switch changed",
 		Payload: Tamper{},
 	},
 }
@@ -117,11 +117,11 @@ type Visit struct {
 	Visit         string        `json:"visit" doc:"the visit's identifier, a UUID"`
 	Outcome       kiosk.Outcome `json:"outcome" doc:"granted, denied, cancelled, timed-out or failed"`
 	Reason        kiosk.Reason  `json:"reason,omitempty" doc:"why not granted, a stable code"`
-	Authenticated bool          `json:"authenticated" doc:"the PIN was right and a verdict was given on the card's signature; without it the holder is only what a certificate claims"`
-	Offline       bool          `json:"offline" doc:"the kiosk decided alone, by its offline rules"`
-	Holder        *kiosk.Holder `json:"holder,omitempty" doc:"whom the certificate names: id (normalised serialNumber), name, domain (trust domain)" personal:"yes"`
-	Evidence      *Evidence     `json:"evidence,omitempty" doc:"what the card signed: token (Web eID authentication token), nonce, origin; enough to validate the visit again" personal:"yes"`
-	Basis         *Basis        `json:"basis,omitempty" doc:"what the kiosk decided by when it decided alone: rules (version of the hub's signed rules, absent for the kiosk's own), time (for which the certificate was judged), crl (number of the CRL looked at)"`
+	Authenticated bool          `json:"authenticated" doc:"the PIN was right and the hub or the offline policy gave a verdict on the card's signature; if false, the holder is only what a certificate claims"`
+	Offline       bool          `json:"offline" doc:"the kiosk decided by its offline policy"`
+	Holder        *kiosk.Holder `json:"holder,omitempty" doc:"the person whom the certificate names: id (normalised serialNumber), name, domain (trust domain)" personal:"yes"`
+	Evidence      *Evidence     `json:"evidence,omitempty" doc:"what the card signed: token (Web eID authentication token), nonce and origin; enough to validate the visit again" personal:"yes"`
+	Basis         *Basis        `json:"basis,omitempty" doc:"what an offline decision rests on: rules (version of the hub's signed policy, absent for the kiosk's own rules), time (the time for which the certificate was validated), crl (number of the CRL that was used)"`
 }
 
 // Evidence is what the card signed (Web eID authentication token format 1).
@@ -131,75 +131,75 @@ type Evidence struct {
 	Origin string          `json:"origin"`
 }
 
-// Basis is what a verdict of the kiosk's own rests on.
+// Basis is what an offline verdict rests on.
 type Basis struct {
 	Rules string    `json:"rules,omitempty"`
 	Time  time.Time `json:"time,omitzero"`
 	CRL   string    `json:"crl,omitempty"`
 }
 
-// Started is the kiosk at the begin of its service.
+// Started reports that the kiosk began to serve.
 type Started struct {
-	Version string `json:"version" doc:"of kioskd"`
+	Version string `json:"version" doc:"version of kioskd"`
 }
 
-// Lost stands for an event that cannot be read any more.
+// Lost takes the place of an event that the kiosk cannot read any more.
 type Lost struct {
-	From    uint64 `json:"from,omitempty" doc:"the first sequence number of the row of events that were lost together"`
-	Through uint64 `json:"through,omitempty" doc:"the last of them; absent when nobody knows how many there were from the first on"`
+	From    uint64 `json:"from,omitempty" doc:"the first sequence number of the range of events that were lost together"`
+	Through uint64 `json:"through,omitempty" doc:"the last sequence number of the range; absent if the kiosk does not know how many there were"`
 }
 
-// Parked stands for an event that the hub would not take.
+// Parked takes the place of an event that the hub refused.
 type Parked struct {
-	Problem string `json:"problem" doc:"what the hub said"`
-	Link    string `json:"link" doc:"the SHA-256 of the event's JWS in base64url, to which the event after it links"`
+	Problem string `json:"problem" doc:"the hub's reason"`
+	Link    string `json:"link" doc:"the SHA-256 of the refused event's JWS in base64url; the next event links to it"`
 }
 
-// Outbox is how near a kiosk's outbox is to its end.
+// Outbox reports how full a kiosk's outbox is.
 type Outbox struct {
 	Level   string `json:"level" doc:"roomy; low: informational events are left out; full: the kiosk is out of service"`
-	Pending uint64 `json:"pending" doc:"events that the hub had not acknowledged"`
-	Thinned uint64 `json:"thinned,omitempty" doc:"informational events left out since the last of these events"`
+	Pending uint64 `json:"pending" doc:"number of events that the hub had not acknowledged"`
+	Thinned uint64 `json:"thinned,omitempty" doc:"number of informational events left out since the previous event of this type"`
 }
 
-// Part is what became of a part of the panel. Which key is stuck is not told:
-// it may be one of somebody's PIN.
+// Part reports the state of a part of the panel. It does not name the key that is
+// stuck, because the key may belong to somebody's PIN.
 type Part struct {
-	Part    string `json:"part" doc:"its section in the kiosk's board file, as display.pcf8574"`
+	Part    string `json:"part" doc:"the part's section in the kiosk's board file, for example display.pcf8574"`
 	State   string `json:"state" doc:"found, lost, stuck or freed"`
-	Problem string `json:"problem,omitempty" doc:"what a technician is told of it"`
+	Problem string `json:"problem,omitempty" doc:"an explanation for a technician"`
 }
 
-// Tamper is what the switch of the housing says.
+// Tamper reports the state of the housing's switch.
 type Tamper struct {
-	State string `json:"state" doc:"unopened; opened, or its wire is cut; unknown, its line cannot be read"`
+	State string `json:"state" doc:"unopened; opened (or the wire of the switch is cut); unknown (the line cannot be read)"`
 }
 
-// Clock is a step of the kiosk's clock. The event's own time is after it.
+// Clock reports a step of the kiosk's clock. The event's own time is after the step.
 type Clock struct {
-	StepMS int64 `json:"stepms" doc:"milliseconds by which it was set, negative if back"`
+	StepMS int64 `json:"stepms" doc:"size of the step in milliseconds, negative if the clock was set back"`
 }
 
-// Kept is what a hub has and the kiosk whose it was has not.
+// Kept reports events that the hub has and their kiosk has lost.
 type Kept struct {
-	Kiosk    string `json:"kiosk" doc:"who lost them"`
-	Sequence uint64 `json:"eventsequence" doc:"the last of the kiosk's events that hubs had by then, and that the kiosk has lost"`
-	From     uint64 `json:"from,omitempty" doc:"as the kiosk says, the first sequence number of the row of events that it lost together"`
-	Through  uint64 `json:"through,omitempty" doc:"as the kiosk says, the last of them; absent when it does not know"`
-	Lost     string `json:"lost" doc:"the signed event (a JWS) of the kiosk in which it says so, of the type smartkiosk.lost.v1 and of the same sequence number"`
+	Kiosk    string `json:"kiosk" doc:"the kiosk that lost them"`
+	Sequence uint64 `json:"eventsequence" doc:"sequence number of the last lost event that the hub has"`
+	From     uint64 `json:"from,omitempty" doc:"the first sequence number of the range that the kiosk reported as lost"`
+	Through  uint64 `json:"through,omitempty" doc:"the last sequence number of that range; absent if the kiosk does not know it"`
+	Lost     string `json:"lost" doc:"the kiosk's signed report (a JWS), an event of the type smartkiosk.lost.v1 with the same sequence number"`
 }
 
-// Review is the hub's judgement of a verdict that a kiosk gave alone.
+// Review is the hub's own verdict on a visit that a kiosk decided offline.
 type Review struct {
-	Kiosk    string        `json:"kiosk" doc:"whose verdict it was"`
-	Event    string        `json:"event" doc:"id of the event of the visit"`
+	Kiosk    string        `json:"kiosk" doc:"the kiosk that decided"`
+	Event    string        `json:"event" doc:"id of the visit's event"`
 	Sequence uint64        `json:"eventsequence" doc:"sequence of that event"`
 	Visit    string        `json:"visit" doc:"the visit's identifier"`
-	Outcome  kiosk.Outcome `json:"outcome" doc:"what the person was told, granted or denied"`
-	Agrees   bool          `json:"agrees" doc:"the hub would have said the same of the token and its holder"`
-	Verdict  kiosk.Outcome `json:"verdict" doc:"the hub's: granted or denied"`
+	Outcome  kiosk.Outcome `json:"outcome" doc:"what the kiosk told the person: granted or denied"`
+	Agrees   bool          `json:"agrees" doc:"the hub would have given the same verdict"`
+	Verdict  kiosk.Outcome `json:"verdict" doc:"the hub's verdict: granted or denied"`
 	Problem  string        `json:"problem,omitempty" doc:"what in the evidence no honest kiosk writes: no-evidence, nonce-used, nonce-foreign, time or reason; the hub then never agrees"`
-	Reason   kiosk.Reason  `json:"reason,omitempty" doc:"why the hub denies, a stable code; of revocation by what is known now, of all else by the time of the visit"`
+	Reason   kiosk.Reason  `json:"reason,omitempty" doc:"why the hub denies, a stable code; the hub checks revocation by what it knows now, and everything else for the time of the visit"`
 }
 
 // The kinds of an Alarm.
@@ -218,7 +218,7 @@ type Alarm struct {
 	Visit    string `json:"visit,omitempty" doc:"identifier of the visit that the alarm is about"`
 }
 
-// checkPayload sees to it that a type is in the table and payload is its.
+// checkPayload checks that the table has the type, and that payload has its Go type.
 func checkPayload(name string, payload any) error {
 	for _, t := range Types {
 		if t.Name != name || t.By != ByKiosk {
@@ -229,11 +229,11 @@ func checkPayload(name string, payload any) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("no event type %q", name)
+	return fmt.Errorf("unknown event type %q", name)
 }
 
-// standsIn tells whether events of a type stand in the place of another, the
-// link before which may not be known.
+// standsIn tells whether events of a type take the place of another event, so that
+// their Prev may be unknown.
 func standsIn(name string) bool { return name == TypeLost || name == TypeParked }
 
 // Informational tells whether events of a type may be left out.

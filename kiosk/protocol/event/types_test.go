@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write EVENTS.md from the table of types
 
 const documentation = "EVENTS.md"
 
-// TestDocumentation keeps EVENTS.md what Types says; go generate writes it.
+// TestDocumentation checks that EVENTS.md agrees with Types. go generate writes it.
 func TestDocumentation(t *testing.T) {
 	want := document()
 	if *update {
@@ -28,7 +28,7 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what types.go says: run go generate", documentation)
+		t.Errorf("%s does not agree with types.go: run go generate", documentation)
 	}
 }
 
@@ -37,21 +37,22 @@ func document() []byte {
 	b.WriteString(`<!-- Written by go generate from types.go: change it there. -->
 # Events
 
-Each event is a CloudEvent 1.0. On the kiosk and on its way it is sealed: the attributes below can be read by
-whoever holds it, the payload only by the hub. The feed carries it opened, to every consumer, with the signed
-original (a JWS) in the extension attribute ` + "`jws`" + `. An event that a hub writes itself is in the feed alone: its
-source is ` + "`" + HubSource + "`" + `, and it has neither ` + "`sequence`, `bootid`, `uptimems`, `clocktrusted` nor `jws`" + `.
+Each event is a CloudEvent 1.0. A kiosk seals it: whoever holds the sealed event can read the attributes below, but
+only the hub can read the payload. The hub opens the event and puts it into the feed for every consumer, with the
+signed original (a JWS) in the extension attribute ` + "`jws`" + `. Events that the hub writes itself are only in the feed:
+their source is ` + "`" + HubSource + "`" + `, and they have neither ` + "`sequence`, `bootid`, `uptimems`, `clocktrusted` nor `jws`" + `.
 
-| attribute | what it says |
+| attribute | meaning |
 |---|---|
 | ` + "`id`" + ` | UUIDv7 |
 | ` + "`source`" + ` | ` + "`" + sourcePrefix + "<kiosk>`" + ` |
-| ` + "`type`" + ` | one of those below |
-| ` + "`time`" + ` | when it was recorded, by the kiosk's clock: RFC 3339, UTC, milliseconds |
-| ` + "`sequence`" + ` | per kiosk, from 1, without a gap; 20 digits, so that it sorts |
-| ` + "`bootid`" + ` | the run of the machine |
-| ` + "`uptimems`" + ` | milliseconds since that run began, in digits |
-| ` + "`clocktrusted`" + ` | whether ` + "`time`" + ` was synchronised |
+| ` + "`type`" + ` | one of the types below |
+| ` + "`time`" + ` | when the kiosk recorded it, by the kiosk's clock: RFC 3339, UTC, milliseconds |
+| ` + "`sequence`" + ` | counts per kiosk from 1 without a gap; 20 digits, so that it sorts as text |
+| ` + "`bootid`" + ` | identifies the run of the machine since its last boot |
+| ` + "`uptimems`" + ` | milliseconds since that boot, as a decimal string |
+| ` + "`clocktrusted`" + ` | whether the kiosk's clock was synchronised |
+| ` + "`jws`" + ` | in the feed only: the event as the kiosk signed it |
 `)
 	for _, t := range Types {
 		by := ""
@@ -63,7 +64,7 @@ source is ` + "`" + HubSource + "`" + `, and it has neither ` + "`sequence`, `bo
 			b.WriteString("Its payload has no members.\n")
 			continue
 		}
-		b.WriteString("| member | what it says | personal | seen by |\n|---|---|---|---|\n")
+		b.WriteString("| member | meaning | personal | seen by |\n|---|---|---|---|\n")
 		for f := range reflect.TypeOf(t.Payload).Fields() {
 			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 			text := f.Tag.Get("doc")

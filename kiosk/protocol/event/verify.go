@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// What Verify finds, beside ErrLink and, for altered events, Open's errors.
+// What Verify finds, in addition to ErrLink and, for altered events, Open's errors.
 var (
 	ErrMissing   = errors.New("event is missing")
 	ErrRepeated  = errors.New("event occurs again")
@@ -17,16 +17,16 @@ var (
 
 // Fault is one thing that is wrong with a list of events.
 type Fault struct {
-	Place    int    // in the list, from 0; of the next event, if some are missing
-	Sequence uint64 // of the event, or the first of those missing; 0 if it does not say
-	Through  uint64 // the last of those missing, otherwise Sequence
+	Place    int    // index in the list; of the next event, if some are missing
+	Sequence uint64 // of the event, or of the first missing one; 0 if unknown
+	Through  uint64 // of the last missing event, otherwise Sequence
 	Err      error
 }
 
-// Verify opens a list of one kiosk's events and finds each that was altered,
-// is missing between two others, occurs again or is out of order. The list may
-// begin and end anywhere in the chain. Faults are in the order of their places;
-// when there are none, the list is a piece of the chain as it was made.
+// Verify opens a list of one kiosk's events and reports each event that was altered,
+// is missing between two others, occurs again or is out of order. The list may begin
+// and end anywhere in the chain. Faults are in the order of their places. Without
+// faults, the list is a part of the chain as the kiosk made it.
 func (o *Opener) Verify(cloudEvents [][]byte, device ...crypto.PublicKey) []Fault {
 	var faults []Fault
 	report := func(place int, from, through uint64, err error) {
@@ -34,7 +34,7 @@ func (o *Opener) Verify(cloudEvents [][]byte, device ...crypto.PublicKey) []Faul
 	}
 	type seen struct {
 		place int
-		event Opened // the zero one, if it did not open
+		event Opened // the zero value if Open failed
 	}
 	found := map[uint64]seen{}
 	var newest uint64
@@ -44,7 +44,7 @@ func (o *Opener) Verify(cloudEvents [][]byte, device ...crypto.PublicKey) []Faul
 		if err != nil {
 			sequence = claimedSequence(text)
 			report(place, sequence, sequence, err)
-			// What it claims is believed only where it just fits in.
+			// An unproven sequence number counts only if it is the next one.
 			if newest == 0 || sequence != newest+1 {
 				continue
 			}
@@ -78,7 +78,7 @@ func (o *Opener) Verify(cloudEvents [][]byte, device ...crypto.PublicKey) []Faul
 	return faults
 }
 
-// claimedSequence is what a CloudEvent says that nobody vouches for.
+// claimedSequence returns the sequence number of a CloudEvent without proof.
 func claimedSequence(cloudEvent []byte) uint64 {
 	h, _ := Peek(cloudEvent)
 	return h.Sequence
