@@ -24,7 +24,7 @@ TEST := pcscd="the PC/SC service, a real one" \
 PROGRAMS := kioskd kioskctl kioskhub kioskdemo smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build man bench bench-hw fuzz powercut network vet vuln need-build need-test clean
+.PHONY: demo test build man abuse bench bench-hw fuzz powercut network vet vuln need-build need-test clean
 
 demo: build
 	@bin/kioskdemo $(DEMO)
@@ -103,6 +103,10 @@ bench-hw: build
 # Hands N events over connections that are cut, stalled, repeated and reordered.
 network: need-build
 	@go test ./kiosk/push -run Network -network.events $(N) -timeout 2h
+
+# One hostile kiosk and one hostile consumer against a hub; "make test" runs a short form.
+abuse: need-build
+	@go test ./kiosk/hub -run TestAbuse$$ -abuse -v -timeout 10m
 
 need-build:
 	$(NEED) $(BUILD)

@@ -59,12 +59,23 @@ func (h *Hub) answer(op operation, roles ...hubapi.Role) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, hubapi.MaxEventsBody)
 		c, err := identify(r, roles)
 		if err == nil {
-			err = op(w, r, c)
+			err = h.withinLimits(op, w, r, c)
 		}
 		if err != nil {
 			h.refuse(w, r, c, err)
 		}
 	})
+}
+
+// withinLimits runs an operation unless the caller exceeds a limit.
+func (h *Hub) withinLimits(op operation, w http.ResponseWriter, r *http.Request, c caller) error {
+	end, exceeded := h.limiter.begin(c.Identity, r)
+	if exceeded != "" {
+		h.abuse.note(exceeded, c.Identity, "")
+		return tooMany(exceeded)
+	}
+	defer end()
+	return op(w, r, c)
 }
 
 // forPerson marks an operation for whose answer a person waits.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -38,6 +39,8 @@ type Hub struct {
 	known      jetstream.KeyValue // nil unless the offline rule is "known"
 	events     jetstream.Stream
 	scheduler  scheduler
+	limiter    *limiter
+	abuse      *abuseLog
 	lastEvents sync.Map // kiosk ID → stored: a cache; another hub may have stored a later event
 	now        func() time.Time
 	rand       io.Reader
@@ -73,6 +76,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		rules:     cfg.Rules,
 		now:       cfg.Now,
 		rand:      cfg.Rand,
+		limiter:   newLimiter(),
+		abuse:     &abuseLog{log: log},
 	}
 	h.webhooks = http.DefaultTransport
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -194,11 +199,16 @@ const (
 // ln. At the end it still answers the requests under way; long polls return the
 // events that they have. Serve may run for several listeners at the same time.
 func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
-	var fresh freshConns
+	conns := newConnections(h.limiter, h.abuse)
+	config := h.tls()
+	config.NextProtos = []string{"h2", "http/1.1"}
+	outer := config.Clone()
+	outer.GetConfigForClient = conns.forClient(config)
 	srv := &http.Server{
-		ConnState: fresh.note,
+		ConnState: conns.note,
 		Handler:   h.Handler(),
-		TLSConfig: h.tls(),
+		TLSConfig: outer,
+		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		// A request's context does not end with ctx, so that the hub still answers
 		// it. Long polls watch ctx themselves: see whileServing.
 		BaseContext: func(net.Listener) context.Context {
@@ -209,13 +219,13 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelInfo),
+		ErrorLog:          stdlog.New(errorLog{h.abuse}, "", 0),
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
-		fresh.close()
+		conns.closeSilent()
 		err := srv.Shutdown(grace)
 		if err != nil {
 			err = errors.Join(err, srv.Close())
@@ -230,41 +240,6 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("cannot stop serving in time: %w", err)
 	}
 	return nil
-}
-
-// freshConns are the connections that have not carried a request yet. Shutdown would
-// wait five seconds for a request on each, but a client that gave up while it was
-// dialling never sends one.
-type freshConns struct {
-	mu      sync.Mutex
-	conns   map[net.Conn]struct{}
-	closing bool
-}
-
-// note is the ConnState hook of an http.Server.
-func (f *freshConns) note(c net.Conn, state http.ConnState) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case state != http.StateNew:
-		delete(f.conns, c)
-	case f.closing:
-		_ = c.Close()
-	default:
-		if f.conns == nil {
-			f.conns = map[net.Conn]struct{}{}
-		}
-		f.conns[c] = struct{}{}
-	}
-}
-
-func (f *freshConns) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.closing = true
-	for c := range f.conns {
-		_ = c.Close()
-	}
 }
 
 func (h *Hub) tls() *tls.Config {

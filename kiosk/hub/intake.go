@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
@@ -18,9 +19,16 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	if err != nil {
 		return err
 	}
+	end := h.limiter.beginBatch(r.Context(), c.Identity, func() {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+	})
+	if end == nil {
+		return notReady()
+	}
 	opening := startOpening(h.opener(), c.cert.PublicKey, &h.scheduler, h.log)
 	err = readEvents(body, opening.add)
 	opened, failure := opening.finish()
+	end()
 	if err != nil {
 		return err
 	}

@@ -9,28 +9,29 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// storeTimeout bounds one call of JetStream; retryAfter is what a client is
-// told to wait when one failed.
+// storeTimeout bounds one call of JetStream. retryAfter is the Retry-After of the answer
+// when one has failed.
 const (
 	storeTimeout = 5 * time.Second
 	retryAfter   = time.Second
 )
 
-// storeError is JetStream not doing its work, for now.
+// storeError is a failure of JetStream that may pass.
 type storeError struct{ err error }
 
 func (e storeError) Error() string { return "cannot reach the store: " + e.err.Error() }
 func (e storeError) Unwrap() error { return e.err }
 
-// refuse answers with the problem that err is. What is not one is the hub's
-// own trouble: the client learns that, and the operator what it was.
+// refuse answers with a problem document. Any error that is not one is the hub's own
+// fault: the client learns only that, and the log has the error.
 func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, c caller, err error) {
 	p, ok := errors.AsType[*hubapi.Problem](err)
 	switch {
+	case ok && p.Status == http.StatusTooManyRequests: // logged once a minute
 	case ok:
 		h.log.Info("request refused", "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "status", p.Status, "err", p)
 	case r.Context().Err() != nil:
-		// The client is gone, or the hub stops: 503 is for the latter.
+		// The client is gone, or the hub stops. In the second case it gets the answer.
 		p = notReady()
 	case errors.As(err, new(storeError)):
 		h.log.Error("store failed", "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "err", err)

@@ -24,6 +24,7 @@ const (
 	KindMedia     Kind = "urn:smartkiosk:problem:media-type"        // 415
 	KindEvent     Kind = "urn:smartkiosk:problem:event"             // 422: an event that cannot be opened or does not verify; Event says which
 	KindInternal  Kind = "urn:smartkiosk:problem:internal"          // 500
+	KindTooMany   Kind = "urn:smartkiosk:problem:too-many"          // 429: the client exceeds a limit of the hub
 	KindNotReady  Kind = "urn:smartkiosk:problem:not-ready"         // 503: the hub's own store is away for the moment
 	KindUnknown   Kind = "about:blank"                              // what the Client makes of an answer that is no problem document
 )

@@ -10,14 +10,14 @@ import (
 // maxRetryAfter bounds how long a Retry-After is respected.
 const maxRetryAfter = time.Minute
 
-// sendWithRetry sends a request again when a hub answers 503 with Retry-After, after
+// sendWithRetry sends a request again when a hub answers 503 or 429 with Retry-After, after
 // the time that the hub names. It gives up, with the hub's last answer, when the
 // request's context would end before the next try. The request must be safe to
 // repeat: a second one must have the same effect as one.
 func (c *Client) sendWithRetry(req *http.Request) (*http.Response, error) {
 	for {
 		resp, err := c.send(req)
-		if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable && resp.StatusCode != http.StatusTooManyRequests {
 			return resp, err
 		}
 		wait, ok := retryAfter(resp)

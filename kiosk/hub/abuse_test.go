@@ -1,0 +1,256 @@
+package hub
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"flag"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"smartkiosk/kiosk/protocol/hubapi"
+)
+
+var longAbuse = flag.Bool("abuse", false, "run TestAbuse for a minute, and check the times too (make abuse)")
+
+// serveLimited runs a hub's own Serve, with its limits, and a log.
+func (b *bed) serveLimited(log io.Writer) (url string, h *Hub) {
+	b.t.Helper()
+	h = b.open()
+	h.log = slog.New(slog.NewTextHandler(log, nil))
+	h.abuse.log = h.log
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(ctx, ln) }()
+	b.t.Cleanup(func() { cancel(); <-ended })
+	return "https://" + ln.Addr().String(), h
+}
+
+// flood runs work in n goroutines, again and again until ctx ends.
+func flood(ctx context.Context, running *sync.WaitGroup, n int, work func(ctx context.Context)) {
+	for range n {
+		running.Go(func() {
+			for ctx.Err() == nil {
+				work(ctx)
+				<-time.After(20 * time.Millisecond) // these clients share their processors with the hub
+			}
+		})
+	}
+}
+
+// times asks for challenges and verdicts one after the other, and returns how long each
+// took.
+func (p *party) times(t *testing.T, n int) (took []time.Duration) {
+	for range n {
+		began := time.Now()
+		c, err := p.Challenge(t.Context())
+		if err == nil {
+			_, err = p.Authenticate(t.Context(), "v", c.Nonce, token(t, "valid", c.Nonce))
+		}
+		if err != nil {
+			t.Errorf("an honest kiosk gets no verdict: %v", err)
+			return took
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	return took
+}
+
+// syncBuffer is a bytes.Buffer for concurrent use.
+type syncBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// One hostile kiosk and one hostile consumer do at the same time what they can: small
+// gzip files that unpack to megabytes and never end, many connections that ask for
+// challenges, many long polls, and connections that never finish their handshake. Another
+// kiosk and another consumer get all their answers, and the hub's memory stays bounded.
+func TestAbuse(t *testing.T) {
+	visits, crowd, floodTime := 5, 1, time.Second
+	if *longAbuse {
+		visits, crowd, floodTime = 500, 10, 10*time.Second
+	}
+	b := newBed(t)
+	began := time.Now()
+	var log syncBuffer
+	url, _ := b.serveLimited(&log)
+	hostile, badConsumer := b.kiosk(url, "hostile"), b.consumer(url, "greedy")
+	honest, office := b.kiosk(url, "honest"), b.consumer(url, "office")
+	quiet := honest.times(t, visits)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	var bomb bytes.Buffer
+	packed, _ := gzip.NewWriterLevel(&bomb, gzip.BestCompression)
+	_, _ = packed.Write([]byte("["))
+	_, _ = packed.Write(bytes.Repeat([]byte(" "), hubapi.MaxEventsBody-2))
+	_ = packed.Flush()
+
+	two := hostile.tls.Clone()
+	two.NextProtos = []string{"h2"}
+	h2 := &http.Client{Transport: &http.Transport{TLSClientConfig: two, ForceAttemptHTTP2: true}}
+	flood(ctx, &running, 10*crowd, func(ctx context.Context) { // bodies that never end
+		end, stop := context.WithCancel(ctx)
+		defer stop()
+		r, err := http.NewRequestWithContext(end, "POST", url+"/v1/events", io.MultiReader(bytes.NewReader(bomb.Bytes()), waiting(end)))
+		if err != nil {
+			return
+		}
+		r.Header.Set("Content-Type", hubapi.MediaEvents)
+		r.Header.Set("Content-Encoding", "gzip")
+		drain(h2.Do(r))
+	})
+	flood(ctx, &running, 5*crowd, func(ctx context.Context) { // a connection for each challenge
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: hostile.tls, DisableKeepAlives: true}}
+		r, err := http.NewRequestWithContext(ctx, "POST", url+"/v1/challenges", nil)
+		if err == nil {
+			drain(client.Do(r))
+		}
+	})
+	var refusedPolls atomic.Int64
+	flood(ctx, &running, maxPolls+5*crowd, func(ctx context.Context) { // long polls
+		r, err := http.NewRequestWithContext(ctx, "GET", url+"/v1/feed/greedy?wait=60", nil)
+		if err != nil {
+			return
+		}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: badConsumer.tls, ForceAttemptHTTP2: true, DisableKeepAlives: true}}
+		if drain(client.Do(r)) == http.StatusTooManyRequests {
+			refusedPolls.Add(1)
+		}
+	})
+	flood(ctx, &running, 5*crowd, func(ctx context.Context) { // handshakes that never end
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(url, "https://"))
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+		defer stop()
+		_, _ = conn.Read(make([]byte, 1)) // until the hub closes it
+	})
+
+	<-time.After(floodTime)
+	busy := honest.times(t, visits)
+	if _, _, err := office.Feed(t.Context(), "office", 1, 0); err != nil {
+		t.Errorf("an honest consumer gets no answer: %v", err)
+	}
+	batch := honest.events(20)
+	if n, err := honest.SendEvents(t.Context(), batch); err != nil || n != 20 {
+		t.Errorf("an honest kiosk's events: acknowledged %d, %v", n, err)
+	}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	if used := memory.HeapInuse + memory.StackInuse; used > 256<<20 { // the clients of this test included
+		t.Errorf("%d MiB are in use, want at most 256", used>>20)
+	}
+	if refusedPolls.Load() == 0 {
+		t.Error("no long poll was refused")
+	}
+	p99 := func(took []time.Duration) time.Duration { return took[len(took)*99/100] }
+	t.Logf("p99 of challenge and verdict: quiet %s, flooded %s; heap and stacks %d MiB", p99(quiet), p99(busy), (memory.HeapInuse+memory.StackInuse)>>20)
+	if *longAbuse && p99(busy) > 3*p99(quiet) {
+		t.Errorf("p99 of challenge and verdict is %s, quiet %s; want at most 3 times that", p99(busy), p99(quiet))
+	}
+	for _, kind := range []string{tooManyChallenges, tooManyPolls, tooManyHandshakes} {
+		most := 2 * (1 + int(time.Since(began)/abuseLogInterval)) // there are two hostile identities
+		if n := strings.Count(log.String(), `reason="`+kind+`"`); n > most {
+			t.Errorf("%q is logged %d times", kind, n)
+		}
+	}
+}
+
+// waiting is a reader that blocks until ctx ends.
+type blocked struct{ ctx context.Context }
+
+func waiting(ctx context.Context) io.Reader { return blocked{ctx} }
+
+func (b blocked) Read([]byte) (int, error) {
+	<-b.ctx.Done()
+	return 0, b.ctx.Err()
+}
+
+// drain reads an answer to its end and returns its status.
+func drain(resp *http.Response, err error) int {
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// An identity has at most maxConnections connections: the hub closes the oldest one for
+// the next, so that a copied certificate cannot lock the right client out.
+func TestOldestConnectionIsClosed(t *testing.T) {
+	b := newBed(t)
+	var log syncBuffer
+	url, _ := b.serveLimited(&log)
+	k1 := b.kiosk(url, "k1")
+	var conns []*tls.Conn
+	for range maxConnections + 1 {
+		config := k1.tls.Clone()
+		config.ServerName = "127.0.0.1"
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(url, "https://"), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		// An answer shows that the hub has finished the handshake.
+		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	_ = conns[0].SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.Copy(io.Discard, conns[0]); err != nil && strings.Contains(err.Error(), "timeout") {
+		t.Error("the oldest connection is still open")
+	}
+}
+
+// The log has one line a minute for each kind of abuse.
+func TestAbuseLog(t *testing.T) {
+	var text syncBuffer
+	l := &abuseLog{log: slog.New(slog.NewTextHandler(&text, nil))}
+	k1, k2 := hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"}, hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k2"}
+	for range 100 {
+		l.note(tooManyPolls, k1, "")
+	}
+	l.note(tooManyPolls, k2, "")
+	l.note(tooManyRequests, k1, "")
+	if n := strings.Count(text.String(), "\n"); n != 3 {
+		t.Errorf("%d lines, want 3:\n%s", n, text.String())
+	}
+}

@@ -1,0 +1,172 @@
+package hub
+
+import (
+	"container/list"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"smartkiosk/kiosk/protocol/hubapi"
+)
+
+// connections are the open connections of a server, by the identity of the client. They
+// are known from their handshake on, so that the hub can bound how many an identity has,
+// and can close those of an identity that was removed.
+type connections struct {
+	limiter *limiter
+	abuse   *abuseLog
+	refused func(hubapi.Identity, *tls.ConnectionState) error // why a client may not connect, or nil
+
+	mu      sync.Mutex
+	pending *list.List                     // of net.Conn: those before the end of their handshake, the oldest first
+	places  map[net.Conn]*list.Element     // in pending
+	open    map[hubapi.Identity]*list.List // of net.Conn, the oldest first
+	owners  map[net.Conn]hubapi.Identity   // of those in open
+	silent  map[net.Conn]struct{}          // that have not carried a request yet
+	closing bool
+}
+
+func newConnections(l *limiter, a *abuseLog) *connections {
+	return &connections{
+		limiter: l, abuse: a, pending: list.New(), places: map[net.Conn]*list.Element{},
+		open: map[hubapi.Identity]*list.List{}, owners: map[net.Conn]hubapi.Identity{}, silent: map[net.Conn]struct{}{},
+	}
+}
+
+// forClient is GetConfigForClient of a server's TLS configuration: it learns the identity
+// of each connection at the end of its handshake.
+func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		conn := hello.Conn
+		own := config.Clone()
+		own.VerifyConnection = func(state tls.ConnectionState) error {
+			if len(state.PeerCertificates) == 0 {
+				return errors.New("there is no client certificate")
+			}
+			// A certificate without an identity may call /healthz only.
+			id, _ := hubapi.IdentityOf(state.PeerCertificates[0])
+			if c.refused != nil {
+				if err := c.refused(id, &state); err != nil {
+					return err
+				}
+			}
+			if !c.limiter.handshake(id) {
+				c.abuse.note(tooManyHandshakes, id, "")
+				return errors.New(tooManyHandshakes)
+			}
+			c.add(id, conn)
+			return nil
+		}
+		return own, nil
+	}
+}
+
+// add notes the end of a handshake. If the identity has too many connections, the oldest
+// one is closed, so that a copied identity cannot lock the right client out.
+func (c *connections) add(id hubapi.Identity, conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handshakeEnded(conn)
+	all := c.open[id]
+	if all == nil {
+		all = list.New()
+		c.open[id] = all
+	}
+	all.PushBack(conn)
+	c.owners[conn] = id
+	if all.Len() > maxConnections {
+		oldest := all.Remove(all.Front()).(net.Conn)
+		delete(c.owners, oldest)
+		_ = oldest.Close()
+	}
+}
+
+// handshakeEnded drops a connection from pending. The caller holds mu.
+func (c *connections) handshakeEnded(conn net.Conn) {
+	if place := c.places[conn]; place != nil {
+		c.pending.Remove(place)
+		delete(c.places, conn)
+	}
+}
+
+// closeAll closes the connections of an identity for which drop returns true.
+func (c *connections) closeAll(drop func(hubapi.Identity) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, all := range c.open {
+		if !drop(id) {
+			continue
+		}
+		for e := all.Front(); e != nil; e = e.Next() {
+			_ = e.Value.(net.Conn).Close()
+		}
+	}
+}
+
+// note is the ConnState hook of an http.Server.
+func (c *connections) note(tlsConn net.Conn, state http.ConnState) {
+	conn := tlsConn
+	if t, ok := tlsConn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		if c.closing {
+			_ = conn.Close()
+			return
+		}
+		c.silent[conn] = struct{}{}
+		c.places[conn] = c.pending.PushBack(conn)
+		if c.pending.Len() > maxPending {
+			oldest := c.pending.Remove(c.pending.Front()).(net.Conn)
+			delete(c.places, oldest)
+			_ = oldest.Close()
+			c.abuse.note(tooManyPending, hubapi.Identity{}, "")
+		}
+	case http.StateActive:
+		delete(c.silent, conn)
+	case http.StateClosed, http.StateHijacked:
+		delete(c.silent, conn)
+		c.handshakeEnded(conn)
+		id, ok := c.owners[conn]
+		if !ok {
+			return
+		}
+		delete(c.owners, conn)
+		all := c.open[id]
+		for e := all.Front(); e != nil; e = e.Next() {
+			if e.Value == conn {
+				all.Remove(e)
+				break
+			}
+		}
+		if all.Len() == 0 {
+			delete(c.open, id)
+		}
+	}
+}
+
+// closeSilent closes the connections that have not carried a request, now and from now
+// on. Shutdown would wait five seconds for a request on each, but a client that gave up
+// while it was dialling never sends one.
+func (c *connections) closeSilent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = true
+	for conn := range c.silent {
+		_ = conn.Close()
+	}
+}
+
+// errorLog is the writer of an http.Server's ErrorLog. A client causes most of its lines.
+type errorLog struct{ abuse *abuseLog }
+
+func (l errorLog) Write(line []byte) (int, error) {
+	l.abuse.note(failedConnection, hubapi.Identity{}, strings.TrimSpace(string(line)))
+	return len(line), nil
+}
