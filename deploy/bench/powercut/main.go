@@ -6,7 +6,7 @@
 // the disk from the log, mounts it on this machine and checks it. It must run as
 // root.
 //
-//	powercut -kernel FILE -count N [-seed N] [-work FOLDER]
+//	powercut -kernel FILE -cuts N [-seed N] [-work FOLDER]
 //	powercut -replay FOLDER -seed N -cut N
 package main
 
