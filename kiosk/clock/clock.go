@@ -1,7 +1,20 @@
-// Package clock knows what time it is at least. A kiosk has no clock that runs
-// without power: after a start it may be in the past until somebody sets it,
-// and a certificate that has expired would be valid again. So the newest time
-// that was ever seen is kept, and nothing is judged for a time before it.
+// Package clock knows the earliest time that it can be. A kiosk has no clock that
+// runs without power: after a start it may be in the past until somebody sets it,
+// and an expired certificate would be valid again. So the kiosk remembers the
+// newest time that it has learned, and judges nothing for a time before that.
+//
+// A remembered time that is wrong must not disable the kiosk for good, so no single
+// source can move it far:
+//   - The machine's own clock counts at most ownLead ahead of what the hub or a
+//     signature has said.
+//   - A hub's Date more than maxLead ahead of everything else counts only after a
+//     second answer, or a signed time, has confirmed it. The hub's latest answer
+//     replaces the one before, also with an earlier time.
+//   - The time of a signature (a CRL, the policy) counts only if the machine's clock
+//     or the hub agrees that it is not in the future.
+//
+// TLS to the hub is judged by TLSTime, which stays within the validity of the
+// kiosk's own certificate. So the kiosk can always reach the hub that corrects it.
 package clock
 
 import (
@@ -20,79 +33,123 @@ type Records interface {
 const (
 	bucket, key = "clock", "newest"
 
-	// Tolerance is how far behind the newest time seen the clock may be and
-	// still be trusted: other clocks are not exact either.
+	// Tolerance is how far the clock may be behind the remembered time and still
+	// be trusted, because other clocks are not exact either.
 	Tolerance = time.Minute
 
-	// writeStep is the least that is worth a write.
+	// maxLead is how far one source may be ahead of all others without
+	// confirmation.
+	maxLead = time.Hour
+
+	// confirmAfter is the time between two answers of the hub that confirm each
+	// other.
+	confirmAfter = 5 * time.Second
+
+	// ownLead is how far the machine's own clock counts ahead of other sources. It
+	// is longer than a kiosk works offline with one policy.
+	ownLead = 31 * 24 * time.Hour
+
+	// writeStep is the smallest change that is written to disk.
 	writeStep = time.Minute
 
-	// minStep is the least change that is a step: below it clocks are slewed.
+	// minStep is the smallest change that counts as a step: smaller ones are
+	// slewed.
 	minStep = 2 * time.Second
 )
 
-// seen are the newest times seen.
-type seen struct {
-	Proven time.Time `json:"proven"` // others have said that it is later
-	Own    time.Time `json:"own"`    // by this clock, when something happened
+// remembered are the newest times that were learned, by source.
+type remembered struct {
+	Hub    time.Time `json:"hub,omitzero"`    // as the hub said last
+	Signed time.Time `json:"signed,omitzero"` // in a CRL or policy
+	Own    time.Time `json:"own,omitzero"`    // the machine's own clock when something happened
 }
 
-func (s seen) newest() time.Time {
-	if s.Own.After(s.Proven) {
-		return s.Own
-	}
-	return s.Proven
-}
-
-// Clock is the machine's clock and what is known against it. Its methods may be
-// called from any goroutine.
+// Clock is the machine's clock and what is known about the time from elsewhere. Its
+// methods may be called from any goroutine.
 type Clock struct {
-	wall    func() time.Time
-	uptime  func() time.Duration
-	records Records
+	wall           func() time.Time
+	uptime         func() time.Duration
+	records        Records
+	floor, ceiling time.Time
 
-	mu     sync.Mutex
-	seen   seen
-	kept   time.Time     // the newest on disk
-	offset time.Duration // wall less uptime, when it was last looked at
+	mu       sync.Mutex
+	known    remembered
+	stored   remembered
+	pending  time.Time     // a hub's time that is not confirmed yet; zero if there is none
+	pendedAt time.Duration // uptime at which it came
+	offset   time.Duration // wall less uptime, when Step last looked
 }
 
-// Open reads what is kept. wall is the clock, uptime the time since the machine
-// began to run, which nobody sets. The time is at least floor, such as the
-// beginning of the validity of the kiosk's own certificate.
-func Open(wall func() time.Time, uptime func() time.Duration, records Records, floor time.Time) (*Clock, error) {
-	c := &Clock{wall: wall, uptime: uptime, records: records}
+// Validity is the validity of the kiosk's own certificate. The time is never before
+// its begin, because the certificate exists. The zero Validity sets no limits.
+type Validity struct{ NotBefore, NotAfter time.Time }
+
+// Open reads the remembered times. wall is the machine's clock, uptime the time since
+// it booted, which nobody can set.
+func Open(wall func() time.Time, uptime func() time.Duration, records Records, own Validity) (*Clock, error) {
+	c := &Clock{wall: wall, uptime: uptime, records: records, floor: own.NotBefore, ceiling: own.NotAfter}
 	text, err := records.Get(bucket, key)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the newest time seen: %w", err)
+		return nil, fmt.Errorf("cannot read the remembered time: %w", err)
 	}
 	if text != nil {
-		if err := json.Unmarshal(text, &c.seen); err != nil {
-			return nil, fmt.Errorf("cannot read the newest time seen: %w", err)
+		if err := json.Unmarshal(text, &c.known); err != nil {
+			return nil, fmt.Errorf("cannot read the remembered time: %w", err)
 		}
 	}
-	c.kept = c.seen.newest()
-	c.AtLeast(floor)
+	c.stored = c.known
 	c.offset = c.measure()
 	return c, nil
 }
 
-// Now is what the clock says, right or wrong.
+// newest is the remembered time.
+func (c *Clock) newest() time.Time {
+	confirmed := latest(c.floor, c.known.Hub, c.known.Signed)
+	own := c.known.Own
+	if limit := confirmed.Add(ownLead); !confirmed.IsZero() && own.After(limit) {
+		own = limit
+	}
+	return latest(confirmed, own)
+}
+
+func latest(times ...time.Time) (t time.Time) {
+	for _, other := range times {
+		if other.After(t) {
+			t = other
+		}
+	}
+	return t
+}
+
+// Now is what the machine's clock says, right or wrong.
 func (c *Clock) Now() time.Time { return c.wall() }
 
-// At is the time to judge for: what the clock says or, while that is behind
-// it, the newest time seen.
+// At is the time to judge certificates for: the machine's clock, or the remembered
+// time while the clock is behind it.
 func (c *Clock) At() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now, newest := c.wall(), c.seen.newest(); now.Before(newest) {
-		return newest
-	} else {
-		return now
-	}
+	return c.at()
 }
 
-// Behind tells whether the clock is behind the newest time seen, by more than
+func (c *Clock) at() time.Time { return latest(c.wall(), c.newest()) }
+
+// TLSTime is the time to check the hub's certificate for: the machine's clock or the
+// remembered time, whichever is later, as far as they lie within the validity of the
+// kiosk's own certificate. Otherwise it is the begin of that.
+func (c *Clock) TLSTime() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.floor
+	for _, candidate := range []time.Time{c.wall(), c.newest()} {
+		if c.ceiling.IsZero() || !candidate.After(c.ceiling) {
+			t = latest(t, candidate)
+		}
+	}
+	return t
+}
+
+// Behind tells whether the machine's clock is behind the remembered time by more than
 // Tolerance.
 func (c *Clock) Behind() bool {
 	c.mu.Lock()
@@ -100,58 +157,126 @@ func (c *Clock) Behind() bool {
 	return c.behind()
 }
 
-func (c *Clock) behind() bool { return c.wall().Add(Tolerance).Before(c.seen.newest()) }
+func (c *Clock) behind() bool { return c.wall().Add(Tolerance).Before(c.newest()) }
 
-// AtLeast takes note that it is t or later: somebody trusted has written t
-// down, as a CA does in a CRL. It writes nothing.
+// AtLeast learns the time of a signature, such as a CRL's thisUpdate. It writes
+// nothing to disk.
 func (c *Clock) AtLeast(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.After(c.seen.Proven) {
-		c.seen.Proven = t.UTC()
+	if t.After(latest(c.at(), c.pending).Add(maxLead)) {
+		return // every other source says that this is in the future
 	}
+	if t.After(c.at().Add(maxLead)) {
+		c.confirm()
+	}
+	c.known.Signed = latest(c.known.Signed, t.UTC())
 }
 
-// Told takes note that it is t now, as somebody trusted says. What the own
-// clock said goes if it was ahead of that: a clock that once ran wild must
-// not count for ever. It writes nothing.
+// Told learns the hub's present time. It writes nothing to disk.
 func (c *Clock) Told(t time.Time) {
-	c.AtLeast(t)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seen.Own.After(t.Add(Tolerance)) {
-		c.seen.Own = t.UTC()
+	t = t.UTC()
+	if t.After(c.at().Add(maxLead)) {
+		passed := c.uptime() - c.pendedAt
+		apart := t.Sub(c.pending) - passed
+		switch {
+		case c.pending.IsZero() || apart.Abs() > Tolerance:
+			c.pending, c.pendedAt = t, c.uptime()
+			return
+		case passed < confirmAfter:
+			return
+		}
+	}
+	c.pending = t
+	c.confirm()
+}
+
+// confirm accepts the pending time of the hub. Times of the other sources that are
+// ahead of it were wrong.
+func (c *Clock) confirm() {
+	t := c.pending
+	c.known.Hub, c.pending = t, time.Time{}
+	if c.known.Own.After(t.Add(Tolerance)) {
+		c.known.Own = t
+	}
+	if c.known.Signed.After(t.Add(maxLead)) {
+		c.known.Signed = t
 	}
 }
 
-// Note takes note of the own clock, because something happened, and puts the
-// newest time seen on disk if it moved by a minute or more. Who calls it only when
-// something happens writes nothing while nothing does.
+// Note learns the machine's own time because something happened, and writes the
+// remembered times to disk if they have changed by a minute or more. A caller that
+// calls it only when something happens writes nothing while nothing does.
 func (c *Clock) Note() error {
 	c.mu.Lock()
-	if now := c.wall(); !c.behind() && now.After(c.seen.Own) {
-		c.seen.Own = now.UTC()
+	if now := c.wall(); !c.behind() && now.After(c.known.Own) {
+		c.known.Own = now.UTC()
 	}
-	s, move := c.seen, c.seen.newest().Sub(c.kept)
+	known, stored := c.known, c.stored
 	c.mu.Unlock()
-	if move.Abs() < writeStep {
+	if known.near(stored) {
 		return nil
 	}
-	text, err := json.Marshal(s)
+	return c.store(known)
+}
+
+// near tells whether it is not worth a write to replace the times by others.
+func (r remembered) near(other remembered) bool {
+	return latest(r.Hub, r.Signed, r.Own).Sub(latest(other.Hub, other.Signed, other.Own)).Abs() < writeStep
+}
+
+func (c *Clock) store(known remembered) error {
+	text, err := json.Marshal(known)
 	if err != nil {
-		return fmt.Errorf("cannot keep the newest time seen: %w", err)
+		return fmt.Errorf("cannot store the remembered time: %w", err)
 	}
 	if err := c.records.Put(bucket, map[string][]byte{key: text}); err != nil {
-		return fmt.Errorf("cannot keep the newest time seen: %w", err)
+		return fmt.Errorf("cannot store the remembered time: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.kept = s.newest()
+	c.stored = known
 	return nil
 }
 
-// Step gives by how much the clock was set since Step was last called; 0 if it
-// was not.
+// State is what the kiosk believes about the time, and why.
+type State struct {
+	Now        time.Time `json:"now"`                  // the machine's clock
+	At         time.Time `json:"at"`                   // certificates are judged for this time
+	TLS        time.Time `json:"tls"`                  // the hub's certificate is checked for this time
+	Remembered time.Time `json:"remembered"`           // the earliest time that it can be
+	Behind     bool      `json:"behind"`               // the machine's clock is behind that
+	Hub        time.Time `json:"hub,omitzero"`         // as the hub said last
+	Unproven   time.Time `json:"unconfirmed,omitzero"` // as the hub said, but nothing has confirmed it
+	Signed     time.Time `json:"signed,omitzero"`      // newest time of a CRL or policy
+	Own        time.Time `json:"own,omitzero"`         // newest time of the machine's own clock
+	Floor      time.Time `json:"floor,omitzero"`       // begin of the validity of the kiosk's certificate
+}
+
+// State returns what the kiosk believes.
+func (c *Clock) State() State {
+	tls := c.TLSTime()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return State{
+		Now: c.wall().UTC(), At: c.at().UTC(), TLS: tls.UTC(), Remembered: c.newest().UTC(), Behind: c.behind(),
+		Hub: c.known.Hub, Unproven: c.pending, Signed: c.known.Signed, Own: c.known.Own, Floor: c.floor.UTC(),
+	}
+}
+
+// Set replaces all remembered times by t, as a technician says, and stores that.
+func (c *Clock) Set(t time.Time) error {
+	known := remembered{Own: t.UTC()}
+	c.mu.Lock()
+	c.known, c.pending = known, time.Time{}
+	c.mu.Unlock()
+	return c.store(known)
+}
+
+// Step returns by how much the clock was set since Step was last called; 0 if it was
+// not.
 func (c *Clock) Step() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +289,7 @@ func (c *Clock) Step() time.Duration {
 	return step
 }
 
-// measure is the wall clock's time when the machine's run began.
+// measure is the wall clock's time at the machine's boot.
 func (c *Clock) measure() time.Duration {
 	return time.Duration(c.wall().UnixNano()) - c.uptime()
 }

@@ -37,20 +37,24 @@ type rig struct {
 	*clock.Clock
 }
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+var (
+	noon  = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	floor = noon.AddDate(0, 0, -1)
+	own   = clock.Validity{NotBefore: floor, NotAfter: floor.AddDate(0, 3, 0)}
+)
 
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, disk: &disk{values: map[string][]byte{}}, now: noon}
-	r.boot(time.Time{})
+	r.boot(own)
 	return r
 }
 
-// boot starts the machine anew, with what is on its disk.
-func (r *rig) boot(floor time.Time) {
+// boot restarts the machine with what is on its disk.
+func (r *rig) boot(own clock.Validity) {
 	r.t.Helper()
 	r.up = 0
 	var err error
-	r.Clock, err = clock.Open(func() time.Time { return r.now }, func() time.Duration { return r.up }, r.disk, floor)
+	r.Clock, err = clock.Open(func() time.Time { return r.now }, func() time.Duration { return r.up }, r.disk, own)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -72,12 +76,12 @@ func (r *rig) expect(at time.Time, behind bool) {
 	}
 }
 
-// A kiosk that boots in the past judges for the newest time that it saw before.
+// A kiosk that boots in the past judges for the newest time that it has seen.
 func TestBootInThePast(t *testing.T) {
 	r := newRig(t)
 	r.note()
 	r.now = time.Unix(0, 0)
-	r.boot(time.Time{})
+	r.boot(own)
 	r.expect(noon, true)
 	r.note() // an event in the past moves nothing
 	r.expect(noon, true)
@@ -88,8 +92,8 @@ func TestBootInThePast(t *testing.T) {
 func TestFloor(t *testing.T) {
 	r := newRig(t)
 	r.now = time.Unix(0, 0)
-	r.boot(noon)
-	r.expect(noon, true)
+	r.boot(own)
+	r.expect(floor, true)
 }
 
 func TestSeen(t *testing.T) {
@@ -103,34 +107,114 @@ func TestSeen(t *testing.T) {
 			r.expect(noon.Add(clock.Tolerance), false)
 			see(r, noon.Add(time.Hour))
 			r.expect(noon.Add(time.Hour), true)
-			see(r, noon.Add(time.Minute)) // older
-			r.expect(noon.Add(time.Hour), true)
 			r.note()
-			r.boot(time.Time{})
+			r.boot(own)
 			r.expect(noon.Add(time.Hour), true)
 		})
 	}
 }
 
-// A clock that was years ahead once is forgotten when the hub says what time
-// it is, and not because of a CRL that is older.
-func TestRanWild(t *testing.T) {
+// A machine's clock that was years ahead once counts only a month ahead of the kiosk's
+// certificate. The hub's next answer corrects it.
+func TestOwnClockRanWild(t *testing.T) {
 	r := newRig(t)
-	wild := noon.AddDate(70, 0, 0)
+	wild := noon.AddDate(12, 0, 0)
 	r.now = wild
 	r.note()
 	r.now = noon
-	r.expect(wild, true)
+	limit := floor.AddDate(0, 0, 31)
+	r.expect(limit, true)
+	if at := r.TLSTime(); !at.Equal(limit) {
+		t.Errorf("TLS is judged for %s", at)
+	}
+	r.boot(own)
 	r.AtLeast(noon.Add(-time.Hour))
-	r.expect(wild, true)
+	if at := r.At(); at.After(noon.AddDate(0, 0, 31)) {
+		t.Errorf("after a restart it is %s", at)
+	}
 	r.Told(noon)
 	r.expect(noon, false)
 	r.note()
-	r.boot(time.Time{})
+	r.boot(own)
 	r.expect(noon, false)
 }
 
-// Nothing is written unless something happens, nor twice within a minute.
+// One wrong Date of the hub changes nothing. If the hub stays wrong the kiosk believes
+// it, until the hub is right again.
+func TestHubClockRanWild(t *testing.T) {
+	r := newRig(t)
+	wild := noon.AddDate(12, 0, 0)
+	r.Told(wild)
+	r.expect(noon, false)
+	r.Told(wild) // at once: no confirmation
+	r.expect(noon, false)
+	r.pass(time.Minute)
+	r.Told(noon.AddDate(20, 0, 0)) // does not agree
+	r.expect(r.now, false)
+	r.pass(time.Minute)
+	r.Told(noon.AddDate(20, 0, 0).Add(time.Minute))
+	r.expect(noon.AddDate(20, 0, 0).Add(time.Minute), true)
+	if at := r.TLSTime(); !at.Equal(r.now) {
+		t.Errorf("TLS is judged for %s, beyond the kiosk's certificate", at)
+	}
+	r.note()
+	r.boot(own)
+	r.Told(r.now)
+	r.expect(r.now, false)
+	r.Told(r.now.Add(24 * time.Hour))
+	if r.Behind() {
+		t.Error("one answer of the hub makes the kiosk's clock count as wrong")
+	}
+	r.note()
+	r.boot(own)
+	r.expect(r.now, false)
+}
+
+// A CRL or policy from the future is not evidence by itself; together with the hub's
+// time it is.
+func TestSignatureFromTheFuture(t *testing.T) {
+	r := newRig(t)
+	r.AtLeast(noon.Add(2 * time.Hour))
+	r.expect(noon, false)
+	r.Told(noon.Add(48 * time.Hour))
+	r.expect(noon, false)
+	r.AtLeast(noon.Add(40 * time.Hour))
+	r.expect(noon.Add(48*time.Hour), true)
+}
+
+// The clock of the machine is far in the future, beyond the validity of the kiosk's
+// certificate: the kiosk still reaches the hub.
+func TestTLSTime(t *testing.T) {
+	r := newRig(t)
+	for _, c := range []struct{ now, want time.Time }{
+		{noon, noon}, {time.Unix(0, 0), floor}, {own.NotAfter.Add(time.Second), floor}, {own.NotAfter, own.NotAfter},
+	} {
+		r.now = c.now
+		if at := r.TLSTime(); !at.Equal(c.want) {
+			t.Errorf("at %s TLS is judged for %s, want %s", c.now, at, c.want)
+		}
+	}
+}
+
+// What a technician sets replaces everything that was remembered.
+func TestSet(t *testing.T) {
+	r := newRig(t)
+	r.now = noon.AddDate(0, 0, 20)
+	r.note()
+	r.now = noon
+	r.expect(noon.AddDate(0, 0, 20), true)
+	if err := r.Set(noon); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(noon, false)
+	r.boot(own)
+	r.expect(noon, false)
+	if s := r.State(); !s.Own.Equal(noon) || !s.Remembered.Equal(noon) || s.Behind || !s.Hub.IsZero() {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Nothing is written unless something happens, and at most once a minute.
 func TestWritesLittle(t *testing.T) {
 	r := newRig(t)
 	for range 100 {
@@ -178,7 +262,7 @@ func TestDiskFails(t *testing.T) {
 		t.Error("what could not be written was not written later")
 	}
 	r.disk.values["clock/newest"] = []byte("x")
-	if _, err := clock.Open(time.Now, func() time.Duration { return 0 }, r.disk, noon); err == nil {
+	if _, err := clock.Open(time.Now, func() time.Duration { return 0 }, r.disk, own); err == nil {
 		t.Error("what cannot be read is no error")
 	}
 }

@@ -19,25 +19,31 @@ type Records interface {
 
 const (
 	deviceBucket, hashKey = "device", "holder-hash-key"
-	knownBucket           = "known"          // hash → day on which the hub let the holder in
-	grantsBucket          = "offline-grants" // hash or kioskCount → how many without the hub
-	kioskCount            = "kiosk"
+
+	knownBucket  = "known"          // holder hash → day on which the hub granted the holder access
+	grantsBucket = "offline-grants" // holder hash or kioskCount → number of offline grants
+	kioskCount   = "kiosk"
+	changesKey   = "changes" // number of changes of the counters, as in the Witness
 )
 
-// Memory remembers holders without knowing them: each is a keyed hash under a
-// key that never leaves the device. So the file tells nobody who was here, but
-// to whoever has the device's key too and tries all identifiers there are.
+// Memory remembers holders without their names. Each is stored as a keyed hash, under
+// a key that never leaves the device. Somebody who has only the file cannot tell who
+// was here; somebody who also has the key can try all possible identifiers.
 type Memory struct {
 	records Records
+	witness *Witness
 	key     []byte
 
 	mu      sync.Mutex
-	granted bool // something was granted since ResetGrants
+	granted bool // the counters are not empty
+	lost    bool // the counters are not those that were written last
 }
 
-// OpenMemory reads the device's key, or makes it from random.
-func OpenMemory(records Records, random io.Reader) (*Memory, error) {
-	m := &Memory{records: records}
+// OpenMemory reads the device's key, or makes one from random. If the counters of
+// offline grants are not those that the witness knows, they count as used up until
+// ResetGrants.
+func OpenMemory(records Records, random io.Reader, witness *Witness) (*Memory, error) {
+	m := &Memory{records: records, witness: witness}
 	var err error
 	if m.key, err = records.Get(deviceBucket, hashKey); err == nil && m.key == nil {
 		m.key = make([]byte, sha256.Size)
@@ -46,57 +52,74 @@ func OpenMemory(records Records, random io.Reader) (*Memory, error) {
 		}
 	}
 	if err == nil {
-		err = records.Each(grantsBucket, func(string, []byte) error { m.granted = true; return nil })
+		err = records.Each(grantsBucket, func(key string, _ []byte) error {
+			m.granted = m.granted || key != changesKey
+			return nil
+		})
+	}
+	var changes int64
+	if err == nil {
+		changes, err = m.number(grantsBucket, changesKey)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open memory of holders: %w", err)
 	}
+	expected, ok := witness.grants()
+	m.lost = !ok || uint64(changes) != expected
 	return m, nil
 }
 
-// hash is what stands for a pseudonym on this device.
+// Lost tells whether the counters of offline grants have been lost, or replaced by an
+// older copy.
+func (m *Memory) Lost() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lost
+}
+
+// holderHash returns the key under which a pseudonym is stored on this device.
 func (m *Memory) holderHash(pseudonym []byte) string {
 	mac := hmac.New(sha256.New, m.key)
 	mac.Write(pseudonym)
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// AddKnown remembers that the hub has let these in, each on a day; see Day. It writes
-// only what is new.
+// AddKnown records the days on which the hub granted holders access (hubpolicy.Day).
+// It writes only what is newer than the stored day.
 func (m *Memory) AddKnown(days map[string]int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	news := map[string][]byte{}
+	newer := map[string][]byte{}
 	for pseudonym, day := range days {
 		hash := m.holderHash([]byte(pseudonym))
-		had, err := m.number(knownBucket, hash)
+		stored, err := m.number(knownBucket, hash)
 		if err != nil {
 			return err
 		}
-		if day > had {
-			news[hash] = number(day)
+		if day > stored {
+			newer[hash] = number(day)
 		}
 	}
-	if len(news) == 0 {
+	if len(newer) == 0 {
 		return nil
 	}
-	return m.records.Put(knownBucket, news)
+	return m.records.Put(knownBucket, newer)
 }
 
-// Known tells on which day the hub last let the holder in, 0 for never.
+// Known returns the day on which the hub last granted the holder access, 0 for never.
 func (m *Memory) Known(pseudonym []byte) (day int64, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.number(knownBucket, m.holderHash(pseudonym))
 }
 
-// DropKnownBefore drops whom the hub let in before a day.
-func (m *Memory) DropKnownBefore(before int64) error {
+// DropKnownBefore deletes the holders whose last grant by the hub was before a day.
+func (m *Memory) DropKnownBefore(day int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := map[string][]byte{}
 	err := m.records.Each(knownBucket, func(hash string, value []byte) error {
-		if len(value) != 8 || int64(binary.BigEndian.Uint64(value)) < before {
+		if len(value) != 8 || int64(binary.BigEndian.Uint64(value)) < day {
 			old[hash] = nil
 		}
 		return nil
@@ -107,9 +130,9 @@ func (m *Memory) DropKnownBefore(before int64) error {
 	return m.records.Put(knownBucket, old)
 }
 
-// CountGrant counts that a holder is let in without the hub, and tells whether that is
-// within the limits (0 for none). It is on disk when Grant returns, so that
-// pulling the plug does not give more.
+// CountGrant counts an offline grant and tells whether it is within the limits (0 for
+// no limit). The count is on disk when CountGrant returns, so that a power cut does not
+// give more.
 func (m *Memory) CountGrant(pseudonym []byte, perHolder, perKiosk int) (ok bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,28 +145,53 @@ func (m *Memory) CountGrant(pseudonym []byte, perHolder, perKiosk int) (ok bool,
 	if err != nil {
 		return false, err
 	}
+	if m.lost && (perHolder > 0 || perKiosk > 0) {
+		return false, nil
+	}
 	if perHolder > 0 && holder >= int64(perHolder) || perKiosk > 0 && all >= int64(perKiosk) {
 		return false, nil
 	}
-	m.granted = true
-	return true, m.records.Put(grantsBucket, map[string][]byte{hash: number(holder + 1), kioskCount: number(all + 1)})
+	return true, m.change(map[string][]byte{hash: number(holder + 1), kioskCount: number(all + 1)})
 }
 
-// ResetGrants begins to count anew: the hub was heard. It writes nothing if nothing
-// was counted.
+// change writes counters. The witness comes first: after a power cut between the two
+// the counters count as lost.
+func (m *Memory) change(counts map[string][]byte) error {
+	changes, err := m.witness.count()
+	if err != nil {
+		return err
+	}
+	m.granted = true
+	if !m.lost {
+		counts[changesKey] = number(int64(changes))
+	}
+	if err := m.records.Put(grantsBucket, counts); err != nil {
+		m.lost = true
+		return err
+	}
+	return nil
+}
+
+// ResetGrants sets the counters to zero, because the hub has been reached. It writes
+// nothing if nothing was counted. The witness must be readable (see Witness.Follow).
 func (m *Memory) ResetGrants() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.granted {
+	changes, ok := m.witness.grants()
+	if !ok || !m.granted && !m.lost {
 		return nil
 	}
 	counts := map[string][]byte{}
 	err := m.records.Each(grantsBucket, func(key string, _ []byte) error { counts[key] = nil; return nil })
 	if err == nil {
+		counts[changesKey] = number(int64(changes))
 		err = m.records.Put(grantsBucket, counts)
 	}
-	m.granted = err != nil
-	return err
+	if err != nil {
+		return err
+	}
+	m.granted, m.lost = false, false
+	return nil
 }
 
 func (m *Memory) number(bucket, key string) (int64, error) {
@@ -152,7 +200,7 @@ func (m *Memory) number(bucket, key string) (int64, error) {
 		return 0, err
 	}
 	if len(value) != 8 {
-		return 0, fmt.Errorf("cannot read record %s: it is no number", bucket)
+		return 0, fmt.Errorf("cannot read record %s: it is not a number of 8 bytes", bucket)
 	}
 	return int64(binary.BigEndian.Uint64(value)), nil
 }

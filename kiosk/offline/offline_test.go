@@ -2,11 +2,14 @@ package offline_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -36,13 +39,14 @@ type disk struct {
 	values map[string][]byte
 	writes int
 	err    error
+	putErr error
 }
 
 func (d *disk) Get(bucket, key string) ([]byte, error) { return d.values[bucket+"/"+key], d.err }
 
 func (d *disk) Put(bucket string, values map[string][]byte) error {
-	if d.err != nil {
-		return d.err
+	if err := cmp.Or(d.err, d.putErr); err != nil {
+		return err
 	}
 	d.writes++
 	for key, value := range values {
@@ -66,12 +70,14 @@ func (d *disk) Each(bucket string, f func(string, []byte) error) error {
 	return d.err
 }
 
-// bench is a judge on fakes.
+// bench is a Decider on fakes.
 type bench struct {
-	t      *testing.T
-	disk   *disk
-	at     time.Time
-	behind bool
+	t         *testing.T
+	disk      *disk
+	witness   string // path
+	witnessed *offline.Witness
+	at        time.Time
+	behind    bool
 	*offline.Decider
 	memory *offline.Memory
 	log    bytes.Buffer
@@ -98,7 +104,7 @@ func newBench(t *testing.T, rules hubpolicy.OfflineRules) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, disk: &disk{values: map[string][]byte{}}, at: made}
+	b := &bench{t: t, witness: filepath.Join(t.TempDir(), "witness.json"), disk: &disk{values: map[string][]byte{}}, at: made}
 	b.restart(offline.Config{Domains: domains, Rules: rules, Version: "rules-7", Until: made.AddDate(0, 0, 7), HolderKey: []byte("hub's")})
 	return b
 }
@@ -106,10 +112,14 @@ func newBench(t *testing.T, rules hubpolicy.OfflineRules) *bench {
 // restart has the device begin anew with what is on its disk.
 func (b *bench) restart(s offline.Config) {
 	b.t.Helper()
-	var err error
-	if b.memory, err = offline.OpenMemory(b.disk, strings.NewReader("0123456789abcdef0123456789abcdef")); err != nil {
+	witness, err := offline.OpenWitness(b.witness)
+	if err != nil {
 		b.t.Fatal(err)
 	}
+	if b.memory, err = offline.OpenMemory(b.disk, strings.NewReader("0123456789abcdef0123456789abcdef"), witness); err != nil {
+		b.t.Fatal(err)
+	}
+	b.witnessed = witness
 	b.Decider = offline.NewDecider(origin, b, b.memory, s, slog.New(slog.NewTextHandler(&b.log, nil)))
 }
 
@@ -298,7 +308,11 @@ func TestRemembersNobodyByName(t *testing.T) {
 		t.Errorf("a holder is in the log: %s", b.log.String())
 	}
 	delete(b.disk.values, "device/holder-hash-key")
-	other, err := offline.OpenMemory(b.disk, strings.NewReader(strings.Repeat("x", 32)))
+	witness, err := offline.OpenWitness(b.witness)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := offline.OpenMemory(b.disk, strings.NewReader(strings.Repeat("x", 32)), witness)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,4 +390,68 @@ func TestDenyRulesApplyOffline(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, v.Reason, tt.want)
 		}
 	}
+}
+
+// Counters that are lost, older than they were, or cannot be written count as used up
+// until the hub is reached.
+func TestLostCounters(t *testing.T) {
+	rules := hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, PerHolder: 5, PerKiosk: 9, UntrustedClock: hubpolicy.Deny}
+	for name, tt := range map[string]struct {
+		change func(t *testing.T, b *bench)
+		want   kiosk.Reason
+	}{
+		"nothing":         {func(*testing.T, *bench) {}, ""},
+		"records deleted": {func(_ *testing.T, b *bench) { clear(b.disk.values) }, kiosk.OfflineLimit},
+		"older copy put back": {func(_ *testing.T, b *bench) {
+			old := maps.Clone(b.disk.values)
+			b.expect("valid", "")
+			b.disk.values = old
+		}, kiosk.OfflineLimit},
+		"witness deleted": {func(t *testing.T, b *bench) {
+			if err := os.Remove(b.witness); err != nil {
+				t.Fatal(err)
+			}
+		}, kiosk.OfflineLimit},
+		"witness overwritten": {func(t *testing.T, b *bench) {
+			if err := os.WriteFile(b.witness, []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, kiosk.OfflineLimit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, rules)
+			b.expect("valid", "")
+			tt.change(t, b)
+			b.restart(b.Config())
+			if lost := b.memory.Lost(); lost != (tt.want != "") {
+				t.Errorf("lost: %v", lost)
+			}
+			b.expect("valid", tt.want)
+			b.restart(b.Config())
+			b.expect("valid", tt.want)
+			if err := b.witnessed.Follow(made); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.memory.ResetGrants(); err != nil {
+				t.Fatal(err)
+			}
+			b.expect("valid", "")
+			b.restart(b.Config())
+			b.expect("valid", "")
+		})
+	}
+	t.Run("read-only", func(t *testing.T) {
+		b := newBench(t, rules)
+		b.witness = filepath.Join(t.TempDir(), "missing", "witness.json")
+		b.restart(b.Config())
+		b.expect("valid", kiosk.Internal)
+	})
+	t.Run("disk fails", func(t *testing.T) {
+		b := newBench(t, rules)
+		b.expect("valid", "")
+		b.disk.putErr = errors.New("no space left on device")
+		b.expect("valid", kiosk.Internal)
+		b.disk.putErr = nil
+		b.expect("valid", kiosk.OfflineLimit)
+	})
 }

@@ -46,6 +46,7 @@ type Syncer struct {
 	Clock   Clock
 	Decider *offline.Decider // receives what a new policy says about offline verdicts
 	Memory  *offline.Memory
+	Witness *offline.Witness        // remembers outside the records that a policy was in force
 	Seal    func(sealkey.Key) error // seals events to this key from now on, unless it already seals to a newer one
 	Log     *slog.Logger
 
@@ -55,17 +56,31 @@ type Syncer struct {
 	knownTag string                // of the newest list of known holders
 }
 
-// Open puts the stored policy in force, if there is one. A stored policy that
-// cannot be verified is an error; the kiosk then has no policy.
+// Open puts the stored policy in force, if there is one. It fails if the stored policy
+// cannot be verified, and if a policy was in force before that is missing or newer than
+// the stored one. The caller must then grant nobody access offline until Fetch has
+// succeeded.
 func (s *Syncer) Open() error {
 	c := cache{s.Records}
+	issued, followed := s.Witness.Followed()
 	jws, err := c.current()
-	if err != nil || jws == "" {
+	switch {
+	case err != nil:
 		return err
+	case followed && issued.IsZero():
+		return errors.New("cannot use stored policy: the file that says which policy was in force is damaged")
+	case jws == "" && followed:
+		return errors.New("cannot use stored policy: it is lost")
+	case jws == "":
+		return nil
 	}
 	p, version, err := hubpolicy.Verify(jws, s.Kiosk, s.Key)
 	if err != nil {
 		return fmt.Errorf("cannot use stored policy: %w", err)
+	}
+	if p.IssuedAt.Before(issued) {
+		return fmt.Errorf("cannot use stored policy: it was issued at %s, before the last one that was in force, %s",
+			p.IssuedAt.Format(time.RFC3339), issued.Format(time.RFC3339))
 	}
 	crls := map[string]*trust.CRL{}
 	for _, named := range p.CRLs {
@@ -80,13 +95,17 @@ func (s *Syncer) Open() error {
 	if err := s.follow(p, version, crls); err != nil {
 		return err
 	}
-	if err = s.Seal(p.Seal); err != nil || len(crls) < len(p.CRLs) {
+	if err = errors.Join(s.Seal(p.Seal), s.Witness.Follow(p.IssuedAt)); err != nil || len(crls) < len(p.CRLs) {
 		s.version = "" // fetch everything again
 	}
 	return err
 }
 
 const (
+	// skew is how far in the future a policy in force may have been issued. Beyond
+	// it the hub's clock was wrong, and an earlier policy may replace this one.
+	skew = time.Hour
+
 	firstRetry   = 5 * time.Second
 	fetchTimeout = 10 * time.Minute // a large CRL over a slow line
 )
@@ -147,7 +166,7 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case p.IssuedAt.Before(s.policy.IssuedAt):
+	case p.IssuedAt.Before(s.policy.IssuedAt) && !s.policy.IssuedAt.After(s.Clock.At().Add(skew)):
 		return fmt.Errorf("cannot use the hub's policy: it was issued at %s, before the policy in force, %s",
 			p.IssuedAt.Format(time.RFC3339), s.policy.IssuedAt.Format(time.RFC3339))
 	case !p.ValidUntil.After(s.Clock.At()):
@@ -160,9 +179,18 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 	if err := s.follow(p, version, crls); err != nil {
 		return err
 	}
-	// A policy that cannot be stored is in force all the same.
+	// A policy that cannot be stored is in force all the same. One of which no
+	// trace could be left grants nobody access: its loss would not be noticed.
 	c := cache{s.Records}
-	err = errors.Join(s.Seal(p.Seal), c.store(jws), c.deleteOldCRLs(p), s.Memory.ResetGrants())
+	stored := c.store(jws)
+	if err := s.Witness.Follow(p.IssuedAt); err != nil {
+		config := s.Decider.Config()
+		config.Rules.Rule = hubpolicy.Never
+		s.Decider.Set(config)
+		s.version = ""
+		return err
+	}
+	err = errors.Join(s.Seal(p.Seal), stored, c.deleteOldCRLs(p), s.Memory.ResetGrants())
 	if days := p.Offline.KnownDays; err == nil {
 		err = s.Memory.DropKnownBefore(hubpolicy.Day(s.Clock.At()) - int64(days))
 	}

@@ -14,6 +14,8 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -98,11 +100,12 @@ func (d *disk) count(bucket string) (n int) {
 
 // bench is a kiosk with a hub that a test speaks for.
 type bench struct {
-	t    *testing.T
-	disk *disk
-	key  *ecdsa.PrivateKey
-	at   time.Time
-	seen time.Time
+	t       *testing.T
+	disk    *disk
+	witness string // path
+	key     *ecdsa.PrivateKey
+	at      time.Time
+	seen    time.Time
 
 	mu     sync.Mutex       // guards, in TestRun, what is below
 	policy hubpolicy.Policy // the hub's
@@ -158,7 +161,7 @@ func (b *bench) CRLSet(_ context.Context, digest string) (io.ReadCloser, error) 
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, disk: &disk{values: map[string][]byte{}}, key: newKey(t), at: noon, policy: good(newKey(t)), sets: map[string][]byte{}}
+	b := &bench{t: t, witness: filepath.Join(t.TempDir(), "witness.json"), disk: &disk{values: map[string][]byte{}}, key: newKey(t), at: noon, policy: good(newKey(t)), sets: map[string][]byte{}}
 	b.policy.Offline = hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, UntrustedClock: hubpolicy.Deny}
 	pki := b.pki()
 	b.policy.Domains = []trust.Document{{
@@ -208,14 +211,18 @@ func (b *bench) revoke(number int64, cards ...string) {
 // trusts nobody.
 func (b *bench) start() {
 	b.t.Helper()
-	memory, err := offline.OpenMemory(b.disk, strings.NewReader(strings.Repeat("k", 32)))
+	witness, err := offline.OpenWitness(b.witness)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	memory, err := offline.OpenMemory(b.disk, strings.NewReader(strings.Repeat("k", 32)), witness)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	b.decider = offline.NewDecider(origin, b, memory, offline.Config{Rules: hubpolicy.OfflineRules{Rule: hubpolicy.Never}}, log)
 	b.syncer = &policy.Syncer{
-		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Clock: b, Decider: b.decider, Memory: memory, Seal: b.seal, Log: log,
+		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Clock: b, Decider: b.decider, Memory: memory, Witness: witness, Seal: b.seal, Log: log,
 	}
 }
 
@@ -309,6 +316,20 @@ func TestNothingNew(t *testing.T) {
 	b.expect("valid", kiosk.OfflineLimit)
 	b.fetch() // the hub is heard
 	b.expect("valid", "")
+}
+
+// A policy that a hub issued while its clock was far ahead does not lock the kiosk: an
+// earlier one replaces it.
+func TestPolicyFromTheFuture(t *testing.T) {
+	b := newBench(t)
+	b.policy.IssuedAt, b.policy.ValidUntil = noon.AddDate(12, 0, 0), noon.AddDate(13, 0, 0)
+	b.start()
+	b.fetch()
+	b.policy.IssuedAt, b.policy.ValidUntil = noon, noon.AddDate(0, 0, 7)
+	b.fetch()
+	if c := b.decider.Config(); !c.Until.Equal(b.policy.ValidUntil) {
+		t.Errorf("the policy in force ends at %s", c.Until)
+	}
 }
 
 // If anything is wrong with a new policy, the old one stays in force.
@@ -497,4 +518,80 @@ func TestCannotSeal(t *testing.T) {
 	if b.disk.writes != asked {
 		t.Error("fetched again for nothing")
 	}
+}
+
+// When the stored policy is lost, damaged or older than the last that was in force, or
+// the file that tells so is damaged, nobody is granted access until the hub is reached.
+func TestFailClosed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(t *testing.T, b *bench)
+		want   string // of Open's error; "" if the policy is used
+	}{
+		"nothing": {func(*testing.T, *bench) {}, ""},
+		"records deleted": {func(_ *testing.T, b *bench) {
+			clear(b.disk.values)
+		}, "it is lost"},
+		"records deleted, clock moved": {func(_ *testing.T, b *bench) {
+			clear(b.disk.values)
+			b.at = noon.AddDate(-1, 0, 0)
+		}, "it is lost"},
+		"policy overwritten": {func(_ *testing.T, b *bench) {
+			b.disk.values["policy/current"] = []byte("x")
+		}, "malformed"},
+		"older copy put back": {func(_ *testing.T, b *bench) {
+			old := maps.Clone(b.disk.values)
+			b.policy.IssuedAt = noon.Add(time.Hour)
+			b.fetch()
+			b.disk.values = old
+		}, "before the last one that was in force"},
+		"witness overwritten": {func(t *testing.T, b *bench) {
+			if err := os.WriteFile(b.witness, []byte("{"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "is damaged"},
+		"witness empty": {func(t *testing.T, b *bench) {
+			if err := os.Truncate(b.witness, 0); err != nil {
+				t.Fatal(err)
+			}
+		}, "is damaged"},
+		"witness deleted": {func(t *testing.T, b *bench) {
+			if err := os.Remove(b.witness); err != nil {
+				t.Fatal(err)
+			}
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.start()
+			b.fetch()
+			b.expect("valid", "")
+			tt.change(t, b)
+			b.start()
+			err := b.syncer.Open()
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+			if tt.want != "" {
+				b.expect("valid", kiosk.OfflineNever)
+				b.at = noon
+				b.fetch() // the hub is back
+			}
+			b.expect("valid", "")
+			b.start()
+			b.open()
+			b.expect("valid", "")
+		})
+	}
+}
+
+// Where no trace of a policy can be left, its loss would not be noticed: nobody is
+// granted access by it.
+func TestFailClosedReadOnly(t *testing.T) {
+	b := newBench(t)
+	b.witness = filepath.Join(t.TempDir(), "missing", "witness.json")
+	b.start()
+	if err := b.syncer.Fetch(t.Context()); err == nil {
+		t.Error("a policy that leaves no trace is no error")
+	}
+	b.expect("valid", kiosk.OfflineNever)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -34,12 +35,12 @@ type offlineMode struct {
 // openClock gives the machine's clock with what is known against it, and has
 // TLS and events go by it.
 func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *journal.Clocks) (*clock.Clock, error) {
-	// The kiosk's own certificate was made after the hub's.
-	c, err := clock.Open(clocks.Now, clocks.Uptime, records, credentials.TLS.Certificates[0].Leaf.NotBefore)
+	leaf := credentials.TLS.Certificates[0].Leaf
+	c, err := clock.Open(clocks.Now, clocks.Uptime, records, clock.Validity{NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter})
 	if err != nil {
 		return nil, err
 	}
-	credentials.TLS.Time = c.At // else a kiosk in the past could not hear from the hub that it is
+	credentials.TLS.Time = c.TLSTime // so that a kiosk whose clock is wrong can learn the time from the hub
 	synchronised := clocks.Trusted
 	clocks.Trusted = func() bool { return synchronised() && !c.Behind() }
 	return c, nil
@@ -56,17 +57,21 @@ func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, c
 	if err != nil {
 		return nil, err
 	}
-	memory, err := offline.OpenMemory(records, rand.Reader)
+	witness, err := offline.OpenWitness(filepath.Join(c.State, "witness.json"))
+	if err != nil {
+		return nil, err
+	}
+	memory, err := offline.OpenMemory(records, rand.Reader, witness)
 	if err != nil {
 		return nil, err
 	}
 	own := offline.Config{Domains: domains, Rules: hubpolicy.OfflineRules{Rule: c.Trust.Offline, UntrustedClock: hubpolicy.Deny}}
 	m := &offlineMode{clock: t, decider: offline.NewDecider(c.Hub.URL, t, memory, own, log)}
 	m.syncer = &policy.Syncer{
-		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Clock: t, Decider: m.decider, Memory: memory, Seal: seal, Log: log,
+		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Clock: t, Decider: m.decider, Memory: memory, Witness: witness, Seal: seal, Log: log,
 	}
 	if err := m.syncer.Open(); err != nil {
-		log.Error("nobody is let in without the hub until it is heard", "err", err)
+		log.Error("no offline grants until the hub has been reached", "err", err)
 		own.Rules.Rule = hubpolicy.Never
 		m.decider.Set(own)
 	}

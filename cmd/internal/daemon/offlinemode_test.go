@@ -19,7 +19,7 @@ import (
 func TestClockInThePast(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	made := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	now := time.Unix(0, 0)
+	now, up := time.Unix(0, 0), time.Duration(0)
 	boot := func() (*store.Records, *hubapi.Credentials, journal.Clocks) {
 		t.Helper()
 		records, err := openRecords(path, made, slog.New(slog.DiscardHandler))
@@ -27,10 +27,10 @@ func TestClockInThePast(t *testing.T) {
 			t.Fatal(err)
 		}
 		credentials := &hubapi.Credentials{TLS: &tls.Config{
-			Certificates: []tls.Certificate{{Leaf: &x509.Certificate{NotBefore: made}}},
+			Certificates: []tls.Certificate{{Leaf: &x509.Certificate{NotBefore: made, NotAfter: made.AddDate(1, 0, 0)}}},
 		}}
 		return records, credentials, journal.Clocks{
-			Now: func() time.Time { return now }, Uptime: func() time.Duration { return 0 }, Trusted: func() bool { return true },
+			Now: func() time.Time { return now }, Uptime: func() time.Duration { return up }, Trusted: func() bool { return true },
 		}
 	}
 	records, credentials, clocks := boot()
@@ -42,6 +42,9 @@ func TestClockInThePast(t *testing.T) {
 		t.Errorf("for TLS it is %s, and the clock is trusted: %v", at, clocks.Trusted())
 	}
 	later := made.AddDate(0, 1, 0)
+	c.Told(later)
+	up += time.Minute
+	later = later.Add(time.Minute)
 	c.Told(later)
 	if err := c.Note(); err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func newTended(t *testing.T, state string, o store.Options) *tended {
 	clocks := journal.Clocks{
 		Now: time.Now, BootID: "boot", Uptime: func() time.Duration { return time.Since(start) }, Trusted: func() bool { return true },
 	}
-	now, err := clock.Open(clocks.Now, clocks.Uptime, records, start)
+	now, err := clock.Open(clocks.Now, clocks.Uptime, records, clock.Validity{})
 	if err != nil {
 		t.Fatal(err)
 	}

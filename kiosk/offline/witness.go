@@ -1,0 +1,112 @@
+package offline
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Witness is a small file apart from the records. It shows that the records have been
+// lost, damaged, or replaced by an older copy: then the kiosk grants nobody access
+// offline until it has reached the hub. A Witness may be used by many goroutines.
+type Witness struct {
+	path string
+
+	mu    sync.Mutex
+	state witnessState
+}
+
+type witnessState struct {
+	PolicyIssued time.Time `json:"policy_issued,omitzero"` // of the newest policy that was in force
+	Grants       uint64    `json:"grants"`                 // changes of the counters of offline grants
+	damaged      bool      // the file could not be read
+}
+
+// OpenWitness reads the file at path. A missing file is that of a new kiosk. A damaged
+// one counts as lost records.
+func OpenWitness(path string) (*Witness, error) {
+	w := &Witness{path: path}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return w, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read what offline grants rest on: %w", err)
+	}
+	if json.Unmarshal(text, &w.state) != nil || w.state == (witnessState{}) {
+		w.state = witnessState{damaged: true}
+	}
+	return w, nil
+}
+
+// Followed tells whether the kiosk has ever had a policy in force, and when the newest
+// was issued. The time is zero if the file is damaged.
+func (w *Witness) Followed() (issued time.Time, ever bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.PolicyIssued, w.state.damaged || !w.state.PolicyIssued.IsZero()
+}
+
+// Follow records that a policy issued at this time is in force.
+func (w *Witness) Follow(issued time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.state.PolicyIssued.Equal(issued) && !w.state.damaged {
+		return nil
+	}
+	return w.write(witnessState{PolicyIssued: issued.UTC(), Grants: w.state.Grants})
+}
+
+// grants returns the number of changes of the counters, and false if it is lost.
+func (w *Witness) grants() (n uint64, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Grants, !w.state.damaged
+}
+
+// count records one more change of the counters and returns their number.
+func (w *Witness) count() (uint64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := w.state
+	next.Grants++
+	return next.Grants, w.write(next)
+}
+
+// write replaces the file. The new content is on disk when it returns.
+func (w *Witness) write(s witnessState) error {
+	text, err := json.Marshal(s)
+	if err == nil {
+		err = replace(w.path, text)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write what offline grants rest on: %w", err)
+	}
+	w.state = s
+	return nil
+}
+
+func replace(path string, text []byte) error {
+	fresh := path + ".new"
+	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
