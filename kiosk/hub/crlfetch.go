@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"smartkiosk/kiosk/protocol/trust"
 )
 
@@ -23,6 +25,13 @@ const (
 	maxCRLBody   = 128 << 20 // bytes
 	maxRedirects = 3
 	crlSkew      = 5 * time.Minute // how far ahead of ours a CA's clock may be
+)
+
+// Waits before a CRL whose fetch failed is fetched again. They grow from the first to
+// the longest, each with jitter, and never exceed the schedule's interval.
+const (
+	crlFirstRetry   = 10 * time.Second
+	crlLongestRetry = 10 * time.Minute
 )
 
 // crlFetcher fetches the CRLs of the trust domains' crl_urls on a schedule and keeps the
@@ -91,45 +100,66 @@ func (f *crlFetcher) path(s trust.Source, suffix string) string {
 	return filepath.Join(f.dir, hex.EncodeToString(sum[:8])+suffix)
 }
 
-// run fetches at once and then at every interval, until ctx ends.
+// run fetches at once and then at every interval, until ctx ends. It fetches a CRL again
+// soon after a failure.
 func (f *crlFetcher) run(ctx context.Context) {
 	if len(f.kept) == 0 {
 		return
 	}
-	tick := time.NewTicker(f.every)
-	defer tick.Stop()
+	retries := backoff.NewExponentialBackOff()
+	retries.InitialInterval, retries.MaxInterval = crlFirstRetry, crlLongestRetry
+	due, next := f.kept, time.Now().Add(f.every)
 	for {
-		f.refresh(ctx)
+		failed := f.refresh(ctx, due)
+		pause := time.Until(next)
+		if len(failed) == 0 {
+			retries.Reset()
+		} else {
+			pause = min(pause, retries.NextBackOff())
+		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return
+		}
+		if due = failed; !time.Now().Before(next) {
+			due, next = f.kept, next.Add(f.every)
 		}
 	}
 }
 
-// refresh requests each CRL once. After an error the hub goes on with the CRL that it
-// has, for as long as that one is valid.
-func (f *crlFetcher) refresh(ctx context.Context) {
+// refresh requests each CRL in due once and returns those that it could not fetch. After
+// an error the hub goes on with the CRL that it has, for as long as that one is valid.
+func (f *crlFetcher) refresh(ctx context.Context, due []*keptCRL) (failed []*keptCRL) {
 	changed := false
-	for _, k := range f.kept {
+	for _, k := range due {
 		news, err := f.fetch(ctx, k)
 		switch {
 		case ctx.Err() != nil:
-			return
+			return nil
 		case err != nil:
-			f.log.Warn("cannot fetch CRL", "domain", k.Domain, "url", k.URL, "err", err)
+			failed = append(failed, k)
+			f.log.Warn("cannot fetch CRL", "domain", k.Domain, "url", k.URL, "this_update", k.thisUpdate(), "err", err)
 		case news:
 			changed = true
 			f.log.Info("CRL fetched", "domain", k.Domain, "url", k.URL, "entries", k.crl.Len(), "this_update", k.crl.ThisUpdate)
 		}
 	}
 	if !changed {
-		return
+		return failed
 	}
 	if err := f.renew(); err != nil {
 		f.log.Error("cannot use fetched CRLs", "err", err)
 	}
+	return failed
+}
+
+// thisUpdate returns when the CRL that the hub has was issued, zero when it has none.
+func (k *keptCRL) thisUpdate() time.Time {
+	if k.crl == nil {
+		return time.Time{}
+	}
+	return k.crl.ThisUpdate
 }
 
 func (f *crlFetcher) renew() error {

@@ -122,17 +122,17 @@ func (b *crlBench) expect(card string, want kiosk.Reason) {
 func TestCRLFetch(t *testing.T) {
 	b := newCRLBench(t)
 	b.expect("valid", kiosk.RevocationUnknown)
-	b.refresh(t.Context())
+	b.refresh(t.Context(), b.kept)
 	b.expect("valid", "")
 	b.expect("revoked", kiosk.Revoked)
 	before := b.trust.current.Load().crls[0].Digest
 
-	b.refresh(t.Context())
+	b.refresh(t.Context(), b.kept)
 	if r := b.asked[1]; r.Header.Get("If-None-Match") != `"1"` || r.Header.Get("If-Modified-Since") == "" {
 		t.Errorf("asked again with %v", r.Header)
 	}
 	b.publish(2, `"2"`, "valid")
-	b.refresh(t.Context())
+	b.refresh(t.Context(), b.kept)
 	b.expect("valid", kiosk.Revoked)
 	b.expect("revoked", "")
 	if b.trust.set(before) == nil {
@@ -142,10 +142,10 @@ func TestCRLFetch(t *testing.T) {
 	b.answer = func(*http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }
 	b.restart()
 	b.expect("valid", kiosk.Revoked)
-	b.refresh(t.Context())
+	b.refresh(t.Context(), b.kept)
 	b.expect("valid", kiosk.Revoked)
 	b.answer = nil
-	b.refresh(t.Context())
+	b.refresh(t.Context(), b.kept)
 	if r := b.asked[len(b.asked)-1]; r.Header.Get("If-None-Match") != `"2"` {
 		t.Errorf("after a restart asked with %v", r.Header)
 	}
@@ -186,10 +186,10 @@ func TestCRLFetchRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newCRLBench(t)
-			b.refresh(t.Context())
+			b.refresh(t.Context(), b.kept)
 			c.change(b)
 			b.log.Reset()
-			b.refresh(t.Context())
+			b.refresh(t.Context(), b.kept)
 			if !strings.Contains(b.log.String(), c.want) {
 				t.Errorf("logged %q, want %q", b.log.String(), c.want)
 			}
@@ -217,7 +217,7 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 // The hub fetches a CRL again if the stored one is damaged.
 func TestCRLFolderDamaged(t *testing.T) {
 	b := newCRLBench(t)
-	b.refresh(t.Context())
+	b.refresh(t.Context(), b.kept)
 	files, err := filepath.Glob(filepath.Join(b.dir, "*.crl"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("%v, %v", files, err)
@@ -227,7 +227,7 @@ func TestCRLFolderDamaged(t *testing.T) {
 	}
 	b.restart()
 	b.expect("valid", kiosk.RevocationUnknown)
-	b.refresh(t.Context())
+	b.refresh(t.Context(), b.kept)
 	b.expect("valid", "")
 }
 
@@ -242,6 +242,34 @@ func TestCRLSchedule(t *testing.T) {
 		synctest.Wait()
 		if len(b.asked) != 3 {
 			t.Errorf("asked %d times in two hours", len(b.asked))
+		}
+	})
+}
+
+// After a failure the CRL is fetched again long before the next interval, and the schedule
+// goes on as before.
+func TestCRLRetry(t *testing.T) {
+	b := newCRLBench(t)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		b.answer = func(*http.Request) (*http.Response, error) { return b.say(http.StatusServiceUnavailable, ""), nil }
+		began := time.Now()
+		go b.run(ctx)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := len(b.asked); n < 4 || n > 20 {
+			t.Errorf("asked %d times in ten minutes of failures, want 4 to 20", n)
+		}
+		b.answer = nil
+		time.Sleep(2 * crlLongestRetry)
+		synctest.Wait()
+		b.expect("valid", "")
+		b.asked = nil
+		time.Sleep(time.Until(began.Add(2*time.Hour + time.Minute)))
+		synctest.Wait()
+		if n := len(b.asked); n != 2 {
+			t.Errorf("asked %d times in the rest of two hours, want 2", n)
 		}
 	})
 }
