@@ -11,18 +11,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk/protocol/apihttp"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// position is how far the stream was read: through the message at place, or
-// through the first events of it only, when a feed's answer had no room for
-// more. The zero value is before the first message.
+// position is how far a reader has read the stream: through the message at place, or
+// through the first events of that message only, if an answer had no room for more. The
+// zero value is before the first message.
 type position struct {
 	place uint64
-	part  uint64 // events of that message; 0 stands for all
+	part  uint64 // number of events of that message; 0 means all
 }
 
-// String gives the position as consumers and the bucket have it: "7", or "7.3"
-// within the message at 7.
+// String returns "7", or "7.3" within the message at 7.
 func (p position) String() string {
 	s := strconv.FormatUint(p.place, 10)
 	if p.part > 0 {
@@ -45,12 +45,12 @@ func parsePosition(s string) (position, error) {
 		return position{}, err
 	}
 	if p.part == 0 || p.place == 0 {
-		return position{}, errors.New("there is no such place within a message")
+		return position{}, errors.New("a message has no such event")
 	}
 	return p, nil
 }
 
-// beyond tells whether p is further than q.
+// beyond reports whether p is further than q.
 func (p position) beyond(q position) bool {
 	if p.place != q.place {
 		return p.place > q.place
@@ -61,7 +61,67 @@ func (p position) beyond(q position) bool {
 // cursor is how far a consumer has acknowledged the stream.
 type cursor struct {
 	position
-	revision uint64 // of the bucket's entry; 0 when there is none
+	made     string // see placeTime; "" if it is not known
+	revision uint64 // of the bucket's entry; 0 if there is no entry
+}
+
+// cursorText returns a cursor as consumers and the bucket have it: "7.3@kf12ab". The part
+// after the @ is placeTime.
+func cursorText(p position, made string) string {
+	if made == "" {
+		return p.String()
+	}
+	return p.String() + "@" + made
+}
+
+func parseCursor(text string) (p position, made string, err error) {
+	place, made, _ := strings.Cut(text, "@")
+	p, err = parsePosition(place)
+	return p, made, err
+}
+
+// placeTime identifies the message at a place by the time at which it was stored. A stream
+// that was rolled back, or made again, has another message there. It is "" if the stream
+// has no message there.
+func (h *Hub) placeTime(ctx context.Context, place uint64) (string, error) {
+	if place == 0 {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	msg, err := h.events.GetMsg(ctx, place)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", storeError{err}
+	}
+	return strconv.FormatInt(msg.Time.UnixNano(), 36), nil
+}
+
+// checkCursor refuses to read on from a cursor that does not belong to the stream as it is
+// now: its place is beyond the end, or another message is there. Reading on would skip
+// events. It happens when the stream was restored from a backup or damaged by a power cut.
+func (h *Hub) checkCursor(ctx context.Context, consumer string, at cursor) error {
+	if at.place == 0 {
+		return nil
+	}
+	infoCtx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	info, err := h.events.Info(infoCtx)
+	if err != nil {
+		return storeError{err}
+	}
+	made, err := h.placeTime(ctx, at.place)
+	if err != nil {
+		return err
+	}
+	if at.place <= info.State.LastSeq && (made == "" || at.made == "" || made == at.made) {
+		return nil
+	}
+	h.log.Error("the stream was rolled back behind a consumer's cursor", "caller", consumer, "place", at.place, "high_water", info.State.LastSeq)
+	return apihttp.Problem(http.StatusConflict, hubapi.KindRolledBack, "the stream of events was rolled back",
+		fmt.Sprintf("the cursor is at %d, and the stream is another one or ends at %d: the hub's operator decides where to go on (kioskhub feed reset)", at.place, info.State.LastSeq))
 }
 
 func (h *Hub) ackFeed(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -72,11 +132,11 @@ func (h *Hub) ackFeed(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	to, err := parsePosition(text)
+	to, made, err := parseCursor(text)
 	if err != nil {
 		return apihttp.BadCursor()
 	}
-	if err := h.acknowledge(r.Context(), c.Name, to); err != nil {
+	if err := h.acknowledge(r.Context(), c.Name, to, made); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -93,16 +153,16 @@ func (h *Hub) cursor(ctx context.Context, consumer string) (cursor, error) {
 	if err != nil {
 		return cursor{}, storeError{err}
 	}
-	at, err := parsePosition(string(entry.Value()))
+	at, made, err := parseCursor(string(entry.Value()))
 	if err != nil {
 		return cursor{}, fmt.Errorf("cannot read the cursor of consumer %s: %w", consumer, err)
 	}
-	return cursor{at, entry.Revision()}, nil
+	return cursor{at, made, entry.Revision()}, nil
 }
 
 // acknowledge moves a consumer's cursor forward. Acknowledgements that arrive
 // late, twice, or at several hubs at once never move it back.
-func (h *Hub) acknowledge(ctx context.Context, consumer string, to position) error {
+func (h *Hub) acknowledge(ctx context.Context, consumer string, to position, made string) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	info, err := h.events.Info(ctx)
@@ -117,8 +177,8 @@ func (h *Hub) acknowledge(ctx context.Context, consumer string, to position) err
 		if err != nil || !to.beyond(at.position) {
 			return err
 		}
-		// Revision 0 says: only if there is none.
-		_, err = h.cursors.Update(ctx, consumer, []byte(to.String()), at.revision)
+		// Revision 0 means: only if there is no entry.
+		_, err = h.cursors.Update(ctx, consumer, []byte(cursorText(to, made)), at.revision)
 		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 			continue
 		}

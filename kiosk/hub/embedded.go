@@ -16,6 +16,11 @@ import (
 // startTime bounds how long JetStream may take to load its folder.
 const startTime = 2 * time.Minute
 
+// noStoreLimit leaves the limit to the disk. By default JetStream takes 75 % of the space
+// that is free at its start, and refuses all writes after that; a restart then finds even
+// less.
+const noStoreLimit = 1 << 50
+
 // embedded is a NATS server inside this process. It opens no network port.
 type embedded struct {
 	server *server.Server
@@ -54,6 +59,7 @@ func (e *embedded) start(dir string, log *slog.Logger) error {
 		JetStream:              true,
 		StoreDir:               dir,
 		SyncAlways:             true,
+		JetStreamMaxStore:      noStoreLimit,
 		MaxPayload:             2 * maxMessage, // the default of NATS servers, which an external cluster has too
 		DisableJetStreamBanner: true,
 	})

@@ -24,11 +24,18 @@ func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
+	if err := h.checkCursor(r.Context(), c.Name, after); err != nil {
+		return err
+	}
 	events, err := h.read(r.Context(), after.position, pull)
 	if err != nil {
 		return err
 	}
-	events.Write(w, events.last.String())
+	made, err := h.placeTime(r.Context(), events.last.place)
+	if err != nil {
+		return err
+	}
+	events.Write(w, cursorText(events.last, made))
 	return nil
 }
 

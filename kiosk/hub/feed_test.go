@@ -192,7 +192,7 @@ func TestFeedIsBounded(t *testing.T) {
 	}
 }
 
-// Hubs that acknowledge at once leave the furthest cursor.
+// If several hubs acknowledge at the same time, the furthest cursor stays.
 func TestCursorNeverGoesBack(t *testing.T) {
 	b := newBed(t)
 	url := b.serve()
@@ -206,7 +206,7 @@ func TestCursorNeverGoesBack(t *testing.T) {
 		if i == events-1 {
 			to.part = 0
 		}
-		go func() { results <- hubs[i%2].acknowledge(t.Context(), "office", to) }()
+		go func() { results <- hubs[i%2].acknowledge(t.Context(), "office", to, "") }()
 	}
 	for range events {
 		if err := <-results; err != nil {

@@ -101,11 +101,14 @@ func describe(w http.ResponseWriter, _ *http.Request, _ caller) error {
 	return nil
 }
 
-// health answers whether the store does, and the rules file can be used.
+// healthKey is an entry that no nonce can have, for the proof of a write.
+const healthKey = "health"
+
+// health proves that the store can write, and reports whether the rules file can be used.
 func (h *Hub) health(w http.ResponseWriter, r *http.Request, _ caller) error {
 	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
-	if _, err := h.events.Info(ctx); err != nil {
+	if _, err := h.challenges.Put(ctx, healthKey, nil); err != nil {
 		return storeError{err}
 	}
 	out := hubapi.Health{Status: "ok", Rules: hubapi.RulesCurrent}

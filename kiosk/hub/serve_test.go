@@ -223,7 +223,7 @@ func TestEmbeddedSyncsAlways(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.close()
-	if c := e.server.JetStreamConfig(); c == nil || !c.SyncAlways {
+	if c := e.server.JetStreamConfig(); c == nil || !c.SyncAlways || c.MaxStore != noStoreLimit {
 		t.Errorf("got %+v", c)
 	}
 	if addr := e.server.Addr(); addr != nil {

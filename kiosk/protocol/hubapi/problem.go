@@ -14,19 +14,20 @@ type Kind string
 
 // The kinds of problem that the hub answers with.
 const (
-	KindMalformed Kind = "urn:smartkiosk:problem:malformed"         // 400: a body or parameter that is not as the API has it
-	KindForbidden Kind = "urn:smartkiosk:problem:forbidden"         // 403: not for the role or name in the client's certificate
-	KindNotFound  Kind = "urn:smartkiosk:problem:not-found"         // 404
-	KindMethod    Kind = "urn:smartkiosk:problem:method"            // 405
-	KindGap       Kind = "urn:smartkiosk:problem:sequence-gap"      // 409: events are missing; Wanted says from where to send
-	KindConflict  Kind = "urn:smartkiosk:problem:sequence-conflict" // 409: not the chain of events that the hub holds for this kiosk
-	KindTooLarge  Kind = "urn:smartkiosk:problem:too-large"         // 413
-	KindMedia     Kind = "urn:smartkiosk:problem:media-type"        // 415
-	KindEvent     Kind = "urn:smartkiosk:problem:event"             // 422: an event that cannot be opened or does not verify; Event says which
-	KindInternal  Kind = "urn:smartkiosk:problem:internal"          // 500
-	KindTooMany   Kind = "urn:smartkiosk:problem:too-many"          // 429: the client exceeds a limit of the hub
-	KindNotReady  Kind = "urn:smartkiosk:problem:not-ready"         // 503: the hub's own store is away for the moment
-	KindUnknown   Kind = "about:blank"                              // what the Client makes of an answer that is no problem document
+	KindMalformed  Kind = "urn:smartkiosk:problem:malformed"         // 400: a body or parameter that is not as the API has it
+	KindForbidden  Kind = "urn:smartkiosk:problem:forbidden"         // 403: not for the role or name in the client's certificate
+	KindNotFound   Kind = "urn:smartkiosk:problem:not-found"         // 404
+	KindMethod     Kind = "urn:smartkiosk:problem:method"            // 405
+	KindGap        Kind = "urn:smartkiosk:problem:sequence-gap"      // 409: events are missing; Wanted says from where to send
+	KindConflict   Kind = "urn:smartkiosk:problem:sequence-conflict" // 409: not the chain of events that the hub holds for this kiosk
+	KindTooLarge   Kind = "urn:smartkiosk:problem:too-large"         // 413
+	KindMedia      Kind = "urn:smartkiosk:problem:media-type"        // 415
+	KindEvent      Kind = "urn:smartkiosk:problem:event"             // 422: an event that cannot be opened or does not verify; Event says which
+	KindInternal   Kind = "urn:smartkiosk:problem:internal"          // 500
+	KindRolledBack Kind = "urn:smartkiosk:problem:rolled-back"       // 409: the stream ends before the consumer's cursor, or is another one
+	KindTooMany    Kind = "urn:smartkiosk:problem:too-many"          // 429: the client exceeds a limit of the hub
+	KindNotReady   Kind = "urn:smartkiosk:problem:not-ready"         // 503: the hub's own store is away for the moment
+	KindUnknown    Kind = "about:blank"                              // what the Client makes of an answer that is no problem document
 )
 
 // Problem is an error of the API (RFC 9457). The Client returns it, wrapped.

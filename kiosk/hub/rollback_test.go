@@ -1,0 +1,91 @@
+package hub
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"smartkiosk/kiosk/protocol/hubapi"
+)
+
+// If the stream is rolled back behind a consumer's cursor, the feed is a loud error and
+// skips nothing, also after the stream has grown past the cursor again.
+func TestFeedAfterRollback(t *testing.T) {
+	for name, later := range map[string]int{"the cursor is beyond the end": 1, "the stream has grown past the cursor": 9} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			store, err := startEmbedded(dir, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := &bed{t: t, dir: newFolder(t), conn: store.conn}
+			url := b.serve()
+			k1, k2, office := b.kiosk(url, "k1"), b.kiosk(url, "k2"), b.consumer(url, "office")
+			for i := range 4 {
+				k1.send(k1.events(1), uint64(i+1))
+			}
+			_, cursor := office.pull(10, 0)
+			office.ack(cursor)
+			store.close()
+
+			// What a power cut can leave: no message blocks, no index.
+			files, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", eventsStream, "msgs", "*"))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("the stream has the files %v, %v", files, err)
+			}
+			for _, f := range files {
+				if err := os.RemoveAll(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if store, err = startEmbedded(dir, slog.New(slog.DiscardHandler)); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(store.close)
+			b.conn = store.conn
+			h := b.open()
+			var log bytes.Buffer
+			h.log = slog.New(slog.NewTextHandler(&log, nil))
+			url = b.serve()
+			k2 = k2.to(url)
+			for i := range later {
+				k2.send(k2.events(1), uint64(i+1))
+			}
+			_, _, err = office.to(url).Feed(t.Context(), "office", 10, 0)
+			if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindRolledBack || p.Status != 409 {
+				t.Errorf("the feed answers %v, want rolled-back", err)
+			}
+			at, err := h.cursor(t.Context(), "office")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := h.checkCursor(t.Context(), "office", at); err == nil || !strings.Contains(log.String(), "level=ERROR") {
+				t.Errorf("the log says %q, %v", &log, err)
+			}
+		})
+	}
+}
+
+// The health check fails if the store cannot write, although it can still read.
+func TestHealthProvesAWrite(t *testing.T) {
+	b := newBed(t)
+	h := b.open()
+	check := func() error {
+		return h.health(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", "/healthz", nil), caller{})
+	}
+	if err := check(); err != nil {
+		t.Errorf("a hub that works: %v", err)
+	}
+	// The events can still be read, but this stream takes no messages any more.
+	if err := h.js.DeleteStream(t.Context(), "KV_"+challengesBucket); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(); !errors.As(err, new(storeError)) {
+		t.Errorf("a hub that cannot write: %v, want a storeError, which becomes 503", err)
+	}
+}
