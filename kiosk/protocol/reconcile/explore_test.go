@@ -1,0 +1,337 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	depth     = 12
+	records   = 2 // at most, by both machines
+	disasters = 2 // at most: restore, replace, roll back, copy, new key
+	once      = 1 // at most: lost answers, images, backups; more of them repeat the same
+)
+
+// world is a hub, a kiosk, maybe a second machine with the same identity, backups
+// of both sides, and a batch that the network delivers late.
+type world struct {
+	hub      Hub
+	machines [2]*Kiosk // the second is nil until somebody copies the first
+	image    *Kiosk
+	backup   *Hub
+	late     *Batch
+	source   Source
+	keys     uint8
+	recorded int
+	mishaps  int
+	lost     int // answers
+	images   int
+	backups  int
+
+	dishonest error // see invariant 5
+
+	acked map[ID]Event // every event that a hub ever acknowledged to the first machine's line
+	born  map[uint8]uint8
+}
+
+func (w world) clone() world {
+	w.acked, w.born = cloneMap(w.acked), cloneMap(w.born)
+	return w
+}
+
+func cloneMap[K comparable, V any](m map[K]V) map[K]V {
+	c := make(map[K]V, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+func (w *world) set(i int, k Kiosk) { w.machines[i] = &k }
+
+// note remembers which numbers have existed.
+func (w *world) note() {
+	for _, m := range w.machines {
+		if m != nil {
+			for _, e := range m.Kept {
+				w.born[e.Epoch] = max(w.born[e.Epoch], e.Sequence)
+			}
+		}
+	}
+}
+
+// exchange sends what is pending on a machine. The answer may get lost.
+func (w *world) exchange(i int, answered bool) {
+	m := *w.machines[i]
+	batch := m.Pending()
+	if len(batch.Events) == 0 {
+		return
+	}
+	var a Answer
+	w.hub, a = w.hub.Receive(batch)
+	if !answered {
+		w.late = &batch
+		return
+	}
+	for _, e := range batch.Events {
+		if slices.Contains(a.Durable, e.ID) {
+			w.acked[e.ID] = e
+		}
+	}
+	k := m.Handle(a, &w.source)
+	for _, e := range k.Kept[len(m.Kept):] {
+		for _, n := range numbers(*e.Open) {
+			if e.Open.From != 0 && w.hub.hasNumber(e.Open.Epoch, n) {
+				w.dishonest = fmt.Errorf("5: event %d/%d is named as lost, but the hub has it", e.Open.Epoch, n)
+			}
+		}
+	}
+	w.set(i, k)
+	w.note()
+}
+
+type step struct {
+	name string
+	do   func(w *world) bool // false: the step is not possible here
+}
+
+func mishap(w *world) bool {
+	w.mishaps++
+	return w.mishaps <= disasters
+}
+
+var steps = []step{
+	{"record", func(w *world) bool { return w.record(0) }},
+	{"exchange", func(w *world) bool { w.exchange(0, true); return true }},
+	{"lose the answer", func(w *world) bool { w.lost++; w.exchange(0, false); return w.lost <= once }},
+	{"deliver late", func(w *world) bool {
+		if w.late == nil {
+			return false
+		}
+		w.hub, _ = w.hub.Receive(*w.late)
+		w.late = nil
+		return true
+	}},
+	{"prune", func(w *world) bool { w.set(0, w.machines[0].Prune()); return true }},
+	{"take an image", func(w *world) bool { w.images++; w.image = w.machines[0]; return w.images <= once }},
+	{"restore the image", func(w *world) bool {
+		if w.image == nil || !mishap(w) {
+			return false
+		}
+		w.machines[0] = w.image
+		return true
+	}},
+	{"replace the SD card", func(w *world) bool {
+		w.keys++
+		w.set(0, Kiosk{Key: w.keys})
+		return mishap(w)
+	}},
+	{"roll back the outbox", func(w *world) bool { w.set(0, w.machines[0].LoseTail()); return mishap(w) }},
+	{"back up the hub", func(w *world) bool { h := w.hub; w.backups++; w.backup = &h; return w.backups <= once }},
+	{"restore the hub", func(w *world) bool {
+		if w.backup == nil || !mishap(w) {
+			return false
+		}
+		w.hub = *w.backup
+		return true
+	}},
+	{"copy the machine", func(w *world) bool {
+		if w.machines[1] != nil || !mishap(w) {
+			return false
+		}
+		w.machines[1] = w.machines[0]
+		return true
+	}},
+	{"new key", func(w *world) bool {
+		w.keys++
+		w.set(0, w.machines[0].NewKey(w.keys))
+		return mishap(w)
+	}},
+	{"the copy records", func(w *world) bool { return w.machines[1] != nil && w.record(1) }},
+	{"the copy exchanges", func(w *world) bool {
+		if w.machines[1] == nil {
+			return false
+		}
+		w.exchange(1, true)
+		return true
+	}},
+}
+
+func (w *world) record(i int) bool {
+	if w.recorded++; w.recorded > records {
+		return false
+	}
+	w.set(i, w.machines[i].Record(&w.source))
+	w.note()
+	return true
+}
+
+// settle lets both sides talk until nothing is pending, and checks the invariants
+// of the package's documentation.
+func (w world) settle() error {
+	w = w.clone()
+	for i, m := range w.machines {
+		if m == nil {
+			continue
+		}
+		for rounds := 0; len(w.machines[i].Pending().Events) > 0; rounds++ {
+			if rounds == 4 {
+				return fmt.Errorf("1: machine %d still has %d events pending", i, len(w.machines[i].Pending().Events))
+			}
+			w.exchange(i, true)
+		}
+	}
+	for i, m := range w.machines {
+		if m == nil {
+			continue
+		}
+		for _, e := range m.Kept {
+			// A hub that went back without the kiosk's knowledge learns it with the next event.
+			if !w.hub.has(e.ID) && !w.afterNext(i).has(e.ID) {
+				return fmt.Errorf("2: the hub lacks event %d/%d, which machine %d keeps", e.Epoch, e.Sequence, i)
+			}
+		}
+	}
+	if w.dishonest != nil {
+		return w.dishonest
+	}
+	byNumber := map[[2]uint8]ID{}
+	for n, e := range w.hub.Feed {
+		if w.hub.find(e.ID) != n {
+			return fmt.Errorf("3: event %d/%d is in the feed twice", e.Epoch, e.Sequence)
+		}
+		before := Hub{Feed: w.hub.Feed[:n]}
+		if e.Previous != 0 && !before.has(e.Previous) && !before.vouched(e.ID) {
+			return fmt.Errorf("4: event %d/%d comes before its previous one", e.Epoch, e.Sequence)
+		}
+		if o := e.Open; o != nil && o.From != 0 {
+			if o.Through < o.From || o.Through > w.born[o.Epoch] {
+				return fmt.Errorf("5: numbers %d to %d of epoch %d are named as lost, but there were %d", o.From, o.Through, o.Epoch, w.born[o.Epoch])
+			}
+		}
+		number := [2]uint8{e.Epoch, e.Sequence}
+		if other, ok := byNumber[number]; ok && other != e.ID && !slices.Contains(w.hub.Forks, e.Epoch) {
+			return fmt.Errorf("7: no alarm for two events %d/%d", e.Epoch, e.Sequence)
+		}
+		byNumber[number] = e.ID
+	}
+	return w.unnamed()
+}
+
+// afterNext returns the hub after the machine has recorded one more event.
+func (w world) afterNext(i int) Hub {
+	w = w.clone()
+	w.set(i, w.machines[i].Record(&w.source))
+	for range 4 {
+		w.exchange(i, true)
+	}
+	return w.hub
+}
+
+// unnamed checks invariant 6.
+func (w world) unnamed() error {
+	m := w.machines[0]
+	h := w.afterNext(0)
+	for id, e := range w.acked {
+		if h.has(id) || !slices.ContainsFunc(m.Kept, func(k Event) bool { return k.Epoch == e.Epoch && k.Sequence > e.Sequence }) {
+			continue
+		}
+		// Another branch of a fork may have the same number.
+		if slices.ContainsFunc(h.Feed, func(o Event) bool { return o.Epoch == e.Epoch && o.Sequence == e.Sequence }) {
+			continue
+		}
+		if !slices.ContainsFunc(h.Feed, func(o Event) bool {
+			return o.Open != nil && o.Open.Epoch == e.Epoch && o.Open.From <= e.Sequence && e.Sequence <= o.Open.Through
+		}) {
+			return fmt.Errorf("6: event %d/%d was acknowledged, is gone and is not named as lost", e.Epoch, e.Sequence)
+		}
+	}
+	return nil
+}
+
+// key is a world's text, in which worlds that differ only in how they came about are
+// the same.
+func (w world) key() string {
+	var b []byte
+	events := func(list []Event) {
+		for _, e := range list {
+			b = append(b, byte(e.ID), e.Epoch, e.Sequence, byte(e.Previous), e.Key)
+			if e.Open != nil {
+				b = append(b, 'o', e.Open.Epoch, e.Open.From, e.Open.Through, byte(e.Open.Vouches))
+			}
+		}
+		b = append(b, ';')
+	}
+	hub := func(h *Hub) {
+		if h != nil {
+			events(h.Feed)
+			b = append(b, h.Forks...)
+		}
+		b = append(b, '|')
+	}
+	machine := func(k *Kiosk) {
+		if k != nil {
+			events(k.Kept)
+			for _, id := range slices.Sorted(slices.Values(k.Acked)) {
+				b = append(b, byte(id))
+			}
+			b = append(b, ';', k.Epoch, k.Last, byte(k.LastID), k.Key)
+			b = append(b, k.Former...)
+		}
+		b = append(b, '|')
+	}
+	hub(&w.hub)
+	hub(w.backup)
+	machine(w.machines[0])
+	machine(w.machines[1])
+	machine(w.image)
+	if w.late != nil {
+		events(w.late.Events)
+	}
+	return string(append(b, byte(w.recorded), byte(w.mishaps), byte(w.lost), byte(w.images), byte(w.backups)))
+}
+
+// TestEveryHistory explores every history of up to depth steps.
+func TestEveryHistory(t *testing.T) {
+	type node struct {
+		world
+		path []byte
+	}
+	begin := world{acked: map[ID]Event{}, born: map[uint8]uint8{}}
+	begin.set(0, Kiosk{})
+	frontier := []node{{begin, nil}}
+	seen := map[string]bool{begin.key(): true}
+	bound := depth
+	if testing.Short() {
+		bound = 8
+	}
+	for range bound {
+		var next []node
+		for _, n := range frontier {
+			for s, step := range steps {
+				w := n.world.clone()
+				if !step.do(&w) || w.mishaps > disasters {
+					continue
+				}
+				if key := w.key(); seen[key] {
+					continue
+				} else {
+					seen[key] = true
+				}
+				path := append(slices.Clone(n.path), byte(s))
+				if err := w.settle(); err != nil {
+					var names []string
+					for _, s := range path {
+						names = append(names, steps[s].name)
+					}
+					t.Fatalf("after %s: %v", strings.Join(names, ", "), err)
+				}
+				next = append(next, node{w, path})
+			}
+		}
+		frontier = next
+		t.Logf("%d states", len(seen))
+	}
+}
