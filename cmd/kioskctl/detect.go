@@ -109,10 +109,18 @@ func (m machine) detect(ctx context.Context) (findings, error) {
 	return f, nil
 }
 
-func (p program) panelDetect(ctx context.Context, asJSON bool) error {
+func (p program) panelDetect(ctx context.Context, asJSON, ask bool) error {
 	f, err := p.machine.detect(ctx)
 	if err != nil {
 		return fmt.Errorf("cannot look for parts: %w", err)
+	}
+	if ask {
+		who, done, err := p.person()
+		if err != nil {
+			return err
+		}
+		p.machine.askWirings(ctx, who, &f)
+		done()
 	}
 	if asJSON {
 		err = p.printJSON(f)

@@ -150,7 +150,7 @@ address = 0x27
 rows = 4
 columns = 20
 
-# if the picture is shifted or missing: display.ssd1306 (most modules of 0.96 inches), display.ssd1309 (most modules of 1.54 and 2.42 inches)
+# if the picture is shifted: column_offset; if it is shifted or missing: display.ssd1306 (most modules of 0.96 inches), display.ssd1309 (most modules of 1.54 and 2.42 inches)
 [display.sh1106]
 bus = "/dev/i2c-1"
 address = 0x3c

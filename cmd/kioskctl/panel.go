@@ -46,19 +46,22 @@ Exit status: 1 unless every part works.`,
 		RunE: func(c *cobra.Command, parts []string) error { return p.panelTest(c.Context(), test, parts) },
 	}
 	test.flags(testCommand)
-	var asJSON bool
+	var asJSON, ask bool
 	detect := &cobra.Command{
 		Use:   "detect",
 		Short: "Look for parts and propose a wiring file",
 		Long: `Look for what a panel can be made of: I²C buses and the devices on them, serial
 ports, card readers, number pads, GPIO, PWM and watchdogs. The command says what it
-could not look at and what helps, and proposes a wiring file. It writes to no part.
+could not look at and what helps, and proposes a wiring file. It writes to no part,
+unless --ask is given: then it finds the wiring of character displays behind a PCF8574
+by asking the person in front of the panel what they show.
 
 Exit status: 1 if something could not be looked at.`,
 		Args: cli.Args(),
-		RunE: func(c *cobra.Command, _ []string) error { return p.panelDetect(c.Context(), asJSON) },
+		RunE: func(c *cobra.Command, _ []string) error { return p.panelDetect(c.Context(), asJSON, ask) },
 	}
 	detect.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	detect.Flags().BoolVar(&ask, "ask", false, "write to character displays and ask what is seen, to find their wiring")
 	c.AddCommand(testCommand, detect)
 	return c
 }

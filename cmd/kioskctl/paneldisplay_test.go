@@ -128,7 +128,7 @@ func TestTryOLEDEdges(t *testing.T) {
                  asked, it answers as it should
                  ÆØÅ æøå are seen
                  áčđŋšŧž are seen, or letters that look alike
-                 not so: every place of the glass shows; if the picture is shifted or missing: display.sh1106 (most modules of 1.3 inches), display.ssd1309 (most modules of 1.54 and 2.42 inches)
+                 not so: every place of the glass shows; if the picture is shifted: column_offset; if it is shifted or missing: display.sh1106 (most modules of 1.3 inches), display.ssd1309 (most modules of 1.54 and 2.42 inches)
 `)
 	})
 }

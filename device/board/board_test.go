@@ -46,6 +46,7 @@ text = "large"
 [display.sh1106]
 bus = "/dev/i2c-1"
 address = 0x3d
+column_offset = 0
 [display.serlcd]
 port = "/dev/ttyUSB0"
 baud = 9600
@@ -92,7 +93,7 @@ func TestParse(t *testing.T) {
 	want.Displays = []Display{
 		&HD44780{Rows: 2, Columns: 16, RS: "GPIO7", E: "GPIO8", Data: []string{"GPIO25", "GPIO24", "GPIO23", "GPIO10"}, ROM: "a02"},
 		&OLED{Chip: oled.SSD1306, Bus: "/dev/i2c-1", Address: 0x3c, Text: "large"},
-		&OLED{Chip: oled.SH1106, Bus: "/dev/i2c-1", Address: 0x3d},
+		&OLED{Chip: oled.SH1106, Bus: "/dev/i2c-1", Address: 0x3d, ColumnOffset: new(int)},
 		&PCF8574{Bus: "/dev/i2c-1", Address: 0x27, Rows: 4, Columns: 20, ROM: "a00"},
 		&SerLCD{Serial: Serial{"/dev/ttyUSB0", 9600}, Rows: 2, Columns: 16},
 		&LK204{Serial{"/dev/ttyUSB1", 19200}},
@@ -155,6 +156,8 @@ func TestMistakes(t *testing.T) {
 		{top + lcd, "0x27", "0x3c0", "[display.pcf8574] address is 0x3c0: use 0x20 to 0x27 for a PCF8574 (most have 0x27), 0x38 to 0x3f for a PCF8574A (most have 0x3f)"},
 		{top + lcd, "i2c-1", "i2c-0", "[display.pcf8574] bus is \"/dev/i2c-0\": the header of a Pi has /dev/i2c-1"},
 		{top + lcd, "= 20", "= 40", "[display.pcf8574] rows and columns are 4 and 40: use 2 and 16, 2 and 20 or 4 and 20"},
+		{top + lcd + "pins = [\"rs\"]", "", "", "[display.pcf8574] pins: 1 pins are named: name the terminals of P0 to P7"},
+		{top + "[display.ssd1306]\nbus = \"/dev/i2c-1\"\naddress = 0x3c\ncolumn_offset = 5", "", "", "[display.ssd1306] column_offset is 5: use 0 to 4"},
 		{top + lcd + "rom = \"a03\"", "", "", "[display.pcf8574] rom is \"a03\": use \"any\", \"a00\" or \"a02\""},
 		{top + lcd + "[tamper]\npin = \"GPIO3\"", "", "", "[tamper] NO: GPIO3 is already used by /dev/i2c-1: use another line"},
 		{strings.Replace(top+matrix+lcd, "GPIO20", "GPIO2", 1), "", "", "[display.pcf8574] /dev/i2c-1 needs GPIO2 as its SDA, but [keypad.matrix] column 3 already uses that line: use another line there"},

@@ -40,10 +40,13 @@
 //	rows    = 4
 //	columns = 20
 //	rom     = "any"
+//	pins    = ["rs", "rw", "e", "light", "d4", "d5", "d6", "d7"]   # optional: where P0 to P7 go
+//	light_active_low = false         # optional
 //	[display.ssd1306]                # or ssd1309, sh1106: dots
 //	bus     = "/dev/i2c-1"
 //	address = 0x3c
 //	text    = "normal"               # or large; optional
+//	column_offset = 0                # optional; without it 2 on an SH1106, 0 on the others
 //	[display.serlcd]                 # or lk204, dm-d110, which have no rows and columns
 //	port    = "/dev/serial0"
 //	baud    = 9600

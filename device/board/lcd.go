@@ -109,6 +109,10 @@ type PCF8574 struct {
 	Rows    int    `toml:"rows"`
 	Columns int    `toml:"columns"`
 	ROM     ROM    `toml:"rom"`
+	// Pins are the terminals of P0 to P7; see hd44780.ParseWiring. LightActiveLow
+	// is set if the light is on while its pin is low.
+	Pins           []string `toml:"pins"`
+	LightActiveLow bool     `toml:"light_active_low"`
 }
 
 // Section implements Part.
@@ -123,7 +127,12 @@ func (d *PCF8574) Open() (display.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	backpack, err := hd44780.NewBackpack(bus, uint16(d.Address), time.Sleep)
+	wiring, err := hd44780.ParseWiring(d.Pins, d.LightActiveLow)
+	if err != nil {
+		bus.Close()
+		return nil, err
+	}
+	backpack, err := hd44780.NewBackpack(bus, uint16(d.Address), wiring, time.Sleep)
 	if err != nil {
 		bus.Close()
 		return nil, err
@@ -145,6 +154,9 @@ func (d *PCF8574) check(pi Pi) error {
 	}
 	if err := checkCells(d.Rows, d.Columns); err != nil {
 		return err
+	}
+	if _, err := hd44780.ParseWiring(d.Pins, d.LightActiveLow); err != nil {
+		return fmt.Errorf("pins: %w", err)
 	}
 	return d.ROM.check()
 }

@@ -17,6 +17,9 @@ type OLED struct {
 	Bus     string    `toml:"bus"`     // device file
 	Address int       `toml:"address"` // 7 bits
 	Text    string    `toml:"text"`    // "normal", or "large": two rows that fill the display
+	// ColumnOffset is the column of the controller's memory that is the first on
+	// the glass; nil for that of most modules with the chip.
+	ColumnOffset *int `toml:"column_offset"`
 }
 
 // oledDrivers registers a driver for each chip.
@@ -45,7 +48,7 @@ func otherChips(chips []oled.Chip, than oled.Chip) string {
 			others = append(others, fmt.Sprintf("display.%s (%s)", chipSection(chip), chip.Modules()))
 		}
 	}
-	return "if the picture is shifted or missing: " + strings.Join(others, ", ")
+	return "if the picture is shifted: column_offset; if it is shifted or missing: " + strings.Join(others, ", ")
 }
 
 // Section implements Part.
@@ -70,6 +73,9 @@ func (d *OLED) Open() (display.Device, error) {
 		bus.Close()
 		return nil, err
 	}
+	if d.ColumnOffset != nil {
+		panel.SetColumnOffset(*d.ColumnOffset)
+	}
 	return start(panel)
 }
 
@@ -79,6 +85,11 @@ func (d *OLED) check(pi Pi) error {
 	}
 	if d.Address != 0x3c && d.Address != 0x3d {
 		return fmt.Errorf("address is %#x: use 0x3c, or 0x3d if the module's jumper is set (some modules print it doubled: 0x78 and 0x7a)", d.Address)
+	}
+	if d.ColumnOffset != nil {
+		if err := checkNumber("column_offset", *d.ColumnOffset, 0, oled.MaxColumnOffset); err != nil {
+			return err
+		}
 	}
 	if d.Text != "" && d.Text != "normal" && d.Text != "large" {
 		return fmt.Errorf("text is %q: use \"normal\" or \"large\"", d.Text)

@@ -86,7 +86,7 @@ func wires(b *testing.B) map[string]func() (*wire, *display.Text, int, display.L
 		},
 		"pcf8574": func() (*wire, *display.Text, int, display.Layout) {
 			w := &wire{perBit: time.Second / 100000}
-			bus, err := hd44780.NewBackpack(w, 0x27, w.wait)
+			bus, err := hd44780.NewBackpack(w, 0x27, hd44780.Common, w.wait)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -13,7 +13,7 @@
 //		if err != nil {
 //			return nil, err
 //		}
-//		backpack, err := hd44780.NewBackpack(bus, 0x27, time.Sleep)
+//		backpack, err := hd44780.NewBackpack(bus, 0x27, hd44780.Common, time.Sleep)
 //		if err != nil {
 //			return nil, err
 //		}

@@ -255,7 +255,7 @@ func TestUnplugged(t *testing.T) {
 		bus := &displaysim.I2C{Address: 0x27, Target: expander, Hertz: 100000, Clock: clock}
 		var told []string
 		k := display.Keep(func() (display.Device, error) {
-			backpack, err := hd44780.NewBackpack(bus, 0x27, clock.Wait)
+			backpack, err := hd44780.NewBackpack(bus, 0x27, hd44780.Common, clock.Wait)
 			if err != nil {
 				return nil, err
 			}
@@ -320,7 +320,7 @@ func TestTextHeals(t *testing.T) {
 	lcd := displaysim.NewHD44780(2, 16, clock)
 	expander := displaysim.NewExpander(lcd)
 	bus := &closing{I2C: &displaysim.I2C{Address: 0x27, Target: expander, Hertz: 100000, Clock: clock}}
-	backpack, err := hd44780.NewBackpack(bus, 0x27, clock.Wait)
+	backpack, err := hd44780.NewBackpack(bus, 0x27, hd44780.Common, clock.Wait)
 	if err != nil {
 		t.Fatal(err)
 	}

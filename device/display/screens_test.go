@@ -116,7 +116,7 @@ func benches(t testing.TB) []bench {
 		lcd = displaysim.NewHD44780(rows, cols, clock)
 		expander := displaysim.NewExpander(lcd)
 		bus := &displaysim.I2C{Address: 0x27, Target: expander, Hertz: 100000, Clock: clock}
-		backpack, err := hd44780.NewBackpack(bus, 0x27, clock.Wait)
+		backpack, err := hd44780.NewBackpack(bus, 0x27, hd44780.Common, clock.Wait)
 		must(err)
 		part, err = hd44780.New(backpack, rows, cols, hd44780.A00)
 		must(err)

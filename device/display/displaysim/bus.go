@@ -3,6 +3,7 @@ package displaysim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,27 +84,48 @@ func (b *I2C) pass(bits int) {
 
 var _ i2c.Bus = (*I2C)(nil)
 
-// Expander is a PCF8574 soldered to a HD44780 as on the common backpacks: P0
-// RS, P1 R/W, P2 E, P3 light, P4 to P7 data.
+// Expander is a PCF8574 that is soldered to an HD44780.
 type Expander struct {
-	LCD  *HD44780
+	LCD *HD44780
+	// Pins are the terminals of P0 to P7: rs, rw, e, light, d4 to d7 or "-". The
+	// light is on while its pin is high, or low if LightLow is set.
+	Pins     []string
+	LightLow bool
+
 	pins byte
 }
 
-// NewExpander returns an expander that was just powered on: all pins are high.
-func NewExpander(lcd *HD44780) *Expander { return &Expander{lcd, 0xff} }
+// NewExpander returns an expander with the most common wiring that was just powered
+// on: all pins are high.
+func NewExpander(lcd *HD44780) *Expander {
+	return &Expander{LCD: lcd, Pins: []string{"rs", "rw", "e", "light", "d4", "d5", "d6", "d7"}, pins: 0xff}
+}
+
+// high tells whether a terminal is high. A terminal without a pin is grounded.
+func (x *Expander) high(pins byte, terminal string) bool {
+	pin := slices.Index(x.Pins, terminal)
+	return pin >= 0 && pins>>pin&1 == 1
+}
 
 // Message implements [Target]. Each byte sets the pins when it is acknowledged.
 func (x *Expander) Message(w []byte, acknowledged func()) {
 	for _, pins := range w {
 		acknowledged()
-		if old := x.pins; pins&4 != 0 && old&4 == 0 && old&1 != pins&1 {
+		old := x.pins
+		if x.high(pins, "e") && !x.high(old, "e") && x.high(old, "rs") != x.high(pins, "rs") {
 			x.LCD.Faults = append(x.LCD.Faults, "RS changed together with E")
 		}
 		x.pins = pins
-		if pins&2 == 0 {
-			x.LCD.Pins(pins&1 != 0, pins&4 != 0, pins>>4)
+		if x.high(pins, "rw") {
+			continue
 		}
+		var data byte
+		for i, terminal := range []string{"d4", "d5", "d6", "d7"} {
+			if x.high(pins, terminal) {
+				data |= 1 << i
+			}
+		}
+		x.LCD.Pins(x.high(pins, "rs"), x.high(pins, "e"), data)
 	}
 }
 
@@ -111,7 +133,7 @@ func (x *Expander) Message(w []byte, acknowledged func()) {
 func (x *Expander) Status() byte { return x.pins }
 
 // Light reports whether the backlight is on.
-func (x *Expander) Light() bool { return x.pins&8 != 0 }
+func (x *Expander) Light() bool { return x.high(x.pins, "light") != x.LightLow }
 
 // PowerCycle switches the power of the expander and the module off and on.
 func (x *Expander) PowerCycle() {

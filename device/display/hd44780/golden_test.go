@@ -178,7 +178,7 @@ func TestBackpack(t *testing.T) {
 		i2ctest.IO{Addr: 0x27, R: []byte{0xff}},                                                 // as after a loss of power
 	)}
 	var waits []time.Duration
-	backpack, err := hd44780.NewBackpack(bus, 0x27, func(d time.Duration) { waits = append(waits, d) })
+	backpack, err := hd44780.NewBackpack(bus, 0x27, hd44780.Common, func(d time.Duration) { waits = append(waits, d) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestBadInput(t *testing.T) {
 		{func() error { _, err := hd44780.New(bus, 4, 40, 0); return err }, "cannot drive 4 rows of 40: the HD44780 has 2 of up to 40 or 4 of up to 20"},
 		{func() error { _, err := hd44780.New(bus, 2, 0, 0); return err }, "cannot drive 2 rows of 0: the HD44780 has 2 of up to 40 or 4 of up to 20"},
 		{func() error { _, err := hd44780.New(bus, 2, 16, 3); return err }, "unknown ROM 3"},
-		{func() error { _, err := hd44780.NewBackpack(nil, 0x28, nil); return err }, "0x28 is not the address of a PCF8574 (0x20 to 0x27) or PCF8574A (0x38 to 0x3f)"},
+		{func() error { _, err := hd44780.NewBackpack(nil, 0x28, hd44780.Common, nil); return err }, "cannot use display: the address of a PCF8574 is 0x20 to 0x27, of a PCF8574A 0x38 to 0x3f, not 0x28"},
 	} {
 		if err := tt.do(); err == nil || err.Error() != tt.want {
 			t.Errorf("%v, want %q", err, tt.want)

@@ -19,7 +19,7 @@ func simulated(t testing.TB, rows, cols int, rom hd44780.ROM) (*displaysim.HD447
 	clock := &displaysim.Clock{}
 	lcd := displaysim.NewHD44780(rows, cols, clock)
 	bus := &displaysim.I2C{Address: 0x20, Target: displaysim.NewExpander(lcd), Hertz: 100000, Clock: clock}
-	backpack, err := hd44780.NewBackpack(bus, 0x20, clock.Wait)
+	backpack, err := hd44780.NewBackpack(bus, 0x20, hd44780.Common, clock.Wait)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestRefreshTime(t *testing.T) {
 	clock := &displaysim.Clock{}
 	lcd := displaysim.NewHD44780(4, 20, clock)
 	bus := &displaysim.I2C{Address: 0x27, Target: displaysim.NewExpander(lcd), Hertz: 100000, Clock: clock}
-	backpack, err := hd44780.NewBackpack(bus, 0x27, clock.Wait)
+	backpack, err := hd44780.NewBackpack(bus, 0x27, hd44780.Common, clock.Wait)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,6 +113,10 @@ func (c Chip) String() string { return chips[c].name }
 // Modules tells a person which modules have the controller.
 func (c Chip) Modules() string { return chips[c].modules }
 
+// MaxColumnOffset is the largest column offset of a panel: that of a memory of 132
+// columns. Clones of the SSD1306 and SSD1309 have as much memory as the SH1106.
+const MaxColumnOffset = 132 - width
+
 // Detect tells whether a panel with this chip may be at an address, and how that
 // is known; "" if not. It reads the status and writes nothing. A status that is
 // no chip's own counts as the first chip.

@@ -146,6 +146,23 @@ func TestSSD1309(t *testing.T) {
 	}
 }
 
+// TestColumnOffset: modules differ in the column of the memory that is the first on
+// the glass.
+func TestColumnOffset(t *testing.T) {
+	record := &i2ctest.Record{}
+	panel, err := oled.New(record, 0x3c, oled.SH1106)
+	if err != nil {
+		t.Fatal(err)
+	}
+	panel.SetColumnOffset(0)
+	if _, err := display.NewText(panel); err != nil {
+		t.Fatal(err)
+	}
+	if page := record.Ops[1].W; !bytes.HasPrefix(page, []byte{0x80, 0xb0, 0x80, 0x00, 0x80, 0x10, 0x40}) {
+		t.Errorf("the first page is % x", page)
+	}
+}
+
 // TestUnreadable: a module that does not answer reads, or always the same, is
 // not believed to have lost its state.
 func TestUnreadable(t *testing.T) {

@@ -32,6 +32,7 @@ type Panel struct {
 	bus     i2c.Bus
 	address uint16
 	chip    Chip
+	offset  int // the memory's column that is the first on the glass
 
 	shown []byte // 8 pages of 128 columns, the uppermost dot of a column in bit 0; nil after Start
 	on    bool
@@ -49,8 +50,12 @@ func New(bus i2c.Bus, address uint16, chip Chip) (*Panel, error) {
 	if address != 0x3c && address != 0x3d {
 		return nil, fmt.Errorf("cannot open %v: its address is 0x3c or 0x3d, not %#x", chip, address)
 	}
-	return &Panel{bus: bus, address: address, chip: chip}, nil
+	return &Panel{bus: bus, address: address, chip: chip, offset: chips[chip].offset}, nil
 }
+
+// SetColumnOffset sets the column of the controller's memory that is the first on
+// the glass, 0 to MaxColumnOffset. Modules differ.
+func (p *Panel) SetColumnOffset(offset int) { p.offset = offset }
 
 // String names the chip and its address.
 func (p *Panel) String() string { return fmt.Sprintf("%v(%#x)", p.chip, p.address) }
@@ -101,7 +106,7 @@ func (p *Panel) page(n int, have, want []byte) error {
 		if from < 0 {
 			return nil
 		}
-		at := chips[p.chip].offset + from
+		at := p.offset + from
 		return p.send(append([]byte{
 			oneCommand, page | byte(n), oneCommand, columnLow | byte(at&15), oneCommand, columnHigh | byte(at>>4), data,
 		}, want[from:to]...))
