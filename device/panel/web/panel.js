@@ -1,13 +1,16 @@
-// <kiosk-panel>: display, lamps and keypad of the kiosk at /panel/. What the
-// element holds in the page, such as a card slot, stays at its lower end.
+// <kiosk-panel>: display, lamps and keypad of the kiosk at /panel/. The children
+// that the page gives the element, such as a card slot, stay at its lower end.
 //
-// A key goes to the server and is forgotten: the display draws as many dots as
-// the server says were typed.
+// A key goes to the server and is not kept: the display draws as many dots as the
+// server counts.
 
 const keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
 // Keys of a keyboard that are keys of the panel.
 const keyboard = { Enter: "#", Backspace: "*", Escape: "*", l: "L", L: "L", "#": "#", "*": "*" };
+
+// The name of the large-text mode. "se" is not reviewed by a native speaker.
+const largeText = { nb: "Stor tekst", nn: "Stor tekst", en: "Large text", se: "Stuorra teaksta" };
 
 const icons = {
   insert: '<g class="kp-rise"><rect x="15" y="22" width="18" height="22" rx="2.5"/><rect class="kp-fill" x="20" y="26" width="8" height="6" rx="1"/></g><path d="M8 12h32M17 12V8h14v4"/>',
@@ -51,8 +54,8 @@ class KioskPanel extends HTMLElement {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     document.addEventListener("keydown", (e) => this.#keydown(e), { signal });
-    // A browser opens six connections to a server and a stream keeps one: let
-    // go of it where nobody looks.
+    // A browser opens at most six connections to a server, and a stream uses one:
+    // close it while the page is hidden.
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()), { signal });
     if (!document.hidden) this.#open();
   }
@@ -62,7 +65,7 @@ class KioskPanel extends HTMLElement {
     this.#close();
   }
 
-  // Moves the focus to the display, from where every key is the panel's.
+  // Moves the focus to the display. From there every key goes to the panel.
   focus() {
     this.display.focus({ preventScroll: true });
   }
@@ -83,6 +86,9 @@ class KioskPanel extends HTMLElement {
       lamps.append(this.lamps[colour]);
     }
     this.language = element("button", "kp-language", { type: "button", "data-key": "L" });
+    this.larger = element("button", "kp-language kp-larger", { type: "button" }, "A+");
+    this.larger.addEventListener("click", () => this.#enlarge(!this.classList.contains("kp-large-text")));
+    this.#enlarge(new URLSearchParams(location.search).get("text") === "large");
     this.keypad = element("div", "kp-keypad", { role: "group" });
     for (const key of keys) {
       const word = element("span", "kp-word");
@@ -96,7 +102,14 @@ class KioskPanel extends HTMLElement {
     });
     // A key under the mouse does not take the focus: Enter stays OK.
     this.addEventListener("mousedown", (e) => e.target.closest("[data-key]") && e.preventDefault());
-    this.prepend(this.display, element("div", "kp-middle", {}, lamps, this.language), this.keypad);
+    this.prepend(this.display, element("div", "kp-middle", {}, lamps, element("div", "kp-switches", {}, this.larger, this.language)), this.keypad);
+  }
+
+  // Switches the large-text mode. The address of the page may switch it on from the
+  // start: ?text=large.
+  #enlarge(on) {
+    this.classList.toggle("kp-large-text", on);
+    this.larger.setAttribute("aria-pressed", on);
   }
 
   #open() {
@@ -141,6 +154,8 @@ class KioskPanel extends HTMLElement {
     this.keypad.setAttribute("aria-label", frame.keypad);
     this.clear.textContent = frame.clearKey;
     this.ok.textContent = frame.okKey;
+    this.larger.lang = frame.lang;
+    this.larger.setAttribute("aria-label", largeText[frame.lang] ?? largeText.en);
     this.language.lang = frame.nextLang;
     this.language.textContent = frame.nextLanguage;
   }
@@ -199,8 +214,8 @@ class KioskPanel extends HTMLElement {
   }
 }
 
-// Sounds: notes in Hz and seconds, one after the other. Rhythm alone tells them
-// apart, for who hears no pitch.
+// Sounds: notes in Hz and seconds. They differ in rhythm, for people who do not hear
+// the pitch.
 const melodies = {
   key: [[1200, 0.02]],
   refused: [[240, 0.25]],
@@ -213,7 +228,7 @@ const rest = 0.06; // seconds from one note to the next
 let audio;
 
 function sound(name) {
-  // A browser lets a page make no sound before somebody has touched it.
+  // A browser allows no sound before somebody has touched the page.
   if (!melodies[name] || !navigator.userActivation?.hasBeenActive) return;
   audio ??= new AudioContext();
   let from = audio.currentTime;
