@@ -32,6 +32,7 @@ func newSite(t testing.TB) *site {
 	s := &site{t: t, dir: t.TempDir(), panel: freePort(t)}
 	must(t, "smartkortsim", "pki", s.path("pki"))
 	must(t, "kioskhub", "init", "--listen", freePort(t), "--trust", s.path("pki"), s.path("hub"))
+	s.hubSettings(`rule = "never"`, `rule = "trusted"`) // the tests let kiosks decide offline
 	must(t, "kioskhub", "kiosk", "add", "--dir", s.path("hub"), "k1")
 	must(t, "kioskhub", "consumer", "add", "--dir", s.path("hub"), "backend")
 	s.config = s.path("hub/kiosks/k1/kioskd.toml")
@@ -193,7 +194,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := spawn(t, "kioskd", "run", "--config", other)
-	second.await("another process has it open")
+	second.await("another process has the file open")
 	second.signal(syscall.SIGKILL)
 
 	// A wrong PIN, then the right one, of a card that is revoked.
