@@ -48,6 +48,7 @@ func (p program) command() *cobra.Command {
 		p.cardCommand(),
 		p.tokenCommand(),
 		p.eventsCommand(),
+		p.clockCommand(),
 		cli.Group("key", "Make device keys", "", p.keyCreateCommand()),
 		p.panelCommand(),
 	)

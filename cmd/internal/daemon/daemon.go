@@ -119,7 +119,7 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 	if err != nil {
 		return err
 	}
-	if d.sockets, err = openSockets(c, credentials, d.store, d.log); err != nil {
+	if d.sockets, err = openSockets(c, credentials, d.store, now, d.log); err != nil {
 		return err
 	}
 	for _, s := range d.sockets {

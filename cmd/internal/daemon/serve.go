@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"smartkiosk/cmd/internal/config"
+	"smartkiosk/kiosk/clock"
 	"smartkiosk/kiosk/feed"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -56,12 +57,12 @@ type socket struct {
 }
 
 // openSockets listens wherever the outbox is served.
-func openSockets(c *config.Config, kiosk *hubapi.Credentials, outbox feed.Outbox, log *slog.Logger) ([]socket, error) {
+func openSockets(c *config.Config, kiosk *hubapi.Credentials, outbox feed.Outbox, now *clock.Clock, log *slog.Logger) ([]socket, error) {
 	local, err := listenLocal(c.State)
 	if err != nil {
 		return nil, err
 	}
-	sockets := []socket{{local, feed.Local(outbox, log)}}
+	sockets := []socket{{local, serveClock(feed.Local(outbox, log), now, log)}}
 	consumers, err := listenFeed(c.Feed.Listen, kiosk)
 	if err != nil {
 		return nil, errors.Join(err, local.Close())
