@@ -1,0 +1,55 @@
+package hubpolicy
+
+import (
+	"testing"
+	"time"
+
+	"smartkiosk/kiosk"
+)
+
+// TestDeniesOnlyWhenAllMatch has rules that miss in one point each.
+func TestDeniesOnlyWhenAllMatch(t *testing.T) {
+	key, at := []byte("key"), time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) // a Sunday
+	holder := kiosk.Holder{ID: "1", Domain: "d"}
+	in, out := []time.Weekday{time.Sunday}, []time.Weekday{time.Monday}
+	for name, tt := range map[string]struct {
+		rule DenyRule
+		want bool
+	}{
+		"everything":        {DenyRule{}, true},
+		"all match":         {DenyRule{Subjects: []string{SubjectPseudonym(key, "1")}, Domains: []string{"d"}, Calendar: Calendar{From: at, Until: at.Add(1), Weekdays: in, zone: time.UTC}}, true},
+		"another subject":   {DenyRule{Subjects: []string{SubjectPseudonym(key, "2")}}, false},
+		"another key":       {DenyRule{Subjects: []string{SubjectPseudonym([]byte("x"), "1")}}, false},
+		"another domain":    {DenyRule{Domains: []string{"e"}}, false},
+		"later":             {DenyRule{Calendar: Calendar{From: at.Add(1)}}, false},
+		"over":              {DenyRule{Calendar: Calendar{Until: at}}, false},
+		"another day":       {DenyRule{Calendar: Calendar{Weekdays: out, zone: time.UTC}}, false},
+		"over, on this day": {DenyRule{Calendar: Calendar{Until: at, Weekdays: in, zone: time.UTC}}, false},
+	} {
+		if got := Denies([]DenyRule{{Domains: []string{"none"}}, tt.rule}, key, holder, at); (got != nil) != tt.want {
+			t.Errorf("%s: denied by %+v", name, got)
+		}
+	}
+}
+
+// TestHours checks the first and last minute of spans, also over midnight.
+func TestHours(t *testing.T) {
+	sunday := []time.Weekday{time.Sunday}
+	for _, tt := range []struct {
+		from, to int // minutes
+		day      int // of November 2026; the 22nd is a Sunday
+		minute   int
+		want     bool
+	}{
+		{480, 960, 22, 479, false}, {480, 960, 22, 480, true}, {480, 960, 22, 959, true}, {480, 960, 22, 960, false},
+		{1320, 360, 22, 1319, false}, {1320, 360, 22, 1320, true}, {1320, 360, 23, 359, true}, {1320, 360, 23, 360, false}, {1320, 360, 22, 0, false},
+		{480, 480, 22, 480, true}, {480, 480, 22, 1439, true}, {480, 480, 23, 479, true}, {480, 480, 23, 480, false}, {480, 480, 22, 479, false},
+		{0, 1440, 22, 1439, true}, {0, 1440, 23, 0, false},
+	} {
+		c := Calendar{Weekdays: sunday, Hours: []Span{{From: tt.from, To: tt.to}}, zone: time.UTC}
+		at := time.Date(2026, 11, tt.day, 0, tt.minute, 0, 0, time.UTC)
+		if got := c.InHours(at); got != tt.want {
+			t.Errorf("%d to %d at %v: %v", tt.from, tt.to, at, got)
+		}
+	}
+}
