@@ -12,8 +12,8 @@ import (
 	"smartkiosk/kiosk/screen"
 )
 
-// BenchmarkIdle measures what a panel costs before which there is nobody, with
-// every part on but the door, whose process has nothing to do.
+// BenchmarkIdle measures the processor time of an idle panel with all parts except the
+// door, whose process has nothing to do.
 func BenchmarkIdle(b *testing.B) {
 	newMachine(b)
 	parts, err := board.Load(boardFile)
@@ -29,9 +29,9 @@ func BenchmarkIdle(b *testing.B) {
 	defer p.Close()
 	p.Show(kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"})
 	for range p.Parts() {
-		<-p.States() // that it works
+		<-p.States() // until the part works
 	}
-	const idle = 10 * time.Second // two looks at the display
+	const idle = 10 * time.Second // the display is checked twice
 	var used, took time.Duration
 	for b.Loop() {
 		began, before := time.Now(), processorTime(b)
@@ -42,7 +42,7 @@ func BenchmarkIdle(b *testing.B) {
 	b.ReportMetric(100*used.Seconds()/took.Seconds(), "percent-of-core")
 }
 
-// processorTime is what this process has used.
+// processorTime returns the processor time that this process has used.
 func processorTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

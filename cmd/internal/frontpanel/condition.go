@@ -6,45 +6,45 @@ import (
 )
 
 const (
-	// grace is how long a part may fail before it is lost: one message that a
-	// spark spoilt is no reason to send somebody away.
+	// grace is how long a part may fail before it counts as lost. One message that
+	// electrical noise has damaged must not end a visit.
 	grace = 3 * time.Second
-	// settle is how long a part that was lost must work before it is found.
-	// It doubles with each loss, up to slowest, so that a loose contact does
-	// not open and shut the kiosk all day, nor fill its outbox. For a part
-	// that has worked for slowest it begins anew.
-	settle  = time.Second
-	slowest = 10 * time.Minute
+	// settle is how long a lost part must work before it counts as found. The time
+	// doubles with each loss, up to maxSettle, so that a loose contact neither takes
+	// the kiosk in and out of service all day nor fills its outbox. It starts at
+	// settle again after the part has worked for maxSettle.
+	settle    = time.Second
+	maxSettle = 10 * time.Minute
 )
 
-// errSilent is what a part is taken to fail by that has not been heard of.
+// errSilent is the error of a part whose state is not known yet.
 var errSilent = errors.New("it has not answered yet")
 
-// condition tells of a part that comes and goes when it has really come or
-// gone. It is pure: time comes in. The zero condition has heard of nothing and
-// gives no grace.
+// condition decides when a part whose errors come and go counts as lost or found.
+// It is pure: the caller passes the time. The zero condition knows nothing about
+// its part and allows no grace.
 type condition struct {
-	grace time.Duration // how long it may fail before it is lost
+	grace time.Duration // how long the part may fail before it is lost
 
-	heard  bool
-	err    error     // why it fails at the moment; nil if it works
-	told   State     // Found, Lost, or "" before the first of them
-	due    time.Time // when err's side is to be told; zero: it is told, or is no news
-	since  time.Time // of told
-	losses int       // one soon after the other
+	known    bool      // update was called
+	err      error     // the current error; nil if the part works
+	reported State     // Found, Lost, or "" before the first report
+	due      time.Time // when to report a change to what err says; zero if there is no change
+	since    time.Time // when reported was set
+	losses   int       // losses in a row, each within maxSettle of the last
 }
 
-// newCondition is that of a part that is looked for from now on.
+// newCondition returns the condition of a part that is being opened.
 func newCondition(now time.Time) condition {
-	return condition{grace: grace, heard: true, err: errSilent, due: now.Add(grace)}
+	return condition{grace: grace, known: true, err: errSilent, due: now.Add(grace)}
 }
 
-// is takes how the part is: nil if it works, or why it does not.
-func (c *condition) is(err error, now time.Time) {
-	failed, first := c.err != nil, !c.heard
-	c.err, c.heard = err, true
+// update sets the part's error; nil means that it works.
+func (c *condition) update(err error, now time.Time) {
+	failed, first := c.err != nil, !c.known
+	c.err, c.known = err, true
 	switch {
-	case err == nil && c.told == Found, err != nil && c.told == Lost:
+	case err == nil && c.reported == Found, err != nil && c.reported == Lost:
 		c.due = time.Time{}
 	case err != nil && (!failed || first):
 		c.due = now.Add(c.grace)
@@ -57,30 +57,30 @@ func (c *condition) settles() time.Duration {
 	if c.losses == 0 {
 		return 0
 	}
-	return min(settle<<min(c.losses-1, 20), slowest)
+	return min(settle<<min(c.losses-1, 20), maxSettle)
 }
 
-// in is how long from now there may be something to be told.
-func (c *condition) in(now time.Time) time.Duration {
+// untilDue returns how long next has nothing to report.
+func (c *condition) untilDue(now time.Time) time.Duration {
 	if c.due.IsZero() {
 		return time.Hour
 	}
 	return max(c.due.Sub(now), 0)
 }
 
-// look gives what is to be told now, or "".
-func (c *condition) look(now time.Time) State {
+// next returns Found or Lost when that must be reported now, else "".
+func (c *condition) next(now time.Time) State {
 	if c.due.IsZero() || now.Before(c.due) {
 		return ""
 	}
 	state := Found
 	if c.err != nil {
 		state = Lost
-		if c.told == Found && now.Sub(c.since) >= slowest {
+		if c.reported == Found && now.Sub(c.since) >= maxSettle {
 			c.losses = 0
 		}
 		c.losses++
 	}
-	c.told, c.since, c.due = state, now, time.Time{}
+	c.reported, c.since, c.due = state, now, time.Time{}
 	return state
 }

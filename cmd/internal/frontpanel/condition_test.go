@@ -12,8 +12,8 @@ import (
 
 var errGone = errors.New("gone")
 
-// What is told, and when, of a part that works (+) or does not (-) from so many
-// seconds on.
+// Each row lists when a part starts to work (+) or to fail (-), in seconds, and when
+// it must be reported as found or lost.
 func TestCondition(t *testing.T) {
 	for _, tt := range []struct{ name, happens, told string }{
 		{"there at once", "+0", "found 0"},
@@ -33,7 +33,7 @@ func TestCondition(t *testing.T) {
 			c := newCondition(start)
 			var told []string
 			happens := strings.Fields(tt.happens)
-			for tick := range 8000 { // of a tenth of a second
+			for tick := range 8000 { // ticks of 0.1 s
 				now := start.Add(time.Duration(tick) * 100 * time.Millisecond)
 				for len(happens) > 0 {
 					var at float64
@@ -47,23 +47,23 @@ func TestCondition(t *testing.T) {
 					if happens[0][0] == '-' {
 						err = errGone
 					}
-					c.is(err, now)
+					c.update(err, now)
 					happens = happens[1:]
 				}
-				if state := c.look(now); state != "" {
+				if state := c.next(now); state != "" {
 					told = append(told, fmt.Sprintf("%s %v", state, now.Sub(start).Seconds()))
 				}
 			}
 			if got := strings.Join(told, ", "); got != tt.told {
-				t.Errorf("told %q, want %q", got, tt.told)
+				t.Errorf("reported %q, want %q", got, tt.told)
 			}
 		})
 	}
 }
 
-// However a part comes and goes: found follows lost and lost follows found; it
-// is told lost only when it fails, and found only when it works; a loose contact
-// is told of some times an hour; and in the end what is told is what is.
+// However a part comes and goes, found and lost alternate. Lost is reported only
+// while the part fails, and found only while it works. A loose contact is reported a
+// few times an hour. In the end the last report is true.
 func TestLooseContact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -72,12 +72,12 @@ func TestLooseContact(t *testing.T) {
 		var last State
 		tells := 0
 		look := func() {
-			state := c.look(now)
+			state := c.next(now)
 			if state == "" {
 				return
 			}
 			if tells++; state == last || (state == Lost) != (c.err != nil) {
-				t.Fatalf("%s after %q, and it is %v", state, last, c.err)
+				t.Fatalf("reported %s after %q, but the error is %v", state, last, c.err)
 			}
 			last = state
 		}
@@ -86,21 +86,21 @@ func TestLooseContact(t *testing.T) {
 			if rapid.Bool().Draw(t, "fails") {
 				err = errGone
 			}
-			c.is(err, now)
+			c.update(err, now)
 			for range rapid.IntRange(0, 80).Draw(t, "tenths") {
 				look()
 				now = now.Add(100 * time.Millisecond)
 			}
 		}
 		if hours := now.Sub(began).Hours(); float64(tells) > 24+12*hours {
-			t.Fatalf("told %d times in %v", tells, now.Sub(began))
+			t.Fatalf("reported %d times in %v", tells, now.Sub(began))
 		}
-		for range int((slowest + time.Minute) / time.Second) {
+		for range int((maxSettle + time.Minute) / time.Second) {
 			look()
 			now = now.Add(time.Second)
 		}
 		if (last == Lost) != (c.err != nil) {
-			t.Fatalf("told %s, and it is %v", last, c.err)
+			t.Fatalf("reported %s, but the error is %v", last, c.err)
 		}
 	})
 }

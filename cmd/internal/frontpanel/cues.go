@@ -12,10 +12,10 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// tunes are what each cue sounds like: pitch, and for how long. Rhythm alone
-// tells them apart, for a buzzer with one tone and for who hears no pitch: a
-// key is a tick, one refused a hum, attention two short ones; granted is two
-// short and a long one and rises, denied two long ones and falls.
+// tunes are the tones of each cue. Their rhythm alone tells them apart, for a buzzer
+// with one pitch and for a person who cannot tell pitches apart: a key is one very
+// short tone, a refused key one longer tone, attention two short tones. Granted is
+// two short tones and a long one, and rises. Denied is two long tones, and falls.
 var tunes = map[kiosk.Cue][]cue.Note{
 	kiosk.CueKey:          {tone(1200, 25)},
 	kiosk.CueRefused:      {tone(240, 250)},
@@ -31,32 +31,32 @@ func tone(hertz, milliseconds int) cue.Note {
 
 func rest(milliseconds int) cue.Note { return tone(0, milliseconds) }
 
-// buzzer gives cues by sound, the latest when there are several.
+// buzzer plays cues. When several wait it plays the latest.
 type buzzer struct{ cues chan kiosk.Cue }
 
 func newBuzzer() *buzzer { return &buzzer{make(chan kiosk.Cue, 1)} }
 
 func (b *buzzer) play(c kiosk.Cue) { replace(b.cues, c) }
 
-// run plays until ctx ends.
+// run plays cues until ctx ends. It reopens a buzzer that fails.
 func (b *buzzer) run(ctx context.Context, section board.Sounder, part *part) {
 	for {
-		part.is(b.playOn(ctx, section, part))
-		if !line.Sleep(ctx, again) {
+		part.setError(b.playOn(ctx, section, part))
+		if !line.Sleep(ctx, reopenDelay) {
 			return
 		}
 	}
 }
 
-// playOn plays until ctx ends or the buzzer fails.
+// playOn plays cues until ctx ends or the buzzer fails.
 func (b *buzzer) playOn(ctx context.Context, section board.Sounder, part *part) error {
-	sounder, ok := opened(ctx, part.is, section.Open)
+	sounder, ok := openWithRetry(ctx, part.setError, section.Open)
 	if !ok {
 		return nil
 	}
 	defer sounder.Close()
 	select {
-	case <-b.cues: // of before
+	case <-b.cues: // drop a cue from before the buzzer was there
 	default:
 	}
 	for {
@@ -66,34 +66,34 @@ func (b *buzzer) playOn(ctx context.Context, section board.Sounder, part *part) 
 		case err := <-sounder.Errors():
 			return err
 		case <-ctx.Done():
-			// Its last cue is that of going out of service, if anything.
+			// A last cue says at most that the kiosk goes out of service.
 			return nil
 		}
 	}
 }
 
-// lamps light by the tone of a screen.
+// lamps show the tone of the current screen.
 type lamps struct{ tones chan string }
 
 func newLamps() *lamps { return &lamps{make(chan string, 1)} }
 
 func (l *lamps) show(tone string) { replace(l.tones, tone) }
 
-// run lights until ctx ends.
+// run sets the lamps until ctx ends.
 func (l *lamps) run(ctx context.Context, section *board.Lamps, part *part) {
-	lights, ok := opened(ctx, part.is, section.Open)
+	lights, ok := openWithRetry(ctx, part.setError, section.Open)
 	for ok {
 		select {
 		case tone := <-l.tones:
-			part.is(lights.Show(tone == "good", tone == "busy" || tone == "attention", tone == "bad"))
+			part.setError(lights.Show(tone == "good", tone == "busy" || tone == "attention", tone == "bad"))
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// replace puts a value into a channel that holds one, in place of an older one.
-// It never waits.
+// replace sends a value to a channel with room for one, and drops the value that
+// waits there. It never blocks.
 func replace[T any](to chan T, value T) {
 	for {
 		select {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Who cannot see, and hears a buzzer of one tone, tells the cues apart by how
-// many tones there are and which of them are long.
+// A person who cannot see must tell the cues apart on a buzzer with one pitch, by the
+// number of tones and by which of them are long.
 func TestRhythms(t *testing.T) {
 	heard := map[string]string{}
 	for cue, tune := range tunes {
@@ -25,7 +25,7 @@ func TestRhythms(t *testing.T) {
 			}
 		}
 		if other, taken := heard[rhythm]; taken || rhythm == "" {
-			t.Errorf("%s sounds %q, as %q", cue, rhythm, other)
+			t.Errorf("%s sounds %q, the same as %q", cue, rhythm, other)
 		}
 		heard[rhythm] = string(cue)
 	}

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// tryDoor is how often a door that is shut is told to shut: a guardian or
-	// a line that fails is found before somebody is told to come in.
-	tryDoor = 30 * time.Second
-	// tooLate is how old a wish to open may be: whoever it was for is not
-	// there any more when a door that failed works again.
-	tooLate = 2 * time.Second
+	// doorCheckInterval is how often a shut door is shut again. This finds a guardian
+	// or a line that fails before a visitor is told to come in.
+	doorCheckInterval = 30 * time.Second
+	// maxRequestAge is how old a request to open may be. When a door that failed
+	// works again, the visitor of an older request has gone.
+	maxRequestAge = 2 * time.Second
 )
 
-// strike is a cue.Strike.
+// strike is what door needs of a cue.Strike.
 type strike interface {
 	Open(time.Duration) error
 	Shut() error
@@ -24,57 +24,58 @@ type strike interface {
 	Close() error
 }
 
-// door opens the strike when it is told to.
+// door opens the strike on request.
 type door struct {
-	openFor time.Duration
-	wishes  chan time.Time // when it was told
+	openFor  time.Duration
+	requests chan time.Time // each with its time
 }
 
 func newDoor(openFor time.Duration) *door { return &door{openFor, make(chan time.Time, 1)} }
 
-func (d *door) open() { replace(d.wishes, time.Now()) }
+func (d *door) open() { replace(d.requests, time.Now()) }
 
-// run holds the strike until ctx ends, when it is shut.
+// run owns the strike until ctx ends, and then shuts it.
 func (d *door) run(ctx context.Context, open func() (strike, error), part *part) {
-	s, ok := opened(ctx, part.is, open)
+	s, ok := openWithRetry(ctx, part.setError, open)
 	if !ok {
 		return
 	}
 	defer s.Close()
-	try := time.NewTicker(tryDoor)
-	defer try.Stop()
-	var shut time.Time // when it is
+	check := time.NewTicker(doorCheckInterval)
+	defer check.Stop()
+	var shut time.Time // when the strike shuts by itself
 	for {
 		var err error
 		select {
-		case at := <-d.wishes:
-			if time.Since(at) < tooLate {
+		case at := <-d.requests:
+			if time.Since(at) < maxRequestAge {
 				err = s.Open(d.openFor)
 				shut = time.Now().Add(d.openFor)
 			}
 		case err = <-s.Errors():
-		case <-try.C:
+		case <-check.C:
 			if time.Now().After(shut) {
 				err = s.Shut()
 			}
 		case <-ctx.Done():
 			return
 		}
-		if err != nil && !regain(ctx, s, part, err) {
+		if err != nil && !recoverStrike(ctx, s, part, err) {
 			return
 		}
 	}
 }
 
-// regain waits until a strike that failed can be shut again.
-func regain(ctx context.Context, s strike, part *part, err error) bool {
+// recoverStrike shuts a strike that failed with err, and retries until that succeeds
+// or ctx ends. It reports whether it succeeded.
+func recoverStrike(ctx context.Context, s strike, part *part, err error) bool {
 	for err != nil {
-		part.is(err)
-		if !line.Sleep(ctx, again) {
+		part.setError(err)
+		if !line.Sleep(ctx, reopenDelay) {
 			return false
 		}
 		err = s.Shut()
 	}
-	part.is(nil)
+	part.setError(nil)
 	return true
 }

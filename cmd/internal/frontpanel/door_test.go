@@ -14,12 +14,12 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// fakeStrike notes what it is told, with the second.
+// fakeStrike records each call with its second.
 type fakeStrike struct {
 	began  time.Time
 	errors chan error
 
-	slow time.Duration // how long it takes to open
+	slow time.Duration // how long opening takes
 
 	mu     sync.Mutex
 	broken error
@@ -47,8 +47,8 @@ func (s *fakeStrike) breaks(err error) {
 	s.broken = err
 }
 
-// The door opens for its time, is tried while it is shut, and when it fails and
-// works again does not open for somebody who has gone.
+// The door opens for its time and is checked while it is shut. When it has failed and
+// works again, it does not open for a visitor who has gone.
 func TestDoor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -63,11 +63,11 @@ func TestDoor(t *testing.T) {
 		works := func(want bool) {
 			t.Helper()
 			if got := <-h.states; got.Part != kiosk.Door || got.Works != want {
-				t.Errorf("told %+v", got)
+				t.Errorf("the states are %+v", got)
 			}
 		}
 		works(true)
-		pass(59 * time.Second) // tried at 30 s
+		pass(59 * time.Second) // checked at 30 s
 		d.open()
 		pass(5 * time.Second) // at 60 s it is open
 
@@ -86,12 +86,12 @@ func TestDoor(t *testing.T) {
 
 		const want = "shut at 30s, open for 3s at 59s, open for 3s at 1m4s, shut at 1m6s, shut at 1m8s, shut at 1m10s, shut at 1m12s, shut at 1m14s, shut at 1m16s, shut at 1m18s, shut at 1m22s, close at 1m25s"
 		if got := strings.Join(s.told, ", "); got != want {
-			t.Errorf("told\n%s, want\n%s", got, want)
+			t.Errorf("the strike was called\n%s, want\n%s", got, want)
 		}
 	})
 }
 
-// A door that was slow to open is not tried before its time is over.
+// A door that is slow to open is not checked before its time is over.
 func TestDoorThatOpensSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -110,12 +110,12 @@ func TestDoorThatOpensSlowly(t *testing.T) {
 		work.Wait()
 		const want = "open for 3s at 28s, shut at 1m0s, close at 1m6s"
 		if got := strings.Join(s.told, ", "); got != want {
-			t.Errorf("told\n%s, want\n%s", got, want)
+			t.Errorf("the strike was called\n%s, want\n%s", got, want)
 		}
 	})
 }
 
-// Calls from several goroutines never wait, though nobody takes the value.
+// Calls from several goroutines never block although no goroutine receives.
 func TestReplace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := make(chan int, 1)
@@ -132,7 +132,7 @@ func TestReplace(t *testing.T) {
 	})
 }
 
-// One display of two is lost: the other goes on.
+// One of two displays is lost. The kiosk goes on with the other.
 func TestOneOfTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -141,22 +141,22 @@ func TestOneOfTwo(t *testing.T) {
 		first, second := h.part("display.ssd1306", kiosk.Display), h.part("display.dm-d110", kiosk.Display)
 		done := make(chan struct{})
 		go func() { h.run(ctx); close(done) }()
-		first.is(nil)
+		first.setError(nil)
 		if s := <-h.states; !s.Works {
 			t.Error("no display works")
 		}
-		second.is(errGone)
+		second.setError(errGone)
 		<-time.After(time.Minute)
 		synctest.Wait()
 		select {
 		case s := <-h.states:
-			t.Errorf("told %+v", s)
+			t.Errorf("the state is %+v", s)
 		default:
 		}
 		if strings.Contains(log.String(), "out of service") || !strings.Contains(log.String(), "part=display.dm-d110 err=gone") {
 			t.Errorf("logged %s", &log)
 		}
-		first.is(errGone)
+		first.setError(errGone)
 		if s := <-h.states; s.Works {
 			t.Error("a display works")
 		}

@@ -11,7 +11,7 @@ import (
 	"smartkiosk/kiosk/screen"
 )
 
-// Each section's screens are laid out for what it shows.
+// Screens are laid out for the display of each section.
 func TestFrames(t *testing.T) {
 	texts, err := screen.Load()
 	if err != nil {
@@ -37,8 +37,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// Who types on a number pad is told of Enter: it has no #. Who may use either
-// pad is told of both keys.
+// The texts name Enter for a number pad, which has no #. They name both keys if there
+// are both kinds of pad.
 func TestOKKey(t *testing.T) {
 	texts, err := screen.Load()
 	if err != nil {

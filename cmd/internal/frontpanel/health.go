@@ -10,53 +10,53 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// Report is what became of a part.
+// Report says that a part has changed, for the event log.
 type Report struct {
-	Section string // of the board file
+	Section string // the part's section in the board file
 	State   State
-	Problem string // what there is to do something about; "" for nothing
+	Problem string // what a technician can do something about, or ""
 }
 
-// State is what a part came to.
+// State is the new state of a part.
 type State string
 
 const (
 	Found State = "found"
 	Lost  State = "lost"
-	Stuck State = "stuck" // keys of it, and it is never told which
+	Stuck State = "stuck" // some of its keys; a report never says which
 	Freed State = "freed"
 
-	Unopened State = "unopened" // the housing
-	Opened   State = "opened"   // the housing, or the wire of its switch is cut
-	Unknown  State = "unknown"  // the line of the switch cannot be read
+	Unopened State = "unopened" // the housing is closed
+	Opened   State = "opened"   // the housing is open, or the wire of its switch is cut
+	Unknown  State = "unknown"  // the switch of the housing cannot be read
 )
 
-// reportBuffer is how many reports may wait for whoever writes them down.
+// reportBuffer is how many reports may wait to be recorded.
 const reportBuffer = 64
 
-// health knows how all parts are. run owns what it knows.
+// health tracks the states of all parts. Its run goroutine owns them.
 type health struct {
 	log     *slog.Logger
 	states  chan terminal.PartState
 	reports chan Report
 
-	parts   []*part
-	changes chan change
-	ended   chan struct{}
-	told    map[kiosk.Part]State
-	waiting []terminal.PartState // to be sent, one for each part at most
+	parts    []*part
+	changes  chan change
+	ended    chan struct{}
+	reported map[kiosk.Part]State
+	waiting  []terminal.PartState // to be sent; at most one for each part
 }
 
-// part is one part's health.
+// part is the health of one part.
 type part struct {
 	health  *health
 	section string
-	need    kiosk.Part // "" for a part that a visit can do without
+	need    kiosk.Part // the kind of part that a visit needs, or "" if it needs none like it
 	condition
-	warned time.Time // of a failure, whether the part is lost by it or not
+	warned time.Time // when a failure was logged last
 }
 
-// change is news of a part: a report, or else how it is.
+// change is a report about a part, or a change of its error if report is nil.
 type change struct {
 	part   *part
 	err    error
@@ -66,18 +66,18 @@ type change struct {
 func newHealth(log *slog.Logger) *health {
 	return &health{
 		log: log, states: make(chan terminal.PartState), reports: make(chan Report, reportBuffer),
-		changes: make(chan change), ended: make(chan struct{}), told: map[kiosk.Part]State{},
+		changes: make(chan change), ended: make(chan struct{}), reported: map[kiosk.Part]State{},
 	}
 }
 
-// part adds a part, before run.
+// part adds a part. It must be called before run.
 func (h *health) part(section string, need kiosk.Part) *part {
 	p := &part{health: h, section: section, need: need, condition: newCondition(time.Now())}
 	h.parts = append(h.parts, p)
 	return p
 }
 
-// needed lists what no visit can do without.
+// needed lists the parts that every visit needs.
 func (h *health) needed() []kiosk.Part {
 	var all []kiosk.Part
 	for _, p := range h.parts {
@@ -88,11 +88,11 @@ func (h *health) needed() []kiosk.Part {
 	return all
 }
 
-// is says that a part works, or why it does not.
-func (p *part) is(err error) { p.health.send(change{part: p, err: err}) }
+// setError sets the part's error; nil means that it works.
+func (p *part) setError(err error) { p.health.send(change{part: p, err: err}) }
 
-// tell says what else became of it.
-func (p *part) tell(r Report) { p.health.send(change{part: p, report: &r}) }
+// report sends a report about the part.
+func (p *part) report(r Report) { p.health.send(change{part: p, report: &r}) }
 
 func (h *health) send(c change) {
 	select {
@@ -101,7 +101,7 @@ func (h *health) send(c change) {
 	}
 }
 
-// run takes changes and tells of them until ctx ends.
+// run receives changes and announces them until ctx ends.
 func (h *health) run(ctx context.Context) {
 	defer close(h.ended)
 	for {
@@ -114,10 +114,10 @@ func (h *health) run(ctx context.Context) {
 		select {
 		case c := <-h.changes:
 			if c.report != nil {
-				h.report(c.part, *c.report)
+				h.logReport(c.part, *c.report)
 			} else {
 				h.warn(c.part, c.err)
-				c.part.condition.is(c.err, time.Now())
+				c.part.condition.update(c.err, time.Now())
 			}
 		case states <- next:
 			h.waiting = h.waiting[1:]
@@ -128,20 +128,20 @@ func (h *health) run(ctx context.Context) {
 		}
 		timer.Stop()
 		for _, p := range h.parts {
-			before := p.told
-			if state := p.look(time.Now()); state != "" {
-				h.is(p, state, before)
+			before := p.reported
+			if state := p.next(time.Now()); state != "" {
+				h.announce(p, state, before)
 			}
 		}
 	}
 }
 
-// warnEvery bounds how often it is told of a part that fails for a moment.
+// warnEvery is the shortest time between two warnings about one part.
 const warnEvery = time.Minute
 
-// warn tells of a part that worked and fails, which may soon be over.
+// warn logs that a working part fails, which may be over soon.
 func (h *health) warn(p *part, err error) {
-	if err != nil && p.err == nil && p.told == Found && time.Since(p.warned) >= warnEvery {
+	if err != nil && p.err == nil && p.reported == Found && time.Since(p.warned) >= warnEvery {
 		p.warned = time.Now()
 		h.log.Warn("a part of the panel fails", "part", p.section, "err", err)
 	}
@@ -150,18 +150,18 @@ func (h *health) warn(p *part, err error) {
 func (h *health) untilDue() time.Duration {
 	d := time.Hour
 	for _, p := range h.parts {
-		d = min(d, p.in(time.Now()))
+		d = min(d, p.condition.untilDue(time.Now()))
 	}
 	return d
 }
 
-// is tells who must know that a part is lost or found.
-func (h *health) is(p *part, now, before State) {
+// announce tells the visits, the log and the event log that a part is lost or found.
+func (h *health) announce(p *part, now, before State) {
 	if p.need != "" {
-		h.tellNeed(p.need)
+		h.announceNeed(p.need)
 	}
 	switch {
-	case now == Lost && p.need != "" && h.told[p.need] == Lost:
+	case now == Lost && p.need != "" && h.reported[p.need] == Lost:
 		h.log.Error("out of service: a part of the panel is lost; look at its plugs, wires and supply", "part", p.section, "err", p.err)
 	case now == Lost:
 		h.log.Error("a part of the panel is lost; look at its plugs, wires and supply", "part", p.section, "err", p.err)
@@ -169,54 +169,54 @@ func (h *health) is(p *part, now, before State) {
 		h.log.Info("a part of the panel works", "part", p.section)
 	}
 	if now == Lost {
-		h.file(Report{Section: p.section, State: Lost, Problem: p.err.Error()})
-	} else if before == Lost { // at the start it is no news
-		h.file(Report{Section: p.section, State: Found})
+		h.enqueue(Report{Section: p.section, State: Lost, Problem: p.err.Error()})
+	} else if before == Lost { // the first Found after the start is not reported
+		h.enqueue(Report{Section: p.section, State: Found})
 	}
 }
 
-// tellNeed tells the visits whether one of the parts of a kind works, when that
-// has changed. Two displays may stand in for each other.
-func (h *health) tellNeed(need kiosk.Part) {
+// announceNeed tells the visits whether any part of a kind works, if that has
+// changed. One of two displays is enough.
+func (h *health) announceNeed(need kiosk.Part) {
 	state := Lost
 	for _, p := range h.parts {
 		switch {
 		case p.need != need:
-		case p.told == Found:
+		case p.reported == Found:
 			state = Found
-		case p.told == "" && state == Lost:
+		case p.reported == "" && state == Lost:
 			state = ""
 		}
 	}
-	if state == "" || state == h.told[need] {
+	if state == "" || state == h.reported[need] {
 		return
 	}
-	h.told[need] = state
+	h.reported[need] = state
 	h.waiting = slices.DeleteFunc(h.waiting, func(s terminal.PartState) bool { return s.Part == need })
 	h.waiting = append(h.waiting, terminal.PartState{Part: need, Works: state == Found})
 }
 
-// report takes what else became of a part.
-func (h *health) report(p *part, r Report) {
+// logReport logs a report and passes it on.
+func (h *health) logReport(p *part, r Report) {
 	r.Section = p.section
 	switch r.State {
 	case Stuck:
-		h.log.Warn("keys are stuck, and are out until they are let go", "part", r.Section, "reason", r.Problem)
+		h.log.Warn("keys are stuck and are ignored until they are released", "part", r.Section, "reason", r.Problem)
 	case Freed:
-		h.log.Info("keys that were stuck are free", "part", r.Section)
+		h.log.Info("stuck keys are released", "part", r.Section)
 	case Unopened:
 		h.log.Info("the housing is closed", "part", r.Section)
 	default:
-		h.log.Warn("the housing is open, or nobody can tell", "part", r.Section, "state", r.State)
+		h.log.Warn("the housing is open, or its switch cannot be read", "part", r.Section, "state", r.State)
 	}
-	h.file(r)
+	h.enqueue(r)
 }
 
-// file puts a report where it is written down from.
-func (h *health) file(r Report) {
+// enqueue passes a report to the reader of Panel.Reports.
+func (h *health) enqueue(r Report) {
 	select {
 	case h.reports <- r:
 	default:
-		h.log.Error("cannot report: too many reports wait", "part", r.Section, "state", r.State)
+		h.log.Error("cannot record a report: too many reports wait", "part", r.Section, "state", r.State)
 	}
 }

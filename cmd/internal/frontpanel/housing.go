@@ -9,40 +9,40 @@ import (
 	"smartkiosk/device/cue"
 )
 
-// errOpen is what a housing fails by that is not known to be closed.
+// errOpen is the error of a housing that is open or whose switch cannot be read.
 var errOpen = errors.New("the housing is not closed")
 
-// watchHousing reports what the switch of the housing says, until ctx ends. An
-// opening is told at once; that it is closed, only when it stays so: a loose
-// wire must not fill the outbox, which would shut the kiosk.
+// watchHousing reports the state of the housing's switch until ctx ends. It reports
+// an opening at once, and a closing only when the housing stays closed. So a loose
+// wire cannot fill the outbox, which would take the kiosk out of service.
 func watchHousing(ctx context.Context, section *board.Tamper, part *part) {
-	tamper, ok := opened(ctx, part.is, section.Open)
+	tamper, ok := openWithRetry(ctx, part.setError, section.Open)
 	if !ok {
 		return
 	}
 	defer tamper.Close()
 	var closed condition
-	var said cue.TamperState
+	var state cue.TamperState
 	for {
-		timer := time.NewTimer(closed.in(time.Now()))
+		timer := time.NewTimer(closed.untilDue(time.Now()))
 		select {
-		case said = <-tamper.States():
+		case state = <-tamper.States():
 			var err error
-			if said != cue.Unopened {
+			if state != cue.Unopened {
 				err = errOpen
 			}
-			closed.is(err, time.Now())
+			closed.update(err, time.Now())
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
 			return
 		}
 		timer.Stop()
-		switch closed.look(time.Now()) {
+		switch closed.next(time.Now()) {
 		case Found:
-			part.tell(Report{State: Unopened})
+			part.report(Report{State: Unopened})
 		case Lost:
-			part.tell(Report{State: State(said.String())})
+			part.report(Report{State: State(state.String())})
 		}
 	}
 }

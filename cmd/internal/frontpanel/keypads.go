@@ -11,8 +11,8 @@ import (
 	"smartkiosk/kiosk/screen"
 )
 
-// okKey is what is printed on the key that ends a PIN: a number pad has no #,
-// and a matrix no Enter.
+// okKey returns the label of the key that ends a PIN. A number pad has no #, and a
+// matrix has no Enter.
 func okKey(keypads []board.Keypad) string {
 	var hash, enter bool
 	for _, k := range keypads {
@@ -28,9 +28,8 @@ func okKey(keypads []board.Keypad) string {
 	return screen.Hash
 }
 
-// take hands keys on. What nobody takes is dropped: it was typed at a program
-// that has stopped.
-func (p *Panel) take(ctx context.Context, keys <-chan rune) {
+// forwardKeys passes on the keys of another panel until ctx ends.
+func (p *Panel) forwardKeys(ctx context.Context, keys <-chan rune) {
 	for {
 		select {
 		case key := <-keys:
@@ -41,6 +40,7 @@ func (p *Panel) take(ctx context.Context, keys <-chan rune) {
 	}
 }
 
+// press passes a key on. It drops the key if no visit reads keys.
 func (p *Panel) press(key rune) {
 	select {
 	case p.keys <- key:
@@ -48,50 +48,50 @@ func (p *Panel) press(key rune) {
 	}
 }
 
-// readKeypad hands on a keypad's keys and tells how it is.
+// readKeypad passes on a keypad's keys and reports its state until ctx ends.
 func (p *Panel) readKeypad(ctx context.Context, section board.Keypad, part *part) {
-	k, ok := opened(ctx, func(err error) {
+	k, ok := openWithRetry(ctx, func(err error) {
 		if err != nil {
-			part.is(err) // of one that opens it is the events that tell
+			part.setError(err) // an open keypad reports its state by events
 		}
 	}, section.Open)
 	if !ok {
 		return
 	}
 	defer k.Close()
-	there := 0 // devices: several number pads may be plugged in
+	devices := 0 // connected ones; there may be several number pads
 	for {
 		select {
 		case key := <-k.Keys():
 			p.press(key)
 		case e := <-k.Events():
-			p.keypadEvent(e, &there, part)
+			p.keypadEvent(e, &devices, part)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (p *Panel) keypadEvent(e keypad.Event, there *int, part *part) {
+func (p *Panel) keypadEvent(e keypad.Event, devices *int, part *part) {
 	switch e.Kind {
 	case keypad.Found:
-		*there++
-		part.is(nil)
+		*devices++
+		part.setError(nil)
 	case keypad.Lost:
 		if e.Device != "" {
-			*there--
+			*devices--
 		}
-		if *there <= 0 {
-			part.is(describe(e))
+		if *devices <= 0 {
+			part.setError(describe(e))
 		}
 	case keypad.Stuck:
-		part.tell(Report{State: Stuck, Problem: fmt.Sprintf("%s: keys held for too long: %d; %v", e.Device, e.Keys, cause(e))})
+		part.report(Report{State: Stuck, Problem: fmt.Sprintf("%s: keys held for too long: %d; %v", e.Device, e.Keys, cause(e))})
 	case keypad.Freed:
-		part.tell(Report{State: Freed})
+		part.report(Report{State: Freed})
 	case keypad.Unknown:
-		p.health.log.Warn("a keypad has a key that is not known", "part", part.section, "device", e.Device, "key", e.Err)
+		p.health.log.Warn("a keypad has an unknown key", "part", part.section, "device", e.Device, "key", e.Err)
 	case keypad.Rejected:
-		p.Sound(kiosk.CueRefused) // two keys at once: neither counts
+		p.Sound(kiosk.CueRefused) // two keys at once; neither counts
 	}
 }
 
@@ -106,5 +106,5 @@ func cause(e keypad.Event) error {
 	if e.Err != nil {
 		return e.Err
 	}
-	return errors.New("look for a key that is jammed, or something that leans on it")
+	return errors.New("look for a jammed key, or an object that presses on it")
 }

@@ -17,8 +17,8 @@ import (
 	"smartkiosk/device/keypad/keypadsim"
 )
 
-// machine is a Pi with the parts of deploy/boards/zero2w-keypad-lcd.toml, all
-// of them models, in periph's registers.
+// machine is a Pi with the parts of deploy/boards/zero2w-keypad-lcd.toml. They are
+// models, registered with periph.
 type machine struct {
 	keys     *keypadsim.Contacts
 	lcd      *displaysim.HD44780
@@ -26,7 +26,7 @@ type machine struct {
 	lamps    map[string]*watched
 	buzzer   *watched
 	housing  *housing
-	messages chan struct{} // something was written to the display
+	messages chan struct{} // receives when something is written to the display
 }
 
 const layout = "123L456 789 *0# " // of the board, without its line breaks
@@ -63,7 +63,7 @@ func register(t testing.TB, pin gpio.PinIO) {
 	t.Cleanup(func() { _ = gpioreg.Unregister(pin.Name()) })
 }
 
-// openBus tells of what is written to the display.
+// openBus reports writes to the display.
 type openBus struct {
 	*displaysim.I2C
 	messages chan struct{}
@@ -80,7 +80,7 @@ func (b openBus) Tx(address uint16, w, r []byte) error {
 
 func (b openBus) Close() error { return nil }
 
-// text reads the glass.
+// text returns what the display shows.
 func (m *machine) text() string {
 	var rows []string
 	m.bus.Between(func() { rows = m.lcd.Text() })
@@ -90,12 +90,12 @@ func (m *machine) text() string {
 	return strings.Join(rows, "|")
 }
 
-// hold presses or lets go of a key.
+// hold presses or releases a key.
 func (m *machine) hold(key rune, down bool) {
 	m.keys.Set(strings.IndexRune(layout, key), down)
 }
 
-// lit tells which lamps are on.
+// lit returns the lamps that are on.
 func (m *machine) lit() string {
 	var on []string
 	for _, colour := range []string{"green", "yellow", "red"} {
@@ -124,7 +124,7 @@ func (w *watched) Out(l gpio.Level) error {
 	return w.Pin.Out(l)
 }
 
-// count gives how often since it was asked last.
+// count returns how often it was switched on since the last call.
 func (w *watched) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,7 +133,7 @@ func (w *watched) count() int {
 	return n
 }
 
-// housing is a tamper switch, closed until it is opened.
+// housing is a tamper switch. It is closed until it is opened.
 type housing struct {
 	gpiotest.Pin
 	mu   sync.Mutex
@@ -153,5 +153,5 @@ func (h *housing) set(open bool) {
 	h.EdgesChan <- gpio.Level(open)
 }
 
-// String is for the register's messages.
+// String names it in periph's messages.
 func (h *housing) String() string { return fmt.Sprintf("%s with the lid's switch", h.N) }

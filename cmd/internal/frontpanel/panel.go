@@ -1,8 +1,7 @@
-// Package frontpanel is a front panel made of parts, as a board file lists
-// them: it shows each screen on every display, takes the keys of every keypad,
-// gives cues by buzzer and lamps, opens the door and watches the housing. A part
-// that is missing or fails is looked for until it is back, and who must know of
-// it is told.
+// Package frontpanel is a front panel that consists of the parts in a board file. It
+// shows each screen on every display, reads every keypad, gives cues by buzzer and
+// lamps, opens the door and watches the housing. It reopens a part that is missing or
+// fails until it works, and reports this to visits, log and event log.
 package frontpanel
 
 import (
@@ -19,22 +18,21 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// again is how long to wait before a part that could not be opened is opened
-// again.
-const again = 2 * time.Second
+// reopenDelay is the time between two attempts to open a part.
+const reopenDelay = 2 * time.Second
 
-// keyBuffer is how many keys may wait: a PIN and its # with room to spare.
+// keyBuffer is how many keys may wait. It is more than a PIN and its #.
 const keyBuffer = 16
 
-// Panel is a front panel. It is a terminal.Panel.
+// Panel is a front panel. It implements terminal.Panel.
 type Panel struct {
 	texts    *screen.Catalogue
-	ok       string         // what is printed on the key that ends a PIN
-	beside   terminal.Panel // nil for none
-	displays []shown
-	buzzer   *buzzer // nil for none
-	lamps    *lamps  // nil for none
-	door     *door   // nil for none
+	ok       string         // label of the key that ends a PIN
+	other    terminal.Panel // may be nil
+	displays []output
+	buzzer   *buzzer // nil if the board has none, as lamps and door
+	lamps    *lamps
+	door     *door
 
 	keys   chan rune
 	health *health
@@ -42,20 +40,20 @@ type Panel struct {
 	work   sync.WaitGroup
 }
 
-// shown is a display, and how screens are laid out for it.
-type shown struct {
+// output is a display and the form that screens have on it.
+type output struct {
 	keeper *display.Keeper
 	form   board.Form
 }
 
-// Open begins to look for a board's parts; that one is not there is no error.
-// What another panel, nil for none, shows and takes is the same.
-func Open(b *board.Board, texts *screen.Catalogue, beside terminal.Panel, log *slog.Logger) *Panel {
+// Open starts to open the parts of a board. A part that is missing is not an error.
+// Another panel, if not nil, shows the same screens, and its keys count too.
+func Open(b *board.Board, texts *screen.Catalogue, other terminal.Panel, log *slog.Logger) *Panel {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Panel{texts: texts, ok: okKey(b.Keypads()), beside: beside, keys: make(chan rune, keyBuffer), health: newHealth(log), stop: stop}
+	p := &Panel{texts: texts, ok: okKey(b.Keypads()), other: other, keys: make(chan rune, keyBuffer), health: newHealth(log), stop: stop}
 	for _, d := range b.Displays {
 		part := p.health.part(d.Section(), kiosk.Display)
-		p.displays = append(p.displays, shown{display.Keep(d.Open, part.is), d.Form()})
+		p.displays = append(p.displays, output{display.Keep(d.Open, part.setError), d.Form()})
 	}
 	for _, k := range b.Keypads() {
 		part := p.health.part(k.Section(), kiosk.Keypad)
@@ -72,7 +70,7 @@ func Open(b *board.Board, texts *screen.Catalogue, beside terminal.Panel, log *s
 		p.work.Go(func() { p.lamps.run(ctx, b.Lamps, part) })
 	}
 	if b.Strike != nil {
-		// Who is told to come in must be able to: no service without it.
+		// A visitor who is told to come in must be able to, so a visit needs the door.
 		p.door = newDoor(b.Strike.OpenFor.Duration)
 		part := p.health.part(b.Strike.Section(), kiosk.Door)
 		p.work.Go(func() { p.door.run(ctx, func() (strike, error) { return b.Strike.Open() }, part) })
@@ -81,15 +79,14 @@ func Open(b *board.Board, texts *screen.Catalogue, beside terminal.Panel, log *s
 		part := p.health.part(b.Tamper.Section(), "")
 		p.work.Go(func() { watchHousing(ctx, b.Tamper, part) })
 	}
-	if beside != nil {
-		p.work.Go(func() { p.take(ctx, beside.Keys()) })
+	if other != nil {
+		p.work.Go(func() { p.forwardKeys(ctx, other.Keys()) })
 	}
 	p.work.Go(func() { p.health.run(ctx) })
 	return p
 }
 
-// Close shuts the door and lets go of all parts. The displays show what they
-// were told last.
+// Close shuts the door and closes all parts. The displays keep their last screen.
 func (p *Panel) Close() {
 	for _, d := range p.displays {
 		d.keeper.Close()
@@ -98,14 +95,14 @@ func (p *Panel) Close() {
 	p.work.Wait()
 }
 
-// Parts are those that no visit can do without.
+// Parts returns the parts that every visit needs.
 func (p *Panel) Parts() []kiosk.Part { return p.health.needed() }
 
-// States tells whether they work, as it changes, and of each at the start.
+// States receives the state of each of these parts at the start and at each change.
 func (p *Panel) States() <-chan terminal.PartState { return p.health.states }
 
-// Reports are what became of the parts. Whoever does not read them misses the
-// latest.
+// Reports receives the changes of all parts. Reports are dropped if the caller does
+// not read them.
 func (p *Panel) Reports() <-chan Report { return p.health.reports }
 
 // Show implements terminal.Panel.
@@ -116,8 +113,8 @@ func (p *Panel) Show(s kiosk.Screen) {
 	if p.lamps != nil {
 		p.lamps.show(p.texts.Frame(s).Tone)
 	}
-	if p.beside != nil {
-		p.beside.Show(s)
+	if p.other != nil {
+		p.other.Show(s)
 	}
 }
 
@@ -126,8 +123,8 @@ func (p *Panel) Sound(c kiosk.Cue) {
 	if p.buzzer != nil {
 		p.buzzer.play(c)
 	}
-	if p.beside != nil {
-		p.beside.Sound(c)
+	if p.other != nil {
+		p.other.Sound(c)
 	}
 }
 
@@ -136,16 +133,15 @@ func (p *Panel) OpenDoor() {
 	if p.door != nil {
 		p.door.open()
 	}
-	if p.beside != nil {
-		p.beside.OpenDoor()
+	if p.other != nil {
+		p.other.OpenDoor()
 	}
 }
 
-// Keys implements terminal.Panel: those of all keypads.
+// Keys implements terminal.Panel. It receives the keys of all keypads.
 func (p *Panel) Keys() <-chan rune { return p.keys }
 
-// frame lays a screen out for a display beside a keypad whose key that ends a
-// PIN has ok printed on it.
+// frame lays out a screen for a display. ok is the label of the key that ends a PIN.
 func frame(texts *screen.Catalogue, s kiosk.Screen, f board.Form, ok string) display.Frame {
 	form := screen.Form{Heading: f.Columns, Columns: f.Columns, Rows: f.Rows}
 	switch f.Layout {
@@ -158,14 +154,15 @@ func frame(texts *screen.Catalogue, s kiosk.Screen, f board.Form, ok string) dis
 	return display.Frame{Rows: texts.Lines(s, form), Layout: f.Layout}
 }
 
-// opened opens a part, again and again until it is there or ctx has ended.
-func opened[T any](ctx context.Context, is func(error), open func() (T, error)) (part T, ok bool) {
+// openWithRetry opens a part, and retries until it succeeds or ctx ends. It passes each
+// result to setError.
+func openWithRetry[T any](ctx context.Context, setError func(error), open func() (T, error)) (part T, ok bool) {
 	for ctx.Err() == nil {
 		part, err := open()
-		if is(err); err == nil {
+		if setError(err); err == nil {
 			return part, true
 		}
-		line.Sleep(ctx, again)
+		line.Sleep(ctx, reopenDelay)
 	}
 	return part, false
 }

@@ -18,7 +18,7 @@ import (
 
 const boardFile = "../../../deploy/boards/zero2w-keypad-lcd.toml"
 
-// onMachine opens the panel of a machine, but for its door, in virtual time.
+// onMachine opens the panel of a machine without its door, in virtual time.
 func onMachine(t *testing.T, prepare func(*machine), f func(t *testing.T, m *machine, p *frontpanel.Panel, log *bytes.Buffer)) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine(t)
@@ -29,7 +29,7 @@ func onMachine(t *testing.T, prepare func(*machine), f func(t *testing.T, m *mac
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Strike = nil // its guardian is another process, in real time
+		b.Strike = nil // its guardian is another process and runs in real time
 		texts, err := screen.Load()
 		if err != nil {
 			t.Fatal(err)
@@ -44,13 +44,13 @@ func onMachine(t *testing.T, prepare func(*machine), f func(t *testing.T, m *mac
 	})
 }
 
-// pass lets so much of the bubble's time pass.
+// pass lets d pass in the bubble.
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-// states takes what the visits are told.
+// states returns the states that the visits have received.
 func states(p *frontpanel.Panel) string {
 	var all []string
 	for {
@@ -64,7 +64,7 @@ func states(p *frontpanel.Panel) string {
 	}
 }
 
-// reports takes what is to be written down.
+// reports returns the reports so far.
 func reports(p *frontpanel.Panel) string {
 	var all []string
 	for {
@@ -85,8 +85,7 @@ func expect(t *testing.T, what, got, want string) {
 	}
 }
 
-// A screen is on the display and in the lamps, a cue in the buzzer, a key in
-// the channel.
+// A screen appears on the display and in the lamps. A cue sounds. A key arrives.
 func TestParts(t *testing.T) {
 	onMachine(t, nil, func(t *testing.T, m *machine, p *frontpanel.Panel, log *bytes.Buffer) {
 		pass(time.Second)
@@ -136,8 +135,8 @@ func TestParts(t *testing.T) {
 	})
 }
 
-// A display that is pulled is lost, and back by itself; the technician reads
-// which, where and why.
+// A display that is unplugged is lost. It comes back by itself. The log names the
+// display, its place and the error.
 func TestDisplayPulled(t *testing.T) {
 	onMachine(t, nil, func(t *testing.T, m *machine, p *frontpanel.Panel, log *bytes.Buffer) {
 		p.Show(kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"})
@@ -153,19 +152,19 @@ func TestDisplayPulled(t *testing.T) {
 		if !strings.Contains(log.String(), `level=ERROR msg="out of service: a part of the panel is lost; look at its plugs, wires and supply" part=display.pcf8574 err=`) {
 			t.Errorf("logged %s", log)
 		}
-		p.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: "nb"}) // nobody sees it
+		p.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: "nb"}) // the display is gone
 		m.bus.Between(m.lcd.PowerCycle)
 		m.bus.Plug()
 		pass(5 * time.Second)
 		expect(t, "states", states(p), "display works")
 		expect(t, "reports", reports(p), "display.pcf8574 found")
 		if !strings.HasPrefix(m.text(), "Ute av drift|") {
-			t.Errorf("it comes back showing %s", m.text())
+			t.Errorf("when it is back it shows %s", m.text())
 		}
 	})
 }
 
-// A keypad whose line another program holds is found when that lets go.
+// A keypad whose line another program holds is found when that program releases it.
 func TestKeypadFoundLater(t *testing.T) {
 	taken := func(m *machine) { m.keys.Cols[2].Take(true) }
 	onMachine(t, taken, func(t *testing.T, m *machine, p *frontpanel.Panel, log *bytes.Buffer) {
@@ -184,7 +183,7 @@ func TestKeypadFoundLater(t *testing.T) {
 	})
 }
 
-// A key that is held for too long is told of, and not which.
+// A key that is held for too long is reported, but not which key.
 func TestStuckKey(t *testing.T) {
 	onMachine(t, nil, func(t *testing.T, m *machine, p *frontpanel.Panel, log *bytes.Buffer) {
 		pass(time.Second)
@@ -208,7 +207,7 @@ func TestStuckKey(t *testing.T) {
 	})
 }
 
-// The lid is opened and shut.
+// The housing is opened and closed.
 func TestHousing(t *testing.T) {
 	onMachine(t, nil, func(t *testing.T, m *machine, p *frontpanel.Panel, log *bytes.Buffer) {
 		pass(2 * time.Second)
@@ -220,7 +219,7 @@ func TestHousing(t *testing.T) {
 		pass(2 * time.Second)
 		expect(t, "reports", reports(p), "tamper unopened")
 
-		// Its wire is loose: it is told of, and then no more.
+		// Its wire is loose. This is reported a few times only.
 		for range 1000 {
 			m.housing.set(true)
 			pass(100 * time.Millisecond)
@@ -228,7 +227,7 @@ func TestHousing(t *testing.T) {
 			pass(100 * time.Millisecond)
 		}
 		if n := strings.Count(reports(p), "tamper"); n < 1 || n > 9 {
-			t.Errorf("told %d times", n)
+			t.Errorf("reported %d times", n)
 		}
 		if n := strings.Count(log.String(), "the housing is"); n > 12 {
 			t.Errorf("logged %d times", n)
@@ -236,23 +235,23 @@ func TestHousing(t *testing.T) {
 	})
 }
 
-// noParts is a panel beside the parts.
-type noParts struct {
+// otherPanel is a second panel that shows the same screens.
+type otherPanel struct {
 	keys  chan rune
 	shown []kiosk.ScreenID
 	cues  []kiosk.Cue
 	doors int
 }
 
-func (n *noParts) Show(s kiosk.Screen) { n.shown = append(n.shown, s.ID) }
-func (n *noParts) Sound(c kiosk.Cue)   { n.cues = append(n.cues, c) }
-func (n *noParts) OpenDoor()           { n.doors++ }
-func (n *noParts) Keys() <-chan rune   { return n.keys }
+func (n *otherPanel) Show(s kiosk.Screen) { n.shown = append(n.shown, s.ID) }
+func (n *otherPanel) Sound(c kiosk.Cue)   { n.cues = append(n.cues, c) }
+func (n *otherPanel) OpenDoor()           { n.doors++ }
+func (n *otherPanel) Keys() <-chan rune   { return n.keys }
 
-var _ terminal.Panel = (*noParts)(nil)
+var _ terminal.Panel = (*otherPanel)(nil)
 
-// A panel beside the parts shows the same, and its keys count.
-func TestBeside(t *testing.T) {
+// A second panel shows the same screens, and its keys count.
+func TestOtherPanel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		newMachine(t)
 		b, err := board.Load(boardFile)
@@ -264,14 +263,14 @@ func TestBeside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		web := &noParts{keys: make(chan rune)}
+		web := &otherPanel{keys: make(chan rune)}
 		p := frontpanel.Open(b, texts, web, slog.New(slog.DiscardHandler))
 		defer p.Close()
 		p.Show(kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"})
 		p.Sound(kiosk.CueAttention)
 		p.OpenDoor()
 		if fmt.Sprint(web.shown, web.cues, web.doors) != "[welcome] [attention] 1" {
-			t.Errorf("beside: %+v", web)
+			t.Errorf("the other panel: %+v", web)
 		}
 		web.keys <- '5'
 		if key := <-p.Keys(); key != '5' {

@@ -27,12 +27,11 @@ import (
 	"smartkiosk/kiosk/screen"
 )
 
-// patience bounds every wait, on a machine with much else to do.
+// patience limits every wait. It is long because the machine may be busy.
 const patience = 60 * time.Second
 
-// The test binary is also the guardian of the door: its line is a FIFO of the
-// line's name in the folder that both work in, to which each level goes as one
-// byte.
+// TestMain lets the test binary also be the guardian of the door. The door's line is a
+// FIFO with the name of the line in the working folder. Each level is one byte.
 func TestMain(m *testing.M) {
 	cue.Guard(func(pin string) (cue.Output, error) {
 		f, err := os.OpenFile(pin, os.O_WRONLY, 0)
@@ -71,7 +70,7 @@ func doorLevel(t *testing.T, fifo *os.File) string {
 	return string(b[:])
 }
 
-// await waits until the display begins with a text.
+// await waits until the display begins with heading.
 func (m *machine) await(t *testing.T, heading string) {
 	t.Helper()
 	late := time.After(patience)
@@ -84,8 +83,8 @@ func (m *machine) await(t *testing.T, heading string) {
 	}
 }
 
-// press presses keys, as long as a finger does, and waits after each until the
-// display has changed: that it was taken.
+// press presses keys as long as a finger does. After each it waits until the display
+// changes.
 func (m *machine) press(t *testing.T, keys string) {
 	t.Helper()
 	for _, key := range keys {
@@ -96,14 +95,14 @@ func (m *machine) press(t *testing.T, keys string) {
 			select {
 			case <-m.messages:
 			case <-late:
-				t.Fatalf("a key does nothing; the display shows %q", m.text())
+				t.Fatalf("the kiosk does not react to a key: the display shows %q", m.text())
 			}
 		}
 		m.hold(key, false)
 	}
 }
 
-// logged is a log that can be waited for.
+// logged is a log that a test can wait for.
 type logged struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -132,15 +131,15 @@ func (l *logged) await(t *testing.T, text string) {
 		select {
 		case <-l.changed:
 		case <-late:
-			t.Fatalf("the log does not say %q:\n%s", text, said)
+			t.Fatalf("the log lacks %q:\n%s", text, said)
 		}
 	}
 }
 
-// A whole kiosk, with its hub and a card in software, by the board file as it
-// is: it begins without its keypad, serves when that is there, lets somebody in
-// who types a PIN on the contacts and reads the display, and ends a visit whose
-// display is pulled. The feed has all of it.
+// TestVisit runs a whole kiosk with a hub and a software card on the board file as it
+// is. It starts without its keypad and serves when the keypad is there. A visitor
+// types a PIN on the contacts, reads the display and is let in. A visit ends when its
+// display is unplugged. The feed has all of it.
 func TestVisit(t *testing.T) {
 	file, err := filepath.Abs(boardFile)
 	if err != nil {
@@ -150,7 +149,7 @@ func TestVisit(t *testing.T) {
 	if err := syscall.Mkfifo("GPIO24", 0o600); err != nil {
 		t.Fatal(err)
 	}
-	door, err := os.OpenFile("GPIO24", os.O_RDWR, 0) // so that neither end waits for the other
+	door, err := os.OpenFile("GPIO24", os.O_RDWR, 0) // so that neither end blocks
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +214,7 @@ func TestVisit(t *testing.T) {
 	m.await(t, "Tast PIN-koden")
 	m.press(t, "12")
 	m.bus.Unplug()
-	m.hold('3', true) // typed at a display that shows it no more
+	m.hold('3', true) // typed while the display is gone
 	said.await(t, "part=display.pcf8574 err=")
 	said.await(t, "outcome=failed reason=display-lost")
 	m.hold('3', false)
@@ -234,7 +233,7 @@ func TestVisit(t *testing.T) {
 	}
 }
 
-// expectFeed looks for what a backend is to know.
+// expectFeed checks the events that the backend gets.
 func expectFeed(t *testing.T, events []json.RawMessage) {
 	t.Helper()
 	var got []string
@@ -265,7 +264,7 @@ func expectFeed(t *testing.T, events []json.RawMessage) {
 		"display.pcf8574 lost", "visit failed display-lost", "display.pcf8574 found",
 	} {
 		if strings.Count("\n"+all+"\n", "\n"+want+"\n") != 1 {
-			t.Errorf("the feed has not once %q:\n%s", want, all)
+			t.Errorf("the feed lacks %q:\n%s", want, all)
 		}
 	}
 }
