@@ -26,18 +26,19 @@ type machine struct {
 	lamps    map[string]*watched
 	buzzer   *watched
 	housing  *housing
-	messages chan struct{} // receives when something is written to the display
+	messages chan struct{} // receives when a part changes
 }
 
 const layout = "123L456 789 *0# " // of the board, without its line breaks
 
 func newMachine(t testing.TB) *machine {
+	messages := make(chan struct{}, 1)
 	m := &machine{
 		keys:     keypadsim.New([]string{"GPIO5", "GPIO6", "GPIO13", "GPIO19"}, []string{"GPIO12", "GPIO16", "GPIO20", "GPIO21"}),
-		lamps:    map[string]*watched{"green": newWatched("GPIO17"), "yellow": newWatched("GPIO27"), "red": newWatched("GPIO22")},
-		buzzer:   newWatched("GPIO23"),
+		lamps:    map[string]*watched{"green": newWatched("GPIO17", messages), "yellow": newWatched("GPIO27", messages), "red": newWatched("GPIO22", messages)},
+		buzzer:   newWatched("GPIO23", messages),
 		housing:  &housing{Pin: gpiotest.Pin{N: "GPIO25", EdgesChan: make(chan gpio.Level, 16)}},
-		messages: make(chan struct{}, 1),
+		messages: messages,
 	}
 	for _, wire := range slices.Concat(m.keys.Rows, m.keys.Cols) {
 		register(t, wire)
@@ -109,11 +110,15 @@ func (m *machine) lit() string {
 // watched is an output that counts how often it was switched on.
 type watched struct {
 	gpiotest.Pin
+	changed chan<- struct{} // receives at each level that is set
+
 	mu  sync.Mutex
 	ons int
 }
 
-func newWatched(name string) *watched { return &watched{Pin: gpiotest.Pin{N: name}} }
+func newWatched(name string, changed chan<- struct{}) *watched {
+	return &watched{Pin: gpiotest.Pin{N: name}, changed: changed}
+}
 
 func (w *watched) Out(l gpio.Level) error {
 	w.mu.Lock()
@@ -121,7 +126,12 @@ func (w *watched) Out(l gpio.Level) error {
 		w.ons++
 	}
 	w.mu.Unlock()
-	return w.Pin.Out(l)
+	err := w.Pin.Out(l)
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+	return err
 }
 
 // count returns how often it was switched on since the last call.

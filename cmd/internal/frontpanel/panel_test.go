@@ -191,7 +191,7 @@ func TestStuckKey(t *testing.T) {
 		reports(p)
 		m.hold('7', true)
 		pass(30 * time.Second)
-		const told = "keypad.matrix stuck matrix: keys held for too long: 1; look for a key that is jammed, or something that leans on it"
+		const told = "keypad.matrix stuck matrix: keys held for too long: 1; look for a jammed key, or an object that presses on it"
 		expect(t, "reports", reports(p), told)
 		m.hold('7', false)
 		pass(time.Second)
