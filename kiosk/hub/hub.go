@@ -91,7 +91,10 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		}
 		conn = h.embedded.conn
 	}
-	if err := h.attach(ctx, conn); err != nil {
+	// Without a deadline each call would have 5 s, too few for a slow disk at the start.
+	attaching, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if err := h.attach(attaching, conn); err != nil {
 		h.Close()
 		return nil, fmt.Errorf("cannot prepare JetStream: %w", err)
 	}
