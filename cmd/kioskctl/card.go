@@ -37,7 +37,7 @@ can use the card.`,
 	c.Flags().BoolVar(&o.sign, "sign", false, "ask for the PIN and let the card sign")
 	trustFlag(c, &o.trust)
 	profilesFlag(c, &o.profiles)
-	c.AddCommand(cli.Group("pin", "Change or unblock the card's PIN", "",
+	c.AddCommand(p.learnCommand(), cli.Group("pin", "Change or unblock the card's PIN", "",
 		p.pinCommand("change", "Replace the PIN, with the current PIN", pinHelp),
 		p.pinCommand("unblock", "Replace a blocked PIN, with the PUK", pinHelp)))
 	return c

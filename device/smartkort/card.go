@@ -95,6 +95,11 @@ type Card struct {
 	worked     string            // the recipe that made the last valid signature
 	tellsTries bool              // the card has told the tries left
 
+	learning     bool   // try odd recipes too
+	skip         int    // recipes to skip when learning
+	workedRecipe recipe // the recipe that made the last valid signature
+	learned      learnedFrom
+
 	uses map[string]int // signatures since the PIN was verified, by the PIN's ID
 }
 

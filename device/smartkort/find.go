@@ -120,7 +120,7 @@ func (c *Card) try(ctx context.Context, a application, broken *error) (found boo
 // read: what the cache remembers of the card, what it remembers of the kind k
 // (nil when unknown), and the object directory.
 func (c *Card) loadApplication(ctx context.Context, k *kind) error {
-	c.profile = c.profiles.For(c.channel.ATR(), &c.token)
+	c.profile = c.profiles.find(c.channel.ATR(), &c.token, c.app.Applet)
 	c.memory = c.cache.get(c.tokenRaw)
 	if k != nil {
 		c.layout = k.layout(c.token.fingerprint)

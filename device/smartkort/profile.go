@@ -44,6 +44,7 @@ type Match struct {
 	ATR          []string `toml:"atr"`          // hexadecimal, ? for any digit
 	Manufacturer string   `toml:"manufacturer"` // substring
 	Label        string   `toml:"label"`        // substring
+	Applet       string   `toml:"applet"`       // hexadecimal AID of the applet in which the application was found
 }
 
 // Application says where to look for the application if the ways of the
@@ -204,9 +205,12 @@ func (p *Profile) check() error {
 
 // matches reports whether the profile is for a card. While the TokenInfo is
 // unknown (nil), a profile that needs its texts does not match.
-func (p *Profile) matches(atr []byte, token *TokenInfo) bool {
+func (p *Profile) matches(atr []byte, token *TokenInfo, applet []byte) bool {
 	m := p.Match
-	if len(m.ATR) == 0 && m.Manufacturer == "" && m.Label == "" {
+	if len(m.ATR) == 0 && m.Manufacturer == "" && m.Label == "" && m.Applet == "" {
+		return false
+	}
+	if m.Applet != "" && m.Applet != fmt.Sprintf("%X", applet) {
 		return false
 	}
 	have := strings.ToUpper(hex.EncodeToString(atr))

@@ -1,6 +1,7 @@
 package smartkort
 
 import (
+	"bytes"
 	"embed"
 	"encoding/hex"
 	"errors"
@@ -9,7 +10,7 @@ import (
 	"os"
 	"slices"
 
-	"smartkiosk/device/tomlfile"
+	"github.com/pelletier/go-toml/v2"
 )
 
 //go:embed profiles/*.toml
@@ -24,7 +25,7 @@ type Profiles struct {
 // plainName is the name of the profile for cards that no other profile matches.
 const plainName = "iso7816-15"
 
-// BuiltinProfiles are those compiled in: buypass and iso7816-15.
+// BuiltinProfiles are the profiles in profiles/.
 var BuiltinProfiles = func() *Profiles {
 	files, err := fs.Sub(builtin, "profiles")
 	if err == nil {
@@ -89,8 +90,14 @@ func (p *Profile) sameName(other *Profile) bool { return p.Name == other.Name }
 
 // ParseProfile decodes one profile. Unknown keys are errors.
 func ParseProfile(b []byte) (*Profile, error) {
+	d := toml.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
 	p := &Profile{}
-	if err := tomlfile.Decode(b, p); err != nil {
+	err := d.Decode(p)
+	if strict := (*toml.StrictMissingError)(nil); errors.As(err, &strict) {
+		return nil, fmt.Errorf("cannot read profile: unknown key: %s", strict.String())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cannot read profile: %w", err)
 	}
 	if err := p.check(); err != nil {
@@ -101,9 +108,13 @@ func ParseProfile(b []byte) (*Profile, error) {
 
 // For returns the profile for a card with this answer to reset and this
 // TokenInfo. token is nil while it is unknown.
-func (p *Profiles) For(atr []byte, token *TokenInfo) *Profile {
+func (p *Profiles) For(atr []byte, token *TokenInfo) *Profile { return p.find(atr, token, nil) }
+
+// find is like For, for a card whose application was found in an applet; nil for
+// none.
+func (p *Profiles) find(atr []byte, token *TokenInfo, applet []byte) *Profile {
 	for _, profile := range p.list {
-		if profile.matches(atr, token) {
+		if profile.matches(atr, token, applet) {
 			return profile
 		}
 	}

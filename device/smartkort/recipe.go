@@ -170,6 +170,13 @@ func (c *Card) recipes(s scheme, k Key, hash crypto.Hash) (all []recipe, err err
 	for _, r := range s.standard {
 		add(r)
 	}
+	if c.learning {
+		for _, r := range oddRecipes(s) {
+			add(r)
+		}
+		all = all[min(c.skip, len(all)):]
+		return all[:min(len(all), maxLearned)], nil
+	}
 	return c.rememberedFirst(s, all[:min(len(all), maxRecipes)]), nil
 }
 

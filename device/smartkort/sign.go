@@ -166,6 +166,7 @@ func (s *signer) tryRecipes(scheme scheme, hash crypto.Hash, a attempt) ([]byte,
 		if err == nil {
 			if signature, err = a.check(answer); err == nil {
 				c.proven, c.worked = true, scheme.name+": "+r.String()
+				c.workedRecipe = r
 				c.setRecipe(scheme, r)
 				return signature, nil
 			}
@@ -192,7 +193,7 @@ func (s *signer) tryRecipes(scheme scheme, hash crypto.Hash, a attempt) ([]byte,
 			c.rememberRecipes()
 			return nil, fmt.Errorf("cannot sign: %w: %w", ErrNextRecipe, err)
 		}
-		if wrong >= maxWrong {
+		if wrong >= maxWrong && !c.learning {
 			break
 		}
 	}

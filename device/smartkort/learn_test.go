@@ -1,0 +1,170 @@
+package smartkort_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"smartkiosk/device/apdu"
+	"smartkiosk/device/cardsim"
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/device/slot"
+	"smartkiosk/device/smartkort"
+)
+
+func lesson(pin string) smartkort.Lesson {
+	return smartkort.Lesson{
+		Name: "learned",
+		Choose: func(certs []smartkort.Certificate) (smartkort.Certificate, error) {
+			if len(certs) == 0 {
+				return smartkort.Certificate{}, errors.New("no certificate")
+			}
+			return certs[0], nil
+		},
+		AskPIN: func(smartkort.PIN) ([]byte, error) { return []byte(pin), nil },
+	}
+}
+
+// counting counts APDUs.
+type counting struct {
+	slot.Conn
+	apdus int
+}
+
+func (c *counting) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	c.apdus++
+	return c.Conn.Transmit(ctx, command)
+}
+
+// TestLearnKinds learns each kind of card without its profile, and then visits it
+// with what was learned.
+func TestLearnKinds(t *testing.T) {
+	kinds := newKinds(t)
+	kinds["smartkort"] = testpki.Kind{Card: newPKI(t).Cards["valid"]}
+	for name, k := range kinds {
+		t.Run(name, func(t *testing.T) {
+			pin := testpki.PIN
+			if name == cardsim.T1 {
+				pin = testpki.LongPIN
+			}
+			conn := &counting{Conn: connect(t, k.Card).Conn}
+			learned, err := smartkort.Driver{}.Learn(t.Context(), conn, lesson(pin))
+			if err != nil || conn.apdus > 300 {
+				t.Fatalf("%d APDUs, %v\n%s", conn.apdus, err, learned.Profile)
+			}
+			if strings.Contains(learned.Script, "31 32 33 34") || strings.Contains(learned.Profile, pin) {
+				t.Error("the PIN was kept")
+			}
+			a := alter(t, connect(t, k.Card).Conn)
+			mse := 0
+			a.answer = func(_ *altered, command []byte) []byte {
+				if command[1] == 0x22 {
+					mse++
+				}
+				return nil
+			}
+			if _, err := tryVisit(t, driverWith(t, learned.Profile), &line{Conn: a}, pin); err != nil || mse != 1 {
+				t.Errorf("with the learned profile: %v, %d recipes\n%s", err, mse, learned.Profile)
+			}
+		})
+	}
+}
+
+// TestLearnRandomKinds learns 500 kinds of card with random recipes, or is refused
+// with a reason. It never sends more than one PIN.
+func TestLearnRandomKinds(t *testing.T) {
+	p := newPKI(t)
+	count := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		for range 5 {
+			count++
+			pol := policy{
+				form:      rapid.SampledFrom([]string{"digest-info", "block", "hash", "internal-authenticate", "none"}).Draw(rt, "form"),
+				algorithm: rapid.SampledFrom([]int{-1, 0x00, 0x02, 0x04, 0x11, 0x21, 0x77}).Draw(rt, "algorithm"),
+				keyBy:     rapid.SampledFrom([]string{"", "file", "selected-file"}).Draw(rt, "key by"),
+				refusal:   rapid.SampledFrom(refusals).Draw(rt, "refusal"),
+				drops:     rapid.IntRange(0, 9).Draw(rt, "drops the PIN") == 0,
+				counts:    rapid.IntRange(0, 9).Draw(rt, "spends tries") == 0,
+				wrong:     rapid.Bool().Draw(rt, "wrong signatures"),
+			}
+			a := signing(t, p, &pol)
+			conn := &counting{Conn: a}
+			learned, err := smartkort.Driver{}.Learn(t.Context(), conn, lesson(testpki.PIN))
+			if pol.verifies != 1 || a.wrong > 0 || pol.spent > 1 || conn.apdus > 300 {
+				rt.Fatalf("%d VERIFY, %d tries spent, %d APDUs", pol.verifies, pol.spent, conn.apdus)
+			}
+			if err != nil {
+				known := errors.Is(err, smartkort.ErrNextRecipe) || errors.Is(err, smartkort.ErrTrySpent) ||
+					strings.Contains(err.Error(), "recipes works") || errors.Is(err, apdu.ErrEndless)
+				easy := pol.form == "digest-info" && pol.algorithm == -1 && pol.keyBy == ""
+				if !known || easy {
+					rt.Fatalf("%+v: %v", pol, err)
+				}
+				continue
+			}
+			pol.attempts, pol.spent = 0, 0
+			if _, err := tryVisit(t, driverWith(t, learned.Profile), &line{Conn: signing(t, p, &pol)}, testpki.PIN); err != nil || pol.attempts != 1 {
+				rt.Fatalf("with the learned profile: %v, %d recipes\n%s", err, pol.attempts, learned.Profile)
+			}
+		}
+	})
+	if count < 500 {
+		t.Errorf("%d kinds", count)
+	}
+}
+
+// TestLearnStops: learning stops before the PIN when few tries are left, and when
+// the card spends a try for a refused command, answers 9000 to everything, or is
+// removed at any command.
+func TestLearnStops(t *testing.T) {
+	p := newPKI(t)
+	image := p.Cards["valid"].Image()
+	image.PINs["pin"] = cardsim.PIN{Value: []byte(testpki.PIN), Left: 2}
+	few, err := cardsim.New(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := connect(t, few)
+	if _, err := (smartkort.Driver{}).Learn(t.Context(), l, lesson(testpki.PIN)); !errors.Is(err, smartkort.ErrFewTries) || few.Image().PINs["pin"].Left != 2 {
+		t.Errorf("two tries left: %v", err)
+	}
+
+	pol := policy{form: "hash", algorithm: 0x42, refusal: apdu.WrongData, counts: true}
+	if _, err := (smartkort.Driver{}).Learn(t.Context(), signing(t, p, &pol), lesson(testpki.PIN)); !errors.Is(err, smartkort.ErrTrySpent) || pol.spent != 1 {
+		t.Errorf("tries are spent: %v, %d", err, pol.spent)
+	}
+
+	a := alter(t, connect(t, p.Cards["valid"]).Conn)
+	a.answer = func(*altered, []byte) []byte { return status(0x9000) }
+	if _, err := (smartkort.Driver{}).Learn(t.Context(), a, lesson(testpki.PIN)); err == nil {
+		t.Error("a card that answers 9000 to everything was learned")
+	}
+
+	for at := 1; at < 60; at++ {
+		pol := policy{form: "hash", algorithm: -1, refusal: apdu.WrongData}
+		a := signing(t, p, &pol)
+		pulled := &line{Conn: a, after: func(n int, _, response []byte) ([]byte, error) {
+			if n >= at {
+				return nil, slot.ErrNoCard
+			}
+			return response, nil
+		}}
+		if _, err := (smartkort.Driver{}).Learn(t.Context(), pulled, lesson(testpki.PIN)); err == nil {
+			break // all commands were answered
+		} else if !errors.Is(err, slot.ErrNoCard) || pol.verifies > 1 {
+			t.Fatalf("removed at command %d: %v, %d VERIFY", at, err, pol.verifies)
+		}
+	}
+}
+
+// TestLearnedScript: the APDU script of a lesson can be played back.
+func TestLearnedScript(t *testing.T) {
+	learned, err := smartkort.Driver{}.Learn(t.Context(), connect(t, newPKI(t).Cards["valid"]), lesson(testpki.PIN))
+	if err != nil || !strings.HasPrefix(learned.Script, "atr 3B 9F") || !bytes.Contains([]byte(learned.Script), []byte("# VERIFY, the PIN is blanked")) {
+		t.Errorf("%v\n%s", err, learned.Script)
+	}
+}
