@@ -186,3 +186,38 @@ func TestInProgress(t *testing.T) {
 		_ = r.end()
 	})
 }
+
+// Only a granted verdict of the hub counts as a grant.
+func TestDenialIsNoGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d *decider
+		r := start(t, func(r *rig, term *terminal.Terminal) {
+			d = deciderOf(term)
+			r.hub.verdict = kiosk.Verdict{Reason: kiosk.Revoked, Holder: r.hub.verdict.Holder}
+		})
+		r.slotIs(kiosk.CardGone{}, cardIn())
+		r.typeKeys("1234#")
+		r.expectScreen(kiosk.ScreenDenied)
+		if err := r.end(); err != nil || len(d.granted) != 0 {
+			t.Errorf("recorded grants %+v, %v", d.granted, err)
+		}
+	})
+}
+
+// Without room in the outbox the kiosk is out of service; with room it serves again.
+func TestRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := make(chan bool)
+		r := start(t, func(_ *rig, term *terminal.Terminal) { term.Room = room })
+		r.slotIs(kiosk.CardGone{})
+		room <- false
+		synctest.Wait()
+		if s := r.expectScreen(kiosk.ScreenOutOfService); s.Reason != kiosk.OutboxFull {
+			t.Errorf("out of service for %s", s.Reason)
+		}
+		room <- true
+		synctest.Wait()
+		r.expectScreen(kiosk.ScreenWelcome)
+		_ = r.end()
+	})
+}

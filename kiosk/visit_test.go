@@ -1,0 +1,57 @@
+package kiosk_test
+
+import (
+	"testing"
+
+	"smartkiosk/kiosk"
+)
+
+// A card that states no limits takes a PIN from 4 digits on, up to what a PIN can hold.
+func TestPINWithoutLimits(t *testing.T) {
+	for digits, sent := range map[int]bool{3: false, 4: true, 16: true, kiosk.MaxPINDigits: true, kiosk.MaxPINDigits + 1: false} {
+		v := kiosk.New(kiosk.Config{Languages: []string{"nb"}, Timing: kiosk.DefaultTiming})
+		events := []kiosk.Event{kiosk.CardGone{}, kiosk.CardInserted{Visit: "v"}, kiosk.CardRead{Visit: "v"}}
+		for range digits {
+			events = append(events, kiosk.KeyPressed{Key: '1'})
+		}
+		var effects []kiosk.Effect
+		for _, e := range append(events, kiosk.KeyPressed{Key: kiosk.KeyOK}) {
+			v, effects = v.Step(e)
+		}
+		found := false
+		for _, e := range effects {
+			if verify, ok := e.(kiosk.VerifyPIN); ok {
+				found = verify.PIN.Len() == digits
+			}
+		}
+		if found != sent {
+			t.Errorf("%d digits: sent %v", digits, found)
+		}
+	}
+}
+
+// A card that was left in is still asked for when no further visit may begin; the
+// kiosk goes out of service when it is taken.
+func TestRoomEndsWithCardLeftIn(t *testing.T) {
+	v := kiosk.New(kiosk.Config{Languages: []string{"nb"}, Timing: kiosk.DefaultTiming})
+	tr := trace{visit: v, serials: map[kiosk.Timer]int{}}
+	for _, e := range []kiosk.Event{
+		kiosk.CardGone{}, kiosk.CardInserted{Visit: "v"}, kiosk.CardRead{Visit: "v"},
+		kiosk.KeyPressed{Key: kiosk.KeyCorrect}, kiosk.KeyPressed{Key: kiosk.KeyOK}, kiosk.Recorded{Visit: "v"},
+	} {
+		tr.step(e)
+	}
+	tr.step(kiosk.Elapsed{Timer: kiosk.TimerState, Serial: tr.serials[kiosk.TimerState]})
+	tr.step(kiosk.RoomEnds{})
+	if s := tr.visit.Screen().ID; s != kiosk.ScreenRemoveCard {
+		t.Errorf("with the card left in the screen is %s", s)
+	}
+	tr.step(kiosk.CardGone{})
+	if s := tr.visit.Screen(); s.ID != kiosk.ScreenOutOfService || s.Reason != kiosk.OutboxFull {
+		t.Errorf("with the card gone the screen is %+v", s)
+	}
+	tr.step(kiosk.RoomAgain{})
+	if s := tr.visit.Screen().ID; s != kiosk.ScreenWelcome {
+		t.Errorf("with room again the screen is %s", s)
+	}
+}
