@@ -13,7 +13,7 @@ const keyboard = { Enter: "#", Backspace: "*", Escape: "*", l: "L", L: "L", "#":
 const largeText = { nb: "Stor tekst", nn: "Stor tekst", en: "Large text", se: "Stuorra teaksta" };
 
 const icons = {
-  insert: '<g class="kp-rise"><rect x="15" y="22" width="18" height="22" rx="2.5"/><rect class="kp-fill" x="20" y="26" width="8" height="6" rx="1"/></g><path d="M8 12h32M17 12V8h14v4"/>',
+  insert: '<path d="M5 7h38" stroke-width="5"/><g class="kp-rise"><rect x="9" y="20" width="30" height="24" rx="3"/><rect class="kp-fill" x="19" y="25" width="10" height="7" rx="1"/></g>',
   busy: '<circle cx="24" cy="24" r="16" opacity=".25"/><path class="kp-turn" d="M24 8a16 16 0 0 1 16 16"/>',
   pin: '<rect x="10" y="21" width="28" height="19" rx="4"/><path d="M16 21v-5a8 8 0 0 1 16 0v5"/><circle class="kp-fill" cx="24" cy="30" r="2.5"/>',
   good: '<circle cx="24" cy="24" r="17"/><path d="m16 25 6 6 11-13"/>',
