@@ -86,7 +86,7 @@ func (d *Decider) Decide(ctx context.Context, visit string, token []byte, nonce 
 	switch {
 	case s.Rules.Rule == hubpolicy.Never:
 		v.Reason = kiosk.OfflineNever
-	case !s.Until.IsZero() && at.After(s.Until):
+	case !s.Until.IsZero() && at.After(s.Until.Add(trust.DefaultSkew)):
 		v.Reason = kiosk.OfflineExpired
 	case s.Rules.UntrustedClock != hubpolicy.Allow && d.clock.Behind():
 		v.Reason = kiosk.ClockUntrusted

@@ -179,9 +179,9 @@ func TestRules(t *testing.T) {
 		{"trusted, CRL of 24 h", trusted, func(b *bench) { b.at = made.Add(23 * time.Hour) }, "valid", ""},
 		{"trusted, older CRL", trusted, func(b *bench) { b.at = made.Add(23*time.Hour + time.Second) }, "valid", kiosk.RevocationUnknown},
 		{"trusted, any CRL", anyCRL, func(b *bench) { b.at = made.Add(48 * time.Hour) }, "valid", ""},
-		{"rules on their last day", trusted, func(b *bench) { b.Set(until(b, b.at)) }, "valid", ""},
-		{"rules run out", trusted, func(b *bench) { b.Set(until(b, b.at.Add(-time.Second))) }, "valid", kiosk.OfflineExpired},
-		{"never, and run out", hubpolicy.OfflineRules{Rule: hubpolicy.Never}, func(b *bench) { b.Set(until(b, b.at.Add(-time.Second))) }, "valid", kiosk.OfflineNever},
+		{"rules on their last day", trusted, func(b *bench) { b.Set(until(b, b.at.Add(-trust.DefaultSkew))) }, "valid", ""},
+		{"rules run out", trusted, func(b *bench) { b.Set(until(b, b.at.Add(-trust.DefaultSkew-time.Second))) }, "valid", kiosk.OfflineExpired},
+		{"never, and run out", hubpolicy.OfflineRules{Rule: hubpolicy.Never}, func(b *bench) { b.Set(until(b, b.at.Add(-trust.DefaultSkew-time.Second))) }, "valid", kiosk.OfflineNever},
 		{"clock behind, deny", trusted, func(b *bench) { b.behind = true }, "valid", kiosk.ClockUntrusted},
 		{"clock behind, allow", careless, func(b *bench) { b.behind = true }, "valid", ""},
 		{"clock behind, nothing said", hubpolicy.OfflineRules{Rule: hubpolicy.Trusted}, func(b *bench) { b.behind = true }, "valid", kiosk.ClockUntrusted},
@@ -190,7 +190,7 @@ func TestRules(t *testing.T) {
 		{"known for 30 days", known, func(b *bench) { b.letIn("valid"); b.at = made.AddDate(0, 0, 30); b.Set(until(b, b.at)) }, "valid", ""},
 		{"known, CRL of no use any more", known, func(b *bench) {
 			b.letIn("valid")
-			b.at = made.AddDate(0, 0, 30).Add(time.Second)
+			b.at = made.AddDate(0, 0, 30).Add(trust.DefaultSkew + time.Second)
 			b.Set(until(b, b.at))
 		}, "valid", kiosk.RevocationUnknown},
 		{"known, by another kiosk", known, func(b *bench) { b.learn("valid", made) }, "valid", ""},

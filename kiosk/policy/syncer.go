@@ -169,7 +169,7 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 	case p.IssuedAt.Before(s.policy.IssuedAt) && !s.policy.IssuedAt.After(s.Clock.At().Add(skew)):
 		return fmt.Errorf("cannot use the hub's policy: it was issued at %s, before the policy in force, %s",
 			p.IssuedAt.Format(time.RFC3339), s.policy.IssuedAt.Format(time.RFC3339))
-	case !p.ValidUntil.After(s.Clock.At()):
+	case !p.ValidUntil.Add(trust.DefaultSkew).After(s.Clock.At()):
 		return fmt.Errorf("cannot use the hub's policy: it expired at %s", p.ValidUntil.Format(time.RFC3339))
 	}
 	crls, err := s.fetchCRLs(ctx, p)

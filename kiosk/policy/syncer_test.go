@@ -272,7 +272,7 @@ func TestFollow(t *testing.T) {
 	b.open()
 	b.expect("valid", "")
 	b.expect("revoked", kiosk.Revoked)
-	b.at = b.policy.ValidUntil.Add(time.Second)
+	b.at = b.policy.ValidUntil.Add(trust.DefaultSkew + time.Second)
 	b.expect("valid", kiosk.OfflineExpired)
 }
 
@@ -340,7 +340,7 @@ func TestFetchRefuses(t *testing.T) {
 	}{
 		"hub is down":     {func(b *bench) { b.down = true }, "no route"},
 		"older":           {func(b *bench) { b.policy.IssuedAt = noon.Add(-time.Second) }, "before the policy in force"},
-		"ended":           {func(b *bench) { b.policy.Offline.PerKiosk = 9; b.at = b.policy.ValidUntil }, "expired at"},
+		"ended":           {func(b *bench) { b.policy.Offline.PerKiosk = 9; b.at = b.policy.ValidUntil.Add(trust.DefaultSkew) }, "expired at"},
 		"another kiosk's": {func(b *bench) { b.policy.Kiosk = "k2" }, "for another kiosk"},
 		"another hub's":   {func(b *bench) { b.key = newKey(b.t); b.policy.Offline.PerKiosk = 9 }, "not signed by the hub"},
 		"no CRL":          {func(b *bench) { b.revoke(2); delete(b.sets, b.policy.CRLs[0].Digest) }, "nothing here"},

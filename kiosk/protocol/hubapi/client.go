@@ -17,9 +17,9 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// Client speaks to a hub. How long a call may take is its context's matter.
-// Any answer but the one hoped for is an error that wraps a *Problem. A Client
-// may be used by many goroutines at once.
+// Client calls a hub. The caller limits the time of a call by its context. An answer
+// that is not a success becomes an error that wraps a *Problem. Several goroutines
+// may use a Client at the same time.
 type Client struct {
 	// Heard, if set, is called with each answer's Date: the hub's clock, to the
 	// second. Set it before the first call.
@@ -86,18 +86,19 @@ func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []
 	return kiosk.Verdict{}, fmt.Errorf("cannot get a verdict: the hub answered %q", out.Verdict)
 }
 
-// SendEvents hands sealed events over, in order, and returns the sequence up
-// to which the hub has them on disk. Sending events again is safe. With an
-// error nothing is said of what the hub has, save by the Problem.
+// SendEvents sends sealed events in order and returns the sequence number up to which
+// the hub has them on disk. Sending events again is safe. After an error, only the
+// Problem says which events the hub has.
 func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (acknowledged uint64, err error) {
 	turn := make(chan struct{})
 	close(turn)
 	return c.SendEventsInTurn(ctx, events, turn)
 }
 
-// SendEventsInTurn is SendEvents for events behind others that are under way: the
-// hub gets all but the end of them at once, to open meanwhile, and the end once
-// turn is closed. If ctx ends before that it stores none of them.
+// SendEventsInTurn is SendEvents for events that follow others which are still being
+// sent. It sends all but the end of the body at once, so that the hub can open events
+// meanwhile, and the end when turn is closed. If ctx ends before that, the hub stores
+// none of them.
 func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage, turn <-chan struct{}) (acknowledged uint64, err error) {
 	body, encoding, err := c.line.encode(events)
 	if err != nil {
@@ -114,9 +115,9 @@ func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage,
 	return out.Acknowledged, nil
 }
 
-// Feed pulls at most max events (1 to MaxEvents) that the consumer has not
-// acknowledged. With none there it waits for the first, at most wait, to the
-// second (0 to MaxWait), and then returns none. cursor is for AckFeed.
+// Feed returns at most max events (1 to MaxEvents) that the consumer has not
+// acknowledged. If there is none, it waits for the first one, at most for wait (0 to
+// MaxWait, in whole seconds). cursor is for AckFeed.
 func (c *Client) Feed(ctx context.Context, consumer string, max int, wait time.Duration) (events []json.RawMessage, cursor string, err error) {
 	query := url.Values{
 		"max":  {strconv.Itoa(max)},
@@ -132,8 +133,7 @@ func (c *Client) Feed(ctx context.Context, consumer string, max int, wait time.D
 	return events, header.Get(CursorHeader), nil
 }
 
-// AckFeed says that the consumer has dealt with all events up to cursor, so
-// that Feed goes on behind them.
+// AckFeed acknowledges all events up to cursor. Feed continues after them.
 func (c *Client) AckFeed(ctx context.Context, consumer, cursor string) error {
 	if err := c.json(ctx, feedPath(consumer)+"/ack", FeedAcknowledgement{cursor}, false, http.StatusNoContent, nil); err != nil {
 		return fmt.Errorf("cannot acknowledge the feed: %w", err)

@@ -2,9 +2,9 @@
 // requests and answers, its problems (RFC 9457), the identities in its
 // certificates, and a client. The hub itself is kiosk/hub.
 //
-// Document is the same API as an OpenAPI 3.1 file, for those who write
-// neither Go nor kiosks. The hub serves it, and its tests hold every request
-// and answer against it.
+// Document describes the same API as an OpenAPI 3.1 file, for clients in other
+// languages. The hub serves it, and the hub's tests check every request and answer
+// against it.
 package hubapi
 
 import (
@@ -17,7 +17,7 @@ import (
 //go:embed openapi.yaml
 var Document []byte
 
-// Media types of the API's bodies beside application/json.
+// Media types of the API's bodies, in addition to application/json.
 const (
 	MediaEvents  = "application/cloudevents-batch+json" // CloudEvents 1.0, JSON batch format
 	MediaProblem = "application/problem+json"           // RFC 9457
@@ -28,7 +28,7 @@ const (
 // to acknowledge once all events of the answer have been dealt with.
 const CursorHeader = "Feed-Cursor"
 
-// Bounds that the hub sets. What goes beyond is refused with a problem.
+// Limits of the hub. It refuses a request beyond them with a problem.
 const (
 	MaxEventsBody    = 4 << 20                 // bytes of one batch of events, both ways
 	MaxRequestBody   = 64 << 10                // bytes of any other request

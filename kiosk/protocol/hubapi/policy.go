@@ -49,8 +49,9 @@ func (c *Client) policy(ctx context.Context, version string) (string, error) {
 	return string(text), nil
 }
 
-// Known gives whom the hub has let in lately at the kiosks of a group with this one,
-// and the tag to ask with again; nil if that is what the tag stands for still.
+// Known returns the holders whom the hub has granted lately at this kiosk or its
+// group, and the tag for the next call. It returns nil if the list has not changed
+// since tag.
 func (c *Client) Known(ctx context.Context, tag string) (days map[string]int64, newTag string, err error) {
 	header := http.Header{}
 	if tag != "" {
@@ -78,8 +79,8 @@ func (c *Client) Known(ctx context.Context, tag string) (days map[string]int64, 
 	return out.Known, resp.Header.Get("ETag"), nil
 }
 
-// CRLSet gives the CRL set of a digest (SHA-256, hexadecimal). Who reads it has to
-// check that it is that, and to close it.
+// CRLSet returns the CRL set with a digest (SHA-256, hexadecimal). The caller checks
+// the digest and closes the reader.
 func (c *Client) CRLSet(ctx context.Context, digest string) (io.ReadCloser, error) {
 	resp, err := c.get(ctx, "/v1/crls/"+url.PathEscape(digest), http.Header{})
 	if err != nil {
@@ -102,7 +103,7 @@ func (c *Client) get(ctx context.Context, path string, header http.Header) (*htt
 	return c.sendWithRetry(req)
 }
 
-// send does what every request does, whatever becomes of its answer.
+// send sends a request and reports the hub's clock from the answer.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err == nil && c.Heard != nil {
