@@ -22,8 +22,9 @@ var (
 	attention = []note{{520, 120 * time.Millisecond}, {660, 120 * time.Millisecond}}
 )
 
-// tolerance is how much longer than stated a tone or an opening may last.
-const tolerance = 10 * time.Millisecond
+// tolerance is how much longer than stated a tone or an opening may last. An HD44780
+// on GPIO lines keeps the processor busy for some milliseconds while it is written.
+const tolerance = 25 * time.Millisecond
 
 // checkTones returns an error unless the tones have the pitches, the durations
 // and the order of notes. The pitch of an active buzzer is not known.

@@ -25,9 +25,9 @@ func TestCheckTones(t *testing.T) {
 		want  string
 	}{
 		{"as played", tones(pitches, [3]int{90, 90, 450}), ""},
-		{"of an active buzzer", tones(unknown, [3]int{91, 100, 460}), ""},
-		{"too long", tones(pitches, [3]int{90, 90, 461}), "tone 3 lasts 461ms, want 450ms to 460ms"},
-		{"too short", tones(pitches, [3]int{90, 89, 450}), "tone 2 lasts 89ms, want 90ms to 100ms"},
+		{"of an active buzzer", tones(unknown, [3]int{91, 100, 475}), ""},
+		{"too long", tones(pitches, [3]int{90, 90, 476}), "tone 3 lasts 476ms, want 450ms to 475ms"},
+		{"too short", tones(pitches, [3]int{90, 89, 450}), "tone 2 lasts 89ms, want 90ms to 115ms"},
 		{"in another order", tones([3]int{780, 660, 1050}, [3]int{90, 90, 450}), "tone 1 has 780 Hz, want 660"},
 		{"one is missing", tones(pitches, [3]int{90, 90, 450})[1:], "heard 2 tones, want 3"},
 	} {

@@ -34,7 +34,8 @@ func wrongPIN(k *kiosk) {
 	k.sees("Tast PIN-koden")
 	k.types("9999")
 	k.sees("Feil PIN-kode")
-	k.presses('*')
+	k.presses('*') // asks whether to give up
+	k.presses('#')
 	k.sees("Avbrutt")
 	k.takesCard()
 	k.sees("Sett inn kortet")
