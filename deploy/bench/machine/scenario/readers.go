@@ -89,7 +89,7 @@ func ownKeys(k *kiosk) {
 	k.expectsVisit("cancelled by-holder")
 
 	begins("valid")
-	k.presses('*') // asks whether to give up
+	k.presses('*')                                                                                 // asks whether to give up
 	k.pressesUntil('#', func(rows []string) bool { return strings.HasPrefix(rows[0], "Avbrutt") }) // on the panel, while the reader still asks
 	k.report.line("person", "presses # on the panel")
 	k.sees("Avbrutt")
