@@ -16,9 +16,10 @@ import (
 // front is the front panel that the configuration asks for.
 type front struct {
 	terminal.Panel
-	web      *panel.Panel    // nil without a web panel
-	watchdog *board.Watchdog // nil without a watchdog
-	close    func()
+	web       *panel.Panel    // nil without a web panel
+	watchdog  *board.Watchdog // nil without a watchdog
+	hasKeypad bool            // the board has one
+	close     func()
 }
 
 // openFront returns a panel that consists of a board's parts, a web page, or both.
@@ -41,5 +42,6 @@ func openFront(c config.Panel, texts *screen.Catalogue, log *slog.Logger) (*fron
 	log.Info("panel", "board", b.Name, "file", c.Board)
 	parts := frontpanel.Open(b, texts, f.Panel, log)
 	f.Panel, f.watchdog, f.close = parts, b.Watchdog, parts.Close
+	f.hasKeypad = len(b.Keypads()) > 0
 	return f, nil
 }

@@ -65,15 +65,21 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 	if front.web == nil {
 		return serve(ctx)
 	}
-	return daemon.ServePage(ctx, c.Panel.Listen, panelPage(front.web), log, func(ctx context.Context, url string) error {
+	return daemon.ServePage(ctx, c.Panel.Listen, c.Panel.Users, panelPage(front.web, front.hasKeypad), log, func(ctx context.Context, url string) error {
 		log.Info("panel", "url", url)
 		return serve(ctx)
 	})
 }
 
-// panelPage serves the panel at /panel/ and redirects / to it.
-func panelPage(p *panel.Panel) http.Handler {
+// panelPage serves the panel at /panel/ and redirects / to it. If the kiosk has a
+// keypad of its own, the page only displays: nobody can type a PIN into it.
+func panelPage(p *panel.Panel, displayOnly bool) http.Handler {
 	mux := http.NewServeMux()
+	if displayOnly {
+		mux.Handle("POST /panel/keys", panel.Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "this page takes no keys: the kiosk has a keypad", http.StatusForbidden)
+		})))
+	}
 	mux.Handle("/panel/", p.Handler())
 	mux.Handle("/{$}", http.RedirectHandler("/panel/", http.StatusSeeOther))
 	return mux

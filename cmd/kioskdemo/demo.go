@@ -124,7 +124,7 @@ func (o demoOptions) readScript(stdin io.Reader) (*script.Script, error) {
 func (o demoOptions) serve(ctx context.Context, stdout io.Writer, texts *screen.Catalogue, log *slog.Logger) error {
 	p := panel.New()
 	return o.with(ctx, daemon.WebPanel{Panel: p, Texts: texts}, texts, log, func(ctx context.Context, d *demo.Demo) error {
-		return daemon.ServePage(ctx, o.listen, page.Handler(d, p), log, func(ctx context.Context, url string) error {
+		return daemon.ServePage(ctx, o.listen, nil, page.Handler(d, p), log, func(ctx context.Context, url string) error {
 			fmt.Fprintf(stdout, "The kiosk is at %s (Ctrl-C ends it). The cards' PIN is 1234, their PUK 12345678.\n", url)
 			<-ctx.Done()
 			return nil

@@ -61,8 +61,9 @@ type Reader struct {
 // Panel says what the front panel is: parts that are wired to the machine, a
 // web page, or both, which then show and take the same.
 type Panel struct {
-	Board  string `toml:"board"`  // file that lists the parts (see device/board); "" for none
-	Listen string `toml:"listen"` // loopback address of the web panel; "" for none
+	Board  string   `toml:"board"`  // file that lists the parts (see device/board); "" for none
+	Listen string   `toml:"listen"` // loopback address of the web panel; "" for none
+	Users  []string `toml:"users"`  // who, besides root and kioskd's own user, may open the page and the service for login pages: the user of the kiosk's browser
 }
 
 // Outbox says how much the kiosk keeps.
@@ -153,7 +154,7 @@ const (
 )
 
 // optional are the keys that may be left empty.
-var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "panel.board", "panel.listen", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
+var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "panel.board", "panel.listen", "panel.users", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
 
 // missing gives the first key that must have a value and has none.
 func missing(prefix string, v reflect.Value) string {

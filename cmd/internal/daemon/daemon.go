@@ -126,7 +126,7 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 		d.closers.addListener(s.listener)
 	}
 	if c.SCProxy.Enabled {
-		if d.proxy, err = openProxy(c.State, quietSlot{parts.Slot, d.visits.busy}, d.log); err != nil {
+		if d.proxy, err = openProxy(c.State, c.Panel.Users, quietSlot{parts.Slot, d.visits.busy}, d.log); err != nil {
 			return err
 		}
 		d.closers.addListener(d.proxy.listener)

@@ -7,19 +7,24 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"smartkiosk/cmd/internal/config"
 	"time"
+
+	"smartkiosk/cmd/internal/config"
 )
 
-// ServePage serves a page on a loopback address while work runs. Either's
-// failure ends both.
-func ServePage(ctx context.Context, address string, h http.Handler, log *slog.Logger, work func(ctx context.Context, url string) error) error {
+// ServePage serves a page on a loopback address while work runs. If one of them
+// fails, both end. Only root, the user of this process and the named users may
+// connect.
+func ServePage(ctx context.Context, address string, users []string, h http.Handler, log *slog.Logger, work func(ctx context.Context, url string) error) error {
 	if err := config.CheckLoopback(address); err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("cannot serve the panel: %w", err)
+	}
+	if l, err = guardListener(l, log, users...); err != nil {
+		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

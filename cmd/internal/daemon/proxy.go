@@ -20,7 +20,7 @@ type proxy struct {
 }
 
 // openProxy listens for login pages; its certificate is kept in state.
-func openProxy(state string, s slot.Slot, log *slog.Logger) (*proxy, error) {
+func openProxy(state string, users []string, s slot.Slot, log *slog.Logger) (*proxy, error) {
 	certificate, err := scproxy.Certificate(state)
 	if err != nil {
 		return nil, err
@@ -28,6 +28,9 @@ func openProxy(state string, s slot.Slot, log *slog.Logger) (*proxy, error) {
 	l, err := net.Listen("tcp", scproxy.Address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve login pages: %w", err)
+	}
+	if l, err = guardListener(l, log, users...); err != nil {
+		return nil, err
 	}
 	return &proxy{scproxy.New(s, log), certificate, l}, nil
 }

@@ -23,7 +23,7 @@ import (
 const Socket = "kioskd.sock"
 
 // listenLocal gives the socket, which is for the user of kioskd alone.
-func listenLocal(state string) (net.Listener, error) {
+func listenLocal(state string, log *slog.Logger) (net.Listener, error) {
 	path := filepath.Join(state, Socket)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot make socket: %w", err) // of a kioskd that was killed; its outbox is ours
@@ -35,7 +35,7 @@ func listenLocal(state string) (net.Listener, error) {
 	if err := os.Chmod(path, 0o600); err != nil { // the folder is as closed
 		return nil, errors.Join(fmt.Errorf("cannot make socket: %w", err), l.Close())
 	}
-	return l, nil
+	return guardListener(l, log)
 }
 
 // listenFeed gives where consumers pull from, nil if they do not.
@@ -58,7 +58,7 @@ type socket struct {
 
 // openSockets listens wherever the outbox is served.
 func openSockets(c *config.Config, kiosk *hubapi.Credentials, outbox feed.Outbox, now *clock.Clock, log *slog.Logger) ([]socket, error) {
-	local, err := listenLocal(c.State)
+	local, err := listenLocal(c.State, log)
 	if err != nil {
 		return nil, err
 	}

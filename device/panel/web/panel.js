@@ -190,10 +190,7 @@ class KioskPanel extends HTMLElement {
     // Enter on something that the Tab key went to is for that thing.
     if (e.key === "Enter" && e.target.closest("button, a, summary, select, textarea")) return;
     e.preventDefault();
-    const button = this.querySelector(`[data-key="${key}"]`);
-    button.classList.add("kp-down");
-    setTimeout(() => button.classList.remove("kp-down"), 120);
-    this.#press(key);
+    this.#press(key); // without a sign on the screen: bystanders would see the digit
   }
 
   #press(key) {
