@@ -24,7 +24,6 @@ const (
 	crlTimeout   = 5 * time.Minute
 	maxCRLBody   = 128 << 20 // bytes
 	maxRedirects = 3
-	crlSkew      = 5 * time.Minute // how far ahead of ours a CA's clock may be
 )
 
 // Waits before a CRL whose fetch failed is fetched again. They grow from the first to
@@ -228,7 +227,7 @@ func (f *crlFetcher) store(k *keptCRL, response *http.Response) (news bool, err 
 		return false, err
 	case k.crl != nil && crl.Before(k.crl):
 		return false, errors.New("the CRL is older than the one that the hub has")
-	case crl.ThisUpdate.After(f.now().Add(crlSkew)):
+	case crl.ThisUpdate.After(f.now().Add(trust.DefaultSkew)):
 		return false, fmt.Errorf("the CRL's thisUpdate %s is in the future", crl.ThisUpdate.Format(time.RFC3339))
 	}
 	news = k.crl == nil || k.crl.Before(crl)
