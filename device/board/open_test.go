@@ -198,7 +198,7 @@ func TestOpenNothing(t *testing.T) {
 		{"a watchdog", func() error {
 			_, err := (&Watchdog{nowhere, Duration{15 * time.Second}}).Open("part")
 			return err
-		}(), "cannot open watchdog: there is none (on a Pi, config.txt needs dtparam=watchdog=on): open " + nowhere + ": no such file or directory", fs.ErrNotExist},
+		}(), "cannot open watchdog: the device is missing (on a Pi, config.txt needs dtparam=watchdog=on): open " + nowhere + ": no such file or directory", fs.ErrNotExist},
 		{"a line", func() error {
 			register(t, &gpiotest.Pin{N: "GPIO2"})
 			_, err := (&Active{Pin: "GPIO99"}).Open()

@@ -9,14 +9,14 @@ import (
 	"periph.io/x/conn/v3/physic"
 )
 
-// Note is a piece of a tune. A buzzer that has one tone of its own sounds at
-// any Pitch but 0, which is silence.
+// Note is one tone of a tune. A Pitch of 0 is silence. A buzzer with a fixed tone
+// of its own sounds that tone at any other Pitch.
 type Note struct {
 	Pitch physic.Frequency
 	For   time.Duration
 }
 
-// longest bounds a tune: a cue is no alarm.
+// longest bounds a tune: a cue is not an alarm.
 const longest = 5 * time.Second
 
 // Buzzer plays tunes, one at a time.
@@ -28,19 +28,19 @@ type Buzzer struct {
 	done   chan struct{}
 }
 
-// OpenBuzzer takes a buzzer that sounds while it is on.
+// OpenBuzzer takes a buzzer with a tone of its own, which sounds while it is on.
 func OpenBuzzer(o Output) (*Buzzer, error) {
 	return openBuzzer(func(pitch physic.Frequency) error { return o.Set(pitch != 0) })
 }
 
-// PWM is a line that can be given a square wave: a gpio.PinOut whose driver
-// can, or a channel of OpenPWM.
+// PWM is a line that can output a square wave: a gpio.PinOut whose driver
+// supports that, or a channel of OpenPWM.
 type PWM interface {
-	// PWM with a duty of 0 is silence.
+	// PWM sets the wave. A duty of 0 is silence.
 	PWM(duty gpio.Duty, f physic.Frequency) error
 }
 
-// OpenPiezo takes a sounder without a tone of its own.
+// OpenPiezo takes a sounder that has no tone of its own.
 func OpenPiezo(p PWM) (*Buzzer, error) {
 	return openBuzzer(func(pitch physic.Frequency) error {
 		if pitch == 0 {
@@ -60,8 +60,8 @@ func openBuzzer(sound func(physic.Frequency) error) (*Buzzer, error) {
 	return b, nil
 }
 
-// Play plays a tune of at most 5 s, in place of one that is being played. It
-// never waits. It must not be called from two goroutines at once.
+// Play plays a tune of at most 5 s and stops the one that is playing. It returns
+// without waiting. It must not be called by two goroutines at the same time.
 func (b *Buzzer) Play(tune ...Note) {
 	select {
 	case <-b.tunes:
@@ -70,10 +70,11 @@ func (b *Buzzer) Play(tune ...Note) {
 	b.tunes <- tune
 }
 
-// Errors holds the latest reason why nothing was heard. It is never closed.
+// Errors holds the latest error of the sounder. It is never closed.
 func (b *Buzzer) Errors() <-chan error { return b.errors }
 
-// Close silences the buzzer. Play must not be called after it.
+// Close stops the tune and silences the buzzer. Play must not be called after
+// Close.
 func (b *Buzzer) Close() error {
 	b.stop()
 	<-b.done

@@ -42,14 +42,14 @@ func TestBuzzer(t *testing.T) {
 		after(50*time.Millisecond, gpio.High)
 		after(100*time.Millisecond, gpio.Low)
 
-		b.Play(Note{beep, time.Second}) // one takes the place of another
+		b.Play(Note{beep, time.Second}) // replaces the tune that is playing
 		after(500*time.Millisecond, gpio.High)
 		b.Play(Note{beep, 10 * time.Millisecond})
 		b.Play(Note{beep, 100 * time.Millisecond})
 		after(99*time.Millisecond, gpio.High)
 		after(2*time.Millisecond, gpio.Low)
 
-		b.Play(Note{beep, time.Hour}) // is no alarm
+		b.Play(Note{beep, time.Hour}) // is cut to 5 s
 		after(longest-time.Millisecond, gpio.High)
 		after(2*time.Millisecond, gpio.Low)
 
@@ -86,7 +86,7 @@ func TestPiezo(t *testing.T) {
 	})
 }
 
-// gpioioctl's lines refuse PWM: that is an error when the buzzer is opened.
+// The lines of gpioioctl refuse PWM, so opening the buzzer fails.
 type plainPin struct{ gpiotest.Pin }
 
 func (*plainPin) PWM(gpio.Duty, physic.Frequency) error { return errors.New("PWM() not implemented") }
@@ -115,7 +115,7 @@ func TestBuzzerErrors(t *testing.T) {
 	b.Close()
 }
 
-// kernelPWM holds what is written to the rules of drivers/pwm/sysfs.c and
+// kernelPWM checks each write against the rules of drivers/pwm/sysfs.c and of
 // pwm_apply_state in core.c.
 type kernelPWM struct {
 	t       *testing.T
@@ -169,7 +169,7 @@ func TestKernelPWM(t *testing.T) {
 	if err := p.PWM(gpio.DutyMax+1, physic.KiloHertz); err == nil {
 		t.Error("more than always is a duty")
 	}
-	if _, err := openPWM(k.chip, 1, k.write); err != nil { // exported already
+	if _, err := openPWM(k.chip, 1, k.write); err != nil { // already exported
 		t.Error(err)
 	}
 	if got := strings.Join(k.written[:5], " "); got != "export=1 pwm1/duty_cycle=0 pwm1/period=1000000 pwm1/duty_cycle=500000 pwm1/enable=1" {

@@ -1,6 +1,7 @@
-// Package cue drives what a kiosk signals and switches with: a buzzer, lamps, a
-// door strike or relay that is never left on, and what looks after the kiosk
-// itself, a tamper switch and a hardware watchdog.
+// Package cue drives the outputs with which a kiosk signals and switches: a
+// buzzer, lamps, and a door strike or relay that is never left on. It also drives
+// two inputs that protect the kiosk itself: a tamper switch and a hardware
+// watchdog.
 //
 //	func main() {
 //		cue.Guard(openPin) // first of all, see Strike
@@ -10,17 +11,21 @@
 //
 // # A strike that cannot be left on
 //
-// A process of its own, the guardian, holds the strike's line: this program
-// again, started by OpenStrike under the name strike-guardian, in a session of
-// its own, with no environment and two pipes. It shuts the line when the time
-// of an opening is over, when OpenStrike's max is over however often it was
-// told to open again, when its parent's end of the pipe is closed, which the
-// kernel does for a parent that dies of anything, and on SIGTERM, SIGINT,
-// SIGHUP and SIGQUIT. It begins by shutting. What each mechanism is good for:
+// A separate process, the guardian, holds the strike's line. OpenStrike starts
+// it: it is this program again, under the name strike-guardian, in its own
+// session, with no environment and with two pipes. The guardian first shuts the
+// line. Later it shuts the line when one of these happens:
+//
+//   - the time of an opening has passed
+//   - OpenStrike's max has passed, even if more openings were commanded meanwhile
+//   - the parent's end of the pipe is closed; the kernel closes it however the parent dies
+//   - it receives SIGTERM, SIGINT, SIGHUP or SIGQUIT
+//
+// The mechanism that helps in each case:
 //
 //	what happens                         who shuts                               shown by
 //	the kiosk panics, is killed (-9)     guardian: its pipe is closed            test, kill -9
-//	its process group is killed (-9)     guardian: it is not of the group        test, kill -9 of the group
+//	its process group is killed (-9)     guardian: it is not in the group        test, kill -9 of the group
 //	the kiosk hangs                      guardian: its time is over              test, SIGSTOP
 //	the guardian is killed (-9)          the kiosk starts another, which shuts   test, kill -9
 //	the guardian hangs                   the kiosk, at the next command          test, SIGSTOP
@@ -28,38 +33,41 @@
 //	                                     control-group, the default)
 //	both are killed at once (-9): OOM    the kernel, where it makes a released   deploy/bench
 //	killer, systemctl kill -s KILL       line an input, and a pull-down resistor
-//	guardian hangs and kiosk is dead     nobody in software                      not shown
+//	guardian hangs and kiosk is dead     no software                             not shown
 //	the kernel hangs or panics           the hardware watchdog: reset makes the  not shown
 //	                                     line an input; its timeout is the bound
-//	a transistor or a relay fails        nobody in software                      not shown
+//	a transistor or a relay fails        no software                             not shown
 //
-// Do not count on the kernel for more than it says: a line that its holder
-// closes becomes an input under mainline Linux's and Debian's driver for the Pi
-// (drivers/pinctrl/bcm/pinctrl-bcm2835.c, bcm2835_pmx_free), but keeps its level
-// under Raspberry Pi's own kernels, unless config.txt has
-// dtparam=strict_gpiod or the command line
-// pinctrl_bcm2835.persist_gpio_outputs=n. So: set that; have an external
-// pull-down of 10 kΩ at the driver's input, and a pin whose pull at reset is down
-// (GPIO9 to GPIO27); with KillMode=mixed the guardian would be killed at the
-// moment it shuts, so leave it at control-group; and in the unit,
-// ExecStopPost= with a program that opens and closes the strike once.
+// Do not rely on the kernel for more than it promises. A line that its holder
+// closes becomes an input under the driver for the Pi in mainline Linux and in
+// Debian (drivers/pinctrl/bcm/pinctrl-bcm2835.c, bcm2835_pmx_free). It keeps its
+// level under Raspberry Pi's own kernels, unless config.txt has
+// dtparam=strict_gpiod or the kernel command line has
+// pinctrl_bcm2835.persist_gpio_outputs=n. Therefore:
 //
-// Where a door that stays open does harm, use what needs no software: a relay
-// module with a one-shot timer, or a controller of the door that takes a pulse.
+//   - Set one of these two options.
+//   - Fit an external pull-down of 10 kΩ at the driver's input.
+//   - Use a pin whose pull at reset is down (GPIO9 to GPIO27).
+//   - Leave KillMode at control-group. With KillMode=mixed the guardian would be killed at the moment at which it shuts.
+//   - Add to the unit an ExecStopPost= with a program that opens and closes the strike once.
 //
-// The tests' line is a FIFO that two processes see, and it keeps its level when
-// its holder dies: the worse of the two kernels. The line of deploy/bench becomes
-// an input, the better one. Nothing here was run on a door.
+// If a door that stays open can do harm, use hardware that needs no software: a
+// relay module with a one-shot timer, or a door controller that takes a pulse.
 //
-// # The others
+// In the tests the line is a FIFO that two processes share. It keeps its level
+// when its holder dies, like the worse of the two kernels. The line of
+// deploy/bench becomes an input, like the better one. Nothing here was run on a
+// door.
 //
-// Lamps and a buzzer that were on when a process died stay on until it is
-// started again; opening them switches them off. A watchdog is pinged by no
-// ticker but by the last part of a program that has said it did its work.
+// # Lamps, buzzer and watchdog
 //
-// A voice has no port here yet, and needs none: it would take what a Buzzer
-// takes, the name of a cue in place of its notes, at the place where kioskd
-// hands cues to the buzzer (cmd/kioskd/internal/frontpanel).
+// Lamps and a buzzer that were on when a process died stay on until the program
+// starts again; opening them switches them off. No ticker pings the watchdog: it
+// is pinged when the last part of the program has reported that it did its work.
+//
+// Voice output has no port here yet. Such a port would take the name of a cue
+// instead of a Buzzer's notes, at the place where kioskd passes cues to the
+// buzzer (cmd/kioskd/internal/frontpanel).
 //
 // # Sources
 //
@@ -70,15 +78,15 @@
 //   - watchdog: Documentation/watchdog/watchdog-api.rst, include/uapi/linux/watchdog.h
 //   - systemd.kill(5), systemd.service(5)
 //
-// # Parts, and what each was proven on
+// # Parts, and how each was tested
 //
-//	part                          proven on
+//	part                          tested on
 //	lamps, active buzzer          gpiotest pins; lines of a kernel (deploy/bench)
 //	piezo on a line with PWM      gpiotest pin
 //	piezo on Linux's PWM          files, and a model of the kernel's rules for them; PWM of a kernel (deploy/bench)
-//	strike                        processes that are killed and stopped, on a FIFO and on a line of a kernel (deploy/bench); guard in virtual time
-//	tamper switch                 a gpiotest pin with a switch, and lost, in virtual time; a line of a kernel (deploy/bench)
-//	watchdog                      a model of the device in virtual time; a plain file for what the kernel refuses; softdog (deploy/bench)
+//	strike                        processes that the test kills and stops, on a FIFO and on a line of a kernel (deploy/bench); guard in virtual time
+//	tamper switch                 a gpiotest pin with a switch, also when the line is lost, in virtual time; a line of a kernel (deploy/bench)
+//	watchdog                      a model of the device in virtual time; a plain file, whose requests the kernel refuses; softdog (deploy/bench)
 //
-// None was proven on hardware.
+// No part was tested on hardware.
 package cue

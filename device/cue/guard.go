@@ -5,19 +5,20 @@ import (
 	"time"
 )
 
-// setAgain is how soon a line that could not be shut is tried again.
+// setAgain is the time between two attempts to shut a line.
 const setAgain = 50 * time.Millisecond
 
-// lastTries is how often that is done before the guardian gives up and ends,
-// when ending gives the line back to the kernel.
+// lastTries is the number of attempts to shut before the guardian ends. When it
+// ends, the kernel gets the line back.
 const lastTries = 20
 
-// guard holds a strike's line for somebody who may die. Each command is how
-// long to open for, from when the line is on; 0 or less shuts. It is open for
-// limit at most, however often it is told to open again. When commands is closed (that somebody is dead) or
-// stop gives anything, it shuts and returns. It begins by shutting.
+// guard holds a strike's line for a parent that may die. Each command is a time
+// to open for, counted from when the line is on; a command of 0 or less shuts.
+// The line is open for at most limit, even if more commands to open arrive. guard
+// shuts the line when it starts. It shuts it again and returns when commands is
+// closed, which means that the parent is dead, or when stop is closed or sends.
 func guard(commands <-chan time.Duration, reply func(error), stop <-chan struct{}, set func(open bool) error, limit time.Duration) error {
-	timer := time.NewTimer(limit) // stopped at once, by shut
+	timer := time.NewTimer(limit) // shut stops it at once
 	defer timer.Stop()
 	var opened time.Time
 	shut := func() error {
@@ -64,7 +65,7 @@ func guard(commands <-chan time.Duration, reply func(error), stop <-chan struct{
 			timer.Reset(min(d, limit-time.Since(opened)))
 			reply(nil)
 		case <-timer.C:
-			_ = shut() // tried again until it works; nobody waits for an answer
+			_ = shut() // retried until it works; no caller waits for the answer
 		case <-stop:
 			return last()
 		}

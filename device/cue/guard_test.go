@@ -10,14 +10,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// lock is a line that notes how long it was on.
+// lock is a line that records how long it was on.
 type lock struct {
 	mu      sync.Mutex
 	open    bool
 	since   time.Time
 	longest time.Duration
-	failing int           // so many of the next shuts fail
-	slow    time.Duration // how long it takes until it opens
+	failing int           // the number of further shuts that fail
+	slow    time.Duration // how long set(true) takes
 }
 
 func (l *lock) set(open bool) error {
@@ -52,7 +52,7 @@ func (l *lock) fail(times int) {
 	l.failing = times
 }
 
-// guarded runs guard on a lock in virtual time. end closes what f has not.
+// guarded runs guard on a lock in virtual time. end stops guard if f did not.
 func guarded(t *testing.T, l *lock, limit time.Duration, f func(tell func(time.Duration) error, stop chan struct{})) {
 	t.Helper()
 	commands, replies, stop := make(chan time.Duration), make(chan error, 1), make(chan struct{}, 1)
@@ -72,11 +72,11 @@ func guarded(t *testing.T, l *lock, limit time.Duration, f func(tell func(time.D
 	}
 }
 
-// Whatever it is told, and whenever, the line is on no longer than its limit at
-// a time, and off in the end.
+// For any sequence of commands, the line is on no longer than its limit at a
+// time, and off at the end.
 func TestGuardNeverOpensLongerThanItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { // Deadline is not for bubbles
+		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { // rapid calls Deadline, which a synctest bubble forbids
 			limit := time.Duration(rapid.IntRange(1, 5000).Draw(rt, "limit ms")) * time.Millisecond
 			l := &lock{}
 			guarded(t, l, limit, func(tell func(time.Duration) error, _ chan struct{}) {
@@ -98,7 +98,7 @@ func TestGuardNeverOpensLongerThanItsLimit(t *testing.T) {
 
 func TestGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &lock{open: true} // by whoever had it before
+		l := &lock{open: true} // left open by the previous holder
 		guarded(t, l, 10*time.Second, func(tell func(time.Duration) error, stop chan struct{}) {
 			at := func(d time.Duration, open bool) {
 				t.Helper()
@@ -117,11 +117,11 @@ func TestGuard(t *testing.T) {
 
 			_ = tell(3 * time.Second)
 			at(2*time.Second, true)
-			_ = tell(3 * time.Second) // three more from now
+			_ = tell(3 * time.Second) // 3 s from now
 			at(2999*time.Millisecond, true)
 			at(time.Millisecond, false)
 
-			_ = tell(time.Minute) // the limit
+			_ = tell(time.Minute) // cut to the limit
 			at(9999*time.Millisecond, true)
 			at(time.Millisecond, false)
 
@@ -130,29 +130,29 @@ func TestGuard(t *testing.T) {
 			at(0, false)
 
 			_ = tell(time.Second)
-			l.fail(5) // it is tried until it works
+			l.fail(5) // guard retries until it works
 			at(time.Second, true)
 			at(5*setAgain, false)
 
 			_ = tell(time.Second)
 			l.fail(1)
 			if err := tell(0); err == nil {
-				t.Error("shutting failed and nobody was told")
+				t.Error("shutting failed and guard did not report it")
 			}
 			at(setAgain, false)
 			_ = tell(time.Hour)
-			l.fail(3) // at the end too
+			l.fail(3) // guard also retries at the end
 		})
 	})
 }
 
-// A board that is slow to open, as one that has much else to do, opens for no
-// shorter, but for no longer than its limit either.
+// On a board that is slow to open, because it is busy, the opening is no shorter,
+// but never longer than the limit.
 func TestGuardCountsFromWhenTheLineIsOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for told, want := range map[time.Duration]time.Duration{
 			3 * time.Second: 3 * time.Second,
-			9 * time.Second: 8 * time.Second, // within the limit of 10, from when it was told
+			9 * time.Second: 8 * time.Second, // within the limit of 10 s, counted from the command
 			time.Minute:     8 * time.Second,
 		} {
 			l := &lock{slow: 2 * time.Second}

@@ -13,12 +13,13 @@ import (
 	"time"
 )
 
-// guardianName is the name by which a program knows that it is a guardian. ps
-// shows it, with the pin.
+// guardianName is the name (argument 0) by which a program knows that it is a
+// guardian. ps shows it, followed by the pin.
 const guardianName = "strike-guardian"
 
-// The guardian's ends of its pipes. A command is 8 bytes: nanoseconds, signed,
-// big-endian. A reply is a line: empty, or what went wrong.
+// The file descriptors of the guardian's ends of its pipes. A command is 8 bytes:
+// a signed, big-endian number of nanoseconds. A reply is a line: empty for
+// success, otherwise the error.
 const (
 	commandsFD = 3
 	repliesFD  = 4
@@ -32,7 +33,7 @@ const (
 //		cue.Guard(openPin)
 //		…
 //
-// open finds a line by name; it may have to call host.Init first.
+// open finds a line by name. It may have to call host.Init first.
 func Guard(open func(pin string) (Output, error)) {
 	if os.Args[0] != guardianName {
 		return
@@ -50,7 +51,8 @@ func beGuardian(open func(pin string) (Output, error)) error {
 		if err != nil {
 			text = strings.ReplaceAll(err.Error(), "\n", "; ")
 		}
-		// Nobody there to read it is found out by commands.
+		// If the parent is dead, the write fails; then reading commands fails
+		// too, and that ends the guardian.
 		_, _ = io.WriteString(replies, text+"\n")
 	}
 	if len(os.Args) != 3 || commands == nil || replies == nil {
@@ -61,7 +63,8 @@ func beGuardian(open func(pin string) (Output, error)) error {
 		return err
 	}
 
-	// Who stops a service or a session ends the guardian too, after it shut.
+	// The signals that end a service or a session end the guardian too, after it
+	// has shut the line.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	stop := make(chan struct{})

@@ -11,9 +11,9 @@ import (
 	"periph.io/x/conn/v3/gpio/gpiotest"
 )
 
-// filePin stands in for a GPIO line that several processes see: each level goes
-// to a FIFO as one byte. Like a Raspberry Pi's line under its maker's kernel it
-// keeps its level when the process that set it dies.
+// filePin stands in for a GPIO line that several processes see: it writes each
+// level to a FIFO as one byte. Like a Raspberry Pi's line under its maker's
+// kernel, it keeps its level when the process that set it dies.
 type filePin struct {
 	gpiotest.Pin
 	file *os.File
@@ -36,7 +36,8 @@ func (p *filePin) Out(l gpio.Level) error {
 	return err
 }
 
-// The test binary is also the guardian, and the kiosks that are killed.
+// TestMain: the test binary also runs as the guardian, and as the kiosks that the
+// tests kill.
 func TestMain(m *testing.M) {
 	Guard(openFilePin)
 	if len(os.Args) == 4 {
@@ -46,13 +47,13 @@ func TestMain(m *testing.M) {
 				err = kiosk(os.Args[2], open)
 			}
 			fmt.Println("opened", err)
-			select {} // hangs until it is killed
+			select {} // hangs until the test kills it
 		}
 	}
 	os.Exit(m.Run())
 }
 
-// kiosks open a strike and do not shut it.
+// kiosks are programs that open a strike and do not shut it.
 var kiosks = map[string]func(pin string, open time.Duration) error{
 	"guarded": func(pin string, open time.Duration) error {
 		s, err := OpenStrike(pin, open)

@@ -14,23 +14,24 @@ import (
 )
 
 // pwmChannel is a channel of Linux's own PWM (Documentation/driver-api/pwm.rst,
-// "Using PWMs with the sysfs interface"): what there is for those who are not
-// root, since periph's lines over the GPIO character device have no PWM.
+// "Using PWMs with the sysfs interface"). It works for users other than root;
+// periph's lines over the GPIO character device have no PWM.
 type pwmChannel struct {
 	dir   string // …/pwmchip0/pwm1
 	write func(path, text string) error
 }
 
-// OpenPWM takes a channel of a chip: OpenPWM("/sys/class/pwm/pwmchip0", 1). On
-// a Raspberry Pi the overlay pwm (dtoverlay=pwm,pin=18,func=2) makes the chip.
+// OpenPWM takes a channel of a chip, for example
+// OpenPWM("/sys/class/pwm/pwmchip0", 1). On a Raspberry Pi the overlay pwm
+// (dtoverlay=pwm,pin=18,func=2) makes the chip.
 //
-// The kernel goes on with what it was told when a process ends: a sounder
-// sounds until it is opened anew.
+// The kernel keeps the last settings when a process ends: a sounder that sounds
+// then goes on until it is opened again.
 func OpenPWM(chip string, channel int) (PWM, error) { return openPWM(chip, channel, writeExisting) }
 
 func openPWM(chip string, channel int, write func(path, text string) error) (PWM, error) {
 	p := pwmChannel{dir: filepath.Join(chip, "pwm"+strconv.Itoa(channel)), write: write}
-	// A channel stays exported when whoever did it ends.
+	// A channel stays exported after the process that exported it has ended.
 	if _, err := os.Stat(p.dir); errors.Is(err, fs.ErrNotExist) {
 		if err := write(filepath.Join(chip, "export"), strconv.Itoa(channel)); err != nil {
 			return nil, fmt.Errorf("cannot open PWM channel %d: %w", channel, err)
@@ -39,10 +40,11 @@ func openPWM(chip string, channel int, write func(path, text string) error) (PWM
 	return p, nil
 }
 
-// PWM implements PWM. The order matters: the kernel refuses a duty cycle longer
-// than the period, and a period shorter than the duty cycle (both in ns). While
-// a channel has no period it refuses all but that (pwm_apply_state in
-// drivers/pwm/core.c); then there is no duty cycle to be taken back either.
+// PWM implements PWM. The order of the writes matters: the kernel refuses a duty
+// cycle longer than the period, and a period shorter than the duty cycle (both in
+// ns). While a channel has no period, the kernel refuses everything except
+// setting one (pwm_apply_state in drivers/pwm/core.c); then there is no duty
+// cycle to reset, so that error is ignored.
 func (p pwmChannel) PWM(duty gpio.Duty, f physic.Frequency) error {
 	if !duty.Valid() || f <= 0 {
 		return fmt.Errorf("cannot use PWM: %v at %v is no wave", duty, f)
@@ -67,7 +69,7 @@ func (p pwmChannel) PWM(duty gpio.Duty, f physic.Frequency) error {
 	return nil
 }
 
-// writeExisting writes to a file of sysfs.
+// writeExisting writes to an existing file of sysfs.
 func writeExisting(path, text string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	startWithin  = 15 * time.Second // of a guardian, on the slowest board
-	answerWithin = 5 * time.Second  // to a command
-	startAgain   = time.Second      // after a guardian that could not start
+	startWithin  = 15 * time.Second // the longest start of a guardian, on the slowest board
+	answerWithin = 5 * time.Second  // the longest wait for the answer to a command
+	startAgain   = time.Second      // the pause after a guardian could not start
 )
 
-// Strike is a door strike or a relay that must never be left on. A process of
-// its own holds the line, see the package's doc.
+// Strike is a door strike or a relay that must never be left on. A separate
+// process holds the line; see the package's documentation.
 type Strike struct {
 	pin    string
 	max    time.Duration
@@ -28,10 +28,10 @@ type Strike struct {
 
 	mu       sync.Mutex // one command at a time
 	closed   bool
-	guardian *guardian // nil: between two
+	guardian *guardian // nil after one has ended and before the next has started
 }
 
-// guardian is the process at work, seen from its parent.
+// guardian is the guardian's process, as its parent sees it.
 type guardian struct {
 	cmd      *exec.Cmd
 	commands *os.File
@@ -39,8 +39,9 @@ type guardian struct {
 	answers  *bufio.Reader
 }
 
-// OpenStrike starts a guardian for the line, by the name that Guard's open
-// knows, and shuts it. The line is on for max at most at a time.
+// OpenStrike starts a guardian for the line and shuts the line. pin is a name
+// that the open function of Guard knows. The line stays on for at most max at a
+// time.
 func OpenStrike(pin string, max time.Duration) (*Strike, error) {
 	if max <= 0 {
 		return nil, errors.New("cannot open strike: it needs a time to shut after")
@@ -55,8 +56,9 @@ func OpenStrike(pin string, max time.Duration) (*Strike, error) {
 	return s, nil
 }
 
-// Open opens for d, or for what is left of max when it is open already, and
-// returns when the line is on. The guardian shuts it by itself.
+// Open opens the strike for d and returns when the line is on. If the strike is
+// already open, it stays open for no longer than the rest of max. The guardian
+// shuts it.
 func (s *Strike) Open(d time.Duration) error {
 	if d <= 0 {
 		return errors.New("cannot open the door: for no time")
@@ -64,14 +66,14 @@ func (s *Strike) Open(d time.Duration) error {
 	return s.command(d)
 }
 
-// Shut shuts it before its time.
+// Shut shuts the strike before its time has passed.
 func (s *Strike) Shut() error { return s.command(0) }
 
-// Errors holds the latest reason why a guardian ended and another was started,
-// or could not be. It is never closed.
+// Errors holds the latest reason why a guardian ended and was replaced, or why no
+// guardian could start. It is never closed.
 func (s *Strike) Errors() <-chan error { return s.errors }
 
-// Close shuts and ends the guardian.
+// Close shuts the strike and ends the guardian.
 func (s *Strike) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -80,7 +82,7 @@ func (s *Strike) Close() error {
 	}
 	s.closed = true
 	if s.guardian != nil {
-		s.guardian.commands.Close() // it shuts, and ends
+		s.guardian.commands.Close() // it shuts the line and ends
 	}
 	s.mu.Unlock()
 	<-s.ended
@@ -99,7 +101,7 @@ func (s *Strike) command(d time.Duration) error {
 	return nil
 }
 
-// start starts a guardian and waits until it has shut the line.
+// start starts a guardian and waits until the guardian has shut the line.
 func (s *Strike) start() (*guardian, error) {
 	commandsIn, commandsOut, err := os.Pipe()
 	if err != nil {
@@ -112,15 +114,15 @@ func (s *Strike) start() (*guardian, error) {
 		return nil, err
 	}
 	defer repliesOut.Close()
-	// /proc/self/exe is this program even after an update put another in
-	// its place. No environment: it may hold secrets.
+	// /proc/self/exe is this program even after an update has replaced its file.
+	// The guardian gets no environment, because the environment may hold secrets.
 	g := &guardian{commands: commandsOut, replies: repliesIn, answers: bufio.NewReader(repliesIn), cmd: &exec.Cmd{
 		Path:       "/proc/self/exe",
 		Args:       []string{guardianName, s.pin, s.max.String()},
 		Env:        []string{},
 		ExtraFiles: []*os.File{commandsIn, repliesOut},
-		// A session of its own: what kills a terminal's or a group's
-		// processes does not kill this one.
+		// In its own session the guardian survives when a terminal's or a group's
+		// processes are killed.
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}}
 	if err := g.cmd.Start(); err != nil {
@@ -136,8 +138,8 @@ func (s *Strike) start() (*guardian, error) {
 	return g, nil
 }
 
-// watch starts another guardian when one ends that should not: the new one
-// begins by shutting what the old one left open.
+// watch starts another guardian when one ends before Close. The new one first
+// shuts the line, which the old one may have left open.
 func (s *Strike) watch(g *guardian) {
 	defer close(s.ended)
 	for {
@@ -178,8 +180,8 @@ func (s *Strike) report(err error) {
 	s.errors <- err
 }
 
-// tell sends a command. A guardian that does not answer is killed: the kernel
-// gives its line back, and the next one shuts it.
+// tell sends a command and waits for the answer. It kills a guardian that does
+// not answer: then the kernel gets the line back, and the next guardian shuts it.
 func (g *guardian) tell(d time.Duration) error {
 	if _, err := g.commands.Write(binary.BigEndian.AppendUint64(nil, uint64(d))); err != nil {
 		return err

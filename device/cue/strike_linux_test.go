@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// door is the outside of a strike's line.
+// door is the far end of a strike's line, where the test sees its levels.
 type door struct {
 	path   string
 	levels *os.File
@@ -25,7 +25,8 @@ func newDoor(t *testing.T) *door {
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// For reading and writing, so that it is never at its end.
+	// Opened for reading and writing, so that a read never returns the end of the
+	// file.
 	levels, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +35,7 @@ func newDoor(t *testing.T) *door {
 	return &door{path, levels}
 }
 
-// sees waits for the levels that the line is driven to next.
+// sees waits until the line is driven to these levels.
 func (d *door) sees(t *testing.T, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
@@ -51,7 +52,7 @@ func (d *door) sees(t *testing.T, want string) {
 	}
 }
 
-// kiosk starts a process that opens the door, and waits until it has.
+// kiosk starts a process that opens the door, and waits until the door is open.
 func (d *door) kiosk(t *testing.T, kind, open string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", kind, d.path, open)
@@ -102,8 +103,8 @@ func TestStrikeShutsWhenItsKioskHangs(t *testing.T) {
 	d.sees(t, "010")
 }
 
-// What the guardian is for: without one, the same kill leaves the line on. A
-// test that could not see that would prove nothing.
+// Without a guardian the same kill leaves the line on. This checks that the other
+// tests could see a line that stays on.
 func TestWithoutGuardian(t *testing.T) {
 	d := newDoor(t)
 	kiosk := d.kiosk(t, "careless", "1h")
@@ -128,7 +129,7 @@ func (s *Strike) pid() int {
 	return s.guardian.cmd.Process.Pid
 }
 
-// Another guardian takes the place of one that is killed, and shuts.
+// When a guardian is killed, another starts and shuts the line.
 func TestStrikeShutsWhenItsGuardianEnds(t *testing.T) {
 	d := newDoor(t)
 	s, err := OpenStrike(d.path, time.Hour)
@@ -167,7 +168,7 @@ func TestStrikeShutsWhenItsGuardianEnds(t *testing.T) {
 	}
 }
 
-// A guardian that does not answer is killed, and another shuts.
+// A guardian that does not answer is killed, and another shuts the line.
 func TestHungGuardian(t *testing.T) {
 	d := newDoor(t)
 	s, err := OpenStrike(d.path, time.Hour)

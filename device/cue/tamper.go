@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	tamperWait  = time.Second           // one wait for an edge; a missed one is found after it
-	tamperLooks = 5                     // of one level in a row, before it counts
-	tamperEvery = 10 * time.Millisecond // between them
+	tamperWait  = time.Second           // the longest single wait for an edge; a missed edge is found after it
+	tamperLooks = 5                     // readings of one level in a row before it counts
+	tamperEvery = 10 * time.Millisecond // between two readings
 )
 
-// TamperState is what the switch of a housing says.
+// TamperState is the state of the switch in a housing.
 type TamperState int
 
 const (
 	Unopened TamperState = iota + 1
-	Opened               // or its wire is cut
-	Unknown              // its line is lost: whoever is careful takes it for opened
+	Opened               // or the wire is cut
+	Unknown              // the line is lost; a careful caller treats it as opened
 )
 
 func (s TamperState) String() string {
@@ -38,9 +38,10 @@ func (s TamperState) String() string {
 	return "state " + strconv.Itoa(int(s))
 }
 
-// Tamper watches a switch that a closed housing keeps closed, from a line to
-// ground. A cut wire looks like an open housing, as it should; a short circuit
-// looks like a closed one, and only a supervised loop would tell.
+// Tamper watches a switch between a line and ground. The closed housing keeps the
+// switch closed. A cut wire looks like an open housing, as it should. A short
+// circuit looks like a closed housing; only a supervised loop could tell the two
+// apart.
 type Tamper struct {
 	pin    gpio.PinIO
 	states chan TamperState
@@ -48,8 +49,8 @@ type Tamper struct {
 	done   chan struct{}
 }
 
-// OpenTamper takes the line, with its pull-up, and watches it. Lines without
-// edge detection will not do.
+// OpenTamper takes the line, enables its pull-up and watches it. The line must
+// support edge detection.
 func OpenTamper(pin gpio.PinIO) (*Tamper, error) {
 	if err := line.Claim(pin, pin.In(gpio.PullUp, gpio.BothEdges)); err != nil {
 		return nil, fmt.Errorf("cannot open tamper switch: %w", err)
@@ -60,11 +61,12 @@ func OpenTamper(pin gpio.PinIO) (*Tamper, error) {
 	return t, nil
 }
 
-// States are the state found first and then every change that lasted for 50
-// ms. Whoever does not read misses the oldest. It is never closed.
+// States sends the state at the start and then every change that lasted for 50
+// ms. If the caller does not read, the oldest states are dropped. The channel is
+// never closed.
 func (t *Tamper) States() <-chan TamperState { return t.states }
 
-// Close stops watching, within 2 s.
+// Close stops watching and releases the line, within 2 s.
 func (t *Tamper) Close() error {
 	t.stop()
 	<-t.done
@@ -87,8 +89,8 @@ func (t *Tamper) run(ctx context.Context) {
 			_, err = line.Wait(ctx, t.pin, tamperWait)
 		} else {
 			state := t.steady(ctx)
-			// Read cannot fail, and says low on a line that is lost: closed.
-			// So what it says counts only when a wait works too.
+			// Read cannot fail: on a line that is lost it returns low, which
+			// means closed. So its result counts only if a wait works too.
 			if _, err = line.Wait(ctx, t.pin, tamperEvery); err == nil && t.steady(ctx) == state {
 				tell(state)
 			}
@@ -101,7 +103,8 @@ func (t *Tamper) run(ctx context.Context) {
 	}
 }
 
-// steady waits until the state was the same in some looks in a row.
+// steady waits until tamperLooks readings in a row were equal, and returns that
+// state.
 func (t *Tamper) steady(ctx context.Context) TamperState {
 	state, same := t.state(), 1
 	for same < tamperLooks && line.Sleep(ctx, tamperEvery) {
@@ -114,7 +117,7 @@ func (t *Tamper) steady(ctx context.Context) TamperState {
 	return state
 }
 
-// state is what the level says at the moment.
+// state returns the state that the line's present level means.
 func (t *Tamper) state() TamperState {
 	if t.pin.Read() == gpio.Low {
 		return Unopened

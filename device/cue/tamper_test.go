@@ -14,8 +14,8 @@ import (
 	"smartkiosk/device/line"
 )
 
-// housing is a line with a switch at its end. When its chip is gone it does as
-// gpioioctl's lines do: Read says low, and a wait ends at once.
+// housing is a line with a switch at its end. When its chip is lost it behaves
+// like gpioioctl's lines: Read returns low, and a wait returns at once.
 type housing struct {
 	gpiotest.Pin
 	open, lost atomic.Bool
@@ -72,7 +72,7 @@ func TestTamper(t *testing.T) {
 		after(time.Second, Unopened)
 		h.set(true)
 		after(200*time.Millisecond, Opened)
-		for range 5 { // it rattles
+		for range 5 { // the switch bounces
 			h.set(false)
 			time.Sleep(5 * time.Millisecond)
 			h.set(true)
@@ -81,7 +81,7 @@ func TestTamper(t *testing.T) {
 		after(time.Second)
 		h.set(false)
 		after(200*time.Millisecond, Unopened)
-		h.open.Store(true) // an edge that nobody saw
+		h.open.Store(true) // without an edge
 		after(1500*time.Millisecond, Opened)
 		after(time.Hour)
 
@@ -106,7 +106,7 @@ func TestTamperOfALineThatIsLost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.lost.Store(true) // before anything was read
+		h.lost.Store(true) // before the first reading
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got := <-tamper.States(); got != Unknown {

@@ -12,15 +12,15 @@ import (
 )
 
 // Watchdog restarts the machine when this program makes no progress. It has no
-// ticker: it is pinged when every part of the program has said that it did its
-// work since the last ping, and so not when one of them hangs.
+// ticker. It pings the device when every part of the program has reported work
+// since the last ping; if one part hangs, the pings stop.
 type Watchdog struct {
-	// Timeout is what the driver made of the time asked for.
+	// Timeout is the timeout that the driver chose for the one requested.
 	Timeout time.Duration
-	// Restarted tells that the watchdog was what last restarted the machine.
+	// Restarted reports whether the watchdog caused the machine's last restart.
 	Restarted bool
-	// Disarms tells whether Close stops it. If not, the machine restarts
-	// after Timeout unless the device is opened again.
+	// Disarms reports whether Close stops the watchdog. If it does not, the
+	// machine restarts after Timeout unless the device is opened again.
 	Disarms bool
 
 	dog   watchdogFile
@@ -40,10 +40,10 @@ type watchdogFile interface {
 	Close() error
 }
 
-// OpenWatchdog opens a device, commonly /dev/watchdog, which starts it. From
-// then on each of the parts must call Alive within timeout (whole seconds), or
-// the machine restarts. One program at a time has the device; systemd does when
-// RuntimeWatchdogSec= is set.
+// OpenWatchdog opens a device, usually /dev/watchdog, which starts it. From then
+// on every part must call Alive within timeout (whole seconds), or the machine
+// restarts. Only one program at a time can open the device; systemd has it open
+// when RuntimeWatchdogSec= is set.
 func OpenWatchdog(path string, timeout time.Duration, parts ...string) (*Watchdog, error) {
 	return openWatchdog(path, timeout, parts, openWatchdogFile)
 }
@@ -57,14 +57,14 @@ func openWatchdog(path string, timeout time.Duration, parts []string, open func(
 		return nil, fmt.Errorf("cannot open watchdog: another program has it (systemd, by RuntimeWatchdogSec=?): %w", err)
 	}
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("cannot open watchdog: there is none (on a Pi, config.txt needs dtparam=watchdog=on): %w", err)
+		return nil, fmt.Errorf("cannot open watchdog: the device is missing (on a Pi, config.txt needs dtparam=watchdog=on): %w", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open watchdog: %w", err)
 	}
 	w := &Watchdog{dog: dog, parts: slices.Clone(parts)}
 	if err := w.setUp(timeout); err != nil {
-		_ = w.Close() // it runs since it was opened
+		_ = w.Close() // opening the device has started it
 		return nil, fmt.Errorf("cannot set up watchdog: %w", err)
 	}
 	w.await()
@@ -87,8 +87,8 @@ func (w *Watchdog) setUp(timeout time.Duration) error {
 	return err
 }
 
-// Alive says that a part has done something real since it last said so. When
-// all parts have, the watchdog is pinged.
+// Alive reports that a part has done real work since its last call. When every
+// part has called it, Alive pings the watchdog.
 func (w *Watchdog) Alive(part string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -113,8 +113,8 @@ func (w *Watchdog) await() {
 	}
 }
 
-// Close stops the watchdog where the driver lets it be stopped, by the magic
-// character V. A program that dies without Close does not stop it.
+// Close stops the watchdog by writing the magic character V, if the driver
+// supports that. A program that dies without Close does not stop it.
 func (w *Watchdog) Close() error {
 	_, err := w.dog.WriteString("V")
 	if err = errors.Join(err, w.dog.Close()); err != nil {

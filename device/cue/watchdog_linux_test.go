@@ -13,9 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is one with a watchdog, as Documentation/watchdog/watchdog-api.rst
-// has it: it restarts when its device was opened and not written to or pinged
-// in time, unless it was closed after a V and the driver knows that.
+// machine is a machine with a watchdog as Documentation/watchdog/watchdog-api.rst
+// describes it. It restarts when its device was opened and was then not written
+// to or pinged in time, unless the device was closed after a V and the driver
+// supports that.
 type machine struct {
 	options  uint32
 	boot     int
@@ -38,7 +39,7 @@ func (m *machine) open(string) (watchdogFile, error) {
 }
 
 func (m *machine) SetTimeout(seconds int) (int, error) {
-	m.timeout = min(time.Duration(seconds)*time.Second, 15*time.Second) // a Pi's longest
+	m.timeout = min(time.Duration(seconds)*time.Second, 15*time.Second) // the longest timeout of a Pi
 	m.timer.Reset(m.timeout)
 	return int(m.timeout / time.Second), m.failures["timeout"]
 }
@@ -92,7 +93,7 @@ func TestWatchdog(t *testing.T) {
 		if err := w.Alive("nobody"); err == nil || err.Error() != `cannot ping watchdog: it knows no part "nobody"` {
 			t.Errorf("%v", err)
 		}
-		for range 4 { // hub hangs
+		for range 4 { // the part "hub" hangs
 			time.Sleep(5 * time.Second)
 			_ = w.Alive("visits")
 		}
@@ -136,7 +137,7 @@ func TestWatchdogErrors(t *testing.T) {
 		want    string
 	}{
 		{"open", unix.EBUSY, time.Second, []string{"a"}, "cannot open watchdog: another program has it (systemd, by RuntimeWatchdogSec=?)"},
-		{"open", os.ErrNotExist, time.Second, []string{"a"}, "cannot open watchdog: there is none (on a Pi, config.txt needs dtparam=watchdog=on)"},
+		{"open", os.ErrNotExist, time.Second, []string{"a"}, "cannot open watchdog: the device is missing (on a Pi, config.txt needs dtparam=watchdog=on)"},
 		{"open", fault, time.Second, []string{"a"}, "cannot open watchdog: fault"},
 		{"info", fault, time.Second, []string{"a"}, "cannot set up watchdog: fault"},
 		{"boot", fault, time.Second, []string{"a"}, "cannot set up watchdog: fault"},
@@ -159,8 +160,8 @@ func TestWatchdogErrors(t *testing.T) {
 	}
 }
 
-// A plain file stands in for a device that is none: the requests reach the
-// kernel, which refuses them, and the last thing written is the magic V.
+// A plain file stands in for the device. The kernel refuses the requests on it,
+// and the last write is the magic V.
 func TestWatchdogFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "watchdog")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
