@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// eventsBody is a request's body, of events on the line, that keeps its last byte
-// until it is its turn: what no server can take for a whole body, JSON or gzip.
+// eventsBody is the body of a request that carries events. It holds back its last byte
+// until turn is closed. Without that byte no server can mistake the body for a complete
+// one, whether it is JSON or gzip.
 type eventsBody struct {
 	ctx   context.Context
 	line  *line
@@ -17,12 +18,12 @@ type eventsBody struct {
 	began time.Time
 }
 
-// body gives a body of events, of at least a byte. It tells the line how it went.
+// body returns a body with text, which is at least one byte long. The body reports its
+// speed to the line.
 func (l *line) body(ctx context.Context, text []byte, turn <-chan struct{}) *eventsBody {
 	return &eventsBody{ctx: ctx, line: l, size: len(text), rest: text, turn: turn}
 }
 
-// Read implements io.Reader.
 func (b *eventsBody) Read(p []byte) (int, error) {
 	switch len(b.rest) {
 	case 0:
@@ -46,5 +47,4 @@ func (b *eventsBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close implements io.Closer.
 func (b *eventsBody) Close() error { return nil }

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestEndWaitsForItsTurn: of a batch that is sent ahead of its turn the hub gets all
-// but the end, and that when it is its turn, or never.
+// TestEndWaitsForItsTurn checks that a batch that is sent ahead of its turn arrives without
+// its end, and that the end arrives only after the turn has come.
 func TestEndWaitsForItsTurn(t *testing.T) {
 	const text = `[{"id":"a"},7]`
 	for name, tt := range map[string]struct {
@@ -48,8 +48,8 @@ func TestEndWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestSendEventsInTurn: a hub reads what is sent ahead, and hears no more when it is
-// given up.
+// TestSendEventsInTurn checks that a hub reads a batch that is sent ahead of its turn, and
+// that a batch whose context ends is never completed.
 func TestSendEventsInTurn(t *testing.T) {
 	x := exchange{status: http.StatusOK, answer: `{"acknowledged":2}`}
 	c := hub(t, &x)
@@ -67,8 +67,8 @@ func TestSendEventsInTurn(t *testing.T) {
 	x.saw(t, "POST /v1/events", MediaEvents, `[1,2]`)
 }
 
-// TestLineIsWatched: what is sent says how fast the line is; for its turn, and for
-// the answer, the line is not to blame.
+// TestLineIsWatched checks that the speed of the line is measured from the time that the
+// body takes, without the time that it waits for its turn or for the answer.
 func TestLineIsWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l line

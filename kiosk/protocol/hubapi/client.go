@@ -17,12 +17,12 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// Client calls a hub. The caller limits the time of a call by its context. An answer
-// that is not a success becomes an error that wraps a *Problem. Several goroutines
-// may use a Client at the same time.
+// Client calls a hub. The caller bounds the duration of a call with its context. Every
+// answer that is not a success becomes an error that wraps a *Problem. A Client is safe for
+// concurrent use.
 type Client struct {
-	// Heard, if set, is called with each answer's Date: the hub's clock, to the
-	// second. Set it before the first call.
+	// Heard, if set, is called with the Date of each answer: the time of the hub's clock,
+	// to the second. Set it before the first call.
 	Heard func(time.Time)
 
 	base string
@@ -30,35 +30,36 @@ type Client struct {
 	line line
 }
 
-// content is a request's body; the zero one is none.
+// content is the body of a request. The zero value means no body.
 type content struct {
 	media, encoding string
 	body            []byte
-	turn            <-chan struct{} // nil, or of a body of events: see eventsBody
+	turn            <-chan struct{} // nil unless the body holds events; see eventsBody
 	once            bool            // do not retry: see sendWithRetry
 }
 
-// NewClient returns a client of the hub at base (https://host:port), with the
-// TLS configuration of LoadCredentials.
+// NewClient returns a client of the hub at base (https://host:port) with the TLS
+// configuration of LoadCredentials.
 func NewClient(base string, config *tls.Config) *Client {
 	return &Client{
 		base: strings.TrimSuffix(base, "/"),
 		http: &http.Client{
-			// HTTP/1.1: a request that runs out of time takes its connection
-			// along. An HTTP/2 connection to a hub that has gone silent would
-			// be used again, and fail again, until TCP gives it up.
+			// The client uses HTTP/1.1, because there a request that times out also closes
+			// its connection. An HTTP/2 connection to a hub that no longer answers would be
+			// used for the next requests too, and they would fail until TCP gives the
+			// connection up.
 			Transport: &http.Transport{
 				TLSClientConfig:     config.Clone(),
 				TLSHandshakeTimeout: 10 * time.Second,
 				IdleConnTimeout:     90 * time.Second,
-				MaxIdleConnsPerHost: 3, // two for events, one for a person
+				MaxIdleConnsPerHost: 3, // two for events, one for the person at the kiosk
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
 }
 
-// Challenge asks for a nonce for a card to sign.
+// Challenge requests a nonce, which the card signs.
 func (c *Client) Challenge(ctx context.Context) (Challenge, error) {
 	var out Challenge
 	if err := c.json(ctx, "/v1/challenges", nil, false, http.StatusCreated, &out); err != nil {
@@ -67,13 +68,13 @@ func (c *Client) Challenge(ctx context.Context) (Challenge, error) {
 	return out, nil
 }
 
-// Authenticate has the hub judge a token that a card made for nonce. A denied
-// verdict is no error. visit goes into the hub's log.
+// Authenticate asks the hub to verify the token that a card made for nonce. A denied
+// verdict is not an error. visit appears in the hub's log.
 func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []byte) (kiosk.Verdict, error) {
 	var out Authentication
 	in := AuthenticationRequest{Visit: visit, Nonce: nonce, Token: token}
-	// Not sent again: the hub may have spent the nonce before it failed, and would
-	// deny the person for that.
+	// Never retried: the hub may have spent the nonce before it failed, and would then deny
+	// the holder for that reason.
 	if err := c.json(ctx, "/v1/authentications", in, true, http.StatusOK, &out); err != nil {
 		return kiosk.Verdict{}, fmt.Errorf("cannot get a verdict: %w", err)
 	}
@@ -86,19 +87,19 @@ func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []
 	return kiosk.Verdict{}, fmt.Errorf("cannot get a verdict: the hub answered %q", out.Verdict)
 }
 
-// SendEvents sends sealed events in order and returns the sequence number up to which
-// the hub has them on disk. Sending events again is safe. After an error, only the
-// Problem says which events the hub has.
+// SendEvents sends sealed events in order and returns the sequence number up to which the
+// hub has them on disk. Events may safely be sent again. After an error only the Problem
+// says which events the hub has.
 func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (acknowledged uint64, err error) {
 	turn := make(chan struct{})
 	close(turn)
 	return c.SendEventsInTurn(ctx, events, turn)
 }
 
-// SendEventsInTurn is SendEvents for events that follow others which are still being
-// sent. It sends all but the end of the body at once, so that the hub can open events
-// meanwhile, and the end when turn is closed. If ctx ends before that, the hub stores
-// none of them.
+// SendEventsInTurn is like SendEvents, but may be called while earlier events are still
+// being sent. It sends all of the body except the end at once, so that the hub can already
+// open the events. It sends the end after turn is closed. If ctx ends before that, the hub
+// stores none of these events.
 func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage, turn <-chan struct{}) (acknowledged uint64, err error) {
 	body, encoding, err := c.line.encode(events)
 	if err != nil {
@@ -115,9 +116,9 @@ func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage,
 	return out.Acknowledged, nil
 }
 
-// Feed returns at most max events (1 to MaxEvents) that the consumer has not
-// acknowledged. If there is none, it waits for the first one, at most for wait (0 to
-// MaxWait, in whole seconds). cursor is for AckFeed.
+// Feed returns at most max events (1 to MaxEvents) that the consumer has not acknowledged.
+// If no event is waiting, Feed waits for the first one, at most for wait (0 to MaxWait, in
+// whole seconds). AckFeed takes the cursor that Feed returns.
 func (c *Client) Feed(ctx context.Context, consumer string, max int, wait time.Duration) (events []json.RawMessage, cursor string, err error) {
 	query := url.Values{
 		"max":  {strconv.Itoa(max)},
@@ -133,7 +134,7 @@ func (c *Client) Feed(ctx context.Context, consumer string, max int, wait time.D
 	return events, header.Get(CursorHeader), nil
 }
 
-// AckFeed acknowledges all events up to cursor. Feed continues after them.
+// AckFeed acknowledges all events up to cursor. Later calls of Feed return what follows.
 func (c *Client) AckFeed(ctx context.Context, consumer, cursor string) error {
 	if err := c.json(ctx, feedPath(consumer)+"/ack", FeedAcknowledgement{cursor}, false, http.StatusNoContent, nil); err != nil {
 		return fmt.Errorf("cannot acknowledge the feed: %w", err)
@@ -143,8 +144,8 @@ func (c *Client) AckFeed(ctx context.Context, consumer, cursor string) error {
 
 func feedPath(consumer string) string { return "/v1/feed/" + url.PathEscape(consumer) }
 
-// json posts in and decodes the answer into out; nil stands for no body. once is
-// content's.
+// json sends a POST request with in as JSON and decodes the answer into out. A nil in or
+// out means no body. once has the meaning of content.once.
 func (c *Client) json(ctx context.Context, path string, in any, once bool, want int, out any) error {
 	body := content{once: once}
 	if in != nil {
@@ -170,7 +171,8 @@ func (c *Client) do(ctx context.Context, method, path string, send content, want
 		return nil, nil, err
 	}
 	if send.turn != nil {
-		// Again, should the transport find that an idle connection was gone.
+		// The transport needs the body again if it finds that an idle connection was
+		// closed.
 		req.GetBody = func() (io.ReadCloser, error) { return c.line.body(ctx, send.body, send.turn), nil }
 		req.Body, _ = req.GetBody()
 	}

@@ -17,7 +17,7 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// exchange is a request as a hub saw it, and the answer it gave.
+// exchange is a request as the hub received it, and the hub's answer.
 type exchange struct {
 	request, media, body, encoding string
 	status                         int
@@ -25,7 +25,7 @@ type exchange struct {
 	answer                         string
 }
 
-// hub plays the answers and records what came.
+// hub starts a server that sends the answer in x and records the request there.
 func hub(t *testing.T, x *exchange) *Client {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text := io.Reader(r.Body)
@@ -86,7 +86,7 @@ func TestClientAuthenticate(t *testing.T) {
 	}
 }
 
-// An answer that is neither granted nor denied lets nobody in.
+// The client returns an error for every answer that is neither granted nor denied.
 func TestClientAuthenticateTakesNoOtherVerdict(t *testing.T) {
 	for _, answer := range []string{`{}`, `{"verdict":"perhaps"}`, `{"granted":true}`, `null`, `[`, ``} {
 		x := exchange{status: 200, answer: answer}
@@ -135,7 +135,7 @@ func TestClientGivesTheProblem(t *testing.T) {
 	x.saw(t, "POST /v1/events", MediaEvents, `[]`)
 }
 
-// A redirect could lead a kiosk's events to somebody else.
+// The client follows no redirect, because it could send a kiosk's events to somebody else.
 func TestClientFollowsNoRedirect(t *testing.T) {
 	x := exchange{status: 307, header: http.Header{"Location": {"https://127.0.0.1:1/"}}}
 	_, err := hub(t, &x).Challenge(t.Context())
@@ -151,7 +151,7 @@ func TestClientBoundsAnAnswer(t *testing.T) {
 	}
 }
 
-// The kiosk's budget for a verdict is the context's.
+// The caller's context bounds how long the client waits for a verdict.
 func TestClientGivesUpWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClient("https://hub.invalid", &tls.Config{})

@@ -10,15 +10,15 @@ import (
 	"os"
 )
 
-// Credentials is what a kiosk or a consumer has to speak to the hub with.
+// Credentials is what a kiosk or a consumer needs to connect to the hub.
 type Credentials struct {
 	Identity Identity
-	Key      crypto.Signer // of the certificate; a kiosk signs its events with it too
-	TLS      *tls.Config   // presents the certificate, trusts the hub's CA alone
+	Key      crypto.Signer // private key of the certificate; a kiosk signs its events with it too
+	TLS      *tls.Config   // presents the certificate, trusts only the hub's CA
 }
 
-// LoadCredentials reads PEM files: the hub's CA, the client's certificate and
-// its private key, which nobody else may be able to read.
+// LoadCredentials reads PEM files: the hub's CA, the client's certificate and its private
+// key. It refuses a key file that anybody but the owner can read.
 func LoadCredentials(caFile, certFile, keyFile string) (*Credentials, error) {
 	text, err := ReadKeyFile(keyFile)
 	if err != nil {
@@ -31,7 +31,8 @@ func LoadCredentials(caFile, certFile, keyFile string) (*Credentials, error) {
 	return NewCredentials(caFile, certFile, key)
 }
 
-// ReadKeyFile reads a file that nobody but its owner may be able to read.
+// ReadKeyFile reads a private key file. It refuses a file that anybody but the owner can
+// read.
 func ReadKeyFile(path string) (text []byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -52,7 +53,7 @@ func ReadKeyFile(path string) (text []byte, err error) {
 	return text, nil
 }
 
-// ParseKey reads a private key in PEM: PKCS #8, or SEC 1.
+// ParseKey reads a private key in PEM, in the form of PKCS #8 or SEC 1.
 func ParseKey(text []byte) (crypto.Signer, error) {
 	for {
 		var block *pem.Block
@@ -69,8 +70,8 @@ func ParseKey(text []byte) (crypto.Signer, error) {
 	}
 }
 
-// NewCredentials reads PEM files, the hub's CA and the client's certificate,
-// whose private key is wherever key keeps it.
+// NewCredentials reads PEM files: the hub's CA and the client's certificate. key is the
+// certificate's private key, which may be kept in hardware.
 func NewCredentials(caFile, certFile string, key crypto.Signer) (*Credentials, error) {
 	ca, err := os.ReadFile(caFile)
 	if err != nil {
@@ -102,7 +103,7 @@ func NewCredentials(caFile, certFile string, key crypto.Signer) (*Credentials, e
 	}, nil
 }
 
-// readChain reads a certificate, and those above it that may follow.
+// readChain reads a certificate and the CA certificates that may follow it in the file.
 func readChain(path string) (chain [][]byte, leaf *x509.Certificate, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

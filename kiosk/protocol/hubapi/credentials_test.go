@@ -16,7 +16,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// bundle makes a hub's folder with a consumer in it.
+// bundle makes a hub's folder with one consumer. consumer is the path of its bundle.
 func bundle(t *testing.T) (dir, consumer string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "hub")
@@ -74,7 +74,7 @@ func TestLoadCredentialsRefuses(t *testing.T) {
 	}
 }
 
-// A key may be in any of the forms that tools write.
+// ParseKey accepts every form that common tools write.
 func TestParseKey(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

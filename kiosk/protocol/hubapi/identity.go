@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// Role is what the holder of a client certificate may do.
+// Role says what the owner of a client certificate may do.
 type Role string
 
 const (
-	RoleKiosk    Role = "kiosk"    // asks for challenges and verdicts, sends events
+	RoleKiosk    Role = "kiosk"    // requests challenges and verdicts, sends events
 	RoleConsumer Role = "consumer" // pulls the feed
 )
 
-// Identity is who a client of the hub is: the URI subject alternative name of
-// its certificate (RFC 5280 §4.2.1.6), urn:smartkiosk:<role>:<name>.
+// Identity identifies a client of the hub. It is the URI subject alternative name of the
+// client's certificate (RFC 5280 §4.2.1.6), urn:smartkiosk:<role>:<name>.
 type Identity struct {
 	Role Role
 	Name string // see ValidName
@@ -26,24 +26,23 @@ type Identity struct {
 
 const urnPrefix = "urn:smartkiosk:"
 
-// names are DNS labels (RFC 1035 §2.3.1), so that a name may stand in a URI,
-// a subject of NATS and a file name as it is.
+// names matches DNS labels (RFC 1035 §2.3.1), so that a name can be used unchanged in a
+// URI, a NATS subject and a file name.
 var names = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// ValidName tells whether a kiosk or consumer may have this name: 1 to 63
-// lower-case letters, digits and hyphens, no hyphen first or last.
+// ValidName reports whether a kiosk or consumer may have this name: 1 to 63 lower-case
+// letters, digits and hyphens, without a hyphen at either end.
 func ValidName(name string) bool { return names.MatchString(name) }
 
-// URI returns the identity as it stands in a certificate.
+// URI returns the identity in the form that certificates contain.
 func (id Identity) URI() *url.URL {
 	return &url.URL{Scheme: "urn", Opaque: "smartkiosk:" + string(id.Role) + ":" + id.Name}
 }
 
 func (id Identity) String() string { return id.URI().String() }
 
-// IdentityOf reads the identity from a client's certificate. A certificate
-// with none or several, a role that is not known or a name that is not valid
-// is an error.
+// IdentityOf reads the identity from a client's certificate. It returns an error if the
+// certificate has no identity or several, or if the role is unknown or the name invalid.
 func IdentityOf(cert *x509.Certificate) (Identity, error) {
 	var found []Identity
 	for _, uri := range cert.URIs {

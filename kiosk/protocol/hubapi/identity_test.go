@@ -67,7 +67,7 @@ func TestIdentityOfRefuses(t *testing.T) {
 	}
 }
 
-// What IdentityOf accepts is safe in a NATS subject, a path and a file name.
+// Every name that IdentityOf accepts is safe in a NATS subject, a path and a file name.
 func FuzzIdentityOf(f *testing.F) {
 	f.Add("urn:smartkiosk:kiosk:k1")
 	f.Add("urn:smartkiosk:kiosk:../x")

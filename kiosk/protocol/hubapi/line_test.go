@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// TestFastLine: batches are packed until the line has carried a large one quickly,
-// and again when it has become slow. Small ones, which buffers swallow, say nothing.
+// TestFastLine checks that batches are compressed until the line has carried a large one
+// quickly, and again after it has become slow. Small batches, which fit into the network's
+// buffers, do not change that.
 func TestFastLine(t *testing.T) {
 	x := exchange{status: 200, answer: `{"acknowledged":1}`}
 	c := hub(t, &x)

@@ -32,7 +32,7 @@ func TestDocumentIsOpenAPI31(t *testing.T) {
 	}
 }
 
-// Each Go type has the members of its schema, no more and no less.
+// Each Go type has exactly the members of its schema.
 func TestTypesHaveTheSchemasMembers(t *testing.T) {
 	schemas := load(t).Components.Schemas
 	for name, v := range map[string]any{
@@ -60,14 +60,14 @@ func TestTypesHaveTheSchemasMembers(t *testing.T) {
 	}
 }
 
-// Names are one rule, in two places.
+// The code and the document have the same rule for names.
 func TestNameRuleIsTheSchemas(t *testing.T) {
 	if got := load(t).Components.Schemas["Name"].Value.Pattern; got != names.String() {
 		t.Errorf("the schema has %s, the code %s", got, names)
 	}
 }
 
-// The bounds stand in the document as they stand in the code.
+// The code and the document have the same limits.
 func TestBoundsAreTheDocuments(t *testing.T) {
 	paths := load(t).Paths
 	parameter := paths.Value("/v1/feed/{consumer}").Get.Parameters.GetByInAndName

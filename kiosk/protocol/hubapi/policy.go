@@ -15,8 +15,8 @@ import (
 // maxPolicy is the maximum size of a signed policy, in bytes.
 const maxPolicy = 1 << 20
 
-// Policy returns this kiosk's signed policy (hubpolicy), or "" if the hub still has
-// this version. A version is the entity tag without its quotes.
+// Policy returns this kiosk's signed policy (see hubpolicy), or "" if the version is still
+// current. A version is the entity tag without its quotes.
 func (c *Client) Policy(ctx context.Context, version string) (jws string, err error) {
 	jws, err = c.policy(ctx, version)
 	if err != nil {
@@ -49,8 +49,8 @@ func (c *Client) policy(ctx context.Context, version string) (string, error) {
 	return string(text), nil
 }
 
-// Known returns the holders whom the hub has granted lately at this kiosk or its
-// group, and the tag for the next call. It returns nil if the list has not changed
+// Known returns the holders whom the hub has recently let in at this kiosk or at a kiosk of
+// its groups, and the tag for the next call. It returns nil if the list has not changed
 // since tag.
 func (c *Client) Known(ctx context.Context, tag string) (days map[string]int64, newTag string, err error) {
 	header := http.Header{}
@@ -79,7 +79,7 @@ func (c *Client) Known(ctx context.Context, tag string) (days map[string]int64, 
 	return out.Known, resp.Header.Get("ETag"), nil
 }
 
-// CRLSet returns the CRL set with a digest (SHA-256, hexadecimal). The caller checks
+// CRLSet returns the CRL set with this digest (SHA-256, hexadecimal). The caller compares
 // the digest and closes the reader.
 func (c *Client) CRLSet(ctx context.Context, digest string) (io.ReadCloser, error) {
 	resp, err := c.get(ctx, "/v1/crls/"+url.PathEscape(digest), http.Header{})
@@ -103,7 +103,7 @@ func (c *Client) get(ctx context.Context, path string, header http.Header) (*htt
 	return c.sendWithRetry(req)
 }
 
-// send sends a request and reports the hub's clock from the answer.
+// send sends a request. It passes the time of the hub's clock to Heard.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err == nil && c.Heard != nil {

@@ -20,7 +20,7 @@ func TestClientPolicy(t *testing.T) {
 	if got, err := c.Policy(t.Context(), "v1"); got != "" || err != nil {
 		t.Errorf("unchanged: got %q, %v", got, err)
 	}
-	// Nothing can be unchanged that there was not.
+	// The hub answers 304 Not Modified to a request without a version.
 	if got, err := c.Policy(t.Context(), ""); err == nil {
 		t.Errorf("unchanged from nothing: got %q", got)
 	}
@@ -72,7 +72,7 @@ func TestClientCRLSet(t *testing.T) {
 	}
 }
 
-// Every answer tells what time it is at the hub, refusals too.
+// Every answer reports the time of the hub's clock, a refusal too.
 func TestClientHears(t *testing.T) {
 	x := exchange{status: 503, header: http.Header{"Date": {"Sun, 22 Nov 2026 12:00:00 GMT"}}}
 	c := hub(t, &x)

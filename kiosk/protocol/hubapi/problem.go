@@ -14,20 +14,20 @@ type Kind string
 
 // The kinds of problem that the hub answers with.
 const (
-	KindMalformed  Kind = "urn:smartkiosk:problem:malformed"         // 400: a body or parameter that is not as the API has it
-	KindForbidden  Kind = "urn:smartkiosk:problem:forbidden"         // 403: not for the role or name in the client's certificate
+	KindMalformed  Kind = "urn:smartkiosk:problem:malformed"         // 400: the body or a parameter does not match the API
+	KindForbidden  Kind = "urn:smartkiosk:problem:forbidden"         // 403: not allowed for the role or name in the client's certificate
 	KindNotFound   Kind = "urn:smartkiosk:problem:not-found"         // 404
 	KindMethod     Kind = "urn:smartkiosk:problem:method"            // 405
-	KindGap        Kind = "urn:smartkiosk:problem:sequence-gap"      // 409: events are missing; Wanted says from where to send
-	KindConflict   Kind = "urn:smartkiosk:problem:sequence-conflict" // 409: not the chain of events that the hub holds for this kiosk
+	KindGap        Kind = "urn:smartkiosk:problem:sequence-gap"      // 409: events are missing; Wanted is the sequence number to send from
+	KindConflict   Kind = "urn:smartkiosk:problem:sequence-conflict" // 409: the events do not continue the chain that the hub holds for this kiosk
 	KindTooLarge   Kind = "urn:smartkiosk:problem:too-large"         // 413
 	KindMedia      Kind = "urn:smartkiosk:problem:media-type"        // 415
-	KindEvent      Kind = "urn:smartkiosk:problem:event"             // 422: an event that cannot be opened or does not verify; Event says which
+	KindEvent      Kind = "urn:smartkiosk:problem:event"             // 422: an event that cannot be opened or does not verify; Event is its index
 	KindInternal   Kind = "urn:smartkiosk:problem:internal"          // 500
-	KindRolledBack Kind = "urn:smartkiosk:problem:rolled-back"       // 409: the stream ends before the consumer's cursor, or is another one
+	KindRolledBack Kind = "urn:smartkiosk:problem:rolled-back"       // 409: the stream ends before the consumer's cursor, or was replaced by another one
 	KindTooMany    Kind = "urn:smartkiosk:problem:too-many"          // 429: the client exceeds a limit of the hub
-	KindNotReady   Kind = "urn:smartkiosk:problem:not-ready"         // 503: the hub's own store is away for the moment
-	KindUnknown    Kind = "about:blank"                              // what the Client makes of an answer that is no problem document
+	KindNotReady   Kind = "urn:smartkiosk:problem:not-ready"         // 503: the hub's own store is unavailable at the moment
+	KindUnknown    Kind = "about:blank"                              // the Client's kind for an answer that is not a problem document
 )
 
 // Problem is an error of the API (RFC 9457). The Client returns it, wrapped.
@@ -35,20 +35,20 @@ type Problem struct {
 	Type   Kind   `json:"type"`
 	Title  string `json:"title"`            // the same for all problems of a kind
 	Status int    `json:"status"`           // HTTP status
-	Detail string `json:"detail,omitempty"` // what was wrong with this request
+	Detail string `json:"detail,omitempty"` // what is wrong with this request
 
-	// Wanted is the sequence of the first event that the hub does not have,
-	// with KindGap: all events before it are durable.
+	// Wanted is the sequence number of the first event that the hub does not have, with
+	// KindGap. All events before it are durable.
 	Wanted uint64 `json:"wanted,omitempty"`
-	// Event is the place in the batch, from 0, of the event that was refused,
-	// with KindEvent, KindGap and KindConflict. All before it are durable.
+	// Event is the index in the batch, from 0, of the refused event, with KindEvent,
+	// KindGap and KindConflict. All events before it are durable.
 	Event *int `json:"event,omitempty"`
 
-	// Wait is the answer's Retry-After: how long to leave the hub alone.
+	// Wait is the Retry-After of the answer: how long the client must wait.
 	Wait time.Duration `json:"-"`
 }
 
-// Error implements error: the title and what is known beyond it.
+// Error returns the title and, if known, the detail.
 func (p *Problem) Error() string {
 	if p.Detail == "" {
 		return fmt.Sprintf("%s (HTTP status %d)", p.Title, p.Status)
@@ -56,12 +56,11 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("%s: %s (HTTP status %d)", p.Title, p.Detail, p.Status)
 }
 
-// RetryAfter returns Wait, for those who know no more of p than that it can
-// be asked.
+// RetryAfter returns Wait. It serves callers that test an error only for this method.
 func (p *Problem) RetryAfter() time.Duration { return p.Wait }
 
-// readProblem makes a Problem of an answer that is not a success. Whatever is
-// in the way, a proxy's error page included, the answer's status is kept.
+// readProblem makes a Problem from an answer that is not a success. It keeps the status of
+// every answer, including the error page of a proxy.
 func readProblem(resp *http.Response, body []byte) *Problem {
 	p := &Problem{Type: KindUnknown, Title: "the hub answered " + http.StatusText(resp.StatusCode)}
 	if media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && media == MediaProblem {

@@ -77,8 +77,8 @@ func TestProblemIsAnErrorWithATimeToWait(t *testing.T) {
 	}
 }
 
-// Whatever a proxy or an attacker answers becomes a problem with the status
-// that came on the wire, and fits a log line.
+// Every answer, also that of a proxy or an attacker, becomes a problem that has the status
+// from the wire and fits on a log line.
 func FuzzReadProblem(f *testing.F) {
 	f.Add(409, MediaProblem, "1", []byte(`{"type":"urn:smartkiosk:problem:sequence-gap","title":"t","status":409,"wanted":7}`))
 	f.Add(502, "text/html", "", []byte(`<html>`))

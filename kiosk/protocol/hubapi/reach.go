@@ -9,9 +9,9 @@ import (
 	"net/url"
 )
 
-// Reach opens a new TLS connection to the hub and closes it again. It fails if no
-// hub with a certificate of the right CA completes the handshake before ctx ends.
-// It tells a slow hub from one that cannot be reached.
+// Reach opens a new TLS connection to the hub and closes it again. It fails if no hub with
+// a certificate of the right CA completes the handshake before ctx ends. With Reach a
+// caller can distinguish a slow hub from one that cannot be reached.
 func (c *Client) Reach(ctx context.Context) error {
 	base, err := url.Parse(c.base)
 	if err != nil {

@@ -10,10 +10,9 @@ import (
 // maxRetryAfter bounds how long a Retry-After is respected.
 const maxRetryAfter = time.Minute
 
-// sendWithRetry sends a request again when a hub answers 503 or 429 with Retry-After, after
-// the time that the hub names. It gives up, with the hub's last answer, when the
-// request's context would end before the next try. The request must be safe to
-// repeat: a second one must have the same effect as one.
+// sendWithRetry sends a request and retries it when a hub answers 503 or 429 with
+// Retry-After, after the time that the hub names. It returns the hub's last answer when the
+// request's context would end before the next attempt. The request must be idempotent.
 func (c *Client) sendWithRetry(req *http.Request) (*http.Response, error) {
 	for {
 		resp, err := c.send(req)
@@ -24,7 +23,7 @@ func (c *Client) sendWithRetry(req *http.Request) (*http.Response, error) {
 		if deadline, bounded := req.Context().Deadline(); !ok || bounded && time.Until(deadline) <= wait {
 			return resp, nil
 		}
-		// Read to its end, so that the connection can be used again.
+		// The body is read to its end so that the connection can be reused.
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, MaxRequestBody))
 		_ = resp.Body.Close()
 		select {

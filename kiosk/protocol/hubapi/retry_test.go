@@ -63,7 +63,8 @@ func TestClientRetriesOn503(t *testing.T) {
 				t.Errorf("%s: the hub got the bodies %q", name, hub.bodies)
 			}
 
-			// There is no time for another try: the hub's answer is returned at once.
+			// If there is no time for another attempt, the hub's answer is returned at
+			// once.
 			short, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			hub.busy, began = 10, time.Now()
@@ -75,8 +76,8 @@ func TestClientRetriesOn503(t *testing.T) {
 	}
 }
 
-// Some requests must not be sent twice by the client: the hub may have spent the
-// nonce, and the pusher decides itself when to send events again.
+// The client must not retry some requests: the hub may have spent the nonce, and the pusher
+// decides itself when to send events again.
 func TestClientSendsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := &busyHub{busy: 10}
