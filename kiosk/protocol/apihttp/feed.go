@@ -1,7 +1,7 @@
-// Package apihttp is the HTTP layer of those who serve the API of hubapi: the
-// hub, and a kiosk that serves its own feed. It knows who calls, reads bodies
-// and parameters, answers with problems, and serves the two operations of a
-// feed. What the events are and where they are kept is the caller's part.
+// Package apihttp is the HTTP layer of servers of the hubapi API: the hub, and a kiosk that
+// serves its own feed. It identifies the client, reads bodies and parameters, answers with
+// problems, and serves the two operations of a feed. The caller defines and stores the
+// events.
 package apihttp
 
 import (
@@ -14,8 +14,8 @@ import (
 
 // Pull is a consumer's request for events.
 type Pull struct {
-	Max  int           // events at most
-	Wait time.Duration // for the first event, when there is none
+	Max  int           // maximum number of events
+	Wait time.Duration // for the first event, if no event is waiting
 }
 
 // ReadPull reads the parameters max and wait.
@@ -29,8 +29,7 @@ func ReadPull(r *http.Request) (p Pull, err error) {
 	return p, err
 }
 
-// CheckConsumer refuses a client that asks for the feed of another consumer
-// than itself.
+// CheckConsumer refuses a client that asks for the feed of another consumer.
 func CheckConsumer(r *http.Request, client hubapi.Identity) error {
 	if r.PathValue("consumer") != client.Name {
 		return Forbidden("the feed of another consumer")
@@ -45,8 +44,8 @@ func ReadCursor(r *http.Request) (string, error) {
 	return in.Cursor, err
 }
 
-// BadCursor refuses a cursor that no answer of this feed had.
-func BadCursor() *hubapi.Problem { return Malformed("the cursor is none of this feed") }
+// BadCursor is the problem for a cursor that no answer of this feed contained.
+func BadCursor() *hubapi.Problem { return Malformed("the cursor was not issued by this feed") }
 
 // Batch collects the events of one answer. It holds at most Max events and
 // hubapi.MaxEventsBody bytes, but always the first event.
@@ -62,10 +61,10 @@ func (b *Batch) Len() int { return b.count }
 // Size returns the number of bytes that the events take up so far.
 func (b *Batch) Size() int { return len(b.text) }
 
-// Full tells whether the batch holds Max events.
+// Full reports whether the batch holds Max events.
 func (b *Batch) Full() bool { return b.count >= b.Max }
 
-// Add appends an event and answers false if there is no room for it.
+// Add appends an event. It returns false if there is no room for it.
 func (b *Batch) Add(event []byte) bool {
 	if b.Full() || b.count > 0 && len(b.text)+len(event)+len(",]") > hubapi.MaxEventsBody {
 		return false
@@ -85,7 +84,7 @@ func (b *Batch) Write(w http.ResponseWriter, cursor string) {
 	Write(w, http.StatusOK, hubapi.MediaEvents, b.Array())
 }
 
-// Array returns the events as a JSON array. Nothing may be added afterwards.
+// Array returns the events as a JSON array. Add must not be called afterwards.
 func (b *Batch) Array() []byte {
 	if b.count == 0 {
 		return []byte("[]")
@@ -103,8 +102,8 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// Write answers with a body that no cache may keep. It ignores that the client
-// may be gone: a client without an answer asks again.
+// Write answers with a body that caches must not keep. It ignores write errors: a client
+// that got no answer sends its request again.
 func Write(w http.ResponseWriter, status int, media string, body []byte) {
 	w.Header().Set("Content-Type", media)
 	w.Header().Set("Cache-Control", "no-store")

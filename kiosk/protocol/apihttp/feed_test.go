@@ -60,7 +60,7 @@ func TestBatchIsBounded(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 
-	// Exactly as many bytes as an answer may have, and one more.
+	// A batch holds exactly as many bytes as an answer may have, and not one more.
 	for _, over := range []int{0, 1} {
 		b := apihttp.Batch{Max: 10}
 		first := bytes.Repeat([]byte("1"), 1000)
@@ -72,7 +72,7 @@ func TestBatchIsBounded(t *testing.T) {
 			t.Errorf("the answer has %d bytes", got)
 		}
 	}
-	// An event that is larger than an answer may be goes alone.
+	// An event that is larger than the limit of an answer is the only one in its batch.
 	b = apihttp.Batch{Max: 10}
 	if !b.Add(make([]byte, hubapi.MaxEventsBody+1)) || b.Add([]byte("1")) {
 		t.Error("the first event must always fit, and be alone when it is too large")

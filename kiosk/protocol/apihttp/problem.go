@@ -13,22 +13,22 @@ func Problem(status int, kind hubapi.Kind, title, detail string) *hubapi.Problem
 	return &hubapi.Problem{Type: kind, Title: title, Status: status, Detail: detail}
 }
 
-// Malformed says that a body or a parameter is not as the API describes it.
+// Malformed is the problem for a body or a parameter that does not match the API.
 func Malformed(detail string) *hubapi.Problem {
 	return Problem(http.StatusBadRequest, hubapi.KindMalformed, "malformed request", detail)
 }
 
-// Forbidden says that the operation is not for this client.
+// Forbidden is the problem for an operation that this client may not call.
 func Forbidden(detail string) *hubapi.Problem {
 	return Problem(http.StatusForbidden, hubapi.KindForbidden, "forbidden", detail)
 }
 
-// TooLarge says that a body exceeds the limit.
+// TooLarge is the problem for a body that exceeds the limit.
 func TooLarge(detail string) *hubapi.Problem {
 	return Problem(http.StatusRequestEntityTooLarge, hubapi.KindTooLarge, "too large", detail)
 }
 
-// Internal says that the server failed and the client cannot help it.
+// Internal is the problem for a failure of the server that the client cannot fix.
 func Internal() *hubapi.Problem {
 	return Problem(http.StatusInternalServerError, hubapi.KindInternal, "internal error", "")
 }
@@ -37,8 +37,7 @@ func mediaType(detail string) *hubapi.Problem {
 	return Problem(http.StatusUnsupportedMediaType, hubapi.KindMedia, "wrong media type", detail)
 }
 
-// WriteProblem answers with a problem, and with Retry-After if p says how long
-// to wait.
+// WriteProblem answers with a problem. If p.Wait is set, it becomes Retry-After.
 func WriteProblem(w http.ResponseWriter, p *hubapi.Problem) {
 	if p.Wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(p.Wait.Seconds())))

@@ -17,8 +17,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// Certificate returns the client's certificate, which the TLS handshake has
-// verified.
+// Certificate returns the client's certificate, which was verified in the TLS handshake.
 func Certificate(r *http.Request) (*x509.Certificate, error) {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return nil, Forbidden("a client certificate is required")
@@ -26,8 +25,8 @@ func Certificate(r *http.Request) (*x509.Certificate, error) {
 	return r.TLS.PeerCertificates[0], nil
 }
 
-// Identify returns the client that a certificate names. The client must have
-// one of the roles.
+// Identify returns the client that a certificate names. The client must have one of the
+// roles.
 func Identify(cert *x509.Certificate, roles ...hubapi.Role) (hubapi.Identity, error) {
 	id, err := hubapi.IdentityOf(cert)
 	if err != nil {
@@ -39,7 +38,7 @@ func Identify(cert *x509.Certificate, roles ...hubapi.Role) (hubapi.Identity, er
 	return id, nil
 }
 
-// Number reads a query parameter from least to most. Without the parameter it
+// Number reads a query parameter between least and most. If the parameter is missing, it
 // returns otherwise.
 func Number(query url.Values, name string, least, most, otherwise int) (int, error) {
 	if !query.Has(name) {
@@ -52,8 +51,8 @@ func Number(query url.Values, name string, least, most, otherwise int) (int, err
 	return int(n), nil
 }
 
-// Body returns a request's body, unpacked, after checking its media type. A
-// read beyond max bytes fails with *http.MaxBytesError.
+// Body checks the media type of a request and returns its body, decompressed. A read beyond
+// max bytes fails with *http.MaxBytesError.
 func Body(r *http.Request, media string, max int64) (io.Reader, error) {
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != media {
 		return nil, mediaType("the body must be " + media)
@@ -73,7 +72,7 @@ func Body(r *http.Request, media string, max int64) (io.Reader, error) {
 	return http.MaxBytesReader(nil, io.NopCloser(text), max), nil
 }
 
-// ReadBody reads all of a request's body, see Body.
+// ReadBody reads the whole body of a request; see Body.
 func ReadBody(r *http.Request, media string, max int64) ([]byte, error) {
 	text, err := Body(r, media, max)
 	if err != nil {
@@ -89,9 +88,9 @@ func ReadBody(r *http.Request, media string, max int64) ([]byte, error) {
 	return body, nil
 }
 
-// ReadJSON reads a request's body, which must be a JSON object with exactly
-// these members. encoding/json alone accepts members that are missing, null or
-// spelt with other capitals.
+// ReadJSON reads the body of a request, which must be a JSON object with exactly these
+// members. encoding/json alone would accept members that are missing, null or differ in
+// case.
 func ReadJSON(r *http.Request, members map[string]any) error {
 	body, err := ReadBody(r, "application/json", hubapi.MaxRequestBody)
 	if err != nil {

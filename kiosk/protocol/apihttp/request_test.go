@@ -14,8 +14,8 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// TestPackedBodies checks that the limit counts unpacked bytes, and that a body
-// that cannot be unpacked is refused.
+// TestPackedBodies checks that the limit counts decompressed bytes, and that a body that
+// cannot be decompressed is refused.
 func TestPackedBodies(t *testing.T) {
 	pack := func(text string) string {
 		var b bytes.Buffer
