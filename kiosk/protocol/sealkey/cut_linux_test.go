@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// What a writer is about: after each number of rotations the newest key of the
-// hub's file and the kiosk's was made so many seconds after noon.
+// The points that the writer reports. After each number of rotations the newest key in the
+// hub's file and in the kiosk's file was made a known number of seconds after noon.
 const (
 	pointHub   cuts.Point = "rotate"
 	pointKiosk cuts.Point = "follow"
 
 	rotations = 10
-	kept      = 3 // keys; older ones are retired
+	kept      = 3 // keys that are kept; older ones are retired
 )
 
-// The environment makes the test binary the writer.
+// These environment variables turn the test binary into the writer.
 const (
 	writerName = "SMARTKIOSK_SEALKEY_WRITER" // "sync" or "no sync"
 	folderName = "SMARTKIOSK_SEALKEY_FOLDER"
@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// write rotates a hub's keys and has a kiosk follow.
+// write rotates a hub's keys. After each rotation a kiosk follows.
 func write(folder, manner string) error {
 	hub, kiosk := filepath.Join(folder, "hub.jwk"), filepath.Join(folder, "kiosk.jwk")
 	marks, err := cuts.OpenMarks(folder)
@@ -118,10 +118,10 @@ func record(t *testing.T, manner string) *cuts.Log {
 	return log
 }
 
-// promises are, for a point, how many rotations were begun and done; -1 none.
+// promises holds for each point how many rotations were begun and done; -1 means none.
 type promises map[cuts.Point]struct{ begun, done int }
 
-// check holds what a cut has left to what the writer was promised.
+// check compares what is on disk after a power cut with what the writer was promised.
 func check(folder string, p promises) error {
 	keys, err := ReadPrivate(filepath.Join(folder, "hub.jwk"))
 	hub := p[pointHub]
@@ -156,8 +156,8 @@ func check(folder string, p promises) error {
 	return nil
 }
 
-// cutEverywhere cuts the power after each entry of a log, a few times, and
-// counts how often a promise was broken.
+// cutEverywhere cuts the power after each entry of a log, several times, and counts how
+// often a promise was broken.
 func cutEverywhere(t *testing.T, log *cuts.Log, seed uint64) (cuts, bad int, first error) {
 	t.Helper()
 	p := promises{pointHub: {-1, -1}, pointKiosk: {-1, -1}}
@@ -185,8 +185,8 @@ func cutEverywhere(t *testing.T, log *cuts.Log, seed uint64) (cuts, bad int, fir
 	return cuts, bad, first
 }
 
-// TestPowerCut: whenever the power goes while keys are rotated, hub and kiosk
-// have what they were promised; without sync they have not.
+// TestPowerCut checks that a power cut at any time during a rotation leaves the hub and the
+// kiosk with the keys that they were promised, and that without sync it does not.
 func TestPowerCut(t *testing.T) {
 	seed := rand.Uint64()
 	cuts, bad, first := cutEverywhere(t, record(t, "sync"), seed)

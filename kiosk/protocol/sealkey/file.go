@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// ReadPrivate reads private keys: a JWK Set (RFC 7517 §5), as a hub has it, or
-// one JWK. There is at least one, and none twice.
+// ReadPrivate reads private keys from a hub's file: a JWK Set (RFC 7517 §5) or one JWK. It
+// refuses a file that has no key, or the same key twice.
 func ReadPrivate(path string) ([]Key, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -72,11 +72,10 @@ func ReadPublic(path string) (Key, error) {
 	return k, nil
 }
 
-// WritePublic writes the public half of a key, a JWK that anybody may read.
+// WritePublic writes the public half of a key as a JWK. Everybody may read the file.
 func WritePublic(path string, k Key) error { return replace(path, k.Public(), 0o644) }
 
-// replace puts a value's JSON in the place of what is at path, if anything is,
-// and returns when that is on disk.
+// replace writes a value as JSON to path, atomically. It returns when the file is on disk.
 func replace(path string, value any, mode fs.FileMode) error {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err == nil {
@@ -90,7 +89,7 @@ func replace(path string, value any, mode fs.FileMode) error {
 
 func replaceText(path string, text []byte, mode fs.FileMode) error {
 	fresh := path + ".new"
-	// One of that name is left from an attempt that was cut short.
+	// Remove the file of an attempt that was interrupted.
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -112,7 +111,7 @@ func replaceText(path string, text []byte, mode fs.FileMode) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// lock keeps others from changing files in the folder of path meanwhile.
+// lock prevents other processes from changing files in the folder of path.
 func lock(path string) (unlock func(), err error) {
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package sealkey is about the keys that events are sealed to, and how they
-// are replaced while events wait on kiosks. A hub has a file of private keys:
-// events are sealed to the newest, the others open what was sealed before. A
-// kiosk has a file with the public half of the newest that it was told of.
+// Package sealkey manages the keys that events are sealed to. Keys can be replaced while
+// sealed events wait on kiosks. A hub has a file of private keys: kiosks seal events to the
+// newest key, and the older keys open events that were sealed earlier. A kiosk has a file
+// with the newest public key that it has received.
 //
-// Both files are only ever replaced whole: whenever the power goes, there is
-// the one of before or the one of after.
+// Both files are only replaced as a whole. After a power cut each file has either its old
+// content or its new content.
 package sealkey
 
 import (
@@ -21,21 +21,20 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// Key is a P-256 key, private or public, as a JWK (RFC 7517) with the time at
-// which it was made as the member iat, in seconds since 1970 (a
-// member that OpenID Federation 1.0 has for keys, in the form of RFC 7519
-// §4.1.6). Its KeyID
-// is that of event.KeyID.
+// Key is a P-256 key, private or public, as a JWK (RFC 7517). The member iat of the JWK is
+// the time at which the key was made, in seconds since 1970 (a member that OpenID
+// Federation 1.0 defines for keys, in the form of RFC 7519 §4.1.6). KeyID is that of
+// event.KeyID.
 type Key struct {
 	jose.JSONWebKey
-	Made time.Time // UTC, to the second; zero if nothing says
+	Made time.Time // UTC, to the second; zero if the file does not say
 }
 
-// algorithm is that of all events' seals.
+// algorithm is the algorithm with which all events are sealed.
 const algorithm = string(jose.ECDH_ES_A256KW)
 
-// generate makes a private key. Its KeyID does not begin as a flag of a command
-// line does.
+// generate makes a private key. Its KeyID does not begin with a hyphen, so that no command
+// line takes it for a flag.
 func generate(made time.Time) (Key, error) {
 	for {
 		k, err := generateAny(made)
@@ -58,10 +57,10 @@ func generateAny(made time.Time) (Key, error) {
 	return Key{JSONWebKey: k, Made: made.UTC().Truncate(time.Second)}, nil
 }
 
-// Public gives the public half.
+// Public returns the public half.
 func (k Key) Public() Key { return Key{k.JSONWebKey.Public(), k.Made} }
 
-// MarshalJSON gives the JWK.
+// MarshalJSON returns the JWK.
 func (k Key) MarshalJSON() ([]byte, error) {
 	text, err := k.JSONWebKey.MarshalJSON()
 	if err != nil || k.Made.IsZero() {
@@ -73,8 +72,7 @@ func (k Key) MarshalJSON() ([]byte, error) {
 // maxMade is the last second of the year 9999.
 const maxMade = 253402300799
 
-// UnmarshalJSON reads a JWK, which must be a P-256 key. A kid that it has is
-// not looked at.
+// UnmarshalJSON reads a JWK, which must be a P-256 key. It ignores the kid.
 func (k *Key) UnmarshalJSON(text []byte) error {
 	var read Key
 	var times struct {

@@ -13,14 +13,14 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// The P-256 key of RFC 7517 appendix A.2, but for its kid and use.
+// The P-256 key of RFC 7517 appendix A.2, without its kid and use.
 const (
 	rfcPublic  = `"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"`
 	rfcPrivate = rfcPublic + `,"d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"`
 	rfcID      = "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s" // its RFC 7638 thumbprint
 )
 
-// A key keeps its time and its kid in the text, and the text says no more.
+// A key keeps its time and its kid in JSON, and the JSON has no other members.
 func TestKey(t *testing.T) {
 	var k Key
 	if err := json.Unmarshal([]byte(`{`+rfcPrivate+`,"iat":1795348800,"kid":"1"}`), &k); err != nil {
@@ -40,7 +40,7 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// What is no file of private keys is refused, and never quoted.
+// ReadPrivate refuses an invalid file, and its error never quotes the content.
 func TestReadPrivateRefuses(t *testing.T) {
 	const oct = `{"kty":"oct","k":"c2VjcmV0"}`
 	const p384 = `{"kty":"EC","crv":"P-384","x":"AAAA","y":"AAAA","d":"AAAA"}`
@@ -74,7 +74,7 @@ func TestReadPrivateRefuses(t *testing.T) {
 	}
 }
 
-// A folder of before keys could be replaced has one JWK without a time.
+// The folder of an older hub has one JWK without a time.
 func TestOneKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "seal.jwk")
 	if err := os.WriteFile(path, []byte(`{`+rfcPrivate+`}`), 0o600); err != nil {
@@ -90,7 +90,7 @@ func TestOneKey(t *testing.T) {
 	}
 }
 
-// A kiosk's file with a private key in it is of no use, nor is anything else.
+// ReadPublic refuses a file with a private key in it, and any other invalid file.
 func TestReadPublicRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "seal.jwk")
 	for text, want := range map[string]string{

@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// Newest is the newest key that a kiosk was ever told of, in a file: what is
-// sealed to it is never followed by what is sealed to an older one, so that a
-// hub may retire that once it has seen the newer. Many may use it at once.
+// Newest is the newest sealing key that a kiosk has received, kept in a file. After the
+// kiosk has sealed to a key, it never seals to an older one. So a hub may retire the older
+// key once it has received an event that is sealed to the newer one. Newest is safe for
+// concurrent use.
 type Newest struct {
 	path string
 
@@ -19,8 +20,8 @@ type Newest struct {
 	key Key
 }
 
-// OpenNewest reads the file at path. Until there is one, or when it is of no
-// use, which is logged, first is the newest.
+// OpenNewest reads the file at path. If the file is missing, first is the newest key. The
+// same holds for an invalid file, which is logged.
 func OpenNewest(path string, first Key, log *slog.Logger) *Newest {
 	k, err := ReadPublic(path)
 	switch {
@@ -32,14 +33,14 @@ func OpenNewest(path string, first Key, log *slog.Logger) *Newest {
 	return &Newest{path: path, key: first}
 }
 
-// Key gives the newest key.
+// Key returns the newest key.
 func (n *Newest) Key() Key {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.key
 }
 
-// OlderError says that a key was made before the newest.
+// OlderError is the error for a key that was made before the newest one.
 type OlderError struct{ Offered, Newest Key }
 
 func (e *OlderError) Error() string {
@@ -47,9 +48,9 @@ func (e *OlderError) Error() string {
 		e.Newest.KeyID, e.Newest.Made.Format(time.RFC3339))
 }
 
-// Offer makes a public key the newest, and tells whether it was not before. It
-// is on disk then, so that nothing is sealed to it that a restart could forget.
-// A key that was made before the newest is an *OlderError.
+// Offer makes a public key the newest one, and reports whether that is a change. The key is
+// then on disk, so that a restart cannot forget a key to which events were sealed. Offer
+// returns an *OlderError if the key was made before the newest one.
 func (n *Newest) Offer(k Key) (changed bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

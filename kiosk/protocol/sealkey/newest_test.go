@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A kiosk never goes back to an older key, over its restarts too, and writes
-// only when the key is another.
+// A kiosk never goes back to an older key, also after a restart. It writes the file only if
+// the key has changed.
 func TestNewest(t *testing.T) {
 	path, _ := newSet(t)
 	rotate(t, path, noon.Add(time.Hour))
@@ -43,7 +43,7 @@ func TestNewest(t *testing.T) {
 		t.Error(err)
 	}
 
-	// What cannot be kept is not used.
+	// A key that cannot be stored is not used.
 	if err := os.Mkdir(kept+".new", 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ type set struct {
 	Keys []Key `json:"keys"` // newest first
 }
 
-// Init writes a hub's file with one key, made now. Keys that are there already,
-// of an attempt that was cut short, it leaves alone.
+// Init writes a hub's file with one key, made now. If the file exists already, from an
+// attempt that was interrupted, Init does not change it.
 func Init(path string, now time.Time) error {
 	if _, err := ReadPrivate(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -26,8 +26,8 @@ func Init(path string, now time.Time) error {
 	return replace(path, set{[]Key{k}}, 0o600)
 }
 
-// Rotate makes a key that events are sealed to from now on, and puts it before
-// the others of a hub's file. It is newer than they are, whatever the clock says.
+// Rotate makes a new key and puts it first in a hub's file. Events are sealed to it from
+// now on. Its time is later than that of the other keys, even if the clock was set back.
 func Rotate(path string, now time.Time) (made Key, err error) {
 	err = change(path, func(keys []Key) ([]Key, error) {
 		for _, k := range keys {
@@ -43,11 +43,11 @@ func Rotate(path string, now time.Time) (made Key, err error) {
 	return made, err
 }
 
-// ErrInUse says that the key to retire is the one that events are sealed to.
+// ErrInUse is the error of Retire for the key that events are sealed to.
 var ErrInUse = errors.New("events are sealed to it: make a new key before")
 
-// Retire takes the key with an identifier out of a hub's file. There is no way
-// back but a copy of the file: nothing else opens what was sealed to it.
+// Retire removes the key with an identifier from a hub's file. Events that were sealed to
+// it can never be opened again, except with a copy of the file.
 func Retire(path, id string) error {
 	return change(path, func(keys []Key) ([]Key, error) {
 		switch i := slices.IndexFunc(keys, func(k Key) bool { return k.KeyID == id }); i {
@@ -61,8 +61,8 @@ func Retire(path, id string) error {
 	})
 }
 
-// change replaces the keys of a hub's file by what f makes of them, while
-// nobody else does.
+// change replaces the keys of a hub's file with the result of f. A lock prevents concurrent
+// changes.
 func change(path string, f func(keys []Key) ([]Key, error)) error {
 	unlock, err := lock(path)
 	if err != nil {

@@ -40,7 +40,8 @@ func rotate(t testing.TB, path string, now time.Time) Key {
 	return k
 }
 
-// Keys come and go one at a time, the newest first, for the owner alone.
+// Keys are added and retired one at a time. The newest is first, and only the owner can
+// read the file.
 func TestRotateAndRetire(t *testing.T) {
 	path, first := newSet(t)
 	second := rotate(t, path, noon.Add(time.Hour))
@@ -70,7 +71,7 @@ func TestRotateAndRetire(t *testing.T) {
 	}
 }
 
-// Of several operators at once none loses another's key.
+// If several operators rotate at the same time, no key is lost.
 func TestRotateAtOnce(t *testing.T) {
 	path, _ := newSet(t)
 	var all sync.WaitGroup
@@ -87,8 +88,8 @@ func TestRotateAtOnce(t *testing.T) {
 	}
 }
 
-// What changes in a hub's file is taken up and told once, as is what is of no
-// use.
+// A change of the hub's file is used and logged once. An error in the file is also logged
+// once.
 func TestWatched(t *testing.T) {
 	path, first := newSet(t)
 	before, err := os.ReadFile(path)
@@ -122,7 +123,7 @@ func TestWatched(t *testing.T) {
 	step("remove", os.Remove(path), first, "sealing keys not changed")
 }
 
-// A hub that runs looks by itself, until it ends.
+// A running hub watches the file until ctx ends.
 func TestWatchedRuns(t *testing.T) {
 	path, _ := newSet(t)
 	w, err := Watch(path)

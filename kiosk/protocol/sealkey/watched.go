@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// Watched is a hub's file that is read anew when it changes. Many may use it
-// at once.
+// Watched is a hub's file of keys, which is read again when it changes. It is safe for
+// concurrent use.
 type Watched struct {
 	path    string
 	current atomic.Pointer[[]Key]
-	why     string // the error of the last reload, "" if there was none
+	why     string // the error of the last reload, "" if it succeeded
 }
 
-// Watch reads a hub's file. The error is ReadPrivate's, or that others may
-// read it.
+// Watch reads a hub's file. It returns the errors of ReadPrivate, and an error if somebody
+// other than the owner can read the file.
 func Watch(path string) (*Watched, error) {
 	w := &Watched{path: path}
 	keys, err := w.read()
@@ -41,13 +41,12 @@ func (w *Watched) read() ([]Key, error) {
 	return ReadPrivate(w.path)
 }
 
-// Keys gives the private keys, newest first; there is at least one. They are
-// not the caller's to change.
+// Keys returns the private keys, newest first; there is at least one. The caller must not
+// change them.
 func (w *Watched) Keys() []Key { return *w.current.Load() }
 
-// Run looks every so often whether the file has changed, until ctx ends. What
-// cannot be used leaves the keys as they are. It is logged once what changed
-// and what is wrong.
+// Run checks at every interval whether the file has changed, until ctx ends. If the file
+// has an error, the current keys stay. Each change and each new error is logged once.
 func (w *Watched) Run(ctx context.Context, every time.Duration, log *slog.Logger) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

@@ -1,6 +1,6 @@
-// Package sealtest is a kiosk that seals events, and a hub that opens them and
-// replaces its sealing key time and again, in one folder: for tests that cut
-// the power meanwhile (store/powercut). It is for tests: no program imports it.
+// Package sealtest is a kiosk that seals events and a hub that opens them and often rotates
+// its sealing key, both in one folder. It is for tests that cut the power meanwhile
+// (store/powercut). No program imports it.
 package sealtest
 
 import (
@@ -26,25 +26,25 @@ import (
 	"smartkiosk/kiosk/protocol/sealkey"
 )
 
-// name is the kiosk's.
+// name is the kiosk's name.
 const name = "k1"
 
-// noon is when a hub's first key is made, and all that happens. Each key is
-// made a second after the one before, by sealkey.Rotate.
+// noon is the time of the hub's first key and of all events. sealkey.Rotate makes each
+// later key one second newer than the one before it.
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // Pair is a hub and a kiosk. It implements powercut.Keys.
 type Pair struct {
-	outbox    string // what the events are about
-	hub, path string // the hub's file, the kiosk's
+	outbox    string // what the events report on
+	hub, path string // the hub's file and the kiosk's file
 	device    *ecdsa.PrivateKey
-	opener    *event.Opener // of all keys that the hub has
+	opener    *event.Opener // has all keys of the hub
 	newest    *sealkey.Newest
 	sealer    atomic.Pointer[event.Sealer] // nil before the first Follow
 }
 
-// Open gives the hub and the kiosk whose files are beside the outbox at a path,
-// as after a restart of both. The device key follows from the seed.
+// Open opens the hub and the kiosk whose files are next to the outbox at this path, as
+// after a restart of both. The device key is derived from the seed.
 func Open(seed uint64, outbox string) (*Pair, error) {
 	raw := sha256.Sum256(binary.BigEndian.AppendUint64(nil, seed))
 	device, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw[:])
@@ -56,7 +56,7 @@ func Open(seed uint64, outbox string) (*Pair, error) {
 	return p, errors.Join(p.reopen(), p.reseal())
 }
 
-// reopen has the hub open with the keys that are in its file, if there is one.
+// reopen loads the keys of the hub's file, if it exists, into the opener.
 func (p *Pair) reopen() error {
 	keys, err := sealkey.ReadPrivate(p.hub)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -70,7 +70,7 @@ func (p *Pair) reopen() error {
 	return nil
 }
 
-// reseal has events sealed to the newest key, if there is one.
+// reseal makes a sealer for the newest key, if there is one.
 func (p *Pair) reseal() error {
 	k := p.newest.Key()
 	if k.KeyID == "" {
@@ -84,7 +84,7 @@ func (p *Pair) reseal() error {
 	return nil
 }
 
-// Rotate makes a key, and has the hub open with it too.
+// Rotate makes a new key. The hub then opens events with it too.
 func (p *Pair) Rotate() error {
 	_, err := sealkey.Rotate(p.hub, noon)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +93,7 @@ func (p *Pair) Rotate() error {
 	return errors.Join(err, p.reopen())
 }
 
-// Follow has the kiosk hear of the hub's newest key, and seal to that.
+// Follow gives the kiosk the hub's newest key. The kiosk seals to it from now on.
 func (p *Pair) Follow() error {
 	keys, err := sealkey.ReadPrivate(p.hub)
 	if err != nil {
@@ -105,8 +105,8 @@ func (p *Pair) Follow() error {
 	return p.reseal()
 }
 
-// Newest gives the numbers of the hub's newest key and the kiosk's, from 1 in
-// the order in which they were made; 0 for none.
+// Newest returns the numbers of the hub's newest key and of the kiosk's key, counted from 1
+// in the order in which they were made; 0 means no key.
 func (p *Pair) Newest() (hub, followed uint64, err error) {
 	switch keys, err := sealkey.ReadPrivate(p.hub); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -129,7 +129,7 @@ func (p *Pair) Newest() (hub, followed uint64, err error) {
 
 func number(k sealkey.Key) uint64 { return uint64(k.Made.Sub(noon)/time.Second) + 1 }
 
-// Seal makes the event of a number, behind one of a link.
+// Seal makes the event with this sequence number. prev is the link of the previous event.
 func (p *Pair) Seal(seq uint64, prev []byte) (record, link []byte, err error) {
 	sealer := p.sealer.Load()
 	if sealer == nil {
@@ -142,15 +142,15 @@ func (p *Pair) Seal(seq uint64, prev []byte) (record, link []byte, err error) {
 	return sealer.Seal(event.Header{ID: id, Sequence: seq, Prev: prev, Type: event.TypeVisit, Time: noon, BootID: "boot"}, p.visit(seq))
 }
 
-// visit is what an event says. Some are as long as one with evidence is.
+// visit returns the payload of an event. Some are as long as a visit with evidence.
 func (p *Pair) visit(seq uint64) event.Visit {
 	token := fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", int(seq*397%4000)))
 	return event.Visit{Visit: fmt.Sprintf("%s/%d", p.outbox, seq), Outcome: kiosk.Granted, Evidence: &event.Evidence{Token: token}}
 }
 
-// Open opens an event with all keys that the hub has, and gives its link. It
-// fails unless it is what Seal made for the number, in its place behind one of
-// the link prev, nil where that is not known.
+// Open opens an event with all keys of the hub and returns its link. It fails unless the
+// event is the one that Seal made for this number and follows an event with the link prev.
+// A nil prev means that the link is unknown.
 func (p *Pair) Open(seq uint64, prev, record []byte) (link []byte, err error) {
 	e, err := p.opener.Open(record, p.device.Public())
 	if err != nil {
