@@ -7,7 +7,7 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// TestDeniesOnlyWhenAllMatch has rules that miss in one point each.
+// TestDeniesOnlyWhenAllMatch has rules that each fail to match in one condition.
 func TestDeniesOnlyWhenAllMatch(t *testing.T) {
 	key, at := []byte("key"), time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) // a Sunday
 	holder := kiosk.Holder{ID: "1", Domain: "d"}
@@ -32,7 +32,7 @@ func TestDeniesOnlyWhenAllMatch(t *testing.T) {
 	}
 }
 
-// TestHours checks the first and last minute of spans, also over midnight.
+// TestHours checks the first and last minute of spans, also of spans over midnight.
 func TestHours(t *testing.T) {
 	sunday := []time.Weekday{time.Sunday}
 	for _, tt := range []struct {

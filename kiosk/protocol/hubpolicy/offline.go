@@ -1,5 +1,3 @@
-// Package offline decides while the hub cannot be reached: whom the rules that
-// the hub left behind let in, and how often.
 package hubpolicy
 
 import (
@@ -8,38 +6,38 @@ import (
 	"time"
 )
 
-// Rule says who may be let in.
+// OfflineRule says whom a kiosk may let in offline.
 type OfflineRule string
 
 const (
-	Never   OfflineRule = "never"   // nobody
-	Known   OfflineRule = "known"   // whom the hub has let in lately
-	Trusted OfflineRule = "trusted" // whoever has a valid certificate
+	Never   OfflineRule = "never"   // no holder
+	Known   OfflineRule = "known"   // holders whom the hub has recently let in
+	Trusted OfflineRule = "trusted" // every holder with a valid certificate
 )
 
-// OfflineRules are what a kiosk may decide alone. Whatever the rule, a certificate must
-// be valid, and its CRL at hand and of use: who was revoked is never let in,
-// nor is anybody of whom that is not known.
+// OfflineRules say what a kiosk may decide while it cannot reach the hub. With every rule
+// the certificate must be valid and the kiosk must have a current CRL. A holder whose
+// certificate is revoked, or of unknown status, is never let in.
 type OfflineRules struct {
 	Rule OfflineRule `json:"rule" toml:"rule"`
 
-	// KnownDays is how long ago, with Known, the hub may have let a holder in.
+	// KnownDays is, with Known, how many days ago the hub may last have let a holder in.
 	KnownDays int `json:"known_days,omitempty" toml:"known_days"`
-	// CRLMaxAge is how long ago, with Trusted, the thisUpdate of the CRL may be;
-	// 0 leaves it to the trust domain.
+	// CRLMaxAge is, with Trusted, the maximum age of the CRL, counted from its thisUpdate;
+	// 0 means that the trust domain decides.
 	CRLMaxAge Duration `json:"crl_max_age,omitempty" toml:"crl_max_age"`
 
-	// How many may be let in without the hub before it is heard again, of one
-	// holder and of all; 0 for any number.
+	// How often the kiosk may let in one holder and all holders together until it reaches
+	// the hub again; 0 means without limit.
 	PerHolder int `json:"per_holder,omitempty" toml:"per_holder"`
 	PerKiosk  int `json:"per_kiosk,omitempty" toml:"per_kiosk"`
 
-	// UntrustedClock says what to do while the clock is behind a time already
-	// seen.
+	// UntrustedClock says what the kiosk does while its clock is behind a time that it has
+	// already seen.
 	UntrustedClock Answer `json:"untrusted_clock" toml:"untrusted_clock"`
 }
 
-// Answer is allow or deny.
+// Answer is Allow or Deny.
 type Answer string
 
 const (
@@ -47,7 +45,7 @@ const (
 	Deny  Answer = "deny"
 )
 
-// Check tells by an error what is wrong with r.
+// Check returns an error that says what is wrong with r.
 func (r OfflineRules) Check() error {
 	rules := []OfflineRule{Never, Known, Trusted}
 	switch {
@@ -70,7 +68,7 @@ func (r OfflineRules) Check() error {
 // Duration is a time.Duration that reads like "90s" or "24h".
 type Duration time.Duration
 
-// UnmarshalText reads the form of time.ParseDuration.
+// UnmarshalText reads the format of time.ParseDuration.
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	*d = Duration(v)

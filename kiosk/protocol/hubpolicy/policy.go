@@ -1,16 +1,14 @@
-// Package hubpolicy defines the policy that a hub gives to each of its kiosks:
-// whose cards count, which cards are revoked, and what the kiosk may decide
-// without the hub. The hub makes a Policy and signs it. The kiosk's Syncer
-// (kiosk/policy) fetches and verifies it, and keeps the newest one for the time
-// when no hub answers.
+// Package hubpolicy defines the policy that a hub gives to each of its kiosks: whose cards
+// are accepted, which cards are revoked, and what the kiosk may decide without the hub. The
+// hub makes a Policy and signs it. The kiosk's Syncer (kiosk/policy) fetches and verifies
+// it, and keeps the newest one for times when the kiosk cannot reach a hub.
 //
 // A signed policy is a JWS in compact serialisation (RFC 7515), ES256, of type
-// "smartkiosk-policy+jws". The kiosk received the public key from its hub's
-// operator. CRLs are too large to be part of the policy, so the policy names each
-// by its digest. The kiosk does not download the CA's CRL but its set of serial
-// numbers (trust.CRL.WriteTo): a fifth of the size and all that the kiosk needs.
-// The set is as trustworthy as the policy, because whoever signs the policy also
-// chooses the CAs.
+// "smartkiosk-policy+jws". The kiosk received the public key from its hub's operator. CRLs
+// are too large to be part of the policy, so the policy names each by its digest. The kiosk
+// does not download the CA's CRL but only the set of its serial numbers
+// (trust.CRL.WriteTo), which is all that the kiosk needs and a fifth of the size. The set
+// is as trustworthy as the policy, because the signer of the policy also chooses the CAs.
 package hubpolicy
 
 import (
@@ -42,7 +40,7 @@ const signedType = "smartkiosk-policy+jws"
 // Policy is what a hub tells one kiosk.
 type Policy struct {
 	Kiosk      string    `json:"kiosk"`       // the kiosk that this policy is for
-	IssuedAt   time.Time `json:"issued_at"`   // of two policies the later one counts
+	IssuedAt   time.Time `json:"issued_at"`   // of two policies the later one is used
 	ValidUntil time.Time `json:"valid_until"` // after this time the kiosk must not decide by this policy
 
 	Offline   OfflineRules     `json:"offline"`
@@ -51,8 +49,8 @@ type Policy struct {
 	Domains   []trust.Document `json:"domains"`
 	CRLs      []CRL            `json:"crls"`
 	HolderKey []byte           `json:"holder_key"` // see Pseudonym
-	Seal      sealkey.Key      `json:"seal"`       // what events are sealed to, public
-	// AskEvery is how often the kiosk asks for a newer policy.
+	Seal      sealkey.Key      `json:"seal"`       // public key that events are sealed to
+	// AskEvery is how often the kiosk requests a newer policy.
 	AskEvery Duration `json:"ask_every"`
 }
 
@@ -118,7 +116,7 @@ func Verify(jws, kiosk string, key crypto.PublicKey) (o Policy, ver string, err 
 	return o, version(text), nil
 }
 
-// Errors of Verify.
+// Errors that Verify returns.
 var (
 	ErrSignature = errors.New("it is not signed by the hub")
 	ErrMalformed = errors.New("it is malformed")
@@ -137,7 +135,7 @@ func verify(jws string, key crypto.PublicKey) ([]byte, error) {
 	if err != nil || len(signed.Signatures) != 1 {
 		return nil, fmt.Errorf("%w: it is not a JWS with ES256", ErrMalformed)
 	}
-	// It is another key's signature, or the same key signed something else.
+	// The policy is signed with another key, or the key signed a text of another type.
 	head := signed.Signatures[0].Protected
 	if head.KeyID != id || head.ExtraHeaders[jose.HeaderType] != signedType {
 		return nil, ErrSignature
@@ -150,7 +148,7 @@ func verify(jws string, key crypto.PublicKey) ([]byte, error) {
 }
 
 func read(text []byte, kiosk string) (o Policy, err error) {
-	// A newer hub may say more than is known here.
+	// Unknown members are ignored, because a newer hub may add some.
 	if err := json.Unmarshal(text, &o); err != nil {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
@@ -182,6 +180,6 @@ func read(text []byte, kiosk string) (o Policy, err error) {
 	return o, nil
 }
 
-// MaxCRLSet is the largest CRL set that a kiosk takes, in bytes: 4 million
-// certificates.
+// MaxCRLSet is the maximum size of a CRL set that a kiosk accepts, in bytes. It is enough
+// for 4 million certificates.
 const MaxCRLSet = 32 << 20

@@ -29,7 +29,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// good is a valid policy.
+// good returns a valid policy.
 func good(seal *ecdsa.PrivateKey) hubpolicy.Policy {
 	return hubpolicy.Policy{
 		Kiosk: "k1", IssuedAt: noon, ValidUntil: noon.AddDate(0, 0, 3), AskEvery: hubpolicy.Duration(15 * time.Minute),
@@ -138,7 +138,8 @@ func FuzzVerify(f *testing.F) {
 	f.Add(jws)
 	f.Fuzz(func(t *testing.T, s string) {
 		if _, _, err := hubpolicy.Verify(s, "k1", &key.PublicKey); err == nil && strings.TrimSpace(s) != jws {
-			// The same three parts in another spelling are the only other way in.
+			// Every other text that is accepted has the same three parts in another
+			// spelling.
 			if strings.Count(s, ".") != 2 {
 				t.Errorf("took %q", s)
 			}
