@@ -22,33 +22,34 @@ const (
 	otherModifier
 )
 
-// navigation are the digits 0 to 9 as a pad sends them that has its own Num Lock
-// and has it off: Insert, End, Down, Page Down, Left, nothing for 5, Right, Home,
-// Up and Page Up.
+// navigation maps the codes that a pad with its own Num Lock sends while that is
+// off: Insert, End, Down, Page Down, Left, Right, Home, Up and Page Up. The key 5
+// has no such function and sends KEY_KP5.
 var navigation = map[uint16]rune{110: '0', 107: '1', 108: '2', 109: '3', 105: '4', 76: '5', 106: '6', 102: '7', 103: '8', 104: '9'}
 
-// silent are keys of usual number pads that do nothing here: Num Lock, -, +, =
-// and the calculator. They are not reported.
+// silent holds keys of usual number pads that do nothing here: Num Lock, -, +, =
+// and the calculator. They are not reported as unknown.
 var silent = map[uint16]bool{69: true, 74: true, 78: true, 117: true, 140: true}
 
 // maxAltCode is the number of digits of the longest Alt code.
 const maxAltCode = 4
 
-// sameKey is the time in which two event devices of a pad may report one press.
+// sameKey is the time within which two event devices of a pad may report the same
+// press.
 const sameKey = 20 * time.Millisecond
 
-// chord tells what the keys of a number pad mean together with modifiers. All
-// event devices of one pad share it: a pad may send Shift by one and 3 by
-// another.
+// chord interprets the keys of a number pad together with modifiers. All event
+// devices of one pad share it, because a pad may send Shift on one device and 3
+// on another.
 //
-// A chord is never a digit. Pads without keys for # and * on their controller
-// send them as chords: Shift+3 and Shift+8, or as an Alt code (Alt is held while
-// the decimal code of the character is typed).
+// A chord is never a digit. Pads whose controller has no codes for # and * send
+// them as chords: as Shift+3 and Shift+8, or as an Alt code (the decimal code of
+// the character, typed while Alt is held).
 type chord struct {
 	mu      sync.Mutex
 	held    map[heldKey]modifier
 	altCode string
-	altBad  bool // what is typed with Alt is no code
+	altBad  bool // the keys typed with Alt are not a code
 
 	last     rune
 	lastFrom *pad
@@ -62,8 +63,8 @@ type heldKey struct {
 
 func newChord() *chord { return &chord{held: map[heldKey]modifier{}} }
 
-// down takes a key that goes down. It returns what the key means, "" for
-// nothing. known is false for a code that has no meaning.
+// down handles a key that goes down. It returns the keys that this means, or ""
+// for no key. known is false for a code that has no meaning.
 func (c *chord) down(p *pad, code uint16, scan uint32) (keys string, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,7 +98,7 @@ func (c *chord) down(p *pad, code uint16, scan uint32) (keys string, known bool)
 	return "", true
 }
 
-// plain is a key without modifiers.
+// plain handles a key that goes down without modifiers.
 func (c *chord) plain(p *pad, code uint16, scan uint32) (keys string, known bool) {
 	switch scan { // HID usages that Linux has no key code for
 	case 0x700b0: // Keypad 00
@@ -123,8 +124,9 @@ func (c *chord) once(p *pad, key rune) string {
 	return string(key)
 }
 
-// up takes a key that goes up. Releasing Alt ends an Alt code. unknownAlt is set
-// for a code without a meaning. Nobody is told which: it may be a digit of a PIN.
+// up handles a key that goes up. Releasing Alt ends an Alt code. unknownAlt
+// reports a code without a meaning. The code itself is not returned, because it
+// may contain digits of a PIN.
 func (c *chord) up(p *pad, code uint16) (keys string, unknownAlt bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,8 +150,8 @@ func (c *chord) up(p *pad, code uint16) (keys string, unknownAlt bool) {
 	return "", true
 }
 
-// forget forgets the modifiers of a pad, before they are read again or when it is
-// gone.
+// forget removes the modifiers of a pad, before they are read again or after the
+// pad was unplugged.
 func (c *chord) forget(p *pad) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,7 +163,7 @@ func (c *chord) forget(p *pad) {
 	c.altBad = true
 }
 
-// resume takes a modifier that was found to be down.
+// resume adds a modifier that was found to be down.
 func (c *chord) resume(p *pad, code uint16) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

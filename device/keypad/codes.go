@@ -49,7 +49,7 @@ func (c Codes) check() error {
 	return nil
 }
 
-// digits tells whether a device has all ten digits in one of the three forms.
+// digits reports whether a device has all ten digits in one of the three forms.
 func (s *keyset) digits() bool {
 	for _, row := range padDigits {
 		all := true
@@ -63,7 +63,7 @@ func (s *keyset) digits() bool {
 	return false
 }
 
-// any tells whether a device has any keys of a keyboard, other than the buttons of
+// any reports whether a device has any keys of a keyboard, other than the buttons of
 // a mouse (BTN_MISC and above).
 func (s *keyset) any() bool {
 	for code := range uint16(0x100) {
@@ -74,6 +74,6 @@ func (s *keyset) any() bool {
 	return false
 }
 
-// letters tells whether a device claims to have letters (KEY_Q, KEY_A, KEY_Z): a
+// letters reports whether a device claims to have letters (KEY_Q, KEY_A, KEY_Z): a
 // whole keyboard, or a pad whose maker copied the descriptor of one.
 func (s *keyset) letters() bool { return s.has(16) && s.has(30) && s.has(44) }

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// A contact that moves bounces: some 5 ms for a fresh switch, more when it is
-// worn. A level counts when it was the same in every look for settled, in no
-// fewer than looks of them: the second rule is for a machine so busy that two
-// looks are far apart.
+// A moving contact bounces: for about 5 ms when the switch is new, for longer
+// when it is worn. A level counts when it was the same in every look for the time
+// settled, and in at least looks looks. The second rule is for a machine that is
+// so busy that two looks are far apart.
 const (
 	settled = 20 * time.Millisecond
 	looks   = 3
 )
 
-// debouncer makes steady keys of bouncing ones, each key for itself. A set of
-// keys is a bit mask by key number.
+// debouncer debounces each key independently. A set of keys is a bit mask by key
+// number.
 type debouncer struct {
-	steady uint32        // what counts
-	since  [32]time.Time // when each key began to differ from it
-	same   [32]int       // looks since then, all differing
+	steady uint32        // the debounced keys
+	since  [32]time.Time // when each key began to differ from steady
+	same   [32]int       // the number of looks since then, which all differed
 }
 
-// look takes what the contacts are now and answers which keys went down and
-// which went up.
+// look processes the contacts that are closed now. It returns the keys that went
+// down and those that went up.
 func (d *debouncer) look(now time.Time, contacts uint32) (down, up uint32) {
 	differ := contacts ^ d.steady
 	for i := range d.same {

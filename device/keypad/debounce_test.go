@@ -7,12 +7,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// bounce is how long the contacts of the tests bounce at most. It is shorter
-// than settled, as every datasheet's is.
+// bounce is the longest time that contacts bounce in the tests. It is shorter
+// than settled, as in every datasheet.
 const bounce = 15 * time.Millisecond
 
-// A key that bounces at random goes down once and up once, no sooner than it
-// moved and no later than its bounce, the settling and the looks need.
+// A key that bounces at random goes down once and up once: not before it moved,
+// and not later than its bounce, the settling time and the looks together need.
 func TestDebouncerAgainstRandomBounce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var d debouncer
@@ -70,7 +70,7 @@ func TestDebouncer(t *testing.T) {
 	}{
 		{"a clean press", []look{{0, 1, 0, 0}, {5, 1, 0, 0}, {20, 1, 1, 0}, {25, 1, 0, 0}, {30, 0, 0, 0}, {40, 0, 0, 0}, {50, 0, 0, 1}}},
 		{"a spike", []look{{0, 1, 0, 0}, {19, 1, 0, 0}, {20, 0, 0, 0}, {40, 0, 0, 0}}},
-		{"a bounce starts it anew", []look{{0, 1, 0, 0}, {15, 1, 0, 0}, {16, 0, 0, 0}, {17, 1, 0, 0}, {30, 1, 0, 0}, {37, 1, 1, 0}}},
+		{"a bounce starts it again", []look{{0, 1, 0, 0}, {15, 1, 0, 0}, {16, 0, 0, 0}, {17, 1, 0, 0}, {30, 1, 0, 0}, {37, 1, 1, 0}}},
 		{"two looks far apart are not enough", []look{{0, 1, 0, 0}, {500, 1, 0, 0}, {505, 1, 1, 0}}},
 		{"each key for itself", []look{{0, 1, 0, 0}, {10, 3, 0, 0}, {20, 3, 1, 0}, {30, 3, 2, 0}}},
 		{"both in one look", []look{{0, 3, 0, 0}, {10, 3, 0, 0}, {20, 3, 3, 0}}},

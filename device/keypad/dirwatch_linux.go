@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dirWatch tells when files of a folder come, go or change their owner, by
-// inotify(7). The folder itself may come and go: /dev/input is there while any
-// input device is.
+// dirWatch reports when files of a folder appear, disappear or change their owner
+// (inotify(7)). The folder itself may appear and disappear: /dev/input exists
+// only while there is an input device.
 type dirWatch struct {
 	dir     string
 	fd      int
 	file    *os.File
-	changed chan struct{} // holds one; closed when watching has ended
+	changed chan struct{} // holds one notification; closed when watching has ended
 }
 
 func watchDir(dir string) (*dirWatch, error) {
@@ -33,15 +33,15 @@ func watchDir(dir string) (*dirWatch, error) {
 	return w, nil
 }
 
-// arm watches the folder, which may have been made since, and the one that it
-// is in. Arming what is armed changes nothing. What came before arm is found by
-// looking after it.
+// arm watches the folder, which may have been created since the last call, and
+// its parent. Calling it again changes nothing. The caller must list the folder
+// after arm, to find files that appeared before it.
 func (w *dirWatch) arm() error {
 	parent := filepath.Dir(w.dir)
 	if _, err := unix.InotifyAddWatch(w.fd, parent, unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR); err != nil {
 		return fmt.Errorf("cannot watch %s: %w", parent, err)
 	}
-	// IN_ATTRIB: udev gives a device its group after it has made it.
+	// IN_ATTRIB: udev sets a device's group after it has made the device.
 	const changes = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_ONLYDIR
 	if _, err := unix.InotifyAddWatch(w.fd, w.dir, changes); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("cannot watch %s: %w", w.dir, err)
@@ -51,7 +51,7 @@ func (w *dirWatch) arm() error {
 
 func (w *dirWatch) read() {
 	defer close(w.changed)
-	buf := make([]byte, 4096) // what happened does not matter, only that something did
+	buf := make([]byte, 4096) // the content of the notifications is not used
 	for {
 		if _, err := w.file.Read(buf); err != nil {
 			return

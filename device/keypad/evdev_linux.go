@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Requests of Linux's event devices (include/uapi/linux/input.h). Direction,
-// size of the argument, 'E' and number, as asm-generic/ioctl.h packs them.
+// Requests of Linux's event devices (include/uapi/linux/input.h).
+// asm-generic/ioctl.h packs direction, size of the argument, 'E' and number.
 const (
 	ioctlWrite uint = 1 << 30
 	ioctlRead  uint = 2 << 30
@@ -47,7 +47,8 @@ func (d evdev) Describe() (name string, keys keyset, err error) {
 	return string(before), keys, err
 }
 
-// Physical returns "" for a device that has no plug, such as one of uinput.
+// Physical returns where the device is plugged in; "" for a device without a
+// plug, such as one of uinput.
 func (d evdev) Physical() string {
 	var text [256]byte
 	if err := d.ioctl(eviocgphys(uint(len(text))), unsafe.Pointer(&text)); err != nil {
@@ -57,8 +58,8 @@ func (d evdev) Physical() string {
 	return string(before)
 }
 
-// Grab makes the kernel give the device's events to this file alone: not to
-// consoles, to a desktop or to other readers. It lasts until the file is closed,
+// Grab makes the kernel send the device's events only to this file, not to
+// consoles, a desktop or other readers. The grab lasts until the file is closed,
 // also by a crash (drivers/input/evdev.c).
 func (d evdev) Grab() error {
 	return d.control(func(fd uintptr) error { return unix.IoctlSetInt(int(fd), eviocgrab, 1) })

@@ -12,15 +12,15 @@ import (
 // Pad is an event device that has digits.
 type Pad struct {
 	Path string // /dev/input/eventN
-	Name string // as Linux has it, which USB.Match is held against
-	// Taken tells whether OpenUSB takes it without a name in USB.Match: it
-	// claims no letters.
+	Name string // the name that Linux reports; USB.Match is compared with it
+	// Taken reports whether OpenUSB uses the device when USB.Match is empty: it
+	// has no letters.
 	Taken bool
 }
 
-// Pads lists the devices with digits, grabbing none. Those that cannot be
-// looked into are in the error, which names the group that may: some pads may
-// have been found all the same.
+// Pads lists the devices with digits. It grabs none. The error names the devices
+// that could not be examined and, for a missing permission, the group that may
+// read them. Pads may be returned together with an error.
 func Pads() ([]Pad, error) { return pads(inputDir, openEvdev) }
 
 func pads(dir string, open func(path string) (padFile, error)) (found []Pad, err error) {
@@ -45,7 +45,7 @@ func look(path string, open func(path string) (padFile, error)) (p Pad, digits b
 	f, err := open(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return p, false, nil // it went while we looked
+		return p, false, nil // it was unplugged meanwhile
 	case errors.Is(err, os.ErrPermission):
 		return p, false, fmt.Errorf("cannot look into %s: %w: is this program's user in the group input?", path, err)
 	case err != nil:

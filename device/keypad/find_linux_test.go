@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestPads: what is listed is what OpenUSB would take, and nothing is grabbed.
+// TestPads checks that Pads lists what OpenUSB would use, and grabs nothing.
 func TestPads(t *testing.T) {
 	dir := t.TempDir()
 	pad, keyboard, mouse := newFakePad("Test Pad"), newFakePad("Test Keyboard"), newFakePad("Test Mouse")

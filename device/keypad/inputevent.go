@@ -12,10 +12,10 @@ const (
 	evKey      = 0x01
 	evMsc      = 0x04
 	mscScan    = 0x04 // the HID usage of the key that follows
-	synReport  = 0    // what came before belongs together
-	synDropped = 3    // what came before is incomplete: the reader was too slow
+	synReport  = 0    // the events before it belong together
+	synDropped = 3    // the events before it are incomplete: the reader was too slow
 
-	keyUp, keyDown = 0, 1 // the value of evKey; 2 is a repeat
+	keyUp, keyDown = 0, 1 // values of evKey; 2 is a repeat
 )
 
 // inputEvent is a struct input_event without its time.
@@ -30,10 +30,10 @@ type inputEvent struct {
 // bits.
 const eventSize = 2*bits.UintSize/8 + 8
 
-// decodeEvents reads whole events of that size in the machine's byte order.
-// What is left of a broken one stays in rest. No bytes are a bad event: what
-// has an unknown type or code is for the caller to pass over. Events are made in
-// one piece, so that whoever clears them leaves nothing of a PIN in memory.
+// decodeEvents decodes whole events of size bytes in the machine's byte order. It
+// returns the bytes of an incomplete event as rest. It rejects no bytes; the
+// caller must skip events of unknown type or code. It allocates all events at
+// once, so that a caller that clears them leaves nothing of a PIN in memory.
 func decodeEvents(buf []byte, size int) (events []inputEvent, rest []byte) {
 	events = make([]inputEvent, 0, len(buf)/size)
 	for len(buf) >= size {
@@ -48,9 +48,9 @@ func decodeEvents(buf []byte, size int) (events []inputEvent, rest []byte) {
 	return events, buf
 }
 
-// keyset is a set of key codes as Linux gives it: bit code%8 of byte code/8,
-// KEY_MAX is 0x2ff. (Its words are of the machine's size; on a little-endian
-// machine, as all that Linux runs on here are, that makes bytes in order.)
+// keyset is a set of key codes as Linux returns it: bit code%8 of byte code/8;
+// KEY_MAX is 0x2ff. Linux uses words of the machine's size. On a little-endian
+// machine, which every supported machine is, the bytes are in this order.
 type keyset [0x300 / 8]byte
 
 func (s *keyset) has(code uint16) bool {

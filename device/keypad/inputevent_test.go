@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The bytes of a C program that fills in struct input_event by field name:
+// The output of a C program that fills in struct input_event by field name:
 // KEY_KP5 goes down, a report, KEY_KPENTER with the value -2.
 const (
 	golden64 = "44332211000000006756050000000000" + "01004c0001000000" +
@@ -51,7 +51,8 @@ func TestDecodeEvents(t *testing.T) {
 	}
 }
 
-// What is decoded is made in one piece: what append would outgrow, nobody clears.
+// decodeEvents must allocate all events at once. If append grew the slice, the
+// old arrays would not be cleared.
 func TestDecodeEventsInOnePiece(t *testing.T) {
 	in := bytes.Repeat(unhex(t, golden64), 20)
 	if n := testing.AllocsPerRun(10, func() { decodeEvents(in, 24) }); n > 1 {
@@ -80,8 +81,8 @@ func FuzzDecodeEvents(f *testing.F) {
 	})
 }
 
-// FuzzPad gives a pad any stream of events: only keys of its map come out, and
-// each as often at most as it went down.
+// FuzzPad sends a pad any stream of events. Only keys of its map may come out,
+// and each at most as often as it went down.
 func FuzzPad(f *testing.F) {
 	f.Add(unhex(f, golden64))
 	f.Add(append(inputEvent{evSyn, synDropped, 0}.whole(), unhex(f, golden64)...))
@@ -112,14 +113,14 @@ func FuzzPad(f *testing.F) {
 	})
 }
 
-// bytes is the end of a struct input_event, as the kernel writes it.
+// bytes returns the end of a struct input_event, as the kernel writes it.
 func (e inputEvent) bytes() []byte {
 	b := binary.NativeEndian.AppendUint16(nil, e.kind)
 	b = binary.NativeEndian.AppendUint16(b, e.code)
 	return binary.NativeEndian.AppendUint32(b, uint32(e.value))
 }
 
-// whole is the whole of it, with no time.
+// whole returns the whole struct input_event, with a zero time.
 func (e inputEvent) whole() []byte {
 	return append(make([]byte, eventSize-8), e.bytes()...)
 }

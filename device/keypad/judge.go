@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// judge decides which contacts are keys that somebody meant. It is pure: time
+// judge decides which closed contacts count as keys. It has no side effects: time
 // and contacts come in, keys and events go out.
 //
-// A key is taken when it is steadily down and nothing else is: with two down
-// nobody can tell which was meant, and with three at the corners of a rectangle
-// the matrix, having no diodes, shows the fourth as well (a ghost). What is not
-// taken when it goes down is never taken before it was let go. A key held for
-// stuckAfter is stuck: it no longer stands in the way of the others.
+// A key counts when it is steadily down and no other key is. With two keys down,
+// the driver cannot tell which one was meant. With three at the corners of a
+// rectangle, a matrix without diodes also shows the fourth (a ghost). A key that
+// does not count when it goes down does not count until it was released and
+// pressed again. A key held for stuckAfter is stuck: it no longer blocks the
+// others.
 type judge struct {
 	cols       int
 	stuckAfter time.Duration
@@ -20,28 +21,29 @@ type judge struct {
 	began bool
 	deb   debouncer
 	stuck uint32
-	since [32]time.Time // when each key that is down went down
+	since [32]time.Time // when each pressed key went down
 }
 
-// heldLong is how long a key is held before its release may be noticed some
-// milliseconds later. It is longer than anybody holds a key while typing.
+// heldLong is the time after which a key's release may be noticed some
+// milliseconds late. It is longer than anybody holds a key while typing.
 const heldLong = time.Second
 
-// verdict is what came of one look.
+// verdict is the result of one look.
 type verdict struct {
-	key      int // the key number taken, -1 for none
+	key      int // the key number that counts, -1 for no key
 	released uint32
 	rejected bool
-	stuck    int // how many keys have now become stuck
+	stuck    int // the number of keys that have now become stuck
 	freed    bool
-	idle     bool // all is up and steady: nobody need look until an edge
-	slow     bool // only keys that are held for long or stuck are down: scanning slowly is enough
+	idle     bool // all keys are steadily up: wait for an edge
+	slow     bool // only keys that are stuck or held for long are down: slow scanning is enough
 }
 
-// look takes the contacts that are closed now.
+// look processes the set of contacts that are closed now.
 func (j *judge) look(now time.Time, contacts uint32) verdict {
 	if !j.began {
-		// What is down when a keypad is found was not pressed for us.
+		// A key that is down at the start was pressed before the driver ran and
+		// does not count.
 		j.began = true
 		j.deb.steady = contacts
 		for i := range j.since {
@@ -79,8 +81,8 @@ func (j *judge) look(now time.Time, contacts uint32) verdict {
 	return v
 }
 
-// ghost tells whether key i is a corner of a rectangle of closed contacts: then
-// current may reach it by way of the other three.
+// ghost reports whether key i is a corner of a rectangle of closed contacts. Then
+// current may reach it through the other three corners.
 func (j *judge) ghost(closed uint32, i int) bool {
 	row, col := i/j.cols, i%j.cols
 	line := func(r int) uint32 { return closed >> (r * j.cols) & (1<<j.cols - 1) }

@@ -55,8 +55,8 @@ func (k Kind) String() string {
 type Event struct {
 	Kind   Kind
 	Device string // the name of the number pad, or "matrix"
-	Keys   int    // how many are stuck, with Stuck
-	Err    error  // the reason, with Lost; which wire, with Stuck if it is a wire; which key, with Unknown
+	Keys   int    // with Stuck: the number of stuck keys
+	Err    error  // with Lost: the reason; with Stuck: the shorted column, if any; with Unknown: the key
 }
 
 // Keypad is a keypad that is read until Close.
@@ -136,7 +136,7 @@ func (k *Keypad) tell(e Event) {
 	}
 }
 
-// validKey tells whether a key map may hold the rune.
+// validKey reports whether a key map may hold the rune.
 func validKey(key rune) bool {
 	return key >= '0' && key <= '9' || key == '*' || key == '#' || key == 'L'
 }

@@ -9,9 +9,9 @@ import (
 // L or a space (a key that does nothing) per column.
 type Layout []string
 
-// parse makes a list of runes by key number (row × columns + column), 0 for a
-// key that does nothing. Each digit must be there once, and * and # at least
-// once: a PIN must be typed, mended and sent.
+// parse returns the keys by key number (row × columns + column), 0 for a key that
+// does nothing. Each digit must occur once, and * and # at least once, because a
+// PIN must be typed, corrected and confirmed.
 func (l Layout) parse(rows, cols int) ([]rune, error) {
 	if len(l) != rows {
 		return nil, fmt.Errorf("cannot read key map: %d rows for %d row pins", len(l), rows)

@@ -14,27 +14,27 @@ import (
 )
 
 const (
-	slowScan  = 25 * time.Millisecond // between scans while the same keys are held for long
-	lookAgain = 2 * time.Second       // at a keypad that is lost
+	slowScan  = 25 * time.Millisecond // between scans while the only keys down are held for long
+	lookAgain = 2 * time.Second       // between attempts to use a lost keypad or pad
 
-	// waitSlice bounds one wait for an edge, and so how long Close takes. A
-	// level that came without an edge is found when it ends.
+	// waitSlice bounds one wait for an edge, and so the time that Close takes. A
+	// level that changed without an edge is found when the wait ends.
 	waitSlice = time.Second
 
-	// rowTime is how long a row is driven before its columns are read, and so
-	// a fourth of what a look at four rows takes. A column follows its row in
-	// under 25 µs: 50 kΩ of pull (BCM2835 ARM Peripherals, GPIO pull-up) into
-	// 500 pF of ribbon cable. But no sleep is shorter than this: the runtime's
-	// poller counts in milliseconds (netpoll_epoll.go).
+	// rowTime is how long a row is driven before its columns are read. A scan of
+	// four rows takes four times as long. A column follows its row in under 25
+	// µs: 50 kΩ of pull (BCM2835 ARM Peripherals, GPIO pull-up) into 500 pF of
+	// ribbon cable. No sleep is shorter than rowTime anyway, because the
+	// runtime's poller counts in milliseconds (netpoll_epoll.go).
 	rowTime = time.Millisecond
 )
 
-// maxKeys is what fits in a set of keys.
+// maxKeys is the number of keys that fit in a set of keys.
 const maxKeys = 32
 
-// Matrix says how a keypad of bare contacts is wired: each key joins one row to
-// one column. The lines need no resistors of their own where the chip has pulls
-// (all of a Raspberry Pi's have), and no order.
+// Matrix describes the wiring of a keypad of bare contacts: each key connects one
+// row to one column. The lines need no resistors where the chip has pulls (all
+// lines of a Raspberry Pi have them). Any lines may be used, in any order.
 type Matrix struct {
 	Rows, Cols []gpio.PinIO // at most 32 keys together
 	Layout     Layout       // "123", "456", "789", "*0#" or another of that shape
@@ -42,15 +42,15 @@ type Matrix struct {
 	StuckAfter time.Duration // 0: DefaultStuckAfter
 	Timing     Timing
 
-	// Poll is for column lines without edge detection, as on an I²C port
-	// expander: how often to look for a key. 0 waits for edges, which costs
-	// nothing while no key is down.
+	// Poll is for column lines without edge detection, for example on an I²C port
+	// expander. It is the time between two looks for a key. With 0 the driver
+	// waits for edges, which costs nothing while no key is down.
 	Poll time.Duration
 }
 
-// OpenMatrix takes the lines and starts reading. Its errors name the line and
-// are line.ErrInUse or line.ErrLost where that is so; or they say what is wrong
-// with the key map. The first event is Found.
+// OpenMatrix takes the lines and starts reading. Its errors name the line, and
+// wrap line.ErrInUse or line.ErrLost where one applies, or they describe the
+// fault in the key map. The first event is Found.
 func OpenMatrix(m Matrix) (*Keypad, error) {
 	if len(m.Rows) == 0 || len(m.Cols) == 0 || len(m.Rows)*len(m.Cols) > maxKeys {
 		return nil, fmt.Errorf("cannot open keypad: %d rows of %d keys: want 1 to %d keys", len(m.Rows), len(m.Cols), maxKeys)
@@ -84,8 +84,8 @@ type matrix struct {
 	keys []rune
 }
 
-// run reads until ctx ends. One goroutine owns the lines; one more per column
-// does nothing but wait for its edges.
+// run reads until ctx ends. One goroutine owns the lines. One further goroutine
+// per column only waits for the edges of that column.
 func (m *matrix) run(ctx context.Context, k *Keypad) {
 	defer m.release()
 	for {
@@ -105,8 +105,8 @@ func (m *matrix) run(ctx context.Context, k *Keypad) {
 	}
 }
 
-// claim makes the columns inputs with pull-ups and drives every row low, so
-// that any key pulls its column down.
+// claim makes the columns inputs with pull-ups and drives every row low, so that
+// any pressed key pulls its column low.
 func (m *matrix) claim() error {
 	edge := gpio.FallingEdge
 	if m.Poll > 0 {
@@ -138,8 +138,8 @@ func (m *matrix) release() {
 	}
 }
 
-// read waits for a key, scans while one is down, and so on, until ctx ends or
-// the lines are lost.
+// read waits for a key, scans while one is down, and repeats this until ctx ends
+// or the lines are lost.
 func (m *matrix) read(ctx context.Context, k *Keypad) error {
 	var waiters sync.WaitGroup
 	defer waiters.Wait()
@@ -178,8 +178,8 @@ func (m *matrix) read(ctx context.Context, k *Keypad) error {
 	}
 }
 
-// await returns when the column fell, or may have. Its edges come while the
-// scan drives the rows too: those wake nobody who is not awake.
+// await returns when the column fell or may have fallen. The scan's own row
+// changes cause edges too; they have no effect while the scan runs.
 func (m *matrix) await(ctx context.Context, col gpio.PinIO) error {
 	for ctx.Err() == nil {
 		if m.Poll > 0 {
@@ -194,8 +194,7 @@ func (m *matrix) await(ctx context.Context, col gpio.PinIO) error {
 	return nil
 }
 
-// scan looks at all keys again and again until all are up, and leaves the rows
-// low.
+// scan reads all keys repeatedly until all are up, and leaves the rows low.
 func (m *matrix) scan(ctx context.Context, j *judge, k *Keypad) error {
 	for {
 		contacts, err := m.contacts()
@@ -236,8 +235,8 @@ func (m *matrix) act(v verdict, j *judge, k *Keypad) {
 	}
 }
 
-// shorted names a column of which every key is stuck: that is a fault of the
-// wire, and no digit of anybody's.
+// shorted returns an error that names a column of which every key is stuck. Then
+// the wire is at fault, and the error reveals no digit.
 func (m *matrix) shorted(stuck uint32) error {
 	for c, col := range m.Cols {
 		all := true
@@ -251,10 +250,11 @@ func (m *matrix) shorted(stuck uint32) error {
 	return nil
 }
 
-// contacts reads the matrix, row by row. A row that is not looked at is an
-// input with a pull-up, never driven high: with two keys down it would meet the
-// driven row head on. Nor may it float: many lines have a pull-down from reset,
-// which through a key would hold the column between low and high.
+// contacts reads the matrix, row by row. A row that is not being read is an input
+// with a pull-up. It is never driven high, because two pressed keys of one column
+// would connect it to the low row. It must not float either: many lines have a
+// pull-down from reset, which through a key would hold the column between low and
+// high.
 func (m *matrix) contacts() (uint32, error) {
 	for _, row := range m.Rows {
 		if err := line.Claim(row, row.In(gpio.PullUp, gpio.NoEdge)); err != nil {

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	hold   = 100 * time.Millisecond // how long a finger stays
-	breath = 200 * time.Millisecond // and how long it takes to the next key
+	hold   = 100 * time.Millisecond // how long a finger holds a key
+	breath = 200 * time.Millisecond // and the pause before the next key
 )
 
-// newContacts makes contacts between lines ROW0, COL0 and so on.
+// newContacts returns contacts between lines ROW0, COL0 and so on.
 func newContacts(rows, cols int) *keypadsim.Contacts {
 	names := func(kind string, n int) (names []string) {
 		for i := range n {
@@ -81,7 +81,7 @@ func closeContacts(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 	}
 }
 
-// key is the number of a key of the 4×4 pad.
+// key returns the number of a key of the 4×4 pad.
 func key(r rune) int {
 	return strings.IndexRune(strings.Join(layout4x4, ""), r)
 }
@@ -139,7 +139,7 @@ func TestEveryKey(t *testing.T) {
 				t.Errorf("%c gives %q", r, got)
 			}
 		}
-		for _, n := range []int{7, 11, 15} { // B, C, D: nothing
+		for _, n := range []int{7, 11, 15} { // B, C and D do nothing
 			c.Set(n, true)
 			time.Sleep(hold)
 			c.Set(n, false)
@@ -177,8 +177,8 @@ func TestThreeByFourAndPolling(t *testing.T) {
 	})
 }
 
-// Fingers press one key after another; the contacts bounce at random. What
-// comes out is what was meant, in order.
+// Fingers press one key after another and the contacts bounce at random. The keys
+// must come out as they were pressed, in order.
 func TestTypingWithBounce(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) { // Deadline is not for bubbles
@@ -204,9 +204,9 @@ func TestTypingWithBounce(t *testing.T) {
 	})
 }
 
-// Whatever is done to the contacts, a key comes out only when its own contact
-// is closed and no other that is not stuck: never a ghost, never one of two. It
-// may come out at the end of the look that saw it so.
+// For any sequence of contacts, a key comes out only when its own contact is
+// closed and no other contact is, except stuck ones. So no ghost and none of two
+// keys comes out. A key may come out at the end of the look that saw it.
 func TestNothingButWhatWasMeant(t *testing.T) {
 	const look = 4 * rowTime
 	type state struct {
@@ -260,7 +260,7 @@ func TestTwoKeys(t *testing.T) {
 
 		c.Set(key('7'), true)
 		time.Sleep(hold)
-		c.Set(key('8'), true) // before 7 is let go
+		c.Set(key('8'), true) // before 7 is released
 		time.Sleep(hold)
 		c.Set(key('7'), false)
 		time.Sleep(hold)
@@ -274,7 +274,7 @@ func TestTwoKeys(t *testing.T) {
 	})
 }
 
-// mustNotTell looks for a digit of a PIN in an event.
+// mustNotTell fails the test if an event contains a digit of a PIN.
 func (e Event) mustNotTell(t *testing.T) {
 	t.Helper()
 	if e.Err != nil || e.Keys != 0 {
@@ -284,8 +284,8 @@ func (e Event) mustNotTell(t *testing.T) {
 
 func TestGhost(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
-		// 1 and 2 of the first row are stuck; pressing 4 lets current reach
-		// 5 as well.
+		// 1 and 2 of the first row are stuck; pressing 4 also lets current reach
+		// 5.
 		c.Set(key('1'), true)
 		c.Set(key('2'), true)
 		time.Sleep(DefaultStuckAfter + time.Second)
@@ -295,15 +295,15 @@ func TestGhost(t *testing.T) {
 			t.Errorf("4, or its ghost 5, gives %q", got)
 		}
 		wantKinds(t, k, Rejected)
-		tap(c, '9') // in another column: no rectangle
+		tap(c, '9') // in another column, so there is no rectangle
 		if got := taken(k); got != "9" {
 			t.Errorf("9 gives %q", got)
 		}
 	})
 }
 
-// Three corners of a rectangle are out: the fourth shows a contact that is not
-// there, alone.
+// Three corners of a rectangle are stuck. The fourth then shows as a contact
+// although its key is up.
 func TestGhostAlone(t *testing.T) {
 	j := judge{cols: 4, stuckAfter: time.Second}
 	ms := 0
@@ -339,8 +339,8 @@ func TestGhostAlone(t *testing.T) {
 	}
 }
 
-// A scan costs four waits and some forty calls into the kernel. It is repeated at
-// full speed only after something has changed.
+// A scan costs four waits and about forty calls into the kernel. It is repeated
+// at full speed only after something has changed.
 func TestSlowScan(t *testing.T) {
 	j := judge{cols: 4, stuckAfter: DefaultStuckAfter}
 	at := time.UnixMilli(0)
@@ -438,8 +438,8 @@ func TestDownWhenOpened(t *testing.T) {
 	})
 }
 
-// However a press falls in with a scan that is just beginning or ending, it is
-// its edge that wakes the driver, and not the next look after waitSlice.
+// Even if a press coincides with the start or the end of a scan, its edge wakes
+// the driver; the press is not found only by the look after waitSlice.
 func TestEveryPressWakes(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		for after := time.Duration(0); after < 15*time.Millisecond; after += 100 * time.Microsecond {
@@ -461,8 +461,8 @@ func TestEveryPressWakes(t *testing.T) {
 	})
 }
 
-// No key is down: the rows stay as they are, nothing is scanned, and what is
-// read in an hour is one level per column and second.
+// While no key is down, the rows stay as they are and nothing is scanned. In an
+// hour the driver reads one level per column and second.
 func TestIdleCostsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *keypadsim.Contacts, k *Keypad) {
 		time.Sleep(breath)

@@ -18,7 +18,7 @@ func combination(modifier uint16, codes ...uint16) []inputEvent {
 	return append(all, inputEvent{evKey, modifier, 0}, inputEvent{evSyn, synReport, 0})
 }
 
-// ways are the ways in which number pads send each key.
+// ways are the known ways in which number pads send each key.
 var ways = func() map[rune][][]inputEvent {
 	all := map[rune][][]inputEvent{}
 	for digit := range 10 {
@@ -47,7 +47,7 @@ var ways = func() map[rune][][]inputEvent {
 	return all
 }()
 
-// noise is what a pad sends, or a person presses, that is no key.
+// noise is input that is not a key here, from a pad or a person.
 func noise(r *rand.Rand) []inputEvent {
 	digit := func() uint16 { return padDigits[r.IntN(2)][r.IntN(10)] }
 	switch r.IntN(5) {
@@ -93,8 +93,8 @@ func TestNumberPads(t *testing.T) {
 	}
 }
 
-// TestModifierAtStart: a modifier that is down when the pad is found, or that goes
-// down while the kernel drops events, makes chords.
+// TestModifierAtStart checks that a modifier makes chords if it is down when the
+// pad is found, or if it goes down while the kernel drops events.
 func TestModifierAtStart(t *testing.T) {
 	reading(t, func(t *testing.T, file *fakePad, k *Keypad) {
 		file.mu.Lock()
@@ -110,7 +110,8 @@ func TestModifierAtStart(t *testing.T) {
 	})
 }
 
-// TestDoubleZeroKey: a 00 key sends 0 twice at once, or a HID usage of its own.
+// TestDoubleZeroKey checks both kinds of 00 key: one that sends 0 twice at once,
+// and one with a HID usage of its own.
 func TestDoubleZeroKey(t *testing.T) {
 	for usage, want := range map[int32]string{0x700b0: "00", 0x700b1: "000"} {
 		reading(t, func(t *testing.T, file *fakePad, k *Keypad) {
@@ -128,7 +129,8 @@ func TestDoubleZeroKey(t *testing.T) {
 	}
 }
 
-// TestUnknownKeys are reported once each, and no digit is ever named.
+// TestUnknownKeys checks that unknown keys are reported once each, and that no
+// digit is named.
 func TestUnknownKeys(t *testing.T) {
 	reading(t, func(t *testing.T, file *fakePad, k *Keypad) {
 		for range 2 {
@@ -152,7 +154,7 @@ func TestUnknownKeys(t *testing.T) {
 	})
 	reading(t, func(t *testing.T, file *fakePad, k *Keypad) {
 		for code := range uint16(0x100) {
-			if code != 77 { // is down
+			if code != 77 { // 77 is down
 				file.send(press(code)...)
 				synctest.Wait()
 			}
@@ -163,8 +165,8 @@ func TestUnknownKeys(t *testing.T) {
 	})
 }
 
-// TestTwoEventDevices: a pad sends Shift by one event device and 3 by another,
-// and one key by both.
+// TestTwoEventDevices uses a pad that sends Shift on one event device and 3 on
+// another, and one key on both.
 func TestTwoEventDevices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := newChord()
@@ -197,7 +199,7 @@ func TestTwoEventDevices(t *testing.T) {
 	})
 }
 
-// TestTiming: the double-strike guard and the repeat of *.
+// TestTiming checks the double-strike guard and the repeat of *.
 func TestTiming(t *testing.T) {
 	reading(t, func(t *testing.T, file *fakePad, k *Keypad) {
 		k.strikes.Timing = Timing{DoubleStrike: 300 * time.Millisecond, RepeatAfter: time.Second, RepeatEvery: 400 * time.Millisecond}
@@ -208,7 +210,7 @@ func TestTiming(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 			}
 		}
-		type_(79, 79, 79, 80, 79) // the second and third 1 are shakes
+		type_(79, 79, 79, 80, 79) // the second and third 1 come from a shaking hand
 		if got := taken(k); got != "121" {
 			t.Errorf("with a guard of 300 ms: %q, want 121", got)
 		}

@@ -101,8 +101,8 @@ func (p *pad) handle(e inputEvent, k *Keypad) error {
 		p.dropped = true
 	}
 	if p.dropped {
-		// Documentation/input/event-codes.rst, SYN_DROPPED: ignore all up to
-		// and including the next report, then ask.
+		// Documentation/input/event-codes.rst, SYN_DROPPED: ignore all events up
+		// to and including the next report, then read the state of the keys.
 		if e.kind != evSyn || e.code != synReport {
 			return nil
 		}
@@ -176,10 +176,10 @@ func (p *pad) reportUnknown(code uint16, k *Keypad) {
 	p.report(text, k)
 }
 
-// maxReports bounds the unknown keys that are reported of one pad.
+// maxReports bounds the number of unknown keys that are reported for one pad.
 const maxReports = 16
 
-// report reports an unknown key, once.
+// report reports an unknown key once.
 func (p *pad) report(text string, k *Keypad) {
 	if p.reported[text] || len(p.reported) >= maxReports {
 		return

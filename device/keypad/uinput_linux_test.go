@@ -20,7 +20,7 @@ const (
 	uiSetKeyBit  = 0x40045565
 )
 
-// uinputPad is a number pad that the kernel takes for a real one.
+// uinputPad is a number pad that the kernel treats as a real one.
 type uinputPad struct{ *os.File }
 
 func newUinputPad(t *testing.T, name string) uinputPad {
@@ -65,8 +65,9 @@ func (p uinputPad) unplug(t *testing.T) {
 	}
 }
 
-// A pad of the kernel's comes, is grabbed so that nobody else can have it, is
-// typed on, goes, and comes again. Needs /dev/uinput and devtmpfs:
+// A pad that the kernel simulates appears, is grabbed so that other readers get
+// nothing, sends keys, disappears and appears again. The test needs /dev/uinput
+// and devtmpfs:
 //
 //	go test -tags uinput -run Uinput ./device/keypad
 func TestUinput(t *testing.T) {

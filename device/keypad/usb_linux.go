@@ -64,7 +64,7 @@ type usb struct {
 	gone  chan *pad
 	said  string // the problem that was reported last
 
-	chords map[string]*chord // by the plug, as Physical tells it without the part from "/input"
+	chords map[string]*chord // by the plug: Physical without the part from "/input"
 }
 
 func (s *usb) run(ctx context.Context, k *Keypad) {

@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fakePad stands in for an open event device: what is sent comes out of Read,
-// as whole or broken structs, and a deadline ends a Read, as in the kernel's.
+// fakePad stands in for an open event device. Read returns what the test sends,
+// as whole or broken structs, and a deadline ends a Read, as it does in the
+// kernel.
 type fakePad struct {
 	name     string
 	physical string
@@ -147,7 +148,7 @@ func TestPadKeys(t *testing.T) {
 func TestPadCountsEachKeyOnce(t *testing.T) {
 	reading(t, func(t *testing.T, file *fakePad, k *Keypad) {
 		file.send(inputEvent{evKey, 79, 1}, inputEvent{evKey, 79, 2}, inputEvent{evKey, 79, 2}, inputEvent{evKey, 79, 1}, inputEvent{evKey, 79, 0})
-		file.send(inputEvent{evKey, 77, 2}, inputEvent{evKey, 77, 0}, inputEvent{evKey, 77, 1}) // was down
+		file.send(inputEvent{evKey, 77, 2}, inputEvent{evKey, 77, 0}, inputEvent{evKey, 77, 1}) // 6 was already down
 		whole := inputEvent{evKey, 80, 1}.whole()
 		file.in <- whole[:5]
 		file.in <- whole[5:]
@@ -163,7 +164,7 @@ func TestPadStuck(t *testing.T) {
 		file.send(inputEvent{evKey, 79, 1})
 		time.Sleep(DefaultStuckAfter - 2*time.Second)
 		wantKinds(t, k)
-		time.Sleep(time.Second) // 6, down from before
+		time.Sleep(time.Second) // 6, which was down at the start
 		wantKinds(t, k, Stuck)
 		time.Sleep(time.Second) // 1
 		if e := wantKinds(t, k, Stuck)[0]; e.Keys != 1 || e.Device != "Test Pad" || e.Err != nil {
@@ -185,15 +186,15 @@ func TestPadStuck(t *testing.T) {
 	})
 }
 
-// The kernel's buffer ran over: what was lost stays lost, and no key counts
-// twice or is held for ever.
+// After the kernel's buffer has overflowed, the lost events stay lost, and no key
+// counts twice or is held for ever.
 func TestPadDropped(t *testing.T) {
 	reading(t, func(t *testing.T, file *fakePad, k *Keypad) {
 		file.send(inputEvent{evKey, 79, 1}) // 1, whose release is lost
 		synctest.Wait()
 		file.mu.Lock()
 		file.down = keyset{}
-		file.down.add(80) // 2 is down now, since nobody knows when
+		file.down.add(80) // 2 is down now, since an unknown time
 		file.mu.Unlock()
 		file.send(inputEvent{evSyn, synDropped, 0}, inputEvent{evKey, 81, 1}, inputEvent{evSyn, synReport, 0})
 		file.send(inputEvent{evKey, 80, 0})
@@ -267,8 +268,8 @@ func wantEvent(t *testing.T, k *Keypad, kind Kind, device, reason string) {
 	}
 }
 
-// The folder is not there, comes with the first pad, goes with the last, and
-// comes again.
+// The folder is missing at first, appears with the first pad, disappears with the
+// last, and appears again.
 func TestHotPlug(t *testing.T) {
 	d := newDesk(t)
 	k := d.start(USB{})
@@ -340,7 +341,8 @@ func TestPadErrors(t *testing.T) {
 			d.plug("event0", p)
 			k := d.start(USB{})
 			wantEvent(t, k, Lost, "", tt.want)
-			// udev gives the node its group: it is looked at again.
+			// After udev sets the node's group, the driver must try the node
+			// again.
 			d.mu.Lock()
 			d.pads[filepath.Join(d.dir, "event0")] = newFakePad("Num Pad")
 			d.mu.Unlock()
@@ -373,8 +375,9 @@ func TestOpenUSBErrors(t *testing.T) {
 	}
 }
 
-// A FIFO stands in for the device file: the real file type, non-blocking reads,
-// deadlines and Close, with the bytes of a recorded struct input_event.
+// A FIFO stands in for the device file. It has the real file type, non-blocking
+// reads, deadlines and Close, and carries the bytes of a recorded struct
+// input_event.
 func TestEvdevFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "event0")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
@@ -420,7 +423,7 @@ func TestEvdevFile(t *testing.T) {
 func second[A any](_ A, err error) error        { return err }
 func third[A, B any](_ A, _ B, err error) error { return err }
 
-// The numbers that <linux/input.h> gives, printed by a C program on amd64.
+// The request numbers of <linux/input.h>, printed by a C program on amd64.
 func TestRequestNumbers(t *testing.T) {
 	for _, tt := range []struct{ got, want uint }{
 		{eviocgrab, 0x40044590},

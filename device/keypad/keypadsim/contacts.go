@@ -1,5 +1,5 @@
-// Package keypadsim plays the contacts of a keypad: lines with keys between them
-// and the currents that flow. It stands in for hardware in tests.
+// Package keypadsim simulates the contacts of a keypad: lines with keys between
+// them and the currents that flow. Tests use it in place of hardware.
 package keypadsim
 
 import (
@@ -13,10 +13,11 @@ import (
 	"periph.io/x/conn/v3/physic"
 )
 
-// Contacts is a keypad as it is: keys that join a row line to a column line,
-// and nothing else in between, so that current goes wherever it can (ghosts).
-// It notes what no driver may do to it: two outputs joined at different levels,
-// a level read that no resistor defines, a wait that some drivers take for ever.
+// Contacts is a keypad without diodes: each key connects a row line to a column
+// line, so current takes every path that closed keys offer (ghosts). It records
+// faults of the driver: outputs at different levels that are connected, a level
+// that is read although no resistor defines it, and a wait that never ends with
+// some drivers.
 type Contacts struct {
 	Rows, Cols []*Wire
 
@@ -29,30 +30,30 @@ type Contacts struct {
 
 // Wire is one GPIO line with a key matrix at its end.
 type Wire struct {
-	Deaf bool // cannot do edges; set before it is used
+	Deaf bool // has no edge detection; set it before use
 
 	of       *Contacts
-	taken    bool // by another program
+	taken    bool // another program holds the line
 	name     string
 	output   bool
-	level    gpio.Level // that is driven, as an output
+	level    gpio.Level // the driven level of an output
 	pull     gpio.Pull
 	edge     gpio.Edge
-	seen     gpio.Level // the level last computed
+	seen     gpio.Level // the last level that was computed
 	edges    chan struct{}
-	lost     bool // with its chip
-	vague    bool // nothing defines its level
+	lost     bool // its chip is lost
+	vague    bool // no output or pull defines its level
 	waits    int
 	released int
 }
 
-// New makes a keypad of lines with these names.
+// New returns a keypad of lines with these names.
 func New(rows, cols []string) *Contacts {
 	c := &Contacts{closed: map[[2]int]bool{}, grounded: map[*Wire]bool{}}
 	lines := func(names []string) (wires []*Wire) {
 		for _, name := range names {
-			// 16 edges are what Linux keeps per line; a Pi's lines from 9
-			// up have a pull-down from reset.
+			// Linux keeps 16 edges per line. A Pi's lines from 9 up have a
+			// pull-down from reset.
 			wires = append(wires, &Wire{of: c, name: name, pull: gpio.PullDown, edges: make(chan struct{}, 16)})
 		}
 		return wires
@@ -70,7 +71,7 @@ func (c *Contacts) Set(key int, closed bool) {
 	c.flow()
 }
 
-// Ground joins a line to ground, or ends that.
+// Ground connects a line to ground, or disconnects it.
 func (c *Contacts) Ground(w *Wire, grounded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +79,7 @@ func (c *Contacts) Ground(w *Wire, grounded bool) {
 	c.flow()
 }
 
-// Lose takes the chip of all lines away, or brings another.
+// Lose removes the chip of all lines, or brings it back in its reset state.
 func (c *Contacts) Lose(lost bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,7 +89,7 @@ func (c *Contacts) Lose(lost bool) {
 	}
 }
 
-// flow works out every line's level, by nets, and makes edges.
+// flow computes the level of every line from the connected nets, and sends edges.
 func (c *Contacts) flow() {
 	all := append(append([]*Wire(nil), c.Rows...), c.Cols...)
 	net := make(map[*Wire]int)
@@ -156,21 +157,21 @@ func (c *Contacts) fault(format string, args ...any) {
 	c.faults = append(c.faults, fmt.Sprintf(format, args...))
 }
 
-// Faults are what the driver did that it may not.
+// Faults returns the faults of the driver.
 func (c *Contacts) Faults() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]string(nil), c.faults...)
 }
 
-// Reads counts how often any line was read.
+// Reads returns how often any line was read.
 func (c *Contacts) Reads() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.reads
 }
 
-// Closed gives the numbers of the keys whose contacts are closed.
+// Closed returns the numbers of the keys whose contacts are closed.
 func (c *Contacts) Closed() (keys []int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -182,28 +183,28 @@ func (c *Contacts) Closed() (keys []int) {
 	return keys
 }
 
-// Take has another program hold the line, or let go of it.
+// Take makes another program hold the line, or release it.
 func (w *Wire) Take(taken bool) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
 	w.taken = taken
 }
 
-// Waits counts how often an edge was waited for.
+// Waits returns the number of waits for an edge.
 func (w *Wire) Waits() int {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
 	return w.waits
 }
 
-// Output tells whether the line is one.
+// Output reports whether the line is an output.
 func (w *Wire) Output() bool {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
 	return w.output
 }
 
-// Released tells whether the line was given back.
+// Released reports whether the line was released.
 func (w *Wire) Released() bool {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
@@ -264,7 +265,7 @@ func (w *Wire) Read() gpio.Level {
 	return w.seen
 }
 
-// WaitForEdge implements gpio.PinIn, in the manner of gpioioctl.
+// WaitForEdge implements gpio.PinIn as gpioioctl does.
 func (w *Wire) WaitForEdge(timeout time.Duration) bool {
 	w.of.mu.Lock()
 	w.waits++
@@ -286,35 +287,35 @@ func (w *Wire) WaitForEdge(timeout time.Duration) bool {
 	}
 }
 
-// Close gives the line back, as gpioioctl's does.
+// Close releases the line, as that of gpioioctl does.
 func (w *Wire) Close() {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
 	w.released++
 }
 
-// The rest of gpio.PinIO is of no use here.
+// The remaining methods of gpio.PinIO are not used.
 
-// Name is the line's.
+// Name returns the line's name.
 func (w *Wire) Name() string { return w.name }
 
-// String is the line's name.
+// String returns the line's name.
 func (w *Wire) String() string { return w.name }
 
-// Number is -1: there is no chip.
+// Number returns -1: there is no chip.
 func (w *Wire) Number() int { return -1 }
 
-// Function is not told.
+// Function returns "": the function is unknown.
 func (w *Wire) Function() string { return "" }
 
 // Halt does nothing.
 func (w *Wire) Halt() error { return nil }
 
-// Pull is that which is asked for.
+// Pull returns the pull that was set last.
 func (w *Wire) Pull() gpio.Pull { return w.pull }
 
-// DefaultPull is that from reset.
+// DefaultPull returns the pull after reset.
 func (w *Wire) DefaultPull() gpio.Pull { return gpio.PullDown }
 
-// PWM cannot.
+// PWM returns an error.
 func (w *Wire) PWM(gpio.Duty, physic.Frequency) error { return errors.New("no PWM") }
