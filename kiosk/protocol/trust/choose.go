@@ -9,31 +9,34 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// MaxCertificate is the longest certificate that is read, in bytes of DER.
-// Those of a Smartkort have under 2 KB.
+// MaxCertificate is the longest certificate that ParseCertificate accepts, in
+// bytes of DER. The certificates of a Smartkort have less than 2 KB.
 const MaxCertificate = 8 << 10
 
-// Choice is the certificate of a card that the person is to use.
+// Choice is the certificate that Choose selected from a card.
 type Choice struct {
-	Index       int // among those that Choose was given
+	Index       int // in the list that was passed to Choose
 	Certificate *x509.Certificate
 	Holder      kiosk.Holder
 }
 
-// Choose picks among the certificates (DER) of one card the one to
-// authenticate with at the given time: by the order of the domains, then the
-// one valid longest. It looks at nothing that needs the network, nor at
-// revocation. When none will do, the *Refusal is that of the certificate
-// which came nearest; those for another purpose are never the nearest while
-// there is one for authentication.
+// Choose selects the certificate of a card to authenticate with at the given
+// time. certs are the certificates of one card, in DER. A certificate of an
+// earlier domain is preferred; within a domain, the certificate with the latest
+// notAfter. Choose uses no network and does not check revocation.
 //
-// Authorities (DER) are the CA certificates that the card has on it. At most
-// MaxAuthorities of them may stand between a certificate and an anchor; none
-// is ever an anchor itself, and those that are no CA's are passed over. A card
-// is so not turned away for a CA that is newer than this configuration. It
-// does not count for more either: tokens carry no authorities, and Path, Check
-// and all that rests on them know those of the configuration alone, so that
-// who is let in does not depend on what a card brings along.
+// If no certificate is acceptable, Choose returns the *Refusal of the
+// certificate that passed the most checks (see Path). A certificate for another
+// purpose fails early, so its refusal is returned only if the card has no
+// certificate for authentication.
+//
+// Authorities (DER) are CA certificates that are stored on the card. Choose
+// uses the first MaxAuthorities of them as further intermediates between a
+// certificate and an anchor, so that a card still works when its CA is newer
+// than this configuration. It never uses them as anchors, and it ignores
+// certificates that are not of a CA. A CA certificate from a card gives no
+// access: tokens carry no authorities, and Path and Check use only the CAs of
+// the configuration.
 func (d *Domains) Choose(certs [][]byte, at time.Time, authorities ...[]byte) (Choice, error) {
 	more := readAuthorities(authorities)
 	var candidates []Choice
@@ -62,10 +65,10 @@ func (d *Domains) Choose(certs [][]byte, at time.Time, authorities ...[]byte) (C
 	}), nil
 }
 
-// MaxAuthorities is how many CA certificates of a card are looked at.
+// MaxAuthorities is how many CA certificates of a card Choose reads.
 const MaxAuthorities = 4
 
-// readAuthorities gives those that may stand in a path.
+// readAuthorities returns the certificates that may be intermediates in a path.
 func readAuthorities(ders [][]byte) []*x509.Certificate {
 	var cas []*x509.Certificate
 	for _, der := range ders[:min(len(ders), MaxAuthorities)] {
@@ -88,8 +91,8 @@ func (d *Domains) consider(der []byte, at time.Time, more []*x509.Certificate) (
 	return Choice{Certificate: cert, Holder: p.Holder}, nil
 }
 
-// ParseCertificate reads one certificate in DER, of at most MaxCertificate
-// bytes. The error is a *Refusal.
+// ParseCertificate reads one certificate in DER. It refuses more than
+// MaxCertificate bytes. The error is a *Refusal with kiosk.Parse.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	if len(der) > MaxCertificate {
 		return nil, Refuse(kiosk.Parse, "cannot read certificate: it has %d bytes, at most %d are read", len(der), MaxCertificate)

@@ -27,7 +27,7 @@ func thePKI(t testing.TB) *testpki.PKI {
 	return p
 }
 
-// card gives the certificates on a card, in DER.
+// card returns the certificates on a card, in DER.
 func card(t testing.TB, name string) (certs [][]byte) {
 	h := thePKI(t).Holders[name]
 	for _, c := range []testpki.Credential{h.Signature, h.Authentication} {
@@ -44,7 +44,7 @@ func TestChooseOnEveryCard(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]kiosk.Reason{
-		"valid": "", "revoked": "", "blocked": "", // nothing that a certificate tells
+		"valid": "", "revoked": "", "blocked": "", // a certificate does not show these
 		"expired": kiosk.Expired, "foreign": kiosk.NotTrusted, "hsm": kiosk.Policy, "sign-only": kiosk.Purpose,
 	} {
 		choice, err := d.Choose(card(t, name), now)
@@ -96,8 +96,8 @@ func TestChooseNamesTheNearestRefusal(t *testing.T) {
 	}
 }
 
-// A card with a company's certificate and a qualified one: the order of the
-// domains decides, whatever the order on the card.
+// A card has certificates of a company and certificates of a public CA. The
+// order of the domains decides, not the order of the certificates on the card.
 func TestChooseByOrderOfDomainsThenValidity(t *testing.T) {
 	p := thePKI(t)
 	key := p.Holders["valid"].Authentication.Key.Public()
@@ -143,8 +143,8 @@ subject = "serial-number"
 	}
 }
 
-// A certificate is never for the other purpose, and revocation is seen by
-// Check alone.
+// A certificate is refused for the other purpose. Choose does not check
+// revocation, Check does.
 func TestCheck(t *testing.T) {
 	d, err := configured(t, domain+`purposes = ["authenticate", "sign"]`)
 	if err != nil {
@@ -172,8 +172,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// The domain that knows the issuer says why, not the one that came further
-// without.
+// The refusal is that of the domain that has the issuer as a CA, even if the
+// certificate passed more checks in another domain.
 func TestRefusalIsOfTheDomainThatKnowsTheIssuer(t *testing.T) {
 	d, err := configured(t, domain+`
 [[domain]]
@@ -190,8 +190,9 @@ revocation = "none"
 	wantReason(t, "hsm", err, kiosk.Policy)
 }
 
-// A card may bring the CA that issued its certificate, if an anchor vouches
-// for that; it cannot vouch for itself, and its token counts no more for it.
+// Choose accepts the issuing CA's certificate from the card if an anchor has
+// issued it. It does not accept an anchor from the card, and Check ignores the
+// certificates from the card.
 func TestChooseByAuthoritiesOfTheCard(t *testing.T) {
 	p := thePKI(t)
 	d, err := configured(t, strings.NewReplacer(

@@ -9,25 +9,27 @@ import (
 	"time"
 )
 
-// CRL is what one issuer has revoked (RFC 5280 §5), its signature checked.
+// CRL is the list of certificates that one issuer has revoked (RFC 5280 §5).
+// ReadCRL has verified its signature.
 type CRL struct {
 	ThisUpdate time.Time
-	NextUpdate time.Time // zero if the CRL says none
-	Number     *big.Int  // nil if it has none
+	NextUpdate time.Time // zero if the CRL has no nextUpdate
+	Number     *big.Int  // nil if the CRL has no number
 
 	issuer  []byte // the issuer's name, DER
 	revoked serials
 
-	// The certificates it is about, of all that the issuer has issued (RFC
+	// The scope: which of the issuer's certificates the CRL covers (RFC
 	// 5280 §5.2.5).
 	onlyUsers, onlyCAs bool
-	points             []string // URIs of its distribution point; nil for any
+	points             []string // URIs of its distribution point; nil: the CRL covers all
 }
 
-// Len gives how many certificates the CRL lists.
+// Len returns how many certificates the CRL lists.
 func (c *CRL) Len() int { return len(c.revoked) }
 
-// covers tells whether c is about cert.
+// covers reports whether cert is in the scope of c: the issuer, the kind of
+// certificate and the distribution point must match.
 func (c *CRL) covers(cert *x509.Certificate) bool {
 	if !bytes.Equal(c.issuer, cert.RawIssuer) || c.onlyUsers && cert.IsCA || c.onlyCAs && !cert.IsCA {
 		return false
@@ -37,13 +39,14 @@ func (c *CRL) covers(cert *x509.Certificate) bool {
 	})
 }
 
-// lists tells whether c says that cert is revoked, for whatever reason:
-// certificateHold is one.
+// lists reports whether c lists cert as revoked. The reason does not matter;
+// certificateHold counts too.
 func (c *CRL) lists(cert *x509.Certificate) bool {
 	return c.revoked.has(serialContent(cert.SerialNumber))
 }
 
-// serialContent gives the content octets of a serial number that is positive.
+// serialContent returns the content octets of the INTEGER n, which must not be
+// negative.
 func serialContent(n *big.Int) []byte {
 	b := n.Bytes()
 	if len(b) == 0 || b[0] >= 0x80 {
@@ -52,16 +55,17 @@ func serialContent(n *big.Int) []byte {
 	return b
 }
 
-// forever is where CAs put the end of what has none: a nextUpdate in 9999
-// (RFC 5280 §4.1.2.5 has the value for certificates) promises nothing.
+// forever is the year that CAs write when there is no end. RFC 5280 §4.1.2.5
+// defines the value for certificates; as a nextUpdate it sets no limit.
 var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// fresh tells by an error whether c may be gone by at the given time.
+// fresh returns an error if c is too old, or not yet valid, at the given time.
+// If maxAge is 0, only nextUpdate limits the age.
 func (c *CRL) fresh(at time.Time, skew, maxAge time.Duration) error {
 	this := c.ThisUpdate.UTC().Format(time.RFC3339)
 	switch {
 	case !begun(c.ThisUpdate, at, skew):
-		return fmt.Errorf("the CRL is of %s, which is to come", this)
+		return fmt.Errorf("the CRL is of %s, which is in the future", this)
 	case maxAge > 0 && ended(c.ThisUpdate.Add(maxAge), at, skew):
 		return fmt.Errorf("the CRL is of %s, older than %s", this, maxAge)
 	case c.NextUpdate.IsZero() && maxAge == 0:

@@ -10,10 +10,10 @@ import (
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// extensionID is the object identifier of an extension, the content octets.
+// extensionID holds the content octets of an extension's object identifier.
 type extensionID string
 
-// The extensions that are known (RFC 5280 §5.2, RFC 6960 §4.4.1).
+// The extensions that this package reads (RFC 5280 §5.2, RFC 6960 §4.4.1).
 const (
 	idCRLNumber         extensionID = "\x55\x1D\x14" // 2.5.29.20
 	idDeltaCRL          extensionID = "\x55\x1D\x1B" // 2.5.29.27
@@ -29,8 +29,8 @@ func (id extensionID) String() string {
 	return oid.String()
 }
 
-// eachExtension reads Extensions (RFC 5280 §4.1) that are all of s, and
-// calls f with each. No extension may stand twice.
+// eachExtension reads Extensions (RFC 5280 §4.1), which must be all of s, and
+// calls f for each extension. It returns an error if an extension occurs twice.
 func eachExtension(s cryptobyte.String, f func(id extensionID, critical bool, value cryptobyte.String) error) error {
 	var list cryptobyte.String
 	if !s.ReadASN1(&list, cryptobyte_asn1.SEQUENCE) || !s.Empty() {
@@ -48,7 +48,7 @@ func eachExtension(s cryptobyte.String, f func(id extensionID, critical bool, va
 		}
 		id := extensionID(oid)
 		if slices.Contains(seen, id) {
-			return fmt.Errorf("extension %s stands twice", id)
+			return fmt.Errorf("extension %s occurs twice", id)
 		}
 		seen = append(seen, id)
 		if err := f(id, critical, value); err != nil {
@@ -58,7 +58,8 @@ func eachExtension(s cryptobyte.String, f func(id extensionID, critical bool, va
 	return nil
 }
 
-// errCritical is what is said of a critical extension that nobody knows.
+// errCritical is the error for a critical extension that this package does not
+// implement.
 var errCritical = errors.New("it is critical and not known")
 
 // readExtensions reads crlExtensions (RFC 5280 §5.2).

@@ -22,7 +22,8 @@ import (
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Bounds of what is read of a CRL, in bytes.
+// Upper bounds of the parts of a CRL, and the length of the shortest entry, all
+// in bytes.
 const (
 	maxCRL        = 128 << 20
 	maxCRLElement = 64 << 10 // the issuer's name, the extensions, the signature
@@ -30,7 +31,7 @@ const (
 	minCRLEntry   = 2 + 3 + 15 // SEQUENCE { INTEGER, UTCTime }
 )
 
-// crlSignatures are the signature algorithms that a CRL may be signed with.
+// crlSignatures are the accepted signature algorithms of a CRL.
 var crlSignatures = []struct {
 	oid  asn1.ObjectIdentifier
 	hash crypto.Hash
@@ -44,16 +45,18 @@ var crlSignatures = []struct {
 	{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4}, crypto.SHA512, false},
 }
 
-// ReadCRL reads a CRL, DER or PEM, that one of the issuers has signed, and
-// nothing after it. It holds 8 bytes for each certificate that is listed and
-// little else, however long the CRL. What it cannot use whole (RFC 5280 §5.2,
-// §5.3: a critical extension it does not know, a delta or indirect CRL, one
-// about some reasons only) it refuses.
+// ReadCRL reads a CRL in DER or PEM. One of the issuers must have signed it,
+// and in DER no data may follow it. The CRL in memory takes 8 bytes for each
+// listed certificate and little else, whatever the length of the input.
+//
+// ReadCRL refuses a CRL that it cannot apply completely (RFC 5280 §5.2, §5.3):
+// one with an unknown critical extension, a delta CRL, an indirect CRL, and a
+// CRL that covers only some reasons.
 func ReadCRL(r io.Reader, issuers []*x509.Certificate) (*CRL, error) {
 	in := bufio.NewReaderSize(io.LimitReader(r, maxCRL), 1<<16)
 	if start, _ := in.Peek(11); string(start) == "-----BEGIN " {
 		if line, err := in.ReadString('\n'); err != nil || string(bytes.TrimSpace([]byte(line))) != "-----BEGIN X509 CRL-----" {
-			return nil, errors.New("cannot read CRL: the PEM block is none of a CRL")
+			return nil, errors.New("cannot read CRL: the PEM block is not an X509 CRL")
 		}
 		in = bufio.NewReader(base64.NewDecoder(base64.StdEncoding, untilDash{in}))
 	}
@@ -64,7 +67,8 @@ func ReadCRL(r io.Reader, issuers []*x509.Certificate) (*CRL, error) {
 	return c, nil
 }
 
-// untilDash reads what is before the `-` of the line that ends a PEM block.
+// untilDash reads up to the first `-`, which starts the last line of a PEM
+// block.
 type untilDash struct{ in *bufio.Reader }
 
 func (u untilDash) Read(b []byte) (int, error) {
@@ -126,8 +130,9 @@ func readCRL(in *bufio.Reader, issuers []*x509.Certificate) (*CRL, error) {
 	return c, nil
 }
 
-// tbsCertList reads what is signed, and gives the content of its
-// AlgorithmIdentifier beside it. d.hash has seen all of it afterwards.
+// tbsCertList reads tbsCertList, the signed part, and returns it with the
+// content of its AlgorithmIdentifier. Afterwards d.hash contains all bytes of
+// the signed part.
 func (d *derStream) tbsCertList(end int64) (c *CRL, algorithm []byte, err error) {
 	c = &CRL{}
 	v2 := false
@@ -201,7 +206,8 @@ func (d *derStream) time(limit int64) (time.Time, error) {
 	return parseTime(tag, text)
 }
 
-// parseTime reads the two forms of Time that RFC 5280 §4.1.2.5 allows.
+// parseTime reads a UTCTime or a GeneralizedTime in the form that RFC 5280
+// §4.1.2.5 requires.
 func parseTime(tag byte, text []byte) (time.Time, error) {
 	layout := "060102150405Z"
 	switch tag {
@@ -209,7 +215,7 @@ func parseTime(tag byte, text []byte) (time.Time, error) {
 	case tagGeneralizedTime:
 		layout = "20060102150405Z"
 	default:
-		return time.Time{}, fmt.Errorf("tag %02x is none of a time", tag)
+		return time.Time{}, fmt.Errorf("tag %02x is not a time", tag)
 	}
 	t, err := time.Parse(layout, string(text))
 	if err != nil || t.Format(layout) != string(text) {
@@ -239,7 +245,7 @@ func (d *derStream) entries(limit int64) (serials, error) {
 		if err != nil {
 			return nil, fmt.Errorf("entry at byte %d: %w", start, err)
 		}
-		if len(set) == cap(set) { // entries of one CRL are of about one length
+		if len(set) == cap(set) { // the entries of one CRL have about the same length
 			set = slices.Grow(set, int((end-d.offset)/max(d.offset-start, minCRLEntry))+1)
 		}
 		set = append(set, mark(serial))
@@ -247,7 +253,7 @@ func (d *derStream) entries(limit int64) (serials, error) {
 	return slices.Clip(set), nil
 }
 
-// readEntry gives the serial number (content octets) of one revoked
+// readEntry returns the serial number (content octets) of one revoked
 // certificate.
 func readEntry(entry []byte) (serial []byte, err error) {
 	s := cryptobyte.String(entry)
@@ -277,8 +283,9 @@ func readEntry(entry []byte) (serial []byte, err error) {
 	return number, err
 }
 
-// crlSignature gives the hash of an AlgorithmIdentifier, and whether it is
-// of RSA.
+// crlSignature returns the hash of an AlgorithmIdentifier, and whether the
+// signature is RSA. It returns an error for an algorithm that is not in
+// crlSignatures.
 func crlSignature(content []byte) (h crypto.Hash, isRSA bool, err error) {
 	s := cryptobyte.String(content)
 	var oid asn1.ObjectIdentifier
@@ -293,7 +300,8 @@ func crlSignature(content []byte) (h crypto.Hash, isRSA bool, err error) {
 	return 0, false, fmt.Errorf("signature algorithm %s is not accepted", oid)
 }
 
-// checkCRLSignature looks for the CA that has issued and signed c.
+// checkCRLSignature returns nil if one of the issuers has the name of c's
+// issuer, may sign CRLs and has signed c.
 func checkCRLSignature(c *CRL, algorithm, digest, signature []byte, issuers []*x509.Certificate) error {
 	hash, isRSA, err := crlSignature(algorithm)
 	if err != nil {
@@ -317,7 +325,7 @@ func checkCRLSignature(c *CRL, algorithm, digest, signature []byte, issuers []*x
 	return errors.New("no CA of the trust domain that may do so has signed it")
 }
 
-// bigOf reads a non-negative INTEGER that is all of value.
+// bigOf reads a non-negative INTEGER, which must be all of value.
 func bigOf(value cryptobyte.String) (*big.Int, error) {
 	n := new(big.Int)
 	if !value.ReadASN1Integer(n) || !value.Empty() || n.Sign() < 0 {

@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// A CRL set is a CRL without what nobody looks up: who may not be let in, and
-// for when that was said, but neither dates nor reasons nor the signature of
-// the CA. A CRL of a million entries and 40 MB becomes one of 8 MB, which is
-// what a kiosk can fetch over a poor line and hold. Who reads one has to have
-// its digest from somebody who has read the CRL.
+// A CRL set is a short form of a CRL that a kiosk can download over a slow
+// connection and keep in memory. It contains the revoked serial numbers, the
+// scope and the validity of the CRL, but no revocation dates, no reasons and no
+// signature of the CA. A CRL with a million entries shrinks from 40 MB to 8 MB.
+// Since a set is not signed, its reader needs its digest from a trusted party
+// that has verified the CRL.
 //
 //	smartkiosk-crl-set 1 LF
 //	{"issuer":…,"this_update":…,…,"count":N} LF
@@ -36,11 +37,11 @@ type crlSetHead struct {
 	Number     *big.Int  `json:"number,omitempty"`
 	OnlyUsers  bool      `json:"only_users,omitempty"`
 	OnlyCAs    bool      `json:"only_cas,omitempty"`
-	Points     []string  `json:"points"` // null for any
+	Points     []string  `json:"points"` // null: the CRL covers all
 	Count      int       `json:"count"`
 }
 
-// WriteTo writes c as a CRL set. Equal CRLs are written alike.
+// WriteTo writes c as a CRL set. Equal CRLs result in the same bytes.
 func (c *CRL) WriteTo(w io.Writer) (int64, error) {
 	marks := slices.Compact(slices.Clone(c.revoked))
 	head, err := json.Marshal(crlSetHead{
@@ -64,8 +65,9 @@ func (c *CRL) WriteTo(w io.Writer) (int64, error) {
 	return int64(len(crlSetMagic) + len(head) + 1 + 8*len(marks)), nil
 }
 
-// ReadCRLSet reads what WriteTo wrote, and nothing after it. It holds 8 bytes
-// for each certificate that is listed. A set proves nothing by itself.
+// ReadCRLSet reads a CRL set that WriteTo wrote. No data may follow it. The CRL
+// in memory takes 8 bytes for each listed certificate. A set has no signature:
+// the caller must have compared its digest with a trusted one.
 func ReadCRLSet(r io.Reader) (*CRL, error) {
 	c, err := readCRLSet(bufio.NewReaderSize(r, maxCRLSetHead))
 	if err != nil {
@@ -77,7 +79,7 @@ func ReadCRLSet(r io.Reader) (*CRL, error) {
 func readCRLSet(in *bufio.Reader) (*CRL, error) {
 	magic := make([]byte, len(crlSetMagic))
 	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != crlSetMagic {
-		return nil, errors.New("it does not begin like one")
+		return nil, errors.New("it does not begin with the line of a CRL set")
 	}
 	line, err := in.ReadSlice('\n')
 	if err != nil {
@@ -109,7 +111,7 @@ func readCRLSet(in *bufio.Reader) (*CRL, error) {
 		if i > 0 && m <= c.revoked[i-1] {
 			return nil, fmt.Errorf("entry %d is not after the one before", i+1)
 		}
-		if i%setStep == 0 { // not at once: a count is easily claimed
+		if i%setStep == 0 { // grow in steps, because the count in the head may be wrong
 			c.revoked = slices.Grow(c.revoked, min(head.Count-i, max(setStep, i)))
 		}
 		c.revoked = append(c.revoked, m)
@@ -121,4 +123,5 @@ func readCRLSet(in *bufio.Reader) (*CRL, error) {
 	return c, nil
 }
 
-const setStep = 1 << 13 // marks
+// setStep is how many marks ReadCRLSet allocates at first.
+const setStep = 1 << 13

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// aSet gives a CRL of n entries, and it as a set.
+// aSet returns a CRL of n entries and the same CRL as a set.
 func aSet(t testing.TB, n int) (*CRL, []byte) {
 	t.Helper()
 	der, ca := longCRL(t, n)
@@ -24,7 +24,8 @@ func aSet(t testing.TB, n int) (*CRL, []byte) {
 	return crl, b.Bytes()
 }
 
-// A set says of every certificate what its CRL says, in a fifth of the room.
+// A set and its CRL list the same certificates. The set takes a fifth of the
+// size.
 func TestCRLSet(t *testing.T) {
 	const n = 20_000
 	crl, text := aSet(t, n)
@@ -114,8 +115,8 @@ func TestCRLSetNotWritten(t *testing.T) {
 	}
 }
 
-// Of several CRLs about the same certificates the newest counts: what an older
-// one listed may be good again.
+// Of several CRLs with the same scope the newest is used: a certificate that
+// only an older CRL lists is not revoked.
 func TestWithCRLs(t *testing.T) {
 	older, _ := aSet(t, 2)
 	newer := *older

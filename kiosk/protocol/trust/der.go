@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// The tags that a CRL is read by (ITU-T X.690 §8.1.2).
+// The tags in a CRL (ITU-T X.690 §8.1.2).
 const (
 	tagInteger         = 0x02
 	tagBitString       = 0x03
@@ -18,14 +18,14 @@ const (
 	tagExtensions      = 0xA0 // [0] EXPLICIT
 )
 
-// derStream reads DER from a stream, element by element, without holding
-// more than one of them.
+// derStream reads DER from a stream element by element. It holds at most one
+// element in memory.
 type derStream struct {
 	in     *bufio.Reader
 	offset int64     // bytes read so far
-	head   []byte    // what was read while there is no hash, with keep
-	keep   bool      // gather what is read in head
-	hash   hash.Hash // takes what is read; may be nil
+	head   []byte    // the bytes read since keep was set, until there is a hash
+	keep   bool      // append the bytes read to head
+	hash   hash.Hash // gets all bytes read; may be nil
 }
 
 func (d *derStream) read(b []byte) error {
@@ -43,14 +43,14 @@ func (d *derStream) read(b []byte) error {
 	return err
 }
 
-// hashFrom has everything read since keep was set, and what is read from now
-// on, go into h.
+// hashFrom writes the bytes read since keep was set to h. From now on all bytes
+// read go to h too.
 func (d *derStream) hashFrom(h hash.Hash) {
 	h.Write(d.head)
 	d.hash, d.keep, d.head = h, false, nil
 }
 
-// peek gives the next tag without reading it.
+// peek returns the next tag without consuming it.
 func (d *derStream) peek() (byte, error) {
 	b, err := d.in.Peek(1)
 	if err != nil {
@@ -59,9 +59,10 @@ func (d *derStream) peek() (byte, error) {
 	return b[0], nil
 }
 
-// header reads tag and length of the element that must have the given tag
-// and end within limit (an offset). It gives the offset of the element's end.
-// Lengths are definite and in the shortest form (ITU-T X.690 §10.1).
+// header reads the tag and the length of the next element and returns the
+// offset of the element's end. It returns an error if the tag differs from the
+// given one, or if the element ends after the offset limit. Lengths must be
+// definite and in the shortest form (ITU-T X.690 §10.1).
 func (d *derStream) header(tag byte, limit int64) (end int64, err error) {
 	var b [2]byte
 	if err := d.read(b[:]); err != nil {
@@ -89,12 +90,13 @@ func (d *derStream) header(tag byte, limit int64) (end int64, err error) {
 		}
 	}
 	if end = d.offset + length; end > limit {
-		return 0, fmt.Errorf("an element that ends after what it is part of at byte %d", d.offset)
+		return 0, fmt.Errorf("the element at byte %d ends after the element that contains it", d.offset)
 	}
 	return end, nil
 }
 
-// content reads the content of the next element, of at most max bytes.
+// content returns the content of the next element. It returns an error if that
+// is longer than max bytes.
 func (d *derStream) content(tag byte, limit int64, max int) ([]byte, error) {
 	end, err := d.header(tag, limit)
 	if err != nil {
@@ -107,7 +109,8 @@ func (d *derStream) content(tag byte, limit int64, max int) ([]byte, error) {
 	return b, d.read(b)
 }
 
-// contentIn is content of at most what room holds, read into it.
+// contentIn is like content, but reads into room, whose length is the maximum.
+// The result is valid until room is used again.
 func (d *derStream) contentIn(room []byte, tag byte, limit int64) ([]byte, error) {
 	end, err := d.header(tag, limit)
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Document is a domain in one piece, without its CRLs: as a hub hands it to
-// its kiosks, which have neither the operator's files nor the templates.
+// Document is a Domain without its sources of revocation, in a form that a hub
+// can send to its kiosks. A kiosk has neither the operator's files nor the
+// templates.
 type Document struct {
 	Name            string    `json:"name"`
 	Anchors         [][]byte  `json:"anchors"`                 // DER
@@ -24,7 +25,7 @@ type Document struct {
 // MarshalText is the inverse of UnmarshalText.
 func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// Documents gives the domains in order.
+// Documents returns one Document for each domain, in order.
 func (d *Domains) Documents() []Document {
 	var all []Document
 	for _, dom := range d.domains {
@@ -44,9 +45,10 @@ func raw(certs []*x509.Certificate) (all [][]byte) {
 	return all
 }
 
-// FromDocuments makes the domains that Documents gave, with CRLs by the name of
-// their domain. No responder is asked for them: without a CRL it is not known
-// what was revoked.
+// FromDocuments makes domains from the result of Documents. The keys of crls
+// are names of domains. The domains have no responder and no CRL URLs. A kiosk
+// therefore gets kiosk.RevocationUnknown for a certificate that no CRL covers,
+// unless the domain is Unrevocable.
 func FromDocuments(documents []Document, crls map[string][]*CRL) (*Domains, error) {
 	var all []Domain
 	for _, doc := range documents {
@@ -56,7 +58,7 @@ func FromDocuments(documents []Document, crls map[string][]*CRL) (*Domains, erro
 			CRLs: newest(crls[doc.Name]),
 		}
 		if !d.Unrevocable && len(d.CRLs) == 0 {
-			d.OCSP = &OCSPRules{} // a way to learn it, which this program does not go
+			d.OCSP = &OCSPRules{} // New requires a source; the kiosk passes no OCSP client, so it is never used
 		}
 		var err error
 		if d.Anchors, err = parseAll(doc.Anchors); err != nil {

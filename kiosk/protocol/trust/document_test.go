@@ -13,7 +13,8 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// What a hub hands to a kiosk judges as what the operator wrote.
+// The domains that a kiosk gets from a hub accept and refuse the same
+// certificates as the operator's configuration.
 func TestDocuments(t *testing.T) {
 	d, err := configured(t, domain+`
 purposes = ["authenticate", "sign"]
@@ -52,7 +53,7 @@ revocation = "none"
 			t.Errorf("%s: refused for %q, want %q", name, reason, want)
 		}
 	}
-	// Without CRLs nothing is known.
+	// Without CRLs the revocation status is unknown.
 	if got, err = trust.FromDocuments(documents, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestBadDocuments(t *testing.T) {
 	}
 }
 
-// reasonOf gives why a certificate may not authenticate, "" if it may.
+// reasonOf returns why a certificate may not authenticate, or "" if it may.
 func reasonOf(t *testing.T, d *trust.Domains, cert *x509.Certificate, at time.Time) kiosk.Reason {
 	t.Helper()
 	_, err := d.Check(cert, trust.Authenticate, at)

@@ -11,43 +11,46 @@ import (
 	"time"
 )
 
-// Domain is a set of issuers that are trusted together, and what is asked of
-// the certificates they issue.
+// Domain is a set of issuers that are trusted together, and the requirements
+// for the certificates that they issue.
 type Domain struct {
 	Name          string              // lower-case letters, digits and hyphens
-	Anchors       []*x509.Certificate // CAs trusted by themselves
+	Anchors       []*x509.Certificate // CAs at which a path may end
 	Intermediates []*x509.Certificate // CAs between an anchor and a holder
 
-	// Policies are the certificate policies (dotted OIDs) of which a
-	// certificate must name at least one; AnyPolicy alone asks for none.
-	// RefusedPolicies are those of which it must name none.
+	// A certificate must name at least one of Policies (dotted OIDs). If
+	// Policies is AnyPolicy alone, a certificate needs no policy. It must
+	// name none of RefusedPolicies.
 	Policies        []string
 	RefusedPolicies []string
 
-	Purposes []Purpose // what the domain's certificates may be used for; none means Authenticate
+	Purposes []Purpose // what the domain's certificates may be used for; empty means Authenticate
 	Subject  Subject   // how the holder is named
 
-	// What tells which certificates were revoked. The responder is asked
-	// first; without either the domain is not used.
-	OCSP      *OCSPRules // nil: no responder is asked
+	// The sources of revocation. New requires at least one of OCSP, CRLs
+	// and CRLURLs, unless Unrevocable is set. A certificate that a CRL
+	// lists is revoked; otherwise the answer of the responder comes before
+	// the CRLs.
+	OCSP      *OCSPRules // nil: the domain has no responder
 	CRLs      []*CRL
-	CRLURLs   []string      // where CRLs are to be had, http or https; see Sources
-	MaxCRLAge time.Duration // refuse a CRL whose thisUpdate is longer ago; 0: its nextUpdate alone counts
+	CRLURLs   []string      // where to download CRLs, http or https; see Sources
+	MaxCRLAge time.Duration // since thisUpdate, an older CRL is refused; 0: only nextUpdate limits the age
 	Skew      time.Duration // the allowance for clock skew; 0 for DefaultSkew
 
-	// Unrevocable says that the issuers tell nobody what they revoke, and
-	// nobody is asked.
+	// Unrevocable means that the issuers publish no revocations.
+	// CheckRevocation then accepts every certificate.
 	Unrevocable bool
 }
 
-// AnyPolicy in Domain.Policies says that the issuer alone decides.
+// AnyPolicy in Domain.Policies means that a certificate needs no policy: the
+// issuer alone decides.
 const AnyPolicy = "any"
 
-// Domains are the trust domains of a hub or a kiosk, most preferred first.
-// They do not change once made, and may be used by many at once.
+// Domains are the trust domains of a hub or a kiosk, most preferred first. They
+// are immutable and safe for concurrent use.
 type Domains struct{ domains []*domain }
 
-// domain is a Domain made ready for use.
+// domain is a checked Domain with its certificate pools.
 type domain struct {
 	Domain
 	anchors, intermediates *x509.CertPool
@@ -55,9 +58,9 @@ type domain struct {
 
 var domainName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// New makes trust domains ready for use, most preferred first. It fails if
-// one of them is incomplete or contradicts itself, or if a CA in it may not
-// issue certificates or has a key too weak for one.
+// New checks the domains, given most preferred first. It returns an error if a
+// domain is incomplete or contradicts itself, if two have the same name, or if
+// CheckCA refuses one of the CAs.
 func New(domains ...Domain) (*Domains, error) {
 	d := &Domains{}
 	for _, in := range domains {
@@ -99,7 +102,7 @@ func prepare(in Domain) (*domain, error) {
 	}
 	for _, address := range in.CRLURLs {
 		if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return nil, fmt.Errorf("%.100q is no http URL to have a CRL from", address)
+			return nil, fmt.Errorf("%.100q is no http URL of a CRL", address)
 		}
 	}
 	switch sources := len(in.CRLs)+len(in.CRLURLs) > 0 || in.OCSP != nil; {
@@ -139,7 +142,7 @@ func checkPolicies(in Domain) error {
 		}
 	}
 	if slices.Contains(in.Policies, AnyPolicy) && len(in.Policies) > 1 {
-		return fmt.Errorf("policy %q stands beside others", AnyPolicy)
+		return fmt.Errorf("policy %q must be the only one", AnyPolicy)
 	}
 	if slices.Contains(in.RefusedPolicies, AnyPolicy) {
 		return fmt.Errorf("refused policy %q would refuse everybody", AnyPolicy)
@@ -152,7 +155,7 @@ func checkPolicies(in Domain) error {
 	return nil
 }
 
-// Names gives the names of the domains in order.
+// Names returns the names of the domains in order.
 func (d *Domains) Names() []string {
 	names := make([]string, len(d.domains))
 	for i, dom := range d.domains {
@@ -168,7 +171,7 @@ func (d *domain) skew() time.Duration {
 	return d.Skew
 }
 
-// knowsIssuer tells whether a CA of d has the name of c's issuer.
+// knowsIssuer reports whether a CA of d has the name of c's issuer.
 func (d *domain) knowsIssuer(c *x509.Certificate) bool {
 	return slices.ContainsFunc(slices.Concat(d.Anchors, d.Intermediates), func(ca *x509.Certificate) bool {
 		return bytes.Equal(ca.RawSubject, c.RawIssuer)

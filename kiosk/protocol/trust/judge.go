@@ -10,16 +10,17 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// Path is a certificate that met every rule of one domain but revocation.
+// Path is a certificate that meets every rule of one domain, except that its
+// revocation has not been checked.
 type Path struct {
 	Holder kiosk.Holder
 	Chain  []*x509.Certificate // from the holder's certificate to the anchor
 	domain *domain
 }
 
-// Check judges whether cert may be used for purpose at the given time, and
-// whom it names. It looks at everything that needs no network: the rules of
-// Path, and the CRLs of the domain. The error is a *Refusal.
+// Check checks whether cert may be used for purpose at the given time, and
+// returns its holder. It applies the rules of Path and the CRLs of the domain,
+// and uses no network. The error is a *Refusal.
 func (d *Domains) Check(cert *x509.Certificate, purpose Purpose, at time.Time) (kiosk.Holder, error) {
 	p, err := d.Path(cert, purpose, at)
 	if err != nil {
@@ -31,12 +32,14 @@ func (d *Domains) Check(cert *x509.Certificate, purpose Purpose, at time.Time) (
 	return p.Holder, nil
 }
 
-// Path judges cert without a look at its revocation: purpose, policy,
-// validity, path, keys and algorithms, naming of the subject, in this order,
-// against each domain in its order. The first domain whose rules are met
-// gives the answer. When there is none, the *Refusal is that of the domain
-// which came nearest; a domain that knows the issuer comes before one that
-// does not.
+// Path checks cert at the given time without its revocation. It checks, in this
+// order: form, purpose, policy, validity, path, keys and algorithms, subject.
+// It tries the domains in order and returns the result of the first one whose
+// rules cert meets.
+//
+// If cert meets the rules of no domain, the *Refusal is that of the domain in
+// which cert passed the most checks. A domain that has the issuer as a CA is
+// preferred to one that does not.
 func (d *Domains) Path(cert *x509.Certificate, purpose Purpose, at time.Time) (*Path, error) {
 	p, r := d.path(cert, purpose, at, nil)
 	if r != nil {
@@ -45,7 +48,7 @@ func (d *Domains) Path(cert *x509.Certificate, purpose Purpose, at time.Time) (*
 	return p, nil
 }
 
-// path is Path with further intermediates.
+// path is Path with additional intermediates.
 func (d *Domains) path(cert *x509.Certificate, purpose Purpose, at time.Time, more []*x509.Certificate) (*Path, *Refusal) {
 	var nearest *Refusal
 	var known bool
@@ -62,13 +65,14 @@ func (d *Domains) path(cert *x509.Certificate, purpose Purpose, at time.Time, mo
 	return nil, nearest
 }
 
-// stages are the reasons of Path in the order in which it looks.
+// stages are the reasons of Path, in the order of its checks.
 var stages = []kiosk.Reason{
 	kiosk.Parse, kiosk.Purpose, kiosk.Policy, kiosk.NotYetValid, kiosk.Expired,
 	kiosk.NotTrusted, kiosk.Algorithm, kiosk.WeakKey, kiosk.Identifier,
 }
 
-// progress tells how far a certificate came that was refused for r.
+// progress returns how many checks a certificate had passed that was refused
+// for r.
 func progress(r kiosk.Reason) int { return slices.Index(stages, r) }
 
 func (d *domain) path(cert *x509.Certificate, purpose Purpose, at time.Time, more []*x509.Certificate) (*Path, *Refusal) {
@@ -104,7 +108,7 @@ func (d *domain) path(cert *x509.Certificate, purpose Purpose, at time.Time, mor
 	return &Path{Holder: holder, Chain: chain, domain: d}, nil
 }
 
-// chain finds a path from cert to an anchor (RFC 5280 §6.1).
+// chain returns a path from cert to an anchor (RFC 5280 §6.1).
 func (d *domain) chain(cert *x509.Certificate, purpose Purpose, at time.Time, more []*x509.Certificate) ([]*x509.Certificate, *Refusal) {
 	intermediates := d.intermediates
 	if len(more) > 0 {
@@ -113,7 +117,7 @@ func (d *domain) chain(cert *x509.Certificate, purpose Purpose, at time.Time, mo
 			intermediates.AddCert(withNameConstraints(c))
 		}
 	}
-	// The library knows no skew: the time is moved within it until all are valid.
+	// crypto/x509 has no allowance for skew, so try the time itself and both ends of the skew.
 	var chains [][]*x509.Certificate
 	var err error
 	for _, move := range []time.Duration{0, d.skew(), -d.skew()} {

@@ -9,16 +9,16 @@ import (
 	"math/big"
 )
 
-// Sizes of the RSA keys that are accepted. 2032 bits, not 2048: moduli a few
-// bits short of the round number are in use on cards.
+// The accepted RSA keys. The minimum is 2032 bits, not 2048, because some cards
+// use moduli that are a few bits shorter than the round number.
 const (
 	minRSABits  = 2032
 	maxRSABits  = 4096
 	minExponent = 65537 // FIPS 186-5 §A.1.1
 )
 
-// checkKey refuses a key that is weak or of a kind that is not used. The
-// error reads on from "the certificate has …".
+// checkKey refuses a weak key and a key of an unsupported type. The error text
+// continues the words "the certificate has …".
 func checkKey(public crypto.PublicKey) error {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
@@ -43,15 +43,17 @@ func checkKey(public crypto.PublicKey) error {
 	return fmt.Errorf("a key of type %T: RSA and ECDSA are accepted", public)
 }
 
-// primes are those up to 167, whose product the flawed generator works with
-// for keys up to 2048 bits; that for longer keys is a multiple of it.
+// primes are the primes up to 167. The flawed generator (see isROCA) works with
+// the product of these for keys of 512 to 960 bits, and with a multiple of that
+// product for longer keys (Nemec et al., table 1).
 var primes = []uint64{
 	2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
 	101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
 }
 
-// primorial is the product of primes. Whatever is asked of a modulus for each
-// of them is asked of its remainder by it, which is short.
+// primorial is the product of primes. A test of a modulus for each of these
+// primes can use the remainder modulo primorial, which is much shorter than the
+// modulus.
 var primorial = func() *big.Int {
 	m := big.NewInt(1)
 	for _, p := range primes {
@@ -64,11 +66,11 @@ func hasSmallFactor(n *big.Int) bool {
 	return new(big.Int).GCD(nil, nil, new(big.Int).Mod(n, primorial), primorial).Cmp(big.NewInt(1)) != 0
 }
 
-// isROCA tells whether n is a product of two primes of the form that the
-// Infineon RSALib made, which many smart cards used: each is a power of 65537
-// modulo the primorial, and so is n, modulo every small prime (Nemec et al.,
-// The Return of Coppersmith's Attack, §3.2). A sound key passes for one with
-// a chance below 2^-27.
+// isROCA reports whether n is probably a modulus of the Infineon RSALib, which
+// many smart cards used. That library made primes that are a power of 65537
+// modulo the primorial. Hence n is a power of 65537 modulo every small prime
+// too (Nemec et al., The Return of Coppersmith's Attack, §3.2). The probability
+// of a false positive is below 2^-27.
 func isROCA(n *big.Int) bool {
 	r := new(big.Int).Mod(n, primorial)
 	m := new(big.Int)
@@ -80,7 +82,8 @@ func isROCA(n *big.Int) bool {
 	return true
 }
 
-// powers65537 has for each of primes the powers of 65537 modulo it.
+// powers65537 contains, for each of primes, the powers of 65537 modulo that
+// prime.
 var powers65537 = func() []map[uint64]bool {
 	all := make([]map[uint64]bool, len(primes))
 	for i, p := range primes {

@@ -14,15 +14,15 @@ import (
 	"smartkiosk/device/tomlfile"
 )
 
-// file is a trust configuration as it stands in TOML.
+// file is the content of a trust configuration in TOML.
 type file struct {
 	Domain []entry `toml:"domain"`
 }
 
-// entry is one [[domain]]. The fields are those of Domain; names of files are
-// relative to the configuration.
+// entry is one [[domain]] with the fields of Domain. File names are relative to
+// the configuration file.
 type entry struct {
-	Template        string     `toml:"template"` // a ready-made domain to start from
+	Template        string     `toml:"template"` // name of a template that provides the defaults
 	Name            string     `toml:"name"`
 	Anchors         []string   `toml:"anchors"`       // PEM or DER files
 	Intermediates   []string   `toml:"intermediates"` // PEM or DER files
@@ -35,19 +35,19 @@ type entry struct {
 	MaxCRLAge       duration   `toml:"max_crl_age"`
 	Skew            duration   `toml:"skew"`
 	OCSP            *ocspEntry `toml:"ocsp"`
-	Revocation      string     `toml:"revocation"` // "none", or nothing
+	Revocation      string     `toml:"revocation"` // "none" or empty
 }
 
-// ocspEntry is the table [domain.ocsp]. Empty, it asks the responder that a
-// certificate names.
+// ocspEntry is the table [domain.ocsp]. An empty table means the responder that
+// the certificate names.
 type ocspEntry struct {
 	URL     string   `toml:"url"`
 	Timeout duration `toml:"timeout"`
 	MaxAge  duration `toml:"max_age"`
-	Nonce   string   `toml:"nonce"` // "required" or "optional"; nothing is "required"
+	Nonce   string   `toml:"nonce"` // "required" or "optional"; "required" by default
 }
 
-// duration is a time.Duration that reads like "90s" or "168h".
+// duration is a time.Duration whose text is for example "90s" or "168h".
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {
@@ -56,8 +56,8 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Load reads trust domains from a TOML file and the files that it names. A CA
-// file that is missing is named in the error, and where it is to be had.
+// Load reads trust domains from a TOML file and the files that it names. If a
+// CA file is missing, the error contains its name and where to get it.
 func Load(path string) (*Domains, error) {
 	d, err := load(path)
 	if err != nil {
@@ -66,8 +66,9 @@ func Load(path string) (*Domains, error) {
 	return d, nil
 }
 
-// Files gives the names of the files that a trust configuration needs, as it
-// or its templates have them: relative to it, or absolute.
+// Files returns the names of the files that a trust configuration needs,
+// sorted. A name is as in the configuration or the template: absolute, or
+// relative to the configuration.
 func Files(path string) ([]string, error) {
 	entries, err := readFile(path)
 	if err != nil {
@@ -97,7 +98,8 @@ func load(path string) (*Domains, error) {
 	return New(domains...)
 }
 
-// readFile reads the configuration alone, templates filled in.
+// readFile reads the configuration and applies the templates. It does not read
+// the files that the configuration names.
 func readFile(path string) ([]entry, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -115,7 +117,7 @@ func readFile(path string) ([]entry, error) {
 	return f.Domain, nil
 }
 
-// read makes a Domain of e, with the files it names in dir.
+// read converts e into a Domain. It reads the files that e names from dir.
 func (e entry) read(dir string) (d Domain, err error) {
 	d = Domain{
 		Name: e.Name, Policies: e.Policies, RefusedPolicies: e.RefusedPolicies, Purposes: e.Purposes, Subject: e.Subject,
@@ -126,7 +128,7 @@ func (e entry) read(dir string) (d Domain, err error) {
 	case "none":
 		d.Unrevocable = true
 	default:
-		return d, fmt.Errorf("revocation = %q: only \"none\" may be said", e.Revocation)
+		return d, fmt.Errorf("revocation = %q: the only value is \"none\"", e.Revocation)
 	}
 	if o := e.OCSP; o != nil {
 		if o.Nonce != "" && o.Nonce != "required" && o.Nonce != "optional" {
@@ -184,7 +186,8 @@ func (e entry) certificates(dir string, names []string) (certs []*x509.Certifica
 	return certs, nil
 }
 
-// missing says which CA file is missing and where it is to be had.
+// missing returns the error for a missing CA file. It says where to get the
+// file.
 func (e entry) missing(dir, name string) error {
 	source := "the CA that issues the certificates"
 	if t, ok := templates[e.Template]; ok {
@@ -193,7 +196,8 @@ func (e entry) missing(dir, name string) error {
 	return fmt.Errorf("the CA file %s is missing: put it into %s (it is a certificate of %s)", filepath.Base(name), filepath.Dir(inDir(dir, name)), source)
 }
 
-// ReadCertificates reads a file of one certificate in DER or any number in PEM.
+// ReadCertificates reads a file that contains one certificate in DER or any
+// number of certificates in PEM.
 func ReadCertificates(path string) ([]*x509.Certificate, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -206,7 +210,8 @@ func ReadCertificates(path string) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// parseCertificates reads one certificate in DER or any number in PEM.
+// parseCertificates reads one certificate in DER or any number of certificates
+// in PEM.
 func parseCertificates(data []byte) (certs []*x509.Certificate, err error) {
 	block, rest := pem.Decode(data)
 	if block == nil {

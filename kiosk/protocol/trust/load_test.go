@@ -10,7 +10,7 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// configured writes trust.toml beside the files of the test PKI and loads it.
+// configured writes trust.toml next to the files of the test PKI and loads it.
 func configured(t *testing.T, text string) (*trust.Domains, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -24,7 +24,7 @@ func configured(t *testing.T, text string) (*trust.Domains, error) {
 	return trust.Load(path)
 }
 
-// domain is a [[domain]] that is in order, after which more can be said.
+// domain is a valid [[domain]]. A test may append further keys.
 const domain = `
 [[domain]]
 name = "buypass-test"
@@ -75,23 +75,23 @@ func TestLoadRefuses(t *testing.T) {
 		{"a name twice", domain + domain, "two of that name"},
 		{"no anchors", change(`anchors = ["root.pem"]`, ``), "no anchors"},
 		{"a CA file that is missing", change(`root.pem`, `absent.pem`), "the CA file absent.pem is missing: put it into"},
-		{"a CA file that is none", change(`root.pem`, `person-ca.crl`), "CA file person-ca.crl: cannot read certificate"},
+		{"a CA file that is not a certificate", change(`root.pem`, `person-ca.crl`), "CA file person-ca.crl: cannot read certificate"},
 		{"a CA file with a key", change(`root.pem`, `ocsp.key`), `it holds a PEM block`},
-		{"a CA that is none", change(`root.pem`, `ocsp.pem`), "no CA certificate"},
+		{"a certificate that is not of a CA", change(`root.pem`, `ocsp.pem`), "no CA certificate"},
 		{"a CRL that is missing", change(`person-ca.crl`, `absent.crl`), "CRL file absent.crl: no such file"},
-		{"a CRL that is none", change(`"person-ca.crl"`, `"root.pem"`), "CRL file root.pem: cannot read CRL"},
+		{"a CRL file that is not a CRL", change(`"person-ca.crl"`, `"root.pem"`), "CRL file root.pem: cannot read CRL"},
 		{"a CRL of another CA", change(`intermediates = ["person-ca.pem"]`, ``), "no CA of the trust domain"},
 		{"no policies", change(`policies = ["2.16.578.1.26.1.3.1"]`, ``), `it asks for no policies`},
-		{"a policy that is none", change(`"2.16.578.1.26.1.3.1"`, `"person"`), "no object identifier"},
-		{"any policy beside another", change(`["2.16.578.1.26.1.3.1"]`, `["any", "2.16.578.1.26.1.3.1"]`), "stands beside others"},
+		{"a policy that is not an OID", change(`"2.16.578.1.26.1.3.1"`, `"person"`), "no object identifier"},
+		{"any policy together with another", change(`["2.16.578.1.26.1.3.1"]`, `["any", "2.16.578.1.26.1.3.1"]`), "must be the only one"},
 		{"every policy refused", change(`"2.16.578.1.26.1.3.6"`, `"any"`), "would refuse everybody"},
 		{"a policy asked for and refused", change(`"2.16.578.1.26.1.3.6"`, `"2.16.578.1.26.1.3.1"`), "both asked for and refused"},
 		{"an unknown purpose", domain + `purposes = ["encrypt"]`, `unknown purpose "encrypt"`},
 		{"an unknown subject", change(`"buypass"`, `"name"`), `unknown way to name the subject "name"`},
 		{"no subject", change(`subject = "buypass"`, ``), `unknown way to name the subject ""`},
-		{"no way to learn of revocation", change(`crls = ["person-ca.crl"]`, ``), `give crls, crl_urls or a table ocsp, or say revocation = "none"`},
-		{"a way to learn of revocation, and none", domain + `revocation = "none"`, `yet says revocation = "none"`},
-		{"revocation in other words", domain + `revocation = "soft"`, `only "none" may be said`},
+		{"no source of revocation", change(`crls = ["person-ca.crl"]`, ``), `give crls, crl_urls or a table ocsp, or say revocation = "none"`},
+		{"a source of revocation and revocation none", domain + `revocation = "none"`, `yet says revocation = "none"`},
+		{"an unknown value of revocation", domain + `revocation = "soft"`, `the only value is "none"`},
 		{"a span of time without a unit", domain + `max_crl_age = "48"`, `48`},
 		{"a negative span of time", domain + `max_crl_age = "-48h"`, `negative time span`},
 		{"an unknown rule on nonces", domain + "[domain.ocsp]\nnonce = \"never\"", `"required" or "optional"`},
@@ -104,7 +104,7 @@ func TestLoadRefuses(t *testing.T) {
 		t.Run(bad.name, func(t *testing.T) {
 			_, err := configured(t, bad.text)
 			if err == nil {
-				t.Fatal("it is taken")
+				t.Fatal("it was accepted")
 			}
 			if !strings.HasPrefix(err.Error(), "cannot read trust configuration ") || !strings.Contains(err.Error(), bad.want) {
 				t.Errorf("got %v; want %q", err, bad.want)

@@ -14,23 +14,25 @@ import (
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Name constraints (RFC 5280 §4.2.1.10) on directory names are what a company
-// CA would be held to its own organisation by. crypto/x509 knows those on
-// e-mail addresses, hosts and URIs, and refuses all others where they are
-// critical. This file adds directory names.
+// Name constraints (RFC 5280 §4.2.1.10) on directory names restrict a company CA
+// to its own organisation. crypto/x509 implements name constraints on e-mail
+// addresses, hosts, IP addresses and URIs, and refuses a certificate with
+// critical constraints on any other form of name. This file adds directory
+// names.
 
 var (
 	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 	tagDirectoryName   = cryptobyte_asn1.Tag(4).ContextSpecific().Constructed()
 )
 
-// subtrees are the directory names under a CA's name constraints.
+// subtrees are the directory names in a CA's name constraints.
 type subtrees struct {
 	permitted, excluded []pkix.RDNSequence
-	others              bool // there are forms of names that nobody here knows
+	others              bool // there are constraints on forms of names that are not implemented
 }
 
-// nameConstraints reads those of a CA; ok is false if it has none.
+// nameConstraints reads the name constraints of a CA. ok is false if it has
+// none.
 func nameConstraints(ca *x509.Certificate) (s subtrees, ok bool, err error) {
 	i := slices.IndexFunc(ca.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidNameConstraints) })
 	if i < 0 {
@@ -49,7 +51,8 @@ func nameConstraints(ca *x509.Certificate) (s subtrees, ok bool, err error) {
 	return s, true, err
 }
 
-// read gives the directory names of GeneralSubtrees.
+// read returns the directory names of GeneralSubtrees. It sets s.others for a
+// form of name that neither this package nor crypto/x509 implements.
 func (s *subtrees) read(in cryptobyte.String) (names []pkix.RDNSequence, err error) {
 	for !in.Empty() {
 		var subtree, base cryptobyte.String
@@ -64,7 +67,7 @@ func (s *subtrees) read(in cryptobyte.String) (names []pkix.RDNSequence, err err
 				return nil, err
 			}
 			names = append(names, name)
-		case !slices.Contains([]uint8{1, 2, 6, 7}, uint8(tag)&0x1F): // those of crypto/x509
+		case !slices.Contains([]uint8{1, 2, 6, 7}, uint8(tag)&0x1F): // crypto/x509 implements these
 			s.others = true
 		}
 	}
@@ -78,9 +81,11 @@ func readName(der []byte) (name pkix.RDNSequence, err error) {
 	return name, nil
 }
 
-// withNameConstraints gives a copy of a CA's certificate from which
-// crypto/x509 builds paths although its name constraints are on directory
-// names, as checkDirectoryNames judges those.
+// withNameConstraints returns a copy of a CA's certificate in which critical
+// name constraints are not marked as unhandled, so that crypto/x509 accepts it
+// in a path. checkDirectoryNames applies the constraints afterwards. A
+// certificate whose constraints this package does not implement is returned
+// unchanged.
 func withNameConstraints(ca *x509.Certificate) *x509.Certificate {
 	s, ok, err := nameConstraints(ca)
 	if !ok || err != nil || s.others {
@@ -91,9 +96,9 @@ func withNameConstraints(ca *x509.Certificate) *x509.Certificate {
 	return &c
 }
 
-// checkDirectoryNames judges the subject of every certificate of a path by
-// the name constraints of the CAs above it, but for certificates that a CA
-// has issued to itself.
+// checkDirectoryNames checks each certificate of a path against the name
+// constraints of the CAs above it. As in RFC 5280 §6.1.3 it skips CA
+// certificates that are self-issued.
 func checkDirectoryNames(chain []*x509.Certificate) error {
 	for i, ca := range chain[1:] {
 		s, ok, err := nameConstraints(ca)
@@ -121,8 +126,8 @@ func checkDirectoryNames(chain []*x509.Certificate) error {
 	return nil
 }
 
-// directoryNames gives the subject of cert and the directory names among its
-// alternative names.
+// directoryNames returns the subject of cert and the directory names in its
+// subjectAltName.
 func directoryNames(cert *x509.Certificate) ([]pkix.RDNSequence, error) {
 	subject, err := readName(cert.RawSubject)
 	if err != nil {
@@ -162,7 +167,7 @@ func (s subtrees) allow(name pkix.RDNSequence) bool {
 	return !slices.ContainsFunc(s.excluded, under) && (len(s.permitted) == 0 || slices.ContainsFunc(s.permitted, under))
 }
 
-// isUnder tells whether name begins with all of base.
+// isUnder reports whether base is a prefix of name.
 func isUnder(name, base pkix.RDNSequence) bool {
 	return len(name) >= len(base) && slices.EqualFunc(name[:len(base)], base, func(a, b pkix.RelativeDistinguishedNameSET) bool {
 		return len(a) == len(b) && !slices.ContainsFunc(b, func(want pkix.AttributeTypeAndValue) bool {
@@ -173,8 +178,8 @@ func isUnder(name, base pkix.RDNSequence) bool {
 	})
 }
 
-// sameValue compares as RFC 5280 §7.1 has it: case and the number of spaces
-// do not count.
+// sameValue compares two attribute values as in RFC 5280 §7.1: it ignores case
+// and the number of spaces.
 func sameValue(a, b any) bool {
 	x, ok1 := a.(string)
 	y, ok2 := b.(string)

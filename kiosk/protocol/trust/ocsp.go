@@ -17,11 +17,11 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// ocspAnswer is what a responder has said of one certificate.
+// ocspAnswer is a responder's answer about one certificate.
 type ocspAnswer struct {
-	good, revoked bool // neither: the responder does not know it
-	this          time.Time
-	until         time.Time // when the answer ends; zero if it says no time
+	good, revoked bool      // both false: the responder does not know the certificate
+	this          time.Time // thisUpdate
+	until         time.Time // when the answer expires; zero if it has no nextUpdate
 }
 
 func (a ocspAnswer) refusal() error {
@@ -32,9 +32,9 @@ func (a ocspAnswer) refusal() error {
 	return Refuse(kiosk.RevocationUnknown, "the responder said at %s that it does not know the certificate", this)
 }
 
-// certID names a certificate to a responder (RFC 6960 §4.1.1). The hash is
-// SHA-1, which every responder knows (RFC 5019 §2.1.1); it only tells
-// issuers apart, and what the answer is worth rests on its signature.
+// certID identifies a certificate in an OCSP request (RFC 6960 §4.1.1). The
+// hash is SHA-1, because every responder supports it (RFC 5019 §2.1.1). It only
+// distinguishes issuers; the security of the answer depends on its signature.
 type certID struct{ name, key, serial []byte }
 
 var (
@@ -51,7 +51,7 @@ func newCertID(cert, issuer *x509.Certificate) (certID, error) {
 	return certID{name[:], hash[:], serialContent(cert.SerialNumber)}, nil
 }
 
-// publicKeyBits gives the content of the BIT STRING of c's public key.
+// publicKeyBits returns the content of the BIT STRING of c's public key.
 func publicKeyBits(c *x509.Certificate) ([]byte, error) {
 	var info struct {
 		Algorithm asn1.RawValue
@@ -98,9 +98,10 @@ func ocspRequest(id certID, nonce []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// judgeOCSP reads a response to a request for id and nonce, and judges
-// whether issuer, or one whom it has made a responder, has given it, and
-// whether it holds at the given time.
+// judgeOCSP reads a response to a request for id and nonce. It returns an error
+// if the response was signed by neither issuer nor a responder that issuer
+// authorised, if it is about another certificate or nonce, or if it is not
+// valid at the given time.
 func (d *domain) judgeOCSP(response []byte, id certID, nonce []byte, issuer *x509.Certificate, at time.Time) (ocspAnswer, error) {
 	r, err := ocsp.ParseResponse(response, nil)
 	if err != nil {
@@ -127,7 +128,7 @@ func (d *domain) judgeOCSP(response []byte, id certID, nonce []byte, issuer *x50
 	maxAge := d.OCSP.maxAge()
 	switch {
 	case !begun(r.ThisUpdate, at, d.skew()):
-		return ocspAnswer{}, fmt.Errorf("the answer is of %s, which is to come", this)
+		return ocspAnswer{}, fmt.Errorf("the answer is of %s, which is in the future", this)
 	case ended(r.ThisUpdate.Add(maxAge), at, d.skew()):
 		return ocspAnswer{}, fmt.Errorf("the answer is of %s, older than %s", this, maxAge)
 	case r.NextUpdate.IsZero():
@@ -142,10 +143,10 @@ func (d *domain) judgeOCSP(response []byte, id certID, nonce []byte, issuer *x50
 	return a, nil
 }
 
-// checkResponder judges who has signed r: the issuer itself, or a holder of a
-// certificate that the issuer gave for this alone (RFC 6960 §4.2.2.2). The
-// library has checked the signature of r by the certificate in it, if it has
-// one, and nothing else: any certificate of the issuer would do by it.
+// checkResponder checks who signed r: the issuer itself, or the holder of a
+// certificate that the issuer made for OCSP signing only (RFC 6960 §4.2.2.2).
+// If r contains a certificate, the library has only verified the signature with
+// that certificate. It would accept any certificate of the issuer.
 func (d *domain) checkResponder(r *ocsp.Response, issuer *x509.Certificate, at time.Time) error {
 	if !slices.Contains(ocspSignatures, r.SignatureAlgorithm) {
 		return fmt.Errorf("the answer is signed with %s", r.SignatureAlgorithm)
@@ -188,17 +189,17 @@ func (d *domain) checkResponder(r *ocsp.Response, issuer *x509.Certificate, at t
 	return checkKey(signer.PublicKey)
 }
 
-// ocspSignatures are the algorithms that an answer may be signed with. The
-// library also verifies ECDSA with SHA-1 (x509.Certificate.CheckSignature).
+// ocspSignatures are the accepted signature algorithms of an answer. The
+// library also accepts ECDSA with SHA-1 (x509.Certificate.CheckSignature).
 var ocspSignatures = []x509.SignatureAlgorithm{
 	x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
 	x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
 	x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519,
 }
 
-// readResponseData reads of ResponseData (RFC 6960 §4.2.1) what the library
-// keeps for itself: the CertID of the one answer, and the nonce (nil if there
-// is none).
+// readResponseData reads the fields of ResponseData (RFC 6960 §4.2.1) that the
+// library does not export: the CertID of the single answer, and the nonce,
+// which is nil if it is missing.
 func readResponseData(tbs []byte) (id certID, nonce []byte, err error) {
 	unreadable := errors.New("it is no ResponseData")
 	tag := func(n uint8) cryptobyte_asn1.Tag { return cryptobyte_asn1.Tag(n).ContextSpecific().Constructed() }

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// OCSPRules are how a domain asks a responder (RFC 6960).
+// OCSPRules are a domain's settings for requests to a responder (RFC 6960).
 type OCSPRules struct {
-	URL           string        // of the responder; "" for the one that the certificate names
-	Timeout       time.Duration // of one request; 0 for 3 s
-	MaxAge        time.Duration // the longest since thisUpdate; 0 for 24 h
-	NonceOptional bool          // the responder may leave the nonce out
+	URL           string        // of the responder; "": the URL in the certificate
+	Timeout       time.Duration // of one request; 0 means 3 s
+	MaxAge        time.Duration // maximum since thisUpdate; 0 means 24 h
+	NonceOptional bool          // accept an answer without a nonce
 }
 
 func (r *OCSPRules) timeout() time.Duration {
@@ -38,15 +38,15 @@ func (r *OCSPRules) maxAge() time.Duration {
 
 const (
 	ocspNonce   = 32       // bytes (RFC 9654 §2.1)
-	maxOCSP     = 64 << 10 // bytes of a response that are read
-	maxOCSPKept = 10_000   // answers that are kept at a time
+	maxOCSP     = 64 << 10 // maximum length of a response, bytes
+	maxOCSPKept = 10_000   // maximum number of cached answers
 )
 
-// OCSP asks responders, and keeps each answer as long as the answer says.
-// Many may use it at once.
+// OCSP sends requests to responders and caches each answer until it expires. It
+// does not cache answers without a nextUpdate. It is safe for concurrent use.
 type OCSP struct {
-	// OnRevoked, if set, is called when a responder says that a certificate is
-	// revoked, once for each answer that is fetched. Set it before the first call.
+	// OnRevoked, if set, is called once for each fetched answer that says
+	// "revoked". Set it before the first request.
 	OnRevoked func(Revocation)
 
 	client *http.Client
@@ -56,19 +56,20 @@ type OCSP struct {
 	kept map[[sha256.Size]byte]ocspAnswer
 }
 
-// NewOCSP makes an OCSP that asks through transport. Nonces are read from
-// random, which has to be as good as crypto/rand.Reader.
+// NewOCSP returns an OCSP that sends its requests through transport. It reads
+// nonces from random, which must be cryptographically secure like
+// crypto/rand.Reader.
 func NewOCSP(transport http.RoundTripper, random io.Reader) *OCSP {
 	return &OCSP{
-		// A responder has no reason to send anybody elsewhere.
+		// Redirects are not followed: a responder does not need them.
 		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		random: random,
 		kept:   map[[sha256.Size]byte]ocspAnswer{},
 	}
 }
 
-// ask gives what the responder says of cert, from what is kept if that still
-// holds at the given time.
+// ask returns the responder's answer about cert. It uses the cached answer if
+// that is valid at the given time.
 func (o *OCSP) ask(ctx context.Context, d *domain, cert, issuer *x509.Certificate, at time.Time) (ocspAnswer, error) {
 	key := sha256.Sum256(bytes.Join([][]byte{[]byte(d.Name), issuer.Raw, cert.Raw}, []byte{0}))
 	o.mu.Lock()
@@ -87,8 +88,8 @@ func (o *OCSP) ask(ctx context.Context, d *domain, cert, issuer *x509.Certificat
 	return answer, err
 }
 
-// keep remembers an answer. When there are too many, those that have ended
-// go, and if none has, any.
+// keep adds an answer to the cache. If the cache is full, keep removes the
+// expired answers, and arbitrary ones if that is not enough.
 func (o *OCSP) keep(key [sha256.Size]byte, answer ocspAnswer, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -108,12 +109,12 @@ func (o *OCSP) keep(key [sha256.Size]byte, answer ocspAnswer, at time.Time) {
 	o.kept[key] = answer
 }
 
-// fetch asks the responder: one round trip.
+// fetch sends one request to the responder.
 func (o *OCSP) fetch(ctx context.Context, d *domain, cert, issuer *x509.Certificate, at time.Time) (ocspAnswer, error) {
 	address := d.OCSP.URL
 	if address == "" {
 		if len(cert.OCSPServer) == 0 {
-			return ocspAnswer{}, errors.New("the certificate names none")
+			return ocspAnswer{}, errors.New("the certificate names no responder")
 		}
 		address = cert.OCSPServer[0]
 	}

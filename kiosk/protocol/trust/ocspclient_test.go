@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What is kept stays within its bound: what has ended goes first.
+// The cache has a maximum number of answers. Expired answers are removed first.
 func TestOCSPKeepsNoMoreThanItsBound(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	key := func(i int) (k [sha256.Size]byte) { k[0], k[1], k[2] = byte(i), byte(i>>8), byte(i>>16); return k }

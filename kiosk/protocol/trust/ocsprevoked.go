@@ -19,9 +19,9 @@ type Revocation struct {
 // CA no longer revokes, for example after certificateHold, is accepted again.
 const crlLag = 24 * time.Hour
 
-// WithRevoked returns the same domains, in which each CRL also lists those certificates
-// of its issuer that an OCSP responder has called revoked, until the CRL is newer than
-// that by crlLag.
+// WithRevoked returns a copy of the domains in which each CRL also lists the certificates
+// of its issuer that an OCSP responder has called revoked. A CRL that is more than crlLag
+// newer than the OCSP answer stays as it is.
 func (d *Domains) WithRevoked(revoked []Revocation) *Domains {
 	out := &Domains{}
 	for _, dom := range d.domains {
@@ -35,7 +35,8 @@ func (d *Domains) WithRevoked(revoked []Revocation) *Domains {
 	return out
 }
 
-// with returns c with those of the revoked certificates that it lacks, or c itself.
+// with returns a copy of c to which it has added the missing revoked certificates, or c
+// itself if none is missing.
 func (c *CRL) with(domain string, revoked []Revocation) *CRL {
 	var more serials
 	for _, r := range revoked {

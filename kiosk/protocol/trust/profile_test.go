@@ -11,7 +11,7 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// FuzzProfile has the rules judge any certificate that crypto/x509 reads, as
+// FuzzProfile applies the rules to any certificate that crypto/x509 reads, as
 // if a trusted CA had issued it.
 func FuzzProfile(f *testing.F) {
 	pki, err := testpki.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))

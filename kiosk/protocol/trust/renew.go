@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Source is where a domain's CRLs are to be had.
+// Source is a place to download CRLs of a domain from.
 type Source struct {
 	Domain  string
 	URL     string
-	Issuers []*x509.Certificate // one of whom must have signed it
+	Issuers []*x509.Certificate // one of them must have signed the CRL
 }
 
-// Sources gives where the CRLs of all domains are to be had (crl_urls).
+// Sources returns the download locations of the CRLs of all domains (crl_urls).
 func (d *Domains) Sources() []Source {
 	var all []Source
 	for _, dom := range d.domains {
@@ -25,7 +25,7 @@ func (d *Domains) Sources() []Source {
 	return all
 }
 
-// CRLs gives the CRLs that a domain has.
+// CRLs returns the CRLs of the domain with the given name.
 func (d *Domains) CRLs(domain string) []*CRL {
 	for _, dom := range d.domains {
 		if dom.Name == domain {
@@ -35,8 +35,9 @@ func (d *Domains) CRLs(domain string) []*CRL {
 	return nil
 }
 
-// WithCRLs gives the same domains with these CRLs, by the name of their domain,
-// beside those that they have. Of several about the same the newest stays.
+// WithCRLs returns a copy of the domains with more CRLs. The keys of more are
+// names of domains. Of several CRLs with the same scope, only the newest is
+// kept.
 func (d *Domains) WithCRLs(more map[string][]*CRL) *Domains {
 	out := &Domains{}
 	for _, dom := range d.domains {
@@ -60,14 +61,14 @@ func newest(crls []*CRL) (kept []*CRL) {
 	return kept
 }
 
-// sameScope tells whether c and other are about the same certificates.
+// sameScope reports whether c and other cover the same certificates.
 func (c *CRL) sameScope(other *CRL) bool {
 	return bytes.Equal(c.issuer, other.issuer) && c.onlyUsers == other.onlyUsers && c.onlyCAs == other.onlyCAs &&
 		(c.points == nil) == (other.points == nil) && slices.Equal(c.points, other.points)
 }
 
-// Before tells whether c was made before other, by their thisUpdate and, if
-// that is the same, by their numbers.
+// Before reports whether c is older than other: by thisUpdate and, if that is
+// equal, by number.
 func (c *CRL) Before(other *CRL) bool {
 	if !c.ThisUpdate.Equal(other.ThisUpdate) {
 		return c.ThisUpdate.Before(other.ThisUpdate)
@@ -75,8 +76,8 @@ func (c *CRL) Before(other *CRL) bool {
 	return c.Number != nil && other.Number != nil && c.Number.Cmp(other.Number) < 0
 }
 
-// CRL gives the newest CRL that speaks for the holder's certificate at the
-// given time, nil if none does.
+// CRL returns the newest CRL that covers the holder's certificate and is fresh
+// at the given time. It returns nil if there is no such CRL.
 func (p *Path) CRL(at time.Time) (found *CRL) {
 	d := p.domain
 	for _, c := range d.CRLs {
@@ -87,6 +88,6 @@ func (p *Path) CRL(at time.Time) (found *CRL) {
 	return found
 }
 
-// Unrevocable tells whether the domain of p has said that nobody is asked
-// what was revoked.
+// Unrevocable reports whether the issuers in the domain of p publish no
+// revocations, see Domain.
 func (p *Path) Unrevocable() bool { return p.domain.Unrevocable }

@@ -10,14 +10,17 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// CheckRevocation judges whether a certificate of p was revoked, at the given
-// time. What a CRL of the domain lists is revoked. For the holder's
-// certificate the responder is asked, if the domain has one and ocsp is not
-// nil; if it cannot be asked or its answer is of no use, a CRL has to speak
-// for the certificate. The error is a *Refusal; not to know is one.
+// CheckRevocation checks whether a certificate of p is revoked at the given
+// time. It returns nil if the domain is Unrevocable. Each certificate below the
+// anchor is revoked if a CRL of the domain lists it.
 //
-// A CA's certificate was put into the domain by its operator: it is revoked
-// if a CRL lists it, and nobody is asked.
+// For the holder's certificate CheckRevocation then sends an OCSP request, if
+// the domain has a responder and ocsp is not nil. An answer decides. If there
+// is no usable answer, a fresh CRL must cover the certificate. The error is a
+// *Refusal with kiosk.Revoked or kiosk.RevocationUnknown.
+//
+// CheckRevocation sends no OCSP request for a CA's certificate, because the
+// operator has put it into the domain.
 func (p *Path) CheckRevocation(ctx context.Context, ocsp *OCSP, at time.Time) error {
 	d := p.domain
 	if d.Unrevocable {
@@ -48,8 +51,8 @@ func (p *Path) CheckRevocation(ctx context.Context, ocsp *OCSP, at time.Time) er
 	return nil
 }
 
-// checkCRLs tells by an error why no CRL says that cert, which none lists, is
-// good.
+// checkCRLs returns nil if a fresh CRL covers cert, and otherwise why not. The
+// caller has checked that no CRL lists cert.
 func (d *domain) checkCRLs(cert *x509.Certificate, at time.Time) error {
 	why := errors.New("no CRL of its issuer is at hand")
 	for _, crl := range d.CRLs {

@@ -10,18 +10,19 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// maxSerial is the longest serial number a certificate may have, in octets
+// maxSerial is the maximum length of a certificate's serial number, in octets
 // (RFC 5280 §4.1.2.2).
 const maxSerial = 20
 
-// extendedKeyUsages are those of which a certificate that has any must have
-// one, all along the path. The certificates of a Smartkort have none.
+// extendedKeyUsages are the extended key usages for each purpose. If a
+// certificate of the path has extended key usages at all, it must have one of
+// these. The certificates of a Smartkort have none.
 var extendedKeyUsages = map[Purpose][]x509.ExtKeyUsage{
 	Authenticate: {x509.ExtKeyUsageClientAuth},
 	Sign:         {x509.ExtKeyUsageEmailProtection},
 }
 
-// checkForm refuses what crypto/x509 reads but RFC 5280 forbids.
+// checkForm refuses a certificate that crypto/x509 reads but RFC 5280 forbids.
 func checkForm(cert *x509.Certificate) *Refusal {
 	switch {
 	case len(cert.Raw) == 0:
@@ -34,9 +35,9 @@ func checkForm(cert *x509.Certificate) *Refusal {
 	return nil
 }
 
-// checkPurpose refuses a certificate that is not for purpose. crypto/x509
-// leaves key usage alone and takes an absent extended key usage for any, so
-// that by it a signature certificate would authenticate.
+// checkPurpose refuses a certificate that is not for purpose. crypto/x509 does
+// not check the key usage and treats a missing extended key usage as any, so it
+// would accept a signature certificate for authentication.
 func (d *domain) checkPurpose(cert *x509.Certificate, purpose Purpose) *Refusal {
 	refuse := func(format string, args ...any) *Refusal { return Refuse(kiosk.Purpose, format, args...) }
 	if !slices.Contains(d.Purposes, purpose) {
@@ -66,9 +67,9 @@ func (d *domain) checkPurpose(cert *x509.Certificate, purpose Purpose) *Refusal 
 	return refuse("the certificate's extended key usage is for something else")
 }
 
-// checkPolicy refuses a certificate that names no policy the domain asks for
-// or one that it refuses. anyPolicy in the certificate of a holder is no
-// policy of the domain's.
+// checkPolicy refuses a certificate that names none of the domain's policies or
+// one of its refused policies. The value anyPolicy in a holder's certificate
+// does not match any policy of the domain.
 func (d *domain) checkPolicy(cert *x509.Certificate) *Refusal {
 	asked := slices.Contains(d.Policies, AnyPolicy)
 	for _, oid := range cert.Policies {
@@ -84,10 +85,10 @@ func (d *domain) checkPolicy(cert *x509.Certificate) *Refusal {
 	return nil
 }
 
-// checkChain judges of a path what crypto/x509 leaves alone: directory names
-// under name constraints, and whether the CAs between the holder and the
-// anchor may use the holder's policy. One that names no policies at all is
-// let pass: the operator has chosen it.
+// checkChain checks a path for what crypto/x509 does not check: name
+// constraints on directory names, and whether the intermediate CAs may issue
+// certificates with the holder's policy. A CA certificate without policies
+// passes, because the operator has chosen it.
 func (d *domain) checkChain(chain []*x509.Certificate) *Refusal {
 	if err := checkDirectoryNames(chain); err != nil {
 		return &Refusal{kiosk.NotTrusted, err}
@@ -112,8 +113,8 @@ func hasPolicy(cert *x509.Certificate, policy string) bool {
 	return slices.ContainsFunc(cert.Policies, func(oid x509.OID) bool { return oid.String() == policy })
 }
 
-// CheckCA refuses, by an error, a certificate that may not issue others, or has a
-// key or a signature too weak for that.
+// CheckCA returns an error if c may not issue certificates, or if its key or
+// its signature is too weak for a CA.
 func CheckCA(c *x509.Certificate) error {
 	switch {
 	case c.Version != 3 || !c.BasicConstraintsValid || !c.IsCA:
@@ -130,7 +131,7 @@ func CheckCA(c *x509.Certificate) error {
 	return nil
 }
 
-// sha1Signed tells whether c is signed over SHA-1 or what is older.
+// sha1Signed reports whether c is signed with SHA-1 or an older hash.
 func sha1Signed(c *x509.Certificate) bool {
 	switch c.SignatureAlgorithm {
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1, x509.MD5WithRSA, x509.MD2WithRSA:

@@ -6,21 +6,21 @@ import (
 	"slices"
 )
 
-// serials is a set of serial numbers: for each the first 8 bytes of its
-// SHA-256, sorted. A million of them take 8 MB where the numbers themselves
-// would take up to 20. That a number not in the set is taken for one that
-// is happens once in 2^64/n looks; it would turn somebody away and let
-// nobody in.
+// serials is a sorted set of serial numbers. It stores the first 8 bytes of the
+// SHA-256 of each number, so a million numbers take 8 MB instead of up to 20
+// MB. For a set of n numbers, a lookup finds a number by mistake with
+// probability n/2^64. Such a mistake refuses a valid certificate; it never
+// accepts a revoked one.
 type serials []uint64
 
-// mark gives what stands for a serial number, the content octets of its
-// INTEGER.
+// mark returns the value that serials stores for a serial number, which is
+// given as the content octets of its INTEGER.
 func mark(serial []byte) uint64 {
 	sum := sha256.Sum256(serial)
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// has tells whether a serial number is in the set, which is sorted.
+// has reports whether the set contains a serial number (content octets).
 func (s serials) has(serial []byte) bool {
 	_, found := slices.BinarySearch(s, mark(serial))
 	return found

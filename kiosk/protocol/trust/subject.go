@@ -10,17 +10,18 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// Subject is how a domain's certificates name their holder.
+// Subject is the way in which a domain's certificates name their holder.
 type Subject string
 
 const (
-	// SubjectBuypass takes the subject's serialNumber in Buypass's two forms,
-	// `UN:NO-9578-4050-<n>` and `9578-4050-<n>`, and makes the first of both.
+	// SubjectBuypass uses the subject's serialNumber in one of Buypass's
+	// two forms, `UN:NO-9578-4050-<n>` and `9578-4050-<n>`, and converts
+	// the second into the first.
 	SubjectBuypass Subject = "buypass"
-	// SubjectSerialNumber takes the subject's serialNumber as it stands.
+	// SubjectSerialNumber uses the subject's serialNumber unchanged.
 	SubjectSerialNumber Subject = "serial-number"
-	// SubjectEmail takes the one e-mail address among the alternative names,
-	// in lower case.
+	// SubjectEmail uses the only e-mail address in subjectAltName, in lower
+	// case.
 	SubjectEmail Subject = "email"
 )
 
@@ -28,8 +29,8 @@ var subjects = []Subject{SubjectBuypass, SubjectSerialNumber, SubjectEmail}
 
 func (s Subject) known() bool { return slices.Contains(subjects, s) }
 
-// buypassPrefix is that of an identifier of Buypass's own register
-// (ETSI EN 319 412-1 §5.1.3 has the form `<type>:<country>-<identifier>`).
+// buypassPrefix is the prefix of identifiers in Buypass's own register. ETSI EN
+// 319 412-1 §5.1.3 defines the form `<type>:<country>-<identifier>`.
 const buypassPrefix = "UN:NO-9578-4050-"
 
 var (
@@ -38,9 +39,9 @@ var (
 	bareNumber    = regexp.MustCompile(`^[0-9]+$`)
 )
 
-// holder names the holder of cert. An identifier that is not Buypass's gets
-// the domain's name in front, so that no company CA can name one of
-// Buypass's holders.
+// holder returns the holder of cert. An identifier that is not from Buypass
+// gets the domain's name as a prefix, so that a company CA cannot issue a
+// certificate for a holder of a Buypass card.
 func (d *domain) holder(cert *x509.Certificate) (kiosk.Holder, *Refusal) {
 	h := kiosk.Holder{Name: printableName(cert.Subject.CommonName), Domain: d.Name}
 	refuse := func(format string, args ...any) (kiosk.Holder, *Refusal) {
@@ -80,8 +81,9 @@ func (d *domain) holder(cert *x509.Certificate) (kiosk.Holder, *Refusal) {
 	return h, nil
 }
 
-// printableName drops from a name what a screen or a log would act on, or
-// that would turn the writing around, and all after its 64th letter
+// printableName returns name without characters that are not printable, such as
+// control characters and marks that change the direction of text, because a
+// screen or a log might interpret them. It keeps at most 64 characters
 // (ub-common-name, RFC 5280 §A.1).
 func printableName(name string) string {
 	var b strings.Builder
@@ -95,8 +97,8 @@ func printableName(name string) string {
 	return b.String()
 }
 
-// serialNumbers gives every serialNumber (2.5.4.5) of the subject; the field
-// of crypto/x509 would hide all but the last.
+// serialNumbers returns every serialNumber (2.5.4.5) of the subject. The field
+// SerialNumber of crypto/x509 contains only the last one.
 func serialNumbers(cert *x509.Certificate) (all []string) {
 	for _, a := range cert.Subject.Names {
 		if a.Type.String() == "2.5.4.5" {

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// template is a ready-made domain, named in a configuration by
-// `template = "…"`. What the configuration says itself goes before it.
+// template is a predefined domain. A configuration selects it with `template =
+// "…"`. Values in the configuration override those of the template.
 type template struct {
 	entry  entry
-	source string // where its CA files are to be had
+	source string // which CA certificates it needs and where to get them
 }
 
-// templates are the ready-made domains. No CA certificate comes with them:
-// whom to trust is the operator's to decide, and to fetch.
+// templates are the predefined domains by name. They contain no CA
+// certificates: the operator decides whom to trust and downloads the files.
 var templates = map[string]template{
 	"buypass": {
 		entry: entry{
@@ -54,21 +54,21 @@ var templates = map[string]template{
 			Subject:  SubjectSerialNumber,
 			CRLs:     []string{"local-ca.crl"},
 		},
-		source: "the CA of the company whose certificates are on the card, from whoever runs it",
+		source: "the CA of the company whose certificates are on the card; ask the operator of that CA for it",
 	},
 }
 
-// The policies of Buypass that tell on what a person's key is kept.
+// The policies of Buypass, which say what kind of device holds a person's key.
 const (
 	buypassCard = "2.16.578.1.26.1.3.1"
 	buypassHSM  = "2.16.578.1.26.1.3.6"
 )
 
-// buypassMaxCRLAge stands in for the nextUpdate in the year 9999 that some
-// Buypass CRLs have.
+// buypassMaxCRLAge limits the age of Buypass's CRLs, because some of them have
+// a nextUpdate in the year 9999.
 const buypassMaxCRLAge = duration(7 * 24 * 3600e9)
 
-// fill puts the template's values where e says nothing.
+// fill returns e with the template's value for each field that e does not set.
 func (e entry) fill() (entry, error) {
 	if e.Template == "" {
 		return e, nil

@@ -64,7 +64,7 @@ func TestHostileCRLs(t *testing.T) {
 		{"the CA is listed by the root", kiosk.Revoked, `the CRL of 2026-11-22T11:00:00Z lists it`, func(s *scene) { s.crlKey = s.root }},
 
 		{"nextUpdate is longer ago than the skew", kiosk.RevocationUnknown, `the CRL was good until 2026-11-22T11:54:59Z`, func(s *scene) { s.crl.NextUpdate = now.Add(-skew - time.Second) }},
-		{"thisUpdate is to come", kiosk.RevocationUnknown, `the CRL is of 2026-11-22T12:06:00Z, which is to come`, func(s *scene) { s.crl.ThisUpdate = now.Add(6 * time.Minute) }},
+		{"thisUpdate is in the future", kiosk.RevocationUnknown, `the CRL is of 2026-11-22T12:06:00Z, which is in the future`, func(s *scene) { s.crl.ThisUpdate = now.Add(6 * time.Minute) }},
 		{"older than the domain allows", kiosk.RevocationUnknown, `the CRL is of 2026-11-22T11:00:00Z, older than 54m0s`, func(s *scene) { s.domain.MaxCRLAge = 54 * time.Minute }},
 		{"older than the domain allows, though good until 9999", kiosk.RevocationUnknown, `the CRL is of 2026-11-22T11:00:00Z, older than 54m0s`, func(s *scene) {
 			s.domain.MaxCRLAge = 54 * time.Minute
@@ -78,7 +78,7 @@ func TestHostileCRLs(t *testing.T) {
 		{"a byte after it", kiosk.RevocationUnknown, `something follows it`, der(func(b []byte) []byte { return append(b, 0) })},
 		{"of indefinite length", kiosk.RevocationUnknown, `a length that is indefinite or too long`, der(func(b []byte) []byte { return indefinite(t, b) })},
 		{"in base64 without PEM", kiosk.RevocationUnknown, `tag 4d`, der(func(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(b)) })},
-		{"in PEM of something else", kiosk.RevocationUnknown, `the PEM block is none of a CRL`, der(func(b []byte) []byte {
+		{"in PEM of something else", kiosk.RevocationUnknown, `the PEM block is not an X509 CRL`, der(func(b []byte) []byte {
 			return []byte("-----BEGIN CERTIFICATE-----\n" + base64.StdEncoding.EncodeToString(b) + "\n-----END CERTIFICATE-----\n")
 		})},
 		{"one bit of its signature changed", kiosk.RevocationUnknown, `no CA of the trust domain that may do so has signed it`, der(func(b []byte) []byte { b[len(b)-1] ^= 1; return b })},
@@ -114,7 +114,7 @@ func TestHostileCRLs(t *testing.T) {
 		{"two lists", kiosk.RevocationUnknown, `tag 30`, resigned(func(tbs []asn1.RawValue) []asn1.RawValue {
 			return append(tbs[:6:6], tbs[5:]...)
 		})},
-		{"an extension twice", kiosk.RevocationUnknown, `extension 1.3.6.1.4.1.32473.1 stands twice`, extra(
+		{"an extension twice", kiosk.RevocationUnknown, `extension 1.3.6.1.4.1.32473.1 occurs twice`, extra(
 			pkix.Extension{Id: isCritical.Id, Value: []byte{5, 0}}, pkix.Extension{Id: isCritical.Id, Value: []byte{5, 0}})},
 		{"an unknown critical extension", kiosk.RevocationUnknown, `extension 1.3.6.1.4.1.32473.1: it is critical and not known`, extra(isCritical)},
 		{"an unknown critical extension of an entry", kiosk.RevocationUnknown, `extension 1.3.6.1.4.1.32473.1: it is critical and not known`, func(s *scene) {

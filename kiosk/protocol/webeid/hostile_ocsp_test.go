@@ -87,11 +87,11 @@ func TestHostileOCSP(t *testing.T) {
 		{"an unknown critical extension", kiosk.RevocationUnknown, `cannot read response: extension 1.3.6.1.4.1.32473.1: it is critical and not known`, func(s *scene) {
 			s.responder.extra = []asn1.RawValue{raw(mustMarshal(t, extension{isCritical.Id, true, isCritical.Value}))}
 		}},
-		{"the nonce twice", kiosk.RevocationUnknown, `cannot read response: extension 1.3.6.1.5.5.7.48.1.2 stands twice`, func(s *scene) {
+		{"the nonce twice", kiosk.RevocationUnknown, `cannot read response: extension 1.3.6.1.5.5.7.48.1.2 occurs twice`, func(s *scene) {
 			s.responder.extra = []asn1.RawValue{raw(mustMarshal(t, extension{ID: oidNonce, Value: []byte{4, 1, 1}}))}
 		}},
 
-		{"thisUpdate is to come", kiosk.RevocationUnknown, `the answer is of 2026-11-22T12:06:00Z, which is to come`, answer(func(a *ocsp.Response) { a.ThisUpdate = now.Add(6 * time.Minute) })},
+		{"thisUpdate is in the future", kiosk.RevocationUnknown, `the answer is of 2026-11-22T12:06:00Z, which is in the future`, answer(func(a *ocsp.Response) { a.ThisUpdate = now.Add(6 * time.Minute) })},
 		{"nextUpdate is longer ago than the skew", kiosk.RevocationUnknown, `the answer was good until 2026-11-22T11:54:59Z`, answer(func(a *ocsp.Response) { a.NextUpdate = now.Add(-skew - time.Second) })},
 		{"a day and more than the skew old", kiosk.RevocationUnknown, `the answer is of 2026-11-21T11:54:59Z, older than 24h0m0s`, answer(func(a *ocsp.Response) { a.ThisUpdate = now.Add(-24*time.Hour - skew - time.Second) })},
 		{"older than the domain allows", kiosk.RevocationUnknown, `the answer is of 2026-11-22T11:00:00Z, older than 54m0s`, func(s *scene) { s.domain.OCSP = &trust.OCSPRules{MaxAge: 54 * time.Minute} }},
@@ -145,7 +145,7 @@ func TestHostileOCSP(t *testing.T) {
 			s.responder.edit = func(b []byte) []byte { b[len(b)-1] ^= 1; return b }
 		}},
 		{"at no http address", kiosk.RevocationUnknown, `its address "file:///etc/passwd" is no http URL`, func(s *scene) { s.template.OCSPServer = []string{"file:///etc/passwd"} }},
-		{"at no address", kiosk.RevocationUnknown, `the certificate names none`, func(s *scene) { s.template.OCSPServer = nil }},
+		{"at no address", kiosk.RevocationUnknown, `the certificate names no responder`, func(s *scene) { s.template.OCSPServer = nil }},
 		{"good, but a CRL lists the certificate", kiosk.Revoked, `the CRL of 2026-11-22T11:00:00Z lists it`, func(s *scene) {
 			s.crl = &x509.RevocationList{Number: big.NewInt(7), ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(time.Hour)}
 			s.revoke(4711)
