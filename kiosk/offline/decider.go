@@ -13,24 +13,25 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// Clock knows the time to judge for (kiosk/clock).
+// Clock returns the time at which tokens and certificates are judged (kiosk/clock).
 type Clock interface {
 	At() time.Time
 	Behind() bool
 }
 
-// Config is what a Judge goes by until it is told otherwise.
+// Config holds the rules by which a Decider decides, until Set replaces them.
 type Config struct {
 	Domains   *trust.Domains
 	Rules     hubpolicy.OfflineRules
 	Version   string    // of the rules; "" for the kiosk's own
-	Until     time.Time // when the rules end and nobody is let in; zero for never
+	Until     time.Time // when the rules expire; after it the kiosk denies everybody; zero for never
 	HolderKey []byte    // the hub's, for pseudonyms
 	Deny      []hubpolicy.DenyRule
-	Warnings  []hubpolicy.Warning // in which ways Rules is wider than the hub's own rules
+	Warnings  []hubpolicy.Warning // where Rules is wider than the hub's own rules
 }
 
-// Judge stands in for the hub. Its methods may be called from any goroutine.
+// Decider decides in place of the hub while no hub can be reached. Its methods may be
+// called from any goroutine.
 type Decider struct {
 	origin string
 	clock  Clock
@@ -41,19 +42,19 @@ type Decider struct {
 	config Config
 }
 
-// NewDecider makes a judge of tokens for an origin, the hub's URL.
+// NewDecider returns a Decider for tokens that were made for origin, the hub's URL.
 func NewDecider(origin string, c Clock, m *Memory, s Config, log *slog.Logger) *Decider {
 	return &Decider{origin: origin, clock: c, memory: m, config: s, log: log}
 }
 
-// Set has the judge go by s from now on.
+// Set replaces the Decider's configuration.
 func (d *Decider) Set(s Config) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.config = s
 }
 
-// Config gives what the judge goes by.
+// Config returns the configuration in use.
 func (d *Decider) Config() Config {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,8 +67,8 @@ func (d *Decider) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, e
 	return d.Config().Domains.Choose(certs, d.clock.At(), authorities...)
 }
 
-// RecordGrant takes note that the hub has let a holder in, which is kept only
-// where the rules ask for it.
+// RecordGrant remembers that the hub granted a holder access. It stores this only if
+// the rule is hubpolicy.Known.
 func (d *Decider) RecordGrant(h kiosk.Holder) {
 	s := d.Config()
 	if s.Rules.Rule != hubpolicy.Known {
@@ -78,8 +79,8 @@ func (d *Decider) RecordGrant(h kiosk.Holder) {
 	}
 }
 
-// Judge gives a verdict on a token over a nonce, by the rules. visit is for
-// the log.
+// Decide returns the verdict on a token over a nonce, by the rules. visit appears only
+// in the log.
 func (d *Decider) Decide(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict {
 	s, at := d.Config(), d.clock.At()
 	v := kiosk.Verdict{Offline: true, Basis: kiosk.Basis{Rules: s.Version}}
@@ -142,8 +143,8 @@ func (d *Decider) decide(ctx context.Context, s Config, at time.Time, token []by
 	return err
 }
 
-// checkCRL refuses what rests on a CRL that is too old for the rules. That there
-// is one at all, if anybody says who was revoked, Prove has seen to.
+// checkCRL refuses a proof whose CRL is older than the rules allow. Prove has already
+// refused a certificate whose CRL is missing.
 func checkCRL(r hubpolicy.OfflineRules, p webeid.Proof, at time.Time) error {
 	if r.CRLMaxAge == 0 || p.Unrevocable {
 		return nil

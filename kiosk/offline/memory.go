@@ -69,7 +69,7 @@ func OpenMemory(records Records, random io.Reader, witness *Witness) (*Memory, e
 	return m, nil
 }
 
-// Lost tells whether the counters of offline grants have been lost, or replaced by an
+// Lost reports whether the counters of offline grants have been lost, or replaced by an
 // older copy.
 func (m *Memory) Lost() bool {
 	m.mu.Lock()
@@ -130,9 +130,9 @@ func (m *Memory) DropKnownBefore(day int64) error {
 	return m.records.Put(knownBucket, old)
 }
 
-// CountGrant counts an offline grant and tells whether it is within the limits (0 for
+// CountGrant counts an offline grant and reports whether it is within the limits (0 for
 // no limit). The count is on disk when CountGrant returns, so that a power cut does not
-// give more.
+// allow more grants.
 func (m *Memory) CountGrant(pseudonym []byte, perHolder, perKiosk int) (ok bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -29,12 +29,12 @@ const (
 	nonce  = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 )
 
-// made is when the test PKI is; its CRL is of an hour before.
+// made is the time at which the test PKI was made. Its CRL was issued an hour earlier.
 var made = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 var onePKI = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(made) })
 
-// disk keeps records in memory, and counts writes.
+// disk keeps records in memory and counts writes.
 type disk struct {
 	values map[string][]byte
 	writes int
@@ -109,7 +109,7 @@ func newBench(t *testing.T, rules hubpolicy.OfflineRules) *bench {
 	return b
 }
 
-// restart has the device begin anew with what is on its disk.
+// restart simulates a restart of the device with the current content of its disk.
 func (b *bench) restart(s offline.Config) {
 	b.t.Helper()
 	witness, err := offline.OpenWitness(b.witness)
@@ -226,7 +226,7 @@ func (b *bench) learn(card string, at time.Time) {
 	}
 }
 
-// What the hub has to know to judge again is in the verdict.
+// The verdict contains what the hub needs to check it again.
 func TestBasis(t *testing.T) {
 	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, UntrustedClock: hubpolicy.Deny})
 	_, who := b.holder("valid")
@@ -239,12 +239,12 @@ func TestBasis(t *testing.T) {
 func TestLimits(t *testing.T) {
 	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, PerHolder: 2, PerKiosk: 3, UntrustedClock: hubpolicy.Deny})
 	b.expect("valid", "")
-	b.expect("revoked", kiosk.Revoked) // counts for nothing
+	b.expect("revoked", kiosk.Revoked) // a denial does not count towards the limits
 	b.expect("valid", "")
 	b.restart(b.Config())
 	b.expect("valid", kiosk.OfflineLimit)
 	b.expect("blocked", "")
-	b.expect("blocked", kiosk.OfflineLimit) // of the kiosk
+	b.expect("blocked", kiosk.OfflineLimit) // the kiosk's limit
 	if err := b.memory.ResetGrants(); err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.expect("valid", "")
-	b.expect("valid", "") // both of a holder again: the restart has not hidden the counters from ResetGrants
+	b.expect("valid", "") // the holder has both grants again: ResetGrants also found counters from before the restart
 	b.expect("valid", kiosk.OfflineLimit)
 	if err := b.memory.ResetGrants(); err != nil {
 		t.Fatal(err)
@@ -265,14 +265,14 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A day's second visit writes nothing, and after their days holders are
-// forgotten.
+// A second visit on the same day writes nothing. The kiosk forgets holders after
+// KnownDays.
 func TestKnownIsForgotten(t *testing.T) {
 	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 30, UntrustedClock: hubpolicy.Deny})
 	b.letIn("valid")
 	writes := b.disk.writes
 	b.letIn("valid")
-	b.learn("valid", made.AddDate(0, 0, -3)) // older than what is known
+	b.learn("valid", made.AddDate(0, 0, -3)) // older than the stored day
 	if b.disk.writes != writes {
 		t.Error("what is known is written again")
 	}
@@ -286,8 +286,8 @@ func TestKnownIsForgotten(t *testing.T) {
 	b.expect("valid", kiosk.OfflineUnknown)
 }
 
-// Nobody is remembered where no rule asks for it, and nowhere by name or
-// number, nor by a hash that another device would make.
+// The kiosk remembers holders only if a rule requires it. It never stores a name or
+// number, and a second device computes a different hash.
 func TestRemembersNobodyByName(t *testing.T) {
 	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, PerHolder: 5, UntrustedClock: hubpolicy.Deny})
 	b.letIn("valid")

@@ -12,8 +12,8 @@ import (
 )
 
 // Witness is a small file apart from the records. It shows that the records have been
-// lost, damaged, or replaced by an older copy: then the kiosk grants nobody access
-// offline until it has reached the hub. A Witness may be used by many goroutines.
+// lost, damaged, or replaced by an older copy. In that case the kiosk denies everybody
+// offline until it has reached the hub. Its methods may be called from any goroutine.
 type Witness struct {
 	path string
 
@@ -27,8 +27,8 @@ type witnessState struct {
 	damaged      bool      // the file could not be read
 }
 
-// OpenWitness reads the file at path. A missing file is that of a new kiosk. A damaged
-// one counts as lost records.
+// OpenWitness reads the file at path. If the file is missing, the kiosk is new. If it is
+// damaged, the records count as lost.
 func OpenWitness(path string) (*Witness, error) {
 	w := &Witness{path: path}
 	text, err := os.ReadFile(path)
@@ -44,8 +44,8 @@ func OpenWitness(path string) (*Witness, error) {
 	return w, nil
 }
 
-// Followed tells whether the kiosk has ever had a policy in force, and when the newest
-// was issued. The time is zero if the file is damaged.
+// Followed reports whether the kiosk has ever had a policy in force, and when the newest
+// one was issued. The time is zero if the file is damaged.
 func (w *Witness) Followed() (issued time.Time, ever bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,14 +62,15 @@ func (w *Witness) Follow(issued time.Time) error {
 	return w.write(witnessState{PolicyIssued: issued.UTC(), Grants: w.state.Grants})
 }
 
-// grants returns the number of changes of the counters, and false if it is lost.
+// grants returns the number of changes of the counters. ok is false if the number is
+// lost.
 func (w *Witness) grants() (n uint64, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.state.Grants, !w.state.damaged
 }
 
-// count records one more change of the counters and returns their number.
+// count records one more change of the counters and returns the new number of changes.
 func (w *Witness) count() (uint64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
