@@ -1,5 +1,6 @@
-// Package journal writes down what happens at a kiosk: it makes the event of
-// it, signed, sealed and chained (kiosk/event), and puts it into the outbox.
+// Package journal records what happens at a kiosk. For each occurrence it makes
+// an event, which is signed, sealed and chained (kiosk/protocol/event), and
+// appends it to the outbox.
 package journal
 
 import (
@@ -13,41 +14,41 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// Outbox keeps events until the hub has them. Append calls seal with the
-// event's sequence number and the link of the event before it, and returns
-// once what seal gave is on disk. An error means that nothing was kept.
+// Outbox keeps events until the hub has acknowledged them. Append calls seal
+// with the event's sequence number and the link of the previous event. It
+// returns when the record and link that seal returned are on disk. After an
+// error the outbox is unchanged.
 type Outbox interface {
 	Append(seal func(sequence uint64, prev []byte) (record, link []byte, err error)) (sequence uint64, err error)
 }
 
-// Clocks are what an event says of its time. A kiosk has no clock that runs
-// without power, so each event also says which run of the machine it is from
-// and how far into it.
+// Clocks provides the times in an event's header. A kiosk has no clock that
+// runs without power, so each event also contains the boot ID and the uptime.
 type Clocks struct {
 	Now     func() time.Time
 	BootID  string               // Linux: /proc/sys/kernel/random/boot_id
-	Uptime  func() time.Duration // since the boot
-	Trusted func() bool          // whether Now was synchronised with a clock that is right
+	Uptime  func() time.Duration // since boot
+	Trusted func() bool          // whether Now has been synchronised with a trusted clock
 }
 
-// Journal writes the events of one kiosk.
+// Journal writes the events of one kiosk to its outbox.
 type Journal struct {
 	Sealer *event.Sealer
 	Outbox Outbox
 	Clocks Clocks
-	Origin string // of the hub, which tokens are made for
+	Origin string // the hub's URL, for which tokens are made
 
-	// Scarce tells whether the outbox nears its end: informational events are
-	// left out then, and counted. nil says never.
+	// Scarce reports whether the outbox is nearly full. Journal then counts
+	// informational events instead of writing them. nil means never.
 	Scarce func() bool
 
 	last    atomic.Uint64
 	thinned atomic.Uint64
-	sealer  atomic.Pointer[event.Sealer] // instead of Sealer, once Reseal was called
+	sealer  atomic.Pointer[event.Sealer] // replaces Sealer after a call of Reseal
 }
 
-// Reseal has events sealed by s from now on: to another key of the hub's. What
-// is in the outbox stays sealed to the one before.
+// Reseal makes the journal seal later events with s, for a new sealing key of
+// the hub. Events that are already in the outbox stay sealed to the old key.
 func (j *Journal) Reseal(s *event.Sealer) { j.sealer.Store(s) }
 
 func (j *Journal) seal(h event.Header, payload any) (record, link []byte, err error) {
@@ -57,11 +58,11 @@ func (j *Journal) seal(h event.Header, payload any) (record, link []byte, err er
 	return j.Sealer.Seal(h, payload)
 }
 
-// Last is the sequence number of the last event that this Journal wrote, 0
-// before the first.
+// Last returns the sequence number of the last event that this Journal wrote,
+// or 0 before the first.
 func (j *Journal) Last() uint64 { return j.last.Load() }
 
-// Record writes the outcome of a visit; see kiosk.Record.
+// Record records the outcome of a visit; see kiosk.Record.
 func (j *Journal) Record(_ context.Context, r kiosk.Record) error {
 	payload := event.Visit{
 		Visit: r.Visit, Outcome: r.Outcome, Reason: r.Reason,
@@ -79,20 +80,20 @@ func (j *Journal) Record(_ context.Context, r kiosk.Record) error {
 	return j.append(event.TypeVisit, payload)
 }
 
-// Started writes that a kioskd of this version begins to serve.
+// Started records that kioskd has started, with its version.
 func (j *Journal) Started(version string) error {
 	return j.append(event.TypeStarted, event.Started{Version: version})
 }
 
-// ClockStep writes that the clock was set, by step.
+// ClockStep records that the clock was set, and by how much.
 func (j *Journal) ClockStep(step time.Duration) error {
 	return j.append(event.TypeClock, event.Clock{StepMS: step.Milliseconds()})
 }
 
-// Part writes what became of a part of the panel.
+// Part records that the state of a part of the panel has changed.
 func (j *Journal) Part(p event.Part) error { return j.append(event.TypePart, p) }
 
-// Tamper writes what the switch of the housing says.
+// Tamper records the state of the tamper switch in the housing.
 func (j *Journal) Tamper(state string) error {
 	return j.append(event.TypeTamper, event.Tamper{State: state})
 }
@@ -117,7 +118,8 @@ func (j *Journal) append(kind string, payload any) error {
 	return nil
 }
 
-// header is that of an event that happens now, but for its place.
+// header returns the header of an event that happens now. The caller sets its
+// place in the chain.
 func (j *Journal) header(kind string) (event.Header, error) {
 	now := j.Clocks.Now()
 	id, err := event.NewID(now, rand.Reader)

@@ -17,7 +17,7 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// memory is an outbox that forgets at the end of the test.
+// memory is an outbox in memory.
 type memory struct {
 	events [][]byte
 	links  [][]byte
@@ -49,7 +49,8 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// newJournal gives a journal, its outbox, and what opens its last event.
+// newJournal returns a journal, its outbox, and a function that opens the last
+// event.
 func newJournal(t *testing.T) (*Journal, *memory, func() event.Opened) {
 	t.Helper()
 	device, hub := newKey(t), newKey(t)
@@ -78,8 +79,8 @@ func newJournal(t *testing.T) (*Journal, *memory, func() event.Opened) {
 	}
 }
 
-// An outcome is the event of its visit: all of it, in its place in the chain,
-// with the kiosk's clocks.
+// Record writes an event that contains the whole outcome of the visit, its
+// place in the chain and the times of the kiosk's clocks.
 func TestRecord(t *testing.T) {
 	j, out, open := newJournal(t)
 	if err := j.Started("1.0"); err != nil {
@@ -111,7 +112,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// What a visit has not, its event has not either.
+// The event omits the fields that the visit does not have.
 func TestRecordOfNobody(t *testing.T) {
 	j, _, open := newJournal(t)
 	if err := j.Record(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Failed, Reason: kiosk.CardMute}); err != nil {
@@ -133,7 +134,8 @@ func TestRecordFails(t *testing.T) {
 	}
 }
 
-// When the outbox nears its end outcomes are written, starts are not.
+// When the outbox is nearly full, the journal writes outcomes of visits but
+// omits starts.
 func TestScarce(t *testing.T) {
 	j, out, _ := newJournal(t)
 	j.Scarce = func() bool { return true }
@@ -145,8 +147,8 @@ func TestScarce(t *testing.T) {
 	}
 }
 
-// What becomes of the panel is told; when the outbox nears its end, only what
-// becomes of the housing.
+// The journal records changes of the panel. When the outbox is nearly full, it
+// records only those of the housing.
 func TestPanel(t *testing.T) {
 	j, out, open := newJournal(t)
 	if err := j.Part(event.Part{Part: "display.pcf8574", State: "lost", Problem: "no answer"}); err != nil {

@@ -6,8 +6,9 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// Room writes that the outbox came nearer to its end or further from it, with
-// the number of events that wait in it, and of those left out meanwhile.
+// Room records a new fill level of the outbox, the number of events that are
+// pending in it, and the number of events that the journal left out since the
+// last call.
 func (j *Journal) Room(level string, pending int) error {
 	thinned := j.thinned.Swap(0)
 	err := j.append(event.TypeOutbox, event.Outbox{Level: level, Pending: uint64(pending), Thinned: thinned})
@@ -17,9 +18,9 @@ func (j *Journal) Room(level string, pending int) error {
 	return err
 }
 
-// Lost makes the event that stands in the place of one that the outbox lost,
-// in a row of events from one to another; through is 0 where nobody knows the
-// last. Prev is nil where the event before is not known.
+// Lost makes the event that replaces one that the outbox lost. from and through
+// are the first and last sequence number of the lost range; through is 0 if the
+// last is unknown. prev is nil if the link of the previous event is unknown.
 func (j *Journal) Lost(sequence, from, through uint64, prev []byte) (record, link []byte, err error) {
 	h, err := j.header(event.TypeLost)
 	if err != nil {
@@ -29,8 +30,8 @@ func (j *Journal) Lost(sequence, from, through uint64, prev []byte) (record, lin
 	return j.seal(h, event.Lost{From: from, Through: through})
 }
 
-// StandIn makes the event that stands in the place of one that the hub does
-// not take: what the outbox's Park wants.
+// StandIn returns the function that the outbox's Park calls to make the event
+// that replaces one that the hub refused. problem is the hub's reason.
 func (j *Journal) StandIn(sequence uint64, problem string) func(prev, link []byte) (record []byte, err error) {
 	return func(prev, link []byte) ([]byte, error) {
 		h, err := j.header(event.TypeParked)
