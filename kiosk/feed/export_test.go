@@ -1,4 +1,4 @@
 package feed
 
-// Pull is what both handlers answer with, for tests that let time pass.
+// Pull exports pull, which both handlers call, for tests with virtual time.
 var Pull = pull

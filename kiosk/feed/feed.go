@@ -1,13 +1,14 @@
-// Package feed gives the events of one kiosk straight from its outbox, so that
-// a backend on the same network needs no hub in between, and a technician sees
-// what there is. The events are as they were sealed: only who has the hub's
-// sealing key reads more of them than when they were.
+// Package feed serves the events of one kiosk directly from its outbox. A
+// backend on the same network then needs no hub in between, and a technician
+// can list the stored events. The events stay sealed: without the hub's sealing
+// key, a reader learns little more than their times.
 //
 // Consumers pull as they do from the hub: GET /v1/feed/{consumer}?max=&wait=
 // and POST /v1/feed/{consumer}/ack, by mutual TLS (see Consumers). Each has a
-// cursor of its own, which is the sequence number of an event. What everybody
-// has who must is deleted in time; a consumer for whom nothing is held, and
-// who stays away for long, finds a gap in the sequence.
+// cursor of its own, which is the sequence number of an event. The outbox
+// deletes events after every required consumer has acknowledged them. A
+// consumer that is not required and stays away for long finds a gap in the
+// sequence.
 package feed
 
 import (
@@ -24,21 +25,22 @@ import (
 
 // Outbox holds the events. The data of each record is a CloudEvent in JSON.
 type Outbox interface {
-	// Records gives up to limit events after a sequence number, in order.
+	// Records returns up to limit events after a sequence number, in order.
 	Records(after uint64, limit int) ([]store.Record, error)
-	// Parked gives those that the hub would not take.
+	// DeadLetters returns the events that the hub refused.
 	DeadLetters() ([]store.Record, error)
 	Position() store.Position
-	// Changed gives a channel that is closed when an event is added.
+	// Changed returns a channel that is closed when an event is added.
 	Changed() <-chan struct{}
-	// Cursor is the newest event that a consumer has dealt with; Advance
-	// moves it forward, never back, and fails beyond the newest event.
+	// Cursor returns the newest event that a consumer has acknowledged.
+	// Advance moves it forward, never back, and fails beyond the newest
+	// event.
 	Cursor(consumer string) uint64
 	Advance(consumer string, through uint64) error
 }
 
-// Consumers serves the feed to those whose client certificate names them a
-// consumer (see hubapi.IdentityOf), each its own.
+// Consumers serves the feed to clients whose certificate names a consumer (see
+// hubapi.IdentityOf). Each consumer may read only its own feed.
 func Consumers(o Outbox, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, f func(w http.ResponseWriter, r *http.Request, consumer string) error) {
@@ -91,8 +93,8 @@ func identify(r *http.Request) (string, error) {
 	return id.Name, apihttp.CheckConsumer(r, id)
 }
 
-// pull answers with the events after a sequence number. If there is none, it
-// waits for the first.
+// pull writes up to p.Max events after a sequence number to w. If the outbox
+// has no such event, pull waits for the first, for at most p.Wait.
 func pull(ctx context.Context, w http.ResponseWriter, o Outbox, after uint64, p apihttp.Pull) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Wait)
 	defer cancel()
@@ -120,8 +122,8 @@ func pull(ctx context.Context, w http.ResponseWriter, o Outbox, after uint64, p 
 	}
 }
 
-// refuse answers with the problem that err is. Any other error is the kiosk's
-// own: the client learns only that it happened.
+// refuse answers with err if it is a hubapi.Problem. Any other error is a fault
+// of the kiosk: refuse logs it and tells the client only that it happened.
 func refuse(w http.ResponseWriter, log *slog.Logger, err error) {
 	p, ok := errors.AsType[*hubapi.Problem](err)
 	if !ok {

@@ -26,7 +26,8 @@ import (
 
 var _ feed.Outbox = (*store.Store)(nil)
 
-// seal makes records that are JSON, and no events: a feed looks into none.
+// seal makes records that are JSON but not events, because a feed does not
+// parse them.
 func seal(seq uint64, _ []byte) (record, link []byte, err error) {
 	return fmt.Appendf(nil, `{"n":%d}`, seq), make([]byte, store.LinkSize), nil
 }
@@ -46,7 +47,8 @@ func newOutbox(t *testing.T, records int) *store.Store {
 	return s
 }
 
-// site is a hub's folder with two kiosks and two consumers, and a feed of k1.
+// site is a hub's folder with two kiosks and two consumers, and the feed of
+// kiosk k1.
 type site struct {
 	dir, url string
 }
@@ -99,8 +101,8 @@ func (s site) client(t *testing.T, role, name, kioskID string) *hubapi.Client {
 	return hubapi.NewClient(s.url, feed.ClientTLS(s.credentials(t, role, name), kioskID))
 }
 
-// TestConsumersHaveCursorsOfTheirOwn: one pulls and acknowledges, the other
-// gets all of it again; after a restart of the kiosk each goes on.
+// One consumer's acknowledgements do not move the other's cursor. After a restart
+// of the kiosk each consumer continues where it was.
 func TestConsumersHaveCursorsOfTheirOwn(t *testing.T) {
 	o := newOutbox(t, 5)
 	s := newSite(t, o)
@@ -114,7 +116,7 @@ func TestConsumersHaveCursorsOfTheirOwn(t *testing.T) {
 	}
 	expect(backend, "backend", `[{"n":1} {"n":2}]`, "2")
 	expect(backend, "backend", `[{"n":1} {"n":2}]`, "2") // not acknowledged
-	for _, cursor := range []string{"4", "2"} {          // the second comes late
+	for _, cursor := range []string{"4", "2"} {          // the second is older than the first
 		if err := backend.AckFeed(t.Context(), "backend", cursor); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +134,8 @@ func TestConsumersHaveCursorsOfTheirOwn(t *testing.T) {
 	}
 }
 
-// TestWhoMayPull: consumers, each its own feed, and of the kiosk that they mean.
+// A consumer may pull only its own feed, and only from the kiosk whose name it
+// expects.
 func TestWhoMayPull(t *testing.T) {
 	s := newSite(t, newOutbox(t, 1))
 	for name, tt := range map[string]struct {
@@ -155,7 +158,7 @@ func TestWhoMayPull(t *testing.T) {
 	if _, _, err := foreign.Feed(t.Context(), "backend", 1, 0); err == nil || !strings.Contains(err.Error(), "cannot trust the kiosk") {
 		t.Errorf("a consumer of another hub: %v", err)
 	}
-	// A client without a certificate, and one that trusts anybody.
+	// A client without a certificate that accepts any server.
 	open := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	if r, err := open.Get(s.url + "/v1/feed/backend"); err == nil {
 		body, _ := io.ReadAll(r.Body)
@@ -163,7 +166,8 @@ func TestWhoMayPull(t *testing.T) {
 	}
 }
 
-// memory is an outbox that waits in a bubble of synctest, where a file cannot.
+// memory is an outbox in memory. Inside a synctest bubble a test can wait for
+// it, which is impossible with a file.
 type memory struct {
 	mu      sync.Mutex
 	records []store.Record
@@ -184,7 +188,7 @@ func (m *memory) Changed() <-chan struct{}     { return m.changed }
 func (m *memory) Cursor(string) uint64         { return 0 }
 func (m *memory) Advance(string, uint64) error { return nil }
 
-// recorder is a http.ResponseWriter.
+// recorder is an http.ResponseWriter that keeps the response.
 type recorder struct {
 	header http.Header
 	status int
@@ -204,7 +208,7 @@ func get(ctx context.Context, h http.Handler, path string) *recorder {
 	return w
 }
 
-// TestLocal: what a technician asks for, and what is answered.
+// Local answers a technician's requests and refuses bad ones.
 func TestLocal(t *testing.T) {
 	o := newOutbox(t, 5)
 	if err := errors.Join(o.Ack(2), o.MoveToDeadLetters(4, func(_, _ []byte) ([]byte, error) { return []byte(`{"standin":4}`), nil })); err != nil {
@@ -228,8 +232,8 @@ func TestLocal(t *testing.T) {
 	}
 }
 
-// TestLongPoll: with nothing there it waits for the first event, or as long as
-// it was asked to.
+// If the outbox is empty, pull waits for the first event, but no longer than
+// the client requested.
 func TestLongPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{changed: make(chan struct{})}

@@ -13,15 +13,16 @@ import (
 
 // State is the answer to GET /v1/outbox.
 type State struct {
-	First  uint64            `json:"first"`  // the oldest event that is kept, last+1 if none is
-	Acked  uint64            `json:"acked"`  // the newest that the hub has acknowledged
-	Last   uint64            `json:"last"`   // the newest
-	Parked []json.RawMessage `json:"parked"` // those that the hub would not take
+	First  uint64            `json:"first"`  // the oldest stored event; last+1 if the outbox is empty
+	Acked  uint64            `json:"acked"`  // the newest event that the hub has acknowledged
+	Last   uint64            `json:"last"`   // the newest event
+	Parked []json.RawMessage `json:"parked"` // events that the hub refused
 }
 
-// Local serves the outbox to the machine's technician, who is known by being
-// able to connect: GET /v1/outbox, and GET /v1/events?after=&max= for a batch
-// as a feed gives it, of all events that are kept. It changes nothing.
+// Local serves the outbox to a technician on this machine. It does
+// not authenticate clients: the permissions of its socket decide who can
+// connect. GET /v1/outbox returns the State; GET /v1/events?after=&max= returns a batch of the stored
+// events in the format of a feed. Local changes nothing.
 func Local(o Outbox, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/outbox", func(w http.ResponseWriter, r *http.Request) {

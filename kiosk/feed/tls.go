@@ -9,8 +9,9 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// ServerTLS is how a kiosk serves its feed: with the certificate that it has
-// for the hub, to clients with one of the same CA.
+// ServerTLS returns the TLS configuration with which a kiosk serves its feed.
+// The kiosk uses the certificate that it has for the hub, and accepts clients
+// with a certificate of the same CA.
 func ServerTLS(kiosk *hubapi.Credentials) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
@@ -20,12 +21,13 @@ func ServerTLS(kiosk *hubapi.Credentials) *tls.Config {
 	}
 }
 
-// ClientTLS is how a consumer connects to a kiosk. A kiosk's certificate names
-// the kiosk, and no host: kiosks move, and have no DNS name. So in place of
-// the host's name the kiosk's is checked, and the chain as ever.
+// ClientTLS returns the TLS configuration with which a consumer connects to a
+// kiosk. A kiosk's certificate names the kiosk and not a host, because kiosks
+// move and have no DNS name. The client therefore verifies the chain as usual,
+// but checks the kiosk's name in place of the host's.
 func ClientTLS(consumer *hubapi.Credentials, kioskID string) *tls.Config {
 	c := consumer.TLS.Clone()
-	c.InsecureSkipVerify = true // of the host's name; VerifyConnection does the rest
+	c.InsecureSkipVerify = true // skips the host's name; VerifyConnection verifies the chain and the kiosk's name
 	c.VerifyConnection = func(state tls.ConnectionState) error {
 		if err := isKiosk(state.PeerCertificates, c.RootCAs, kioskID); err != nil {
 			return fmt.Errorf("cannot trust the kiosk: %w", err)
@@ -45,7 +47,7 @@ func isKiosk(chain []*x509.Certificate, roots *x509.CertPool, kioskID string) er
 	}
 	_, err := chain[0].Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: intermediates,
-		// The same certificate is for the hub, where the kiosk is the client.
+		// The kiosk uses the same certificate as a client of the hub.
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
