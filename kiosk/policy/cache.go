@@ -30,7 +30,7 @@ const (
 // cache stores the signed policy and its CRL sets in the records.
 type cache struct{ records Records }
 
-// current returns the stored policy, "" if there is none.
+// current returns the stored policy, or "" if no policy is stored.
 func (c cache) current() (jws string, err error) {
 	value, err := c.records.Get(policyBucket, currentKey)
 	return string(value), err

@@ -1,5 +1,5 @@
-// Package policy fetches the policy that the hub has for this kiosk, keeps it
-// across restarts, and has the kiosk follow it.
+// Package policy fetches this kiosk's policy from the hub, stores it across
+// restarts and puts it in force.
 package policy
 
 import (
@@ -21,7 +21,7 @@ import (
 
 // Hub is the part of hubapi.Client that a Syncer calls.
 type Hub interface {
-	// Policy returns the signed policy, "" if the hub still has this version.
+	// Policy returns the signed policy, or "" if version is still current.
 	Policy(ctx context.Context, version string) (jws string, err error)
 	// Known returns the holders that the hub has granted, as pseudonyms in
 	// hexadecimal with the day of the grant, and a tag. It returns nil if the
@@ -39,7 +39,7 @@ type Clock interface {
 
 // Syncer keeps the kiosk's policy up to date.
 type Syncer struct {
-	Kiosk   string           // this kiosk's id: it refuses the policy of another
+	Kiosk   string           // this kiosk's id; a policy for another kiosk is refused
 	Key     crypto.PublicKey // the hub's public key for policies, P-256
 	Hub     Hub
 	Records Records
@@ -57,9 +57,9 @@ type Syncer struct {
 }
 
 // Open puts the stored policy in force, if there is one. It fails if the stored policy
-// cannot be verified, and if a policy was in force before that is missing or newer than
-// the stored one. The caller must then grant nobody access offline until Fetch has
-// succeeded.
+// cannot be verified. It also fails if a policy that was once in force is missing, or newer
+// than the stored one. After an error the caller must deny everybody offline until
+// Fetch has succeeded.
 func (s *Syncer) Open() error {
 	c := cache{s.Records}
 	issued, followed := s.Witness.Followed()
@@ -136,7 +136,7 @@ func (s *Syncer) Run(ctx context.Context) {
 		}
 		failing = err != nil
 		select {
-		case <-time.After(wait + rand.N(wait/4+1)): // jitter, so that not all kiosks ask at once
+		case <-time.After(wait + rand.N(wait/4+1)): // jitter, so that kiosks do not all fetch at once
 		case <-ctx.Done():
 			return
 		}
@@ -148,7 +148,7 @@ func (s *Syncer) interval() time.Duration {
 	return max(time.Duration(s.policy.AskEvery), firstRetry)
 }
 
-// Fetch asks the hub once for a newer policy, puts it in force and stores it.
+// Fetch requests a newer policy from the hub once, puts it in force and stores it.
 // If anything is wrong with the new policy, the old one stays in force.
 func (s *Syncer) Fetch(ctx context.Context) error {
 	jws, err := s.Hub.Policy(ctx, s.version)
@@ -179,8 +179,9 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 	if err := s.follow(p, version, crls); err != nil {
 		return err
 	}
-	// A policy that cannot be stored is in force all the same. One of which no
-	// trace could be left grants nobody access: its loss would not be noticed.
+	// A policy that cannot be stored is put in force anyway. But if the witness
+	// cannot be written either, the kiosk denies everybody offline, because it
+	// would not notice the loss of the policy after a restart.
 	c := cache{s.Records}
 	stored := c.store(jws)
 	if err := s.Witness.Follow(p.IssuedAt); err != nil {
@@ -202,8 +203,8 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 	return s.fetchKnown(ctx)
 }
 
-// fetchKnown gets the holders that the hub has granted at kiosks of this
-// kiosk's groups, if the offline rules need them.
+// fetchKnown fetches the holders that the hub has granted access at kiosks of
+// this kiosk's groups, if the offline rules need them.
 func (s *Syncer) fetchKnown(ctx context.Context) error {
 	if s.policy.Offline.Rule != hubpolicy.Known {
 		return nil

@@ -62,7 +62,7 @@ const (
 
 var onePKI = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(noon) })
 
-// disk keeps records in memory, and counts writes.
+// disk keeps records in memory and counts writes.
 type disk struct {
 	values map[string][]byte
 	writes int
@@ -98,7 +98,7 @@ func (d *disk) count(bucket string) (n int) {
 	return n
 }
 
-// bench is a kiosk with a hub that a test speaks for.
+// bench is a kiosk together with a hub whose answers the test sets.
 type bench struct {
 	t       *testing.T
 	disk    *disk
@@ -107,7 +107,7 @@ type bench struct {
 	at      time.Time
 	seen    time.Time
 
-	mu     sync.Mutex       // guards, in TestRun, what is below
+	mu     sync.Mutex       // guards the fields below in TestRun
 	policy hubpolicy.Policy // the hub's
 	sets   map[string][]byte
 	down   bool
@@ -115,8 +115,8 @@ type bench struct {
 	known  map[string]int64
 
 	askedKnown int
-	sealed     crypto.PublicKey // what events are sealed to
-	unsealed   error            // of sealing to another
+	sealed     crypto.PublicKey // the key that events are sealed to
+	unsealed   error            // error when the key is replaced
 
 	syncer  *policy.Syncer
 	decider *offline.Decider
@@ -182,7 +182,7 @@ func (b *bench) pki() *testpki.PKI {
 	return pki
 }
 
-// revoke has the hub's policy name a CRL that lists these cards.
+// revoke makes the hub's policy name a CRL that lists these cards.
 func (b *bench) revoke(number int64, cards ...string) {
 	b.t.Helper()
 	pki := b.pki()
@@ -207,8 +207,8 @@ func (b *bench) revoke(number int64, cards ...string) {
 	b.policy.CRLs, b.sets[c.Digest] = []hubpolicy.CRL{c}, set.Bytes()
 }
 
-// start is the kiosk's start, with what is on its disk. Its own configuration
-// trusts nobody.
+// start simulates a start of the kiosk with the current content of its disk.
+// The kiosk's own configuration denies everybody.
 func (b *bench) start() {
 	b.t.Helper()
 	witness, err := offline.OpenWitness(b.witness)
@@ -252,11 +252,11 @@ func (b *bench) expect(card string, want kiosk.Reason) {
 	}
 }
 
-// What the hub says counts at once, after a restart without the hub too, and
-// until its end.
+// A policy is in force as soon as it is fetched, also after a restart without
+// the hub, until it expires.
 func TestFollow(t *testing.T) {
 	b := newBench(t)
-	b.open() // nothing is kept
+	b.open() // no policy is stored
 	b.expect("valid", kiosk.OfflineNever)
 	b.fetch()
 	b.expect("valid", "")
@@ -276,8 +276,8 @@ func TestFollow(t *testing.T) {
 	b.expect("valid", kiosk.OfflineExpired)
 }
 
-// The hub's changes come through; a CRL that is at hand is not fetched again, and
-// one that nobody names is dropped.
+// The syncer follows changes of the hub's policy. It does not fetch a stored CRL
+// again, and deletes a CRL that the policy no longer names.
 func TestChanges(t *testing.T) {
 	b := newBench(t)
 	b.fetch()
@@ -299,7 +299,7 @@ func TestChanges(t *testing.T) {
 	b.expect("blocked", kiosk.OfflineNever)
 }
 
-// Nothing is written while the hub has nothing new to say.
+// The syncer writes nothing while the policy is unchanged.
 func TestNothingNew(t *testing.T) {
 	b := newBench(t)
 	b.fetch()
@@ -314,7 +314,7 @@ func TestNothingNew(t *testing.T) {
 	b.fetch()
 	b.expect("valid", "")
 	b.expect("valid", kiosk.OfflineLimit)
-	b.fetch() // the hub is heard
+	b.fetch() // applies the new limit
 	b.expect("valid", "")
 }
 
@@ -370,8 +370,8 @@ func TestFetchRefuses(t *testing.T) {
 	}
 }
 
-// What was altered on the disk is not followed; a CRL that is not whole leaves its
-// domain without, and is fetched again.
+// The kiosk does not follow a stored policy that was altered. If a stored CRL is
+// incomplete, its trust domain has no CRL until the syncer has fetched it again.
 func TestAlteredOnDisk(t *testing.T) {
 	b := newBench(t)
 	b.fetch()
@@ -397,7 +397,7 @@ func TestAlteredOnDisk(t *testing.T) {
 	b.expect("revoked", kiosk.Revoked)
 }
 
-// A CRL of many parts is kept and read again part by part.
+// A CRL of many chunks is stored and read back.
 func TestLargeCRL(t *testing.T) {
 	b := newBench(t)
 	set := b.sets[b.policy.CRLs[0].Digest]
@@ -422,8 +422,8 @@ func TestLargeCRL(t *testing.T) {
 	}
 }
 
-// Run asks as often as it is told; more often while the hub does not answer, but
-// less and less; and ends when it is to.
+// Run fetches at the interval of the policy. While the hub does not answer it
+// retries sooner, with growing pauses. It returns when its context ends.
 func TestRun(t *testing.T) {
 	b := newBench(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -464,7 +464,8 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// Whom the hub let in at other kiosks is known here, once the rules ask for it.
+// Holders that the hub granted access at other kiosks are known here if the
+// rule is hubpolicy.Known.
 func TestLearn(t *testing.T) {
 	b := newBench(t)
 	b.policy.HolderKey = []byte("hub's")
@@ -484,7 +485,7 @@ func TestLearn(t *testing.T) {
 	b.expect("blocked", kiosk.OfflineUnknown)
 	writes := b.disk.writes
 	b.fetch()
-	if b.askedKnown != 2 || b.disk.writes > writes+1 { // of the count of grants
+	if b.askedKnown != 2 || b.disk.writes > writes+1 { // the one write counts the grant
 		t.Errorf("asked %d times, %d writes", b.askedKnown, b.disk.writes-writes)
 	}
 	b.start()
@@ -499,8 +500,8 @@ func TestLearn(t *testing.T) {
 	}
 }
 
-// A policy whose sealing key cannot be used counts otherwise, and is fetched
-// again until it can.
+// A policy whose sealing key cannot be used is in force otherwise. The syncer
+// fetches it again until the key can be used.
 func TestCannotSeal(t *testing.T) {
 	b := newBench(t)
 	b.unsealed = errors.New("disk full")
@@ -520,8 +521,8 @@ func TestCannotSeal(t *testing.T) {
 	}
 }
 
-// When the stored policy is lost, damaged or older than the last that was in force, or
-// the file that tells so is damaged, nobody is granted access until the hub is reached.
+// The kiosk denies everybody until it has reached the hub if the stored policy is lost,
+// damaged or older than the last one in force, or if the witness is damaged.
 func TestFailClosed(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(t *testing.T, b *bench)
@@ -574,7 +575,7 @@ func TestFailClosed(t *testing.T) {
 			if tt.want != "" {
 				b.expect("valid", kiosk.OfflineNever)
 				b.at = noon
-				b.fetch() // the hub is back
+				b.fetch() // the hub can be reached again
 			}
 			b.expect("valid", "")
 			b.start()
@@ -584,8 +585,8 @@ func TestFailClosed(t *testing.T) {
 	}
 }
 
-// Where no trace of a policy can be left, its loss would not be noticed: nobody is
-// granted access by it.
+// If neither the policy nor the witness can be written, the kiosk denies everybody,
+// because it would not notice the loss of the policy.
 func TestFailClosedReadOnly(t *testing.T) {
 	b := newBench(t)
 	b.witness = filepath.Join(t.TempDir(), "missing", "witness.json")
