@@ -204,7 +204,7 @@ func TestDamagedOutbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	k = spawn(t, "kioskd", "run", "--config", s.config)
-	k.await("outbox begun anew")
+	k.await("outbox rebuilt")
 	k.await("msg=ready")
 	s.wantLost(14, 140, 14)
 	h.stop()
@@ -221,7 +221,7 @@ func TestDamagedOutbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	k = spawn(t, "kioskd", "run", "--config", s.config)
-	k.await("outbox begun anew")
+	k.await("outbox rebuilt")
 	k.await("msg=ready")
 	h = s.startHub()
 	s.wantLost(142, 268, 14) // the hub has 14 to 141

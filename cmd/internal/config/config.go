@@ -1,5 +1,5 @@
-// Package config reads kioskd.toml: who the kiosk is, where its hub is, whom
-// it trusts, and what it is made of.
+// Package config reads kioskd.toml: the kiosk's id, its hub, the cards that it trusts,
+// its reader and its panel.
 package config
 
 import (
@@ -19,9 +19,9 @@ import (
 
 // Config is the content of kioskd.toml. Load makes every path absolute.
 type Config struct {
-	ID       string `toml:"id"`       // as in the kiosk's certificate
-	State    string `toml:"state"`    // folder of the outbox
-	Language string `toml:"language"` // BCP 47: what the panel begins in
+	ID       string `toml:"id"`       // the name in the kiosk's certificate
+	State    string `toml:"state"`    // folder of the outbox, the records and other state
+	Language string `toml:"language"` // BCP 47 tag of the language in which the panel starts
 	Hub      Hub    `toml:"hub"`
 	Trust    Trust  `toml:"trust"`
 	Reader   Reader `toml:"reader"`
@@ -32,60 +32,60 @@ type Config struct {
 	SCProxy SCProxy `toml:"scproxy"`
 }
 
-// Hub says how to reach the hub and be known to it.
+// Hub says how the kiosk reaches the hub and authenticates to it.
 type Hub struct {
-	URL         string `toml:"url"`         // https://host[:port]; tokens are made for it
-	CA          string `toml:"ca"`          // PEM: who vouches for the hub
-	Certificate string `toml:"certificate"` // PEM: the kiosk's
-	Key         string `toml:"key"`         // PEM: the device key, P-256, or the file of one in a TPM
-	TPM         string `toml:"tpm"`         // its device; /dev/tpmrm0 unless said
-	Seal        string `toml:"seal"`        // JWK: what events are sealed to
+	URL         string `toml:"url"`         // https://host[:port]; also the origin of the Web eID tokens
+	CA          string `toml:"ca"`          // PEM: the CA that issued the hub's certificate
+	Certificate string `toml:"certificate"` // PEM: the kiosk's certificate
+	Key         string `toml:"key"`         // PEM: the P-256 device key, or the key file of a key in a TPM
+	TPM         string `toml:"tpm"`         // device of the TPM; default /dev/tpmrm0
+	Seal        string `toml:"seal"`        // JWK: the public key to which events are sealed
 	Sign        string `toml:"sign"`        // JWK: the public key that verifies the hub's policy
 }
 
-// Trust says whose cards count, and who is let in while the hub is out of reach,
-// until the kiosk has its first policy from the hub.
+// Trust says which cards the kiosk accepts, and whom it admits while the hub is
+// unreachable, until it has received its first policy from the hub.
 type Trust struct {
 	Domains string                `toml:"domains"` // trust.toml
 	Offline hubpolicy.OfflineRule `toml:"offline"` // Never or Trusted
 }
 
-// Reader says which PC/SC reader the card goes into, and how cards are spoken
-// to.
+// Reader says which PC/SC reader the kiosk uses, and how it talks to the cards.
 type Reader struct {
-	Match    string `toml:"match"`    // a part of its name; "" takes any
-	Profiles string `toml:"profiles"` // folder of card profiles beside those compiled in; "" for none
-	PKCS11   string `toml:"pkcs11"`   // library of the cards' vendor, in place of our driver; "" for none. Needs the build tag pkcs11
+	Match    string `toml:"match"`    // a part of the reader's name; "" matches every reader
+	Profiles string `toml:"profiles"` // folder of card profiles in addition to the built-in ones; "" for none
+	PKCS11   string `toml:"pkcs11"`   // PKCS #11 library of the card vendor, which replaces our driver; "" for none. Needs the build tag pkcs11
 }
 
-// Panel says what the front panel is: parts that are wired to the machine, a
-// web page, or both, which then show and take the same.
+// Panel describes the front panel: parts that are wired to the machine, a web page, or
+// both. If there are both, they show the same screens, and the page takes keys only if
+// the board has no keypad.
 type Panel struct {
 	Board  string   `toml:"board"`  // file that lists the parts (see device/board); "" for none
 	Listen string   `toml:"listen"` // loopback address of the web panel; "" for none
-	Users  []string `toml:"users"`  // who, besides root and kioskd's own user, may open the page and the service for login pages: the user of the kiosk's browser
+	Users  []string `toml:"users"`  // users who may open the page and the service for login pages, in addition to root and kioskd's own user; normally the user of the kiosk's browser
 }
 
-// Outbox says how much the kiosk keeps.
+// Outbox limits how much the kiosk keeps.
 type Outbox struct {
-	Keep  int   `toml:"keep"`   // events that the hub has, to be looked at; 64 unless said
-	MaxMB int64 `toml:"max_mb"` // size of the file in MiB; 1024 unless said
+	Keep  int   `toml:"keep"`   // acknowledged events that stay in the outbox for inspection; default 64
+	MaxMB int64 `toml:"max_mb"` // largest size of the file in MiB; default 1024
 }
 
 // Feed says who may pull events from the kiosk itself.
 type Feed struct {
-	Listen   string   `toml:"listen"`   // host:port; "" lets nobody
-	Required []string `toml:"required"` // consumers for whom events are kept until they have them
+	Listen   string   `toml:"listen"`   // host:port; "" switches the feed off
+	Required []string `toml:"required"` // consumers that must acknowledge an event before the kiosk deletes it
 }
 
-// SCProxy says whether Buypass' login pages, in a browser on this machine, may
-// reach a card that is in the reader while no visit goes on.
+// SCProxy says whether Buypass' login pages, in a browser on this machine, may use the
+// card in the reader while no visit is in progress.
 type SCProxy struct {
 	Enabled bool `toml:"enabled"`
 }
 
-// Load reads and checks a configuration file. Paths in it are relative to the
-// folder it is in. The error names the file, and the line or key.
+// Load reads and checks a configuration file. Paths in the file are relative to its
+// folder. The error names the file, and the line or key.
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -146,17 +146,17 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Bounds of outbox.max_mb: the least that an outbox works in, and what a
-// machine of 32 bits can map.
+// Bounds of outbox.max_mb: the smallest size in which an outbox works, and the largest
+// that a 32-bit machine can map.
 const (
 	minMaxMB = 4
 	maxMaxMB = 1024
 )
 
-// optional are the keys that may be left empty.
+// optional lists the keys that may be empty.
 var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "panel.board", "panel.listen", "panel.users", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
 
-// missing gives the first key that must have a value and has none.
+// missing returns the first key that must have a value and has none, or "".
 func missing(prefix string, v reflect.Value) string {
 	for i := range v.NumField() {
 		key := prefix + v.Type().Field(i).Tag.Get("toml")
@@ -172,8 +172,8 @@ func missing(prefix string, v reflect.Value) string {
 	return ""
 }
 
-// CheckLoopback tells whether a panel may listen at address: whoever reaches
-// the web panel types PINs there, so that it is for this machine alone.
+// CheckLoopback returns an error unless address is host:port with a loopback host. The
+// web panel takes PINs, so only this machine may reach it.
 func CheckLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -49,13 +49,13 @@ func TestLoad(t *testing.T) {
 		t.Errorf("a relative path is %s, want %s", c.Trust.Domains, want)
 	}
 	if c.Reader.Profiles != "" {
-		t.Errorf("a folder of card profiles that nobody named: %s", c.Reader.Profiles)
+		t.Errorf("reader.profiles is empty in the file, but Load returns %s", c.Reader.Profiles)
 	}
 	if dir, c, err := load(t, good+"[reader]\nprofiles = \"cards\"\n"); err != nil || c.Reader.Profiles != filepath.Join(dir, "cards") {
 		t.Errorf("card profiles in %s, %v", c.Reader.Profiles, err)
 	}
 	if c.Reader.PKCS11 != "" {
-		t.Errorf("a module that nobody named: %s", c.Reader.PKCS11)
+		t.Errorf("reader.pkcs11 is empty in the file, but Load returns %s", c.Reader.PKCS11)
 	}
 	if _, c, err := load(t, good+"[reader]\npkcs11 = \"/usr/lib/module.so\"\n"); err != nil || c.Reader.PKCS11 != "/usr/lib/module.so" {
 		t.Errorf("module %s, %v", c.Reader.PKCS11, err)
@@ -68,7 +68,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// Every wrong configuration is an error that says what and where.
+// TestLoadRefuses checks that every wrong configuration leads to an error that says
+// what is wrong and where.
 func TestLoadRefuses(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
 		{`state = `, `stat = `, `line 2: unknown key "stat"`},

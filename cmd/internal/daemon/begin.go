@@ -15,16 +15,19 @@ import (
 )
 
 const (
-	// askWait is how long the hub may take to say where a kiosk's events stand.
+	// askWait limits how long the kiosk waits for the hub to answer which event it has
+	// last.
 	askWait = 10 * time.Second
-	// maxAskPause bounds the pause before it is asked again, half as much again
-	// by jitter: a hub that is back is to have its kiosks back within seconds.
+	// maxAskPause is the longest interval between two attempts to ask the hub. Jitter
+	// adds up to half of it. It is short so that kiosks serve again within seconds
+	// after the hub is back.
 	maxAskPause = 5 * time.Second
 )
 
-// existed tells whether there was an outbox, of which no file is left: by the
-// mark, by what is beside it, or because the hub has events of this kiosk.
-// Where nothing is left and the hub does not answer, the kiosk is a new one.
+// existed reports whether the kiosk had an outbox before, although its file is missing.
+// It had one if there is a high-water mark, if other files of the outbox are in the
+// folder, or if the hub has events of this kiosk. If the kiosk has no trace of an
+// outbox and the hub does not answer, the kiosk is considered new.
 func (o *outboxOpening) existed(ctx context.Context, known highWater) bool {
 	if known != (highWater{}) || store.Existed(o.path) {
 		return true
@@ -33,12 +36,14 @@ func (o *outboxOpening) existed(ctx context.Context, known highWater) bool {
 	return err == nil && last > 0
 }
 
-// begin goes on where no number is given twice, with what can be read of the
-// events that may wait, and an event in the place of each that cannot. The hub
-// is asked which event it has last. If it does not answer, those through the
-// mark's Acked are its for sure; of the others it keeps what it has. The last
-// is at most the mark's. Without a mark only the hub knows where it stood, and
-// is waited for; and nobody knows how many events it never got.
+// begin makes a new outbox that continues after the last event that the hub has, so
+// that no sequence number is used twice. It covers the events after that one: it keeps
+// the readable ones, and writes a "lost" event in the place of each unreadable one.
+//
+// If the hub does not answer, begin uses the mark: the hub is known to have all events
+// up to Acked, and it ignores those that it has already. The mark's Through is the
+// upper limit. Without a mark only the hub knows the last event, so begin waits for its
+// answer. In that case the number of lost events is unknown.
 func (o *outboxOpening) begin(ctx context.Context, known highWater) error {
 	last, err := o.ask(ctx)
 	if err != nil && known != (highWater{}) {
@@ -51,9 +56,9 @@ func (o *outboxOpening) begin(ctx context.Context, known highWater) error {
 			return fmt.Errorf("nothing can be salvaged of the outbox, and neither the records nor the hub say where to go on: %w", err)
 		}
 	}
-	// A batch of before, which is still on its way, may bring the hub more. It
-	// was made when the hub had no more than last, and so holds none but the
-	// next so many events: their numbers are not for others.
+	// A batch that was sent earlier may still arrive at the hub. It was made when the
+	// hub had no event after last, so it contains at most the next push.MaxEvents
+	// events. Their sequence numbers stay reserved.
 	pending, most := store.Range{From: last + 1, Through: last + push.MaxEvents}, uint64(0)
 	if known.Through > last {
 		pending.Through, most = known.Through, known.Through
@@ -64,19 +69,20 @@ func (o *outboxOpening) begin(ctx context.Context, known highWater) error {
 	if err != nil {
 		return err
 	}
-	o.log.Warn("outbox begun anew", "sequence", last, "kept", begun.Kept, "lost", begun.Lost, "file", begun.DamagedFile)
+	o.log.Warn("outbox rebuilt", "sequence", last, "kept", begun.Kept, "lost", begun.Lost, "file", begun.DamagedFile)
 	return nil
 }
 
-// ask gives the sequence number of the last event that the hub has.
+// ask returns the sequence number of the last event that the hub has.
 func (o *outboxOpening) ask(ctx context.Context) (last uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
 	return o.send(ctx, nil)
 }
 
-// await asks until the hub answers, or ctx ends. The watchdog hears of it
-// meanwhile: a kioskd that was killed may have left it running.
+// await asks the hub again and again until it answers or ctx ends. Meanwhile it feeds
+// the watchdog, because an earlier kioskd that was killed may have left the watchdog
+// running.
 func (o *outboxOpening) await(ctx context.Context) (last uint64, err error) {
 	watching, stop := context.WithCancel(ctx)
 	watched, answered := make(chan struct{}), make(chan struct{})
@@ -101,10 +107,12 @@ func (o *outboxOpening) await(ctx context.Context) (last uint64, err error) {
 	}
 }
 
-// hubAsked is what must go on meanwhile for the machine not to be restarted.
+// hubAsked is the watchdog condition of await: without progress in asking the hub, the
+// machine restarts.
 const hubAsked = "asking the hub"
 
-// askingWatchdog wants to hear of that only. Section is nil for none.
+// askingWatchdog returns a watchdog whose only condition is hubAsked. section is nil if
+// the kiosk has no watchdog.
 func askingWatchdog(section *board.Watchdog, log *slog.Logger) *watchdog {
 	if section == nil {
 		return &watchdog{}
@@ -112,7 +120,7 @@ func askingWatchdog(section *board.Watchdog, log *slog.Logger) *watchdog {
 	return &watchdog{log: log, section: section.Section(), failed: make(chan struct{}, 1), open: func() (dog, error) {
 		dog, err := section.Open(hubAsked)
 		if err != nil {
-			return nil, err // not a *cue.Watchdog that is nil
+			return nil, err // a nil *cue.Watchdog in the interface would not be nil
 		}
 		return dog, nil
 	}}

@@ -15,13 +15,13 @@ import (
 	"smartkiosk/store"
 )
 
-// answers is a hub that has events through one.
+// answers returns a hub that has all events up to last.
 func answers(last uint64) sendEvents {
 	return func(context.Context, []json.RawMessage) (uint64, error) { return last, nil }
 }
 
-// TestBeginOutbox: where an outbox goes on of which nothing is left, and what is
-// said to be lost.
+// TestBeginOutbox checks where the outbox continues when nothing is left of it, and
+// which events are reported as lost.
 func TestBeginOutbox(t *testing.T) {
 	const unknown = push.MaxEvents
 	for _, tt := range []struct {
@@ -51,12 +51,12 @@ func TestBeginOutbox(t *testing.T) {
 	}
 }
 
-// TestExisted: an outbox of which there is no file is told from one that there
-// never was.
+// TestExisted checks that an outbox whose file is missing is distinguished from one
+// that never existed.
 func TestExisted(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		made  bool // and removed
+		made  bool // an outbox was made, and its file removed
 		known highWater
 		hub   sendEvents
 		want  bool
@@ -84,8 +84,8 @@ func TestExisted(t *testing.T) {
 	}
 }
 
-// TestAwaitHub: where only the hub can tell where to go on, it is asked every few
-// seconds until it answers; the watchdog hears of it more often.
+// TestAwaitHub checks that, when only the hub knows where to continue, it is asked
+// every few seconds until it answers, and that the watchdog is fed more often.
 func TestAwaitHub(t *testing.T) {
 	state := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestAwaitHub(t *testing.T) {
 			}
 			return 7, nil
 		})
-		var last time.Time // that the watchdog was fed
+		var last time.Time // when the watchdog was fed last
 		o.watchdog = &watchdog{log: d.log, failed: make(chan struct{}, 1), open: func() (dog, error) {
 			last = time.Now()
 			return dogFunc(func(part string) error {
@@ -118,7 +118,7 @@ func TestAwaitHub(t *testing.T) {
 			t.Errorf("the watchdog heard nothing any more after %s", last.Sub(began))
 		}
 
-		// Who is told to end does not wait.
+		// Await returns at once when its context ends.
 		ctx, stop := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, stop)
 		o = d.opening(filepath.Join(state, "gone too.db"), away)

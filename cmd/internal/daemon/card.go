@@ -16,14 +16,14 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// cardSlot is a slot as the terminal wants it: with the card driver in it.
+// cardSlot adapts a slot and the card driver to terminal.Slot.
 type cardSlot struct {
 	slot   slot.Slot
 	driver smartkort.Driver
 }
 
-// openCards gives the slot in which cards are spoken to as the configuration
-// has it: by our driver, or by a module of their vendor.
+// openCards returns the slot with the card software that the configuration names: our
+// driver, or a PKCS #11 module of the card vendor.
 func openCards(c config.Reader, s slot.Slot, driver smartkort.Driver) (terminal.Slot, error) {
 	cards := cardSlot{s, driver}
 	if c.PKCS11 == "" {
@@ -46,8 +46,8 @@ func (s cardSlot) Watch(ctx context.Context) <-chan kiosk.Event {
 	return events
 }
 
-// slotEvent gives each insertion the id of a new visit: a UUIDv7, so that
-// visits sort by time.
+// slotEvent translates a state of the reader. It gives each insertion the id of a new
+// visit, a UUIDv7, so that visits sort by time.
 func slotEvent(s slot.State) kiosk.Event {
 	switch s {
 	case slot.Empty:
@@ -72,15 +72,15 @@ func (s cardSlot) Open(ctx context.Context) (terminal.Card, error) {
 	return &identityCard{card: card}, nil
 }
 
-// identityCard is a smartkort.Card as the terminal wants it.
+// identityCard adapts a smartkort.Card to terminal.Card.
 type identityCard struct {
 	card         *smartkort.Card
 	certificates []smartkort.Certificate
-	pin          smartkort.PIN // of the certificate that was asked for
+	pin          smartkort.PIN // of the certificate in the last call of PINStatus
 }
 
-// Certificates gives those to authenticate with; others are not read. The
-// second time it goes by nothing that is remembered.
+// Certificates reads only the authentication certificates, as DER. A second call reads
+// them from the card again and does not use the cache.
 func (c *identityCard) Certificates(ctx context.Context) ([][]byte, error) {
 	certificates, err := c.card.AuthenticationCertificates(ctx)
 	if err != nil {
@@ -126,8 +126,8 @@ func (c *identityCard) VerifyPINOnPad(ctx context.Context, certificate int) erro
 	return pinError(c.card.VerifyPINOnPad(ctx, c.certificates[certificate]), c.left)
 }
 
-// left is the status of the PIN with so many tries left; fewer than 0 are not
-// known.
+// left returns the PIN's status with the given number of tries left. A negative number
+// means unknown.
 func (c *identityCard) left(tries int) kiosk.PINStatus { return c.status(tries, tries >= 0) }
 
 func (c *identityCard) Signer(ctx context.Context, certificate int) (crypto.Signer, error) {
@@ -137,7 +137,7 @@ func (c *identityCard) Signer(ctx context.Context, certificate int) (crypto.Sign
 
 func (c *identityCard) Close() error { return c.card.Close() }
 
-// cardKey is a card's key that says why it does not sign.
+// cardKey is a card's key whose errors are those that the terminal knows.
 type cardKey struct{ crypto.Signer }
 
 // Sign implements crypto.Signer.
@@ -152,8 +152,8 @@ var padResults = map[error]terminal.PadResult{
 	slot.ErrPadLength:    terminal.PadMistyped,
 }
 
-// pinError says what the terminal cannot know of what came of a PIN; status
-// gives that of one with so many tries left, -1 if that is not known.
+// pinError translates the driver's error about a PIN to one that the terminal knows.
+// status returns the PIN's status with that many tries left; -1 means unknown.
 func pinError(err error, status func(tries int) kiosk.PINStatus) error {
 	if wrong := (*smartkort.PINError)(nil); errors.As(err, &wrong) {
 		return &terminal.PINError{Status: status(wrong.Tries)}
@@ -166,7 +166,7 @@ func pinError(err error, status func(tries int) kiosk.PINStatus) error {
 	return cardError(err)
 }
 
-// cardError says what the terminal cannot know of the driver's errors.
+// cardError translates the driver's error to one that the terminal knows.
 func cardError(err error) error {
 	switch {
 	case errors.Is(err, slot.ErrNoCard):

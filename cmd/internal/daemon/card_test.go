@@ -17,11 +17,11 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// padSlot is a slot whose reader has keys of its own.
+// padSlot is a slot whose reader has its own PIN pad.
 type padSlot struct {
 	*cardsim.Slot
-	types string // what the holder does there: a PIN,
-	fails error  // or this
+	types string // the PIN that the holder types on the pad
+	fails error  // the error of the pad, instead of a PIN
 }
 
 func (s *padSlot) Connect(ctx context.Context) (slot.Conn, error) {
@@ -45,8 +45,8 @@ func (c padConn) VerifyOnPad(ctx context.Context, e slot.PINEntry) ([]byte, erro
 	return c.Transmit(ctx, command)
 }
 
-// TestPINPad has the terminal hear of a reader's keys, and of all that may
-// come of a PIN that is typed there.
+// TestPINPad checks that the terminal learns about the reader's PIN pad, and about
+// every result of a PIN entry on it.
 func TestPINPad(t *testing.T) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {
@@ -88,7 +88,7 @@ func TestPINPad(t *testing.T) {
 	}
 }
 
-// TestCardErrors tells the terminal what a person can do about a card.
+// TestCardErrors checks that the terminal learns what a person can do about a card.
 func TestCardErrors(t *testing.T) {
 	for cause, want := range map[error]kiosk.Reason{
 		smartkort.ErrUnknownCard:     kiosk.CardUnknown,
@@ -106,7 +106,8 @@ func TestCardErrors(t *testing.T) {
 	}
 }
 
-// TestPulledWhileItSigns tells a card that is gone from one that fails.
+// TestPulledWhileItSigns checks that a removed card is distinguished from one that
+// fails to sign.
 func TestPulledWhileItSigns(t *testing.T) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {
@@ -135,7 +136,7 @@ func TestPulledWhileItSigns(t *testing.T) {
 	}
 }
 
-// TestAuthorities hands on what CA certificates a card has.
+// TestAuthorities checks that the CA certificates on the card are returned.
 func TestAuthorities(t *testing.T) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 	"smartkiosk/store"
 )
 
-// openRecords opens what the kiosk keeps for itself. Records that are damaged, or
-// a newer program's, are set aside: none of them is anybody's only copy.
+// openRecords opens the kiosk's own records. If they are damaged or were written by a
+// newer program, it moves them aside and starts with empty ones. That is safe because
+// no record is the only copy of anything.
 func openRecords(path string, now time.Time, log *slog.Logger) (*store.Records, error) {
 	records, err := store.OpenRecords(path)
 	if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, store.ErrSchema) {
@@ -25,14 +26,14 @@ func openRecords(path string, now time.Time, log *slog.Logger) (*store.Records, 
 	if e != nil {
 		return nil, errors.Join(err, e)
 	}
-	log.Warn("records are of no use, beginning anew", "err", err, "file", aside)
+	log.Warn("cannot use the records, starting with empty ones", "err", err, "file", aside)
 	return store.OpenRecords(path)
 }
 
-// newCardDriver makes a driver that knows the card profiles of a folder, ""
-// for none, and remembers cards. Its secret lies in a file of its own, apart
-// from what it seals; a new one is made where there is none, and what was
-// sealed by another is of no use then.
+// newCardDriver returns a driver with the card profiles of a folder ("" for only the
+// built-in ones) and a card cache. The secret that seals the cache is in the file path,
+// apart from the cache. If the file is missing or invalid, a new secret is written, and
+// entries sealed with the old one can no longer be read.
 func newCardDriver(profiles, path string, keep smartkort.Keep) (smartkort.Driver, error) {
 	known := smartkort.BuiltinProfiles
 	if profiles != "" {
@@ -54,15 +55,15 @@ func newCardDriver(profiles, path string, keep smartkort.Keep) (smartkort.Driver
 	return smartkort.Driver{Profiles: known, Cache: cache}, err
 }
 
-// cardRecords keeps the card cache in the records. Writing waits for the disk,
-// so it is done apart from the visit; what is not written when the power goes
-// is read from the card again.
+// cardRecords stores the card cache in the records. A goroutine of its own writes, so
+// that a visit never waits for the disk. Entries that are not written before a power
+// cut are read from the card again.
 type cardRecords struct {
 	records *store.Records
 	done    sync.WaitGroup
 
 	mu      sync.Mutex
-	changes chan map[string][]byte // nil once closed: a card that hung may let go later
+	changes chan map[string][]byte // nil after close: a card that hung may still call Put
 }
 
 const cardBucket = "cards"
@@ -85,8 +86,7 @@ func (c *cardRecords) Each(f func(id string, entry []byte) error) error {
 	return c.records.Each(cardBucket, f)
 }
 
-// Put implements smartkort.Keep. When more is to be written than the disk
-// takes, it is left out.
+// Put implements smartkort.Keep. It drops entries when the disk is too slow for them.
 func (c *cardRecords) Put(entries map[string][]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +96,7 @@ func (c *cardRecords) Put(entries map[string][]byte) {
 	}
 }
 
-// close waits until all is written.
+// close waits until all accepted entries are written.
 func (c *cardRecords) close() {
 	c.mu.Lock()
 	close(c.changes)

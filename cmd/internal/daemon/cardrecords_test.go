@@ -15,7 +15,7 @@ import (
 	"smartkiosk/store"
 )
 
-// signOnce makes a visit at the card in a slot.
+// signOnce reads the card in the slot and signs with it, as a visit does.
 func signOnce(t *testing.T, d smartkort.Driver, s *cardsim.Slot) {
 	t.Helper()
 	conn, err := s.Connect(t.Context())
@@ -43,8 +43,8 @@ func signOnce(t *testing.T, d smartkort.Driver, s *cardsim.Slot) {
 	}
 }
 
-// TestCardRecords: what was read of a card is in the records when the kiosk
-// starts again, and no name is on the disk in the clear.
+// TestCardRecords checks that what was read of a card is still in the records after a
+// restart, and that the disk contains no name in plain text.
 func TestCardRecords(t *testing.T) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {
@@ -78,10 +78,10 @@ func TestCardRecords(t *testing.T) {
 	d, cards := start()
 	signOnce(t, d, s)
 	cards.close()
-	if n := entries(cards); n != 2 { // of the card and its kind
+	if n := entries(cards); n != 2 { // one for the card, one for its kind
 		t.Errorf("%d entries", n)
 	}
-	cards.Put(map[string][]byte{"late": {1}}) // of a card that hung: lost, and no harm
+	cards.Put(map[string][]byte{"late": {1}}) // from a card that hung: dropped without harm
 	if err := cards.records.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestCardRecords(t *testing.T) {
 	}
 }
 
-// TestDamagedRecords are set aside.
+// TestDamagedRecords checks that damaged records are moved aside.
 func TestDamagedRecords(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "outbox.db")
 	outbox, err := store.Open(other, store.Options{})

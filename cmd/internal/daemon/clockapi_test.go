@@ -13,7 +13,8 @@ import (
 	"smartkiosk/kiosk/clock"
 )
 
-// A technician sees what the kiosk believes about the time and can replace it.
+// TestClockOnSocket checks that a technician can see what the kiosk knows about the
+// time, and can replace it.
 func TestClockOnSocket(t *testing.T) {
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	records, err := openRecords(filepath.Join(t.TempDir(), "records.db"), noon, slog.New(slog.DiscardHandler))
@@ -25,7 +26,7 @@ func TestClockOnSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Told(noon.Add(30 * time.Minute)) // the machine's clock is behind that
+	c.Told(noon.Add(30 * time.Minute)) // later than the machine's clock
 	handler := serveClock(http.NotFoundHandler(), c, slog.New(slog.DiscardHandler))
 	request := func(method, body string) (int, clock.State) {
 		w := httptest.NewRecorder()

@@ -1,5 +1,5 @@
-// Package daemon wires one kiosk together: slot, panel, visit machine, outbox
-// and hub. kioskd run and kioskd demo differ in the parts they hand to it.
+// Package daemon connects the parts of one kiosk: slot, panel, visit machine, outbox
+// and hub. kioskd and kioskdemo use it with different parts.
 package daemon
 
 import (
@@ -36,28 +36,28 @@ type Daemon struct {
 	client   *hubapi.Client
 	offline  *offlineMode
 	log      *slog.Logger
-	closers  closers // what Open has opened so far
+	closers  closers // close what Open has opened so far
 
 	visits  *visits
-	scarce  atomic.Bool // the outbox nears its end
-	room    chan bool   // for visits, as it changes
+	scarce  atomic.Bool // the outbox is nearly full
+	room    chan bool   // sent to the terminal when it changes: whether there is room for a visit
 	sockets []socket    // where the outbox is served
 	proxy   *proxy      // nil without scproxy
 
-	front    *frontpanel.Panel // nil for a panel that is not made of parts
+	front    *frontpanel.Panel // nil if the panel has no parts
 	watchdog watchdog
 }
 
-// Parts are what a kiosk works with.
+// Parts are the devices that a kiosk works with.
 type Parts struct {
 	Slot     slot.Slot
 	Panel    terminal.Panel
 	Watchdog *board.Watchdog // nil for none
 }
 
-// Open reads the kiosk's keys and trust domains and opens its outbox. texts
-// holds the panel's languages. If nothing on this machine says how far the
-// events came, Open asks the hub until it answers or ctx ends.
+// Open reads the kiosk's keys and trust domains and opens its outbox. texts contains
+// the panel's languages. If nothing on this machine says which event was the last, Open
+// asks the hub until it answers or ctx ends.
 func Open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
 	if !texts.Has(c.Language) {
 		return nil, fmt.Errorf("cannot use language %q: it has no texts", c.Language)
@@ -69,8 +69,8 @@ func Open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Cata
 	return d, nil
 }
 
-// open opens everything in turn. What it has opened is in d.closers, also when
-// it fails.
+// open opens everything in turn. It adds what it has opened to d.closers, also when it
+// returns an error.
 func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Catalogue) error {
 	credentials, device, err := openCredentials(c)
 	if err != nil {
@@ -152,9 +152,9 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 	return nil
 }
 
-// Run serves visits and pushes events until ctx ends. When it returns, every
-// outcome is in the outbox. It fails with store.ErrBroken when outbox or
-// records must be opened anew: then so must the Daemon.
+// Run serves visits and pushes events until ctx ends. When it returns, every outcome is
+// in the outbox. It returns store.ErrBroken when the outbox or the records must be
+// opened again. The caller must then close the Daemon and open a new one.
 func (d *Daemon) Run(ctx context.Context, version string) error {
 	if level, err := d.store.Level(); err == nil {
 		d.scarce.Store(level != store.Roomy)
@@ -190,18 +190,18 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	return err
 }
 
-// Last is the sequence number of the last event written down.
+// Last returns the sequence number of the last event in the outbox.
 func (d *Daemon) Last() uint64 { return d.journal.Last() }
 
 // Close closes what Open opened.
 func (d *Daemon) Close() error { return d.closers.close() }
 
-// closers are closed in reverse order.
+// closers are called in reverse order.
 type closers []func() error
 
 func (c *closers) add(closer func() error) { *c = append(*c, closer) }
 
-// addListener adds a listener that its server may have closed before.
+// addListener adds a listener that its server may have closed already.
 func (c *closers) addListener(l net.Listener) {
 	c.add(func() error {
 		if err := l.Close(); !errors.Is(err, net.ErrClosed) {

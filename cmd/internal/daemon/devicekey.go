@@ -10,8 +10,9 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// openCredentials reads who the kiosk is. Its key is in the file of the
-// configuration, or in a TPM which that file is for; device lets it go.
+// openCredentials reads the kiosk's certificate and opens its device key. The
+// configured key file contains either the key or a reference to a key in a TPM. The
+// caller must close device, which releases the TPM.
 func openCredentials(c *config.Config) (credentials *hubapi.Credentials, device io.Closer, err error) {
 	text, err := hubapi.ReadKeyFile(c.Hub.Key)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// attach has visits depend on the parts of a panel that is made of some.
+// attach connects the terminal to the parts of the panel, if p is a panel with parts,
+// so that the kiosk serves only while they work.
 func (d *Daemon) attach(p terminal.Panel) {
 	front, ok := p.(*frontpanel.Panel)
 	if !ok {
@@ -18,7 +19,7 @@ func (d *Daemon) attach(p terminal.Panel) {
 	d.terminal.Config.Parts, d.terminal.Parts = front.Parts(), front.States()
 }
 
-// reportParts writes down what becomes of the panel's parts until ctx ends.
+// reportParts writes an event for each change of a part of the panel until ctx ends.
 func (d *Daemon) reportParts(ctx context.Context) {
 	for {
 		select {

@@ -8,25 +8,25 @@ import (
 	"smartkiosk/store"
 )
 
-// highWater is how far the sequence may have come. It is kept in the records, apart
-// from the outbox, so that no number is given twice when nothing is left of
-// that and the hub cannot be asked.
+// highWater is an upper limit of the sequence numbers that the kiosk has used. It is
+// kept in the records, apart from the outbox, so that no number is used twice when the
+// outbox is lost and the hub does not answer.
 type highWater struct {
-	Through uint64 `json:"through"` // no event has a higher number
-	Acked   uint64 `json:"acked"`   // the hub has all through here, and perhaps more
+	Through uint64 `json:"through"` // no event has a higher sequence number
+	Acked   uint64 `json:"acked"`   // the hub has all events up to this one, and perhaps more
 }
 
 const (
 	highWaterBucket, highWaterKey = "outbox", "high-water"
 
-	// highWaterStep is how many numbers, at most, a mark is ahead of the last event
-	// when it is written. That spares the disk a write for each, and bounds how
-	// many more events are said to be lost than were. A mark that is further
-	// ahead tells of an old copy.
+	// highWaterStep is the largest distance from the last event to a mark when the mark
+	// is written. It saves one disk write per event, and it limits how many events are
+	// reported as lost although they never existed. If the mark is further ahead than
+	// this, the outbox is an old copy.
 	highWaterStep = 128
 )
 
-// readHighWater gives the mark, the zero one before the first.
+// readHighWater returns the mark, or the zero value if none was written yet.
 func readHighWater(records *store.Records) (m highWater, err error) {
 	text, err := records.Get(highWaterBucket, highWaterKey)
 	if err != nil || text == nil {
@@ -38,7 +38,8 @@ func readHighWater(records *store.Records) (m highWater, err error) {
 	return m, nil
 }
 
-// trackedOutbox is the outbox with its mark always ahead of it.
+// trackedOutbox is the outbox together with its high-water mark, which is never behind
+// the last event.
 type trackedOutbox struct {
 	*store.Store
 	records *store.Records
@@ -47,7 +48,8 @@ type trackedOutbox struct {
 	highWater highWater
 }
 
-// Append is the outbox's, which also fails when the mark cannot be written.
+// Append appends an event to the outbox. It moves the mark first if necessary, and
+// fails when the mark cannot be written.
 func (o *trackedOutbox) Append(seal func(seq uint64, prev []byte) (record, link []byte, err error)) (uint64, error) {
 	p := o.Position()
 	return o.Store.Append(func(seq uint64, prev []byte) (record, link []byte, err error) {
@@ -58,8 +60,8 @@ func (o *trackedOutbox) Append(seal func(seq uint64, prev []byte) (record, link 
 	})
 }
 
-// Level is the outbox's, which also is full when the mark cannot be written.
-// It moves the mark early, so that no visit waits for it.
+// Level returns the outbox's level, or store.Full with an error when the mark cannot be
+// written. It moves the mark early, so that no visit waits for that write.
 func (o *trackedOutbox) Level() (store.Level, error) {
 	level, err := o.Store.Level()
 	if err != nil {
@@ -72,7 +74,7 @@ func (o *trackedOutbox) Level() (store.Level, error) {
 	return level, nil
 }
 
-// advance moves the mark through a number, unless it is at seq or beyond.
+// advance writes a mark with the given numbers, unless the mark is at seq or higher.
 func (o *trackedOutbox) advance(seq, through, acked uint64) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

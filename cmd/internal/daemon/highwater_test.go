@@ -11,8 +11,8 @@ import (
 	"smartkiosk/store"
 )
 
-// TestHighWater: at no moment is there an event beyond the mark that is kept, it is
-// written seldom, and where it cannot be, no event is.
+// TestHighWater checks that no event is ever beyond the stored mark, that the mark is
+// written seldom, and that no event is appended when the mark cannot be written.
 func TestHighWater(t *testing.T) {
 	state := t.TempDir()
 	d := newTended(t, state, store.Options{})
@@ -40,7 +40,7 @@ func TestHighWater(t *testing.T) {
 		}
 	}
 
-	// Between visits it is moved before it must be.
+	// Between visits the mark is moved before it is reached.
 	d.fill(highWaterStep/2+1, 10)
 	if _, err := d.store.Level(); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestHighWater(t *testing.T) {
 		t.Errorf("%+v with %d events, %v", m, d.store.Sequence(), err)
 	}
 
-	// A file that is cut short under it takes no more.
+	// No event is appended after the records were truncated.
 	if err := os.Truncate(filepath.Join(state, "records.db"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +68,8 @@ func TestHighWater(t *testing.T) {
 	}
 }
 
-// TestOldCopy: an outbox that is put back to an older state gives no number
-// twice, and says what it has not.
+// TestOldCopy checks that an outbox that was replaced with an older copy uses no
+// sequence number twice, and reports the events that it lacks as lost.
 func TestOldCopy(t *testing.T) {
 	state := t.TempDir()
 	path := filepath.Join(state, "outbox.db")

@@ -24,7 +24,7 @@ import (
 	"smartkiosk/store"
 )
 
-// realHub is a hub that serves.
+// realHub is a running hub.
 type realHub struct {
 	t        *testing.T
 	dir, url string
@@ -70,7 +70,7 @@ func newRealHub(t *testing.T) *realHub {
 	return h
 }
 
-// hubbed is a kiosk's outbox, whose hub is a real one.
+// hubbed is a kiosk's outbox that is connected to a real hub.
 type hubbed struct {
 	t       *testing.T
 	client  *hubapi.Client
@@ -78,7 +78,7 @@ type hubbed struct {
 	outbox  *store.Store
 }
 
-// kiosk adds one to those of the hub.
+// kiosk adds a kiosk to the hub.
 func (h *realHub) kiosk(t *testing.T, id string) *hubbed {
 	t.Helper()
 	bundle, err := hub.AddKiosk(h.dir, id)
@@ -103,7 +103,7 @@ func (h *realHub) kiosk(t *testing.T, id string) *hubbed {
 	}}}
 }
 
-// open has the kiosk go on with an outbox.
+// open makes the kiosk continue with the outbox at path.
 func (k *hubbed) open(path string) {
 	k.t.Helper()
 	var err error
@@ -114,7 +114,7 @@ func (k *hubbed) open(path string) {
 	k.journal.Outbox = k.outbox
 }
 
-// visit records a visit of each of these names.
+// visit records one visit for each name.
 func (k *hubbed) visit(names ...string) {
 	k.t.Helper()
 	for _, name := range names {
@@ -124,7 +124,7 @@ func (k *hubbed) visit(names ...string) {
 	}
 }
 
-// request is one with the events from a number through another.
+// request returns the batch of events with these sequence numbers.
 func (k *hubbed) request(from, through uint64) (batch []json.RawMessage) {
 	k.t.Helper()
 	records, err := k.outbox.Records(from-1, int(through-from)+1)
@@ -137,13 +137,13 @@ func (k *hubbed) request(from, through uint64) (batch []json.RawMessage) {
 	return batch
 }
 
-// arrives hands the hub a request.
+// arrives sends a batch to the hub.
 func (k *hubbed) arrives(batch []json.RawMessage) error {
 	_, err := k.client.SendEvents(k.t.Context(), batch)
 	return err
 }
 
-// push hands over all that there is.
+// push sends all events of the outbox to the hub.
 func (k *hubbed) push() {
 	k.t.Helper()
 	ctx, stop := context.WithTimeout(k.t.Context(), 30*time.Second)
@@ -154,7 +154,7 @@ func (k *hubbed) push() {
 	}
 }
 
-// drained is an outbox that tells when it is empty.
+// drained is an outbox that signals when it is empty.
 type drained struct {
 	*store.Store
 	empty func()
@@ -168,8 +168,8 @@ func (d drained) Ack(through uint64) error {
 	return err
 }
 
-// stories are what the feed tells, in words, of each kiosk by its source; rows
-// of events that are lost are counted. It fails the test at a gap.
+// stories returns the content of the feed as text for each kiosk, by its source.
+// Consecutive lost events are counted. It fails the test if the feed has a gap.
 func (h *realHub) stories() map[string]string {
 	h.t.Helper()
 	all, last, lost := map[string]string{}, map[string]uint64{}, map[string]int{}
@@ -213,14 +213,14 @@ func (h *realHub) stories() map[string]string {
 	}
 }
 
-// TestLateRequest: outbox and records are both lost while requests of before are
-// on their way. Whenever they arrive, none of their events takes the place of a
-// new one, and nothing of what comes after is held up.
+// TestLateRequest loses outbox and records while earlier requests are still on their
+// way. Whenever they arrive, their events must not take the place of new ones, and they
+// must not block later events.
 func TestLateRequest(t *testing.T) {
 	theHub := newRealHub(t)
 	tests := []struct {
 		kiosk         string
-		before, after [][2]uint64 // the requests that arrive before the kiosk's new events do, and after
+		before, after [][2]uint64 // requests that arrive before and after the kiosk's new events
 		want          string
 	}{
 		{"before", [][2]uint64{{3, 3}, {3, 5}}, nil, "a b c d e kept 497 lost x y z "},

@@ -11,7 +11,7 @@ import (
 	"smartkiosk/kiosk/journal"
 )
 
-// machineClocks are the clocks of this machine.
+// machineClocks returns the clocks of this machine.
 func machineClocks() (journal.Clocks, error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -25,13 +25,13 @@ func machineClocks() (journal.Clocks, error) {
 func uptime() time.Duration {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		return 0 // no Linux since 2.6.39 is without it
+		return 0 // every Linux since 2.6.39 has this clock
 	}
 	return time.Duration(now.Nano())
 }
 
-// synchronised tells whether the kernel's clock is kept right by NTP
-// (adjtimex(2), STA_UNSYNC).
+// synchronised reports whether NTP keeps the kernel's clock correct (adjtimex(2),
+// STA_UNSYNC).
 func synchronised() bool {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)

@@ -14,15 +14,16 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// moduleSlot is a slot whose cards are spoken to by a PKCS #11 module; that a
-// card comes and goes is still the reader's to say.
+// moduleSlot is a slot whose cards are accessed through a PKCS #11 module. Insertion
+// and removal are still reported by the reader.
 type moduleSlot struct {
 	cardSlot
 	module *pkcs11card.Module
 	match  string // a part of the reader's name
 }
 
-// openModule has the PKCS #11 module at path in the driver's place.
+// openModule loads the PKCS #11 module at path, which replaces the card driver. match
+// is a part of the reader's name.
 func openModule(s cardSlot, path, match string) (terminal.Slot, error) {
 	module, err := pkcs11card.Load(path)
 	if err != nil {
@@ -39,12 +40,12 @@ func (s moduleSlot) Open(ctx context.Context) (terminal.Card, error) {
 	return &moduleCard{card: card, slot: s.slot}, nil
 }
 
-// moduleCard is a pkcs11card.Card as the terminal wants it.
+// moduleCard adapts a pkcs11card.Card to terminal.Card.
 type moduleCard struct {
 	card         *pkcs11card.Card
 	slot         slot.Slot
 	certificates []pkcs11card.Certificate
-	pin          pkcs11card.PIN // of the certificate that was asked for
+	pin          pkcs11card.PIN // of the certificate in the last call of PINStatus
 }
 
 func (c *moduleCard) Certificates(ctx context.Context) ([][]byte, error) {
@@ -60,7 +61,8 @@ func (c *moduleCard) Certificates(ctx context.Context) ([][]byte, error) {
 	return der, nil
 }
 
-// Authorities gives none: a module is asked for the holder's alone.
+// Authorities returns nothing: only the holder's certificates are read through a
+// module.
 func (c *moduleCard) Authorities(context.Context) ([][]byte, error) { return nil, nil }
 
 func (c *moduleCard) PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error) {
@@ -90,8 +92,8 @@ func (c *moduleCard) Signer(ctx context.Context, certificate int) (crypto.Signer
 	return cardKey{signer}, cardError(err)
 }
 
-// Close has the reader reset the card too: a module need not, and no verified
-// PIN may outlive the visit.
+// Close closes the card and makes the reader reset it. The reset is necessary because a
+// module may leave the PIN verified, and no verified PIN may outlive the visit.
 func (c *moduleCard) Close() error {
 	err := c.card.Close()
 	// The visit's context has ended by now.

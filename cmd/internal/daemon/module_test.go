@@ -27,7 +27,7 @@ import (
 
 const softHSM = "/usr/lib/softhsm/libsofthsm2.so"
 
-// softToken makes a token of SoftHSM with what is on a card.
+// softToken makes a SoftHSM token with the key and certificate of a card.
 func softToken(t *testing.T, c testpki.Credential) {
 	t.Helper()
 	dir := t.TempDir()
@@ -59,7 +59,7 @@ func softToken(t *testing.T, c testpki.Credential) {
 	}
 }
 
-// resets is a slot that counts how often its card is reset.
+// resets is a slot that counts the resets of its card.
 type resets struct {
 	*cardsim.Slot
 	n int
@@ -73,7 +73,7 @@ func (r *resets) Connect(ctx context.Context) (slot.Conn, error) {
 	return conn, err
 }
 
-// TestModule makes the steps of a visit with a module in the driver's place.
+// TestModule performs the steps of a visit with a module instead of the driver.
 func TestModule(t *testing.T) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {
@@ -126,8 +126,8 @@ func TestModule(t *testing.T) {
 	}
 }
 
-// TestModuleErrors tells a module that is not there, and a card that it does
-// not know.
+// TestModuleErrors checks the errors for a missing module and for a card that the
+// module does not know.
 func TestModuleErrors(t *testing.T) {
 	s := cardsim.NewSlot("slot")
 	if _, err := openCards(config.Reader{PKCS11: "/no/such/module.so"}, s, smartkort.Driver{}); err == nil {

@@ -11,7 +11,8 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// A configuration that this program cannot follow is not followed by halves.
+// TestNoPKCS11 checks that a program without PKCS #11 refuses a configuration that
+// needs it.
 func TestNoPKCS11(t *testing.T) {
 	s := cardsim.NewSlot("slot")
 	_, err := openCards(config.Reader{PKCS11: "/usr/lib/module.so"}, s, smartkort.Driver{})

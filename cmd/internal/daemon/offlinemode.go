@@ -24,16 +24,16 @@ import (
 	"smartkiosk/store"
 )
 
-// offlineMode is what a kiosk decides by while the hub is out of reach: the time, the
-// hub's policy, and the judge that goes by both.
+// offlineMode is what the kiosk needs to decide while the hub is unreachable: the
+// clock, the hub's policy, and the decider that uses both.
 type offlineMode struct {
 	clock   *clock.Clock
 	syncer  *policy.Syncer
 	decider *offline.Decider
 }
 
-// openClock gives the machine's clock with what is known against it, and has
-// TLS and events go by it.
+// openClock returns the machine's clock, checked against the remembered times, and
+// makes TLS and the events use it.
 func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *journal.Clocks) (*clock.Clock, error) {
 	leaf := credentials.TLS.Certificates[0].Leaf
 	c, err := clock.Open(clocks.Now, clocks.Uptime, records, clock.Validity{NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter})
@@ -46,8 +46,9 @@ func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *
 	return c, nil
 }
 
-// openOfflineMode follows the stored policy. Before the first, the
-// configuration counts; when kept ones are of no use, nobody is let in alone.
+// openOfflineMode loads the stored policy. Until the first policy arrives, the
+// configuration applies. If the stored policy cannot be used, the kiosk makes no
+// offline grants until it has reached the hub.
 func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, client *hubapi.Client, seal func(sealkey.Key) error, log *slog.Logger) (*offlineMode, error) {
 	domains, err := trust.Load(c.Trust.Domains)
 	if err != nil {
@@ -90,11 +91,11 @@ func readPublicJWK(path string) (*jose.JSONWebKey, error) {
 	return &key, nil
 }
 
-// stepEvery is how often it is looked whether the clock was set.
+// stepEvery is the interval at which the kiosk checks whether the clock was set.
 const stepEvery = 10 * time.Second
 
-// watchClock keeps the newest time seen, whenever an event was written, and
-// writes an event when the clock was set, until ctx ends.
+// watchClock stores the newest time whenever an event has been written, and writes an
+// event when the clock was set, until ctx ends.
 func (d *Daemon) watchClock(ctx context.Context) {
 	tick := time.NewTicker(stepEvery)
 	defer tick.Stop()

@@ -13,9 +13,9 @@ import (
 	"smartkiosk/store"
 )
 
-// A kiosk that starts in the past speaks to its hub as if it were the time at which
-// its own certificate was made, says of its events that the clock is not to be
-// trusted, and remembers what the hub then says.
+// TestClockInThePast checks a kiosk whose clock is in the past at start. It must use
+// the date of its own certificate for TLS to the hub, mark its events as made with an
+// untrusted clock, and remember the time that the hub then sends.
 func TestClockInThePast(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	made := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

@@ -14,26 +14,27 @@ import (
 	"smartkiosk/store"
 )
 
-// outboxOpening is what there is to open a kiosk's outbox with.
+// outboxOpening contains what is needed to open the kiosk's outbox.
 type outboxOpening struct {
 	path     string
 	options  store.Options
 	records  *store.Records
-	journal  *journal.Journal // whose events it keeps
-	send     sendEvents       // to the hub
-	watchdog *watchdog        // for as long as the hub is asked
+	journal  *journal.Journal // makes the events for lost ones
+	send     sendEvents       // sends events to the hub
+	watchdog *watchdog        // fed while the kiosk waits for the hub
 	log      *slog.Logger
 }
 
-// sendEvents gives the hub events, or asks by none of them which it has last.
+// sendEvents sends events to the hub and returns the sequence number of the last event
+// that the hub has. With an empty batch it only asks for that number.
 type sendEvents = func(ctx context.Context, batch []json.RawMessage) (acknowledged uint64, err error)
 
-// open opens the outbox. From a damaged one all that can be read goes into a
-// new file, with an event in the place of each that cannot: through the mark,
-// where the damage took what says which was the last. When nothing is left, not
-// even the place where it stood, or somebody put an old copy there, see begin.
+// open opens the outbox. If it is damaged, open copies the readable events into a new
+// file and writes a "lost" event in the place of each unreadable one. If the damage
+// took the last sequence number, it does so up to the mark. If even the position is
+// lost, or the file is an old copy, open calls begin.
 func (o *outboxOpening) open(ctx context.Context) (*trackedOutbox, error) {
-	// A long outbox takes memory to be looked through, and none thereafter.
+	// Reading a long outbox takes memory that is not needed afterwards.
 	defer debug.FreeOSMemory()
 	known, err := readHighWater(o.records)
 	if err != nil {
@@ -79,7 +80,7 @@ func (o *outboxOpening) salvage(known highWater) error {
 	return err
 }
 
-// push hands the outbox over until ctx ends.
+// push sends the outbox's events to the hub until ctx ends.
 func (d *Daemon) push(ctx context.Context) {
 	p := push.Pusher{
 		Queue: d.store, Send: d.client.SendEventsInTurn, Log: d.log, Busy: d.visits.busy,
@@ -87,5 +88,5 @@ func (d *Daemon) push(ctx context.Context) {
 			return d.store.MoveToDeadLetters(sequence, d.journal.StandIn(sequence, problem))
 		},
 	}
-	_ = p.Run(ctx) // ctx's error
+	_ = p.Run(ctx) // only ctx's error
 }

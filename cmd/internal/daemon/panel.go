@@ -6,25 +6,25 @@ import (
 	"smartkiosk/kiosk/screen"
 )
 
-// WebPanel is the web panel as the terminal wants it: with the texts in it.
+// WebPanel adapts the web panel to terminal.Panel: it adds the texts.
 type WebPanel struct {
 	Panel *panel.Panel
 	Texts *screen.Catalogue
 }
 
-// Show puts the screen's words on the panel.
+// Show shows the screen's text on the panel.
 func (p WebPanel) Show(s kiosk.Screen) { p.Panel.Show(panel.Frame(p.Texts.Frame(s))) }
 
-// Sound has the page make the sound.
+// Sound makes the page play the sound.
 func (p WebPanel) Sound(c kiosk.Cue) { p.Panel.Cue(string(c)) }
 
 // OpenDoor does nothing: a web page has no door.
 func (p WebPanel) OpenDoor() {}
 
-// Keys are the keys pressed on the page.
+// Keys returns the keys pressed on the page.
 func (p WebPanel) Keys() <-chan rune { return p.Panel.Keys() }
 
-// languages are those of the catalogue, first first.
+// languages returns the catalogue's languages, beginning with first.
 func languages(texts *screen.Catalogue, first string) []string {
 	all := []string{first}
 	for l := texts.Next(first); l != first; l = texts.Next(l) {

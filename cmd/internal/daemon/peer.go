@@ -18,9 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerListener accepts connections of some users of this machine only.
-// Everybody who is logged in can reach a loopback address, so the address
-// protects nothing.
+// peerListener accepts connections from certain users of this machine only. Every user
+// who is logged in can reach a loopback address, so the address alone protects nothing.
 type peerListener struct {
 	net.Listener
 	users []int // user ids that may connect
@@ -44,7 +43,7 @@ func forUsers(l net.Listener, log *slog.Logger, names ...string) (net.Listener, 
 	return &peerListener{l, users, log}, nil
 }
 
-// guardListener is forUsers for a listener that nobody else closes.
+// guardListener is like forUsers, but closes l when it fails.
 func guardListener(l net.Listener, log *slog.Logger, names ...string) (net.Listener, error) {
 	guarded, err := forUsers(l, log, names...)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// listeners returns a listener of each kind that serves people of this machine.
+// listeners returns a listener of each kind that only local users may use.
 func listeners(t *testing.T) map[string]net.Listener {
 	t.Helper()
 	all := map[string]net.Listener{}
@@ -47,7 +47,8 @@ func TestPeerUser(t *testing.T) {
 	}
 }
 
-// A user who is not on the list is cut off, and the next one is served.
+// TestOtherUsersAreRefused checks that the connection of a user who is not on the list
+// is closed, and that the next one is served.
 func TestOtherUsersAreRefused(t *testing.T) {
 	for network, l := range listeners(t) {
 		var log bytes.Buffer

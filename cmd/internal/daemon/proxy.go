@@ -19,7 +19,8 @@ type proxy struct {
 	listener    net.Listener
 }
 
-// openProxy listens for login pages; its certificate is kept in state.
+// openProxy listens for login pages. It keeps its certificate in the folder state. Only
+// root, this user and the named users may connect.
 func openProxy(state string, users []string, s slot.Slot, log *slog.Logger) (*proxy, error) {
 	certificate, err := scproxy.Certificate(state)
 	if err != nil {
@@ -42,7 +43,8 @@ func (p *proxy) serve(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// quietSlot is a slot whose card nobody gets while a visit goes on.
+// quietSlot is a slot that refuses connections to the card while a visit is in
+// progress.
 type quietSlot struct {
 	slot.Slot
 	busy func() bool

@@ -24,8 +24,8 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// bench is a whole terminal around a software slot: the card driver and the
-// visit machine are the real ones, panel, hub and outbox stand-ins.
+// bench is a complete terminal around a software slot. The card driver and the visit
+// machine are real. Panel, hub and outbox are fakes.
 type bench struct {
 	*cardsim.Slot
 	keys chan rune
@@ -34,14 +34,14 @@ type bench struct {
 	mu      sync.Mutex
 	pullAt  int // the command at which the card is pulled, 0 for none
 	sent    int // commands of this visit
-	open    int // claims on the card that were not let go of
+	open    int // connections to the card that are not closed
 	screens []kiosk.Screen
 	records []kiosk.Record
 	typed   [][]byte
 	domains *trust.Domains
 }
 
-// Connect hands out a card that is pulled at a command.
+// Connect returns a connection whose card is removed at a given command.
 func (b *bench) Connect(ctx context.Context) (slot.Conn, error) {
 	conn, err := b.Slot.Connect(ctx)
 	if err != nil {
@@ -118,15 +118,14 @@ func (b *bench) Decide(context.Context, string, []byte, string) kiosk.Verdict { 
 
 func (b *bench) RecordGrant(kiosk.Holder) {}
 
-// last is the screen that shows.
+// last returns the current screen.
 func (b *bench) last() kiosk.Screen {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.screens[len(b.screens)-1]
 }
 
-// visit puts a card in, types while the panel asks for a PIN, and takes the
-// card out.
+// visit inserts a card, types PINs while the panel asks for one, and removes the card.
 func (b *bench) visit(card *cardsim.Card, pullAt int, pins ...string) {
 	b.mu.Lock()
 	b.pullAt, b.sent, b.records, b.screens = pullAt, 0, nil, b.screens[len(b.screens)-1:]
@@ -151,12 +150,12 @@ func (b *bench) visit(card *cardsim.Card, pullAt int, pins ...string) {
 	synctest.Wait()
 }
 
-// TestPulledAtEachCommand pulls the card at command 1, 2, 3 … of every flow.
-// Each time the kiosk is idle again, has written down one outcome, and keeps
-// nothing: no claim, no PIN, no name; and no try was spent that the holder did
+// TestPulledAtEachCommand removes the card at command 1, 2, 3 … of every flow. After
+// each removal the kiosk must be idle again, must have recorded exactly one outcome,
+// and must keep no connection, PIN or name. No PIN try may be spent that the holder did
 // not make.
 func TestPulledAtEachCommand(t *testing.T) {
-	pki, err := testpki.New(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) // where synctest's clock begins
+	pki, err := testpki.New(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) // the start time of synctest's clock
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +175,7 @@ func TestPulledAtEachCommand(t *testing.T) {
 		name   string
 		card   *cardsim.Card
 		pins   []string
-		before *cardsim.Card // was here, nil for none
+		before *cardsim.Card // a card that visited earlier, nil for none
 	}{
 		{"first visit", pki.Cards["valid"], []string{testpki.PIN}, nil},
 		{"repeated visit", pki.Cards["valid"], []string{testpki.PIN}, pki.Cards["valid"]},
@@ -197,8 +196,8 @@ func TestPulledAtEachCommand(t *testing.T) {
 	}
 }
 
-// pulledAt makes one visit. It tells whether the visit was over before the
-// card was to be pulled.
+// pulledAt performs one visit. It reports whether the visit was over before the card
+// would have been removed.
 func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, before *cardsim.Card, pins []string) (whole bool) {
 	b := &bench{Slot: cardsim.NewSlot("slot"), keys: make(chan rune), domains: domains}
 	cache, err := smartkort.NewCache(make([]byte, 32), nil)
@@ -226,7 +225,8 @@ func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, 
 			t.Fatalf("the visit before: %+v\n%s", b.records, &b.log)
 		}
 	}
-	// A try that was made before this visit would hide one that it spent.
+	// Restore the tries first: a try spent earlier would hide one that this visit
+	// spends.
 	restore(t, card, b, pins[len(pins)-1])
 
 	b.visit(card, at, pins...)
@@ -249,7 +249,8 @@ func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, 
 			t.Errorf("pulled at %d: a command with a PIN is still there: %X", at, command)
 		}
 	}
-	// A visit's id may have any digits by chance.
+	// The digits of a visit's id may contain a PIN by chance, so the id is removed from
+	// the log.
 	log := regexp.MustCompile(`visit=\S+`).ReplaceAllString(b.log.String(), "")
 	for _, word := range append(slices.Clone(pins), "Somebody", "UN:NO") {
 		if strings.Contains(log, word) {
@@ -262,7 +263,7 @@ func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, 
 	return whole
 }
 
-// restore gives the card all its tries back.
+// restore resets the card's PIN tries.
 func restore(t *testing.T, card *cardsim.Card, b *bench, pin string) {
 	t.Helper()
 	if card.Image().PINs["pin"].Left < testpki.Tries {

@@ -8,18 +8,18 @@ import (
 	"smartkiosk/store"
 )
 
-// tendEvery is how often the outbox is looked after while nothing is appended:
-// others write to its disk too.
+// tendEvery is the interval at which the outbox is checked while nothing is appended.
+// The check is needed because other programs write to the same disk.
 const tendEvery = 5 * time.Second
 
-// tend tells the visits and the hub how near the outbox is to its end, and
-// compacts it between visits when that pays. It writes nothing while nothing
-// changes. When the outbox or the records must be opened anew it calls end.
+// tend reports to the terminal and the hub how full the outbox is, and compacts the
+// outbox between visits when that saves enough space. While nothing changes it writes
+// nothing. It calls end when the outbox or the records must be opened again.
 func (d *Daemon) tend(ctx context.Context, end context.CancelCauseFunc) {
 	level := store.Roomy
 	var worry error
 	for {
-		changed := d.store.Changed() // before the look at what there is
+		changed := d.store.Changed() // before Level, so that no change is missed
 		now, err := d.store.Level()
 		if err != nil && worry == nil && ctx.Err() == nil {
 			d.log.Error("cannot look after the outbox", "err", err)
@@ -29,7 +29,7 @@ func (d *Daemon) tend(ctx context.Context, end context.CancelCauseFunc) {
 			end(err)
 			return
 		}
-		d.watchdog.alive(outboxOpen) // one that fails does not hang
+		d.watchdog.alive(outboxOpen) // also after an error: an outbox that fails does not hang
 		if now != level {
 			d.levelIs(ctx, now, now == store.Full || level == store.Full)
 			level = now
@@ -44,7 +44,8 @@ func (d *Daemon) tend(ctx context.Context, end context.CancelCauseFunc) {
 	}
 }
 
-// levelIs tells who must know of a level; door says that visits begin or end.
+// levelIs reports a new level to the hub and, if door is true, to the terminal. door
+// means that visits become possible or impossible.
 func (d *Daemon) levelIs(ctx context.Context, now store.Level, door bool) {
 	d.log.Warn("room in the outbox changed", "room", now, "pending", d.store.Len())
 	d.scarce.Store(now != store.Roomy)
@@ -60,8 +61,8 @@ func (d *Daemon) levelIs(ctx context.Context, now store.Level, door bool) {
 	}
 }
 
-// compact writes the outbox anew if that pays, unless a visit goes on; one that
-// begins meanwhile ends it.
+// compact rewrites the outbox if that saves enough space and no visit is in progress. A
+// visit that begins meanwhile stops it.
 func (d *Daemon) compact() {
 	idle, ok := d.visits.idle()
 	if !ok || !d.store.Sparse() {
@@ -72,7 +73,7 @@ func (d *Daemon) compact() {
 	case err == nil:
 		d.log.Info("outbox compacted", "took", time.Since(began).Round(time.Millisecond))
 	case errors.Is(err, context.Canceled), errors.Is(err, store.ErrFull):
-		// Another time: a person came, or there is no room for two files.
+		// Retry later: a visit has begun, or the disk has no room for two files.
 	default:
 		d.log.Error("cannot compact outbox", "err", err)
 	}

@@ -25,7 +25,7 @@ import (
 	"smartkiosk/store"
 )
 
-// tended is a kiosk's outbox with what goes on around it.
+// tended is a kiosk's outbox with the parts of the Daemon that use it.
 type tended struct {
 	*Daemon
 	t      *testing.T
@@ -78,15 +78,15 @@ func newTended(t *testing.T, state string, o store.Options) *tended {
 	return made
 }
 
-// opening is with what the kiosk opens an outbox, and how it hears of its hub.
+// opening returns the kiosk's way to open an outbox. send reaches the hub.
 func (d *tended) opening(path string, send sendEvents) *outboxOpening {
 	return &outboxOpening{path: path, records: d.records, journal: d.journal, send: send, watchdog: &watchdog{}, log: d.log}
 }
 
-// away is a hub that does not answer.
+// away is a hub that cannot be reached.
 func away(context.Context, []json.RawMessage) (uint64, error) { return 0, errors.New("away") }
 
-// run has the outbox tended until the test ends.
+// run tends the outbox until the test ends.
 func (d *tended) run() {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	done := make(chan struct{})
@@ -94,7 +94,8 @@ func (d *tended) run() {
 	d.t.Cleanup(func() { cancel(); <-done })
 }
 
-// awaitRoom waits until the outbox says of its room what it says last.
+// awaitRoom waits for an outbox event with a sequence number above after, and returns
+// it.
 func (d *tended) awaitRoom(after uint64) (sequence uint64, said event.Outbox) {
 	d.t.Helper()
 	for {
@@ -119,7 +120,7 @@ func (d *tended) awaitRoom(after uint64) (sequence uint64, said event.Outbox) {
 	}
 }
 
-// fill appends records that are no events.
+// fill appends n records of the given size that are not events.
 func (d *tended) fill(n, size int) {
 	d.t.Helper()
 	for range n {
@@ -132,9 +133,9 @@ func (d *tended) fill(n, size int) {
 	}
 }
 
-// TestSoftLimit: when the outbox nears its end the hub is told, and what only
-// informs is left out, until there is room again; then it is told how much
-// was.
+// TestSoftLimit checks that, when the outbox is nearly full, the hub is informed and
+// informational events are left out until there is room again. Then the hub must learn
+// how many were left out.
 func TestSoftLimit(t *testing.T) {
 	d := newTended(t, t.TempDir(), store.Options{MaxSize: store.MinMaxSize})
 	for level := store.Roomy; level != store.Low; {
@@ -167,7 +168,8 @@ func TestSoftLimit(t *testing.T) {
 	}
 }
 
-// TestCompactsBetweenVisits: never while a person waits.
+// TestCompactsBetweenVisits checks that the outbox is compacted, but never during a
+// visit.
 func TestCompactsBetweenVisits(t *testing.T) {
 	d := newTended(t, t.TempDir(), store.Options{})
 	d.fill(100, store.MaxRecordSize)
@@ -194,8 +196,8 @@ func TestCompactsBetweenVisits(t *testing.T) {
 	}
 }
 
-// TestIdleWritesNothing: while nothing happens, for a whole day in which the
-// hub is away, no file is touched.
+// TestIdleWritesNothing checks that an idle kiosk touches no file for a whole day,
+// while the hub is unreachable.
 func TestIdleWritesNothing(t *testing.T) {
 	state := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

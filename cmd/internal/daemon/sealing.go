@@ -12,9 +12,9 @@ import (
 	"smartkiosk/kiosk/protocol/sealkey"
 )
 
-// sealing says which of the hub's keys events are sealed to: the newest that
-// the hub told of, over restarts too. Those that wait in the outbox stay sealed
-// to the key before, which the hub keeps until it has them.
+// sealing holds the hub's public key to which events are sealed: the newest one that
+// the hub has announced, also after a restart. Events that are already in the outbox
+// stay sealed to the previous key. The hub keeps that key until it has received them.
 type sealing struct {
 	kiosk  string
 	device crypto.Signer
@@ -22,9 +22,9 @@ type sealing struct {
 	log    *slog.Logger
 }
 
-// openSealing reads the newest key from the state folder; until there is one,
-// it is that of the configuration. It is apart from the records, which may be
-// thrown away.
+// openSealing reads the newest key from the state folder. If there is none yet, it uses
+// the configured key. The key is kept apart from the records, because damaged records
+// are discarded.
 func openSealing(c *config.Config, device crypto.Signer, log *slog.Logger) (*sealing, error) {
 	first, err := sealkey.ReadPublic(c.Hub.Seal)
 	if err != nil {
@@ -39,8 +39,8 @@ func (s *sealing) sealer() (*event.Sealer, error) {
 	return event.NewSealer(s.kiosk, s.device, &key.JSONWebKey)
 }
 
-// follow seals j's events from now on to k, unless that is older than the
-// newest: then the hub has lost a key, or is another, and nothing changes.
+// follow makes j seal new events to k, unless k is older than the newest known key. In
+// that case the hub has lost a key or is another hub, and nothing changes.
 func (s *sealing) follow(k sealkey.Key, j *journal.Journal) error {
 	changed, err := s.newest.Offer(k)
 	if older, ok := errors.AsType[*sealkey.OlderError](err); ok {

@@ -17,8 +17,8 @@ import (
 	"smartkiosk/kiosk/protocol/sealkey"
 )
 
-// TestSealing: events are sealed to the newest key that the hub ever told of,
-// also when it tells of an older one, and after a restart.
+// TestSealing checks that events are sealed to the newest key that the hub has
+// announced, also when the hub later announces an older key, and after a restart.
 func TestSealing(t *testing.T) {
 	dir := t.TempDir()
 	hub := filepath.Join(dir, "hub.jwk")

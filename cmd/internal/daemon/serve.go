@@ -18,27 +18,29 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// Socket is where in the state folder kioskd serves the outbox to kioskctl:
-// bbolt lets one process have the file, so that the others must ask it.
+// Socket is the name of the socket in the state folder through which kioskd serves the
+// outbox to kioskctl. bbolt allows only one process to open the file, so other
+// processes must ask kioskd.
 const Socket = "kioskd.sock"
 
-// listenLocal gives the socket, which is for the user of kioskd alone.
+// listenLocal opens the socket, which only the user of kioskd and root may use.
 func listenLocal(state string, log *slog.Logger) (net.Listener, error) {
 	path := filepath.Join(state, Socket)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("cannot make socket: %w", err) // of a kioskd that was killed; its outbox is ours
+		return nil, fmt.Errorf("cannot make socket: %w", err) // a killed kioskd leaves its socket; the lock on the outbox proves that it has ended
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make socket: %w", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil { // the folder is as closed
+	if err := os.Chmod(path, 0o600); err != nil { // the folder has the same protection
 		return nil, errors.Join(fmt.Errorf("cannot make socket: %w", err), l.Close())
 	}
 	return guardListener(l, log)
 }
 
-// listenFeed gives where consumers pull from, nil if they do not.
+// listenFeed opens the address from which consumers pull events. It returns nil if
+// address is "".
 func listenFeed(address string, kiosk *hubapi.Credentials) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
@@ -50,13 +52,13 @@ func listenFeed(address string, kiosk *hubapi.Credentials) (net.Listener, error)
 	return tls.NewListener(l, feed.ServerTLS(kiosk)), nil
 }
 
-// socket is an open listener and what is served there.
+// socket is an open listener and the handler that is served there.
 type socket struct {
 	listener net.Listener
 	handler  http.Handler
 }
 
-// openSockets listens wherever the outbox is served.
+// openSockets opens the local socket and the feed.
 func openSockets(c *config.Config, kiosk *hubapi.Credentials, outbox feed.Outbox, now *clock.Clock, log *slog.Logger) ([]socket, error) {
 	local, err := listenLocal(c.State, log)
 	if err != nil {

@@ -19,7 +19,7 @@ func newVisits() *visits {
 	return v
 }
 
-// set is told when a visit begins or has ended (terminal.Terminal.InProgress).
+// set records that a visit begins or has ended (terminal.Terminal.InProgress).
 func (v *visits) set(inProgress bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -40,7 +40,7 @@ func (v *visits) idle() (context.Context, bool) {
 	return v.quiet, v.quiet != nil
 }
 
-// busy tells whether a visit is in progress.
+// busy reports whether a visit is in progress.
 func (v *visits) busy() bool {
 	_, idle := v.idle()
 	return !idle

@@ -9,45 +9,46 @@ import (
 	"smartkiosk/device/board"
 )
 
-// What must go on for the machine not to be restarted: visits are served, and
-// the outbox answers, which it does after whatever is being written to it.
+// The watchdog conditions: the machine restarts unless visits are served and the outbox
+// answers. The outbox answers only after its current write.
 const (
 	visitsGoOn = "visits"
 	outboxOpen = "outbox"
 )
 
-// watchdogAgain is how long to wait before a watchdog that was not to be had,
-// or failed, is opened again: sooner than the shortest time-out that a board may
-// ask for, after which one that failed but runs on would strike.
+// watchdogAgain is the interval before a watchdog that could not be opened, or failed,
+// is opened again. It is shorter than the shortest timeout that a board may set,
+// because a watchdog that failed may still be running and would restart the machine
+// after its timeout.
 const watchdogAgain = 5 * time.Second
 
-// watchdog restarts the machine when the kiosk hangs. One that is not to be had
-// is looked for: its driver may be loaded late, or another program let go of it.
-// Its zero value does nothing.
+// watchdog restarts the machine when the kiosk hangs. If the device cannot be opened,
+// the watchdog retries: its driver may be loaded late, or another program may release
+// it. The zero value does nothing.
 type watchdog struct {
 	log     *slog.Logger
 	section string
 	open    func() (dog, error)
-	failed  chan struct{} // holds one: the dog that was had is no more
+	failed  chan struct{} // capacity 1: the open device has failed
 
 	mu  sync.Mutex
-	dog dog // nil while none is had
+	dog dog // nil while the device is not open
 }
 
-// dog is a cue.Watchdog.
+// dog is the part of cue.Watchdog that is used here.
 type dog interface {
 	Alive(part string) error
 	Close() error
 }
 
-// OpenWatchdog, before Run, has the machine restarted when visits or outbox
-// hang, until Run ends. A kiosk works without while its watchdog is not to be
-// had: that is logged, and so is that it is.
+// OpenWatchdog makes Run restart the machine when visits or the outbox hang, until Run
+// ends. It must be called before Run. The kiosk also works while the watchdog cannot be
+// opened. That, and the opening, are logged.
 func (d *Daemon) OpenWatchdog(section *board.Watchdog) {
 	d.watch(section.Section(), func() (dog, error) {
 		dog, err := section.Open(visitsGoOn, outboxOpen)
 		if err != nil {
-			return nil, err // not a *cue.Watchdog that is nil
+			return nil, err // a nil *cue.Watchdog in the interface would not be nil
 		}
 		d.log.Info("this machine is restarted when it hangs", "part", section.Section(), "timeout", dog.Timeout, "restarted", dog.Restarted)
 		if !dog.Disarms {
@@ -57,16 +58,16 @@ func (d *Daemon) OpenWatchdog(section *board.Watchdog) {
 	})
 }
 
-// watch has a watchdog opened by Run, and hear of the visits and the outbox.
+// watch makes Run open a watchdog and makes the terminal feed it.
 func (d *Daemon) watch(section string, open func() (dog, error)) {
 	w := &d.watchdog
 	w.log, w.section, w.open, w.failed = d.log, section, open, make(chan struct{}, 1)
 	d.terminal.Alive = func() { w.alive(visitsGoOn) }
 }
 
-// run has the watchdog open until ctx ends, when the program may end without a
-// restart: ending may take longer than it waits. Why it is not to be had is
-// logged once for each reason.
+// run keeps the watchdog open until ctx ends. Then it closes it, because shutting down
+// may take longer than the timeout. Each reason why the device cannot be opened is
+// logged once.
 func (w *watchdog) run(ctx context.Context) {
 	if w.open == nil {
 		return
@@ -101,8 +102,8 @@ func (w *watchdog) set(dog dog) {
 	w.dog = dog
 }
 
-// alive says that a part did something real. A dog that cannot be told is let
-// go of, which also stops it if that can be done, and opened anew.
+// alive reports to the watchdog that a part has made progress. If the device fails,
+// alive closes it, which also stops it where that is possible, and run opens it again.
 func (w *watchdog) alive(part string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,13 +112,13 @@ func (w *watchdog) alive(part string) {
 	}
 	if err := w.dog.Alive(part); err != nil {
 		w.log.Error("the machine may restart", "part", w.section, "err", err)
-		_ = w.dog.Close() // it has failed already
+		_ = w.dog.Close() // the failure is logged already
 		w.dog = nil
 		w.failed <- struct{}{}
 	}
 }
 
-// close lets the program end without a restart.
+// close stops the watchdog, so that the program can end without a restart.
 func (w *watchdog) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

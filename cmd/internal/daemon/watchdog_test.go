@@ -19,7 +19,7 @@ import (
 	"smartkiosk/store"
 )
 
-// fedDog notes who said to be alive.
+// fedDog records which parts reported progress.
 type fedDog struct {
 	fed    []string
 	closed int
@@ -29,7 +29,7 @@ type fedDog struct {
 func (d *fedDog) Alive(part string) error { d.fed = append(d.fed, part); return d.err }
 func (d *fedDog) Close() error            { d.closed++; return d.err }
 
-// watching is a Daemon whose watchdog is open, until stop.
+// watching returns a Daemon with an open watchdog. stop closes it.
 func watching(t *testing.T, log *bytes.Buffer, open func() (dog, error)) (d *Daemon, stop func()) {
 	d = &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.NewTextHandler(log, nil))}
 	d.watch("watchdog", open)
@@ -40,7 +40,8 @@ func watching(t *testing.T, log *bytes.Buffer, open func() (dog, error)) (d *Dae
 	return d, func() { cancel(); <-ended }
 }
 
-// The watchdog is fed by the terminal's loop, and by nothing after Run.
+// TestWatchdog checks that the terminal's loop feeds the watchdog, and that nothing
+// does after Run.
 func TestWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -62,12 +63,12 @@ func TestWatchdog(t *testing.T) {
 	})
 }
 
-// kennel gives dogs, or says why not.
+// kennel opens fake watchdogs, or returns an error instead.
 type kennel struct {
 	mu    sync.Mutex
 	tried int
 	why   error
-	had   *fedDog // the last
+	had   *fedDog // the device that was opened last
 }
 
 func (k *kennel) open() (dog, error) {
@@ -80,7 +81,7 @@ func (k *kennel) open() (dog, error) {
 	return k.had, nil
 }
 
-// after lets a few rounds pass in which why is what is said.
+// after makes opening fail with why for this many retries.
 func (k *kennel) after(rounds int, why error) {
 	k.mu.Lock()
 	k.why = why
@@ -89,17 +90,18 @@ func (k *kennel) after(rounds int, why error) {
 	synctest.Wait()
 }
 
-// A watchdog that is busy, then not there, then had, then fails, is had again:
-// each is logged once, however often it was tried.
+// TestWatchdogHeals checks a watchdog that is first busy, then missing, then open, then
+// fails, and is opened again. Each change must be logged once, however often opening
+// was retried.
 func TestWatchdogHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		busy := errors.New("another program has it")
 		k := &kennel{why: busy}
 		d, stop := watching(t, &log, k.open)
-		d.terminal.Alive() // nobody there
+		d.terminal.Alive() // no device is open
 		k.after(3, busy)
-		k.after(3, errors.New("there is none"))
+		k.after(3, errors.New("no such file"))
 		k.after(3, nil)
 		if k.tried != 8 || k.had == nil || len(k.had.fed) != 0 {
 			t.Fatalf("tried %d times, has %+v", k.tried, k.had)
@@ -107,7 +109,7 @@ func TestWatchdogHeals(t *testing.T) {
 		first := k.had
 		first.err = errors.New("no such device")
 		d.terminal.Alive()
-		d.terminal.Alive() // to nobody
+		d.terminal.Alive() // no device is open
 		if len(first.fed) != 1 || first.closed != 1 {
 			t.Errorf("the one that failed: %+v", first)
 		}
@@ -122,7 +124,7 @@ func TestWatchdogHeals(t *testing.T) {
 		}
 		for line, want := range map[string]int{
 			`nothing restarts this machine when it hangs; its watchdog is tried again until it opens" part=watchdog err="another program has it"`: 1,
-			`part=watchdog err="there is none"`: 1, `msg="the machine may restart" part=watchdog err="no such device"`: 1,
+			`part=watchdog err="no such file"`: 1, `msg="the machine may restart" part=watchdog err="no such device"`: 1,
 		} {
 			if n := strings.Count(log.String(), line); n != want {
 				t.Errorf("%d times %q in\n%s", n, line, &log)
@@ -131,8 +133,8 @@ func TestWatchdogHeals(t *testing.T) {
 	})
 }
 
-// A kiosk without a watchdog in its wiring file opens none, logs nothing about
-// it, and may report progress.
+// TestNoWatchdog checks that a kiosk without a watchdog in its wiring file opens none,
+// logs nothing about it, and may report progress.
 func TestNoWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -153,7 +155,7 @@ func TestNoWatchdog(t *testing.T) {
 	})
 }
 
-// By a board's section it is the device that is opened.
+// TestOpenWatchdog checks that the device named in the board's section is opened.
 func TestOpenWatchdog(t *testing.T) {
 	d := &Daemon{terminal: &terminal.Terminal{}}
 	d.OpenWatchdog(&board.Watchdog{Device: t.TempDir() + "/watchdog", Timeout: board.Duration{Duration: 15 * time.Second}})
@@ -163,7 +165,7 @@ func TestOpenWatchdog(t *testing.T) {
 	}
 }
 
-// Looking after the outbox feeds the dog.
+// TestOutboxFeedsWatchdog checks that tending the outbox feeds the watchdog.
 func TestOutboxFeedsWatchdog(t *testing.T) {
 	dir := t.TempDir()
 	records, err := openRecords(filepath.Join(dir, "records.db"), time.Now(), slog.New(slog.DiscardHandler))
