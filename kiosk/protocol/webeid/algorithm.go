@@ -5,7 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
-	_ "crypto/sha256" // the hashes of the algorithms
+	_ "crypto/sha256" // register the hashes of the algorithms
 	_ "crypto/sha512"
 	"encoding/asn1"
 	"errors"
@@ -13,14 +13,14 @@ import (
 	"math/big"
 )
 
-// Algorithm is a signature algorithm of JOSE (RFC 7518 §3.1).
+// Algorithm is the name of a JOSE signature algorithm (RFC 7518 §3.1).
 type Algorithm string
 
-// scheme is how an algorithm signs.
+// scheme contains the parameters of an algorithm.
 type scheme struct {
 	hash  crypto.Hash
-	curve elliptic.Curve // of ECDSA; nil for RSA
-	pss   bool           // RSASSA-PSS, salt as long as the hash; else PKCS #1 v1.5
+	curve elliptic.Curve // for ECDSA; nil for RSA
+	pss   bool           // true: RSASSA-PSS with a salt as long as the hash; false: PKCS #1 v1.5
 }
 
 var schemes = map[Algorithm]scheme{
@@ -35,8 +35,9 @@ var schemes = map[Algorithm]scheme{
 	"RS512": {hash: crypto.SHA512},
 }
 
-// algorithmFor gives the algorithm that Sign uses with a key: RS256, which
-// every RSA card can do, or the one of the curve.
+// algorithmFor returns the algorithm that Sign uses with a key. For RSA it is
+// RS256, which every RSA card supports; for ECDSA it is the algorithm of the
+// key's curve.
 func algorithmFor(public crypto.PublicKey) (Algorithm, error) {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
@@ -51,7 +52,7 @@ func algorithmFor(public crypto.PublicKey) (Algorithm, error) {
 	return "", fmt.Errorf("no algorithm for a key of type %T", public)
 }
 
-// fits tells whether s can be used with a key.
+// fits reports whether s can be used with a key.
 func (s scheme) fits(public crypto.PublicKey) bool {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
@@ -62,8 +63,8 @@ func (s scheme) fits(public crypto.PublicKey) bool {
 	return false
 }
 
-// digest is what is signed: H(H(origin) ‖ H(nonce)), the nonce as its
-// base64 text.
+// digest returns the value to be signed: H(H(origin) ‖ H(nonce)). The nonce is
+// hashed as its base64 text.
 func (s scheme) digest(origin, nonce string) []byte {
 	sum := func(parts ...[]byte) []byte {
 		h := s.hash.New()
@@ -82,8 +83,9 @@ func (s scheme) options() crypto.SignerOpts {
 	return s.hash
 }
 
-// fromSigner turns what a crypto.Signer gives into what a token holds: for
-// ECDSA the DER of RFC 3279 §2.2.3 into R ‖ S (RFC 7518 §3.4).
+// fromSigner converts a signature of a crypto.Signer into the form in a token.
+// An ECDSA signature is converted from DER (RFC 3279 §2.2.3) to R ‖ S (RFC 7518
+// §3.4).
 func (s scheme) fromSigner(signature []byte) ([]byte, error) {
 	if s.curve == nil {
 		return signature, nil
@@ -100,10 +102,11 @@ func (s scheme) fromSigner(signature []byte) ([]byte, error) {
 	return raw, nil
 }
 
-// scalar is the length of R or S in bytes.
+// scalar returns the length of R or S in bytes.
 func (s scheme) scalar() int { return (s.curve.Params().BitSize + 7) / 8 }
 
-// verify tells whether signature, as a token holds it, is that of digest.
+// verify reports whether signature, in the form of a token, is a valid
+// signature of digest.
 func (s scheme) verify(public crypto.PublicKey, digest, signature []byte) bool {
 	switch k := public.(type) {
 	case *rsa.PublicKey:

@@ -14,10 +14,10 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// BenchmarkOCSP has a validation for which a responder is asked beside its
-// parts by turns: the same validation by an answer that is kept, one round
-// trip to the same responder with a bare HTTP client, and the library's check
-// of what came back.
+// BenchmarkOCSP compares a validation that sends an OCSP request with its
+// parts: a validation that uses a cached answer, a round trip to the same
+// responder with a plain HTTP client, and the library's check of the response.
+// The two are measured in turns.
 func BenchmarkOCSP(b *testing.B) {
 	s := benchScene(b, "p256", "kept answer")
 	v, token := s.validator(), s.token(s.certificate())
@@ -60,10 +60,10 @@ func BenchmarkOCSP(b *testing.B) {
 		v.OCSP = trust.NewOCSP(transport, rand.Reader)
 		before := responder.asked
 		begin := time.Now()
-		validate() // asks
+		validate() // sends a request
 		asked := time.Now()
 		requests += responder.asked - before
-		validate() // by what is kept
+		validate() // uses the cached answer
 		roundTrip()
 		whole, parts = append(whole, asked.Sub(begin)), append(parts, time.Since(asked))
 	}

@@ -15,10 +15,11 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// BenchmarkValidation has the validation of a token beside what of it is the
-// standard library's work: the path of a certificate that was read before, and
-// the card's signature. Both are done by turns, so that what else the
-// machine does hits both. The PKI is all of RSA, as Buypass's, or of P-256.
+// BenchmarkValidation compares the validation of a token with the standard
+// library's part of it: verifying the path of a parsed certificate, and the
+// card's signature. The two are measured in turns, so that other load on the
+// machine affects both. All keys of the PKI are RSA, as with Buypass, or all
+// are P-256.
 func BenchmarkValidation(b *testing.B) {
 	for _, kind := range []string{"rsa", "p256"} {
 		for _, revocation := range []string{"none", "CRL", "kept answer"} {
@@ -36,8 +37,8 @@ func BenchmarkValidation(b *testing.B) {
 					bare(b)
 					ours, library = append(ours, middle.Sub(begin)), append(library, time.Since(middle))
 				}
-				// At the median, as a turn in which the machine did something
-				// else counts for nothing there.
+				// The median, because it ignores single turns that other
+				// load has slowed down.
 				b.ReportMetric(1/median(ours).Seconds(), "validations/s")
 				b.ReportMetric(1/median(library).Seconds(), "bare/s")
 				b.ReportMetric(float64(median(library))/float64(median(ours)), "of-bare")
@@ -46,7 +47,7 @@ func BenchmarkValidation(b *testing.B) {
 	}
 }
 
-// benchScene is a scene whose every key is of one kind.
+// benchScene returns a scene in which all keys are of one kind.
 func benchScene(b *testing.B, kind, revocation string) *scene {
 	b.Helper()
 	s := newScene(b)
@@ -70,7 +71,7 @@ func benchScene(b *testing.B, kind, revocation string) *scene {
 	return s
 }
 
-// bare gives what the standard library has to do for a token.
+// bare returns the standard library's part of validating a token.
 func (s *scene) bare(text []byte) func(*testing.B) {
 	s.t.Helper()
 	var token struct{ UnverifiedCertificate, Signature string }

@@ -10,10 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// decode is stricter than encoding/json: it compares names exactly and refuses
-// duplicate names, trailing text and members of another type than string. After
-// json.Valid it reads the members itself, in a third of the time of a json.Decoder,
-// because a person waits for the verdict on the token.
+// decode reads a token. It is stricter than encoding/json: it compares names
+// exactly, no member may occur twice, no data may follow the object, and the
+// five members of wire must be strings.
+//
+// It uses json.Valid to check the syntax and then reads the members itself.
+// This takes a third of the time of a json.Decoder, which matters because a
+// person waits while a token is validated.
 func decode(token []byte) (w wire, err error) {
 	if !json.Valid(token) {
 		return wire{}, errors.New("it is no JSON object, or something follows it")
@@ -32,7 +35,7 @@ func decode(token []byte) (w wire, err error) {
 		m.skip(':')
 		value := m.value()
 		if slices.Contains(seen, name) {
-			return wire{}, fmt.Errorf("member %.40q stands twice", name)
+			return wire{}, fmt.Errorf("member %.40q occurs twice", name)
 		}
 		if seen = append(seen, name); len(seen) > maxMembers {
 			return wire{}, fmt.Errorf("it has more than %d members", maxMembers)
@@ -51,11 +54,11 @@ func decode(token []byte) (w wire, err error) {
 	return w, nil
 }
 
-// maxMembers bounds the members of a token, those that later versions add
-// among them, and so the work of looking for one that stands twice.
+// maxMembers is the maximum number of members in a token, including members of
+// later versions of the format. It limits the work to find a duplicate.
 const maxMembers = 64
 
-// member gives where a member goes, nil for one that is not known.
+// member returns the field for a member, or nil if the member is unknown.
 func (w *wire) member(name string) *string {
 	switch name {
 	case "unverifiedCertificate":
@@ -72,17 +75,18 @@ func (w *wire) member(name string) *string {
 	return nil
 }
 
-// members goes through what is known to be valid JSON.
+// members reads the members of an object from text that is valid JSON.
 type members struct{ rest []byte }
 
-// space passes over the white space of JSON (RFC 8259 §2).
+// space skips the white space of JSON (RFC 8259 §2).
 func (m *members) space() {
 	for len(m.rest) > 0 && strings.IndexByte(" \t\r\n", m.rest[0]) >= 0 {
 		m.rest = m.rest[1:]
 	}
 }
 
-// skip passes over one character, if it is the next.
+// skip skips white space and then the character c. It returns false if another
+// character follows.
 func (m *members) skip(c byte) bool {
 	m.space()
 	if m.rest[0] != c {
@@ -92,13 +96,13 @@ func (m *members) skip(c byte) bool {
 	return true
 }
 
-// more tells whether a member follows, and goes to it.
+// more advances to the next member. It returns false at the end of the object.
 func (m *members) more() bool {
 	m.skip(',')
 	return !m.skip('}')
 }
 
-// value takes the next value, whole as it stands.
+// value consumes the next value and returns its text unchanged.
 func (m *members) value() []byte {
 	m.space()
 	depth := 0
@@ -112,7 +116,7 @@ func (m *members) value() []byte {
 		case '}', ']':
 			depth--
 		default:
-			// A number or a word ends before what ends it.
+			// A number or a literal ends before the first character that cannot belong to it.
 			if depth > 0 || strings.IndexByte(",}] \t\r\n", m.rest[i+1]) < 0 {
 				continue
 			}
@@ -125,7 +129,8 @@ func (m *members) value() []byte {
 	}
 }
 
-// quoted gives the length of the JSON string that b begins with.
+// quoted returns the length of the JSON string at the start of b, with its
+// quotation marks.
 func quoted(b []byte) int {
 	for n := 1; ; n++ {
 		n += bytes.IndexByte(b[n:], '"')
@@ -139,7 +144,7 @@ func quoted(b []byte) int {
 	}
 }
 
-// text reads a JSON string. One without escapes stands for itself.
+// text decodes a JSON string. A string without escapes is copied as it is.
 func text(value []byte) (string, error) {
 	plain := value[1 : len(value)-1]
 	if bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {

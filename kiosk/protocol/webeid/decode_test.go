@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// decodeSlowly is stricter than encoding/json: names are compared exactly, none
-// may stand twice, nothing may follow, and the five members are strings.
+// decodeSlowly is decode with a json.Decoder.
 func decodeSlowly(token []byte) (wire, error) {
 	var w wire
 	members := map[string]*string{
@@ -33,7 +32,7 @@ func decodeSlowly(token []byte) (wire, error) {
 		}
 		name := t.(string)
 		if seen[name] {
-			return wire{}, fmt.Errorf("member %.40q stands twice", name)
+			return wire{}, fmt.Errorf("member %.40q occurs twice", name)
 		}
 		seen[name] = true
 		var value json.RawMessage
@@ -60,7 +59,7 @@ func decodeSlowly(token []byte) (wire, error) {
 	return w, nil
 }
 
-// FuzzDecode holds decode to what a json.Decoder makes of the same text.
+// FuzzDecode compares decode with decodeSlowly.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{"unverifiedCertificate":"MII=","algorithm":"ES256","signature":"AA==","format":"web-eid:1.0","appVersion":"https://a.example/1"}`,
@@ -76,7 +75,7 @@ func FuzzDecode(f *testing.F) {
 		got, err := decode(token)
 		want, wantErr := decodeSlowly(token)
 		if strings.Count(string(token), ":") > maxMembers {
-			return // there may be more members than decode takes
+			return // decode refuses more than maxMembers
 		}
 		if got != want || (err == nil) != (wantErr == nil) {
 			t.Errorf("%q: got %+v, %v; want %+v, %v", token, got, err, want, wantErr)

@@ -15,7 +15,7 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// judged demands that whatever was judged is either refused or Kari.
+// judged checks that the token was either refused or accepted as Kari's.
 func judged(t *testing.T, holder kiosk.Holder, err error) {
 	t.Helper()
 	if err == nil && holder != kari {
@@ -60,14 +60,15 @@ func FuzzCertificate(f *testing.F) {
 	})
 }
 
-// answering is a responder that answers always the same.
+// answering is a responder that always returns the same response.
 type answering []byte
 
 func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(a)), Request: r}, nil
 }
 
-// zeros is a source of nonces that are all alike, so that one answer serves.
+// zeros is a source of nonces that are all equal, so that the same response
+// fits each request.
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }

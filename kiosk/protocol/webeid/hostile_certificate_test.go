@@ -22,7 +22,7 @@ func TestHostileCertificates(t *testing.T) {
 	der := func(edit func(b []byte) []byte) func(*scene) {
 		return func(s *scene) { s.editCert = edit }
 	}
-	// resigned changes an element of TBSCertificate.
+	// resigned replaces an element of TBSCertificate and signs the certificate again.
 	resigned := func(element int, value []byte) func(*scene) {
 		return func(s *scene) {
 			s.editCert = func(b []byte) []byte {
@@ -100,7 +100,7 @@ func TestHostileCertificates(t *testing.T) {
 
 		{"no policy", kiosk.Policy, "", policies()},
 		{"the policy of HSMs", kiosk.Policy, "", policies(hsmPolicy)},
-		{"the policy of HSMs beside that of cards", kiosk.Policy, "", policies(policy, hsmPolicy)},
+		{"the policies of HSMs and of cards", kiosk.Policy, "", policies(policy, hsmPolicy)},
 		{"the policy of enterprises", kiosk.Policy, "", policies("2.16.578.1.26.1.3.5")},
 		{"any policy", kiosk.Policy, "", policies("2.5.29.32.0")},
 		{"a policy that begins like it", kiosk.Policy, "", policies(policy + "0")},
@@ -123,7 +123,7 @@ func TestHostileCertificates(t *testing.T) {
 				return issue(s.t, s.template, s.signer.Public(), other).Raw
 			}
 		}},
-		{"by a CA that nobody knows", kiosk.NotTrusted, "", func(s *scene) {
+		{"by an unknown CA", kiosk.NotTrusted, "", func(s *scene) {
 			s.editCert = func([]byte) []byte {
 				other := newAuthority(s.t, authorityTemplate("Foreign CA"), "foreign", nil)
 				return issue(s.t, s.template, s.signer.Public(), other).Raw
@@ -198,8 +198,8 @@ func TestHostileCertificates(t *testing.T) {
 	})
 }
 
-// rsaOf gives a public key with a modulus of so many bits that has no small
-// factor, and which nobody can sign with.
+// rsaOf returns a public key with a modulus of the given number of bits and
+// without a small prime factor. It has no private key.
 func rsaOf(bits, exponent int) *rsa.PublicKey {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	for n.Add(n, big.NewInt(1)); ; n.Add(n, big.NewInt(2)) {
@@ -209,7 +209,7 @@ func rsaOf(bits, exponent int) *rsa.PublicKey {
 	}
 }
 
-// smallPrimes gives the product of the primes up to last.
+// smallPrimes returns the product of the primes up to last.
 func smallPrimes(last int64) *big.Int {
 	m := big.NewInt(1)
 	for p := int64(2); p <= last; p++ {
@@ -220,14 +220,14 @@ func smallPrimes(last int64) *big.Int {
 	return m
 }
 
-// threefold gives a modulus of 2048 bits that 3 divides.
+// threefold returns a modulus of 2048 bits that is divisible by 3.
 func threefold() *big.Int {
 	n := rsaOf(2046, 65537).N
 	return n.Mul(n, big.NewInt(3))
 }
 
-// flawed gives a modulus of 2048 bits that is a power of 65537 modulo the
-// product of the primes up to 701, as those of CVE-2017-15361 are.
+// flawed returns a modulus of 2048 bits that is a power of 65537 modulo the
+// product of the primes up to 701, like those of CVE-2017-15361.
 func flawed() *big.Int {
 	m := smallPrimes(701)
 	n := new(big.Int).Exp(big.NewInt(65537), big.NewInt(123456789), m)

@@ -15,16 +15,17 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// isCritical is a critical extension that nobody knows.
+// isCritical is an unknown critical extension.
 var isCritical = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 1}, Critical: true, Value: []byte{5, 0}}
 
-// distributionPoint is issuingDistributionPoint with one member.
+// distributionPoint returns the extension issuingDistributionPoint with one
+// member.
 func distributionPoint(t testing.TB, member asn1.RawValue) []pkix.Extension {
 	member.Class = asn1.ClassContextSpecific
 	return []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true, Value: mustMarshal(t, []asn1.RawValue{member})}}
 }
 
-// fullName is a DistributionPointName with one URI.
+// fullName returns a DistributionPointName with one URI.
 func fullName(t testing.TB, uri string) asn1.RawValue {
 	name := mustMarshal(t, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte(uri)})
 	full := mustMarshal(t, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: name})
@@ -44,7 +45,7 @@ func TestHostileCRLs(t *testing.T) {
 		return func(s *scene) { s.crl.ExtraExtensions = append(s.crl.ExtraExtensions, list...) }
 	}
 	yes := []byte{0xFF}
-	// entry replaces the one certificate that is listed.
+	// entry replaces the only entry of the CRL.
 	entry := func(elements ...any) func(*scene) {
 		var list []asn1.RawValue
 		for _, e := range elements {
@@ -143,7 +144,7 @@ func TestHostileCRLs(t *testing.T) {
 	})
 }
 
-// overSHA1 signs a CRL over SHA-1.
+// overSHA1 signs a CRL with SHA-1.
 func overSHA1(t testing.TB, der []byte, key *ecdsa.PrivateKey) []byte {
 	var whole, tbs []asn1.RawValue
 	mustUnmarshal(t, der, &whole)
@@ -159,7 +160,7 @@ func overSHA1(t testing.TB, der []byte, key *ecdsa.PrivateKey) []byte {
 	return mustMarshal(t, whole)
 }
 
-// What a CRL may say and still be used.
+// Unusual CRLs that are accepted all the same.
 func TestUnusualCRLs(t *testing.T) {
 	for name, change := range map[string]func(s *scene){
 		"good until 9999":  func(s *scene) { s.crl.NextUpdate = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) },

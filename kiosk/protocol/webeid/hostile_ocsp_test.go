@@ -46,7 +46,7 @@ func TestHostileOCSP(t *testing.T) {
 
 		{"unreachable", kiosk.RevocationUnknown, `Post "http://ocsp.example": connection refused`, func(s *scene) { s.responder.failWith = errors.New("connection refused") }},
 		{"status 500", kiosk.RevocationUnknown, `it answered Internal Server Error`, func(s *scene) { s.responder.status = http.StatusInternalServerError }},
-		{"sends us elsewhere", kiosk.RevocationUnknown, `it answered Temporary Redirect`, func(s *scene) {
+		{"redirects to another host", kiosk.RevocationUnknown, `it answered Temporary Redirect`, func(s *scene) {
 			s.responder.status, s.responder.header = http.StatusTemporaryRedirect, http.Header{"Location": {"http://evil.example"}}
 		}},
 		{"64 KB of garbage and more", kiosk.RevocationUnknown, `its answer has more than 65536 bytes`, respond(make([]byte, 1<<20))},
@@ -69,7 +69,7 @@ func TestHostileOCSP(t *testing.T) {
 		}},
 		{"about another serial number", kiosk.RevocationUnknown, `the answer is about another certificate`, answer(func(a *ocsp.Response) { a.SerialNumber = big.NewInt(4712) })},
 		{"about another issuer", kiosk.RevocationUnknown, `the answer is about another certificate`, func(s *scene) {
-			// By the CA's own responder, but for a CA of another name.
+			// The responder's certificate is from the right CA, but the answer is for a CA with another name.
 			other := authorityTemplate("Another CA")
 			s.responder.issuer, s.responder.by = newAuthority(s.t, other, "person-ca", nil), s.ca
 		}},
@@ -141,7 +141,7 @@ func TestHostileOCSP(t *testing.T) {
 			return e
 		})},
 		{"one bit of its signature changed", kiosk.RevocationUnknown, `the issuer has not signed the answer: x509: ECDSA verification failure`, func(s *scene) {
-			s.responder.template = nil // the signature is last when there is no certificate
+			s.responder.template = nil // without a certificate the signature is at the end
 			s.responder.edit = func(b []byte) []byte { b[len(b)-1] ^= 1; return b }
 		}},
 		{"at no http address", kiosk.RevocationUnknown, `its address "file:///etc/passwd" is no http URL`, func(s *scene) { s.template.OCSPServer = []string{"file:///etc/passwd"} }},
@@ -153,7 +153,7 @@ func TestHostileOCSP(t *testing.T) {
 	})
 }
 
-// What a responder may do and still be believed.
+// Unusual responses that are accepted all the same.
 func TestUnusualOCSP(t *testing.T) {
 	for name, change := range map[string]func(s *scene){
 		"by the issuer itself": func(s *scene) { s.responder.template = nil },
@@ -169,7 +169,7 @@ func TestUnusualOCSP(t *testing.T) {
 			}
 		},
 		"without nextUpdate": func(s *scene) { s.responder.answer.NextUpdate = time.Time{} },
-		"without nonce, as it may": func(s *scene) {
+		"without nonce, which the domain allows": func(s *scene) {
 			s.domain.OCSP = &trust.OCSPRules{NonceOptional: true}
 			s.responder.noNonce = true
 		},

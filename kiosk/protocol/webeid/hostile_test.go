@@ -10,9 +10,9 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// hostile is one thing that is wrong in a scene, the reason it is to be
-// refused for, and words of the refusal, or of why the CRL was not taken,
-// where the reason alone would not tell that it was for this very thing.
+// hostile is one fault in a scene and the expected reason of the refusal. words
+// is part of the expected text of the refusal, or of the error from reading the
+// CRL. It is set where other faults have the same reason.
 type hostile struct {
 	name   string
 	want   kiosk.Reason
@@ -20,7 +20,8 @@ type hostile struct {
 	change func(s *scene)
 }
 
-// judgeAll judges a scene per row, made by start.
+// judgeAll makes a scene with start for each row, applies the row's change and
+// checks the refusal.
 func judgeAll(t *testing.T, start func(testing.TB) *scene, rows []hostile) {
 	t.Helper()
 	for _, row := range rows {

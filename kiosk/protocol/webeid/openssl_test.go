@@ -23,10 +23,11 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// OpenSSL as a second opinion: what it makes is accepted, and refused once
-// altered, and it accepts what is made here.
+// These tests compare the package with OpenSSL. The package must accept the
+// tokens, CRLs and OCSP answers of OpenSSL and refuse an altered token. OpenSSL
+// must accept the signature in a token of the package.
 
-// openssl runs a command in dir and gives what it prints.
+// openssl runs an openssl command in dir and returns its output.
 func openssl(t *testing.T, dir string, args ...string) []byte {
 	t.Helper()
 	c := exec.Command("openssl", args...)
@@ -39,8 +40,8 @@ func openssl(t *testing.T, dir string, args ...string) []byte {
 	return out.Bytes()
 }
 
-// opensslKinds are the algorithms, and how OpenSSL makes a key and a
-// signature for each.
+// opensslKinds are the algorithms, with the OpenSSL arguments that make a key
+// and a signature for each.
 var opensslKinds = []struct {
 	algorithm webeid.Algorithm
 	key       []string
@@ -58,8 +59,8 @@ var opensslKinds = []struct {
 	{"RS512", []string{"rsa", "rsa_keygen_bits:2048"}, []string{"-sha512"}, 0},
 }
 
-// opensslConfig has the profile of a person's certificate, and a CA that
-// keeps its index here.
+// opensslConfig contains the profile of a person's certificate and a CA that
+// keeps its index in the working folder.
 const opensslConfig = `
 [ca]
 default_ca = here
@@ -101,8 +102,8 @@ keyUsage = critical, digitalSignature
 extendedKeyUsage = OCSPSigning
 `
 
-// opensslCA makes a CA, and a person with a key of a kind, in a new folder:
-// ca.key, ca.pem, person.key, person.pem.
+// opensslCA makes a CA and a person with a key of the given kind in a new
+// folder. The files are ca.key, ca.pem, person.key and person.pem.
 func opensslCA(t *testing.T, kind []string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -142,7 +143,7 @@ func readPEM(t *testing.T, path string) *x509.Certificate {
 	return c
 }
 
-// opensslToken has openssl dgst sign the challenge.
+// opensslToken makes a token whose signature is from openssl dgst.
 func opensslToken(t *testing.T, dir string, algorithm webeid.Algorithm, sign []string, scalar int) []byte {
 	t.Helper()
 	hash := sign[0]
@@ -191,7 +192,7 @@ func TestOpenSSLSignsTokens(t *testing.T) {
 			_, err = v.Validate(t.Context(), token, strings.ToLower(nonce), time.Now())
 			wantReason(t, err, kiosk.Signature)
 			at := bytes.Index(token, []byte(`"signature":"`)) + 30
-			token[at] ^= 1 // 0 and 1, A and @: still base64 or not, never the signature
+			token[at] ^= 1 // changes for example A to @: the text is then another signature or invalid base64
 			if _, err = v.Validate(t.Context(), token, nonce, time.Now()); err == nil {
 				t.Error("an altered token is accepted")
 			}
@@ -296,7 +297,7 @@ func TestOpenSSLAnswersOCSP(t *testing.T) {
 	wantReason(t, validate(byName...), kiosk.Revoked)
 }
 
-// startResponder runs openssl ocsp until the test ends, and gives its URL.
+// startResponder runs openssl ocsp until the test ends, and returns its URL.
 func startResponder(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -312,7 +313,7 @@ func startResponder(t *testing.T, dir string, args ...string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cancel(); c.Wait() })
-	for lines := bufio.NewScanner(out); lines.Scan(); { // it names its port once it listens
+	for lines := bufio.NewScanner(out); lines.Scan(); { // it prints its port when it listens
 		if at, ok := strings.CutPrefix(lines.Text(), "ACCEPT "); ok {
 			go io.Copy(io.Discard, out)
 			address, _, _ := strings.Cut(at, " ")

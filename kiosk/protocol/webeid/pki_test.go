@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// What the tests need of a PKI, and testpki cannot make: certificates, CRLs
-// and OCSP answers that are wrong in one place and signed all the same.
+// This file makes what testpki cannot make: certificates, CRLs and OCSP answers
+// that have a single fault and a valid signature.
 
 const (
 	origin    = "https://hub.example:8443"
@@ -35,13 +35,13 @@ var (
 	nonce = base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
 )
 
-// keys are made once: an RSA key costs a test half a second.
+// keys caches the keys of all tests, because making an RSA key takes half a second.
 var keys = struct {
 	sync.Mutex
 	made map[string]crypto.Signer
 }{made: map[string]crypto.Signer{}}
 
-// newKey gives the key of a kind and a name, always the same.
+// newKey returns the key of a kind and a name. Each call returns the same key.
 func newKey(t testing.TB, kind, name string) crypto.Signer {
 	t.Helper()
 	keys.Lock()
@@ -74,7 +74,7 @@ func newKey(t testing.TB, kind, name string) crypto.Signer {
 	return k
 }
 
-// authority is a CA of the tests.
+// authority is a CA with its key.
 type authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer
@@ -93,8 +93,8 @@ func authorityTemplate(name string) *x509.Certificate {
 	}
 }
 
-// newAuthority makes a CA of a template, by issuer, or by itself if that is
-// nil.
+// newAuthority makes a CA from a template. issuer signs its certificate; if
+// issuer is nil, the CA is self-signed.
 func newAuthority(t testing.TB, tmpl *x509.Certificate, keyName string, issuer *authority) *authority {
 	t.Helper()
 	a := &authority{key: newKey(t, "p256", keyName)}
@@ -127,7 +127,8 @@ func oid(t testing.TB, text string) x509.OID {
 	return o
 }
 
-// person is the template of an authentication certificate as Buypass has it.
+// person returns the template of an authentication certificate like those of
+// Buypass.
 func person(t testing.TB) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber:          big.NewInt(4711),
@@ -141,8 +142,9 @@ func person(t testing.TB) *x509.Certificate {
 	}
 }
 
-// resign has edit change the elements of what is signed in a certificate, a
-// CRL or a basic OCSP response, and signs them anew (ECDSA over SHA-256).
+// resign calls edit with the elements of the signed part of a certificate, a
+// CRL or a basic OCSP response, and signs the result again (ECDSA with
+// SHA-256).
 func resign(t testing.TB, der []byte, key crypto.Signer, edit func(elements []asn1.RawValue) []asn1.RawValue) []byte {
 	t.Helper()
 	var whole, tbs []asn1.RawValue
@@ -151,7 +153,7 @@ func resign(t testing.TB, der []byte, key crypto.Signer, edit func(elements []as
 	whole[0] = asn1.RawValue{FullBytes: mustMarshal(t, edit(tbs))}
 	hash := crypto.SHA256
 	if algorithm := whole[1].FullBytes; bytes.Contains(algorithm, []byte{0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 1}) ||
-		bytes.Contains(algorithm, []byte{0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 5}) { // with SHA-1, ECDSA and RSA
+		bytes.Contains(algorithm, []byte{0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 5}) { // ECDSA and RSA with SHA-1
 		hash = crypto.SHA1
 	}
 	digest := hash.New()
@@ -182,22 +184,23 @@ func mustUnmarshal(t testing.TB, der []byte, v any) {
 
 func raw(der []byte) asn1.RawValue { return asn1.RawValue{FullBytes: der} }
 
-// indefinite gives a SEQUENCE the indefinite length of BER.
+// indefinite re-encodes a SEQUENCE with the indefinite length of BER.
 func indefinite(t testing.TB, der []byte) []byte {
 	var v asn1.RawValue
 	mustUnmarshal(t, der, &v)
 	return append(append([]byte{0x30, 0x80}, v.Bytes...), 0, 0)
 }
 
-// challenge is what ES256, PS256 and RS256 sign, worked out here by the words
-// of the specification.
+// challenge returns the digest that ES256, PS256 and RS256 sign, computed here
+// from the text of the specification.
 func challenge() []byte {
 	o, n := sha256.Sum256([]byte(origin)), sha256.Sum256([]byte(nonce))
 	sum := sha256.Sum256(append(o[:], n[:]...))
 	return sum[:]
 }
 
-// rawECDSA turns a signature in DER into R ‖ S of so many bytes each.
+// rawECDSA converts a signature from DER to R ‖ S. scalar is the length of each
+// in bytes.
 func rawECDSA(t testing.TB, der []byte, scalar int) []byte {
 	var rs struct{ R, S *big.Int }
 	mustUnmarshal(t, der, &rs)

@@ -21,17 +21,17 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// scene is one valid set of PKI, trust domain and token. A test changes what
-// it is about before judge puts it all together.
+// scene is a valid combination of PKI, trust domain and token. A test changes a
+// part of it and then calls judge.
 type scene struct {
 	t         testing.TB
 	root, ca  *authority
 	domain    trust.Domain
 	signer    crypto.Signer
-	public    crypto.PublicKey // what the certificate is for; the signer's if nil
+	public    crypto.PublicKey // in the certificate; nil: the signer's
 	template  *x509.Certificate
 	editCert  func(der []byte) []byte
-	algorithm webeid.Algorithm // that of the signer's key if ""
+	algorithm webeid.Algorithm // "": the one for the signer's key
 	signed    struct{ origin, nonce string }
 	edit      func(token map[string]any)
 	editRaw   func(token []byte) []byte
@@ -39,8 +39,8 @@ type scene struct {
 
 	crl     *x509.RevocationList // template; nil for a domain without CRL
 	editCRL func(der []byte) []byte
-	crlKey  *authority // who signs it
-	crlErr  error      // why it was not taken
+	crlKey  *authority // the CA that signs the CRL
+	crlErr  error      // the error from reading the CRL
 
 	responder *responder // nil for a domain without OCSP
 }
@@ -61,7 +61,7 @@ func newScene(t testing.TB) *scene {
 	return s
 }
 
-// withOCSP has the scene rest on a responder instead of a CRL.
+// withOCSP replaces the CRL of the scene with a responder.
 func (s *scene) withOCSP() *scene {
 	s.crl = nil
 	tmpl := &x509.Certificate{
@@ -77,20 +77,20 @@ func (s *scene) withOCSP() *scene {
 	return s
 }
 
-// revoke puts a serial number on the CRL and gives its entry.
+// revoke adds a serial number to the CRL and returns its entry.
 func (s *scene) revoke(serial int64) *x509.RevocationListEntry {
 	list := &s.crl.RevokedCertificateEntries
 	*list = append(*list, x509.RevocationListEntry{SerialNumber: big.NewInt(serial), RevocationTime: now.Add(-2 * time.Hour)})
 	return &(*list)[len(*list)-1]
 }
 
-// replaceCA puts another person CA into the scene, made by template.
+// replaceCA replaces the person CA of the scene with one made from a template.
 func (s *scene) replaceCA(tmpl *x509.Certificate) {
 	s.ca = newAuthority(s.t, tmpl, "person-ca", s.root)
 }
 
-// judge makes certificate, CRL and token as the scene says, and has a
-// Validator judge them.
+// judge makes the certificate, the CRL and the token of the scene, and
+// validates the token.
 func (s *scene) judge() (kiosk.Holder, error) {
 	s.t.Helper()
 	v := s.validator()
@@ -113,8 +113,9 @@ func (s *scene) certificate() []byte {
 	return der
 }
 
-// token makes a token with the certificate. webeid.Sign is made to sign with
-// one that fits the key, as it would refuse many of those that tests put in.
+// token makes a token that contains cert. It signs with another certificate of
+// the same key, because webeid.Sign would refuse many certificates of the
+// tests.
 func (s *scene) token(cert []byte) []byte {
 	s.t.Helper()
 	good := issue(s.t, person(s.t), s.signer.Public(), s.ca)
@@ -188,16 +189,16 @@ func (s *scene) validator() *webeid.Validator {
 // responder is an OCSP responder behind an http.RoundTripper.
 type responder struct {
 	t        testing.TB
-	issuer   *authority        // whose certificates it speaks for
-	template *x509.Certificate // of its own certificate; nil if the issuer answers itself
+	issuer   *authority        // the CA whose certificates it knows
+	template *x509.Certificate // of its own certificate; nil: the issuer itself signs the answers
 	key      crypto.Signer     // of its own certificate
-	by       *authority        // who issued its own certificate; issuer if nil
+	by       *authority        // the issuer of its own certificate; nil: issuer
 	serial   *big.Int
 	answer   ocsp.Response // template
 
 	noNonce  bool
-	nonce    []byte          // to answer with instead of the one asked
-	extra    []asn1.RawValue // extensions beside the nonce
+	nonce    []byte          // in the response instead of the request's
+	extra    []asn1.RawValue // extensions in addition to the nonce
 	editTBS  func(elements []asn1.RawValue) []asn1.RawValue
 	edit     func(der []byte) []byte
 	status   int
@@ -227,7 +228,7 @@ func (r *responder) RoundTrip(request *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: r.status, Status: http.StatusText(r.status), Header: r.header, Body: io.NopCloser(bytes.NewReader(der)), Request: request}, nil
 }
 
-// respond answers a request as the responder is set up.
+// respond returns the response to a request.
 func (r *responder) respond(request []byte) []byte {
 	if _, err := ocsp.ParseRequest(request); err != nil {
 		r.t.Errorf("the request is unreadable: %v", err)
@@ -282,7 +283,7 @@ func (r *responder) nonceFor(request []byte) []byte {
 	return req.TBS.Extensions[0].Value
 }
 
-// rebuild signs a response anew with what edit makes of its ResponseData.
+// rebuild changes ResponseData with edit and signs the response again.
 func (r *responder) rebuild(der []byte, key crypto.Signer, edit func([]asn1.RawValue) []asn1.RawValue) []byte {
 	type responseBytes struct {
 		Type     asn1.ObjectIdentifier

@@ -10,17 +10,18 @@ import (
 	"strings"
 )
 
-// A nonce has 44 to 128 characters: 32 bytes as base64, or more (Web eID,
-// challenge nonce).
+// The length of a nonce in characters. 44 characters are 32 bytes in base64
+// (Web eID, challenge nonce).
 const (
 	minNonce = 44
 	maxNonce = 128
 )
 
-// Sign makes a token: it has signer sign the challenge nonce (base64, as the
-// server gave it) for origin (`https://host[:port]`), and puts the holder's
-// certificate (DER) beside it. An RSA key signs with RS256, an ECDSA key with
-// the algorithm of its curve.
+// Sign makes a token. signer signs the challenge nonce (base64, as received
+// from the server) for origin (`https://host[:port]`). certDER is the holder's
+// certificate, which becomes part of the token. The algorithm is RS256 for an
+// RSA key and the algorithm of the curve for an ECDSA key. Sign returns an
+// error if the signature does not match the certificate.
 func Sign(signer crypto.Signer, certDER []byte, origin, nonce string) (token []byte, err error) {
 	algorithm, err := algorithmFor(signer.Public())
 	if err != nil {
@@ -29,7 +30,7 @@ func Sign(signer crypto.Signer, certDER []byte, origin, nonce string) (token []b
 	return SignWith(algorithm, signer, certDER, origin, nonce)
 }
 
-// SignWith is Sign with an algorithm of one's own choice.
+// SignWith is like Sign with the given algorithm.
 func SignWith(algorithm Algorithm, signer crypto.Signer, certDER []byte, origin, nonce string) (token []byte, err error) {
 	t, err := sign(algorithm, signer, certDER, origin, nonce)
 	if err != nil {
@@ -61,16 +62,17 @@ func sign(algorithm Algorithm, signer crypto.Signer, certDER []byte, origin, non
 	if signature, err = s.fromSigner(signature); err != nil {
 		return Token{}, err
 	}
-	// A card may answer 9000 to a signature by another key, or over what
-	// another command left behind.
+	// A card may answer 9000 (success) although it has signed with another
+	// key, or has signed data of an earlier command.
 	if !s.verify(cert.PublicKey, digest, signature) {
 		return Token{}, errors.New("the signature does not match the certificate")
 	}
 	return Token{Certificate: certDER, Algorithm: algorithm, Signature: signature, Format: Format, AppVersion: appVersion}, nil
 }
 
-// checkOrigin demands `https://host[:port]`: what a browser would call the
-// origin (RFC 6454 §6.1), as both sides hash its text.
+// checkOrigin returns an error unless origin has the form `https://host[:port]`
+// in lower case, which is how a browser writes an origin (RFC 6454 §6.1). Kiosk
+// and hub hash this text, so both must write it alike.
 func checkOrigin(origin string) error {
 	u, err := url.Parse(origin)
 	if err != nil || u.Scheme != "https" || u.Host == "" || origin != "https://"+strings.ToLower(u.Host) {

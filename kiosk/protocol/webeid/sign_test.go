@@ -14,7 +14,7 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// card is a crypto.Signer whose signatures are somebody else's affair.
+// card is a crypto.Signer that returns the given signature and error.
 type card struct {
 	public    crypto.PublicKey
 	signature []byte
@@ -32,7 +32,7 @@ func TestSignRefuses(t *testing.T) {
 	rsaCert := issue(t, person(t), rsa.Public(), s.ca).Raw
 	for _, bad := range []struct {
 		name          string
-		algorithm     webeid.Algorithm // "" for that of the key
+		algorithm     webeid.Algorithm // "": the one for the key
 		signer        crypto.Signer
 		cert          []byte
 		origin, nonce string
@@ -46,7 +46,7 @@ func TestSignRefuses(t *testing.T) {
 		{"a short nonce", "", ec, ecCert, origin, nonce[:43], "the nonce has 43 characters"},
 		{"a long nonce", "", ec, ecCert, origin, strings.Repeat("A", 129), "the nonce has 129 characters"},
 		{"no certificate", "", ec, nil, origin, nonce, "cannot read certificate"},
-		{"an algorithm that is none", "HS256", ec, ecCert, origin, nonce, "not for a key"},
+		{"an unknown algorithm", "HS256", ec, ecCert, origin, nonce, "not for a key"},
 		{"an algorithm of another curve", "ES384", ec, ecCert, origin, nonce, "not for a key"},
 		{"an algorithm of another kind of key", "ES256", rsa, rsaCert, origin, nonce, "not for a key"},
 		{"a key that no algorithm has", "", newKey(t, "p224", "holder"), ecCert, origin, nonce, "no algorithm"},
@@ -71,8 +71,9 @@ func TestSignRefuses(t *testing.T) {
 	}
 }
 
-// The members of a token, and the signature of a published key, which PKCS #1
-// v1.5 makes the same each time. OpenSSL made this one:
+// TestGoldenToken compares a token with the expected members. The key is
+// published and the signature is PKCS #1 v1.5, which is deterministic. OpenSSL
+// made the expected signature:
 //
 //	(printf %s "$ORIGIN" | openssl dgst -sha256 -binary; printf %s "$NONCE" | openssl dgst -sha256 -binary) |
 //	openssl dgst -sha256 -sign valid.key | base64 -w0

@@ -10,8 +10,8 @@ import (
 
 const skew = trust.DefaultSkew
 
-// windows are all the windows that a token's validity depends on. Each moves
-// one end of a window to a time.
+// windows are all time windows on which a token's validity depends. move sets
+// one end of a window; opens is true if that end is the start.
 var windows = map[string]struct {
 	ocsp  bool
 	move  func(s *scene, to time.Time)
@@ -39,11 +39,12 @@ func replaceCA(s *scene, change func(*x509.Certificate)) {
 	s.replaceCA(c)
 }
 
-// TestSkew checks that every window allows for the same clock skew at both ends:
-// a clock that is off by as much refuses nobody, a second more is too much.
+// TestSkew checks that every window has the same allowance for clock skew at
+// both ends: a clock that is wrong by the allowance is accepted, one second
+// more is not.
 func TestSkew(t *testing.T) {
 	for name, window := range windows {
-		for _, own := range []time.Duration{0, time.Minute} { // the default, and a domain's own
+		for _, own := range []time.Duration{0, time.Minute} { // the default and a domain's own
 			allowed := skew
 			if own > 0 {
 				allowed = own

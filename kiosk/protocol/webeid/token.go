@@ -1,6 +1,6 @@
-// Package webeid makes and validates Web eID authentication tokens: the proof
-// that the card of a certificate has signed a challenge of a server for its
-// origin (Web eID, authentication token format 1.0).
+// Package webeid makes and validates Web eID authentication tokens. A token
+// proves that the card with a certificate's key has signed a server's challenge
+// for the server's origin (Web eID, authentication token format 1.0).
 package webeid
 
 import (
@@ -17,26 +17,27 @@ import (
 // Format is the format of the tokens that Sign makes.
 const Format = "web-eid:1.0"
 
-// appVersion names the program that made a token. It is informative: it
-// is not signed and nothing goes by it.
+// appVersion is the name of the program that made a token. It is not signed,
+// and this package does not evaluate it.
 const appVersion = "https://smartkiosk.example/webeid/1.0.0"
 
-// A token has 100 to 10,000 bytes.
+// The length of a token in bytes.
 const (
 	minToken = 100
 	maxToken = 10_000
 )
 
-// Token is an authentication token before anything in it is believed.
+// Token is the content of an authentication token. Nothing in it has been
+// verified.
 type Token struct {
-	Certificate []byte    // DER, of whom the token says it is
-	Algorithm   Algorithm // of Signature, maybe one that does not exist
+	Certificate []byte    // DER, the alleged holder's
+	Algorithm   Algorithm // of Signature; may be unknown
 	Signature   []byte
 	Format      string
 	AppVersion  string
 }
 
-// wire is a token in JSON.
+// wire is the JSON form of a token.
 type wire struct {
 	Certificate string    `json:"unverifiedCertificate"`
 	Algorithm   Algorithm `json:"algorithm"`
@@ -57,9 +58,9 @@ func (t Token) marshal() ([]byte, error) {
 
 var format1 = regexp.MustCompile(`^web-eid:1(\.[0-9]+)?$`)
 
-// Parse reads a token and checks its form alone. Members it does not know
-// are passed over, as later minor versions may add some; no member may stand
-// twice. The error is a *trust.Refusal with kiosk.Parse or kiosk.Format.
+// Parse reads a token and checks its form only. It ignores unknown members,
+// because later minor versions may add some. No member may occur twice. The
+// error is a *trust.Refusal with kiosk.Parse or kiosk.Format.
 func Parse(token []byte) (Token, error) {
 	if len(token) < minToken || len(token) > maxToken {
 		return Token{}, trust.Refuse(kiosk.Parse, "the token has %d bytes, not %d to %d", len(token), minToken, maxToken)
@@ -81,7 +82,7 @@ func Parse(token []byte) (Token, error) {
 	return t, nil
 }
 
-// decodeBase64 is stricter than encoding/base64, which passes over line ends.
+// decodeBase64 is stricter than encoding/base64, which ignores line ends.
 func decodeBase64(s string) ([]byte, error) {
 	if s == "" {
 		return nil, errors.New("it is missing")

@@ -11,7 +11,7 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// What a certificate may be like and still be accepted.
+// Unusual certificates that are accepted all the same.
 func TestUnusualCertificates(t *testing.T) {
 	as := func(id, name string) kiosk.Holder { return kiosk.Holder{ID: id, Name: name, Domain: kari.Domain} }
 	template := func(edit func(c *x509.Certificate)) func(*scene) {

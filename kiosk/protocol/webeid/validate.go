@@ -9,37 +9,40 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// Validator judges tokens for one server. It keeps nothing: to give out
-// nonces, to bind each to one kiosk, to let it expire and to take it once
-// only is the server's part, before or after Validate.
+// Validator validates tokens for one server. It has no state of its own. The
+// server must make the nonces, bind each nonce to one kiosk, let it expire, and
+// accept it only once.
 type Validator struct {
-	Origin  string // of the server, `https://host[:port]`
+	Origin  string // the server's, `https://host[:port]`
 	Domains *trust.Domains
-	OCSP    *trust.OCSP // nil: no responder is asked
+	OCSP    *trust.OCSP // nil: Validate sends no OCSP requests
 }
 
-// Validate tells whom token proves, for the nonce that the server gave out
-// and the time it is received. It looks, in this order, at length and form,
-// format, certificate, purpose, policy, validity, path, signature and
-// revocation. A token that proves nobody gives a *trust.Refusal; any other
-// error says that the validator cannot judge.
+// Validate returns the holder that token proves. nonce is the one that the
+// server made, at is the time at which it received the token. Validate checks,
+// in this order: length and form, format, certificate, purpose, policy,
+// validity, path, signature, revocation. It returns a *trust.Refusal for an
+// invalid token, and another error if the validator's own settings are invalid.
 func (v *Validator) Validate(ctx context.Context, token []byte, nonce string, at time.Time) (kiosk.Holder, error) {
 	p, err := v.Prove(ctx, token, nonce, at, at)
 	return p.Holder, err
 }
 
-// Proof is what a valid token proves, and on what it rests.
+// Proof is the result of a valid token: the holder and the source of the
+// revocation check.
 type Proof struct {
 	Holder kiosk.Holder
-	// CRL is the newest that speaks for the certificate, nil if none does. It
-	// may be nil where a responder was asked, or where nobody can be.
+	// CRL is the newest CRL that covers the certificate, or nil if there is
+	// none. It may be nil if a responder has answered, or if Unrevocable is
+	// true.
 	CRL         *trust.CRL
-	Unrevocable bool // nobody says what its issuer revokes, see trust.Domain
+	Unrevocable bool // the issuer publishes no revocations, see trust.Domain
 }
 
-// Prove is Validate for two times: the certificate has to be valid at the one,
-// and by what is known of revocation at the other. A token that is looked at
-// again later is held against what has become known since.
+// Prove is like Validate with two times. The certificate must be valid at the
+// time at, and its revocation is checked for the time revocation. A caller that
+// checks a token again later thus uses the revocations that have become known
+// since.
 func (v *Validator) Prove(ctx context.Context, token []byte, nonce string, at, revocation time.Time) (Proof, error) {
 	path, err := v.Verify(token, nonce, at)
 	if err != nil {
@@ -51,8 +54,8 @@ func (v *Validator) Prove(ctx context.Context, token []byte, nonce string, at, r
 	return Proof{path.Holder, path.CRL(revocation), path.Unrevocable()}, nil
 }
 
-// Verify is Validate without revocation: it uses no network. The caller checks
-// revocation with the path's CheckRevocation.
+// Verify is like Validate without the check for revocation, and uses no
+// network. The caller must check revocation with the path's CheckRevocation.
 func (v *Validator) Verify(token []byte, nonce string, at time.Time) (*trust.Path, error) {
 	if err := checkOrigin(v.Origin); err != nil {
 		return nil, err

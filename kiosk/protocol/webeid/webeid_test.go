@@ -32,8 +32,8 @@ func TestEveryAlgorithmSignsAndValidates(t *testing.T) {
 	}
 }
 
-// The unchanged scenes are valid: each row of the tables of hostile ones is
-// refused for what it changes.
+// The unchanged scenes are valid. Each row in the tables of hostile scenes is
+// thus refused because of its change.
 func TestSceneIsValid(t *testing.T) {
 	for name, s := range map[string]*scene{"CRL": newScene(t), "OCSP": newScene(t).withOCSP()} {
 		if holder, err := s.judge(); err != nil || holder != kari {
@@ -42,8 +42,8 @@ func TestSceneIsValid(t *testing.T) {
 	}
 }
 
-// A token with everything wrong, put right in one thing after the other, is
-// refused in the order of the specification.
+// The token has every fault at first. The test removes the faults one by one
+// and expects the refusals in the order of the specification.
 func TestOrderOfValidation(t *testing.T) {
 	s := newScene(t)
 	s.algorithm = "ES256"
@@ -125,10 +125,10 @@ func TestAnswerOfResponderIsKeptForItsLifetime(t *testing.T) {
 	ask(now.Add(7*time.Hour+time.Second), 2)
 	s.responder.answer.ThisUpdate, s.responder.answer.NextUpdate = now, time.Time{}
 	ask(now.Add(10*time.Hour), 3)
-	ask(now.Add(10*time.Hour), 4) // an answer that promises nothing is not kept
+	ask(now.Add(10*time.Hour), 4) // an answer without nextUpdate is not cached
 }
 
-// One Validator serves many at once, as the hub has it.
+// A Validator is safe for concurrent use, as in the hub.
 func TestValidatorServesManyAtOnce(t *testing.T) {
 	s := newScene(t).withOCSP()
 	var answer answering
