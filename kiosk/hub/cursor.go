@@ -99,9 +99,10 @@ func (h *Hub) placeTime(ctx context.Context, place uint64) (string, error) {
 	return strconv.FormatInt(msg.Time.UnixNano(), 36), nil
 }
 
-// checkCursor refuses to read on from a cursor that does not belong to the stream as it is
-// now: its place is beyond the end, or another message is there. Reading on would skip
-// events. It happens when the stream was restored from a backup or damaged by a power cut.
+// checkCursor refuses to read on from a cursor that does not belong to the current stream:
+// its place is beyond the end, or another message is there. Reading on would skip events.
+// This happens after the stream was restored from a backup or damaged by a power cut. The
+// cursor stays; a consumer with a new name has no cursor and starts at the beginning.
 func (h *Hub) checkCursor(ctx context.Context, consumer string, at cursor) error {
 	if at.place == 0 {
 		return nil
@@ -119,9 +120,9 @@ func (h *Hub) checkCursor(ctx context.Context, consumer string, at cursor) error
 	if at.place <= info.State.LastSeq && (made == "" || at.made == "" || made == at.made) {
 		return nil
 	}
-	h.log.Error("the stream was rolled back behind a consumer's cursor", "caller", consumer, "place", at.place, "high_water", info.State.LastSeq)
+	h.log.Error("the stream was rolled back behind a consumer's cursor: add a consumer under a new name", "caller", consumer, "place", at.place, "high_water", info.State.LastSeq)
 	return apihttp.Problem(http.StatusConflict, hubapi.KindRolledBack, "the stream of events was rolled back",
-		fmt.Sprintf("the cursor is at %d, and the stream is another one or ends at %d: the hub's operator decides where to go on (kioskhub feed reset)", at.place, info.State.LastSeq))
+		fmt.Sprintf("the cursor is at %d, but the stream ends at %d or was replaced: the hub's operator must add a consumer under a new name (kioskhub consumer add), which starts at the beginning of the stream", at.place, info.State.LastSeq))
 }
 
 func (h *Hub) ackFeed(w http.ResponseWriter, r *http.Request, c caller) error {

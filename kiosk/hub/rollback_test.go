@@ -13,8 +13,9 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// If the stream is rolled back behind a consumer's cursor, the feed is a loud error and
-// skips nothing, also after the stream has grown past the cursor again.
+// If the stream was rolled back behind a consumer's cursor, the feed answers an error and
+// skips no event, also after the stream has grown past the cursor again. A consumer with a
+// new name gets the stream from its beginning, as the error says.
 func TestFeedAfterRollback(t *testing.T) {
 	for name, later := range map[string]int{"the cursor is beyond the end": 1, "the stream has grown past the cursor": 9} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +58,7 @@ func TestFeedAfterRollback(t *testing.T) {
 				k2.send(k2.events(1), uint64(i+1))
 			}
 			_, _, err = office.to(url).Feed(t.Context(), "office", 10, 0)
-			if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindRolledBack || p.Status != 409 {
+			if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindRolledBack || p.Status != 409 || !strings.Contains(p.Detail, "kioskhub consumer add") {
 				t.Errorf("the feed answers %v, want rolled-back", err)
 			}
 			at, err := h.cursor(t.Context(), "office")
@@ -67,6 +68,7 @@ func TestFeedAfterRollback(t *testing.T) {
 			if err := h.checkCursor(t.Context(), "office", at); err == nil || !strings.Contains(log.String(), "level=ERROR") {
 				t.Errorf("the log says %q, %v", &log, err)
 			}
+			b.consumer(url, "office-2").pulled(10, places("k2", 1, later)...)
 		})
 	}
 }
