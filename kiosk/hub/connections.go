@@ -92,20 +92,6 @@ func (c *connections) handshakeEnded(conn net.Conn) {
 	}
 }
 
-// closeAll closes the connections of an identity for which drop returns true.
-func (c *connections) closeAll(drop func(hubapi.Identity) bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for id, all := range c.open {
-		if !drop(id) {
-			continue
-		}
-		for e := all.Front(); e != nil; e = e.Next() {
-			_ = e.Value.(net.Conn).Close()
-		}
-	}
-}
-
 // note is the ConnState hook of an http.Server.
 func (c *connections) note(tlsConn net.Conn, state http.ConnState) {
 	conn := tlsConn

@@ -56,7 +56,7 @@ func (t *Terminal) record(ctx context.Context) {
 				t.answers.put(kiosk.Recorded{Visit: r.Visit})
 				break
 			}
-			t.Log.Error("out of service: cannot write an outcome", "visit", r.Visit, "err", err, "retry", wait)
+			t.Log.Error("out of service: cannot write an outcome", "visit", r.Visit, "err", err, "retry_in", wait)
 			t.answers.put(kiosk.RecordFailed{Visit: r.Visit})
 			select {
 			case <-time.After(wait):

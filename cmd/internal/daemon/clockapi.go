@@ -35,7 +35,7 @@ func serveClock(local http.Handler, c *clock.Clock, log *slog.Logger) http.Handl
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		log.Warn("a technician set the remembered time", "time", setting.Time)
+		log.Warn("a technician set the remembered time", "set_to", setting.Time)
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux

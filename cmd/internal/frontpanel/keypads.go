@@ -89,7 +89,7 @@ func (p *Panel) keypadEvent(e keypad.Event, devices *int, part *part) {
 	case keypad.Freed:
 		part.report(Report{State: Freed})
 	case keypad.Unknown:
-		p.health.log.Warn("a keypad has an unknown key", "part", part.section, "device", e.Device, "key", e.Err)
+		p.health.log.Warn("a keypad has an unknown key", "part", part.section, "file", e.Device, "err", e.Err)
 	case keypad.Rejected:
 		p.Sound(kiosk.CueRefused) // two keys at once; neither counts
 	}

@@ -62,7 +62,7 @@ func ParseWiring(pins []string, lightLow bool) (Wiring, error) {
 			return Wiring{}, fmt.Errorf("%q is not a terminal: use %s, or %q for a pin that goes nowhere", terminal, strings.Join(terminals, ", "), unconnected)
 		}
 		if before, ok := at[terminal]; ok {
-			return Wiring{}, fmt.Errorf("P%d and P%d both go to %q", before, pin, terminal)
+			return Wiring{}, fmt.Errorf("pins P%d and P%d both go to %q", before, pin, terminal)
 		}
 		at[terminal] = pin
 	}
