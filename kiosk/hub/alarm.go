@@ -16,8 +16,8 @@ const (
 	marksBucket   = "smartkiosk-marks"   // kiosk → Mark
 )
 
-// Mark says that a kiosk has done what an honest kiosk does not, or that it decided
-// otherwise than the hub. The operator decides what to do about it.
+// Mark says that a kiosk did something that an honest kiosk does not do, or that it decided
+// differently from the hub. The operator decides what to do about it.
 type Mark struct {
 	Alarms int       `json:"alarms"` // how many there were
 	Last   time.Time `json:"last"`

@@ -29,11 +29,11 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// origin is the URL of every hub of the tests, and what cards sign for. Where
-// a hub really listens is another matter.
+// origin is the URL of every hub in the tests, and the origin for which cards sign. The
+// hubs listen on other ports.
 const origin = "https://127.0.0.1:8443"
 
-// testCards are made once.
+// testCards returns the test cards, which are made once.
 var testCards = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(time.Now()) })
 
 func cards(t testing.TB) *testpki.PKI {
@@ -59,7 +59,7 @@ func newFolder(t testing.TB) (dir string) {
 	return dir
 }
 
-// bed is one JetStream with as many hubs on it as a test wants.
+// bed is a JetStream on which a test can start several hubs.
 type bed struct {
 	t    testing.TB
 	dir  string
@@ -92,7 +92,7 @@ func (b *bed) advance(d time.Duration) {
 	b.ahead += d
 }
 
-// open starts one more hub on the bed's JetStream.
+// open starts another hub on the bed's JetStream.
 func (b *bed) open() *Hub {
 	b.t.Helper()
 	cfg, err := Load(b.dir)
@@ -108,8 +108,8 @@ func (b *bed) open() *Hub {
 	return h
 }
 
-// serve starts one more hub and gives the URL it is reached at. All that goes
-// in and out is held against the OpenAPI document.
+// serve starts another hub and returns its URL. Every request and answer is checked against
+// the OpenAPI document.
 func (b *bed) serve() (url string) {
 	b.t.Helper()
 	h := b.open()
@@ -122,7 +122,7 @@ func (b *bed) serve() (url string) {
 	return srv.URL
 }
 
-// party is a kiosk, a consumer or somebody else with a certificate.
+// party is a client: a kiosk, a consumer or another holder of a certificate.
 type party struct {
 	*hubapi.Client
 	t    testing.TB
@@ -162,7 +162,7 @@ func readJWK(t testing.TB, path string) *jose.JSONWebKey {
 	return &key
 }
 
-// privateSeal is the newest sealing key.
+// privateSeal returns the newest sealing key.
 func (b *bed) privateSeal() *jose.JSONWebKey {
 	b.t.Helper()
 	keys, err := sealkey.ReadPrivate(filepath.Join(b.dir, sealFile))
@@ -196,7 +196,7 @@ func (b *bed) party(url, bundle, name string) *party {
 	return &party{Client: hubapi.NewClient(url, c.TLS), t: b.t, id: c.Identity.Name, key: c.Key, tls: c.TLS, url: url}
 }
 
-// stranger has a certificate of the hub's CA for neither role.
+// stranger has a certificate of the hub's CA that names neither role.
 func (b *bed) stranger(url string) *party {
 	b.t.Helper()
 	cert, key := b.issue(hubapi.Identity{Role: "operator", Name: "o"})
@@ -228,7 +228,7 @@ func (b *bed) issue(id hubapi.Identity) (cert []byte, key *ecdsa.PrivateKey) {
 	return cert, key
 }
 
-// to is the same party at another hub.
+// to returns the same party as a client of another hub.
 func (p *party) to(url string) *party {
 	other := *p
 	other.Client, other.url = hubapi.NewClient(url, p.tls), url
@@ -256,7 +256,7 @@ func (p *party) events(n int) (batch []json.RawMessage) {
 	return batch
 }
 
-// send sends events that must all be taken.
+// send sends events, all of which the hub must accept.
 func (p *party) send(batch []json.RawMessage, acknowledged uint64) {
 	p.t.Helper()
 	got, err := p.SendEvents(p.t.Context(), batch)
@@ -265,7 +265,7 @@ func (p *party) send(batch []json.RawMessage, acknowledged uint64) {
 	}
 }
 
-// pull pulls a consumer's feed and gives each event as "kiosk/sequence".
+// pull pulls a consumer's feed and returns each event as "kiosk/sequence".
 func (p *party) pull(max int, wait time.Duration) (places []string, cursor string) {
 	p.t.Helper()
 	events, cursor, err := p.Feed(p.t.Context(), p.id, max, wait)
@@ -294,7 +294,7 @@ func (p *party) ack(cursor string) {
 	}
 }
 
-// nonce asks for a challenge.
+// nonce requests a challenge.
 func (p *party) nonce() string {
 	p.t.Helper()
 	c, err := p.Challenge(p.t.Context())
@@ -304,7 +304,7 @@ func (p *party) nonce() string {
 	return c.Nonce
 }
 
-// token has a test card sign a nonce.
+// token returns the token that a test card makes for a nonce.
 func token(t testing.TB, card, nonce string) []byte {
 	t.Helper()
 	c := cards(t).Holders[card].Authentication
@@ -315,7 +315,7 @@ func token(t testing.TB, card, nonce string) []byte {
 	return out
 }
 
-// verdict asks for a verdict, which must come.
+// verdict requests a verdict and fails the test if there is an error.
 func (p *party) verdict(ctx context.Context, nonce string, token []byte) kiosk.Verdict {
 	p.t.Helper()
 	v, err := p.Authenticate(ctx, "visit-1", nonce, token)

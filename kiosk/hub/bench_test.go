@@ -8,8 +8,8 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// BenchmarkIntake is events through the whole of the intake: TLS, opened,
-// checked, on disk.
+// BenchmarkIntake measures the whole intake of events: TLS, opening, checks, and writing to
+// disk.
 func BenchmarkIntake(b *testing.B) {
 	bed := newBed(b)
 	k1 := bed.kiosk(bed.serve(), "k1")
@@ -23,7 +23,7 @@ func BenchmarkIntake(b *testing.B) {
 	b.ReportMetric(float64(batch*b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
-// BenchmarkFeed is events read for a consumer, a full batch at a time.
+// BenchmarkFeed measures how fast a consumer gets events, one full batch per request.
 func BenchmarkFeed(b *testing.B) {
 	bed := newBed(b)
 	url := bed.serve()
@@ -40,7 +40,7 @@ func BenchmarkFeed(b *testing.B) {
 	b.ReportMetric(float64(hubapi.MaxEvents*b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
-// BenchmarkChallenge is challenges made and spent, both on disk.
+// BenchmarkChallenge measures how fast challenges are made and spent, both written to disk.
 func BenchmarkChallenge(b *testing.B) {
 	h := newBed(b).open()
 	for b.Loop() {

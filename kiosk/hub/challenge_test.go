@@ -53,7 +53,7 @@ func newNonce(t *testing.T, h *Hub, kioskID string) string {
 	return c.Nonce
 }
 
-// The reason says what happened to a nonce, whichever hub is asked.
+// Every hub returns the same reason for what happened to a nonce.
 func TestSpend(t *testing.T) {
 	b := newBed(t)
 	one, other := b.open(), b.open()

@@ -23,7 +23,7 @@ import (
 	"smartkiosk/kiosk/protocol/trust"
 )
 
-// Config is what a hub runs on.
+// Config is the configuration of a hub.
 type Config struct {
 	Listen      string           // host:port to serve on; the caller of Serve opens the listener
 	URL         string           // https://host:port under which kiosks call the hub; also the Web eID origin

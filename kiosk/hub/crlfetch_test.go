@@ -231,7 +231,7 @@ func TestCRLFolderDamaged(t *testing.T) {
 	b.expect("valid", "")
 }
 
-// The operator's schedule is kept.
+// CRLs are fetched at the interval that the operator configured.
 func TestCRLSchedule(t *testing.T) {
 	b := newCRLBench(t)
 	synctest.Test(t, func(t *testing.T) {

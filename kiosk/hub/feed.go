@@ -39,11 +39,11 @@ func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
 	return nil
 }
 
-// readerLife is how long a reader of the stream outlives a hub that died.
+// readerLife is how long JetStream keeps a reader of a hub that died.
 const readerLife = hubapi.MaxWait + time.Minute
 
-// firstFetch is how many messages are asked for before it is known how large
-// they are; of the largest it is what an answer may hold.
+// firstFetch is how many messages the first fetch requests, while their size is unknown. An
+// answer has room for this many messages of the maximum size.
 const firstFetch = hubapi.MaxEventsBody / maxMessage
 
 // read returns the events after a position of the stream.
@@ -64,8 +64,8 @@ func (h *Hub) read(ctx context.Context, after position, pull apihttp.Pull) (*bat
 	return b, nil
 }
 
-// reader makes a reader of the stream that starts at a place. It lives in
-// memory and is this request's alone.
+// reader makes a reader of the stream that starts at a place. It lives in memory and serves
+// only this request.
 func (h *Hub) reader(ctx context.Context, from uint64) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -78,15 +78,14 @@ func (h *Hub) reader(ctx context.Context, from uint64) (jetstream.Consumer, erro
 	})
 }
 
-// dismiss removes a reader. Should that fail, it goes by itself after
-// readerLife.
+// dismiss removes a reader. If that fails, JetStream removes it after readerLife.
 func (h *Hub) dismiss(ctx context.Context, reader jetstream.Consumer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	h.events.DeleteConsumer(ctx, reader.CachedInfo().Name)
 }
 
-// batch is a feed's answer in the making.
+// batch is a feed's answer that is being built.
 type batch struct {
 	apihttp.Batch
 	last position // of the last event in it
@@ -94,8 +93,8 @@ type batch struct {
 	messages, bytes int // read so far
 }
 
-// wants gives how many messages to ask for: not many more than there is room
-// for, by the size of those read so far.
+// wants returns how many messages to request: about as many as there is room for, estimated
+// from the size of those read so far.
 func (b *batch) wants() int {
 	n := firstFetch
 	if b.bytes > 0 {
@@ -109,14 +108,15 @@ type fetcher interface {
 	Fetch(messages int, options ...jetstream.FetchOpt) (jetstream.MessageBatch, error)
 }
 
-var errSilent = errors.New("the stream does not give what it has")
+var errSilent = errors.New("the stream has events but delivered none")
 
-// fill takes those messages that are pending until the batch is full, or if they
-// had no event, the next one, which it awaits at most for wait.
+// fill adds the pending messages until the batch is full. If they contained no event, fill
+// waits for the next message, at most for wait.
 //
-// A fetch that ends for silence is no error to nats.go (jetstream/pull.go), and
-// what it asked for may still be sent to it: whoever fetched again would be given
-// what comes behind. So nothing is fetched after one that brought too few.
+// nats.go reports no error when a fetch ends because the server sent nothing
+// (jetstream/pull.go), and the server may still deliver the requested messages later. A
+// second fetch would then get the messages behind them, and the feed would have a gap. So
+// fill stops after a fetch that returned fewer messages than it requested.
 func (b *batch) fill(ctx context.Context, reader fetcher, pending uint64, wait time.Duration) error {
 	for pending > 0 {
 		n := int(min(uint64(b.wants()), pending))
@@ -132,16 +132,16 @@ func (b *batch) fill(ctx context.Context, reader fetcher, pending uint64, wait t
 	if b.Len() > 0 || wait == 0 {
 		return nil
 	}
-	// One is enough to answer with; who wants more asks again.
+	// One message is enough for an answer; the consumer requests more with its next pull.
 	waiting, cancel := whileServing(ctx)
 	defer cancel()
 	_, _, err := b.take(waiting, reader, 1, wait)
 	return err
 }
 
-// take adds up to n messages, as they come within wait. It tells how many came and
-// whether there is room for more; what came and had none comes with the next
-// request.
+// take adds up to n messages that arrive within wait. It returns how many arrived, and
+// whether there is room for more. The next request gets the events for which there was no
+// room.
 func (b *batch) take(ctx context.Context, reader fetcher, n int, wait time.Duration) (got int, room bool, err error) {
 	fetched, err := reader.Fetch(n, jetstream.FetchMaxWait(wait))
 	if err != nil {
@@ -167,8 +167,8 @@ func (b *batch) take(ctx context.Context, reader fetcher, n int, wait time.Durat
 	}
 }
 
-// add puts the events of a message into the batch, those before the position
-// where the batch begins excepted. It tells whether there is room for more.
+// add puts the events of a message into the batch, except those before the position where
+// the batch begins. It reports whether there is room for more.
 func (b *batch) add(message []byte, place uint64) (room bool) {
 	events := readMessage(message)
 	b.messages++

@@ -16,7 +16,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// pulled fails unless the next pull brings these events, and gives the cursor.
+// pulled fails unless the next pull returns these events. It returns the cursor.
 func (p *party) pulled(max int, want ...string) (cursor string) {
 	p.t.Helper()
 	got, cursor := p.pull(max, 0)
@@ -33,17 +33,17 @@ func TestFeed(t *testing.T) {
 	office, archive := b.consumer(url, "office"), b.consumer(otherURL, "archive")
 
 	start := office.pulled(10)
-	office.ack(start) // of an empty batch, too
+	office.ack(start) // the cursor of an empty batch can be acknowledged too
 
 	k1.send(k1.events(2), 2)
 	k2.send(k2.events(2), 2)
 	first := office.pulled(3, "k1/1", "k1/2", "k2/1")
-	office.pulled(2, "k1/1", "k1/2") // not acknowledged: again
+	office.pulled(2, "k1/1", "k1/2") // not acknowledged, so they come again
 	office.ack(first)
-	office.to(otherURL).pulled(10, "k2/2") // the cursor is every hub's
+	office.to(otherURL).pulled(10, "k2/2") // all hubs share the cursor
 	archive.pulled(10, "k1/1", "k1/2", "k2/1", "k2/2")
 
-	office.to(otherURL).ack(start) // late, and of no effect
+	office.to(otherURL).ack(start) // a late acknowledgement has no effect
 	last := office.pulled(10, "k2/2")
 	office.ack(last)
 	office.ack(last)
@@ -54,7 +54,7 @@ func TestFeed(t *testing.T) {
 	office.pulled(10, "k1/3")
 }
 
-// What consumers get is what was sealed, in plain, with the evidence.
+// Consumers get the event that the kiosk sealed, decrypted and with its evidence.
 func TestFeedShowsTheEvent(t *testing.T) {
 	b := newBed(t)
 	url := b.serve()
@@ -78,7 +78,7 @@ func TestFeedShowsTheEvent(t *testing.T) {
 	}
 }
 
-// A pull that waits gets the event that comes, from whichever hub took it.
+// A pull that waits returns an event as soon as any hub has stored it.
 func TestFeedWaits(t *testing.T) {
 	b := newBed(t)
 	url, otherURL := b.serve(), b.serve()
@@ -95,7 +95,7 @@ func TestFeedWaits(t *testing.T) {
 	}
 }
 
-// A pull that waits for nothing ends with its wait.
+// A pull that gets no event ends after its wait.
 func TestFeedWaitsNoLonger(t *testing.T) {
 	b := newBed(t)
 	office := b.consumer(b.serve(), "office")
@@ -105,7 +105,7 @@ func TestFeedWaitsNoLonger(t *testing.T) {
 	}
 }
 
-// A long poll does not outlive its client, and leaves nothing behind.
+// A long poll ends when its client is gone, and leaves no reader in JetStream.
 func TestFeedEndsWithItsClient(t *testing.T) {
 	b := newBed(t)
 	office := b.consumer(b.serve(), "office")
@@ -124,7 +124,7 @@ func TestFeedEndsWithItsClient(t *testing.T) {
 	<-gone
 }
 
-// waitForReader returns once a feed's reader waits for an event.
+// waitForReader returns as soon as the reader of a feed waits for an event.
 func (b *bed) waitForReader() {
 	b.t.Helper()
 	js, err := jetstream.New(b.conn)
@@ -144,7 +144,7 @@ func (b *bed) waitForReader() {
 	}
 }
 
-// onAdvisory gives a channel that gets a value when JetStream says something
+// onAdvisory returns a channel that gets a value for each message that JetStream publishes
 // on a subject.
 func (b *bed) onAdvisory(subject string) <-chan struct{} {
 	b.t.Helper()
@@ -160,7 +160,7 @@ func (b *bed) onAdvisory(subject string) <-chan struct{} {
 	return happened
 }
 
-// An answer is bounded in bytes, too, and what is left comes next.
+// The size of an answer is bounded in bytes too. The next answer has the remaining events.
 func TestFeedIsBounded(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
@@ -202,7 +202,7 @@ func TestCursorNeverGoesBack(t *testing.T) {
 	hubs := []*Hub{b.open(), b.open()}
 	results := make(chan error)
 	for i := range events {
-		to := position{place: 1, part: uint64(i + 1)} // all are one message
+		to := position{place: 1, part: uint64(i + 1)} // all are parts of one message
 		if i == events-1 {
 			to.part = 0
 		}

@@ -12,11 +12,11 @@ import (
 	"smartkiosk/kiosk/protocol/apihttp"
 )
 
-// silent is a reader of a stream that keeps messages back, as nats.go ends a
-// fetch: without an error. What a fetch asked for counts as delivered.
+// silent is a reader of a stream that delivers fewer messages than requested, without an
+// error, as nats.go does. A message counts as delivered once a fetch has requested it.
 type silent struct {
 	messages []string
-	gives    []int // by each fetch
+	gives    []int // number of messages that each fetch returns
 	asked    []int
 }
 
@@ -38,8 +38,8 @@ type messages <-chan jetstream.Msg
 func (m messages) Messages() <-chan jetstream.Msg { return m }
 func (m messages) Error() error                   { return nil }
 
-// TestFeedPassesOverNothing: a stream that stalls makes a feed shorter, or is an
-// error where it gives nothing; never is there a gap in it.
+// TestFeedPassesOverNothing checks that a stream that stalls makes the answer shorter, or
+// an error if there is no event at all, and that the answer never has a gap.
 func TestFeedPassesOverNothing(t *testing.T) {
 	const all = 3 * firstFetch
 	for _, c := range []struct {

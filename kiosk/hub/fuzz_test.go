@@ -11,8 +11,8 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// Whatever a kiosk or consumer sends, the hub answers as its document has it,
-// and never with a fault of its own.
+// The hub answers every request of a kiosk or consumer as the OpenAPI document says, and
+// never with an internal error.
 func FuzzRequests(f *testing.F) {
 	b := newBed(f)
 	handler := b.open().Handler()

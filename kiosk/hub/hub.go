@@ -254,12 +254,12 @@ func (h *Hub) tls() *tls.Config {
 	}
 }
 
-// serving is the key of a value in each request's context: the context that ends when
-// the hub shall stop.
+// serving is the key of a value in each request's context: the context that ends when the
+// hub stops.
 type serving struct{}
 
 // whileServing derives a context from a request's context that also ends when the hub
-// shall stop.
+// stops.
 func whileServing(request context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(request)
 	if serve, ok := request.Value(serving{}).(context.Context); ok {

@@ -66,7 +66,7 @@ func TestBundles(t *testing.T) {
 	}
 }
 
-// kioskd reads what AddKiosk writes, with these keys and no others.
+// kioskd can read what AddKiosk writes. The bundle has exactly these keys.
 func TestKioskConfiguration(t *testing.T) {
 	bundle, err := AddKiosk(newFolder(t), "k1")
 	if err != nil {
@@ -140,7 +140,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// The certificate has the names that a hub is called by.
+// The hub's certificate contains every name under which clients call the hub.
 func TestServerHosts(t *testing.T) {
 	for _, tt := range []struct {
 		listen, url string
@@ -159,8 +159,7 @@ func TestServerHosts(t *testing.T) {
 	}
 }
 
-// What the template of trust.toml proposes is a configuration that kiosk/trust
-// reads, once the files are there.
+// The trust.toml that the template proposes is valid once the CA files are in the folder.
 func TestTrustTemplate(t *testing.T) {
 	dir := t.TempDir()
 	if err := Init(filepath.Join(dir, "hub"), InitOptions{Listen: "127.0.0.1:8443", URL: origin}); err != nil {
@@ -252,7 +251,7 @@ func mustAdd(t *testing.T, dir string) (bundle string) {
 	return bundle
 }
 
-// Any text is a configuration or an error, never a panic or a half.
+// Every text is either a valid configuration or an error, and never a panic.
 func FuzzSettings(f *testing.F) {
 	f.Add([]byte("listen = \"127.0.0.1:8443\"\nurl = \"https://127.0.0.1:8443\"\n"))
 	f.Add([]byte("listen = \"\"\n[url]\n"))

@@ -14,7 +14,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// array is a batch as it goes over the wire.
+// array returns a batch in the form in which it is sent.
 func array(batch []json.RawMessage) string {
 	var s []string
 	for _, e := range batch {
@@ -58,18 +58,18 @@ func TestEventsAreKeptOnce(t *testing.T) {
 	first, second := k1.events(3), k1.events(2)
 	k1.send(first, 3)
 	k2.send(k2.events(1), 1)
-	k1.to(otherURL).send(first, 3)                         // all known
-	k1.to(otherURL).send(first[1:2], 2)                    // known, in the middle
-	k1.send(append(slices.Clone(first[2:]), second...), 5) // joins with what is known
-	k1.to(otherURL).send(first, 3)                         // the same answer as ever
-	k2.send(k2.events(2), 3)                               // and others are not in the way
+	k1.to(otherURL).send(first, 3)                         // the hub has all of them
+	k1.to(otherURL).send(first[1:2], 2)                    // the hub has it, as the second of three
+	k1.send(append(slices.Clone(first[2:]), second...), 5) // overlaps with events that the hub has
+	k1.to(otherURL).send(first, 3)                         // the same answer as before
+	k2.send(k2.events(2), 3)                               // another kiosk is not affected
 	k1.to(otherURL).send(slices.Concat(first, second), 5)
-	k1.to(otherURL).send(nil, 5) // nothing to send, but where are we?
+	k1.to(otherURL).send(nil, 5) // an empty batch returns the last sequence number
 	b.holds("k1/1", "k1/2", "k1/3", "k2/1", "k1/4", "k1/5", "k2/2", "k2/3")
 }
 
-// Two hubs get the same events at once, from a kiosk that has lost patience
-// with the first.
+// Two hubs get the same events at the same time, from a kiosk that gave up waiting for the
+// first hub.
 func TestEventsAreKeptOnceByHubsAtOnce(t *testing.T) {
 	b := newBed(t)
 	urls := []string{b.serve(), b.serve()}
@@ -91,7 +91,7 @@ func TestEventsAreKeptOnceByHubsAtOnce(t *testing.T) {
 	b.holds(places("k1", 1, rounds*batch)...)
 }
 
-// refused sends a batch that must be refused and gives the problem.
+// refused sends a batch that must be refused and returns the problem.
 func (p *party) refused(batch []json.RawMessage) *hubapi.Problem {
 	p.t.Helper()
 	_, err := p.SendEvents(p.t.Context(), batch)
@@ -117,7 +117,7 @@ func TestGapsAreRefused(t *testing.T) {
 	k1.wantProblem(e[1:2], hubapi.KindGap, 0, 1, "got sequence 2, want 1")
 	k1.send(e[:1], 1)
 	k1.wantProblem(e[2:], hubapi.KindGap, 0, 2, "got sequence 3, want 2")
-	// In the middle of a batch: what is before it is kept.
+	// The bad event is in the middle of a batch: the hub keeps the events before it.
 	k1.wantProblem([]json.RawMessage{e[0], e[1], e[2], e[4]}, hubapi.KindGap, 3, 4, "got sequence 5, want 4")
 	k1.wantProblem([]json.RawMessage{e[4], e[3]}, hubapi.KindGap, 0, 4, "got sequence 5, want 4")
 	b.holds(places("k1", 1, 3)...)
@@ -125,8 +125,8 @@ func TestGapsAreRefused(t *testing.T) {
 	b.holds(places("k1", 1, 6)...)
 }
 
-// A kiosk whose memory was put back, or replaced, tells another story under
-// the same numbers. None of it may pass for what is known already.
+// A kiosk whose storage was restored or replaced sends other events with the same sequence
+// numbers. The hub must not take any of them for an event that it already has.
 func TestAnotherChainIsRefused(t *testing.T) {
 	b := newBed(t)
 	k1 := b.kiosk(b.serve(), "k1")
@@ -156,14 +156,14 @@ func TestForeignEventsAreRefused(t *testing.T) {
 	k1, k2 := b.kiosk(url, "k1"), b.kiosk(url, "k2")
 	good, others := k1.events(1), k2.events(1)
 
-	// k2's key, but in k1's name.
+	// An event with k2's key and k1's name.
 	posing := *k2
 	posing.id = "k1"
 	var err error
 	if posing.seal, err = event.NewSealer("k1", k2.key, b.publicSeal()); err != nil {
 		t.Fatal(err)
 	}
-	// k1's key, but in k2's name.
+	// An event with k1's key and k2's name.
 	slander := *k1
 	slander.id, slander.sequence, slander.link = "k2", 1, k1.link
 	if slander.seal, err = event.NewSealer("k2", k1.key, b.publicSeal()); err != nil {
@@ -176,10 +176,10 @@ func TestForeignEventsAreRefused(t *testing.T) {
 	k1.wantProblem([]json.RawMessage{altered}, hubapi.KindEvent, 0, 0, "attributes differ")
 	b.holds()
 	k1.wantProblem(append(slices.Clone(good), slander.events(1)...), hubapi.KindEvent, 1, 0, "belongs to another kiosk")
-	b.holds("k1/1") // what came before the slander
+	b.holds("k1/1") // the event before the forged one
 }
 
-// An event that cannot be opened does not take those before it along.
+// If an event cannot be opened, the hub still keeps the events before it.
 func TestPoisonIsNamed(t *testing.T) {
 	b := newBed(t)
 	k1 := b.kiosk(b.serve(), "k1")
@@ -191,8 +191,8 @@ func TestPoisonIsNamed(t *testing.T) {
 	k1.send(e, 3)
 }
 
-// A stream that somebody else wrote into is the hub's trouble: it stores
-// nothing behind what it cannot read, and does not blame the kiosk.
+// If another program has written into the stream, the hub stores no event after a message
+// that it cannot read, and it does not report the failure as the kiosk's.
 func TestSpoiltStream(t *testing.T) {
 	for _, spoilt := range []string{``, `null`, `{"sequence":1}`, `{"sequence":"one","jws":""}`, `[]`, `[{`, `[7]`, `[null]`, `[{"sequence":"1","jws":""},{}]`} {
 		b := newBed(t)

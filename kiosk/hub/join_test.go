@@ -15,9 +15,9 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// lose makes the events that stand in the places from one to another of a
-// kiosk's chain, as the salvage of its outbox does: each but the first links to
-// the one before. link is what the next event links to if it is made thereafter.
+// lose makes the events that take the place of a range of a kiosk's chain, as the salvage
+// of its outbox does. Each except the first links to the one before it. link is the link of
+// an event that is made afterwards.
 func (p *party) lose(from, through uint64, prev []byte) (batch []json.RawMessage, link []byte) {
 	p.t.Helper()
 	link = prev
@@ -37,8 +37,7 @@ func (p *party) lose(from, through uint64, prev []byte) (batch []json.RawMessage
 	return batch, link
 }
 
-// story gives what a consumer gets of a kiosk, and fails unless each event is
-// whole.
+// story returns what the feed says about a kiosk. It fails unless each event is intact.
 func (b *bed) story(h *Hub, kiosk string) (story []string) {
 	b.t.Helper()
 	read, err := h.read(b.t.Context(), position{}, apihttp.Pull{Max: hubapi.MaxEvents})
@@ -77,10 +76,10 @@ func (b *bed) tells(h *Hub, kiosk string, want ...string) {
 	}
 }
 
-// TestLostAfterStored has a kiosk lose events of which the hub has some, in each
-// place, and hand over what is left in batches that are cut anywhere, each of them
-// twice, the second time to another hub. It must get all of it to the hub, and the
-// feed must have each event once.
+// TestLostAfterStored has a kiosk lose events, of which the hub already has some, in each
+// part of its chain. The kiosk then sends the remaining events in batches of several sizes,
+// each batch to two hubs. The hubs must accept all events, and the feed must have each
+// event once.
 func TestLostAfterStored(t *testing.T) {
 	b := newBed(t)
 	urls, h := []string{b.serve(), b.serve()}, b.open()
@@ -88,11 +87,11 @@ func TestLostAfterStored(t *testing.T) {
 	kiosks := 0
 	for _, tt := range []struct {
 		name          string
-		stored        int    // events that the hub has of the eight
-		from, through uint64 // are lost
-		newest        bool   // what comes after them was made after the loss
+		stored        int    // how many of the eight events the hub has
+		from, through uint64 // the lost events
+		newest        bool   // the events after them were made after the loss
 		want          []string
-		maybe         string // in the feed besides
+		maybe         string // an event that the feed may have in addition
 	}{
 		{"before the hub's last", 6, 2, 4, false, whole, ""},
 		{"up to before the hub's last", 6, 4, 5, false, whole, ""},
@@ -133,8 +132,8 @@ func TestLostAfterStored(t *testing.T) {
 				k.send(all, 8)
 				got := b.story(h, k.id)
 				if tt.maybe != "" {
-					// It is said unless the hub sees at once that the next
-					// event links to the one that is lost.
+					// The hub records this event unless it sees at once that the next event
+					// links to the lost one.
 					got = slices.DeleteFunc(got, func(s string) bool { return s == tt.maybe })
 				}
 				if !slices.Equal(got, tt.want) {
@@ -145,8 +144,8 @@ func TestLostAfterStored(t *testing.T) {
 	}
 }
 
-// Only what is lost is believed to be so: events of another chain are refused
-// beside it, as is what the kiosk has said that it lost.
+// A hub accepts only the loss itself without proof. It refuses events of another chain that
+// come with the loss, and events that the kiosk has reported as lost.
 func TestLostProvesNothingElse(t *testing.T) {
 	b := newBed(t)
 	k1, h := b.kiosk(b.serve(), "k1"), b.open()
@@ -165,14 +164,15 @@ func TestLostProvesNothingElse(t *testing.T) {
 	k1.send(behind, 5)
 	k1.wantProblem(good[4:], hubapi.KindConflict, 0, 0, "sequence 5")
 	b.tells(h, "k1", "1", "2", "3", "4", "kept 4 of 4-4", "5")
-	// It is lost twice: the disk is a bad one.
+	// The kiosk loses them a second time, as with a failing disk.
 	again, _ := fork.lose(4, 5, nil)
 	k1.send(again, 5)
 	b.tells(h, "k1", "1", "2", "3", "4", "kept 4 of 4-4", "5", "kept 5 of 4-5")
 	k1.send(good[1:3], 3)
 }
 
-// Hubs that hear of the same loss at once write it down once.
+// If several hubs get the report of a loss at the same time, the stream has one record of
+// it.
 func TestLostAtHubsAtOnce(t *testing.T) {
 	b := newBed(t)
 	k1, h := b.kiosk(b.serve(), "k1"), b.open()

@@ -25,8 +25,8 @@ func (b *bed) setOffline(table string) {
 	}
 }
 
-// A holder whom the hub lets in is known at the kiosks of the same group, under a
-// pseudonym, and at no other. What a kiosk reports in its events adds nobody.
+// A holder whom the hub lets in is known under a pseudonym at the kiosks of the same group,
+// and at no other kiosk. A kiosk's events do not make any holder known.
 func TestKnown(t *testing.T) {
 	b := newBed(t)
 	b.setOffline("rule = \"known\"\nknown_days = 30\nuntrusted_clock = \"deny\"\n")

@@ -17,7 +17,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// messages gives how many events each message of the stream holds.
+// messages returns the number of events in each message of the stream.
 func (b *bed) messages(h *Hub) (events []int) {
 	b.t.Helper()
 	info, err := h.events.Info(b.t.Context())
@@ -42,7 +42,7 @@ func (b *bed) messages(h *Hub) (events []int) {
 	return events
 }
 
-// large makes visits of some 90 KB in plain each.
+// large returns visits of about 90 KB each, before sealing.
 func large(n int) []event.Visit {
 	pad := json.RawMessage(`{"pad":"` + strings.Repeat("a", 32<<10) + `"}`)
 	return slices.Repeat([]event.Visit{{
@@ -50,7 +50,7 @@ func large(n int) []event.Visit {
 	}}, n)
 }
 
-// What a kiosk sends at once is one message, or as few as may be.
+// The hub stores a batch as one message, or as few as the maximum size allows.
 func TestBatchIsOneMessage(t *testing.T) {
 	b := newBed(t)
 	url := b.serve()
@@ -66,8 +66,8 @@ func TestBatchIsOneMessage(t *testing.T) {
 	b.holds(places("k1", 1, 222)...)
 }
 
-// The largest event that a kiosk may send fits into a message, with the next or
-// without.
+// The largest event that a kiosk may send fits into a message, whether or not there is a
+// next event.
 func TestLargestEventIsAMessage(t *testing.T) {
 	e := event.Opened{Payload: json.RawMessage(`{"a":"` + strings.Repeat("a", event.MaxSize*9/16) + `"}`), JWS: strings.Repeat("a", event.MaxSize*3/4)}
 	for _, events := range [][]event.Opened{{e}, slices.Repeat([]event.Opened{e}, 20)} {
@@ -78,7 +78,7 @@ func TestLargestEventIsAMessage(t *testing.T) {
 	}
 }
 
-// A stream of the time when each event was a message of its own is read on.
+// A hub can continue a stream of an older version, in which each message has one event.
 func TestStreamOfSingleEvents(t *testing.T) {
 	b := newBed(t)
 	url := b.serve()
@@ -109,7 +109,7 @@ func TestStreamOfSingleEvents(t *testing.T) {
 	}
 	b.consumer(url, "office").pulled(4, "k1/4", "k1/5", "k1/6", "k1/7")
 
-	// Each of them, wherever it is stored, is known, and nothing else is.
+	// The hub recognises each of these events, wherever it is stored, and no other.
 	all := slices.Concat(old, fresh)
 	again := *k1
 	again.sequence, again.link = 0, nil
@@ -122,8 +122,8 @@ func TestStreamOfSingleEvents(t *testing.T) {
 	b.holds(places("k1", 1, 15)...)
 }
 
-// Hubs that are sent overlapping parts of a backlog at once store each event
-// once, whatever the messages.
+// If several hubs get overlapping parts of a backlog at the same time, each event is stored
+// once, however the parts are split into messages.
 func TestOverlappingBatchesAtOnce(t *testing.T) {
 	b := newBed(t)
 	urls := []string{b.serve(), b.serve()}
@@ -143,7 +143,7 @@ func TestOverlappingBatchesAtOnce(t *testing.T) {
 	b.holds(places("k1", 1, 25)...)
 }
 
-// A cursor stands anywhere in a message, at every hub, and does not go back.
+// A cursor can point into a message, is the same at every hub, and never moves back.
 func TestCursorWithinMessage(t *testing.T) {
 	b := newBed(t)
 	url, otherURL := b.serve(), b.serve()
@@ -162,26 +162,26 @@ func TestCursorWithinMessage(t *testing.T) {
 		t.Errorf("the cursors are %q and %q", two, three)
 	}
 	office.ack(three)
-	office.to(otherURL).ack(two) // late
+	office.to(otherURL).ack(two) // a late acknowledgement
 	office.to(otherURL).pulled(10, "k1/4", "k1/5", "k2/1", "k1/6", "k1/7", "k1/8")
 	office.ack(office.pulled(2, "k1/4", "k1/5"))
 	office.ack(three)
 	into := office.pulled(2, "k2/1", "k1/6")
 	office.ack(into)
-	office.ack("2") // the whole of a message before
+	office.ack("2") // the whole of an earlier message
 	rest := office.pulled(10, "k1/7", "k1/8")
 	office.ack(rest)
 	office.ack(into)
 	if got := office.pulled(10); got != rest || place(got) != "3" {
 		t.Errorf("after all of them the cursor is %q, %q", rest, got)
 	}
-	// More events than the message has are all of it.
+	// A number above the number of events in the message means all of its events.
 	archive := b.consumer(url, "archive")
 	archive.ack("1.9")
 	archive.pulled(1, "k2/1")
 }
 
-// A pull that waited gives no more events of what came than it asked for.
+// A pull that waited for a message returns at most as many of its events as it requested.
 func TestFeedWaitsForPartOfMessage(t *testing.T) {
 	b := newBed(t)
 	url := b.serve()
@@ -223,7 +223,7 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-// Anything in a consumer's cursor that the feed did not give is refused.
+// The hub refuses every cursor that the feed did not issue.
 func TestForeignCursors(t *testing.T) {
 	b := newBed(t)
 	url := b.serve()

@@ -33,8 +33,8 @@ func init() {
 	openapi3filter.RegisterBodyDecoder(hubpolicy.MediaType, text)
 }
 
-// againstDocument holds every answer, and every request that was answered
-// well, against the OpenAPI document.
+// againstDocument checks every answer, and every request that succeeded, against the
+// OpenAPI document.
 func againstDocument(t testing.TB, router routers.Router, handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, readErr := io.ReadAll(r.Body)
@@ -53,7 +53,8 @@ func againstDocument(t testing.TB, router routers.Router, handler http.Handler) 
 	})
 }
 
-// failing ends a body as it really ended.
+// failing is the end of a body: it returns the error with which the original ended, or
+// io.EOF.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) {
@@ -69,7 +70,7 @@ func document(t testing.TB) (*openapi3.T, routers.Router) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc.Servers = nil // the tests' hubs have other ports
+	doc.Servers = nil // the hubs in the tests listen on other ports
 	router, err := gorillamux.NewRouter(doc)
 	if err != nil {
 		t.Fatal(err)
@@ -114,8 +115,8 @@ func conforms(router routers.Router, r *http.Request, body []byte, answer *httpt
 	})
 }
 
-// authentic tells whether the request's certificate meets a security scheme
-// of the document.
+// authentic reports whether the request's certificate meets a security scheme of the
+// document.
 func authentic(_ context.Context, in *openapi3filter.AuthenticationInput) error {
 	r := in.RequestValidationInput.Request
 	if in.SecuritySchemeName == "any" {
@@ -128,7 +129,7 @@ func authentic(_ context.Context, in *openapi3filter.AuthenticationInput) error 
 	return nil
 }
 
-// raw sends a request as it is written; header is names and values in turns.
+// raw sends a request without the client. header alternates names and values.
 func (p *party) raw(method, path, media, body string, header ...string) *http.Response {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, strings.NewReader(body))
@@ -156,8 +157,8 @@ func (p *party) raw(method, path, media, body string, header ...string) *http.Re
 	return resp
 }
 
-// Every answer that the document has can be had. That each is as the document
-// says is againstDocument's doing.
+// The test gets every answer that the document lists. againstDocument checks that each
+// answer matches the document.
 func TestEveryAnswerOfTheDocument(t *testing.T) {
 	const (
 		challenges      = "/v1/challenges"

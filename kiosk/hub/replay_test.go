@@ -12,9 +12,9 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// An exchange that somebody has written down, to the byte, is good once:
-// of many who send it at the same time to two hubs on one JetStream, one is
-// let in, and afterwards nobody, nowhere.
+// A recorded exchange is accepted once. If several clients send the same bytes to two hubs
+// on one JetStream at the same time, one of them is let in. Later attempts are denied at
+// every hub.
 func TestReplay(t *testing.T) {
 	b := newBed(t)
 	urls := []string{b.serve(), b.serve()}
@@ -22,8 +22,7 @@ func TestReplay(t *testing.T) {
 	elsewhere := newBed(t)
 	k3 := elsewhere.kiosk(elsewhere.serve(), "k1")
 
-	// send gives the answer to a body as a hub gives it to whoever holds the
-	// kiosk's key.
+	// send returns a hub's answer to a body that is sent with the kiosk's key.
 	send := func(from *party, url, body string) string {
 		client := http.Client{Transport: &http.Transport{TLSClientConfig: from.tls}}
 		defer client.CloseIdleConnections()
@@ -90,7 +89,7 @@ func TestReplay(t *testing.T) {
 	if got := send(k1, urls[1], body); got != hubapi.VerdictDenied+string(kiosk.NonceUsed) {
 		t.Errorf("when its nonce has expired too: got %s", got)
 	}
-	// Its token is of no use with a nonce that is fresh.
+	// The recorded token is refused with a fresh nonce too.
 	_, after, _ := strings.Cut(body, `","token"`)
 	if got := send(k1, urls[0], fmt.Sprintf(`{"visit":"v","nonce":%q,"token"%s`, k1.nonce(), after)); got != hubapi.VerdictDenied+string(kiosk.Signature) {
 		t.Errorf("with a fresh nonce: got %s", got)

@@ -63,8 +63,8 @@ func (p *party) visits(at time.Time, all ...event.Visit) (batch []json.RawMessag
 	return batch
 }
 
-// reviews pulls a consumer's feed until it has n reviews, and gives all that it
-// has by then.
+// reviews pulls a consumer's feed until it has n reviews, and returns all reviews that it
+// has got by then.
 func (p *party) reviews(n int) (reviews []event.Review) {
 	p.t.Helper()
 	for len(reviews) < n {
@@ -121,7 +121,7 @@ func TestReview(t *testing.T) {
 		agrees  bool
 		verdict kiosk.Outcome
 		reason  kiosk.Reason
-		not     bool // reviewed
+		not     bool // the hub does not review it
 	}{
 		{name: "online", visit: online, not: true},
 		{name: "good", visit: good, agrees: true, verdict: kiosk.Granted},
@@ -148,7 +148,7 @@ func TestReview(t *testing.T) {
 	}
 	batch := k1.visits(b.now(), all...)
 	k1.send(batch, uint64(len(all)))
-	k1.send(batch, uint64(len(all))) // again: nothing new to judge
+	k1.send(batch, uint64(len(all))) // sent again: there is nothing new to review
 	last := offlineVisit(t, b, "valid")
 	k1.send(k1.visits(b.now(), last), uint64(len(all)+1))
 	reviews := office.reviews(wanted + 1)
@@ -183,7 +183,7 @@ func TestReviewUsesTodaysKnowledge(t *testing.T) {
 	if r := office.reviews(1)[0]; r.Agrees || r.Verdict != kiosk.Denied || r.Reason == "" {
 		t.Errorf("whom the rules turn away: %+v", r)
 	}
-	// 31 days later the CRL that the hub has is of no use any more.
+	// After 31 days the hub's CRL is too old to be used.
 	visit := offlineVisit(t, b, "valid")
 	b.advance(31 * 24 * time.Hour)
 	k1.send(k1.visits(b.now().Add(-31*24*time.Hour), visit), 1)
@@ -192,7 +192,7 @@ func TestReviewUsesTodaysKnowledge(t *testing.T) {
 	}
 }
 
-// alarms pulls a consumer's feed until it has n alarms.
+// alarms pulls a consumer's feed until it has n alarms, and returns them.
 func (p *party) alarms(n int) (alarms []event.Alarm) {
 	p.t.Helper()
 	for len(alarms) < n {
