@@ -16,7 +16,7 @@ import (
 	"smartkiosk/device/display/serialtext"
 )
 
-// wire counts the time that a bus would take, and takes none.
+// wire adds up the time that a bus would take. It does not wait.
 type wire struct {
 	perBit time.Duration
 	taken  time.Duration
@@ -36,13 +36,13 @@ func (w *wire) Tx(_ uint16, out, in []byte) error {
 	return nil
 }
 
-// silent is a pin that nothing is at.
+// silent is a pin that is not connected.
 type silent struct{ gpiotest.Pin }
 
 func (*silent) Out(gpio.Level) error { return nil }
 
-// wires puts every driver at a wire of its part's clock. Six pins have no
-// clock: their time is what the controller needs for each instruction.
+// wires connects every driver to a wire with its part's clock rate. Six pins have
+// no clock: their time is what the controller needs for each instruction.
 func wires(b *testing.B) map[string]func() (*wire, *display.Text, int, display.Layout) {
 	part := func(w *wire, p display.Part, err error) (*wire, *display.Text, int, display.Layout) {
 		if err != nil {
@@ -101,8 +101,8 @@ func wires(b *testing.B) map[string]func() (*wire, *display.Text, int, display.L
 	}
 }
 
-// BenchmarkKeyToDisplay measures what a key of a PIN takes until it is seen:
-// our own time until the last byte has left, and the bus's.
+// BenchmarkKeyToDisplay measures the time until a key of a PIN is visible: our
+// own time until the last byte is sent, and the time of the bus.
 func BenchmarkKeyToDisplay(b *testing.B) {
 	for name, open := range wires(b) {
 		b.Run(name, func(b *testing.B) {

@@ -50,7 +50,8 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// FuzzShow: every part takes any text, and none takes a letter for a command.
+// FuzzShow checks that every part accepts any text, and that no letter is sent as
+// a command.
 func FuzzShow(f *testing.F) {
 	for _, seed := range []string{"Sett inn kortet\nEnglish: *", "\x1b@|-\xfeX", "čđŋšŧž\u0301\u200f", strings.Repeat("å\n", 9)} {
 		f.Add(seed)

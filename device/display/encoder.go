@@ -6,39 +6,40 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Slots is the number of letters that a display of cells can be taught at a
-// time: 8 in the HD44780's CGRAM and in the modules built on it.
+// Slots is the number of letters that a character display can be taught at a
+// time: 8 in the CGRAM of the HD44780 and of the modules based on it.
 const Slots = 8
 
-// Charset tells which byte shows a letter that is in a display's own ROM. The
-// bytes 0 to 7 are the slots'.
+// Charset returns the byte of a letter in a display's own ROM. The bytes 0 to 7
+// belong to the slots.
 type Charset func(letter rune) (code byte, ok bool)
 
-// Encoder turns letters into a display's bytes: by its ROM, else by teaching
-// it the letter (see [Dots]), else by a letter or sign that looks alike, at
-// last by a question mark.
+// Encoder turns letters into a display's bytes. For each letter it uses the first
+// of these that works: the ROM, a slot that it teaches the letter (see [Dots]), a
+// similar letter or sign, a question mark.
 type Encoder struct {
 	rom   Charset
-	slots []rune // what each slot was taught; 0 for nothing
+	slots []rune // the letter in each slot; 0 for an empty slot
 }
 
-// NewEncoder makes an encoder for a display with these letters and this many
-// slots, none of them taught.
+// NewEncoder returns an encoder for a display with this ROM and this many slots,
+// all of them empty.
 func NewEncoder(rom Charset, slots int) *Encoder {
 	return &Encoder{rom, make([]rune, slots)}
 }
 
-// Load is a letter to be taught.
+// Load is a letter to teach to a slot.
 type Load struct {
 	Slot   int
 	Letter rune
 	Dots   [8]byte // rows from the top, the leftmost dot is bit 4
 }
 
-// Encode gives the bytes of a grid, row by row, and the letters that must be
-// taught before they are shown. shown is what the display shows now, and may be
-// nil: slots that it uses are taught anew only when no other is left, so that a
-// letter does not change before its cell is written.
+// Encode returns the bytes of a grid, row by row, and the letters that must be
+// taught before these bytes are shown. shown holds the bytes that the display
+// shows now, and may be nil. Encode reuses a slot that shown uses only when no
+// other slot is free, so that a letter does not change before its cell is
+// written.
 func (e *Encoder) Encode(cells [][]rune, shown []byte) (codes []byte, loads []Load) {
 	wanted := e.wanted(cells)
 	for _, r := range wanted {
@@ -58,8 +59,8 @@ func (e *Encoder) Encode(cells [][]rune, shown []byte) (codes []byte, loads []Lo
 	return codes, loads
 }
 
-// wanted lists the letters that need a slot, as read, and no more than there
-// are slots for.
+// wanted returns the letters that need a slot, in the order of the grid, at most
+// one for each slot.
 func (e *Encoder) wanted(cells [][]rune) []rune {
 	var wanted []rune
 	for _, row := range cells {
@@ -103,7 +104,7 @@ func (e *Encoder) code(r rune) byte {
 	return code
 }
 
-// plain gives the letter without what stands over, under or through it.
+// plain returns the letter without its diacritics.
 func plain(r rune) rune {
 	if p, ok := alike[r]; ok {
 		return p
@@ -114,7 +115,7 @@ func plain(r rune) rune {
 	return r
 }
 
-// alike holds what Unicode does not decompose.
+// alike maps letters and signs that Unicode does not decompose to similar ones.
 var alike = map[rune]rune{
 	'æ': 'a', 'Æ': 'A', 'ø': 'o', 'Ø': 'O', 'đ': 'd', 'Đ': 'D', 'ŋ': 'n', 'Ŋ': 'N', 'ŧ': 't', 'Ŧ': 'T',
 	'ð': 'd', 'Ð': 'D', 'ł': 'l', 'Ł': 'L', 'ß': 's',

@@ -7,8 +7,8 @@ import (
 	"smartkiosk/device/display"
 )
 
-// TestEncoder goes through frames in their order: which bytes, and which
-// letters are taught in which slots.
+// TestEncoder encodes frames in order and checks the bytes and the letters that
+// are taught to each slot.
 func TestEncoder(t *testing.T) {
 	ascii := func(r rune) (byte, bool) { return byte(r), r >= ' ' && r < '~' }
 	e := display.NewEncoder(ascii, 3)

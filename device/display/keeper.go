@@ -52,8 +52,8 @@ type Keeper struct {
 	done   chan struct{}
 	stuck  atomic.Int32
 
-	// opening receives the result of an open that has not returned; nil if
-	// there is none. Only run uses it.
+	// opening receives the result of an open that has not returned; nil if no
+	// open is running. Only run uses it.
 	opening chan opened
 }
 
@@ -214,8 +214,8 @@ func (k *Keeper) abandon() {
 	}()
 }
 
-// within calls f and waits for it until the deadline. After that f goes on
-// alone.
+// within calls f and waits until it returns or the deadline has passed. After the
+// deadline f continues in its own goroutine.
 func (k *Keeper) within(f func() error) error {
 	result := make(chan error, 1)
 	k.stuck.Add(1)

@@ -16,12 +16,12 @@ import (
 	"smartkiosk/device/display/hd44780"
 )
 
-// fake is a device that does what a test tells it to.
+// fake is a device that behaves as the test says.
 type fake struct {
-	block chan bool // a frame is taken when this can be received from; nil for at once
+	block chan bool // Show returns when this can be received from; nil for at once
 
 	mu       sync.Mutex
-	fails    error // of Show
+	fails    error // the error of Show
 	check    error
 	shown    []string
 	refreshs int
@@ -46,15 +46,15 @@ func (f *fake) Refresh() error { f.mu.Lock(); defer f.mu.Unlock(); f.refreshs++;
 
 func (f *fake) Close() error { f.mu.Lock(); defer f.mu.Unlock(); f.closed = true; return nil }
 
-// set tells the device what to do from now on.
+// set changes how the device behaves.
 func (f *fake) set(fails, check error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fails, f.check = fails, check
 }
 
-// saw is what became of the device: what it showed, how often it was
-// refreshed, and whether it was closed.
+// saw is what happened to the device: what it showed, how often it was refreshed,
+// and whether it was closed.
 func (f *fake) saw() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -63,7 +63,7 @@ func (f *fake) saw() string {
 
 func frame(s string) display.Frame { return display.Frame{Rows: []string{s}} }
 
-// opener opens one device after the other; nil is a display that is missing.
+// opener opens one device after the other; nil stands for a missing display.
 func opener(devices ...*fake) func() (display.Device, error) {
 	return func() (display.Device, error) {
 		d := devices[0]
@@ -77,7 +77,7 @@ func opener(devices ...*fake) func() (display.Device, error) {
 	}
 }
 
-// states writes down what changed is told.
+// states records the calls of changed.
 func states(list *[]string) func(error) {
 	return func(err error) { *list = append(*list, fmt.Sprint(err)) }
 }
@@ -159,8 +159,8 @@ func TestKeeperChecks(t *testing.T) {
 	})
 }
 
-// TestKeeperAbandons: writes that never return cost neither the user nor the
-// next display anything, and do not pile up.
+// TestKeeperAbandons checks that writes that never return delay neither the user
+// nor the next display, and that they do not accumulate.
 func TestKeeperAbandons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		never := make(chan bool)
@@ -194,8 +194,8 @@ func TestKeeperAbandons(t *testing.T) {
 	})
 }
 
-// TestKeeperOpensLate: the keeper waits for an open that takes long, and does not
-// call open a second time meanwhile. One that returns after Close is closed.
+// TestKeeperOpensLate checks that the keeper waits for a slow open and does not
+// call open a second time meanwhile. A device that opens after Close is closed.
 func TestKeeperOpensLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		late := &fake{}
@@ -244,9 +244,8 @@ func TestKeeperStops(t *testing.T) {
 	})
 }
 
-// TestUnplugged pulls a backpack in the midst of a visit, takes its power while
-// nothing is shown, upsets the controller behind it, and looks at what a person
-// sees.
+// TestUnplugged unplugs a backpack during a visit, cuts its power while nothing
+// is shown, upsets the controller behind it, and checks what a person sees.
 func TestUnplugged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := &displaysim.Clock{}
@@ -289,10 +288,10 @@ func TestUnplugged(t *testing.T) {
 		time.Sleep(7 * time.Second)
 		see("reset, and found out", "Velkommen, Bjørg")
 
-		bus.Between(lcd.PowerCycle) // the expander stays as it was
+		bus.Between(lcd.PowerCycle) // the expander keeps its state
 		see("upset", "")
 		time.Sleep(time.Minute + 5*time.Second)
-		see("upset, and written anew", "Velkommen, Bjørg")
+		see("upset, and written again", "Velkommen, Bjørg")
 		k.Close()
 		want(t, "told", told, []string{
 			"<nil>",
@@ -305,7 +304,7 @@ func TestUnplugged(t *testing.T) {
 	})
 }
 
-// closing is a bus that counts how often it was closed.
+// closing is a bus that counts the calls of Close.
 type closing struct {
 	*displaysim.I2C
 	closed int
@@ -313,8 +312,8 @@ type closing struct {
 
 func (c *closing) Close() error { c.closed++; return nil }
 
-// TestTextHeals without a Keeper: after a write that failed, the next one starts
-// the part first. NewText closes a part that cannot be started.
+// TestTextHeals checks Text without a Keeper: after a write that failed, the next
+// write starts the part first. NewText closes a part that cannot be started.
 func TestTextHeals(t *testing.T) {
 	clock := &displaysim.Clock{}
 	lcd := displaysim.NewHD44780(2, 16, clock)

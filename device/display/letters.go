@@ -7,23 +7,23 @@ import (
 )
 
 // A line is a letter and its rows from the top, five dots each. The last row
-// is that of the cursor and of what hangs below the line. The shapes are drawn
-// to stand beside the HD44780's own (datasheet, table 4).
+// holds the cursor and descenders. The shapes match those of the HD44780
+// (datasheet, table 4).
 //
 //go:embed letters.txt
 var lettersFile string
 
 var letters = readLetters(lettersFile)
 
-// Dots gives the shape of a letter that a display may be taught: 8 rows from
+// Dots returns the shape of a letter that a display may be taught: 8 rows from
 // the top, the leftmost of five dots in bit 4, as CGRAM takes them (HD44780
-// datasheet, table 5). ok is false for a letter that no one has drawn.
+// datasheet, table 5). ok is false for a letter that letters.txt does not have.
 func Dots(letter rune) (dots [8]byte, ok bool) {
 	dots, ok = letters[letter]
 	return dots, ok
 }
 
-// LetterOf finds the letter of a shape. Every shape is that of one letter.
+// LetterOf returns the letter of a shape. Each shape belongs to one letter.
 func LetterOf(dots [8]byte) (letter rune, ok bool) {
 	for r, d := range letters {
 		if d == dots {

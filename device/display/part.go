@@ -28,7 +28,7 @@ type Part interface {
 }
 
 // ErrBlind is returned by Check for a display that can be written but not read.
-// Nobody notices when such a display is unplugged and plugged in again.
+// The driver cannot notice when such a display is unplugged and plugged in again.
 var ErrBlind = errors.New("the display cannot be read")
 
 // Content is everything that a part shows. The part may read it until Draw

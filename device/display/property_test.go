@@ -17,8 +17,8 @@ import (
 	"smartkiosk/device/display/hd44780"
 )
 
-// letters are drawn for random frames: ASCII, letters of ROMs, letters to be
-// taught (more than there are slots), and what no display has.
+// letters are used in random frames: ASCII, letters of ROMs, letters that must be
+// taught (more than there are slots), and letters that no display has.
 var letters = []rune(" *#01aefgkLMN\\~äöüæøåÆØÅáčđŋšŧžÁČĐŊŠŦŽé–日")
 
 func frames(t *rapid.T) display.Frame {
@@ -29,9 +29,8 @@ func frames(t *rapid.T) display.Frame {
 	}
 }
 
-// TestLastFrameShows: whatever was shown before, and wherever the power was
-// lost in between, the display ends up showing what one would that was shown
-// the last frame alone.
+// TestLastFrameShows shows random frames and cuts the power at random. Afterwards
+// the display must show the same as one that was shown only the last frame.
 func TestLastFrameShows(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		sequence := rapid.SliceOfN(rapid.Custom(frames), 1, 6).Draw(rt, "frames")
@@ -78,7 +77,7 @@ func seen(g glass) string {
 	return fmt.Sprintf("%x", dots.Pix)
 }
 
-// TestOnlyChangesAreWritten compares the cells that were written to those that
+// TestOnlyChangesAreWritten compares the cells that were written with those that
 // changed.
 func TestOnlyChangesAreWritten(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -105,7 +104,7 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 			}
 			slices.Sort(*written)
 			if _, dots := b.glass.(*displaysim.OLED); dots {
-				// A stretch may go on over a few columns that did not change.
+				// A stretch may include a few columns that did not change.
 				for _, w := range *written {
 					near := func(c int) bool { return c/128 == w/128 && c-w <= 5 && w-c <= 5 }
 					if !slices.ContainsFunc(changed, near) {
@@ -128,7 +127,7 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 	})
 }
 
-// cellsOf gives the codes in a display's memory and the list of cells written.
+// cellsOf returns the codes in a display's memory and the list of cells written.
 func cellsOf(g glass) ([]byte, *[]int) {
 	switch g := g.(type) {
 	case *displaysim.HD44780:
@@ -145,8 +144,8 @@ func cellsOf(g glass) ([]byte, *[]int) {
 	panic("unknown glass")
 }
 
-// TestStartFromAnyState cuts the driver off at every message, or edge of a
-// line, and has another one take over.
+// TestStartFromAnyState stops the driver at every message, or at every edge of a
+// line, and has another driver take over.
 func TestStartFromAnyState(t *testing.T) {
 	nibbles := 0
 	for cut := 0; cut < 400; cut += 7 {
@@ -192,7 +191,8 @@ func TestStartFromAnyState(t *testing.T) {
 	}
 }
 
-// cutBus sends so many nibbles and then none, also between the two of a byte.
+// cutBus sends a number of nibbles and then no more, even between the two nibbles
+// of a byte.
 type cutBus struct {
 	hd44780.Bus
 	left *int
@@ -218,7 +218,7 @@ func (c *cutBus) Nibble(n byte) error {
 	return c.Bus.Nibble(n)
 }
 
-// TestPicture shows a picture in place of letters, and then letters again.
+// TestPicture shows a picture instead of letters, and then letters again.
 func TestPicture(t *testing.T) {
 	picture := image1bit.NewVerticalLSB(image.Rect(0, 0, 50, 64))
 	for i := range 50 {

@@ -2,8 +2,8 @@ package display
 
 import "iter"
 
-// Runs gives the stretches of a row in which want differs from have, each with
-// its first column. A nil have differs everywhere.
+// Runs yields the stretches of want that differ from have, each with its first
+// column. A nil have differs everywhere.
 func Runs(have, want []byte) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
 		differs := func(i int) bool { return i < len(want) && (have == nil || have[i] != want[i]) }

@@ -21,15 +21,13 @@ import (
 
 var pictures = flag.String("pictures", "", "a folder to draw every screen on every display into")
 
-// screen is one of the texts that the kiosk shows, as its catalogue lays it
-// out.
+// screen is one of the texts that the kiosk shows, laid out as in its catalogue.
 type screen struct {
 	name                string
 	text2, text4, dots5 []string
 }
 
-// screens reads the pictures of the catalogue: they are what these displays
-// are for.
+// screens reads the text pictures of the catalogue.
 func screens(t testing.TB, language string) []screen {
 	t.Helper()
 	file, err := os.ReadFile("../../kiosk/screen/testdata/" + language + ".txt")
@@ -64,7 +62,7 @@ func screens(t testing.TB, language string) []screen {
 // glass is a simulated display as a person sees it.
 type glass interface{ Picture() image.Image }
 
-// reader is one of cells.
+// reader is a glass that shows cells.
 type reader interface {
 	glass
 	Text() []string
@@ -76,12 +74,12 @@ type bench struct {
 	part   display.Part
 	glass  glass
 	faults *[]string
-	power  func() // takes the part's power for a moment
+	power  func() // switches the part's power off and on
 	frame  func(screen) display.Frame
 }
 
-// benches puts every driver at a simulated part that has just been given
-// power.
+// benches connects every driver to a simulated part that has just been switched
+// on.
 func benches(t testing.TB) []bench {
 	t.Helper()
 	of2 := func(s screen) display.Frame { return display.Frame{Rows: s.text2} }
@@ -216,14 +214,14 @@ func write(t *testing.T, name string, p image.Image) {
 	}
 }
 
-// TestLetters shows letters that the screens have none of: nynorsk's and northern
-// Sami's, a name's, and what a display cannot show at all.
+// TestLetters shows letters that the screens do not have: those of Nynorsk and
+// Northern Sami, those of a name, and letters that a display cannot show.
 func TestLetters(t *testing.T) {
 	for _, tt := range []struct{ letters, cells, cp865 string }{
 		{"æøåÆØÅéò", "æøåÆØÅéò", "æøåÆØÅéò"},
 		{"áčđŋšŧž", "áčđŋšŧž", "ácdnstz"},
 		{"ÁČĐŊŠŦŽ", "ÁČĐŊŠŦŽ", "ACDNSTZ"},
-		{"áčđŋšŧžæøå", "áčđŋšŧžæoa", "ácdnstzæøå"}, // ten, and room for eight
+		{"áčđŋšŧžæøå", "áčđŋšŧžæoa", "ácdnstzæøå"}, // ten letters, and eight slots
 		{"a|-b", "a|-b", "a|-b"},
 		{"–’\u00a0«日\u0301", "-' \"??", "-' «??"},
 	} {
@@ -243,7 +241,7 @@ func TestLetters(t *testing.T) {
 			if b.name == "dmd110" {
 				want = tt.cp865
 			}
-			if strings.HasPrefix(b.name, "serlcd") { // the sign begins a setting
+			if strings.HasPrefix(b.name, "serlcd") { // the sign | begins a setting
 				want = strings.ReplaceAll(want, "|", "?")
 			}
 			if got := strings.TrimRight(r.Text()[0], " "); got != want {
@@ -253,7 +251,7 @@ func TestLetters(t *testing.T) {
 	}
 }
 
-// TestDots looks that letters are told apart by their dots.
+// TestDots checks that no two letters have the same dots.
 func TestDots(t *testing.T) {
 	shapes := map[[8]byte]rune{}
 	for _, r := range "æøåÆØÅáčđŋšŧžÁČĐŊŠŦŽàéèêóòôÉäöüÄÖÜ\\~" {

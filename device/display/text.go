@@ -58,7 +58,7 @@ func (t *Text) Refresh() error {
 	return t.draw()
 }
 
-// Check tells whether the part still shows what was drawn; see [Part].
+// Check reports whether the part still shows what was drawn; see [Part].
 func (t *Text) Check() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -47,7 +47,7 @@ func (b *I2C) SetSpeed(physic.Frequency) error { return nil }
 // Unplug removes the part from the bus.
 func (b *I2C) Unplug() { b.Between(func() { b.absent = true }) }
 
-// Plug puts it back.
+// Plug puts the part back on the bus.
 func (b *I2C) Plug() { b.Between(func() { b.absent = false }) }
 
 // Between calls f between two messages.
@@ -101,7 +101,7 @@ func NewExpander(lcd *HD44780) *Expander {
 	return &Expander{LCD: lcd, Pins: []string{"rs", "rw", "e", "light", "d4", "d5", "d6", "d7"}, pins: 0xff}
 }
 
-// high tells whether a terminal is high. A terminal without a pin is grounded.
+// high reports whether a terminal is high. A terminal without a pin is grounded.
 func (x *Expander) high(pins byte, terminal string) bool {
 	pin := slices.Index(x.Pins, terminal)
 	return pin >= 0 && pins>>pin&1 == 1

@@ -30,7 +30,8 @@ func (l lcd) byte(rs bool, b byte, wait time.Duration) {
 	l.nibble(rs, b&15, wait)
 }
 
-// start is figure 24 of the datasheet, with the figure's waits over scale.
+// start sends figure 24 of the datasheet, with the figure's waits divided by
+// scale.
 func (l lcd) start(scale time.Duration) {
 	l.clock.Wait(41 * time.Millisecond / scale)
 	l.nibble(false, 3, 4200*time.Microsecond/scale)

@@ -105,7 +105,7 @@ func (o *OLED) command(b byte) {
 			o.fault("addressing mode %d", b)
 		}
 	case c == 0xfd && o.name == "SSD1309":
-		o.pump = b == 0x12 // it has no pump, and needs none
+		o.pump = b == 0x12 // the SSD1309 has no charge pump and needs none
 	case c == 0x8d && o.name == "SSD1306":
 		o.pump = b == 0x14
 	case c == 0xad && o.columns == 132:

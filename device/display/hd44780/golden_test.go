@@ -15,8 +15,8 @@ import (
 	"smartkiosk/device/display/hd44780"
 )
 
-// trace is a bus of pins that writes down, for each falling edge of E, RS and
-// D7 to D4 as the datasheet's examples print them, and each wait.
+// trace is a bus of pins. For each falling edge of E it records RS and D7 to D4,
+// as the datasheet's examples print them. It also records each wait.
 type trace struct {
 	levels map[string]gpio.Level
 	lines  []string
@@ -57,8 +57,9 @@ func (t *trace) take() string {
 	return s
 }
 
-// TestInitialization is figure 24, then function set, entry mode and return
-// home. The figure clears the display where we return home: see LCD.Start.
+// TestInitialization checks figure 24, then function set, entry mode and return
+// home. The figure clears the display where the driver returns home: see
+// LCD.Start.
 func TestInitialization(t *testing.T) {
 	tr := &trace{levels: map[string]gpio.Level{}}
 	bus, err := hd44780.NewGPIO(tr.pins(), tr.wait)
@@ -96,8 +97,9 @@ func TestInitialization(t *testing.T) {
 	}
 }
 
-// TestExamples are the datasheet's: "H" of table 12 (4-bit operation), the
-// second line's address of table 13, and the letter R of table 5, here å.
+// TestExamples checks examples of the datasheet: "H" of table 12 (4-bit
+// operation), the address of the second line in table 13, and a letter as in
+// table 5, here å instead of R.
 func TestExamples(t *testing.T) {
 	tr := &trace{levels: map[string]gpio.Level{}}
 	bus, err := hd44780.NewGPIO(tr.pins(), tr.wait)
@@ -149,18 +151,18 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestBackpack plays back what a PCF8574 gets: P7 to P4 data, P3 light, P2 E,
-// P0 RS.
+// TestBackpack plays back the bytes that a PCF8574 receives: P7 to P4 data, P3
+// light, P2 E, P0 RS.
 func TestBackpack(t *testing.T) {
 	init := []i2ctest.IO{
-		// Before the first nibble RS and R/W are lowered with E.
+		// Before the first nibble, RS and R/W go low together with E.
 		{Addr: 0x27, W: []byte{0x08, 0x3c, 0x38}},
 		{Addr: 0x27, W: []byte{0x3c, 0x38}},
 		{Addr: 0x27, W: []byte{0x3c, 0x38}},
 		{Addr: 0x27, W: []byte{0x2c, 0x28}},
 		{Addr: 0x27, W: []byte{0x2c, 0x28, 0x8c, 0x88, 0x0c, 0x08, 0x6c, 0x68, 0x0c, 0x08, 0x2c, 0x28}},
 	}
-	// 32 spaces over both lines, with the second line's address between.
+	// 32 spaces in both lines, with the address of the second line between.
 	var blank []byte
 	blank = append(blank, 0x29)
 	for range 16 {
@@ -174,7 +176,7 @@ func TestBackpack(t *testing.T) {
 	bus := &i2ctest.Playback{DontPanic: true, Ops: append(init,
 		i2ctest.IO{Addr: 0x27, W: blank},
 		i2ctest.IO{Addr: 0x27, W: []byte{0x8c, 0x88, 0x0c, 0x08, 0x09, 0x4d, 0x49, 0x8d, 0x89}}, // address 0, H
-		i2ctest.IO{Addr: 0x27, R: []byte{0x81}},                                                 // as written, but for the light
+		i2ctest.IO{Addr: 0x27, R: []byte{0x81}},                                                 // as written, except the light
 		i2ctest.IO{Addr: 0x27, R: []byte{0xff}},                                                 // as after a loss of power
 	)}
 	var waits []time.Duration

@@ -22,7 +22,7 @@ func TestMayBeBackpack(t *testing.T) {
 		if got != c.want || err != nil {
 			t.Errorf("%s: %v, %v", c.name, got, err)
 		}
-		if err := bus.Close(); err != nil { // anything written would be left over
+		if err := bus.Close(); err != nil { // fails if the function wrote anything
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

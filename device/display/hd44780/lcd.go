@@ -18,9 +18,9 @@ const (
 	setDDRAM       = 0x80
 )
 
-// Waits for the execution times. Those of the datasheet are for an oscillator of
-// 270 kHz. It may run at 190 kHz (table "AC characteristics"), so each wait is
-// 1.42 times as long.
+// Waits for the execution times. The datasheet's times are for an oscillator of
+// 270 kHz. The oscillator may run at 190 kHz (table "AC characteristics"), so
+// each wait is 1.42 times as long.
 const (
 	afterPower    = 50 * time.Millisecond   // figure 24: more than 40 ms at 2.7 V
 	afterFirst    = 6 * time.Millisecond    // figure 24: more than 4.1 ms
@@ -41,7 +41,7 @@ type Bus interface {
 	Byte(data bool, b byte) error
 	// Wait sends everything to the controller and then waits.
 	Wait(time.Duration) error
-	// Check is that of [display.Part].
+	// Check has the contract of [display.Part].
 	Check() error
 	Close() error
 }
@@ -50,7 +50,8 @@ type Bus interface {
 type ROM int
 
 const (
-	// AnyROM is what every controller has: ASCII without backslash and tilde.
+	// AnyROM uses only the characters that every controller has: ASCII without
+	// backslash and tilde.
 	AnyROM ROM = iota
 	// A00 is the common ROM, with Japanese and a few European letters.
 	A00
@@ -219,7 +220,7 @@ var (
 	a00Codes   = []byte{0xe1, 0xef, 0xf5, 0xee, 0xdf, 0xe4, 0x7e, 0x7f}
 )
 
-// ascii leaves out the two characters for which A00 has others.
+// ascii leaves out backslash and tilde, which A00 replaces by other characters.
 func ascii(r rune) (byte, bool) {
 	return byte(r), r >= ' ' && r < '~' && r != '\\'
 }

@@ -13,7 +13,7 @@ import (
 	"smartkiosk/device/display/hd44780"
 )
 
-// simulated is a driver at a simulated module behind a backpack.
+// simulated is a driver with a simulated module behind a backpack.
 func simulated(t testing.TB, rows, cols int, rom hd44780.ROM) (*displaysim.HD44780, *ours.Text) {
 	t.Helper()
 	clock := &displaysim.Clock{}
@@ -34,8 +34,8 @@ func simulated(t testing.TB, rows, cols int, rom hd44780.ROM) (*displaysim.HD447
 	return lcd, text
 }
 
-// TestROMs looks at the codes: the simulated module has ROM A00 alone. Table 4
-// of the datasheet has both.
+// TestROMs checks the codes against table 4 of the datasheet, which has both
+// ROMs. The simulated module has only ROM A00.
 func TestROMs(t *testing.T) {
 	for _, tt := range []struct {
 		rom    hd44780.ROM
@@ -58,7 +58,8 @@ func TestROMs(t *testing.T) {
 	}
 }
 
-// TestRefreshTime: the bus is never idle while a whole frame is written.
+// TestRefreshTime checks that the bus is never idle while a whole frame is
+// written.
 func TestRefreshTime(t *testing.T) {
 	clock := &displaysim.Clock{}
 	lcd := displaysim.NewHD44780(4, 20, clock)
@@ -84,8 +85,9 @@ func TestRefreshTime(t *testing.T) {
 	if took != busy {
 		t.Errorf("took %v, of which the bus was busy %v", took, busy)
 	}
-	// The address, RS, and 80 letters of four bytes, all of nine bits, start and
-	// stop: the rows follow each other without a place being set.
+	// The bits are those of the address, of RS, and of 80 letters of four bytes,
+	// nine bits each, with start and stop. The rows follow each other, so the
+	// driver sets no address between them.
 	if got, want := bus.Bits-bits, 9+9+80*4*9+2; got != want {
 		t.Errorf("%d bits, want %d", got, want)
 	}
@@ -122,8 +124,8 @@ func TestFirstFallOfE(t *testing.T) {
 	}
 }
 
-// TestGPIOAfterClose: a driver that was closed while it hung touches the pins no
-// more, since another driver may have them.
+// TestGPIOAfterClose checks that a driver that was closed while it hung no longer
+// sets the pins, because another driver may use them.
 func TestGPIOAfterClose(t *testing.T) {
 	clock := &displaysim.Clock{}
 	wires := &displaysim.Wires{LCD: displaysim.NewHD44780(2, 16, clock)}
@@ -150,7 +152,7 @@ func TestGPIOAfterClose(t *testing.T) {
 	}
 }
 
-// countingPin counts how often pins are released.
+// countingPin counts the calls of Halt.
 type countingPin struct {
 	gpio.PinOut
 	halted *int

@@ -30,7 +30,7 @@ type Backpack struct {
 
 	pins    byte
 	pending []byte
-	written bool // the expander has the pins
+	written bool // the expander has received pins
 }
 
 // NewBackpack returns the bus through an expander. Its address is 0x20 to 0x27 for
@@ -111,10 +111,10 @@ func (b *Backpack) Wait(d time.Duration) error {
 }
 
 // Check reads the pins back. After a loss of power all pins of the expander are
-// high (datasheet, section 8.2.1), but after a write R/W and E are always low. The
-// other pins prove nothing: the transistor of the light, for example, pulls its pin
-// low. The display controller cannot be read, because nothing reads its bytes: a
-// spark of the door's coil may upset it and not the expander.
+// high (datasheet, section 8.2.1), but after a write R/W and E are always low.
+// The other pins prove nothing: the transistor of the light, for example, pulls
+// its pin low. The display controller itself cannot be read. A spark from the
+// door's coil may upset it without upsetting the expander.
 func (b *Backpack) Check() error {
 	var pins [1]byte
 	if err := b.bus.Tx(b.address, nil, pins[:]); err != nil {

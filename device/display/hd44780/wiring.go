@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Wiring tells which pin of the expander, 0 to 7, goes to which terminal of the
-// display.
+// Wiring maps the terminals of the display to the pins 0 to 7 of the expander.
 type Wiring struct {
 	RS, E     int
 	RW, Light int    // -1 if not connected
@@ -30,8 +29,9 @@ type KnownWiring struct {
 }
 
 // KnownWirings are the wirings of backpacks on the market, the most common first.
-// Sources: the lists of hd44780_I2Cexp (Bill Perry's hd44780 library) and of
-// LiquidCrystal_I2C (enjoyneering).
+// The pins of the first three agree with hd44780_I2Cexp.h of Bill Perry's hd44780
+// library. For LCDXIO that file lists two boards: one without control of the
+// light, and one with the light at P7, on at low level.
 var KnownWirings = []KnownWiring{
 	{"LCM1602, YwRobot", []string{"rs", "rw", "e", "light", "d4", "d5", "d6", "d7"}, false},
 	{"mjkdz, GY-IICLCD", []string{"d4", "d5", "d6", "d7", "e", "rw", "rs", "light"}, true},

@@ -16,21 +16,21 @@ const (
 	SSD1309
 )
 
-// chips is the one place that names the controllers. Package board makes a driver
-// of each entry. A chip differs from the others in its initialization, in the
-// column of its memory that is the first on the glass, and in what its status
-// answers.
+// chips is the only place that names the controllers. Package board makes a
+// driver for each entry. The chips differ in their initialization, in the column
+// of memory that appears first on the glass, and in their status.
 //
-// The initialization has the order of the SSD1306 datasheet's "Software
-// Initialization Flow Chart" (application note, figure 2), for a panel of 64 rows
-// whose connector is at the top.
+// The initialization follows the SSD1306 datasheet's "Software Initialization
+// Flow Chart" (application note, figure 2), for a panel of 64 rows whose
+// connector is at the top.
 var chips = [...]struct {
 	name    string
-	modules string // which modules have it, for a person
+	modules string // the modules that have it, in words for a person
 	start   []byte
 	offset  int
-	// status are the lower four bits of the status. The data sheets leave them
-	// open, so these are what others have read from modules.
+	// status lists the known values of the lower four bits of the status. The
+	// data sheets do not define them; the values were read from modules by
+	// others, as cited.
 	status []byte
 }{
 	SSD1306: {
@@ -110,16 +110,17 @@ func Chips() []Chip {
 // String names the controller.
 func (c Chip) String() string { return chips[c].name }
 
-// Modules tells a person which modules have the controller.
+// Modules describes the modules that have the controller, for a person.
 func (c Chip) Modules() string { return chips[c].modules }
 
-// MaxColumnOffset is the largest column offset of a panel: that of a memory of 132
-// columns. Clones of the SSD1306 and SSD1309 have as much memory as the SH1106.
+// MaxColumnOffset is the largest column offset of a panel, which is that of a
+// memory of 132 columns. Clones of the SSD1306 and SSD1309 have as much memory as
+// the SH1106.
 const MaxColumnOffset = 132 - width
 
-// Detect tells whether a panel with this chip may be at an address, and how that
-// is known; "" if not. It reads the status and writes nothing. A status that is
-// no chip's own counts as the first chip.
+// Detect describes the panel with this chip that may be at an address, and how
+// that is known. It returns "" if there is no such panel. It reads the status and
+// writes nothing. A status that matches no chip counts as the first chip.
 func Detect(bus i2c.Bus, address uint16, chip Chip) (about string) {
 	if address != 0x3c && address != 0x3d {
 		return ""
@@ -128,7 +129,7 @@ func Detect(bus i2c.Bus, address uint16, chip Chip) (about string) {
 	if err := bus.Tx(address, nil, status[:]); err != nil {
 		return ""
 	}
-	if status[0]&0xb0 != 0 { // busy, or bits that are 0 in all (SH1106, command 22)
+	if status[0]&0xb0 != 0 { // busy, or a bit set that is 0 on all chips (SH1106, command 22)
 		return ""
 	}
 	for c := range chips {

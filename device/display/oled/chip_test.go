@@ -18,7 +18,7 @@ func TestDetect(t *testing.T) {
 		{0x45, "SSD1306"},
 		{0x48, "SH1106"},
 		{0x08, "SH1106"},
-		{0x07, "SSD1306"}, // an SH1107, or any other
+		{0x07, "SSD1306"}, // an SH1107 or another chip
 		{0x00, "SSD1306"},
 		{0xff, ""}, // a PCF8574A after power-on
 		{0xf8, ""},

@@ -45,8 +45,8 @@ func readFont(file string, width, height int) font {
 	return f
 }
 
-// letter gives the rows of a letter, of its base letter, or of the sign for
-// what cannot be shown.
+// letter returns the rows of a letter. If the font lacks the letter, it returns
+// those of its base letter or of the replacement character.
 func (f font) letter(r rune) []byte {
 	if rows, ok := f.rows[r]; ok {
 		return rows
@@ -58,8 +58,8 @@ func (f font) letter(r rune) []byte {
 	return f.rows['\uFFFD']
 }
 
-// write draws a row of letters with its upper left corner at x, y, each dot
-// of the font down dots high.
+// write draws a row of letters with its upper left corner at x, y. Each dot of
+// the font is down dots high.
 func (f font) write(dots *image1bit.VerticalLSB, x, y, down int, letters []rune) {
 	for _, r := range letters {
 		for row, bits := range f.letter(r) {

@@ -17,8 +17,8 @@ import (
 )
 
 // initialization is the SSD1306's "Software Initialization Flow Chart"
-// (application note, figure 2) with the values for 64 rows, then the addressing
-// mode that we use.
+// (application note, figure 2) with the values for 64 rows, followed by the
+// addressing mode that the driver uses.
 var initialization = []byte{
 	0x00,
 	0xae,
@@ -37,7 +37,7 @@ var initialization = []byte{
 	0x2e,
 }
 
-// page is a message that fills a page.
+// page returns the message that fills a page.
 func page(n byte, fill byte) i2ctest.IO {
 	w := []byte{0x80, 0xb0 | n, 0x80, 0x00, 0x80, 0x10, 0x40}
 	for range 128 {
@@ -55,8 +55,8 @@ func TestPlayback(t *testing.T) {
 	bus.Ops = append(bus.Ops,
 		i2ctest.IO{Addr: 0x3c, W: []byte{0x00, 0xaf}}, // Display On, the last of the flow chart
 		i2ctest.IO{Addr: 0x3c, R: []byte{0x03}},       // status: on
-		// An l in the second cell: its seven dots are in rows 5 to 11, so in
-		// two pages.
+		// An l in the second cell: its seven dots are in rows 5 to 11, so they
+		// span two pages.
 		i2ctest.IO{Addr: 0x3c, W: []byte{0x80, 0xb0, 0x80, 0x08, 0x80, 0x10, 0x40, 0x20, 0xe0}},
 		i2ctest.IO{Addr: 0x3c, W: []byte{0x80, 0xb1, 0x80, 0x08, 0x80, 0x10, 0x40, 0x08, 0x0f, 0x08}},
 		i2ctest.IO{Addr: 0x3c, R: []byte{0x03}}, // status: on
@@ -84,12 +84,12 @@ func TestPlayback(t *testing.T) {
 	}
 }
 
-// TestPlaybackSH1106: its own commands (table 1), and the glass's first column,
-// which is the memory's third.
+// TestPlaybackSH1106 checks the SH1106's own commands (table 1). The first column
+// of the glass is the third of the memory.
 func TestPlaybackSH1106(t *testing.T) {
 	bus := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{{Addr: 0x3d, W: []byte{
 		0x00,
-		0xae,       // Display OFF, without which the DC-DC is not to be switched
+		0xae,       // Display OFF; the DC-DC must only be switched while it is off
 		0xa8, 0x3f, // Multiplex Ratio: 64 rows
 		0xd3, 0x00, // Display Offset
 		0x40,       // Display Start Line
@@ -127,7 +127,8 @@ func TestPlaybackSH1106(t *testing.T) {
 	}
 }
 
-// TestSSD1309 has a command lock, no charge pump and the SSD1306's memory.
+// TestSSD1309 checks a chip with a command lock, without a charge pump and with
+// the memory of the SSD1306.
 func TestSSD1309(t *testing.T) {
 	record := &i2ctest.Record{}
 	panel, err := oled.New(record, 0x3c, oled.SSD1309)
@@ -146,8 +147,8 @@ func TestSSD1309(t *testing.T) {
 	}
 }
 
-// TestColumnOffset: modules differ in the column of the memory that is the first on
-// the glass.
+// TestColumnOffset checks SetColumnOffset. Modules differ in the column of memory
+// that appears first on the glass.
 func TestColumnOffset(t *testing.T) {
 	record := &i2ctest.Record{}
 	panel, err := oled.New(record, 0x3c, oled.SH1106)
@@ -163,8 +164,8 @@ func TestColumnOffset(t *testing.T) {
 	}
 }
 
-// TestUnreadable: a module that does not answer reads, or always the same, is
-// not believed to have lost its state.
+// TestUnreadable checks that Check reports no loss of state for a module that
+// does not answer reads, or always answers the same byte.
 func TestUnreadable(t *testing.T) {
 	for _, bus := range []i2c.Bus{&writeOnly{}, &writeOnly{answer: 0xff}} {
 		panel, err := oled.New(bus, 0x3c, oled.SSD1306)
@@ -181,7 +182,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// writeOnly is a module that takes everything and answers a read with one
+// writeOnly is a module that accepts every write and answers a read with a fixed
 // byte, or not at all.
 type writeOnly struct{ answer byte }
 
@@ -197,7 +198,8 @@ func (w *writeOnly) Tx(_ uint16, _, r []byte) error {
 	return nil
 }
 
-// TestPicture sets a picture in the middle and cuts what is too large.
+// TestPicture checks that a picture is centred and that one that is too large is
+// cut.
 func TestPicture(t *testing.T) {
 	for _, size := range []image.Point{{2, 2}, {300, 300}} {
 		record := &i2ctest.Record{}
@@ -216,8 +218,8 @@ func TestPicture(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := fmt.Sprintf("% x", record.Ops[before].W[:9])
-		// Columns 63 and 64 of the glass are 65 and 66 of the SH1106's memory,
-		// rows 31 and 32 the last of page 3 and the first of page 4.
+		// Columns 63 and 64 of the glass are 65 and 66 of the SH1106's memory.
+		// Row 31 is the last of page 3, row 32 the first of page 4.
 		want := map[int]string{2: "80 b3 80 01 80 14 40 80 80", 300: "80 b0 80 02 80 10 40 ff ff"}[size.X]
 		if got != want {
 			t.Errorf("a picture of %v: % s, want %s", size, got, want)

@@ -14,7 +14,7 @@ const (
 	rows, cols    = 5, 21 // of the small font
 )
 
-// dotsOf sets a content in dots.
+// dotsOf draws a content as dots.
 func dotsOf(c display.Content) *image1bit.VerticalLSB {
 	dots := image1bit.NewVerticalLSB(image.Rect(0, 0, width, height))
 	switch {

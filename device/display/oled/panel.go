@@ -32,11 +32,11 @@ type Panel struct {
 	bus     i2c.Bus
 	address uint16
 	chip    Chip
-	offset  int // the memory's column that is the first on the glass
+	offset  int // the column of memory that appears first on the glass
 
 	shown []byte // 8 pages of 128 columns, the uppermost dot of a column in bit 0; nil after Start
 	on    bool
-	// readable is set when the status said that the panel is on, after it was
+	// readable is set if the status reported that the panel was on after it was
 	// switched on. Some modules cannot be read.
 	readable bool
 }
@@ -53,8 +53,8 @@ func New(bus i2c.Bus, address uint16, chip Chip) (*Panel, error) {
 	return &Panel{bus: bus, address: address, chip: chip, offset: chips[chip].offset}, nil
 }
 
-// SetColumnOffset sets the column of the controller's memory that is the first on
-// the glass, 0 to MaxColumnOffset. Modules differ.
+// SetColumnOffset sets the column of the controller's memory that appears first
+// on the glass, 0 to MaxColumnOffset. Modules differ.
 func (p *Panel) SetColumnOffset(offset int) { p.offset = offset }
 
 // String names the chip and its address.
@@ -95,8 +95,8 @@ func (p *Panel) Draw(c display.Content) error {
 	return nil
 }
 
-// near is the longest gap of unchanged columns that is written again. A new
-// message costs eight bytes, which is more.
+// near is the longest gap of unchanged columns, in bytes, that is written again.
+// A new message would cost eight bytes.
 const near = 5
 
 // page writes the columns of a page that differ.

@@ -1,4 +1,4 @@
-// Package serialtext drives displays at a serial port that take text and
+// Package serialtext drives displays on a serial port that receive text and
 // commands as bytes: SparkFun's SerLCD, Matrix Orbital's LK204-7T and customer
 // displays with the commands of Epson's DM-D110.
 //
@@ -7,6 +7,6 @@
 // summary" 2 (text) and 3 (special characters); Epson, DM-D110 Specification
 // (Standard), sections 4.3 (code tables) and 5.4 (commands).
 //
-// A frame is one write, which takes as long as the port: a Keeper of package
-// display keeps it from blocking anyone.
+// A frame is one write, which lasts as long as the port needs. A Keeper of
+// package display prevents it from blocking the caller.
 package serialtext

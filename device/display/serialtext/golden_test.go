@@ -35,7 +35,7 @@ func (r *record) take() (all []string) {
 	return all
 }
 
-// TestMessages are those of the manuals: each frame is one message.
+// TestMessages checks messages against the manuals. Each frame is one message.
 func TestMessages(t *testing.T) {
 	spaces := func(n int) string { return strings.TrimSpace(strings.Repeat("20 ", n)) }
 	for _, tt := range []struct {
@@ -43,8 +43,9 @@ func TestMessages(t *testing.T) {
 		start, blank, letter, taught string
 	}{
 		{
-			// Hookup guide: 254 is a command with bit 7 set for a place, 124 ('|')
-			// a setting: 45 clears, 27 teaches the first letter, 35 shows it.
+			// Hookup guide: 254 is a command, with bit 7 set for a position. 124
+			// ('|') begins a setting: 45 clears, 27 teaches the first letter, 35
+			// shows it.
 			part: func(p serialtext.Port) *serialtext.Part {
 				part, err := serialtext.NewSerLCD(p, 2, 16)
 				if err != nil {
@@ -118,8 +119,9 @@ func (p *taught) Write(message []byte) (int, error) {
 	return p.record.Write(message)
 }
 
-// TestLettersWear: a module that writes each letter that it is taught to its
-// EEPROM is not taught å anew in each minute of the months that a screen stands.
+// TestLettersWear checks a module that writes each taught letter to its EEPROM.
+// It must not be taught å again in each minute of the months for which a screen
+// is shown.
 func TestLettersWear(t *testing.T) {
 	port := &taught{}
 	part, err := serialtext.NewSerLCD(port, 2, 16)

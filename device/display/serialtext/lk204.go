@@ -9,15 +9,16 @@ import (
 	ours "smartkiosk/device/display"
 )
 
-// NewLK204 takes a Matrix Orbital LK204-7T, 4 rows of 20. It leaves the factory
-// with 19200 baud.
+// NewLK204 returns the driver of a Matrix Orbital LK204-7T, 4 rows of 20. The
+// factory setting is 19200 baud.
 func NewLK204(port Port) *Part {
 	d := &lk204{}
 	d.periph = matrixorbital.NewWriterLK2047T(&d.out, 4, 20)
 	return newPart(port, d)
 }
 
-// lk204 takes its commands from periph's driver, all but those it has not.
+// lk204 uses periph's driver for the commands that it has, and sends the others
+// itself.
 type lk204 struct {
 	periph *matrixorbital.LK2047T
 	out    bytes.Buffer // what periph has written
@@ -53,7 +54,7 @@ func (d *lk204) teach(b *bytes.Buffer, l ours.Load) {
 	b.Write(l.Dots[:])
 }
 
-// move counts from 1 at the module.
+// move converts to the module's positions, which count from 1.
 func (d *lk204) move(b *bytes.Buffer, row, col int) { d.append(b, d.periph.MoveTo(row+1, col+1)) }
 
 func (d *lk204) cell(b *bytes.Buffer, code byte) { b.WriteByte(code) }
@@ -62,6 +63,6 @@ func (d *lk204) switchOn(b *bytes.Buffer) {
 	d.append(b, d.periph.Display(true), d.periph.Cursor(display.CursorOff))
 }
 
-// append moves what periph's driver wrote to the message. Its errors are the
-// buffer's, which has none.
+// append moves the bytes that periph's driver wrote to the message. The driver's
+// errors could only come from writing to the buffer, which never fails.
 func (d *lk204) append(b *bytes.Buffer, _ ...error) { d.out.WriteTo(b) }

@@ -7,28 +7,28 @@ import (
 	"smartkiosk/device/display"
 )
 
-// Part is a module at a serial port. It is a [display.Part].
+// Part is a module on a serial port. It is a [display.Part].
 type Part struct {
 	port    Port
 	dialect dialect
 	encoder *display.Encoder
 	shown   []byte // per cell; nil after Start
 	on      bool   // the module has been switched on
-	starts  int    // since a letter was last taught in vain
+	starts  int    // starts since a write failed; see Start
 }
 
-// dialect is what one make of module understands. The methods append commands
+// dialect is the command set of one make of module. The methods append commands
 // to a message.
 type dialect interface {
 	fmt.Stringer
 	size() (rows, cols int)
 	encoder() *display.Encoder
-	remembers() bool     // keeps letters in a memory that wears, without power too
+	remembers() bool     // reports whether the module stores taught letters in a memory that wears out and that survives a loss of power
 	start(*bytes.Buffer) // from any state to an empty display
 	teach(*bytes.Buffer, display.Load)
 	move(b *bytes.Buffer, row, col int)
-	cell(b *bytes.Buffer, code byte) // moves on by one
-	switchOn(*bytes.Buffer)          // and no cursor
+	cell(b *bytes.Buffer, code byte) // writes a cell and advances the position by one
+	switchOn(*bytes.Buffer)          // switches the display on and the cursor off
 }
 
 func newPart(port Port, d dialect) *Part {
@@ -38,13 +38,13 @@ func newPart(port Port, d dialect) *Part {
 // String names the module.
 func (p *Part) String() string { return p.dialect.String() }
 
-// Size gives rows and columns.
+// Size returns the rows and columns.
 func (p *Part) Size() (rows, cols int) { return p.dialect.size() }
 
-// Start resets the module as far as it can be. One that remembers its letters
-// is taught them anew at the second start, the fourth, the eighth and so on:
-// one that did not listen, or another that was put in its place, is mended,
-// and a start each minute wears nothing out.
+// Start resets the module as far as its commands allow. A module that remembers
+// its letters is taught them again only at the first, second, fourth, eighth
+// start and so on. That repairs a module that missed them or that was replaced,
+// and a start each minute does not wear the memory out.
 func (p *Part) Start() error {
 	p.shown, p.on = nil, false
 	if p.starts++; !p.dialect.remembers() || p.starts&(p.starts-1) == 0 {
@@ -55,8 +55,8 @@ func (p *Part) Start() error {
 	return p.write(b.Bytes())
 }
 
-// Draw writes, in one message, the letters that are to be taught, the cells
-// that differ and then the cursor.
+// Draw writes, in one message, the letters to teach and the cells that differ;
+// the first time it also switches the display on.
 func (p *Part) Draw(c display.Content) error {
 	codes, loads := p.encoder.Encode(c.Cells, p.shown)
 	var b bytes.Buffer
@@ -81,7 +81,7 @@ func (p *Part) Draw(c display.Content) error {
 		p.dialect.switchOn(&b)
 	}
 	if err := p.write(b.Bytes()); err != nil {
-		p.starts = 0 // nobody knows which letters it was taught
+		p.starts = 0 // it is unknown which letters the module has received
 		return err
 	}
 	p.shown, p.on = codes, true
@@ -96,8 +96,8 @@ func (p *Part) write(message []byte) error {
 	return err
 }
 
-// Check looks whether the port is still there. The module behind it cannot be
-// asked: it may have lost its power alone.
+// Check checks that the port still exists. The module behind it cannot be read:
+// it may have lost its power alone.
 func (p *Part) Check() error {
 	if err := p.port.Flush(); err != nil {
 		return fmt.Errorf("the serial port is gone: %w", err)

@@ -11,11 +11,11 @@ import (
 	"github.com/tarm/serial"
 )
 
-// Port is what a part writes to.
+// Port is the serial port that a part writes to.
 type Port interface {
 	Write([]byte) (int, error)
-	// Flush throws away what could not be sent in its time. It fails when the
-	// port is gone.
+	// Flush discards bytes that could not be sent in the time that they need. It
+	// fails if the port is gone.
 	Flush() error
 	Close() error
 }
@@ -23,8 +23,8 @@ type Port interface {
 // Open opens a serial port by its name, e.g. /dev/ttyUSB0, with 8 data bits, no
 // parity and one stop bit.
 func Open(name string, baud int) (Port, error) {
-	// Without a time-out Close waits for a blocked Read; nothing here reads,
-	// but then nothing depends on it.
+	// Without a timeout, Close waits for a blocked Read. Nothing here reads, but
+	// the timeout makes that irrelevant.
 	p, err := serial.OpenPort(&serial.Config{Name: name, Baud: baud, ReadTimeout: time.Second})
 	if err != nil {
 		return nil, fmt.Errorf("cannot open serial port %s at %d baud: %w", name, baud, err)
@@ -32,24 +32,24 @@ func Open(name string, baud int) (Port, error) {
 	return &port{line: p, perByte: 10 * time.Second / time.Duration(baud)}, nil
 }
 
-// longestSend bounds what Close waits for the line: more than a frame takes at
-// 2400 baud.
+// longestSend bounds how long Close waits for the line. It is longer than a frame
+// takes at 2400 baud.
 const longestSend = time.Second
 
-// port does not wait, when it is closed, for the kernel to send what should
-// have been sent by then. A serial driver lets a write that is stuck go on
-// then; where one does not, both end when the display is pulled, and a Keeper
-// waits for neither.
+// port is a Port whose Close does not wait for bytes that the kernel should have
+// sent by then. With a serial driver, a stuck write then returns. With a driver
+// for which it does not, the write and Close end when the display is unplugged,
+// and a Keeper waits for neither.
 type port struct {
 	line    line
 	perByte time.Duration // start bit, 8 data bits, stop bit
 	closed  atomic.Bool
 
 	mu   sync.Mutex
-	sent time.Time // when the last byte has left a line that goes
+	sent time.Time // when a line that works has sent the last byte
 }
 
-// line is a *serial.Port, whose Flush throws away whatever has not been sent.
+// line is a *serial.Port, whose Flush discards all unsent bytes.
 type line interface {
 	Write([]byte) (int, error)
 	Flush() error
@@ -70,7 +70,7 @@ func (p *port) Write(message []byte) (int, error) {
 	return n, err
 }
 
-// left is how long the line still needs for what was written.
+// left returns how long the line still needs to send what was written.
 func (p *port) left() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +79,7 @@ func (p *port) left() time.Duration {
 
 func (p *port) Flush() error {
 	if p.left() > 0 {
-		return nil // it would throw away a frame on its way
+		return nil // Flush would discard a frame that is being sent
 	}
 	return p.line.Flush()
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// uart notes what it was told, and when.
+// uart records the calls and their times.
 type uart struct {
 	begun time.Time
 	told  []string
@@ -19,8 +19,8 @@ func (u *uart) Write(b []byte) (int, error) { return len(b), nil }
 func (u *uart) Flush() error                { u.note("flushed"); return nil }
 func (u *uart) Close() error                { u.note("closed"); return nil }
 
-// TestFrameOnItsWay: nothing is thrown away that the line still has time to
-// send: neither by asking whether the port is there nor by closing it.
+// TestFrameOnItsWay checks that neither Flush nor Close discards bytes that the
+// line still has time to send.
 func TestFrameOnItsWay(t *testing.T) {
 	for name, c := range map[string]struct {
 		bytes int

@@ -14,7 +14,7 @@ import (
 	"smartkiosk/device/display/serialtext"
 )
 
-// pty gives the far end of a serial line and the name of the near one.
+// pty returns the far end of a serial line and the name of the near end.
 func pty(t *testing.T) (far *os.File, name string) {
 	t.Helper()
 	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -38,7 +38,7 @@ func pty(t *testing.T) (far *os.File, name string) {
 	return far, fmt.Sprintf("/dev/pts/%d", n)
 }
 
-// seen is what a Device told of itself, and when a module showed something.
+// seen records what a Device reported, and when a module showed a text.
 type watched struct {
 	display.Device
 	shown chan error
@@ -50,8 +50,8 @@ func (w *watched) Show(f display.Frame) error {
 	return err
 }
 
-// TestPort shows frames through a pseudo-terminal, pulls it, plugs another and
-// sees the latest frame there.
+// TestPort shows frames through a pseudo-terminal, unplugs it, plugs in another
+// and checks that the latest frame appears there.
 func TestPort(t *testing.T) {
 	for _, kind := range []struct {
 		part   func(serialtext.Port) *serialtext.Part
@@ -98,7 +98,7 @@ func TestPort(t *testing.T) {
 		}
 		see(t, far, kind.module(), "Sett inn kortet")
 
-		far.Close() // pulled
+		far.Close() // unplugged
 		keeper.Show(display.Frame{Rows: []string{"Ikke nå"}})
 		if err := <-shown; err == nil {
 			t.Error("a frame was written to a port that was pulled")
@@ -136,9 +136,10 @@ func see(t *testing.T, far *os.File, module *displaysim.Serial, want string) {
 	}
 }
 
-// TestStuckPort: nobody reads the far end, and the kernel keeps no more, so a
-// write does not return, and neither does Close. Both do when the line is
-// pulled. A pseudo-terminal, other than a serial driver, has no other way out.
+// TestStuckPort checks a port whose far end is not read. The kernel's buffer is
+// full, so a write does not return, and neither does Close. Both return when the
+// line is unplugged. Unlike a serial driver, a pseudo-terminal has no other way
+// to end them.
 func TestStuckPort(t *testing.T) {
 	far, name := pty(t)
 	port, err := serialtext.Open(name, 9600)

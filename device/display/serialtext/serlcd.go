@@ -9,12 +9,12 @@ import (
 	"smartkiosk/device/display"
 )
 
-// NewSerLCD takes SparkFun's SerLCD with the OpenLCD firmware, 2 rows of 16 or
-// 4 of 20. It leaves the factory with 9600 baud.
+// NewSerLCD returns the driver of SparkFun's SerLCD with the OpenLCD firmware, 2
+// rows of 16 or 4 of 20. The factory setting is 9600 baud.
 //
-// A taught letter is also written to the module's EEPROM, which bears some
-// 100000 writes: the slots keep their letters, and are seldom taught them anew
-// (see Start).
+// The module also writes a taught letter to its EEPROM, which withstands about
+// 100000 writes. The slots therefore keep their letters, and are rarely taught
+// them again (see Start).
 func NewSerLCD(port Port, rows, cols int) (*Part, error) {
 	if !(rows == 2 && cols == 16 || rows == 4 && cols == 20) {
 		return nil, fmt.Errorf("a SerLCD has 2 rows of 16 or 4 of 20 letters, not %d of %d", rows, cols)
@@ -24,9 +24,9 @@ func NewSerLCD(port Port, rows, cols int) (*Part, error) {
 	return newPart(port, d), nil
 }
 
-// serLCD takes its places from periph's driver. The rest of that does not serve
-// here: its Display(false) switches back and forth, its text is not freed of
-// the signs that begin commands, and it knows no taught letters.
+// serLCD uses periph's driver only for positions. The rest of that driver is not
+// suitable: its Display(false) toggles the display, it does not remove the signs
+// that begin commands from text, and it has no taught letters.
 type serLCD struct {
 	rows, cols int
 	periph     *serlcd.Dev
@@ -49,14 +49,14 @@ func (d *serLCD) encoder() *display.Encoder { return display.NewEncoder(serASCII
 
 func (d *serLCD) remembers() bool { return true }
 
-// serASCII leaves out the sign that begins a setting and, as the HD44780's
-// A00 does, backslash and tilde.
+// serASCII leaves out the sign that begins a setting and, like the HD44780's A00,
+// backslash and tilde.
 func serASCII(r rune) (byte, bool) {
 	return byte(r), r >= ' ' && r < '~' && r != '\\' && r != serSetting
 }
 
-// start clears the module. One that was in the midst of a command may swallow
-// that; then the next time that everything is written mends it.
+// start clears the module. A module that is in the middle of a command may miss
+// this; then the next full write corrects it.
 func (d *serLCD) start(b *bytes.Buffer) { b.Write([]byte{serSetting, serClear}) }
 
 func (d *serLCD) teach(b *bytes.Buffer, l display.Load) {
@@ -66,7 +66,7 @@ func (d *serLCD) teach(b *bytes.Buffer, l display.Load) {
 
 func (d *serLCD) move(b *bytes.Buffer, row, col int) {
 	d.out.Reset()
-	d.periph.MoveTo(row, col) // a buffer takes everything
+	d.periph.MoveTo(row, col) // a buffer accepts everything
 	b.Write(d.out.Bytes())
 }
 
