@@ -89,7 +89,7 @@ func TestParseWiring(t *testing.T) {
 	}{
 		{good[:7], "7 pins are named: name the terminals of P0 to P7"},
 		{with(1, "r/w"), `"r/w" is not a terminal: use rs, rw, e, light, d4, d5, d6, d7, or "-" for a pin that goes nowhere`},
-		{with(4, "d5"), `P4 and P5 both go to "d5"`},
+		{with(4, "d5"), `pins P4 and P5 both go to "d5"`},
 		{with(2, "-"), `no pin goes to "e"`},
 	} {
 		if _, err := hd44780.ParseWiring(tt.pins, false); err == nil || err.Error() != tt.want {
