@@ -24,11 +24,11 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// BenchmarkPCSC is a visit at one card through one pcscd: by our driver, and
-// by OpenSC's pkcs11-tool --sign, each for a card that was never here and for
-// one that was; by ours also for the first card of its kind. Between them lies
-// the time that a program takes to start, which OpenSC's has and ours has not;
-// commands and bytes compare as they are.
+// BenchmarkPCSC measures a visit with one card through one pcscd: with our driver, and
+// with OpenSC's pkcs11-tool --sign. Each is measured with a card that was never in the
+// reader and with one that was. Our driver is also measured with the first card of its
+// kind. OpenSC's times include the start of a program, ours do not. Commands and bytes
+// can be compared directly.
 func BenchmarkPCSC(b *testing.B) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {
@@ -123,7 +123,7 @@ func ourSign(b *testing.B, d smartkort.Driver, r slot.Slot) (apdus, bytes int) {
 	return c.apdus, c.bytes
 }
 
-// pkcs11 is OpenSC in a folder of its own, with its cache of files.
+// pkcs11 is OpenSC with its file cache in a folder of its own.
 type pkcs11 struct{ dir, module string }
 
 func newPKCS11(b *testing.B) pkcs11 {
@@ -146,7 +146,8 @@ func newPKCS11(b *testing.B) pkcs11 {
 	return p
 }
 
-// digestInfo is that of SHA-256 up to the digest (RFC 8017 §9.2 note 1).
+// digestInfo is the DER encoding of a SHA-256 DigestInfo without the digest (RFC 8017
+// §9.2 note 1).
 const digestInfo = "\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
 
 var apduLine = regexp.MustCompile(`(Outgoing|Incoming) APDU \((\d+) bytes\)`)

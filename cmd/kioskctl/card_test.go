@@ -62,7 +62,7 @@ func TestCardJSON(t *testing.T) {
 	}
 }
 
-// TestCardsInWords: what is special about a card is said of it.
+// TestCardsInWords checks that the text mentions what is special about each card.
 func TestCardsInWords(t *testing.T) {
 	kinds := newKinds(t)
 	for kind, wants := range map[string][]string{
@@ -89,7 +89,7 @@ func TestCardsInWords(t *testing.T) {
 	}
 }
 
-// answering is a slot whose card answers all commands alike.
+// answering is a slot whose card answers every command with the same bytes.
 type answering struct {
 	*cardsim.Slot
 	answer []byte
@@ -110,8 +110,8 @@ func (c answeringConn) Transmit(context.Context, []byte) ([]byte, error) {
 	return c.slot.answer, c.slot.err
 }
 
-// TestUnreadableCard: of a card that cannot be read, what can be told of it is
-// told, and what may help; the status is that of a failure.
+// TestUnreadableCard checks that, for a card that cannot be read, the known facts and
+// advice are printed, and that the exit status is that of a failure.
 func TestUnreadableCard(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -141,9 +141,9 @@ func TestUnreadableCard(t *testing.T) {
 	}
 }
 
-// TestInactiveCardInWords: the technician is told what its holder has to do,
-// where the profile says how an inactive card answers, and what may be so where
-// it does not.
+// TestInactiveCardInWords checks that the technician is told what the holder must do,
+// if the profile says how an inactive card answers. If it does not say so, the possible
+// reason is printed.
 func TestInactiveCardInWords(t *testing.T) {
 	for args, wants := range map[string][]string{
 		"card --profiles testdata/profiles": {"4 digits: not active\n", "Advice       \"PIN\" is not active: the holder activates the card"},
@@ -162,7 +162,7 @@ func TestInactiveCardInWords(t *testing.T) {
 	}
 }
 
-// TestCardSigns: only a card that has signed is called in order.
+// TestCardSigns checks that only a card that has signed is reported to be in order.
 func TestCardSigns(t *testing.T) {
 	p := newPKI(t)
 	kinds := newKinds(t)
@@ -172,9 +172,9 @@ func TestCardSigns(t *testing.T) {
 		name  string
 		card  *cardsim.Card
 		stdin string
-		want  string // in the verdict
+		want  string // a part of the verdict
 		fails bool
-		signs string // in the recipe
+		signs string // a part of the signature recipe
 	}{
 		{"Smartkort", newPKI(t).Cards["valid"], "1234\n", "the card signs; --trust", false, "rsa-pkcs1: digest-info, algorithm 02"},
 		{"IsoApplet", kinds[cardsim.IsoApplet].Card, "1234\n", "the card signs; --trust", false, "rsa-pkcs1: digest-info, algorithm 11"},

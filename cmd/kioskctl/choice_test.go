@@ -13,8 +13,8 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// TestChoiceExplained: which certificate a kiosk would use, and what is wrong
-// with the others, and with cards of which none would do.
+// TestChoiceExplained checks which certificate a kiosk would use, and the explanations
+// for the other certificates and for cards without a usable one.
 func TestChoiceExplained(t *testing.T) {
 	p := newPKI(t)
 	kinds, err := p.Kinds()
@@ -32,7 +32,7 @@ func TestChoiceExplained(t *testing.T) {
 		return p.Cards[name]
 	}
 	for _, c := range []struct {
-		card, id, why, first, advice, verdict string // first: of the first certificate
+		card, id, why, first, advice, verdict string // first: the verdict on the first certificate
 	}{
 		{"valid", "45", "buypass-test is the first domain", "accepted by domain buypass-test", "", `a kiosk with these trust domains would use certificate "Authentication" (ID 45)`},
 		{cardsim.Mixed, "45", "buypass-test is the first domain", "refused: ", "", "is not proven: run kioskctl card --sign"},
@@ -63,7 +63,7 @@ func TestChoiceExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	validate(t, p, b.stdout.Bytes())
-	// A kiosk that has not heard of the issuer learns of it from the card.
+	// A kiosk that does not know the issuer's certificate reads it from the card.
 	older := filepath.Join(dir, "older.toml")
 	if err := os.WriteFile(older, []byte("[[domain]]\nname = \"older\"\nanchors = [\"root.pem\"]\npolicies = [\"2.16.578.1.26.1.3.1\"]\nsubject = \"buypass\"\nrevocation = \"none\"\n"), 0o600); err != nil {
 		t.Fatal(err)

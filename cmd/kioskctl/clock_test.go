@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// clock shows each time with what it is for, and --set sends a time to kioskd.
+// TestClock checks that clock shows each time and its purpose, and that --set sends a
+// time to kioskd.
 func TestClock(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "kioskd.sock")
 	l, err := net.Listen("unix", socket)

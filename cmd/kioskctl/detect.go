@@ -16,12 +16,12 @@ import (
 	"smartkiosk/device/reader"
 )
 
-// errHidden says that detect could not look everywhere; what kept it is printed.
+// errHidden means that detect could not look everywhere. The reasons are printed.
 var errHidden = errors.New("not everything could be looked at")
 
 // findings is what "kioskctl panel detect --json" prints.
 type findings struct {
-	Machine   string            `json:"machine"` // as its device tree calls it, "" if it has none
+	Machine   string            `json:"machine"` // the model in the device tree, "" without one
 	I2C       []busFinding      `json:"i2c"`
 	Serial    []portFinding     `json:"serial"`
 	Readers   []string          `json:"readers"`
@@ -29,12 +29,12 @@ type findings struct {
 	GPIO      []chipFinding     `json:"gpio"`
 	PWM       []pwmFinding      `json:"pwm"`
 	Watchdogs []watchdogFinding `json:"watchdogs"`
-	Hidden    []string          `json:"hidden"` // what could not be looked at, why, and what helps
-	Advice    []string          `json:"advice"` // what could be had that is not switched on
-	Board     string            `json:"board"`  // a wiring file
+	Hidden    []string          `json:"hidden"` // what could not be examined, why, and what helps
+	Advice    []string          `json:"advice"` // how to switch on interfaces that are off
+	Board     string            `json:"board"`  // the proposed wiring file
 }
 
-// The kinds of things that are looked for, as they are called in print.
+// The kinds of devices that are searched for, as they are printed.
 const (
 	i2cBuses    = "I²C"
 	serialPorts = "Serial port"
@@ -45,7 +45,7 @@ const (
 	watchdogs   = "Watchdog"
 )
 
-// hide notes what of a kind could not be looked at.
+// hide records that devices of a kind could not be examined.
 func (f *findings) hide(kind string, err error) {
 	f.Hidden = append(f.Hidden, fmt.Sprintf("%s: %v", kind, err))
 }
@@ -54,14 +54,14 @@ func (f *findings) advise(format string, args ...any) {
 	f.Advice = append(f.Advice, fmt.Sprintf(format, args...))
 }
 
-// machine is what there is to look at.
+// machine is the machine that is examined. Tests replace its parts.
 type machine struct {
-	root    string // folder that has dev, sys, proc and boot
+	root    string // folder with dev, sys, proc and boot
 	openBus func(device string) (i2c.BusCloser, error)
 	pads    func() ([]keypad.Pad, error)
 	readers func() ([]string, error)
 	chips   func() []chipFinding
-	access  func(path string) error // why a file may not be read and written
+	access  func(path string) error // returns why a file may not be read and written, or nil
 	now     func() time.Time
 }
 
@@ -81,7 +81,8 @@ func (m machine) path(elements ...string) string {
 	return filepath.Join(append([]string{m.root}, elements...)...)
 }
 
-// allowed notes in f when a device may not be used, with the group that may.
+// allowed reports whether this user may use a device. If not, it records that in f,
+// with the group whose members may.
 func (m machine) allowed(f *findings, kind, device, group string) bool {
 	err := m.access(m.path(device))
 	if errors.Is(err, fs.ErrPermission) {
@@ -92,7 +93,7 @@ func (m machine) allowed(f *findings, kind, device, group string) bool {
 	return err == nil
 }
 
-// detect looks at everything that a panel may be made of. It writes to nothing.
+// detect searches for everything that a panel may consist of. It writes to no device.
 func (m machine) detect(ctx context.Context) (findings, error) {
 	f := findings{Hidden: []string{}, Advice: []string{}}
 	f.Machine = m.model()

@@ -21,7 +21,7 @@ import (
 	"smartkiosk/device/keypad"
 )
 
-// tree makes files and, of those that begin with "-> ", symbolic links.
+// tree makes files, and symbolic links for contents that begin with "-> ".
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -43,7 +43,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return root
 }
 
-// fakeMachine is one with these files and nothing that is no file.
+// fakeMachine returns a machine that has these files and no other devices.
 func fakeMachine(t *testing.T, files map[string]string) machine {
 	return machine{
 		root:    tree(t, files),
@@ -59,7 +59,8 @@ func fakeMachine(t *testing.T, files map[string]string) machine {
 	}
 }
 
-// zero2W is a Raspberry Pi as it is sold, with all that a panel may be wired to.
+// zero2W returns a Raspberry Pi as it is sold, with everything that a panel may be
+// wired to.
 func zero2W(t *testing.T) machine {
 	m := fakeMachine(t, map[string]string{
 		"proc/device-tree/model":                           "Raspberry Pi Zero 2 W Rev 1.0\x00",
@@ -180,7 +181,8 @@ func TestDetectJSON(t *testing.T) {
 	}
 }
 
-// TestDetectOnABarePi: what is not switched on is said with the line that does.
+// TestDetectOnABarePi checks that an interface that is switched off is reported with
+// the line that switches it on.
 func TestDetectOnABarePi(t *testing.T) {
 	m := fakeMachine(t, map[string]string{
 		"proc/device-tree/model":       "Raspberry Pi 4 Model B Rev 1.4\x00",
@@ -205,7 +207,7 @@ func TestDetectOnABarePi(t *testing.T) {
 	}
 }
 
-// TestDetectNothing: a machine that is no Pi gets no advice for one.
+// TestDetectNothing checks that a machine other than a Pi gets no advice for a Pi.
 func TestDetectNothing(t *testing.T) {
 	out, err := detect(t, fakeMachine(t, nil))
 	if err != nil || strings.Contains(out, "config.txt") || strings.Count(out, "none found\n") != 7 {
@@ -213,8 +215,8 @@ func TestDetectNothing(t *testing.T) {
 	}
 }
 
-// TestDetectWatchdog: a kernel made without CONFIG_WATCHDOG_SYSFS does not tell
-// whether somebody has it.
+// TestDetectWatchdog checks the states of a watchdog. A kernel without
+// CONFIG_WATCHDOG_SYSFS does not say whether a program has it open.
 func TestDetectWatchdog(t *testing.T) {
 	for state, want := range map[string]string{
 		"active\n":   "running: kioskd has it, or systemd (RuntimeWatchdogSec=)\n",
@@ -228,8 +230,8 @@ func TestDetectWatchdog(t *testing.T) {
 	}
 }
 
-// TestDetectHidden: what could not be looked at is said with the group that
-// may, and the exit status is 1.
+// TestDetectHidden checks that devices without permission are reported with the group
+// whose members may use them, and that the exit status is 1.
 func TestDetectHidden(t *testing.T) {
 	m := zero2W(t)
 	m.access = func(path string) error { return &fs.PathError{Op: "access", Path: path, Err: fs.ErrPermission} }
@@ -272,7 +274,8 @@ func TestDetectConsole(t *testing.T) {
 	}
 }
 
-// TestDetectPortByItsName: udev's name counts, whatever is behind it.
+// TestDetectPortByItsName checks that udev's name of a port is used, whatever it links
+// to.
 func TestDetectPortByItsName(t *testing.T) {
 	m := fakeMachine(t, map[string]string{"dev/serial0": "-> /dev/pts/3", "dev/ttyACM0": "", "dev/ttyS0": ""})
 	m.access = func(string) error { return nil }

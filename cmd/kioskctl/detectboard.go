@@ -7,8 +7,8 @@ import (
 	"smartkiosk/device/board"
 )
 
-// pis are the models whose header package board knows, by what the device tree
-// calls them.
+// pis lists the models whose header package board knows, by the beginning of the name
+// in the device tree.
 var pis = []struct {
 	model string
 	pi    board.Pi
@@ -19,24 +19,24 @@ var pis = []struct {
 	{"Raspberry Pi 4 Model B", "4b"},
 }
 
-// usualBaud is what most customer displays and the SerLCD leave the factory
-// with.
+// usualBaud is the factory setting of most customer displays and of the SerLCD, in bits
+// per second.
 const usualBaud = 9600
 
-// proposal is a wiring file in the making.
+// proposal is a wiring file that is being written.
 type proposal struct {
 	strings.Builder
-	sections map[string]bool // a section can be there once
+	sections map[string]bool // sections written so far; each may occur once
 }
 
-// section writes one, once; another of its kind becomes a comment. A remark
-// stands above it.
+// section writes a section with the remark above it. A second section with the same
+// name is written as a comment.
 func (p *proposal) section(name, remark string, keys ...string) {
 	p.write(name, remark, p.sections[name], keys)
 	p.sections[name] = true
 }
 
-// maybe writes a section as a comment: for a part that is not seen by looking.
+// maybe writes a section as a comment, for a part that cannot be detected.
 func (p *proposal) maybe(name, remark string, keys ...string) { p.write(name, remark, true, keys) }
 
 func (p *proposal) write(name, remark string, comment bool, keys []string) {
@@ -54,8 +54,8 @@ func (p *proposal) write(name, remark string, comment bool, keys []string) {
 	}
 }
 
-// propose makes a wiring file of what was found, "" when nothing was. What
-// cannot be found by looking is there as a comment.
+// propose returns a wiring file for the findings, or "" if nothing was found. It
+// contains the parts that cannot be detected as comments.
 func propose(f findings) string {
 	p := proposal{sections: make(map[string]bool)}
 	name := f.Machine
@@ -82,8 +82,8 @@ func propose(f findings) string {
 	return p.String()
 }
 
-// pi is the model of which package board knows the header. A display at another
-// bus than the header's is none of its.
+// pi returns the model if package board knows its header. It returns "" if a display is
+// on a bus other than the header's.
 func (f findings) pi() board.Pi {
 	for _, bus := range f.I2C {
 		for _, part := range bus.Parts {
@@ -139,7 +139,8 @@ func (p *proposal) display(f findings) {
 	}
 }
 
-// quote writes a TOML string. What a device calls itself may hold anything.
+// quote returns s as a TOML string. The names that devices give themselves may contain
+// any characters.
 func quote(s string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

@@ -12,8 +12,8 @@ import (
 	"smartkiosk/device/board"
 )
 
-// TestProposals: whatever is found, what is proposed is accepted, also with
-// each of its comments' sections taken in.
+// TestProposals checks that the proposed file is valid for any findings, also when each
+// commented section is uncommented.
 func TestProposals(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := findings{Machine: rapid.SampledFrom([]string{"", "Raspberry Pi Zero 2 W Rev 1.0", "Raspberry Pi 3 Model B Plus Rev 1.3",

@@ -15,20 +15,20 @@ type busFinding struct {
 	Device string            `json:"device"` // /dev/i2c-1
 	Name   string            `json:"name"`
 	Parts  []addressFinding  `json:"parts"`
-	Held   map[string]string `json:"held"` // addresses that drivers of the kernel have, and whose
+	Held   map[string]string `json:"held"` // addresses that kernel drivers use, with the driver's name
 }
 
-// addressFinding is an address that answers.
+// addressFinding describes an address that answers.
 type addressFinding struct {
 	Address string `json:"address"`           // 0x27
 	About   string `json:"about"`             // what it may be, in words
-	Section string `json:"section,omitempty"` // of a wiring file, for a part of a panel
+	Section string `json:"section,omitempty"` // section of the wiring file, for a part of a panel
 	Doubt   string `json:"doubt,omitempty"`   // what else it may be
 	number  uint16
-	keys    []string // of the section, besides bus and address
+	keys    []string // keys of the section, except bus and address
 }
 
-// findBuses scans the buses. Its error is the context's.
+// findBuses scans the buses. It returns an error only if ctx ends.
 func (m machine) findBuses(ctx context.Context, f *findings) error {
 	f.I2C = []busFinding{}
 	adapters, err := i2cbus.Adapters(m.root)
@@ -50,7 +50,7 @@ func (m machine) findBuses(ctx context.Context, f *findings) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if errors.Is(err, i2cbus.ErrNotI2C) { // a mainboard's: nobody wires a panel to it
+		if errors.Is(err, i2cbus.ErrNotI2C) { // an SMBus of a mainboard: panels are not wired to it
 			continue
 		}
 		if err != nil {
@@ -87,7 +87,7 @@ func (m machine) scan(ctx context.Context, a i2cbus.Adapter) (busFinding, error)
 	return found, nil
 }
 
-// guess tells what may be at an address that has answered. It writes nothing.
+// guess returns what may be at an address that has answered. It writes nothing.
 func guess(bus i2c.Bus, address uint16) addressFinding {
 	if found, ok := board.DetectDisplay(bus, address); ok {
 		return addressFinding{About: found.About, Section: found.Section, Doubt: found.Doubt, keys: found.Keys}

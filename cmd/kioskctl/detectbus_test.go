@@ -13,8 +13,8 @@ import (
 	"smartkiosk/device/i2cbus"
 )
 
-// fakeBus has parts that can be read, each giving one byte again and again or
-// its bytes in turn. Nothing may be written to them.
+// fakeBus is a bus with parts that can only be read. A part returns its only byte every
+// time, or its bytes in turn.
 type fakeBus struct {
 	t     *testing.T
 	parts map[uint16][]byte

@@ -16,14 +16,14 @@ import (
 type padFinding struct {
 	Name   string `json:"name"`
 	Device string `json:"device"`
-	Named  bool   `json:"named"` // has letters too, so that it is used by name only
+	Named  bool   `json:"named"` // it has letters too, so the wiring file must name it
 }
 
 type chipFinding struct {
 	Device string              `json:"device"` // /dev/gpiochip0
 	Label  string              `json:"label"`
 	Lines  int                 `json:"lines"`
-	Held   map[string][]string `json:"held"` // lines that somebody has, by who has them
+	Held   map[string][]string `json:"held"` // names of the lines in use, by consumer
 }
 
 type pwmFinding struct {
@@ -34,7 +34,7 @@ type pwmFinding struct {
 type watchdogFinding struct {
 	Device string `json:"device"` // /dev/watchdog0
 	Name   string `json:"name"`
-	State  string `json:"state"` // "active": somebody has it; "inactive"; "" from a kernel that does not tell
+	State  string `json:"state"` // "active": a program has it open; "inactive"; "" if the kernel does not say
 }
 
 func (m machine) findReaders(f *findings) {
@@ -58,7 +58,7 @@ func (m machine) findPads(f *findings) {
 
 func (m machine) findChips(f *findings) {
 	f.GPIO = []chipFinding{}
-	devices, _ := filepath.Glob(m.path("dev/gpiochip*")) // the pattern is sound
+	devices, _ := filepath.Glob(m.path("dev/gpiochip*")) // the pattern is valid
 	for _, d := range devices {
 		if !m.allowed(f, gpioChips, "/dev/"+filepath.Base(d), "gpio") {
 			return
@@ -69,9 +69,10 @@ func (m machine) findChips(f *findings) {
 	}
 }
 
-// chips asks the kernel for its lines and who holds them.
+// chips returns the GPIO chips with the consumers of their lines, as the kernel reports
+// them.
 func chips() []chipFinding {
-	if _, err := driverreg.Init(); err != nil { // of a driver that failed, not of these
+	if _, err := driverreg.Init(); err != nil { // periph could not load its drivers
 		return nil
 	}
 	var found []chipFinding
@@ -93,7 +94,7 @@ func chips() []chipFinding {
 
 func (m machine) findPWM(f *findings) {
 	f.PWM = []pwmFinding{}
-	chips, _ := filepath.Glob(m.path("sys/class/pwm/pwmchip*")) // the pattern is sound
+	chips, _ := filepath.Glob(m.path("sys/class/pwm/pwmchip*")) // the pattern is valid
 	for _, c := range chips {
 		name := filepath.Base(c)
 		n, err := strconv.Atoi(m.read(filepath.Join("sys/class/pwm", name, "npwm")))
@@ -108,7 +109,7 @@ func (m machine) findPWM(f *findings) {
 
 func (m machine) findWatchdogs(f *findings) {
 	f.Watchdogs = []watchdogFinding{}
-	dogs, _ := filepath.Glob(m.path("sys/class/watchdog/watchdog*")) // the pattern is sound
+	dogs, _ := filepath.Glob(m.path("sys/class/watchdog/watchdog*")) // the pattern is valid
 	for _, d := range dogs {
 		name := filepath.Base(d)
 		f.Watchdogs = append(f.Watchdogs, watchdogFinding{
@@ -121,12 +122,12 @@ func (m machine) findWatchdogs(f *findings) {
 	}
 }
 
-// model is what the device tree calls the machine.
+// model returns the machine's name in the device tree.
 func (m machine) model() string { return m.read("proc/device-tree/model") }
 
 func (m machine) isPi() bool { return strings.HasPrefix(m.model(), "Raspberry Pi") }
 
-// bootFile is where this system has a file of the Pi's boot partition.
+// bootFile returns the path of a file of the Pi's boot partition on this system.
 func (m machine) bootFile(name string) string {
 	if _, err := os.Stat(m.path("boot/firmware", name)); errors.Is(err, os.ErrNotExist) {
 		if _, err := os.Stat(m.path("boot", name)); err == nil {
@@ -136,8 +137,8 @@ func (m machine) bootFile(name string) string {
 	return "/boot/firmware/" + name
 }
 
-// enable says how something is switched on that was not found: by a line of
-// config.txt, or by a restart when one of the settings is already there.
+// enable returns how to switch on an interface that was not found: with a line of
+// config.txt, or with a restart if one of the settings is in the file already.
 func (m machine) enable(what, line string, settings ...string) string {
 	file := m.bootFile("config.txt")
 	for text := range strings.Lines(m.read(file)) {

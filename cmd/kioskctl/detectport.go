@@ -9,15 +9,15 @@ import (
 )
 
 type portFinding struct {
-	Device  string `json:"device"`  // the name that stays the same: /dev/serial0, /dev/serial/by-id/…
+	Device  string `json:"device"`  // stable name: /dev/serial0, /dev/serial/by-id/…
 	TTY     string `json:"tty"`     // /dev/ttyAMA0
-	Name    string `json:"name"`    // where it is, or what the USB adapter calls itself
-	Console bool   `json:"console"` // the kernel writes to it
+	Name    string `json:"name"`    // location, or the name of the USB adapter
+	Console bool   `json:"console"` // the kernel writes its messages to it
 	Free    bool   `json:"free"`    // a display may be wired to it
 }
 
-// findPorts lists the serial ports of header and USB. Which display is at one
-// cannot be asked: they do not answer.
+// findPorts lists the serial ports of the header and of USB adapters. The displays
+// behind them cannot be identified, because they do not answer.
 func (m machine) findPorts(f *findings) {
 	f.Serial = []portFinding{}
 	consoles := strings.Fields(m.read("sys/class/tty/console/active"))
@@ -45,12 +45,12 @@ func (m machine) findPorts(f *findings) {
 }
 
 // ttys lists the terminals that are serial ports: those of the board and of USB
-// adapters, and whatever has a name of a port. Of the others that are called
-// ttyS every kernel has some, with nothing behind them.
+// adapters, and those with a stable name. Other terminals called ttyS are left out,
+// because every kernel has some without a port.
 func (m machine) ttys(names map[string]string) []string {
 	found := slices.Collect(maps.Keys(names))
 	for _, pattern := range []string{"ttyAMA*", "ttyUSB*", "ttyACM*"} {
-		paths, _ := filepath.Glob(m.path("dev", pattern)) // the patterns are sound
+		paths, _ := filepath.Glob(m.path("dev", pattern)) // the patterns are valid
 		for _, path := range paths {
 			if tty := filepath.Base(path); names[tty] == "" {
 				found = append(found, tty)
@@ -61,7 +61,7 @@ func (m machine) ttys(names map[string]string) []string {
 	return found
 }
 
-// portNames gives, by tty, the lasting names that udev made.
+// portNames returns the stable names that udev made, by tty.
 func (m machine) portNames() map[string]string {
 	names := make(map[string]string)
 	for _, pattern := range []string{"dev/serial[01]", "dev/serial/by-id/*"} {
@@ -75,10 +75,10 @@ func (m machine) portNames() map[string]string {
 	return names
 }
 
-// aliases gives what symbolic links to devices point to, without /dev/, by
-// their base names.
+// aliases returns the targets of symbolic links to devices, without /dev/, by the base
+// names of the links.
 func (m machine) aliases(pattern string) map[string]string {
-	links, _ := filepath.Glob(m.path(pattern)) // the patterns are sound
+	links, _ := filepath.Glob(m.path(pattern)) // the patterns are valid
 	found := make(map[string]string)
 	for _, link := range links {
 		to, err := os.Readlink(link)
@@ -93,7 +93,7 @@ func (m machine) aliases(pattern string) map[string]string {
 	return found
 }
 
-// portName tells where a port is.
+// portName returns where a port is.
 func (m machine) portName(device, tty string) string {
 	switch device {
 	case "/dev/serial0":
@@ -105,20 +105,20 @@ func (m machine) portName(device, tty string) string {
 	if err != nil {
 		return "on the board"
 	}
-	// The USB device is some folders above its interface and port.
+	// The USB device is some folders above its interface and port in sysfs.
 	for ; len(at) > len(m.root); at = filepath.Dir(at) {
 		product, err := os.ReadFile(filepath.Join(at, "product"))
 		if err != nil {
 			continue
 		}
-		maker, _ := os.ReadFile(filepath.Join(at, "manufacturer")) // not all say
+		maker, _ := os.ReadFile(filepath.Join(at, "manufacturer")) // not all devices have the file
 		return strings.TrimSpace(strings.TrimSpace(string(maker)) + " " + strings.TrimSpace(string(product)))
 	}
 	return "on the board"
 }
 
-// read gives a file's text, "" when it is not there: sysfs has files that not
-// every kernel makes.
+// read returns a file's text, or "" if the file is missing, because some files in sysfs
+// do not exist on every kernel.
 func (m machine) read(path string) string {
 	text, _ := os.ReadFile(m.path(path))
 	return strings.TrimRight(string(text), "\x00\n")

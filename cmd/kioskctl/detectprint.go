@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// print writes the findings in words, and then the wiring file.
+// print writes the findings as text, followed by the wiring file.
 func (f findings) print(w io.Writer) error {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {

@@ -10,9 +10,9 @@ import (
 	"smartkiosk/device/display/hd44780"
 )
 
-// askWirings asks the person in front of the panel what the displays behind
-// backpacks show with each known wiring. It adds the wiring, the polarity of the
-// light and the size to the findings.
+// askWirings determines the wiring of displays behind backpacks. It asks the person at
+// the panel what each display shows with each known wiring, and adds the wiring, the
+// polarity of the backlight and the size to the findings.
 func (m machine) askWirings(ctx context.Context, who person, f *findings) {
 	for b := range f.I2C {
 		bus := &f.I2C[b]
@@ -35,7 +35,7 @@ func (m machine) askWirings(ctx context.Context, who person, f *findings) {
 	f.Board = propose(*f)
 }
 
-// askWiring finds the wiring of one display. It tells whether the person stopped.
+// askWiring finds the wiring of one display. It reports whether the person stopped.
 func askWiring(ctx context.Context, who person, bus string, part *addressFinding) (stopped bool) {
 	who.say("  Turn the trimmer for the contrast until blocks are seen, then back until they just vanish.")
 	for i, known := range hd44780.KnownWirings {
@@ -73,7 +73,7 @@ func askWiring(ctx context.Context, who person, bus string, part *addressFinding
 	return false
 }
 
-// askShown shows a frame and asks what is seen. A display that cannot be opened
+// askShown shows a frame and asks what the person sees. A display that cannot be opened
 // counts as not seen.
 func askShown(ctx context.Context, who person, d board.Display, question string, frame display.Frame, wanted ...answer) answer {
 	device, err := d.Open()

@@ -13,8 +13,8 @@ import (
 	"smartkiosk/device/display/hd44780"
 )
 
-// TestAskWirings: a person who answers what the display shows leads to its wiring,
-// the polarity of its light and its size.
+// TestAskWirings checks that the answers of a person at the display lead to its wiring,
+// the polarity of its backlight and its size.
 func TestAskWirings(t *testing.T) {
 	for i, known := range hd44780.KnownWirings {
 		for _, lightLow := range []bool{false, true} {
@@ -48,7 +48,7 @@ func TestAskWirings(t *testing.T) {
 
 func personOf(keys <-chan byte, out io.Writer) person { return person{keys: keys, out: out} }
 
-// reading is a person who looks at a display and answers questions about it.
+// reading simulates a person who looks at a display and answers questions about it.
 type reading struct {
 	keys chan<- byte
 	bus  *displaysim.I2C

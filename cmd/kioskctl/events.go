@@ -19,10 +19,10 @@ import (
 	"smartkiosk/kiosk/protocol/sealkey"
 )
 
-// defaultSocket is where an installed kioskd has its state.
+// defaultSocket is the socket of an installed kioskd.
 const defaultSocket = "/var/lib/smartkiosk/kioskd.sock"
 
-// errFaults says that verify has found something, which is printed.
+// errFaults means that verify has found faults. They are printed.
 var errFaults = errors.New("the events are not as they were written")
 
 const eventsHelp = `Each command reads the events from --from: the socket of a running kioskd
@@ -113,8 +113,8 @@ func (p program) export(ctx context.Context, source source) error {
 	return out.Flush()
 }
 
-// verifyAtOnce is how many events are held against one another at a time, the
-// last of each lot with the next.
+// verifyAtOnce is the number of events that are verified together. The last event of
+// each lot is also the first of the next one, so that its link is checked too.
 const verifyAtOnce = 1000
 
 func (p program) verify(ctx context.Context, source source, v verifier) error {
@@ -125,7 +125,7 @@ func (p program) verify(ctx context.Context, source source, v verifier) error {
 		fmt.Fprintf(p.stdout, format+"\n", args...)
 	}
 	var lot []sealed
-	carried := false // the first of the lot was in the one before
+	carried := false // the first event of this lot was also the last of the previous lot
 	check := func() {
 		for _, f := range v.check(lot) {
 			if f.Place == 0 && carried {
@@ -172,11 +172,11 @@ func (p program) verify(ctx context.Context, source source, v verifier) error {
 	return nil
 }
 
-// verifier is what events are checked by.
+// verifier checks events.
 type verifier struct {
 	opener *event.Opener // nil without keys
 	device crypto.PublicKey
-	found  string // what it means when nothing is wrong
+	found  string // printed when nothing is wrong
 }
 
 func newVerifier(sealFiles, certificateFile string) (verifier, error) {
@@ -214,7 +214,7 @@ func newVerifier(sealFiles, certificateFile string) (verifier, error) {
 	}, nil
 }
 
-// check finds what is wrong with a lot of events.
+// check returns the faults of a lot of events.
 func (v verifier) check(lot []sealed) []event.Fault {
 	var faults []event.Fault
 	texts := make([][]byte, len(lot))
@@ -234,7 +234,8 @@ func (v verifier) check(lot []sealed) []event.Fault {
 	return append(faults, inOrder(lot)...)
 }
 
-// inOrder finds what is out of order by the sequence numbers alone.
+// inOrder returns the faults that the sequence numbers alone reveal: repeated,
+// reordered and missing events.
 func inOrder(lot []sealed) (faults []event.Fault) {
 	var newest uint64
 	seen := map[uint64]bool{}

@@ -31,7 +31,7 @@ import (
 	"smartkiosk/store"
 )
 
-// kept is an outbox with events as a kiosk writes them, and the keys.
+// kept is an outbox with events as a kiosk writes them, and the keys to verify them.
 type kept struct {
 	dir, outbox, socket string
 	keys                []string // arguments of verify
@@ -89,7 +89,7 @@ func newKept(t *testing.T, events int) kept {
 	}}
 	for i := range events {
 		if i == events/2 {
-			j.Reseal(sealer(later)) // while those before wait
+			j.Reseal(sealer(later)) // while earlier events are queued
 		}
 		if err := j.Record(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted}); err != nil {
 			t.Fatal(err)
@@ -110,7 +110,7 @@ func newKept(t *testing.T, events int) kept {
 	return k
 }
 
-// kioskctl runs a command and gives what it printed.
+// kioskctl runs a command and returns its output.
 func kioskctl(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -118,8 +118,8 @@ func kioskctl(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// TestEventsOfEverySource: a live kiosk, a copy of its file and an export show
-// the same, also where the sealing key was changed on the way.
+// TestEventsOfEverySource checks that a running kiosk, a copy of its file and an export
+// show the same events, also when the sealing key was changed in between.
 func TestEventsOfEverySource(t *testing.T) {
 	k := newKept(t, 250)
 	file, err := os.ReadFile(k.outbox)
@@ -163,8 +163,8 @@ func TestEventsOfEverySource(t *testing.T) {
 	}
 }
 
-// TestVerifyFindsEveryFault: whatever was done to the events, verify says what
-// and to which.
+// TestVerifyFindsEveryFault checks that verify names each manipulation and the events
+// concerned.
 func TestVerifyFindsEveryFault(t *testing.T) {
 	k := newKept(t, 6)
 	text, err := kioskctl(t, "events", "export", "--from", k.socket)
@@ -178,7 +178,7 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		change  func(e []json.RawMessage) []json.RawMessage
-		without string // what is found without keys, "" nothing
+		without string // the fault that is found without keys, "" for none
 		with    string
 	}{
 		{"missing", func(e []json.RawMessage) []json.RawMessage { return slices.Delete(e, 2, 4) },
@@ -214,7 +214,8 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 	}
 }
 
-// TestVerifyOfADamagedFile names what cannot be read.
+// TestVerifyOfADamagedFile checks that verify names the unreadable events of a damaged
+// file.
 func TestVerifyOfADamagedFile(t *testing.T) {
 	k := newKept(t, 6)
 	records, err := k.store.Records(3, 1)

@@ -20,23 +20,23 @@ import (
 
 // sealed is an event as the kiosk keeps it.
 type sealed struct {
-	sequence uint64 // its place, 0 if it has none and says none
+	sequence uint64 // its number in the outbox or in the event, 0 if there is none
 	text     []byte // a CloudEvent
-	state    string // what the hub has of it, "" if that is not known
+	state    string // whether the hub has it, "" if unknown
 }
 
-// summary is what a source says beyond its events.
+// summary is what a source reports in addition to its events.
 type summary struct {
-	lost   []store.Range // cannot be read
-	damage error         // nil if it is sound
+	lost   []store.Range // ranges of unreadable events
+	damage error         // nil if the source is undamaged
 }
 
-// source is where events are read from, in order.
+// source reads events in order and calls f with each.
 type source interface {
 	each(ctx context.Context, f func(sealed) error) (summary, error)
 }
 
-// openSource tells by what is at path which kind it is.
+// openSource returns the source at path. The type of the file decides which kind it is.
 func openSource(path string) (source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -59,7 +59,7 @@ func openSource(path string) (source, error) {
 
 func commaList(s string) []string { return strings.Split(s, ",") }
 
-// state tells what the hub has of an event.
+// state returns whether the hub has an event, in words.
 func state(sequence, acked uint64) string {
 	if sequence <= acked {
 		return "has it"
@@ -71,7 +71,7 @@ func state(sequence, acked uint64) string {
 type outboxFile string
 
 func (path outboxFile) each(_ context.Context, f func(sealed) error) (summary, error) {
-	var found []sealed // where the hub stands is known at the end
+	var found []sealed // acked is only known at the end
 	flush := func(acked uint64) error {
 		for _, e := range found {
 			e.state = state(e.sequence, acked)
@@ -91,7 +91,7 @@ func (path outboxFile) each(_ context.Context, f func(sealed) error) (summary, e
 	return summary{lost: x.Lost, damage: x.Damage}, flush(x.Acked)
 }
 
-// exported is what export printed.
+// exported is a file with the output of "kioskctl events export".
 type exported string
 
 func (path exported) each(_ context.Context, f func(sealed) error) (summary, error) {
@@ -112,7 +112,7 @@ func (path exported) each(_ context.Context, f func(sealed) error) (summary, err
 	return summary{}, nil
 }
 
-// liveKiosk is the socket of a kioskd.
+// liveKiosk is the socket of a running kioskd.
 type liveKiosk string
 
 func (path liveKiosk) each(ctx context.Context, f func(sealed) error) (summary, error) {
@@ -131,7 +131,7 @@ func (path liveKiosk) each(ctx context.Context, f func(sealed) error) (summary, 
 		for _, e := range events {
 			after++
 			if h, err := event.Peek(e); err == nil && h.Sequence > after {
-				after = h.Sequence // those between were deleted meanwhile
+				after = h.Sequence // the events in between were deleted meanwhile
 			}
 			if err := f(sealed{after, bytes.TrimSpace(e), state(after, s.Acked)}); err != nil {
 				return summary{}, err

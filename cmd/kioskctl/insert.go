@@ -12,8 +12,8 @@ import (
 
 var errMute = errors.New("the card gives no answer: is it in the right way round?")
 
-// open waits for a card, saying so, and opens it. What was put in, and where,
-// comes with it, also when it cannot be opened.
+// open waits for a card, tells the user so, and opens the card. It returns the
+// insertion also when the card cannot be opened.
 func (p program) open(ctx context.Context, known *smartkort.Profiles) (card *smartkort.Card, in slot.Event, err error) {
 	waiting, stop := context.WithTimeout(ctx, p.patience)
 	defer stop()
@@ -32,7 +32,7 @@ func (p program) open(ctx context.Context, known *smartkort.Profiles) (card *sma
 	return card, in, nil
 }
 
-// await waits until there is a card.
+// await waits until a card is in the reader.
 func (p program) await(ctx context.Context) (slot.Event, error) {
 	why := errors.New("no answer from PC/SC")
 	for e := range p.slot.Watch(ctx) {

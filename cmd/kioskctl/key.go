@@ -44,10 +44,12 @@ func (p program) keyCreate(file, device string) error {
 	return err
 }
 
-// createKey makes a key in a TPM and its file, and gives a certificate request
-// (RFC 2986) that names nobody: whose key it is the hub is told by its operator.
+// createKey makes a key in a TPM, writes its key file and returns a certificate request
+// (RFC 2986) for it. The request contains no name, because the operator tells the hub
+// whose key it is.
 func createKey(file, device string) (request []byte, err error) {
-	// First, so that no key is made in vain, and none is ever written over.
+	// Create the file first, so that no key is made in vain and no key file is
+	// overwritten.
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write key: %w", err)

@@ -24,7 +24,7 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// The test binary is also the guardian of a strike.
+// TestMain also makes the test binary work as the guardian of a door strike.
 func TestMain(m *testing.M) {
 	cue.Guard(openFIFOPin)
 	pcsctest.Main(m)
@@ -80,8 +80,8 @@ func validate(t *testing.T, p *testpki.PKI, token []byte) {
 	}
 }
 
-// TestTokenThroughPCSC goes the whole way: PIN from a file, a real pcscd, a
-// card put in only when asked for.
+// TestTokenThroughPCSC makes a token with the PIN from a file, a real pcscd, and a card
+// that is inserted only when the program asks for it.
 func TestTokenThroughPCSC(t *testing.T) {
 	d := pcsctest.Start(t)
 	p := newPKI(t)
@@ -109,7 +109,7 @@ func TestTokenThroughPCSC(t *testing.T) {
 	validate(t, p, out.Bytes())
 }
 
-// said is a writer that hands on what is said.
+// said is a writer that passes each text on.
 type said chan string
 
 func (s said) Write(b []byte) (int, error) {
@@ -129,8 +129,8 @@ func TestTokenPINFromStandardInput(t *testing.T) {
 	}
 }
 
-// TestTokenRefused: an error that helps, nothing on standard output, and not
-// one try spent that the holder did not make.
+// TestTokenRefused checks that each failure prints a useful error, prints nothing on
+// standard output, and spends no PIN try that the holder did not make.
 func TestTokenRefused(t *testing.T) {
 	p := newPKI(t)
 	for _, c := range []struct {

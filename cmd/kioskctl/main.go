@@ -1,6 +1,6 @@
-// Kioskctl is the technician's tool: it tells what is on a card, changes and
-// unblocks its PIN, has a card prove itself, looks into a kiosk's outbox, and
-// finds, shows and tries the parts of its front panel.
+// Kioskctl is the technician's tool. It shows what is on a card, changes and unblocks
+// its PIN, tests whether a card signs, inspects a kiosk's outbox, and finds, shows and
+// tests the parts of its front panel.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// program is what a command works with.
+// program contains what the commands work with.
 type program struct {
 	slot           slot.Slot
 	patience       time.Duration // how long to wait for a card
@@ -28,7 +28,7 @@ type program struct {
 }
 
 func main() {
-	board.Guard() // first of all: "panel test" may open a door's strike
+	board.Guard() // first: this process may be the guardian of the strike that "panel test" opens
 	p := program{
 		slot:     reader.New("", slog.New(slog.DiscardHandler)),
 		patience: 10 * time.Second,

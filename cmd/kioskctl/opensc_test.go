@@ -27,11 +27,12 @@ import (
 	"smartkiosk/device/reader"
 )
 
-// view is what there is on a card: a line for each object, sorted.
+// view describes the content of a card: a line for each object, sorted.
 type view []string
 
-// TestViewEqualsOpenSC: through the same pcscd, our view of each kind of card
-// is OpenSC's: ids, labels, references, lengths, and certificates to the byte.
+// TestViewEqualsOpenSC checks that through the same pcscd our view of each kind of card
+// equals that of OpenSC: ids, labels, references, lengths, and all bytes of the
+// certificates.
 func TestViewEqualsOpenSC(t *testing.T) {
 	p := newPKI(t)
 	kinds, err := p.Kinds()
@@ -42,8 +43,8 @@ func TestViewEqualsOpenSC(t *testing.T) {
 	for name, k := range kinds {
 		cards[name] = k.Card
 	}
-	// OpenSC's drivers for cards that the one for unknown cards is not enough
-	// for: the applet's, and one that knows extended length.
+	// OpenSC's driver for unknown cards is not enough for these two: one needs the
+	// driver of the applet, the other a driver with extended length.
 	drivers := map[string]string{cardsim.Applet: "isoApplet", cardsim.T1: "MaskTech"}
 	d := pcsctest.Start(t)
 	ctl := program{slot: reader.New("", slog.New(slog.DiscardHandler)), patience: time.Minute, stderr: &bytes.Buffer{}}
@@ -84,7 +85,7 @@ func ourView(r cardReport) view {
 	return v
 }
 
-// opensc runs OpenSC's tools in a folder of the test's own.
+// opensc runs OpenSC's tools in a folder of the test.
 type opensc struct{ dir string }
 
 func newOpenSC(t *testing.T, atr []byte, driver string) opensc {

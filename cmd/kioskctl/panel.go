@@ -18,7 +18,7 @@ import (
 	"smartkiosk/device/board"
 )
 
-// defaultConfig is where an installed kioskd has its configuration.
+// defaultConfig is the configuration of an installed kioskd.
 const defaultConfig = "/etc/smartkiosk/kioskd.toml"
 
 func (p program) panelCommand() *cobra.Command {
@@ -78,7 +78,7 @@ func (o *panelOptions) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 }
 
-// wiring is a panel's wiring file, and where its kioskd would be.
+// wiring is a panel's wiring file, with the socket of the kioskd that would use it.
 type wiring struct {
 	*board.Board
 	file   string
@@ -101,8 +101,8 @@ func (o panelOptions) load() (wiring, error) {
 	return w, err
 }
 
-// wiringOf finds in a kioskd.toml the wiring file and kioskd's socket. What else
-// is in there is kioskd's.
+// wiringOf reads the wiring file and kioskd's socket from a kioskd.toml. It ignores all
+// other settings.
 func wiringOf(config string) (file, socket string, err error) {
 	text, err := os.ReadFile(config)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -130,7 +130,7 @@ func wiringOf(config string) (file, socket string, err error) {
 	return beside(c.Panel.Board), beside(filepath.Join(c.State, filepath.Base(defaultSocket))), nil
 }
 
-// kioskdRuns tells whether a kioskd answers at its socket, or does not let us.
+// kioskdRuns reports whether a kioskd answers at its socket, or refuses us.
 func (w wiring) kioskdRuns() bool {
 	conn, err := net.Dial("unix", w.socket)
 	if err == nil {
@@ -139,8 +139,8 @@ func (w wiring) kioskdRuns() bool {
 	return err == nil || errors.Is(err, fs.ErrPermission)
 }
 
-// parts gives those named by section ("display.ssd1306") or kind ("display"),
-// all for no name.
+// parts returns the parts with these sections ("display.ssd1306") or kinds ("display"),
+// or all parts if names is empty.
 func (w wiring) parts(names []string) ([]board.Part, error) {
 	var found []board.Part
 	for _, part := range w.Parts() {

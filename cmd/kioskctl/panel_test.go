@@ -27,7 +27,7 @@ import (
 	"smartkiosk/device/keypad"
 )
 
-// panelBench is a panel with a wiring file, and a person in front of it.
+// panelBench is a panel with a wiring file, and a simulated person in front of it.
 type panelBench struct {
 	program
 	file   string
@@ -52,7 +52,7 @@ func newPanelBench(t *testing.T, m machine, wiring string) *panelBench {
 	return b
 }
 
-// test begins "kioskctl panel test".
+// test starts "kioskctl panel test".
 func (b *panelBench) test(ctx context.Context, args ...string) {
 	go func() {
 		b.done <- b.run(ctx, append([]string{"panel", "test", "--board", b.file}, args...))
@@ -60,7 +60,7 @@ func (b *panelBench) test(ctx context.Context, args ...string) {
 	}()
 }
 
-// expect waits until a text was shown, after what was expected before.
+// expect waits until a text is shown after the previously expected text.
 func (b *panelBench) expect(t *testing.T, text string) {
 	t.Helper()
 	if before, ok := b.shown.wait(text); !ok {
@@ -68,7 +68,7 @@ func (b *panelBench) expect(t *testing.T, text string) {
 	}
 }
 
-// answer presses a key when the question is asked.
+// answer presses a key when the question is shown.
 func (b *panelBench) answer(t *testing.T, question, key string) {
 	t.Helper()
 	b.expect(t, question)
@@ -83,7 +83,7 @@ func (b *panelBench) press(t *testing.T, key string) {
 	}
 }
 
-// end waits for the end of the command and looks at the report.
+// end waits for the end of the command and checks the error and the report.
 func (b *panelBench) end(t *testing.T, want error, report string) {
 	t.Helper()
 	if err := <-b.done; !errors.Is(err, want) {
@@ -94,11 +94,11 @@ func (b *panelBench) end(t *testing.T, want error, report string) {
 	}
 }
 
-// transcript is what is shown, and can be waited for.
+// transcript is the text that was shown. Tests can wait for a part of it.
 type transcript struct {
 	mu      sync.Mutex
 	changed sync.Cond
-	text    string // not yet waited for
+	text    string // the part after the last match
 }
 
 func (s *transcript) Write(b []byte) (int, error) {
@@ -109,7 +109,8 @@ func (s *transcript) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// wait takes all up to the text. It gives up when the command has ended.
+// wait consumes the text up to and including text. It returns false when the command
+// has ended without it.
 func (s *transcript) wait(text string) (before string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +126,7 @@ func (s *transcript) wait(text string) (before string, ok bool) {
 	}
 }
 
-// heldPin is a line that somebody has.
+// heldPin is a line that another consumer has.
 type heldPin struct {
 	gpiotest.Pin
 	by string
@@ -133,7 +134,7 @@ type heldPin struct {
 
 func (p *heldPin) Consumer() string { return p.by }
 
-// register makes lines known by their names until the test ends.
+// register registers lines by their names until the test ends.
 func register(t *testing.T, pins ...gpio.PinIO) {
 	t.Helper()
 	for _, p := range pins {
@@ -178,7 +179,8 @@ device = "/dev/watchdog"
 timeout = "15s"
 `
 
-// TestPanel: the state of every kind of part, in words, and nothing taken.
+// TestPanel checks that the state of every kind of part is printed, and that no part is
+// opened.
 func TestPanel(t *testing.T) {
 	register(t, &heldPin{gpiotest.Pin{N: "KR1"}, "kioskd@7"}, &heldPin{gpiotest.Pin{N: "KR2"}, "kioskd@7"},
 		&heldPin{gpiotest.Pin{N: "LG"}, "leds"}, &gpiotest.Pin{N: "TA"})
@@ -218,7 +220,7 @@ watchdog         /dev/watchdog, 15s
 	}
 }
 
-// TestPanelOnNothing: each part that is missing is said to be, with what helps.
+// TestPanelOnNothing checks that each missing part is reported, with advice.
 func TestPanelOnNothing(t *testing.T) {
 	m := fakeMachine(t, nil)
 	m.pads = func() ([]keypad.Pad, error) { return []keypad.Pad{{Name: "Logitech K120"}}, nil }
@@ -246,7 +248,7 @@ func TestPanelOnNothing(t *testing.T) {
 	}
 }
 
-// TestPanelStates: what a part may meet besides.
+// TestPanelStates checks other faults of parts.
 func TestPanelStates(t *testing.T) {
 	m := zero2W(t)
 	m.openBus = func(string) (i2c.BusCloser, error) { return fakeBus{t: t, stuck: true}, nil }
@@ -281,7 +283,8 @@ func TestPanelStates(t *testing.T) {
 	}
 }
 
-// TestPanelFindsItsWiring: by kioskd.toml, and with it whether kioskd runs.
+// TestPanelFindsItsWiring checks that the wiring file is found through kioskd.toml, and
+// with it whether kioskd runs.
 func TestPanelFindsItsWiring(t *testing.T) {
 	b := newPanelBench(t, fakeMachine(t, nil), "[keypad.usb]\n")
 	config := filepath.Join(filepath.Dir(b.file), "kioskd.toml")

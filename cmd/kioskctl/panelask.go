@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answerWithin is how long a question waits. Whoever asked has gone down the
-// ladder after that.
+// answerWithin limits the wait for an answer. After that the person has probably left
+// the panel.
 const answerWithin = 2 * time.Minute
 
-// answer is what the person in front of a panel says, by one key.
+// answer is the key that the person in front of the panel presses.
 type answer byte
 
 const (
@@ -22,19 +22,20 @@ const (
 	no    answer = 'n'
 	again answer = 'r'
 	skip  answer = 's' // also: no answer in time
-	stop  answer = 'q' // also: interrupted, or nobody is there to answer
+	stop  answer = 'q' // also: interrupted, or standard input has ended
 )
 
-// person is whoever tries a panel: asked by text, answering by keys.
+// person is the person who tests a panel. Questions are written to out; the answers are
+// single keys.
 type person struct {
-	keys <-chan byte // closed when there is nobody
+	keys <-chan byte // closed when standard input has ended
 	out  io.Writer
 }
 
 func (p person) say(format string, args ...any) { fmt.Fprintf(p.out, format+"\n", args...) }
 
-// forget drops what was pressed before it was asked for: a second y would open
-// the door.
+// forget drops keys that were pressed before the question. Otherwise a second y would
+// open the door.
 func (p person) forget() {
 	for {
 		select {
@@ -48,7 +49,7 @@ func (p person) forget() {
 	}
 }
 
-// ask waits for one of the keys wanted, or s or q.
+// ask shows a question and waits for one of the keys wanted, or s or q.
 func (p person) ask(ctx context.Context, question string, wanted ...answer) answer {
 	p.forget()
 	keys := ""
@@ -81,14 +82,15 @@ func (p person) ask(ctx context.Context, question string, wanted ...answer) answ
 	}
 }
 
-// person gives whoever is at standard input. done must be called at last: at a
-// terminal, keys are had without Enter and not shown until then.
+// person returns the person at standard input. At a terminal it reads keys without
+// Enter and without echo. The caller must call done at the end, which restores the
+// terminal.
 func (p program) person() (who person, done func(), err error) {
 	done = func() {}
 	if f, ok := p.stdin.(*os.File); ok {
 		if old, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
 			single := *old
-			single.Lflag &^= unix.ICANON | unix.ECHO // but Ctrl-C interrupts, by ISIG
+			single.Lflag &^= unix.ICANON | unix.ECHO // ISIG stays set, so Ctrl-C interrupts
 			single.Cc[unix.VMIN], single.Cc[unix.VTIME] = 1, 0
 			if err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, &single); err != nil {
 				return who, done, fmt.Errorf("cannot ask at this terminal: %w", err)
@@ -106,7 +108,7 @@ func (p program) person() (who person, done func(), err error) {
 			}
 			select {
 			case keys <- key[0]:
-			default: // somebody leans on the keyboard
+			default: // too many keys, for example when something lies on the keyboard
 			}
 		}
 	}()

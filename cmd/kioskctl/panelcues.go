@@ -11,7 +11,7 @@ import (
 	"smartkiosk/device/cue"
 )
 
-// twoBeeps is what the buzzer is tried with.
+// twoBeeps is the sound that tests the buzzer.
 var twoBeeps = []cue.Note{
 	{Pitch: 2 * physic.KiloHertz, For: 200 * time.Millisecond},
 	{For: 200 * time.Millisecond},
@@ -34,7 +34,7 @@ func (t *trial) buzzer(ctx context.Context, part board.Sounder) {
 	}
 }
 
-// lamps lights one after the other, and puts them out.
+// lamps switches the lamps on one after the other, and then off.
 func (t *trial) lamps(ctx context.Context, part *board.Lamps) {
 	l, err := part.Open()
 	if err != nil {
@@ -63,10 +63,10 @@ func (t *trial) lamps(ctx context.Context, part *board.Lamps) {
 	}
 }
 
-// opensFor is how long the door is open in a test.
+// opensFor is how long the door is open in the test.
 const opensFor = time.Second
 
-// strike opens the door once, if whoever is there agrees.
+// strike opens the door once, if the person agrees.
 func (t *trial) strike(ctx context.Context, part *board.Strike) {
 	s, err := part.Open()
 	if err != nil {
@@ -87,10 +87,11 @@ func (t *trial) strike(ctx context.Context, part *board.Strike) {
 		"its wires and its own supply; active_low if it was open before and shut for a second")
 }
 
-// movedWithin is how long whoever is there has to move the housing's lid.
+// movedWithin limits the wait for the person to move the lid of the housing.
 const movedWithin = time.Minute
 
-// tamper has the housing opened and closed, beginning with what it is not.
+// tamper asks the person to open and close the housing, starting with the opposite of
+// its present state.
 func (t *trial) tamper(ctx context.Context, part *board.Tamper) {
 	s, err := part.Open()
 	if err != nil {
@@ -116,7 +117,8 @@ func (t *trial) tamper(ctx context.Context, part *board.Tamper) {
 	}
 }
 
-// moved waits until the switch says something else than before.
+// moved waits until the switch reports a state other than before. ok is false if it
+// does not, and the reason is recorded.
 func (t *trial) moved(ctx context.Context, states <-chan cue.TamperState, before cue.TamperState) (now cue.TamperState, ok bool) {
 	timer := time.NewTimer(movedWithin)
 	defer timer.Stop()

@@ -12,12 +12,13 @@ import (
 	"smartkiosk/device/display"
 )
 
-// display shows letters and edges and asks what is seen of them. It leaves the
-// display empty.
+// display shows letters and edges and asks which of them are seen. At the end the
+// display is empty.
 func (t *trial) display(ctx context.Context, part board.Display) {
 	checked := make(chan error, 1)
 	changed := make(chan error, 8)
-	// A display that takes nothing is not waited for: see package display.
+	// The keeper is needed because a display that accepts no data must not block the
+	// test: see package display.
 	keeper := display.Keep(func() (display.Device, error) {
 		d, err := part.Open()
 		if err != nil {
@@ -25,17 +26,17 @@ func (t *trial) display(ctx context.Context, part board.Display) {
 		}
 		select {
 		case checked <- d.Check():
-		default: // it was opened before
+		default: // not the first opening; the test needs only that result
 		}
 		return d, nil
 	}, func(err error) {
 		select {
 		case changed <- err:
-		default: // it comes and goes; that it went is known
+		default: // the display comes and goes; the loss is recorded already
 		}
 	})
 	defer keeper.Close()
-	if err := <-changed; err != nil { // always comes, and soon
+	if err := <-changed; err != nil { // the keeper always reports a result soon
 		t.fail("%v", err)
 		return
 	}
@@ -80,8 +81,8 @@ func (t *trial) display(ctx context.Context, part board.Display) {
 	}
 }
 
-// edgesOf gives a frame that reaches to the edges of a display's glass, what to
-// ask of it, and what helps when it is not seen.
+// edgesOf returns a frame that reaches to the edges of the display's glass, the
+// question about it, and advice for the case that it is not seen.
 func edgesOf(part board.Display) (f display.Frame, question, help string) {
 	form, help := part.Form(), part.Describe().Edges
 	if form.Layout != display.Plain {
@@ -93,7 +94,7 @@ func edgesOf(part board.Display) (f display.Frame, question, help string) {
 	return f, fmt.Sprintf("Do you see rows 1 to %d, each up to < at the right edge?", form.Rows), help
 }
 
-// outline is a picture of 128 by 64 dots with those at its edge lit.
+// outline is a picture of 128 by 64 dots with the dots at its edge lit.
 type outline struct{}
 
 func (outline) ColorModel() color.Model { return color.GrayModel }

@@ -15,7 +15,7 @@ import (
 	"smartkiosk/device/display/displaysim"
 )
 
-// i2cBus is a simulated bus in periph's register.
+// i2cBus is a simulated bus for periph's register.
 type i2cBus struct{ *displaysim.I2C }
 
 func (i2cBus) Close() error { return nil }
@@ -96,7 +96,8 @@ func TestTryDisplayThatGoes(t *testing.T) {
 	})
 }
 
-// TestTryOLEDEdges: the line along the edges is what tells the two chips apart.
+// TestTryOLEDEdges checks that the line along the edges distinguishes the two
+// controllers.
 func TestTryOLEDEdges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := &displaysim.Clock{}

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	startsWithin = 3 * time.Second  // a keypad that is opened says whether it is there
-	handsOff     = 2 * time.Second  // in which no key may be down
-	stuckSoon    = time.Second      // for how long one is, that is down by itself
-	nextKey      = 30 * time.Second // for whoever presses one after the other
+	startsWithin = 3 * time.Second  // wait for an opened keypad to report whether it is connected
+	handsOff     = 2 * time.Second  // no key may be down during this time
+	stuckSoon    = time.Second      // a key that is down for this long is stuck
+	nextKey      = 30 * time.Second // wait for the next key
 )
 
-// keypad takes the keypad, sees that no key is down by itself, and has every
-// key pressed.
+// keypad opens the keypad, checks that no key is down without being pressed, and asks
+// the person to press every key.
 func (t *trial) keypad(ctx context.Context, part board.Keypad) {
 	k := t.take(ctx, impatient(part))
 	if k == nil {
@@ -43,7 +43,7 @@ func (t *trial) keypad(ctx context.Context, part board.Keypad) {
 	}
 }
 
-// impatient is the keypad with keys that are stuck after a moment.
+// impatient returns the keypad with a short stuck timeout.
 func impatient(part board.Keypad) board.Keypad {
 	switch d := part.(type) {
 	case *board.Matrix:
@@ -58,8 +58,9 @@ func impatient(part board.Keypad) board.Keypad {
 	return part
 }
 
-// take opens the keypad; nil, and why noted, if it is not there. A number pad
-// is grabbed by that.
+// take opens the keypad and waits until it reports that it is connected. If it is not,
+// take records why and returns nil. Opening a number pad grabs it, so its keys reach no
+// other program.
 func (t *trial) take(ctx context.Context, part board.Keypad) *keypad.Keypad {
 	k, err := part.Open()
 	if err != nil {
@@ -83,7 +84,8 @@ func (t *trial) take(ctx context.Context, part board.Keypad) *keypad.Keypad {
 	return nil
 }
 
-// keysOf gives the keys that must be on a keypad, as they are on it.
+// keysOf returns the keys that a keypad must have, in the order in which they are on
+// it.
 func keysOf(part board.Keypad) string {
 	if m, ok := part.(*board.Matrix); ok {
 		return strings.ReplaceAll(strings.Join(m.Layout, ""), " ", "")
@@ -91,8 +93,8 @@ func keysOf(part board.Keypad) string {
 	return "1234567890*#"
 }
 
-// untouched sees that no key is down, or comes, while nobody presses one. It
-// answers whether it makes sense to go on.
+// untouched checks that no key is down or arrives while the person touches none. It
+// reports whether the test should continue.
 func (t *trial) untouched(ctx context.Context, k *keypad.Keypad) bool {
 	t.say("  Type no PIN: what is pressed is shown. Hands off for %v.", handsOff)
 	timer := time.NewTimer(handsOff)
@@ -124,8 +126,8 @@ func (t *trial) untouched(ctx context.Context, k *keypad.Keypad) bool {
 	}
 }
 
-// pressed has every key pressed, one at a time. It gives those that did not
-// come, unless the test was stopped.
+// pressed asks the person to press every key, one at a time. It returns the keys that
+// did not arrive, or nil if the test was stopped.
 func (t *trial) pressed(ctx context.Context, k *keypad.Keypad, all string) (missing []rune) {
 	missing = []rune(all)
 	together := 0
@@ -176,8 +178,8 @@ func (t *trial) pressed(ctx context.Context, k *keypad.Keypad, all string) (miss
 	return nil
 }
 
-// suspect says what to look at when keys are missing: a wire, if they are all
-// the keys of a row or column.
+// suspect returns what to check when keys are missing. If they are all the keys of a
+// row or column, that is its wire.
 func suspect(part board.Keypad, missing []rune) string {
 	m, ok := part.(*board.Matrix)
 	if !ok {

@@ -21,7 +21,7 @@ columns = ["KC1", "KC2", "KC3"]
 layout = ["123", "456", "789", "*0#"]
 `
 
-// pad is a keypad on lines, with the keys of padWiring.
+// pad is a simulated keypad on GPIO lines, with the keys of padWiring.
 type pad struct{ *keypadsim.Contacts }
 
 func newPad(t *testing.T) pad {
@@ -39,9 +39,10 @@ func newPad(t *testing.T) pad {
 
 func (p pad) hold(key rune, down bool) { p.Set(strings.IndexRune("123456789*0#", key), down) }
 
-// press is a key as a person presses it, in a synctest bubble.
+// press presses and releases a key as slowly as a person does. It must run in a
+// synctest bubble.
 func (p pad) press(key rune) {
-	time.Sleep(100 * time.Millisecond) // nobody is quicker than the first scan
+	time.Sleep(100 * time.Millisecond) // a person is slower than the first scan
 	p.hold(key, true)
 	time.Sleep(100 * time.Millisecond)
 	p.hold(key, false)
@@ -53,7 +54,7 @@ func TestTryKeypad(t *testing.T) {
 		b := newPanelBench(t, fakeMachine(t, nil), padWiring)
 		b.test(t.Context())
 		b.expect(t, "keypad.matrix: KR1 KR2 KR3 KR4 KC1 KC2 KC3\n  Type no PIN: what is pressed is shown. Hands off for 2s.\n")
-		b.press(t, "s") // before it is asked for: it does not count
+		b.press(t, "s") // pressed before the question, so it is ignored
 		b.expect(t, "Press every key, one at a time; [s] if one gives nothing. Missing: 1 2 3 4 5 6 7 8 9 * 0 #\n")
 		for _, key := range "1234567890*" {
 			c.press(key)
@@ -68,7 +69,7 @@ func TestTryKeypad(t *testing.T) {
 	})
 }
 
-// TestTryKeypadWithACutWire: the keys that are missing tell the wire.
+// TestTryKeypadWithACutWire checks that the missing keys identify the broken wire.
 func TestTryKeypadWithACutWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newPad(t)
@@ -87,7 +88,8 @@ func TestTryKeypadWithACutWire(t *testing.T) {
 	})
 }
 
-// TestTryKeypadThatIsStuck: a key is down that nobody presses.
+// TestTryKeypadThatIsStuck checks a key that is down although the person does not press
+// it.
 func TestTryKeypadThatIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newPad(t)
@@ -96,7 +98,7 @@ func TestTryKeypadThatIsStuck(t *testing.T) {
 		b.test(t.Context())
 		b.expect(t, "Missing: ")
 		time.Sleep(100 * time.Millisecond)
-		c.hold('6', true) // and another beside it
+		c.hold('6', true) // a second key next to it
 		b.expect(t, "Two keys at once. If you pressed one, two wires touch.\n")
 		c.hold('6', false)
 		time.Sleep(100 * time.Millisecond)
@@ -108,7 +110,7 @@ func TestTryKeypadThatIsStuck(t *testing.T) {
 	})
 }
 
-// TestTryKeypadWithAShortCircuit: a column that lies at a row.
+// TestTryKeypadWithAShortCircuit checks a column that touches a row.
 func TestTryKeypadWithAShortCircuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newPad(t)

@@ -21,8 +21,8 @@ import (
 	"smartkiosk/device/display/displaysim"
 )
 
-// fifoPin is the strike's line as its guardian, which is another process, has
-// it: each level goes to a FIFO as one byte.
+// fifoPin is the strike's line in its guardian, which is another process. It writes
+// each level to a FIFO as one byte.
 type fifoPin struct {
 	gpiotest.Pin
 	file *os.File
@@ -45,7 +45,7 @@ func openFIFOPin(path string) (cue.Output, error) {
 	return cue.Output{Pin: &fifoPin{file: f}}, nil
 }
 
-// strikeLine makes a FIFO, and a line of its name that nobody holds.
+// strikeLine makes a FIFO, and a free line with the same name.
 func strikeLine(t *testing.T) (name string, levels *os.File) {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), "strike")
@@ -61,7 +61,7 @@ func strikeLine(t *testing.T) (name string, levels *os.File) {
 	return name, levels
 }
 
-// level reads the next level that the strike's line was set to.
+// level returns the next level to which the strike's line was set.
 func level(t *testing.T, levels *os.File) string {
 	t.Helper()
 	var b [1]byte
@@ -71,7 +71,8 @@ func level(t *testing.T, levels *os.File) string {
 	return string(b[:])
 }
 
-// TestTryStrike: by the guardian, once agreed to, for its second.
+// TestTryStrike checks that the guardian opens the door for one second after the person
+// has agreed.
 func TestTryStrike(t *testing.T) {
 	name, levels := strikeLine(t)
 	b := newPanelBench(t, fakeMachine(t, nil), "[strike]\npin = \""+name+"\"\nopen = \"3s\"\nmax = \"10s\"\n")
@@ -107,8 +108,8 @@ func TestStrikeStaysShut(t *testing.T) {
 	}
 }
 
-// TestTryStrikeLeft: the door is shut when the test is left in its second, by
-// a key or by Ctrl-C.
+// TestTryStrikeLeft checks that the door closes when the test is stopped during that
+// second, by a key or by Ctrl-C.
 func TestTryStrikeLeft(t *testing.T) {
 	for name, leave := range map[string]func(b *panelBench, interrupt func()){
 		"stopped":     func(b *panelBench, _ func()) { b.press(t, "q") },
@@ -138,7 +139,7 @@ func TestTryStrikeLeft(t *testing.T) {
 	}
 }
 
-// TestTrySerialDisplay: through a pseudo-terminal, to a simulated module.
+// TestTrySerialDisplay tests a simulated display through a pseudo-terminal.
 func TestTrySerialDisplay(t *testing.T) {
 	far, near := terminal(t)
 	module := &watched{module: displaysim.NewDMD110()}
@@ -173,7 +174,7 @@ func TestTrySerialDisplay(t *testing.T) {
 	module.wait("                    |                    ")
 }
 
-// watched is a module whose glass can be waited for.
+// watched is a display module. Tests can wait until it shows a text.
 type watched struct {
 	mu      sync.Mutex
 	changed sync.Cond
@@ -195,8 +196,8 @@ func (w *watched) wait(glass string) {
 	}
 }
 
-// TestTryAtATerminal: one key answers, without Enter, and is not shown twice;
-// the terminal is given back as it was.
+// TestTryAtATerminal checks that one key answers without Enter, is not shown twice, and
+// that the terminal is restored.
 func TestTryAtATerminal(t *testing.T) {
 	typist, tty := terminal(t)
 	register(t, &lamp{Pin: gpiotest.Pin{N: "LG"}})

@@ -16,7 +16,7 @@ import (
 	"smartkiosk/device/i2cbus"
 )
 
-// errPart says that a configured part is not as it should be, which is printed.
+// errPart means that a configured part has a fault. The fault is printed.
 var errPart = errors.New("not every part is as it should be")
 
 // panelReport is what "kioskctl panel --json" prints.
@@ -31,14 +31,14 @@ type partReport struct {
 	Section string `json:"section"`
 	About   string `json:"about"` // how it is wired
 	State   string `json:"state"`
-	Why     string `json:"why"` // of the state, and what helps
+	Why     string `json:"why"` // reason for the state, and advice
 }
 
 // The states of a part.
 const (
-	there  = "there"  // it answers, or Linux knows it
-	inUse  = "in use" // its lines are kioskd's
-	unseen = "unseen" // nothing is wrong so far; it cannot be asked
+	there  = "there"  // it answers, or the kernel lists it
+	inUse  = "in use" // kioskd has its lines
+	unseen = "unseen" // no fault is known, but the part cannot report its presence
 	fault  = "fault"  // it is missing, or cannot be used
 )
 
@@ -52,7 +52,7 @@ func (p program) panelShow(o panelOptions) error {
 	for _, part := range w.Parts() {
 		state, why := p.machine.look(part)
 		faults = faults || state == fault
-		report.Kioskd = report.Kioskd || state == inUse // another's socket may be elsewhere
+		report.Kioskd = report.Kioskd || state == inUse // the socket of that kioskd may be elsewhere
 		report.Parts = append(report.Parts, partReport{Section: part.Section(), About: part.Describe().Wiring, State: state, Why: why})
 	}
 	if o.json {
@@ -66,7 +66,7 @@ func (p program) panelShow(o panelOptions) error {
 	return err
 }
 
-// String is the report in words.
+// String returns the report as text.
 func (r panelReport) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-16s %s\n%-16s %s\n", "Panel", r.Name, "", r.File)
@@ -81,7 +81,7 @@ func (r panelReport) String() string {
 	return b.String()
 }
 
-// look tells the state of a part without taking it, and why it is that.
+// look returns the state of a part and the reason. It does not open the part.
 func (m machine) look(part board.Part) (state, why string) {
 	if d, ok := part.(board.OnBus); ok {
 		device, address := d.Device()
@@ -118,7 +118,7 @@ func (m machine) lookAtAddress(device string, address uint16) (state, why string
 	return there, fmt.Sprintf("%#x answers", address)
 }
 
-// others tells which addresses of displays answer instead.
+// others returns which other display addresses answer.
 func others(bus i2c.Bus) string {
 	var found []string
 	for _, from := range []uint16{0x20, 0x38} {
@@ -166,7 +166,7 @@ func (m machine) lookForPad(u *board.USB) (state, why string) {
 
 func (m machine) lookForWatchdog(d *board.Watchdog) (state, why string) {
 	name := filepath.Base(d.Device)
-	if name == "watchdog" { // the first one's older name
+	if name == "watchdog" { // the older name of /dev/watchdog0
 		name = "watchdog0"
 	}
 	folder := filepath.Join("sys/class/watchdog", name)
@@ -183,8 +183,8 @@ func (m machine) lookForWatchdog(d *board.Watchdog) (state, why string) {
 	return there, d.Device + "; this kernel does not tell more" // made without CONFIG_WATCHDOG_SYSFS
 }
 
-// lookAtLines tells who has a part's lines. What is wired to them cannot be
-// asked.
+// lookAtLines returns the state of a part by the consumers of its lines. Whatever is
+// wired to the lines cannot report its presence.
 func lookAtLines(part board.Part) (state, why string) {
 	holders := make(map[string][]string)
 	for _, name := range lines(part) {
@@ -206,13 +206,13 @@ func lookAtLines(part board.Part) (state, why string) {
 	return state, why
 }
 
-// ours tells whether a holder of lines is kioskd or the guardian of its strike.
+// ours reports whether the consumer of a line is kioskd or the guardian of its strike.
 func ours(holder string) bool {
 	name, _, _ := strings.Cut(holder, "@")
 	return name == "kioskd" || name == "strike-guardian"
 }
 
-// lines are the GPIO lines of a part.
+// lines returns the GPIO lines of a part.
 func lines(part board.Part) []string {
 	var names []string
 	for _, w := range part.Wires() {

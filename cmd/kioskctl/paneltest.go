@@ -10,21 +10,21 @@ import (
 	"smartkiosk/device/board"
 )
 
-// errNotRight says that a part was not found right, which is printed.
+// errNotRight means that a part failed or was not tested. The result is printed.
 var errNotRight = errors.New("not every part was found right")
 
-// testReport is what "kioskctl panel test --json" prints, for the record.
+// testReport is what "kioskctl panel test --json" prints.
 type testReport struct {
 	File    string        `json:"file"`
 	Name    string        `json:"name"`
 	Machine string        `json:"machine"`
 	Begun   time.Time     `json:"begun"`
 	Ended   time.Time     `json:"ended"`
-	Right   bool          `json:"right"` // every part was
+	Right   bool          `json:"right"` // every part was right
 	Parts   []*partResult `json:"parts"`
 }
 
-// partResult is what trying a part came to. It holds no key that was pressed.
+// partResult is the result of the test of one part. It contains no pressed keys.
 type partResult struct {
 	Section string   `json:"section"`
 	About   string   `json:"about"`
@@ -32,7 +32,7 @@ type partResult struct {
 	Notes   []string `json:"notes"`
 }
 
-// What trying a part comes to.
+// The results of a test.
 const (
 	right   = "right"
 	wrong   = "wrong"
@@ -43,13 +43,13 @@ func (r *partResult) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-// fail notes what is wrong; nothing makes it right again.
+// fail records a fault. Later steps cannot change the result back.
 func (r *partResult) fail(format string, args ...any) {
 	r.Result = wrong
 	r.note(format, args...)
 }
 
-// miss notes what was not tried.
+// miss records what was not tested.
 func (r *partResult) miss(format string, args ...any) {
 	if r.Result == right {
 		r.Result = untried
@@ -112,7 +112,7 @@ func (p program) panelTest(ctx context.Context, o panelOptions, names []string) 
 	return err
 }
 
-// run tries a part by what it is, if there is nothing to be seen against it.
+// run tests a part according to its type, unless look already reports a fault.
 func (t *trial) run(ctx context.Context, part board.Part) {
 	switch state, why := t.machine.look(part); state {
 	case fault:
@@ -142,9 +142,8 @@ func (t *trial) run(ctx context.Context, part board.Part) {
 	}
 }
 
-// confirm asks whether something is as it should be, after doing it and again
-// as often as is wished, and notes the answer: what was seen, or what else may
-// help.
+// confirm calls do and asks whether the effect is as it should be. It repeats do as
+// often as the person wants, and records the answer: seen, or the advice in help.
 func (t *trial) confirm(ctx context.Context, do func() error, question, seen, help string) {
 	for {
 		if err := do(); err != nil {
@@ -168,7 +167,7 @@ func (t *trial) confirm(ctx context.Context, do func() error, question, seen, he
 	}
 }
 
-// String is the report in words.
+// String returns the report as text.
 func (r testReport) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-16s %s\n%-16s %s\n", "Panel", r.Name, "", r.File)

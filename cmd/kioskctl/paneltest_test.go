@@ -17,11 +17,11 @@ import (
 	"periph.io/x/conn/v3/gpio/gpiotest"
 )
 
-// lamp is a line whose level can be looked at from elsewhere.
+// lamp is a line whose level other goroutines can read.
 type lamp struct {
 	gpiotest.Pin
 	on    atomic.Bool
-	times atomic.Int32 // that it was switched on
+	times atomic.Int32 // how often it was switched on
 }
 
 func (l *lamp) Out(level gpio.Level) error {
@@ -54,13 +54,13 @@ func TestTryLampsAndBuzzer(t *testing.T) {
 		if !green.on.Load() || red.on.Load() {
 			t.Error("not the green lamp")
 		}
-		b.press(t, "xy") // a slip changes nothing
+		b.press(t, "xy") // a wrong key changes nothing
 		b.expect(t, "Is the red lamp lit, and no other?")
 		if green.on.Load() || !red.on.Load() {
 			t.Error("not the red lamp")
 		}
 		b.expect(t, "q] ")
-		time.Sleep(answerWithin) // nobody answers
+		time.Sleep(answerWithin) // no answer
 		b.expect(t, "no answer\n")
 		if err := <-b.done; err == nil {
 			t.Error("right without an answer")
@@ -90,7 +90,7 @@ func TestTryWhatCannotBeOpened(t *testing.T) {
 	for wiring, want := range map[string]string{
 		"[lamps]\ngreen = \"LG\"\n":                                   "cannot use pin LG: its chip is gone: line lost",
 		"[buzzer.active]\npin = \"BZ\"\n":                             "cannot open buzzer: cannot use pin BZ: its chip is gone: line lost",
-		"[tamper]\npin = \"TA\"\n":                                    "cannot open tamper switch: cannot use pin TA", // no edges
+		"[tamper]\npin = \"TA\"\n":                                    "cannot open tamper switch: cannot use pin TA", // the line reports no edges
 		"[display.lk204]\nport = \"/dev/null\"\nbaud = 19200\n":       "cannot open serial port /dev/null",
 		"[keypad.usb]\n":                                              "no number pad is plugged in",
 		"[lamps]\nred = \"LR\"\n":                                     "LR held by kioskd@7: stop it first (sudo systemctl stop kioskd)\n",
@@ -106,7 +106,8 @@ func TestTryWhatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// TestTryInterrupted: Ctrl-C leaves all off, and what was found is reported.
+// TestTryInterrupted checks that Ctrl-C switches everything off, and that the results
+// so far are reported.
 func TestTryInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		green := &lamp{Pin: gpiotest.Pin{N: "LG"}}
@@ -127,7 +128,7 @@ watchdog         not tested
 	})
 }
 
-// housing is a line with a switch at its end.
+// housing is a line with the tamper switch of a housing.
 type housing struct {
 	gpiotest.Pin
 	open atomic.Bool
@@ -143,7 +144,7 @@ func (h *housing) set(open bool) {
 func TestTryTamper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &housing{Pin: gpiotest.Pin{N: "TA", EdgesChan: make(chan gpio.Level, 4)}}
-		h.open.Store(true) // whoever wires it has it open
+		h.open.Store(true) // open, as it is when the switch is wired
 		register(t, h)
 		b := newPanelBench(t, fakeMachine(t, nil), "[tamper]\npin = \"TA\"\n")
 		b.test(t.Context())

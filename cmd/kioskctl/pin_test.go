@@ -26,7 +26,7 @@ func newKinds(t *testing.T) map[string]testpki.Kind {
 func TestPINCommands(t *testing.T) {
 	kinds := newKinds(t)
 	for _, c := range []struct {
-		name, kind, args, stdin, want string // want: in the error, "" for none
+		name, kind, args, stdin, want string // want: a part of the error, "" for none
 		pin, value                    string
 		left                          int
 	}{
@@ -65,8 +65,8 @@ func TestPINCommands(t *testing.T) {
 	}
 }
 
-// TestPINByOwnProfile: a shop that has the specification changes the PIN of a
-// Smartkort by a profile of its own.
+// TestPINByOwnProfile checks that a shop with the card's specification can change the
+// PIN of a Smartkort with its own profile.
 func TestPINByOwnProfile(t *testing.T) {
 	p := newPKI(t)
 	b := newBench(p.Cards["valid"], "1234\n8642\n8642\n")

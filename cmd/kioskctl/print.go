@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// print writes the report in words, what matters most first.
+// print writes the report as text, with the most important facts first.
 func (r cardReport) print(w io.Writer) error {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
@@ -65,8 +65,8 @@ func (r cardReport) print(w io.Writer) error {
 	return err
 }
 
-// readable gives a GeneralizedTime as people write times, what is none as it
-// is.
+// readable returns a GeneralizedTime in readable form. It returns any other text
+// unchanged.
 func readable(generalized string) string {
 	t, err := time.Parse("20060102150405Z0700", generalized)
 	if err != nil {
@@ -83,7 +83,7 @@ func (p pinReport) print(line func(name, format string, args ...any)) {
 	line(kind, "%q, reference %s, %s: %s", p.Label, strings.ToUpper(p.Reference), digits(p.MinLength, p.MaxLength), p.state())
 }
 
-// digits says how long a PIN is.
+// digits returns the length of a PIN in words.
 func digits(least, most int) string {
 	if least == most {
 		return fmt.Sprintf("%d digits", least)
@@ -113,7 +113,7 @@ func (k keyReport) size() string {
 	return fmt.Sprintf("%s %d bits", k.Kind, k.Bits)
 }
 
-// use says what a key is for, and by which PIN, nil for none known.
+// use returns what a key is for and which PIN guards it. pin is nil if that is unknown.
 func (k keyReport) use(pin *pinReport) string {
 	var uses []string
 	if k.Signs {

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxSecret is the most bytes that a line may have to hold a PIN.
+// maxSecret is the size of the buffer for a PIN in bytes. Longer lines are refused.
 const maxSecret = 64
 
-// ask gives a line of digits from standard input, which the caller wipes. At a
-// terminal it says what it asks for, and shows nothing of what is typed.
+// ask returns a line from standard input. The caller must wipe it. At a terminal, ask
+// prints what it asks for and hides what is typed.
 func (p program) ask(ctx context.Context, what string) ([]byte, error) {
 	if f, ok := p.stdin.(*os.File); ok {
 		if old, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
@@ -45,12 +45,13 @@ func (p program) ask(ctx context.Context, what string) ([]byte, error) {
 			return nil, fmt.Errorf("cannot read %s: %w", what, a.err)
 		}
 		return a.line, nil
-	case <-ctx.Done(): // interrupted: the terminal must show again what is typed
+	case <-ctx.Done(): // return, so that the deferred function switches the echo on again
 		return nil, fmt.Errorf("cannot read %s: %w", what, ctx.Err())
 	}
 }
 
-// readPIN gives the first line of a file, - being standard input.
+// readPIN returns the first line of a file, or of standard input if path is "-". The
+// caller must wipe it.
 func (p program) readPIN(ctx context.Context, path string) ([]byte, error) {
 	if path == "-" {
 		return p.ask(ctx, "PIN")
@@ -67,8 +68,8 @@ func (p program) readPIN(ctx context.Context, path string) ([]byte, error) {
 	return pin, nil
 }
 
-// readSecret gives a line, which the caller wipes; nothing else of it stays
-// behind, and not a byte beyond it is read: that is somebody else's.
+// readSecret returns a line, which the caller must wipe. It leaves no other copy in
+// memory, and it reads nothing after the line, because that may be for another reader.
 func readSecret(from io.Reader) ([]byte, error) {
 	b := make([]byte, maxSecret)
 	n := 0

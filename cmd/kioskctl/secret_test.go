@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal gives both ends of a pseudo-terminal: the person's and the
-// program's.
+// terminal returns both ends of a pseudo-terminal: one for the person and one for the
+// program.
 func terminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -47,9 +47,8 @@ func echoes(t *testing.T, f *os.File) bool {
 	return state.Lflag&unix.ECHO != 0
 }
 
-// TestAskAtATerminal: the question is shown, the answer is not, and afterwards
-// the terminal shows again what is typed, also when the question was
-// interrupted.
+// TestAskAtATerminal checks that the question is shown and the answer is not, and that
+// the terminal echoes again afterwards, also when the question was interrupted.
 func TestAskAtATerminal(t *testing.T) {
 	person, tty := terminal(t)
 	p := program{stdin: tty, stderr: tty}
