@@ -1,18 +1,35 @@
-// Package line finds GPIO lines by name and waits for their edges, with errors
-// that a technician can act on.
+// Package line finds GPIO lines by name and waits for their edges. Its errors
+// tell a technician what to do.
 //
-// It stands between drivers and periph.io/x/conn/v3/gpio, and knows what
-// periph.io/x/host/v3 v3.8.5 does with Linux's GPIO character device
+// Drivers use it instead of calling periph.io/x/conn/v3/gpio directly. It handles
+// what periph.io/x/host/v3 v3.8.5 does with Linux's GPIO character device
 // (gpioioctl/gpio.go; Documentation/userspace-api/gpio/chardev.rst):
+//
+//   - WaitForEdge(0) waits for ever and a negative timeout returns at once,
+//     the opposite of conn's contract and of gpiotest. Wait passes only
+//     timeouts from 1 ms to 1 min.
+//
+//   - WaitForEdge returns false at once, every time, when the line is lost.
+//     Wait distinguishes that from a timeout.
+//
+//   - Read returns Low when it fails, and turns an output into an input. No
+//     driver here reads an output, and none trusts Low on a line for which
+//     Wait has returned ErrLost.
+//
+//   - WaitForEdge does not report whether the edge was rising or falling.
+//     Drivers read the level instead.
 //
 //   - WaitForEdge(0) waits for ever and a negative time-out returns at once,
 //     the reverse of conn's contract and of gpiotest. Wait passes only
 //     time-outs from 1 ms to 1 min.
+//
 //   - WaitForEdge answers false at once, and again and again, when the line is
 //     lost. Wait tells that from a time-out.
+//
 //   - Read answers Low when it fails, and turns an output into an input. No
 //     driver here reads an output, and none trusts Low on a line that Wait has
 //     called lost.
+//
 //   - Nothing says which edge it was. Drivers read the level instead.
 package line
 
@@ -26,17 +43,17 @@ import (
 )
 
 var (
-	// ErrUnknown says that no line has the name.
+	// ErrUnknown means that no line has the name.
 	ErrUnknown = errors.New("no such line")
-	// ErrInUse says that another program, or the kernel, holds the line.
+	// ErrInUse means that another program, or the kernel, holds the line.
 	ErrInUse = errors.New("line in use")
-	// ErrLost says that a line that was there answers no more.
+	// ErrLost means that a line no longer responds.
 	ErrLost = errors.New("line lost")
 )
 
-// ByName finds a line by a name of the board's ("GPIO17", "P1_11") in periph's
-// register, which host.Init fills. Claim turns what configuring it says into
-// the errors of this package. A name that is not there is ErrUnknown.
+// ByName returns the line with a name of the board ("GPIO17", "P1_11") from
+// periph's register, which host.Init fills. If no line has the name, the error
+// wraps ErrUnknown.
 func ByName(name string) (gpio.PinIO, error) {
 	if name == "" {
 		return nil, fmt.Errorf("cannot find pin: it has no name: %w", ErrUnknown)
@@ -51,7 +68,8 @@ func ByName(name string) (gpio.PinIO, error) {
 	return nil, fmt.Errorf("cannot find pin %s: this machine has %s to %s: %w", name, all[0].Name(), all[len(all)-1].Name(), ErrUnknown)
 }
 
-// Distinct tells whether each line is there once, however it is called.
+// Distinct returns an error if two pins are the same line, even under different
+// names.
 func Distinct(pins ...gpio.PinIO) error {
 	seen := make(map[gpio.PinIO]string, len(pins))
 	for _, pin := range pins {
@@ -67,9 +85,9 @@ func Distinct(pins ...gpio.PinIO) error {
 	return nil
 }
 
-// Claim makes a sentence of what configuring a line answered: nil stays nil,
-// EBUSY is ErrInUse with whoever holds it where that is known, ENODEV is
-// ErrLost.
+// Claim turns the error of configuring a line into one that names the line. nil
+// stays nil. EBUSY becomes ErrInUse, with the holder if it is known. ENODEV
+// becomes ErrLost.
 func Claim(pin interface{ Name() string }, err error) error {
 	switch {
 	case err == nil:
@@ -86,7 +104,7 @@ func Claim(pin interface{ Name() string }, err error) error {
 	return fmt.Errorf("cannot use pin %s: %w", pin.Name(), err)
 }
 
-// Release gives a line back to whoever asks next, where its driver can.
+// Release releases a line, if its driver can, so that others may use it.
 func Release(pin gpio.PinIO) {
 	if alias, ok := pin.(gpio.RealPin); ok {
 		pin = alias.Real()

@@ -62,7 +62,8 @@ func TestByName(t *testing.T) {
 	}
 }
 
-// held is a line as gpioioctl has it: it knows who holds it, and closes.
+// held is a line that behaves as in gpioioctl: it knows its holder, and has a
+// Close method.
 type held struct {
 	gpiotest.Pin
 	by     string
@@ -93,14 +94,14 @@ func TestClaim(t *testing.T) {
 		}
 	}
 	Release(pin)
-	Release(&gpiotest.Pin{}) // cannot be given back
+	Release(&gpiotest.Pin{}) // this pin has no Close
 	if !pin.closed {
 		t.Error("the line is not given back")
 	}
 }
 
-// strict notes what it is told to wait for. lost makes each wait end at once,
-// as gpioioctl's do when the chip is gone.
+// strict records the timeouts of its waits. lost makes each wait end at once, as
+// gpioioctl's waits do when the chip is gone.
 type strict struct {
 	gpiotest.Pin
 	waits []time.Duration

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Sleep waits for d and answers false if ctx ended first.
+// Sleep waits for d. It returns false if ctx ended first.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -8,24 +8,25 @@ import (
 	"periph.io/x/conn/v3/gpio"
 )
 
-// The time-outs that Wait hands to WaitForEdge. Neither zero nor a negative one
-// means the same to every driver.
+// The timeouts that Wait passes to WaitForEdge. Drivers disagree on the meaning
+// of zero and of negative timeouts.
 const (
 	minWait = time.Millisecond
 	maxWait = time.Minute
 )
 
-// hasty is how many times in a row a wait may end early before the line counts
-// as lost: a signal, or a Halt from elsewhere, ends one.
+// hasty is the number of waits in a row that may end early before the line counts
+// as lost. A signal, or a Halt by other code, also ends a wait early.
 const hasty = 3
 
-// retry parts the waits that end early, so that a lost line costs nothing.
+// retry is the pause after a wait that ended early, so that a lost line costs no
+// processor time.
 const retry = 10 * time.Millisecond
 
-// Wait waits for an edge on a line that In was told to watch, at most for d,
-// which is brought to between 1 ms and 1 min. It answers false when there was
-// none, and ErrLost when waiting does not work any more. It does not say which
-// edge it was. After ctx has ended it returns within d.
+// Wait waits for an edge on a line that In has configured for edges. It waits for
+// at most d, which it limits to between 1 ms and 1 min. It returns false if there
+// was no edge, and ErrLost if waiting no longer works. It does not report whether
+// the edge was rising or falling. After ctx has ended it returns within d.
 func Wait(ctx context.Context, pin gpio.PinIn, d time.Duration) (edge bool, err error) {
 	d = min(max(d, minWait), maxWait)
 	for range hasty {
