@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// Adapter is a bus of this machine.
+// Adapter is an I²C bus of this machine.
 type Adapter struct {
 	Number int
-	Name   string // what the kernel calls it, "" if it does not say
+	Name   string // the kernel's name for it; "" if unknown
 	Device string // /dev/i2c-N, "" while the module i2c-dev is not loaded
-	Screen bool   // it is the one by which a screen tells its sizes (DDC)
+	Screen bool   // the bus belongs to a screen's connector (DDC)
 
-	// Held are the addresses that drivers of the kernel have, and whose.
+	// Held maps the addresses that drivers of the kernel use to these drivers.
 	Held map[uint16]string
 }
 
-// Adapters lists the buses of the machine whose root folder this is, "/" but in
-// tests. None is no error.
+// Adapters lists the buses of the machine whose root folder is root; it is "/"
+// except in tests. A machine without buses is not an error.
 func Adapters(root string) ([]Adapter, error) {
 	numbers := make(map[int]string)
 	for _, pattern := range []string{"dev/i2c-*", "sys/bus/i2c/devices/i2c-*"} {
@@ -64,8 +64,8 @@ func Adapters(root string) ([]Adapter, error) {
 	return found, nil
 }
 
-// heldOn finds the addresses of a bus that have a driver: the kernel names a
-// part by bus and address, 1-0068.
+// heldOn returns the addresses of a bus that have a driver. The kernel names a
+// part by bus and address, for example 1-0068.
 func heldOn(root string, bus int) (map[uint16]string, error) {
 	prefix := strconv.Itoa(bus) + "-"
 	parts, err := filepath.Glob(filepath.Join(root, "sys/bus/i2c/devices", prefix+"*"))
@@ -80,14 +80,14 @@ func heldOn(root string, bus int) (map[uint16]string, error) {
 		}
 		driver, err := os.Readlink(filepath.Join(part, "driver"))
 		if err != nil {
-			continue // announced, but nobody drives it
+			continue // announced, but without a driver
 		}
 		held[uint16(address)] = filepath.Base(driver)
 	}
 	return held, nil
 }
 
-// screens gives the buses that belong to a screen's connector.
+// screens returns the buses that belong to a screen's connector.
 func screens(root string) (map[string]bool, error) {
 	links, err := filepath.Glob(filepath.Join(root, "sys/class/drm/*/ddc"))
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestAdapters looks at folders as a Raspberry Pi has them.
+// TestAdapters reads folders like those of a Raspberry Pi.
 func TestAdapters(t *testing.T) {
 	root := t.TempDir()
 	if found, err := Adapters(root); len(found) != 0 || err != nil {
@@ -35,7 +35,7 @@ func TestAdapters(t *testing.T) {
 	file("dev/i2c-20", "")
 	file("sys/bus/i2c/devices/i2c-1/name", "bcm2835 (i2c@7e804000)\n")
 	file("sys/bus/i2c/devices/i2c-20/name", "fef04500.i2c\n")
-	file("sys/bus/i2c/devices/i2c-3/name", "400000002.i2c\n") // i2c-dev came too late
+	file("sys/bus/i2c/devices/i2c-3/name", "400000002.i2c\n") // without a device file: i2c-dev was loaded too late
 	link("sys/bus/i2c/devices/1-0068/driver", "../../../../bus/i2c/drivers/rtc-ds1307")
 	file("sys/bus/i2c/devices/1-0050/name", "24c32\n") // no driver
 	link("sys/class/drm/card1-HDMI-A-1/ddc", "../../../../i2c-20")

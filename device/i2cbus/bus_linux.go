@@ -15,16 +15,17 @@ import (
 const (
 	i2cFuncs  = 0x0705
 	i2cRDWR   = 0x0707
-	i2cRead   = 0x0001 // of a message: from the part to us
-	plainI2C  = 0x0001 // of the functions: I2C_FUNC_I2C
-	maxLength = 8192   // of a message
+	i2cRead   = 0x0001 // flag of a message: from the part to the machine
+	plainI2C  = 0x0001 // bit of the functions: I2C_FUNC_I2C
+	maxLength = 8192   // of a message, in bytes
 )
 
-// Bus is an open /dev/i2c-N. Unlike periph's it can send an address alone, tells
-// what went wrong, and comes with no driver for GPIO lines.
+// Bus is an open /dev/i2c-N. Unlike periph's bus it can send an address alone,
+// returns specific errors, and needs no driver for GPIO lines.
 type Bus struct{ file *os.File }
 
-// Open opens a bus. Errors: ErrNotI2C, or why the file cannot be opened.
+// Open opens a bus by its device file. It returns ErrNotI2C, or the reason why
+// the file cannot be opened.
 func Open(device string) (*Bus, error) {
 	f, err := os.OpenFile(device, os.O_RDWR, 0)
 	if err != nil {
@@ -46,7 +47,7 @@ func Open(device string) (*Bus, error) {
 // String names the device.
 func (b *Bus) String() string { return b.file.Name() }
 
-// SetSpeed is not possible from here: the speed is the device tree's.
+// SetSpeed returns errors.ErrUnsupported: the device tree sets the speed.
 func (b *Bus) SetSpeed(physic.Frequency) error { return errors.ErrUnsupported }
 
 // Close closes the device.
@@ -64,10 +65,10 @@ type transfer struct {
 	count    uint32
 }
 
-// Tx writes w and then reads r, either of which may be empty; with both empty
-// it sends the address for writing and nothing more. Errors: ErrNoAnswer;
-// ErrStuck; errors.ErrUnsupported from an adapter that cannot send an address
-// alone; the kernel's.
+// Tx writes w and then reads r. Either may be empty; if both are, it sends only
+// the address, for writing. It returns ErrNoAnswer, ErrStuck,
+// errors.ErrUnsupported if the adapter cannot send an address alone, or the
+// kernel's error.
 func (b *Bus) Tx(address uint16, w, r []byte) error {
 	if len(w) > maxLength || len(r) > maxLength {
 		return fmt.Errorf("cannot send a message longer than %d bytes", maxLength)
@@ -85,8 +86,8 @@ func (b *Bus) Tx(address uint16, w, r []byte) error {
 	switch {
 	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.EREMOTEIO):
 		return ErrNoAnswer
-	// An adapter gives up after its time-out when SCL stays low, and loses
-	// arbitration when SDA does.
+	// An adapter times out when SCL stays low, and loses arbitration when SDA
+	// does.
 	case errors.Is(err, unix.ETIMEDOUT), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%w (%v)", ErrStuck, err)
 	case errors.Is(err, unix.EOPNOTSUPP):

@@ -20,7 +20,7 @@ func TestOpenWhatIsNoBus(t *testing.T) {
 	}
 }
 
-// TestHeaders holds requests and structs against Linux's own headers.
+// TestHeaders compares requests and structs with Linux's own headers.
 func TestHeaders(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "i2c.c")
 	const text = `#include <stdio.h>

@@ -11,11 +11,11 @@ import (
 	"periph.io/x/conn/v3/physic"
 )
 
-// fakeBus has parts at some addresses and notes how each was asked.
+// fakeBus has parts at some addresses and records how each address was probed.
 type fakeBus struct {
 	parts   []uint16
 	noQuick bool  // it cannot send an address alone
-	fault   error // what the address 0x20 does to the bus
+	fault   error // the error of the bus at address 0x20
 	written []uint16
 	read    []uint16
 }
@@ -67,8 +67,8 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// TestMemoryIsNotWrittenTo: a write without data protects a memory module for
-// ever and spoils an AT24RF08.
+// TestMemoryIsNotWrittenTo checks that Scan sends no write without data to
+// memory: it would write-protect a memory module for ever and damage an AT24RF08.
 func TestMemoryIsNotWrittenTo(t *testing.T) {
 	b := &fakeBus{}
 	if _, err := Scan(t.Context(), b, nil); err != nil {
