@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// whole has every section that a board can have together.
+// whole has all the sections that a board can have at the same time.
 const whole = `
 name = "All there is"
 pi = "4b"
@@ -120,7 +120,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Each mistake gets an error that says where it is and what to do.
+// Each mistake must produce an error that names its place and says what to do.
 func TestMistakes(t *testing.T) {
 	const top = "name = \"x\"\npi = \"zero-2-w\"\n"
 	const matrix = "[keypad.matrix]\nrows = [\"GPIO5\", \"GPIO6\", \"GPIO13\", \"GPIO19\"]\ncolumns = [\"GPIO12\", \"GPIO16\", \"GPIO20\"]\nlayout = [\"123\", \"456\", \"789\", \"*0#\"]\n"
@@ -200,7 +200,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// Another machine has its own lines, and its header is not known.
+// A machine other than a Pi has its own lines, and its header is unknown.
 func TestAnotherMachine(t *testing.T) {
 	const other = "name = \"x\"\n[strike]\npin = \"DOOR\"\nopen = \"3s\"\nmax = \"10s\"\n[display.sh1106]\nbus = \"/dev/i2c-7\"\naddress = 0x3c\n[watchdog]\ndevice = \"/dev/watchdog1\"\ntimeout = \"60s\"\n"
 	if _, err := Parse(other); err != nil {
@@ -230,7 +230,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// Parse refuses a file, or all parts in it can be wired.
+// Parse must either refuse a file, or accept one whose parts can all be wired.
 func FuzzParse(f *testing.F) {
 	f.Add(whole)
 	f.Add("name = \"x\"\n[keypad.usb]")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// builds are the boards that are described for whoever wants to build one.
+// builds returns the files of the boards that the project describes.
 func builds(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("../../deploy/boards/*.toml")

@@ -35,7 +35,7 @@ func (b *Board) check() error {
 	return nil
 }
 
-// claims tells which part uses each line, port and address.
+// claims maps each line, port and address to the part that uses it.
 type claims map[string]string
 
 func (c claims) part(pi Pi, p Part) error {

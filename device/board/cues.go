@@ -54,7 +54,7 @@ func (a *Active) Wires() []Wire {
 type Piezo struct {
 	Chip    string `toml:"chip"` // folder in sysfs
 	Channel int    `toml:"channel"`
-	Pin     string `toml:"pin"` // where the channel comes out
+	Pin     string `toml:"pin"` // the line of the channel
 }
 
 // Section implements Part.
@@ -89,7 +89,7 @@ func (p *Piezo) check(pi Pi) error {
 	return nil
 }
 
-// Overlay is the line of a Pi's config.txt that brings the channel out at Pin.
+// Overlay returns the line of a Pi's config.txt that connects the channel to Pin.
 func (p *Piezo) Overlay() string {
 	return fmt.Sprintf("dtoverlay=pwm,pin=%s,func=%d", strings.TrimPrefix(p.Pin, "GPIO"), pwmChannels[p.Pin].function)
 }
@@ -211,7 +211,7 @@ func (t *Tamper) Wires() []Wire {
 
 // Watchdog is [watchdog]: it restarts the machine if the program hangs.
 type Watchdog struct {
-	Device  string   `toml:"device"`  // commonly /dev/watchdog
+	Device  string   `toml:"device"`  // usually /dev/watchdog
 	Timeout Duration `toml:"timeout"` // whole seconds
 }
 
@@ -224,8 +224,8 @@ func (w *Watchdog) Open(parts ...string) (*cue.Watchdog, error) {
 	return cue.OpenWatchdog(w.Device, w.Timeout.Duration, parts...)
 }
 
-// The limits of a timeout. Below the least, a program that works could miss it,
-// because it has many parts to check.
+// The limits of a timeout. With less than the least, a working program could miss
+// it, because it has many parts to check.
 const (
 	leastTimeout = 10 * time.Second
 	mostTimeout  = 5 * time.Minute

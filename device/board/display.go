@@ -16,7 +16,7 @@ type Display interface {
 	// Open starts the display: it is on and empty. The errors name the line, bus
 	// or port.
 	Open() (display.Device, error)
-	// Form tells how to lay out frames for the display.
+	// Form returns how to lay out frames for the display.
 	Form() Form
 }
 
@@ -27,21 +27,21 @@ type Form struct {
 	Layout        display.Layout
 }
 
-// displayDriver registers a kind of display. An entry of displayDrivers is the
-// one place in which the rest of the program learns about a driver: board files
-// may have its section, kioskd opens it, "kioskctl panel" looks for it, tests it
-// and names it, and wiring describes and draws it.
+// displayDriver registers a kind of display. displayDrivers is the only place in
+// which the rest of the program learns about a driver. Each entry makes its
+// section valid in board files; kioskd can open the display; "kioskctl panel" can
+// find, test and name it; and package wiring can describe and draw it.
 type displayDriver struct {
 	section string         // the section of a board file is [display.SECTION]
 	new     func() Display // without settings
-	// detect tells whether the display may be at an address that has answered.
-	// It must write nothing: another part may be there. It is nil for a display
-	// that cannot be found by reading.
+	// detect reports whether the display may be at an address that has answered.
+	// It must write nothing, because another part may be there. It is nil for a
+	// display that cannot be found by reading.
 	detect func(bus i2c.Bus, address uint16) (Candidate, bool)
 }
 
-// displayDrivers are in the order of Board.Displays. Detection takes the first
-// that may be there.
+// displayDrivers are in the order of Board.Displays. DetectDisplay returns the
+// first that matches.
 var displayDrivers = slices.Concat(
 	[]displayDriver{{section: "hd44780", new: func() Display { return &HD44780{} }}},
 	oledDrivers(oled.Chips()),
@@ -56,13 +56,13 @@ var displayDrivers = slices.Concat(
 // Candidate is a display that may be at an address of an I²C bus.
 type Candidate struct {
 	Section string   // of a board file, "display.ssd1306"
-	About   string   // what it is and how that is known
-	Doubt   string   // what else it may be; "" for nothing
+	About   string   // the display, and how it was recognized
+	Doubt   string   // other settings to try if the display shows nothing or the wrong picture
 	Keys    []string // lines of the section besides bus and address
 }
 
-// DetectDisplay tells which display may be at an address that has answered. It
-// writes nothing to the bus.
+// DetectDisplay returns the display that may be at an address that has answered.
+// It writes nothing to the bus.
 func DetectDisplay(bus i2c.Bus, address uint16) (Candidate, bool) {
 	for _, driver := range displayDrivers {
 		if driver.detect == nil {

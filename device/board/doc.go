@@ -1,5 +1,5 @@
-// Package board reads what is wired to a machine from a file, checks it,
-// and opens its parts.
+// Package board reads from a file which parts are wired to a machine, checks the
+// file, and opens the parts.
 //
 //	b, err := board.Load("board.toml")
 //	for _, d := range b.Displays {
@@ -7,20 +7,20 @@
 //
 // # The file
 //
-// It is TOML with strict keys: a section for each part, named by its kind. What
-// is there may be, each at most once, with the lines of a Raspberry Pi by their
-// numbers as GPIO17:
+// The file is TOML; unknown keys are errors. It has a section for each part,
+// named by the part's kind. Each section may occur at most once. The lines of a
+// Raspberry Pi are named by their numbers, for example GPIO17:
 //
 //	name = "Door of the workshop"
-//	pi   = "zero-2-w"                # or 3b, 3b-plus, 4b; left out for another machine
+//	pi   = "zero-2-w"                # or 3b, 3b-plus, 4b; leave it out for another machine
 //
 //	[keypad.matrix]                  # bare contacts
 //	rows        = ["GPIO5", "GPIO6", "GPIO13", "GPIO19"]
 //	columns     = ["GPIO12", "GPIO16", "GPIO20"]
-//	layout      = ["123", "456", "789", "*0#"]   # also L, the language, and a space for nothing
+//	layout      = ["123", "456", "789", "*0#"]   # also L, the language, and a space for no key
 //	stuck_after = "20s"              # optional
-//	double_strike = "0s"             # optional: the same key does not count again for so long
-//	repeat_after  = "0s"             # optional: * that is held for so long counts again,
+//	double_strike = "0s"             # optional: the same key does not count again within this time
+//	repeat_after  = "0s"             # optional: * that is held for this time counts again,
 //	repeat_every  = "0s"             # and then at this interval; 0s switches all three off
 //	poll        = "10ms"             # optional: for lines that do not report edges
 //	[keypad.usb]                     # number pads
@@ -42,7 +42,7 @@
 //	rom     = "any"
 //	pins    = ["rs", "rw", "e", "light", "d4", "d5", "d6", "d7"]   # optional: where P0 to P7 go
 //	light_active_low = false         # optional
-//	[display.ssd1306]                # or ssd1309, sh1106: dots
+//	[display.ssd1306]                # dots; or ssd1309, sh1106
 //	bus     = "/dev/i2c-1"
 //	address = 0x3c
 //	text    = "normal"               # or large; optional
@@ -53,10 +53,10 @@
 //	rows    = 4
 //	columns = 20
 //
-//	[buzzer.active]                  # has a tone of its own
+//	[buzzer.active]                  # sounds its own tone while it is on
 //	pin        = "GPIO4"
 //	active_low = false               # optional, here and below
-//	[buzzer.piezo]                   # has none
+//	[buzzer.piezo]                   # has no tone of its own
 //	chip       = "/sys/class/pwm/pwmchip0"
 //	channel    = 0
 //	pin        = "GPIO18"            # where the channel comes out
@@ -67,8 +67,8 @@
 //	active_low = false
 //	[strike]
 //	pin        = "GPIO26"
-//	open       = "3s"                # at each opening
-//	max        = "10s"               # however often it is told to open
+//	open       = "3s"                # the time of each opening
+//	max        = "10s"               # the longest time, even with repeated openings
 //	active_low = false
 //	[tamper]
 //	pin        = "GPIO21"
@@ -76,13 +76,13 @@
 //	device     = "/dev/watchdog"
 //	timeout    = "15s"
 //
-// A file is refused when a line, port or address has two tasks; on a Pi also
-// when a line is not on the header, is needed by a bus that is used, or when
-// the pull that it has from reset would open the door.
+// Load refuses a file in which a line, port or address has two uses. On a Pi it
+// also refuses a line that is not on the header, a line that a used bus needs,
+// and a strike whose line has a pull at reset that would open the door.
 //
 // # Opening
 //
-// Nothing is opened by Load. Each part is opened by itself, and one that is not
-// there, or is held by another program, can be opened later. A program that
-// opens a strike must call Guard first of all.
+// Load opens nothing. Each part is opened separately, so a part that is missing,
+// or that another program holds, can be opened later. A program that opens a
+// strike must call Guard first in main.
 package board

@@ -1,8 +1,8 @@
 package board
 
-// Held tells who has a line, "" if nobody has. It takes nothing. What it says
-// is from when lines were first looked for in this process. Errors: those of a
-// line that is not there, or may not be looked at.
+// Held returns the holder of a line, or "" if the line is free. It does not take
+// the line. The answer dates from the first search for lines in this process. It
+// returns an error if the line is missing or may not be read.
 func Held(name string) (by string, err error) {
 	found, err := lines(name)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"smartkiosk/device/i2cbus"
 )
 
-// OpenI2C opens a bus by a name in periph's register, where another driver than
-// Linux's may have put it, or by its device file.
+// OpenI2C opens a bus by its name in periph's register, where a driver other than
+// Linux's may have registered it, or else by its device file.
 func OpenI2C(bus string) (i2c.BusCloser, error) {
 	if slices.ContainsFunc(i2creg.All(), func(r *i2creg.Ref) bool { return r.Name == bus }) {
 		return i2creg.Open(bus)

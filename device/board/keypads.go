@@ -28,7 +28,7 @@ func (t Timing) timing() keypad.Timing {
 	return keypad.Timing{DoubleStrike: t.DoubleStrike.Duration, RepeatAfter: t.RepeatAfter.Duration, RepeatEvery: t.RepeatEvery.Duration}
 }
 
-// check allows the ranges of EN 301 549, clauses 5.7 and 5.8, and more.
+// check allows at least the ranges of EN 301 549, clauses 5.7 and 5.8.
 func (t Timing) check() error {
 	if err := checkTime("double_strike", t.DoubleStrike, 0, 2*time.Second); err != nil {
 		return err
@@ -149,7 +149,7 @@ func keysOf(keys string) string {
 	return strings.Join(words, " ")
 }
 
-// USB is [keypad.usb]: number pads, and keyboards that match.
+// USB is [keypad.usb]: number pads, and keyboards whose name matches.
 type USB struct {
 	Match      string   `toml:"match"`       // see keypad.USB; "" for any number pad
 	StuckAfter Duration `toml:"stuck_after"` // see Matrix

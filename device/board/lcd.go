@@ -11,8 +11,8 @@ import (
 	"smartkiosk/device/display/hd44780"
 )
 
-// ROM is the character set of an HD44780: "a00", "a02", or "any" (or "") if it is
-// not known.
+// ROM is the character set of an HD44780: "a00", "a02", or "any" or "" if it is
+// unknown.
 type ROM string
 
 var roms = map[ROM]hd44780.ROM{"": hd44780.AnyROM, "any": hd44780.AnyROM, "a00": hd44780.A00, "a02": hd44780.A02}

@@ -18,15 +18,16 @@ import (
 	"smartkiosk/device/line"
 )
 
-// Lines are those of Linux's GPIO character device alone: periph's other
-// drivers write to the chip behind the kernel's back, which then cannot tell
-// who else has a line.
+// Only lines of Linux's GPIO character device are used. periph's other drivers
+// write to the chip without the kernel, so the kernel could not tell which
+// program holds a line.
 
 var finding sync.Mutex
 
-// findLines fills periph's register. periph looks for chips once in a process;
-// so it looks when there are some, and they may be opened: at the start of a
-// machine a program may come before the rules of udev.
+// findLines fills periph's register. periph looks for chips only once per
+// process, so findLines first checks that there are chips and that they can be
+// opened: when the machine starts, this program may run before udev has set their
+// group.
 func findLines() error {
 	finding.Lock()
 	defer finding.Unlock()
@@ -53,7 +54,7 @@ func findLines() error {
 	return nil
 }
 
-// lines finds lines by name, in order.
+// lines returns the lines with these names, in order.
 func lines(names ...string) ([]gpio.PinIO, error) {
 	if err := findLines(); err != nil {
 		return nil, err
@@ -73,9 +74,9 @@ func lines(names ...string) ([]gpio.PinIO, error) {
 	return found, nil
 }
 
-// byNumber finds a line of a Pi by its number: Debian's kernel names some by
-// what they do at first ("SPI_MISO" is GPIO9), and those of Raspberry Pi's own
-// are all named by number.
+// byNumber returns a line of a Pi by its number. Debian's kernel names some lines
+// by their first function ("SPI_MISO" is GPIO9); Raspberry Pi's own kernels name
+// all by number.
 func byNumber(name string) gpio.PinIO {
 	number, err := strconv.Atoi(strings.TrimPrefix(name, "GPIO"))
 	if err != nil {

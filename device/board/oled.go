@@ -17,8 +17,8 @@ type OLED struct {
 	Bus     string    `toml:"bus"`     // device file
 	Address int       `toml:"address"` // 7 bits
 	Text    string    `toml:"text"`    // "normal", or "large": two rows that fill the display
-	// ColumnOffset is the column of the controller's memory that is the first on
-	// the glass; nil for that of most modules with the chip.
+	// ColumnOffset is the column of the controller's memory that appears first on
+	// the glass. If it is nil, the offset of most modules with the chip is used.
 	ColumnOffset *int `toml:"column_offset"`
 }
 
@@ -40,7 +40,7 @@ func oledDrivers(chips []oled.Chip) []displayDriver {
 
 func chipSection(chip oled.Chip) string { return strings.ToLower(chip.String()) }
 
-// otherChips tells which chips a panel may have instead.
+// otherChips describes the other chips that a panel may have.
 func otherChips(chips []oled.Chip, than oled.Chip) string {
 	var others []string
 	for _, chip := range chips {

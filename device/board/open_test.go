@@ -36,7 +36,7 @@ func register(t *testing.T, pins ...gpio.PinIO) {
 	}
 }
 
-// named is a line of a model by the name that it has here.
+// named gives a line of a model a name of this board.
 type named struct {
 	gpiotest.Pin
 	to gpio.PinOut
@@ -44,7 +44,7 @@ type named struct {
 
 func (n *named) Out(l gpio.Level) error { return n.to.Out(l) }
 
-// Every display shows what its section says, on a model of the part.
+// Every display works as its section says, on a simulated part.
 func TestOpenDisplays(t *testing.T) {
 	clock := &displaysim.Clock{}
 	onPins, onBus := displaysim.NewHD44780(2, 16, clock), displaysim.NewHD44780(4, 20, clock)
@@ -113,7 +113,7 @@ func TestOpenMatrix(t *testing.T) {
 		if e := <-k.Events(); e.Kind != keypad.Found {
 			t.Error(e)
 		}
-		<-time.After(time.Second) // what is down when a keypad is found is no key
+		<-time.After(time.Second) // keys that are down at the start do not count
 		contacts.Set(10, true)
 		if key := <-k.Keys(); key != '0' {
 			t.Errorf("key %c", key)
@@ -121,7 +121,7 @@ func TestOpenMatrix(t *testing.T) {
 	})
 }
 
-// Outputs are off once they are opened, at whichever level that is.
+// Outputs are off after they are opened, whichever level that is.
 func TestOpenOutputs(t *testing.T) {
 	pins := map[string]*gpiotest.Pin{}
 	for _, name := range []string{"GPIO17", "GPIO22", "GPIO23", "GPIO25"} {
@@ -146,7 +146,7 @@ func TestOpenOutputs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := <-tamper.States(); s != cue.Opened { // its pull-up, and no switch
+	if s := <-tamper.States(); s != cue.Opened { // pull-up only, without a switch
 		t.Error(s)
 	}
 	if err := tamper.Close(); err != nil {
@@ -182,7 +182,7 @@ func TestOpenPiezo(t *testing.T) {
 	}
 }
 
-// What is not there is told so that one knows where to look.
+// The error for a missing device says where to look.
 func TestOpenNothing(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "nowhere")
 	open := func(d Display) error { _, err := d.Open(); return err }

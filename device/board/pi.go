@@ -41,14 +41,14 @@ func (p Pi) check() error {
 	return fmt.Errorf("pi is %q, which is not a known model: use one of %s, or leave pi out for another machine", string(p), strings.Join(known, ", "))
 }
 
-// What a wire may go to instead of a line.
+// Destinations of a wire other than a line.
 const (
 	Ground   = "GND"
 	Volts3V3 = "3V3"
 	Volts5   = "5V"
 )
 
-// Header tells what is at each pin of the header, from pin 1
+// Header lists the signal at each pin of the header, from pin 1
 // (raspberrypi.com/documentation, "GPIO and the 40-pin header").
 var Header = [40]string{
 	Volts3V3, Volts5,
@@ -91,7 +91,7 @@ func (p Pi) checkLine(line string) error {
 	return nil
 }
 
-// pulledUp tells whether a line is pulled up until a program configures it. The
+// pulledUp reports whether a line is pulled up until a program configures it. The
 // other lines of the header are pulled down (BCM2835 ARM Peripherals, table
 // 6-31).
 func pulledUp(line string) bool {
@@ -127,6 +127,5 @@ var pwmChannels = map[string]struct{ channel, function int }{
 }
 
 // longestWatchdog is the longest timeout of the Pi's watchdog, in seconds: 20
-// bits of 1/65536 s
-// (drivers/watchdog/bcm2835_wdt.c).
+// bits of 1/65536 s (drivers/watchdog/bcm2835_wdt.c).
 const longestWatchdog = 15

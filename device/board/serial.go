@@ -8,10 +8,10 @@ import (
 	"smartkiosk/device/display/serialtext"
 )
 
-// Serial is what the sections of displays at a serial port have in common.
+// Serial holds the settings of displays on a serial port.
 type Serial struct {
-	Port string `toml:"port"` // device file; a name in /dev/serial/by-id stays with its adapter
-	Baud int    `toml:"baud"` // bits per second that the display is set to
+	Port string `toml:"port"` // device file; in /dev/serial/by-id the name belongs to the adapter
+	Baud int    `toml:"baud"` // the display's rate in bits per second
 }
 
 // serial marks a display at a serial port.
@@ -52,10 +52,10 @@ func (s *Serial) describe(title, label string, rows, columns int, buy string) De
 	return d
 }
 
-// onHeader tells whether the port is that of a Pi's header.
+// onHeader reports whether the port is that of a Pi's header.
 func (s *Serial) onHeader() bool { return slices.Contains(serialPorts, s.Port) }
 
-// wires are the wires to a port of the header, or to an adapter's plug.
+// wires returns the wires to a port of the header, or to an adapter's plug.
 func (s *Serial) wires(terminal, via, header, adapter string, power ...Wire) []Wire {
 	if !s.onHeader() {
 		return []Wire{{Terminal: "USB plug", Device: s.Port, Note: adapter}}
@@ -124,8 +124,8 @@ func (d *LK204) Wires() []Wire {
 		Wire{Terminal: "GND", Line: Ground}, Wire{Terminal: "Vcc", Line: Volts5})
 }
 
-// DMD110 is [display.dm-d110]: a customer display of 2 rows of 20 that takes
-// the ESC/POS commands of Epson's DM-D110.
+// DMD110 is [display.dm-d110]: a customer display of 2 rows of 20 with the
+// ESC/POS commands of Epson's DM-D110.
 type DMD110 struct{ Serial }
 
 // Section implements Part.

@@ -11,8 +11,8 @@ import (
 // Strike is [strike]: a door strike or a relay.
 type Strike struct {
 	Pin       string   `toml:"pin"`
-	OpenFor   Duration `toml:"open"` // after each verdict that grants access
-	Max       Duration `toml:"max"`  // the longest that it may be on, whatever happens
+	OpenFor   Duration `toml:"open"` // the time of an opening, after a verdict that grants access
+	Max       Duration `toml:"max"`  // the longest time that it may be on
 	ActiveLow bool     `toml:"active_low"`
 }
 
@@ -28,8 +28,8 @@ func (s *Strike) Open() (*cue.Strike, error) {
 	return cue.OpenStrike(name, s.Max.Duration)
 }
 
-// activeLow is the suffix of the line's name for the guardian if the strike is on
-// at low level.
+// activeLow is the suffix that tells the guardian that the strike is on at low
+// level. It follows the line's name.
 const activeLow = " active-low"
 
 // Guard is cue.Guard for the lines of this package. A program that opens a Strike

@@ -2,13 +2,13 @@ package board
 
 // Wire is one connection of a part.
 type Wire struct {
-	Terminal string // at the part, as most modules print it
-	Line     string // where it goes: a line, Ground, Volts3V3 or Volts5
-	Device   string // instead of Line: the device file of its bus or port, or something else
+	Terminal string // the terminal of the part, as most modules print it
+	Line     string // the destination: a line, Ground, Volts3V3 or Volts5
+	Device   string // instead of Line: the device file of its bus or port, or a description
 	Function string // its function on that bus: SDA, SCL, TXD
 	Slow     bool   // the part needs an I²C bus of 100 kHz or less
-	Via      string // what is between the two, in a word or two
-	Note     string // what else to know
+	Via      string // the component between the two, in a word or two
+	Note     string // further advice
 }
 
 func (w Wire) power() bool {

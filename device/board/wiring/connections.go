@@ -4,11 +4,11 @@ import (
 	"smartkiosk/device/board"
 )
 
-// Connection is one wire, with the place that it goes to.
+// Connection is one wire and its destination.
 type Connection struct {
 	board.Wire
-	Line string // what it goes to in the end; "" for something beside the header
-	Pin  int    // of the header, from 1; 0 for none
+	Line string // the destination; "" for a destination that is not on the header
+	Pin  int    // of the header, from 1; 0 if the wire does not go to the header
 }
 
 // Connections are the wires of one part.
@@ -17,11 +17,11 @@ type Connections struct {
 	Wires []Connection
 }
 
-// Of gives the wires of a board, part by part, in the order of the file. Each
-// wire for power is given the pin that is nearest to the part's others, and
-// least used.
+// Of returns the wires of a board, part by part, in the order of the file. Each
+// power wire gets the power pin that is close to the part's other pins and that
+// few other wires use.
 func Of(b *board.Board) []Connections {
-	uses := map[int]int{} // of a pin for power
+	uses := map[int]int{} // power wires per pin
 	var all []Connections
 	for _, p := range b.Parts() {
 		c := Connections{Part: p}
@@ -44,7 +44,8 @@ func Of(b *board.Board) []Connections {
 	return all
 }
 
-// pinOf is the pin of a line, 0 for what is at several or at none.
+// pinOf returns the pin of a line; 0 for power, which has several pins, and for a
+// line that is not on the header.
 func pinOf(pi board.Pi, line string) int {
 	if pi == "" || isPower(line) {
 		return 0
@@ -61,7 +62,7 @@ func isPower(line string) bool {
 	return line == board.Ground || line == board.Volts3V3 || line == board.Volts5
 }
 
-// shared is how far, in rows, it is better to go than to share a pin.
+// shared is the cost of sharing a pin, as a distance in rows.
 const shared = 6
 
 func powerPin(kind string, near int, uses map[int]int) int {

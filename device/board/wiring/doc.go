@@ -1,8 +1,8 @@
-// Package wiring tells a person how a board is to be built: what to buy, which
-// wire goes from where to where, in words and as a picture of the header, and
-// what the Raspberry Pi must be told. It has all of it from the board's file.
+// Package wiring describes how to build a board: what to buy, where each wire
+// goes, in words and as a picture of the header, and how to configure the
+// Raspberry Pi. It derives all of this from the board's file.
 //
-// The files beside those of deploy/boards are written by
+// The .md and .svg files of the boards in deploy/boards are written by
 //
 //	go generate ./device/board/wiring
 package wiring

@@ -10,17 +10,17 @@ import (
 	"smartkiosk/device/board"
 )
 
-// Markdown describes a board whose file is name.toml and whose picture, beside
-// it, is name.svg.
+// Markdown describes a board whose file is name.toml and whose picture, in the
+// same folder, is name.svg.
 func Markdown(b *board.Board, name string) []byte {
 	var out bytes.Buffer
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	all := Of(b)
 	line("<!-- Written by go generate from %s.toml: change it there. -->", name)
 	line("# %s\n", b.Name)
-	line("The board file is [`%s.toml`](%[1]s.toml). Put it beside `kioskd.toml`, with this in that:\n", name)
+	line("The board file is [`%s.toml`](%[1]s.toml). Put it next to `kioskd.toml` and add this to `kioskd.toml`:\n", name)
 	line("    [panel]\n    board = \"%s.toml\"\n", name)
-	line("![What goes to which pin of the header](%s.svg)\n", name)
+	line("![The wiring of the header](%s.svg)\n", name)
 
 	line("## What to buy\n")
 	line("- %s, its power supply, a microSD card; a USB reader for cards", b.Pi)
@@ -31,8 +31,8 @@ func Markdown(b *board.Board, name string) []byte {
 	}
 
 	line("\n## Wires\n")
-	line("Wire with the Pi switched off. Its lines bear 3.3 V and no more. Pin 1 is the square one, nearest to the SD card; odd pins are the inner row.\n")
-	line("| part | terminal | through | goes to | pin | what else |\n|---|---|---|---|---|---|")
+	line("Switch the Pi off before you wire. Its lines tolerate 3.3 V at most. Pin 1 is the square one, nearest to the SD card; odd pins are in the inner row.\n")
+	line("| part | terminal | through | goes to | pin | note |\n|---|---|---|---|---|---|")
 	for _, c := range all {
 		title := c.Part.Describe().Title
 		for _, w := range c.Wires {
@@ -46,10 +46,10 @@ func Markdown(b *board.Board, name string) []byte {
 			line("| %s | %s | %s | %s | %s | %s |", title, w.Terminal, w.Via, to, pin, w.Note)
 		}
 	}
-	line("\nSeveral wires on one pin meet on a terminal strip or a breadboard.")
+	line("\nJoin several wires of one pin on a terminal strip or a breadboard.")
 
-	line("\n## What the Pi must be told\n")
-	line("| in | line | for |\n|---|---|---|")
+	line("\n## Configuration of the Pi\n")
+	line("| file | line | purpose |\n|---|---|---|")
 	for _, s := range settings(b) {
 		line("| `%s` | `%s` | %s |", s.where, s.what, s.why)
 	}
@@ -58,8 +58,8 @@ func Markdown(b *board.Board, name string) []byte {
 	return out.Bytes()
 }
 
-// groups own the device files of a board's parts, on Debian and on Raspberry
-// Pi OS.
+// groups returns the groups that own the device files of a board's parts, on
+// Debian and on Raspberry Pi OS.
 func groups(b *board.Board) []string {
 	var names []string
 	for _, c := range Of(b) {

@@ -10,7 +10,7 @@ import (
 	"smartkiosk/device/board"
 )
 
-// Measures of the picture, in its own units.
+// Sizes in the picture's own units.
 const (
 	width   = 1160
 	margin  = 28
@@ -19,19 +19,20 @@ const (
 	cardH   = 132
 	pinTop  = 262 // of the header
 	pitch   = 30
-	label   = 60 // width of a line's name
-	inner   = 66 // from the centre to it
+	label   = 60 // width of the box with a line's name
+	inner   = 66 // from the centre of the header to this box
 	chips   = inner + label + 26
 	pinEnd  = pinTop + 20*pitch
 )
 
-// colours of the parts, in their order; each bears white letters.
+// colours are the colours of the parts, in order. White letters are readable on
+// each.
 var colours = []string{"#1f5fa8", "#1d7a46", "#7a3fa0", "#a85a00", "#b0323a", "#00707a", "#5a5f66"}
 
-// powerColours are what wires for power mostly have.
+// powerColours are the usual colours of power wires.
 var powerColours = map[string]string{board.Volts5: "#c62828", board.Volts3V3: "#d9691a", board.Ground: "#2b2b2b"}
 
-// SVG draws the header of a board's Pi with what goes to each pin.
+// SVG draws the header of a board's Pi and the wires at each pin.
 func SVG(b *board.Board) []byte {
 	d := &drawing{}
 	all := Of(b)
@@ -59,7 +60,7 @@ func SVG(b *board.Board) []byte {
 	return d.Bytes()
 }
 
-// drawing is an SVG that is being written.
+// drawing is an SVG document while it is written.
 type drawing struct{ bytes.Buffer }
 
 func (d *drawing) add(format string, args ...any) { fmt.Fprintf(d, format+"\n", args...) }
@@ -68,7 +69,7 @@ func (d *drawing) text(x, y, size int, colour, anchor, weight, text string) {
 	d.add(`<text x="%d" y="%d" font-size="%d" fill="%s" text-anchor="%s" font-weight="%s">%s</text>`, x, y, size, colour, anchor, weight, html.EscapeString(text))
 }
 
-// cards draws each part, with the colour of its wires.
+// cards draws each part, in the colour of its wires.
 func (d *drawing) cards(all []Connections) {
 	const gap = 12
 	w := (width - 2*margin - gap*(len(all)-1)) / len(all)
@@ -83,8 +84,8 @@ func (d *drawing) cards(all []Connections) {
 	}
 }
 
-// header draws the Pi's edge with its 40 pins, as one sees it from above with
-// the SD card's end up.
+// header draws the Pi's edge with its 40 pins, seen from above with the end of
+// the SD card at the top.
 func (d *drawing) header(pi board.Pi) {
 	top, bottom := pinTop-30, pinEnd+18
 	d.add(`<path d="M%d %d h%d a14 14 0 0 1 14 14 v%d a14 14 0 0 1 -14 14 h-%d z" fill="#2f7d4f"/>`, centre-52, top, 90, bottom-top-28, 90)
@@ -108,7 +109,7 @@ func (d *drawing) header(pi board.Pi) {
 	}
 }
 
-// pinPlace is where a pin is drawn.
+// pinPlace returns the position of a pin.
 func pinPlace(pin int) (x, y int) {
 	x = centre - 16
 	if pin%2 == 0 {
@@ -117,7 +118,7 @@ func pinPlace(pin int) (x, y int) {
 	return x, pinTop + (pin-1)/2*pitch + pitch/2
 }
 
-// name draws a line's name beside its pin.
+// name draws a line's name next to its pin.
 func (d *drawing) name(pin int, line, fill, colour, stroke string) {
 	_, y := pinPlace(pin)
 	x := centre + inner
@@ -128,10 +129,10 @@ func (d *drawing) name(pin int, line, fill, colour, stroke string) {
 	d.text(x+label/2, y+4, 12, colour, "middle", "bold", line)
 }
 
-// wires draws what goes to each pin, outwards from it, and below the header
-// what goes elsewhere.
+// wires draws the wires at each pin, from the pin outwards, and below the header
+// the wires that do not go to a pin.
 func (d *drawing) wires(all []Connections) {
-	reach := map[int]int{} // of the chips at a pin, from the centre
+	reach := map[int]int{} // distance from the centre to the end of the labels at a pin
 	below := pinEnd + 62
 	for i, c := range all {
 		for _, w := range c.Wires {

@@ -15,7 +15,7 @@ import (
 
 const folder = "../../../deploy/boards"
 
-// What lies beside the boards is what is drawn from them.
+// The generated files in deploy/boards must be current.
 func TestUpToDate(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.toml"))
 	if err != nil || len(files) == 0 {
@@ -35,7 +35,7 @@ func TestUpToDate(t *testing.T) {
 	}
 }
 
-// Each line is at its pin, and each wire for power at a pin of that power.
+// Each line must be at its pin, and each power wire at a pin with that power.
 func TestPins(t *testing.T) {
 	b, err := board.Load(filepath.Join(folder, "zero2w-keypad-lcd.toml"))
 	if err != nil {
@@ -68,8 +68,8 @@ func TestPins(t *testing.T) {
 	}
 }
 
-// Whatever the parts are, the picture is XML that names each wire, and the
-// description lists it.
+// For any combination of parts, the picture is XML that names each wire, and the
+// description lists each wire.
 func TestWhole(t *testing.T) {
 	const parts = `
 name = "All <there> is"

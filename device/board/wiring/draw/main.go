@@ -1,5 +1,5 @@
-// Draw writes, beside each board file of a folder, how the board is to be
-// wired: name.md and name.svg.
+// Draw writes, next to each board file of a folder, the description of its
+// wiring: name.md and name.svg.
 package main
 
 import (
