@@ -178,8 +178,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestForgeryOpens keeps the table above honest: what it changes is a good
-// event, also with members this version does not know.
+// TestForgeryOpens checks that the unchanged event of the table above opens, also with
+// members that this version does not know.
 func TestForgeryOpens(t *testing.T) {
 	for name, change := range map[string]func(*forgery){
 		"nothing changed":    func(*forgery) {},

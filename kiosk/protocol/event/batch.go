@@ -8,18 +8,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ErrBatch says that a text is no JSON array of events.
+// ErrBatch is the error for a text that is not a JSON array of events.
 var ErrBatch = errors.New("no JSON array")
 
-// chunk is how many bytes of a batch share one piece of memory, unless an event
-// is larger.
+// chunk is the size in bytes of a block of memory that several events of a batch share. A
+// larger event has its own block.
 const chunk = 256 << 10
 
-// ReadBatch reads a JSON array of events (CloudEvents 1.0, JSON batch format)
-// and calls f with each as soon as it has arrived. The events are f's to keep.
-// It returns the first error of f or of r, or ErrBatch. It checks only that the
-// text is JSON: duplicate names and bad UTF-8 are left to Open, so that the
-// events before a bad one are not lost with it.
+// ReadBatch reads a JSON array of events (CloudEvents 1.0, JSON batch format) and calls f
+// with each event as soon as it has arrived. f may keep the events. ReadBatch returns the
+// first error of f or of r, or ErrBatch. It checks only that the text is JSON. Open finds
+// duplicate names and invalid UTF-8, so that one bad event does not make the hub refuse the
+// events before it.
 func ReadBatch(r io.Reader, f func(cloudEvent []byte) error) error {
 	source := &source{r: r}
 	err := readBatch(source, f)
@@ -58,7 +58,7 @@ func readBatch(r io.Reader, f func([]byte) error) error {
 	return nil
 }
 
-// source remembers with which error a reader has failed.
+// source is a reader that keeps the error with which it failed.
 type source struct {
 	r   io.Reader
 	err error

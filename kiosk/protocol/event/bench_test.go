@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// BenchmarkOpen is what a hub does to an event of a visit, of 6.5 KB, on one
-// processor.
+// BenchmarkOpen measures how long a hub takes to open the event of a visit, of 6.5 KB, on
+// one processor.
 func BenchmarkOpen(b *testing.B) {
 	o, device := NewOpener(jwk(b, "hub")), &deviceKey(b).PublicKey
 	sealed := benchEvent(b)
@@ -40,8 +40,8 @@ func benchEvent(b *testing.B) []byte {
 	return sealed
 }
 
-// BenchmarkBareOpen is what of BenchmarkOpen nobody can do without, by the
-// standard library: to agree on a key, to decrypt, to hash and to verify.
+// BenchmarkBareOpen measures the part of BenchmarkOpen that cannot be avoided, with the
+// standard library: key agreement, decryption, hashing and verification.
 func BenchmarkBareOpen(b *testing.B) {
 	size := len(benchEvent(b))
 	hub, err := hubKey(b).ECDH()

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// chain seals n events, of which some are replaced by lost ones, as Salvage of
-// the outbox does: what comes after links to what was lost.
+// chain seals n events and replaces some by lost ones, as Salvage of the outbox does: the
+// event after a lost one links to the event that was lost.
 func chain(t *testing.T, n uint64, lost ...uint64) [][]byte {
 	t.Helper()
 	s := sealer(t)
@@ -112,9 +112,9 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestParkedKeepsTheChain: what comes after a stand-in is held to the link of
-// the event for which it stands, by whoever opens the events and by whoever
-// has the one before from the feed.
+// TestParkedKeepsTheChain checks that the event after a stand-in must have the link of the
+// event that the stand-in replaces. Both Open and a consumer that has the previous event
+// from the feed can check that.
 func TestParkedKeepsTheChain(t *testing.T) {
 	s, o := sealer(t), NewOpener(jwk(t, "hub"))
 	_, first, err := s.Seal(testHeader(t, 1, nil), testVisit())
@@ -128,7 +128,7 @@ func TestParkedKeepsTheChain(t *testing.T) {
 	for name, tt := range map[string]struct {
 		prev []byte
 		link string
-		want error // of the event after it
+		want error // of Follows for the next event
 		open error
 	}{
 		"between both":  {first, base64.RawURLEncoding.EncodeToString(refused), nil, nil},

@@ -139,16 +139,16 @@ func (h Header) attributes() attributes {
 	}
 }
 
-// same tells whether two headers have the same attributes.
+// same reports whether two headers have the same attributes.
 func (h Header) same(o Header) bool {
 	return h.ID == o.ID && h.Kiosk == o.Kiosk && h.Type == o.Type && h.Time.Equal(o.Time) && h.Sequence == o.Sequence &&
 		h.BootID == o.BootID && h.Uptime == o.Uptime && h.ClockTrusted == o.ClockTrusted
 }
 
-// headerNames lists the members of a signed object that do not belong to the payload.
+// headerNames lists the members of a signed object that are not part of the payload.
 var headerNames = []string{"id", "source", "type", "time", "sequence", "bootid", "uptimems", "clocktrusted", "prev"}
 
-// readHeader is the inverse of attributes. It also reads prev if there is one.
+// readHeader is the inverse of attributes. It also reads prev if that is present.
 func readHeader(o object) (Header, error) {
 	var a attributes
 	var prev string

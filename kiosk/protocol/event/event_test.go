@@ -17,7 +17,7 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// jwk reads one of the fixed keys in testdata. They guard nothing.
+// jwk reads one of the fixed keys in testdata. They are used in tests only.
 func jwk(t testing.TB, name string) jose.JSONWebKey {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + name + ".jwk")
@@ -91,7 +91,8 @@ func TestSealedEventOpensAsItWas(t *testing.T) {
 	}
 }
 
-// TestSealedEventShowsNobody looks for what a thief of the memory card would.
+// TestSealedEventShowsNobody checks that a sealed event does not contain what a thief of
+// the memory card would look for.
 func TestSealedEventShowsNobody(t *testing.T) {
 	sealed, _, err := sealer(t).Seal(testHeader(t, 1, nil), testVisit())
 	if err != nil {
@@ -104,7 +105,7 @@ func TestSealedEventShowsNobody(t *testing.T) {
 	}
 }
 
-// TestPayloadWithoutMembers: an event may say it all by its type.
+// TestPayloadWithoutMembers checks that an event may have an empty payload.
 func TestPayloadWithoutMembers(t *testing.T) {
 	h := testHeader(t, 5, nil)
 	h.Type = TypeLost
@@ -177,8 +178,8 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-// TestGolden opens the event that was sealed when the format was made: what
-// lies on kiosks must stay readable, and consumers must get the same of it.
+// TestGolden opens an event that was sealed with the first version of the format. Events
+// that are stored on kiosks must stay readable, and consumers must get the same content.
 func TestGolden(t *testing.T) {
 	sealed, err := os.ReadFile("testdata/visit.json")
 	if err != nil {
@@ -201,8 +202,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestForeign opens an event that another implementation of JOSE made (Python,
-// jwcrypto 1.1), which opened that of TestGolden as well.
+// TestForeign opens an event that another implementation of JOSE made (Python, jwcrypto
+// 1.1). That implementation has opened the event of TestGolden.
 func TestForeign(t *testing.T) {
 	sealed, err := os.ReadFile("testdata/visit.jwcrypto.json")
 	if err != nil {
@@ -221,7 +222,7 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestKeyID has thumbprints computed by other means (RFC 7638 §3.1).
+// TestKeyID compares with thumbprints that another program computed (RFC 7638 §3.1).
 func TestKeyID(t *testing.T) {
 	for key, want := range map[*ecdsa.PrivateKey]string{
 		deviceKey(t): "VPoqNTRNrkW4qrqvjVOknX60uqF4xocwsXTxaj2Iqy4",

@@ -12,7 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// forgery makes events that Seal would not, part by part.
+// forgery makes events that Seal would not make, part by part.
 type forgery struct {
 	device, hub *ecdsa.PrivateKey
 	jwsHeader   map[string]any
@@ -122,7 +122,7 @@ func part(n int, change func(string) string) func(string) string {
 	}
 }
 
-// otherBit changes what a base64url text says.
+// otherBit changes the content of a base64url text.
 func otherBit(s string) string {
 	if s[0] == 'A' {
 		return "B" + s[1:]
@@ -130,8 +130,8 @@ func otherBit(s string) string {
 	return "A" + s[1:]
 }
 
-// looseBit changes a base64url text of 32n bytes but not what it says to a
-// lenient reader.
+// looseBit changes the last letter of a base64url text of 32n bytes so that a lenient
+// decoder still returns the same bytes.
 func looseBit(s string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return s[:len(s)-1] + string(alphabet[strings.IndexByte(alphabet, s[len(s)-1])|1])

@@ -17,8 +17,8 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// Only the key's holder can have made it, so it is the seed's event
-		// or one whose unsigned surroundings differ.
+		// Only the holder of the key can have made it, so it is the event of the seed,
+		// perhaps with other unsigned members.
 		if _, err := e.Plain(); err != nil {
 			t.Error(err)
 		}
@@ -28,8 +28,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// FuzzSignedText reads what a kiosk that holds its key, but not its wits,
-// could sign.
+// FuzzSignedText reads texts that a faulty kiosk could sign with its own key.
 func FuzzSignedText(f *testing.F) {
 	text, err := signedText(testHeader(f, 2, bytes.Repeat([]byte{7}, LinkSize)), testVisit())
 	if err != nil {

@@ -43,13 +43,13 @@ func ByTheHub(id, kind string, at time.Time, payload any) ([]byte, error) {
 	})
 }
 
-// madeByHub tells whether only hubs may write events of a type.
+// madeByHub reports whether only hubs may write events of a type.
 func madeByHub(kind string) bool {
 	return slices.ContainsFunc(Types, func(t Type) bool { return t.Name == kind && t.By == ByHub })
 }
 
-// notOfToken are the reasons why a kiosk turns somebody away by the hub's own
-// rules, whatever the card.
+// notOfToken lists the reasons with which a kiosk denies by the hub's offline rules,
+// whatever the card.
 var notOfToken = []kiosk.Reason{
 	kiosk.OfflineNever, kiosk.OfflineExpired, kiosk.OfflineUnknown, kiosk.OfflineLimit, kiosk.ClockUntrusted,
 }

@@ -25,11 +25,11 @@ func TestByTheHub(t *testing.T) {
 		t.Error("a hub may write a kiosk's event")
 	}
 	if _, err := ByTheHub("id-1", TypeReview, at, Visit{}); err == nil {
-		t.Error("a hub may write a review that is none")
+		t.Error("a hub may write a review with the payload of a visit")
 	}
 }
 
-// No kiosk passes an event off as the hub's.
+// A kiosk cannot write an event of a type that only hubs write.
 func TestKioskWritesNoReview(t *testing.T) {
 	sealed := forge(t, func(f *forgery) {
 		f.signed = strings.Replace(f.signed, TypeVisit, TypeReview, 1)

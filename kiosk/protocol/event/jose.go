@@ -16,9 +16,9 @@ import (
 	josecipher "github.com/go-jose/go-jose/v4/cipher"
 )
 
-// go-jose parses a JWE or JWS more than once, and accepts everything that JOSE allows.
-// A hub opens many events, all of one form. This file opens that form alone, with the
-// same checks, and decodes each part once.
+// go-jose parses a JWE or JWS more than once, and accepts everything that JOSE allows. A
+// hub opens many events, which all have one form. The code in this file accepts only that
+// form, makes the same checks, and decodes each part once.
 
 // compact holds the parts of a compact serialisation (RFC 7515 §3.1, RFC 7516 §3.1).
 type compact struct {

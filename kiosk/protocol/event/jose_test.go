@@ -12,7 +12,7 @@ import (
 	josecipher "github.com/go-jose/go-jose/v4/cipher"
 )
 
-// sealedJWE gives the parts of an event that go-jose has sealed and signed.
+// sealedJWE returns the JWE and the JWS of an event that go-jose sealed and signed.
 func sealedJWE(t testing.TB) (jwe, jws string) {
 	t.Helper()
 	sealed, _, err := sealer(t).Seal(testHeader(t, 1, nil), testVisit())
@@ -30,7 +30,7 @@ func sealedJWE(t testing.TB) (jwe, jws string) {
 	return jwe, opened.JWS
 }
 
-// judge has ours and go-jose read the same.
+// judge compares this package with go-jose: both read the same text.
 type judge struct {
 	hub    jose.JSONWebKey
 	opener *Opener
@@ -41,8 +41,9 @@ func newJudge(t testing.TB) judge {
 	return judge{jwk(t, "hub"), NewOpener(jwk(t, "hub")), &deviceKey(t).PublicKey}
 }
 
-// unseal fails if ours takes a JWE that go-jose refuses, or as something else; and,
-// with both, if ours refuses what go-jose takes.
+// unseal fails if this package accepts a JWE that go-jose refuses, or decrypts it to
+// something else. If both is true, it also fails if this package refuses a JWE that go-jose
+// accepts.
 func (j judge) unseal(t *testing.T, jwe string, both bool) {
 	t.Helper()
 	got, err := j.opener.unseal([]byte(jwe))
@@ -79,7 +80,7 @@ func (j judge) agree(t *testing.T, text string, got, want []byte, err, joseErr e
 	}
 }
 
-// TestAgreesWithGoJose has go-jose seal, and changes every letter of what it makes.
+// TestAgreesWithGoJose has go-jose seal events, and changes every letter of them.
 func TestAgreesWithGoJose(t *testing.T) {
 	j := newJudge(t)
 	for range 20 { // each has another ephemeral key, and another secret
@@ -98,7 +99,7 @@ func TestAgreesWithGoJose(t *testing.T) {
 	}
 }
 
-// TestKeyDerivation holds the one round of ours against go-jose's Concat KDF.
+// TestKeyDerivation compares this package's one round of Concat KDF with go-jose's.
 func TestKeyDerivation(t *testing.T) {
 	for i := range 100 {
 		secret := sha256.Sum256([]byte{byte(i)})
@@ -114,8 +115,8 @@ func TestKeyDerivation(t *testing.T) {
 	}
 }
 
-// TestEphemeralKeyRefused: none but a whole public key on the curve agrees on a
-// secret with the hub's (invalid-curve attacks, RFC 8725 §3.4).
+// TestEphemeralKeyRefused checks that only a complete public key on the curve is used to
+// agree on a secret with the hub's key (invalid-curve attacks, RFC 8725 §3.4).
 func TestEphemeralKeyRefused(t *testing.T) {
 	jwe, _ := sealedJWE(t)
 	text, err := base64.RawURLEncoding.DecodeString(jwe[:strings.IndexByte(jwe, '.')])

@@ -18,8 +18,8 @@ import (
 	josecipher "github.com/go-jose/go-jose/v4/cipher"
 )
 
-// handmade is a JWE that a sender makes by hand. It has everything right but
-// what a test changes.
+// handmade is a JWE that a sender makes by hand. It is valid except for what a test
+// changes.
 type handmade struct {
 	head    map[string]any // more of the protected header; nil values are left out
 	keySize int            // of the content key, in bytes
@@ -78,7 +78,7 @@ func (h handmade) seal(t *testing.T, text string) []byte {
 	return []byte(jwe)
 }
 
-// move moves n bytes from the end of one part to the begin of the next.
+// move moves n bytes from the end of one part to the beginning of the next.
 func move(from, to, n int) func([][]byte) {
 	return func(p [][]byte) {
 		cut := len(p[from]) - n
@@ -87,9 +87,9 @@ func move(from, to, n int) func([][]byte) {
 	}
 }
 
-// TestSealIsExact has a sender make each part of another size, or leave out each
-// member of the header, with everything else in order. None may be opened, and
-// none may panic: a hub opens events in goroutines of its own.
+// TestSealIsExact makes JWEs of which one part has another size, or which lack one member
+// of the header, and which are valid otherwise. None may be opened, and none may cause a
+// panic, because a hub opens events in separate goroutines.
 func TestSealIsExact(t *testing.T) {
 	o := NewOpener(jwk(t, "hub"))
 	const text = "a text of some length"
@@ -146,8 +146,8 @@ func epkOf(x, y []byte) map[string]any {
 	return map[string]any{"kty": "EC", "crv": "P-256", "x": base64url.EncodeToString(x), "y": base64url.EncodeToString(y)}
 }
 
-// TestCoordinatesAre32Bytes checks that both coordinates have their own 32
-// bytes: together they would be a point also when one has 33 and the other 31.
+// TestCoordinatesAre32Bytes checks that each coordinate must have 32 bytes. Coordinates of
+// 33 and 31 bytes would together also encode a point.
 func TestCoordinatesAre32Bytes(t *testing.T) {
 	key, err := ecdh.P256().GenerateKey(rand.Reader)
 	if err != nil {
@@ -169,8 +169,8 @@ func TestCoordinatesAre32Bytes(t *testing.T) {
 	}
 }
 
-// TestSignatureIsExact signs a text by hand. One signature has one form, because
-// the next event's link depends on it.
+// TestSignatureIsExact signs a text by hand. A signature must have only one accepted
+// encoding, because the next event's link depends on it.
 func TestSignatureIsExact(t *testing.T) {
 	device := deviceKey(t)
 	id, err := KeyID(&device.PublicKey)

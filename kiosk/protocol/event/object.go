@@ -23,7 +23,7 @@ type member struct {
 	value []byte // as it stands in the text
 }
 
-// usualMembers is how many members an event has, or a few more.
+// usualMembers is the number of members of a usual event, rounded up.
 const usualMembers = 20
 
 var (
@@ -42,18 +42,18 @@ func readObject(text []byte) (object, error) {
 // decoders keeps decoders, because a new one costs more than a small object.
 var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
-// nothing is what an idle decoder reads, so that it does not keep a text.
+// nothing is an empty text, which an idle decoder reads so that it does not keep an event.
 var nothing = bytes.NewReader(nil)
 
-// eachMember calls f with each member of an object, until the text turns out to
-// be none.
+// eachMember calls f with each member of an object. It returns an error if the text is not
+// an object, and may have called f before that.
 func eachMember(text []byte, f func(name, value []byte)) error {
 	d := decoders.Get().(*jsontext.Decoder)
 	defer func() {
 		d.Reset(nothing)
 		decoders.Put(d)
 	}()
-	d.Reset(bytes.NewBuffer(text)) // which it reads in place and does not change
+	d.Reset(bytes.NewBuffer(text)) // the decoder reads the buffer in place and does not change it
 	if begin, err := d.ReadToken(); err != nil || begin.Kind() != jsontext.BeginObject.Kind() {
 		return errNoObject
 	}
@@ -82,7 +82,7 @@ func eachMember(text []byte, f func(name, value []byte)) error {
 	return nil
 }
 
-// explain says what is wrong with a text and quotes at most a name from it.
+// explain returns an error that quotes at most a name from the text.
 func explain(err error) error {
 	if errors.Is(err, jsontext.ErrDuplicateName) {
 		if where, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
@@ -92,9 +92,9 @@ func explain(err error) error {
 	return errJSON
 }
 
-// Members returns the values of some members of a JSON object, as they stand in
-// its text. The value of a member that is missing is nil. Of a text that is no
-// object it returns what comes before the fault.
+// Members returns the values of some members of a JSON object, as they stand in its text.
+// The value of a missing member is nil. If the text is not an object, Members returns the
+// values that it found before the fault.
 func Members(text []byte, names ...string) [][]byte {
 	values := make([][]byte, len(names))
 	_ = eachMember(text, func(name, value []byte) {
@@ -115,7 +115,7 @@ func (o object) get(name string) []byte {
 	return nil
 }
 
-// read decodes one member, which must be there and of into's type.
+// read decodes one member. It fails if the member is missing or not of into's type.
 func (o object) read(name string, into any) error {
 	if text, ok := into.(*string); ok {
 		b, err := o.text(name)
@@ -147,13 +147,13 @@ func (o object) decode(name string, into any) error {
 	return nil
 }
 
-// is tells whether a member is exactly this string.
+// is reports whether a member is exactly this string.
 func (o object) is(name, want string) bool {
 	got, err := o.text(name)
 	return err == nil && string(got) == want
 }
 
-// only tells whether there are no members but these.
+// only reports whether the object has no members other than these.
 func (o object) only(names ...string) bool {
 	return !slices.ContainsFunc(o.members, func(m member) bool { return !slices.Contains(names, string(m.name)) })
 }

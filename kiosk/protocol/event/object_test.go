@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// TestReadObject checks that two readers never see two things in one text.
+// TestReadObject checks that two readers of one text always see the same object.
 func TestReadObject(t *testing.T) {
 	for text, want := range map[string]string{
 		` {"b" : {"x":1,"y":2}, "a":"\u0041", "B":[1, 2]} `: `b={"x":1,"y":2};a="\u0041";B=[1, 2]`,
@@ -48,8 +48,8 @@ func TestReadObject(t *testing.T) {
 	}
 }
 
-// TestObjectsShareText checks that values are not copied, and that what is
-// appended to one never changes the next.
+// TestObjectsShareText checks that values are not copied, and that an append to one value
+// never changes the next one.
 func TestObjectsShareText(t *testing.T) {
 	text := []byte(`{"a":"b","c":1}`)
 	o, err := readObject(text)
@@ -73,7 +73,7 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// strictly reads an object with the tokens of encoding/json, and refuses what
+// strictly reads an object with the tokens of encoding/json. It refuses every text that
 // readObject must refuse.
 func strictly(text []byte) (names []string, values []json.RawMessage, err error) {
 	bad := errors.New("no strict object")
@@ -107,7 +107,7 @@ func strictly(text []byte) (names []string, values []json.RawMessage, err error)
 	return names, values, nil
 }
 
-// repeats tells whether a name occurs twice in an object of a JSON value.
+// repeats reports whether a name occurs twice in an object of a JSON value.
 func repeats(value json.RawMessage) bool {
 	d := json.NewDecoder(bytes.NewReader(value))
 	type level struct {
@@ -144,13 +144,13 @@ func repeats(value json.RawMessage) bool {
 	}
 }
 
-// surrogate tells whether a text may hold half a surrogate pair, which is no
+// surrogate reports whether a text may contain half of a surrogate pair, which is not a
 // character: encoding/json replaces it and jsontext refuses it.
 func surrogate(text []byte) bool { return bytes.Contains(bytes.ToLower(text), []byte(`\ud`)) }
 
 func sameObject(t *testing.T, text []byte) {
 	t.Helper()
-	// encoding/json counts the levels of a deep text otherwise.
+	// encoding/json has another limit for the depth of a text.
 	if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) > 5000 || surrogate(text) {
 		return
 	}

@@ -36,7 +36,7 @@ type Type struct {
 	Informational bool
 }
 
-// Author is who writes a type of events.
+// Author says who writes a type of events.
 type Author int
 
 const (
@@ -232,11 +232,11 @@ func checkPayload(name string, payload any) error {
 	return fmt.Errorf("unknown event type %q", name)
 }
 
-// standsIn tells whether events of a type take the place of another event, so that
-// their Prev may be unknown.
+// standsIn reports whether events of a type take the place of another event, so that their
+// Prev may be unknown.
 func standsIn(name string) bool { return name == TypeLost || name == TypeParked }
 
-// Informational tells whether events of a type may be left out.
+// Informational reports whether events of a type may be left out.
 func Informational(name string) bool {
 	for _, t := range Types {
 		if t.Name == name {

@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// What Verify finds, in addition to ErrLink and, for altered events, Open's errors.
+// Errors that Verify reports, in addition to ErrLink and, for altered events, Open's
+// errors.
 var (
 	ErrMissing   = errors.New("event is missing")
 	ErrRepeated  = errors.New("event occurs again")
