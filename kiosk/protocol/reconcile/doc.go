@@ -35,8 +35,8 @@
 //	  │            first event names the lost numbers   │
 //	  │            and vouches for the oldest event     │
 //	  │            that is left                         │
-//	  │  missing   send such an event again, if it is   │
-//	  │            here after all                       │
+//	  │  missing   send such an event again, if the     │
+//	  │            kiosk still has it                   │
 //
 // # When a kiosk begins a new epoch
 //

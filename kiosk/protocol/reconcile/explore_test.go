@@ -9,9 +9,9 @@ import (
 
 const (
 	depth     = 12
-	records   = 2 // at most, by both machines
+	records   = 2 // at most, by both machines together
 	disasters = 2 // at most: restore, replace, roll back, copy, new key
-	once      = 1 // at most: lost answers, images, backups; more of them repeat the same
+	once      = 1 // at most: lost answers, images, backups; more of them lead to no new states
 )
 
 // world is a hub, a kiosk, maybe a second machine with the same identity, backups
@@ -26,13 +26,13 @@ type world struct {
 	keys     uint8
 	recorded int
 	mishaps  int
-	lost     int // answers
+	lost     int // number of answers
 	images   int
 	backups  int
 
 	dishonest error // see invariant 5
 
-	acked map[ID]Event // every event that a hub ever acknowledged to the first machine's line
+	acked map[ID]Event // every event of the first machine's history that a hub ever acknowledged
 	born  map[uint8]uint8
 }
 
@@ -62,7 +62,7 @@ func (w *world) note() {
 	}
 }
 
-// exchange sends what is pending on a machine. The answer may get lost.
+// exchange sends the pending events of a machine. The answer may get lost.
 func (w *world) exchange(i int, answered bool) {
 	m := *w.machines[i]
 	batch := m.Pending()
@@ -94,7 +94,7 @@ func (w *world) exchange(i int, answered bool) {
 
 type step struct {
 	name string
-	do   func(w *world) bool // false: the step is not possible here
+	do   func(w *world) bool // returns false if the step is not possible here
 }
 
 func mishap(w *world) bool {
@@ -168,8 +168,8 @@ func (w *world) record(i int) bool {
 	return true
 }
 
-// settle lets both sides talk until nothing is pending, and checks the invariants
-// of the package's documentation.
+// settle lets the kiosks and the hub exchange messages until nothing is pending, and checks
+// the invariants of the package's documentation.
 func (w world) settle() error {
 	w = w.clone()
 	for i, m := range w.machines {
@@ -188,7 +188,8 @@ func (w world) settle() error {
 			continue
 		}
 		for _, e := range m.Kept {
-			// A hub that went back without the kiosk's knowledge learns it with the next event.
+			// If the hub was restored and the kiosk does not know that, the kiosk's next
+			// event reveals the gap.
 			if !w.hub.has(e.ID) && !w.afterNext(i).has(e.ID) {
 				return fmt.Errorf("2: the hub lacks event %d/%d, which machine %d keeps", e.Epoch, e.Sequence, i)
 			}
@@ -251,8 +252,7 @@ func (w world) unnamed() error {
 	return nil
 }
 
-// key is a world's text, in which worlds that differ only in how they came about are
-// the same.
+// key returns a text that is the same for worlds that differ only in how they came about.
 func (w world) key() string {
 	var b []byte
 	events := func(list []Event) {

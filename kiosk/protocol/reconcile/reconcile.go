@@ -2,7 +2,7 @@ package reconcile
 
 import "slices"
 
-// ID identifies an event, like the hash of its JWS. 0 is no event.
+// ID identifies an event, like the hash of its JWS. 0 means no event.
 type ID uint8
 
 // Event is one event of an outbox.
@@ -11,21 +11,21 @@ type Event struct {
 	Epoch    uint8
 	Sequence uint8 // within the epoch, from 1
 	Previous ID    // of the event before it, also across epochs; 0 for the first event of an outbox
-	Key      uint8 // that signed it
+	Key      uint8 // the key that signed it
 	Open     *Open // the announcement of an epoch, nil for any other event
 }
 
 // Open is the announcement of a new epoch, the payload of its first event.
 type Open struct {
-	Epoch         uint8 // in which events were lost; 0 if none are known to be
-	From, Through uint8 // the lost numbers; From is 0 if there are none
-	Vouches       ID    // the oldest event that is left, to which the hub knows no previous one
+	Epoch         uint8 // in which events were lost; 0 if no loss is known
+	From, Through uint8 // the lost numbers; From is 0 if no numbers are lost
+	Vouches       ID    // the oldest event that is left, whose previous event the hub does not have
 }
 
 // Batch is what a kiosk sends.
 type Batch struct {
 	Events []Event
-	Keys   []uint8 // by the certificates of this kiosk, former ones included
+	Keys   []uint8 // from the certificates of this kiosk, former ones included
 }
 
 // Tip is the last event of a history that a hub has.
@@ -36,9 +36,9 @@ type Tip struct {
 
 // Answer is what a hub answers to a batch.
 type Answer struct {
-	Durable []ID  // those of the batch that are on disk
-	Fork    uint8 // the epoch in which the hub now has two histories; 0 for none
-	Gap     ID    // the first event of the batch without a previous one; 0 for none
+	Durable []ID  // the events of the batch that are on disk
+	Fork    uint8 // the epoch in which the hub now has two histories; 0 means no fork
+	Gap     ID    // the first event of the batch whose previous event is missing; 0 means no gap
 	Tips    []Tip
 	Missing []Open // the numbers that were named as lost and that the hub still lacks
 }
@@ -55,7 +55,7 @@ func (h Hub) find(id ID) int {
 
 func (h Hub) has(id ID) bool { return h.find(id) >= 0 }
 
-// vouched tells whether an announcement vouches for an event.
+// vouched reports whether an announcement vouches for an event.
 func (h Hub) vouched(id ID) bool {
 	return slices.ContainsFunc(h.Feed, func(e Event) bool { return e.Open != nil && e.Open.Vouches == id })
 }
@@ -111,19 +111,19 @@ func (h Hub) hasNumber(epoch, sequence uint8) bool {
 type Kiosk struct {
 	Kept    []Event // oldest first
 	Acked   []ID    // of Kept
-	Epoch   uint8   // 0: an epoch begins with the next event
+	Epoch   uint8   // 0 means that the next event begins an epoch
 	Last    uint8   // sequence number of the newest event of Epoch
 	LastID  ID
 	Key     uint8
 	Former  []uint8
-	pending *Open // the announcement to make, if it says more than that an epoch begins
+	pending *Open // the announcement to make, if it has more content than the new epoch
 }
 
-// Source makes what is random in a kiosk: ids of epochs, and events, which differ in
-// their content.
+// Source makes the random values of a kiosk: ids of epochs, and ids of events, because
+// events differ in their content.
 type Source struct{ Epochs, IDs uint8 }
 
-// Record records one outcome, in a new epoch if there is none.
+// Record records one outcome. It begins a new epoch if the kiosk has none.
 func (k Kiosk) Record(s *Source) Kiosk {
 	k = k.open(s)
 	return k.add(s, nil)
@@ -153,8 +153,8 @@ func (k Kiosk) add(s *Source, open *Open) Kiosk {
 	return k
 }
 
-// Pending returns the events to send. An announcement that vouches for an older
-// event goes before it.
+// Pending returns the events to send. An announcement that vouches for an older event is
+// sent before that event.
 func (k Kiosk) Pending() Batch {
 	b := Batch{Keys: append(slices.Clone(k.Former), k.Key)}
 	for _, e := range k.Kept {
@@ -187,7 +187,8 @@ func (k Kiosk) Handle(a Answer, s *Source) Kiosk {
 	if a.Fork != 0 && a.Fork == k.Epoch {
 		k.Epoch = 0
 	}
-	// What another machine or an earlier life named as lost may be here.
+	// This kiosk may still have events that another machine or an earlier life named as
+	// lost.
 	for _, o := range a.Missing {
 		for _, e := range k.Kept {
 			if e.Epoch == o.Epoch && e.Sequence >= o.From && e.Sequence <= o.Through && !slices.Contains(a.Durable, e.ID) {
@@ -200,7 +201,7 @@ func (k Kiosk) Handle(a Answer, s *Source) Kiosk {
 	}
 	at := slices.IndexFunc(k.Kept, func(e Event) bool { return e.ID == a.Gap })
 	if at > 0 {
-		// Send everything again back to an event that the hub has.
+		// Send everything again that comes after the newest event that the hub has.
 		for i := at - 1; i >= 0; i-- {
 			if slices.ContainsFunc(a.Tips, func(t Tip) bool { return t.ID == k.Kept[i].ID }) {
 				break
@@ -238,7 +239,7 @@ func (k Kiosk) Prune() Kiosk {
 	return k
 }
 
-// LoseTail loses the newest event, as a disk does that did not sync it.
+// LoseTail loses the newest event, like a disk that did not sync it.
 func (k Kiosk) LoseTail() Kiosk {
 	if len(k.Kept) == 0 {
 		return k
