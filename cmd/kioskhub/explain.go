@@ -21,7 +21,7 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// explanation is what a token is judged by.
+// explanation holds what a token is judged by.
 type explanation struct {
 	anchors, policies list
 	origin, nonce     string
@@ -109,7 +109,7 @@ func (p program) explain(ctx context.Context, e explanation, name string) error 
 	return nil
 }
 
-// maxTokenFile bounds what is read of a token; what is a token is shorter.
+// maxTokenFile is the maximum size of a token file in bytes. Every token is shorter.
 const maxTokenFile = 1 << 20
 
 func readToken(name string) (token []byte, err error) {
@@ -126,12 +126,12 @@ func readToken(name string) (token []byte, err error) {
 	return token, nil
 }
 
-// hsmPolicy is of keys that are not on a card; it is refused but to whoever
-// asks for it.
+// hsmPolicy is the certificate policy of keys that are not on a card. A token with it is
+// refused unless --policy names it.
 const hsmPolicy = "2.16.578.1.26.1.3.6"
 
-// domain makes a trust domain of the command line. notes are sentences about
-// it that belong to the explanation.
+// domain makes a trust domain from the command line's flags. notes are sentences for the
+// explanation.
 func (e explanation) domain() (d trust.Domain, notes []string, err error) {
 	d = trust.Domain{Name: "explain", Policies: e.policies, Subject: trust.SubjectBuypass}
 	if !slices.Contains(d.Policies, hsmPolicy) {
@@ -165,8 +165,9 @@ func (e explanation) domain() (d trust.Domain, notes []string, err error) {
 	if d.Unrevocable {
 		return d, append(notes, "Revocation was not asked about: neither --crl nor --ocsp is given."), nil
 	}
-	// With rules for a responder that nobody asks, a domain whose CRLs are of
-	// no use is one that does not know, and not one without revocation.
+	// The rules for OCSP are set although no responder is asked. Without them a domain
+	// whose CRLs are all unusable would be one without revocation, and the status would not
+	// be reported as unknown.
 	d.OCSP = &trust.OCSPRules{}
 	for _, name := range e.crls {
 		f, err := os.Open(name)
@@ -188,12 +189,12 @@ func (e explanation) domain() (d trust.Domain, notes []string, err error) {
 	return d, notes, nil
 }
 
-// issuedBy tells whether c is a CA below another one.
+// issuedBy reports whether c is a CA that another CA has issued.
 func issuedBy(c, above *x509.Certificate) bool {
 	return !bytes.Equal(c.RawSubject, c.RawIssuer) && bytes.Equal(c.RawIssuer, above.RawSubject) && c.CheckSignatureFrom(above) == nil
 }
 
-// describe prints what the certificate says, if there is one to read.
+// describe prints the contents of the certificate, if the token has a readable one.
 func describe(w io.Writer, token []byte, domains *trust.Domains, at time.Time) {
 	t, err := webeid.Parse(token)
 	if err != nil {
@@ -221,7 +222,7 @@ func describe(w io.Writer, token []byte, domains *trust.Domains, at time.Time) {
 	fmt.Fprintf(w, "Its path to an anchor: %s.\n", strings.Join(names, ", then "))
 }
 
-// sentence gives an error of several lines in one.
+// sentence returns the text of an error of several lines as one line.
 func sentence(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 func sentences(notes []string) (errs []error) {

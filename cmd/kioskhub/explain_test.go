@@ -22,8 +22,8 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// responder is OpenSSL's, that says of one certificate what status it has, in
-// the form of its index (V, R).
+// responder runs OpenSSL's OCSP responder. It reports for one certificate a status in the
+// form of OpenSSL's index: V (valid) or R (revoked).
 func responder(t *testing.T, dir string) (url string, answer func(cert *x509.Certificate, status string)) {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +60,7 @@ func responder(t *testing.T, dir string) (url string, answer func(cert *x509.Cer
 	}
 }
 
-// --ocsp asks the responder that the certificate names, and nobody else.
+// With --ocsp the command asks the responder that the certificate names, and no other.
 func TestExplainAsksTheResponder(t *testing.T) {
 	const origin, nonce = "https://hub.example", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 	now := time.Now()
@@ -109,8 +109,8 @@ func TestExplainAsksTheResponder(t *testing.T) {
 	}
 }
 
-// A CA in --anchors that another one has issued is held to what that may
-// issue: it does not become an anchor by standing beside it.
+// An intermediate CA in --anchors is limited by what the CA above it may issue. It does not
+// become an anchor because the list names it.
 func TestExplainHoldsCAsToThoseAbove(t *testing.T) {
 	const origin, nonce = "https://hub.example", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 	now := time.Now()
@@ -118,7 +118,7 @@ func TestExplainHoldsCAsToThoseAbove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Below a CA whose path length is 0.
+	// This CA is below one whose path length is 0.
 	caKey := pki.Holders["expired"].Authentication.Key
 	ca, err := pki.Issue(&x509.Certificate{
 		Subject: pkix.Name{CommonName: "Test CA below"}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(2, 0, 0),
@@ -149,7 +149,7 @@ func TestExplainHoldsCAsToThoseAbove(t *testing.T) {
 	for anchors, want := range map[string]string{
 		"root,person-ca,below": "not-trusted",
 		"person-ca,below":      "not-trusted",
-		"root,below":           "ok", // whose issuer is not there
+		"root,below":           "ok", // the issuer is missing from the list
 		"below":                "ok",
 	} {
 		var out strings.Builder

@@ -1,5 +1,5 @@
-// Kioskhub is the backend of the kiosks: it makes a hub's folder, serves from
-// it, adds kiosks and consumers, and shows a consumer's feed.
+// Kioskhub is the backend of the kiosks. It makes a hub's folder, runs the hub, adds kiosks
+// and consumers, and shows a consumer's feed.
 package main
 
 import (
@@ -17,7 +17,7 @@ func main() {
 	cli.Main(p.command())
 }
 
-// program is where the commands print and log to.
+// program holds the outputs of the commands and of the log.
 type program struct {
 	stdout, stderr io.Writer
 	log            *slog.Logger
@@ -27,7 +27,7 @@ func newProgram(stdout, stderr io.Writer) program {
 	return program{stdout: stdout, stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
 }
 
-// command is the program's command line.
+// command returns the program's command line.
 func (p program) command() *cobra.Command {
 	return cli.Program(&cobra.Command{
 		Use:   "kioskhub",
@@ -45,11 +45,10 @@ func (p program) command() *cobra.Command {
 	)
 }
 
-// dirFlag is the flag of all commands that work in a hub's folder.
+// dirFlag adds the --dir flag, which all commands that work in a hub's folder have.
 func dirFlag(c *cobra.Command, dir *string) {
 	c.Flags().StringVar(dir, "dir", ".", "the hub's `folder`")
 }
 
-// cannotJudge makes err lead to the exit status of a command that judges and
-// that could not.
+// cannotJudge gives err the exit status of a command that could not reach a judgement.
 func cannotJudge(err error) error { return cli.WithStatus(cli.StatusUsage, err) }

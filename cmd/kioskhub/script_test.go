@@ -22,7 +22,7 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// The test binary is kioskhub too, for scripts and for processes to kill.
+// The test binary is also kioskhub, for scripts and for tests that kill a process.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kioskhub": main})
 }
@@ -33,7 +33,7 @@ func run(ctx context.Context, stdout io.Writer, args ...string) error {
 	return cli.Run(ctx, p.command(), args, nil, stdout, io.Discard)
 }
 
-// pkiOf is the key of a script's PKI.
+// pkiOf is the key under which a script keeps its PKI.
 type pkiOf struct{}
 
 func TestScripts(t *testing.T) {
@@ -47,7 +47,8 @@ func TestScripts(t *testing.T) {
 				ts.Check(pki.Write(ts.MkAbs(args[0])))
 				*ts.Value(pkiOf{}).(**testpki.PKI) = pki
 			},
-			// token CARD ORIGIN NONCE FILE has a card of the last testpki sign.
+			// token CARD ORIGIN NONCE FILE writes a token that a card of the last testpki
+			// signs.
 			"token": func(ts *testscript.TestScript, _ bool, args []string) {
 				pki := *ts.Value(pkiOf{}).(**testpki.PKI)
 				c := pki.Holders[args[0]].Authentication
@@ -55,7 +56,7 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Check(os.WriteFile(ts.MkAbs(args[3]), token, 0o600))
 			},
-			// status WANT COMMAND... fails unless the command exits so.
+			// status WANT COMMAND... fails unless the command exits with this status.
 			"status": func(ts *testscript.TestScript, _ bool, args []string) {
 				want, err := strconv.Atoi(args[0])
 				ts.Check(err)
@@ -70,22 +71,21 @@ func TestScripts(t *testing.T) {
 					ts.Fatalf("exit status %d, want %d", got, want)
 				}
 			},
-			// firstline WANT fails unless it is the first line that the last
-			// command printed.
+			// firstline WANT fails unless the last command printed WANT as its first line.
 			"firstline": func(ts *testscript.TestScript, _ bool, args []string) {
 				if got, _, _ := strings.Cut(ts.ReadFile("stdout"), "\n"); got != args[0] {
 					ts.Fatalf("the first line is %q, want %q", got, args[0])
 				}
 			},
-			// occupy listens on a free port until the script ends and puts
-			// its address into $ADDR.
+			// occupy listens on a free port until the script ends and sets $ADDR to its
+			// address.
 			"occupy": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ln, err := net.Listen("tcp", "127.0.0.1:0")
 				ts.Check(err)
 				ts.Defer(func() { ln.Close() })
 				ts.Setenv("ADDR", ln.Addr().String())
 			},
-			// newest VAR puts the first key that seal list printed into $VAR.
+			// newest VAR sets $VAR to the first key that seal list prints.
 			"newest": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(ts.Exec("kioskhub", "seal", "list", "--dir", "hub"))
 				_, keys, _ := strings.Cut(ts.ReadFile("stdout"), "\n")

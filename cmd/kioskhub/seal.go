@@ -112,7 +112,7 @@ func (p program) retireSeal(dir, id string, yes bool) error {
 	return nil
 }
 
-// warn says what only a key opens.
+// warn prints which events can be opened with this key only.
 func (p program) warn(k hub.SealingKey) {
 	if k.Replaced.IsZero() {
 		fmt.Fprintf(p.stdout, "Key %s is the one that events are sealed to now.\n", k.ID)

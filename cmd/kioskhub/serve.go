@@ -23,13 +23,13 @@ func (p program) serveCommand() *cobra.Command {
 	return c
 }
 
-// serve logs "hub ready" when it answers. Until then connections wait.
+// serve logs "hub ready" when the hub answers. Connections wait until then.
 func (p program) serve(ctx context.Context, dir string) error {
 	cfg, err := hub.Load(dir)
 	if err != nil {
 		return err
 	}
-	// First, because an address in use is quick to find out.
+	// The listener comes first, because it fails quickly if the address is in use.
 	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot serve: %w", err)

@@ -26,7 +26,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// folder makes a hub's folder for a free port.
+// folder makes a hub's folder whose hub.toml names a free port.
 func folder(t *testing.T) (dir string) {
 	t.Helper()
 	pki, err := testpki.New(time.Now())
@@ -50,7 +50,7 @@ func folder(t *testing.T) (dir string) {
 	return dir
 }
 
-// process is kioskhub in a process of its own.
+// process is kioskhub in a separate process.
 type process struct {
 	cmd    *exec.Cmd
 	stdout *bufio.Reader
@@ -59,7 +59,7 @@ type process struct {
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	// testscript.Main puts the program's name on the path.
+	// testscript.Main has put the program's name on the path.
 	p := &process{cmd: exec.Command("kioskhub", args...)}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -77,7 +77,7 @@ func start(t *testing.T, args ...string) *process {
 	return p
 }
 
-// says waits for a line of stderr that matches.
+// says waits for a line of stderr that matches the pattern.
 func (p *process) says(t *testing.T, pattern string) {
 	t.Helper()
 	want := regexp.MustCompile(pattern)
@@ -90,13 +90,13 @@ func (p *process) says(t *testing.T, pattern string) {
 	t.Fatalf("it did not say %q but:\n%s", pattern, strings.Join(said, "\n"))
 }
 
-// kill ends the process as a power cut does: with no time for anything.
+// kill ends the process without a chance to clean up, as a power cut does.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	p.cmd.Wait()
 }
 
-// kioskOf is a kiosk with its bundle in the hub's folder.
+// kioskOf is a kiosk whose bundle is in the hub's folder.
 type kioskOf struct {
 	*hubapi.Client
 	seal     *event.Sealer
@@ -150,8 +150,8 @@ func (k *kioskOf) next(t *testing.T) json.RawMessage {
 	return sealed
 }
 
-// What a hub has acknowledged, and what a consumer has acknowledged to it, it
-// still knows after kill -9; a challenge given out before is good after.
+// After kill -9 the hub still has the events that it acknowledged and the cursors that
+// consumers acknowledged. A challenge from before is still valid.
 func TestServeSurvivesKill(t *testing.T) {
 	dir := folder(t)
 	k := newKiosk(t, dir, "k1")
@@ -160,7 +160,7 @@ func TestServeSurvivesKill(t *testing.T) {
 	}
 	const rounds, perRound = 4, 5
 	var nonce string
-	var pending json.RawMessage // sent, and not known to be stored
+	var pending json.RawMessage // sent, but perhaps not stored
 	for round := range rounds {
 		began := time.Now()
 		p := start(t, "serve", "--dir", dir)
@@ -177,7 +177,7 @@ func TestServeSurvivesKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		nonce = c.Nonce
-		// Send on while the hub is killed.
+		// The kiosk keeps sending while the hub is killed.
 		for sent := 0; ; sent++ {
 			if pending == nil {
 				pending = k.next(t)
@@ -240,7 +240,7 @@ func ack(t *testing.T, dir string, events int) {
 	}
 }
 
-// A hub that is told to stop answers who waits, and ends well.
+// A hub that gets SIGTERM answers the requests under way and exits with status 0.
 func TestServeStops(t *testing.T) {
 	dir := folder(t)
 	if _, err := hub.AddConsumer(dir, "office"); err != nil {
@@ -257,7 +257,7 @@ func TestServeStops(t *testing.T) {
 	}
 }
 
-// Two hubs on one folder would spoil it, whatever their ports.
+// Two hubs in one folder would damage it, even on different ports.
 func TestServeTwiceFromOneFolder(t *testing.T) {
 	dir := folder(t)
 	start(t, "serve", "--dir", dir).says(t, "hub ready")
@@ -276,7 +276,7 @@ func TestServeTwiceFromOneFolder(t *testing.T) {
 	third.says(t, `kioskhub: cannot open JetStream in .*: another hub uses the folder`)
 }
 
-// Tail ends with its context, as from Ctrl-C, and without an error.
+// The tail command ends without an error when its context ends, as after Ctrl-C.
 func TestTailEnds(t *testing.T) {
 	dir := folder(t)
 	if _, err := hub.AddConsumer(dir, "office"); err != nil {

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// list is a flag's value of several parts, separated by commas; the flag may
-// be given again.
+// list is the value of a flag with several parts, separated by commas. The flag may be
+// repeated.
 type list []string
 
 func (l *list) String() string { return strings.Join(*l, ",") }
 
-// Type names the kind of value in help texts.
+// Type returns the kind of value for help texts.
 func (l *list) Type() string { return "list" }
 
 func (l *list) Set(s string) error {
@@ -28,7 +28,7 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
-// moment is a flag's value of a time (RFC 3339).
+// moment is the value of a flag that is a time (RFC 3339).
 type moment struct{ time.Time }
 
 func (m *moment) Set(s string) (err error) {
@@ -38,7 +38,7 @@ func (m *moment) Set(s string) (err error) {
 	return nil
 }
 
-// Type names the kind of value in help texts.
+// Type returns the kind of value for help texts.
 func (m *moment) Type() string { return "time" }
 
 func (m *moment) String() string {
@@ -48,7 +48,7 @@ func (m *moment) String() string {
 	return m.Format(time.RFC3339)
 }
 
-// or gives the time, or another if none was set.
+// or returns the time, or other if no time was set.
 func (m moment) or(other time.Time) time.Time {
 	if m.IsZero() {
 		return other
