@@ -134,16 +134,16 @@ func TestAnotherChainIsRefused(t *testing.T) {
 
 	again := *k1
 	again.sequence, again.link = 0, nil
-	anew := again.events(7)
+	forked := again.events(7)
 	for _, tt := range []struct {
 		what  string
 		batch []json.RawMessage
 		event int
 	}{
-		{"all of it older than the hub's last", anew[:2], 1},
-		{"up to the hub's last", anew[:5], 4},
-		{"beyond the hub's last", anew, 4},
-		{"from just after the hub's last", anew[5:], 0},
+		{"all of it older than the hub's last", forked[:2], 1},
+		{"up to the hub's last", forked[:5], 4},
+		{"beyond the hub's last", forked, 4},
+		{"from just after the hub's last", forked[5:], 0},
 	} {
 		t.Run(tt.what, func(t *testing.T) { again.wantProblem(tt.batch, hubapi.KindConflict, tt.event, 0, "sequence") })
 	}

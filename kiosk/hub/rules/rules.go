@@ -53,7 +53,7 @@ type Rules struct {
 	groups         map[string][]string
 }
 
-// Len gives the number of rules.
+// Len returns the number of rules.
 func (r *Rules) Len() int { return len(r.rules) }
 
 // rule is one [[rule]].
@@ -71,7 +71,7 @@ type set map[string]bool
 
 func (s set) has(v string) bool { return s == nil || s[v] }
 
-// Case is a holder at a kiosk, for whom the rules decide.
+// Case is the input of a decision: a holder at a kiosk.
 type Case struct {
 	Subject string // kiosk.Holder.ID
 	Domain  string // kiosk.Holder.Domain
