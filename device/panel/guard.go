@@ -6,17 +6,22 @@ import (
 	"net/netip"
 )
 
-// contentPolicy lets a page load what its own server gives it and nothing else,
-// run no inline script and be framed by nobody (CSP Level 3).
+// contentPolicy lets a page load resources only from its own server. It forbids
+// inline scripts and framing by any page (CSP Level 3).
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Guard keeps a handler to people at this machine. It refuses, with 403, what
-// comes from another machine, what a foreign page sends (Fetch Metadata, or an
-// Origin that is not the Host) and what was sent to a host name other than
-// localhost or a loopback address: a name that an attacker lets point here is
-// thereby found out (DNS rebinding). To every answer it adds a strict
-// Content-Security-Policy and headers that forbid caching and framing.
+// Guard restricts a handler to browsers on this machine. It refuses these
+// requests with 403:
+//
+//   - requests from another machine
+//   - requests that a foreign page sends (Fetch Metadata, or an Origin that is
+//     not the Host)
+//   - requests to a host name other than localhost or a loopback address, which
+//     catches a name that an attacker points at this machine (DNS rebinding)
+//
+// It adds to every response a strict Content-Security-Policy and headers that
+// forbid caching and framing.
 func Guard(next http.Handler) http.Handler {
 	sameOrigin := http.NewCrossOriginProtection()
 	guarded := sameOrigin.Handler(next)
@@ -36,9 +41,9 @@ func Guard(next http.Handler) http.Handler {
 	})
 }
 
-// embeddedElsewhere tells whether a foreign page asks for something without a
-// person going there. CrossOriginProtection leaves GET alone; a stream of what
-// a display shows deserves better.
+// embeddedElsewhere reports whether a foreign page sends a request other than a
+// navigation. CrossOriginProtection does not check GET requests, but a foreign
+// page must not read the stream of the display either.
 func embeddedElsewhere(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "none", "same-origin":

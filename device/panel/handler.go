@@ -13,17 +13,17 @@ import (
 //go:embed web
 var web embed.FS
 
-// maxKeyBody bounds the body of a key, in bytes: {"key":"1"} and some room.
+// maxKeyBody is the maximum body of a key in bytes: {"key":"1"} and some room.
 const maxKeyBody = 64
 
-// Handler serves the page and its element, all under /panel/, to this machine
-// alone (see Guard):
+// Handler serves the page and its element under /panel/, only to this machine
+// (see Guard):
 //
 //	GET  /panel/         the page
 //	GET  /panel/events   text/event-stream; events frame, lamps and cue, as JSON
-//	POST /panel/keys     {"key":"1"}, application/json; answers 204
+//	POST /panel/keys     {"key":"1"}, application/json; the response is 204
 //
-// A stream ends when its request's context does: give the http.Server a
+// A stream ends when its request's context ends, so give the http.Server a
 // BaseContext that ends before Shutdown.
 func (p *Panel) Handler() http.Handler {
 	files, err := fs.Sub(web, "web")
@@ -37,12 +37,12 @@ func (p *Panel) Handler() http.Handler {
 	return Guard(mux)
 }
 
-// serveEvents streams what is shown, from what is shown now (WHATWG HTML §9.2,
+// serveEvents streams the current frame and then every change (WHATWG HTML §9.2,
 // server-sent events).
 func (p *Panel) serveEvents(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	p.mu.Lock()
-	shown, cued := p.shown-1, p.cued // so the first frame counts as new
+	shown, cued := p.shown-1, p.cued // so that the first frame counts as new
 	p.mu.Unlock()
 	var lit *lamps
 	for {
@@ -88,7 +88,8 @@ func writeEvent(w http.ResponseWriter, name string, value any) error {
 }
 
 func (p *Panel) serveKey(w http.ResponseWriter, r *http.Request) {
-	// A type that a foreign page's form cannot send (Fetch §CORS-safelisted).
+	// A media type that a form of a foreign page cannot send (Fetch
+	// §CORS-safelisted).
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		http.Error(w, "a key is application/json", http.StatusUnsupportedMediaType)
 		return
@@ -112,8 +113,8 @@ func (p *Panel) serveKey(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// parseKey reads {"key":"1"}. It does not say what is wrong: an error message
-// could hold the digit.
+// parseKey parses {"key":"1"}. It returns no error text, because that could
+// contain the digit.
 func parseKey(body []byte) (key rune, ok bool) {
 	var sent struct {
 		Key string `json:"key"`

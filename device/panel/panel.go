@@ -1,14 +1,14 @@
 // Package panel is a front panel as a web page: a display, a keypad, lamps and
-// sounds, for a kiosk that has a screen and a browser, or none of its own yet.
+// sounds. It is for a kiosk that has a screen and a browser, or that has no front
+// panel of its own yet.
 //
-// It knows nothing of what it shows. A program calls Show with words and reads
-// Keys; the page draws them. The page is /panel/; its element <kiosk-panel>
-// (/panel/panel.js and /panel/panel.css) can be put into another page of the
-// same origin.
+// The package does not interpret what it shows. A program calls Show with words
+// and reads Keys; the page draws the words. The page is /panel/. Its element
+// <kiosk-panel> (/panel/panel.js and /panel/panel.css) can be put into another
+// page of the same origin.
 //
-// What a person types is a secret here: a key travels from the page to Keys
-// and never back, a Frame has the number of digits alone, and nothing is
-// logged.
+// Typed keys are secret: a key travels from the page to Keys and never back, a
+// Frame contains only the number of digits, and nothing is logged.
 package panel
 
 import "sync"
@@ -29,7 +29,7 @@ type Frame struct {
 	ClearKey     string `json:"clearKey"`     // names the * key
 	OKKey        string `json:"okKey"`        // names the # key
 	NextLang     string `json:"nextLang"`     // BCP 47, of NextLanguage
-	NextLanguage string `json:"nextLanguage"` // what the language key changes to
+	NextLanguage string `json:"nextLanguage"` // the language that the language key selects
 }
 
 // lamps are the three lights under the display. They follow the frame's tone.
@@ -47,12 +47,12 @@ func (f Frame) lamps() lamps {
 	}
 }
 
-// keyBuffer is how many keys may wait for whoever reads Keys: a PIN and its #
-// with room to spare. More would be typed at a program that has stopped.
+// keyBuffer is the number of keys that may wait in Keys: more than a PIN and its
+// #. If more arrive, the program has stopped reading.
 const keyBuffer = 16
 
-// Panel is one front panel, shown by any number of pages at once. All methods
-// may be called from any goroutine.
+// Panel is one front panel. Any number of pages may show it at the same time. All
+// methods may be called from any goroutine.
 type Panel struct {
 	keys chan rune
 
@@ -60,11 +60,11 @@ type Panel struct {
 	frame   Frame
 	shown   uint64 // frames shown so far
 	cue     string
-	cued    uint64        // cues given so far
+	cued    uint64        // cues played so far
 	changed chan struct{} // closed at the next change
 }
 
-// New makes a panel whose display is empty.
+// New returns a panel whose display is empty.
 func New() *Panel {
 	return &Panel{
 		keys:    make(chan rune, keyBuffer),
@@ -73,8 +73,8 @@ func New() *Panel {
 	}
 }
 
-// Show puts a frame on the display in place of the one before. It never waits:
-// a page that is slow sees the latest frame.
+// Show replaces the frame on the display. It returns without waiting: a slow page
+// skips frames and shows the latest one.
 func (p *Panel) Show(f Frame) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,9 +83,10 @@ func (p *Panel) Show(f Frame) {
 	p.wake()
 }
 
-// Cue makes a sound. The page knows key, refused, attention, granted, denied and
-// out-of-service; it is silent at any other name. It never waits: a page that is
-// not there, or slow, misses it.
+// Cue makes the pages play a sound. A page knows key, refused, attention,
+// granted, denied and out-of-service, and plays nothing for any other name. Cue
+// returns without waiting: a page that is not connected, or that is slow, misses
+// it.
 func (p *Panel) Cue(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,11 +95,11 @@ func (p *Panel) Cue(name string) {
 	p.wake()
 }
 
-// Keys are the keys pressed: '0' to '9', '*' to correct or cancel, '#' for OK,
-// 'L' for the next language. The channel is never closed.
+// Keys sends the keys that are pressed: '0' to '9', '*' to correct or cancel, '#'
+// for OK, 'L' for the next language. The channel is never closed.
 func (p *Panel) Keys() <-chan rune { return p.keys }
 
-// wake tells the streams that there is something new.
+// wake wakes the streams after a change.
 func (p *Panel) wake() {
 	close(p.changed)
 	p.changed = make(chan struct{})

@@ -19,7 +19,7 @@ type stream struct {
 	lines *bufio.Scanner
 }
 
-// open starts a stream that ends with the test's bubble or its stop.
+// open starts a stream that ends with the test or when stop is called.
 func open(t *testing.T, p *Panel) (s *stream, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -48,7 +48,7 @@ func (w *pipeWriter) Header() http.Header { return w.header }
 func (w *pipeWriter) WriteHeader(int)     {}
 func (w *pipeWriter) Flush()              {}
 
-// next gives the next event's name and data.
+// next returns the next event's name and data.
 func (s *stream) next() (name, data string) {
 	s.t.Helper()
 	var lines []string
@@ -71,7 +71,7 @@ func (s *stream) want(name, data string) {
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New()
-		p.Cue("granted") // given before anybody looked: not heard
+		p.Cue("granted") // before a page is connected, so no page plays it
 		p.Show(Frame{Name: "pin", Lang: "nb", Heading: "Tast PIN-koden", Tone: "neutral", Entry: 2})
 		s, stop := open(t, p)
 		s.want("frame", `{"name":"pin","lang":"nb","heading":"Tast PIN-koden","text":"","hint":"","tone":"neutral","entry":2,`)
@@ -89,10 +89,10 @@ func TestStream(t *testing.T) {
 		p.Cue("granted")
 		s.want("cue", `"granted"`)
 
-		// A page that is slow sees the latest frame, not each.
+		// A slow page gets the latest frame, not each one.
 		synctest.Wait()
 		p.Show(Frame{Name: "one"})
-		synctest.Wait() // now the stream is stuck in writing it
+		synctest.Wait() // now the stream is blocked in writing the frame
 		p.Show(Frame{Name: "two"})
 		p.Show(Frame{Name: "three", Tone: "bad"})
 		s.want("frame", `"name":"one"`)
@@ -100,7 +100,7 @@ func TestStream(t *testing.T) {
 		s.want("frame", `"name":"three"`)
 		s.want("lamps", `"red":true}`)
 
-		stop() // returns: the handler ended with its request
+		stop() // waits until the handler has ended with its request
 	})
 }
 

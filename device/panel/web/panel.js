@@ -1,12 +1,12 @@
-// <kiosk-panel>: display, lamps and keypad of the kiosk at /panel/. The children
-// that the page gives the element, such as a card slot, stay at its lower end.
+// <kiosk-panel>: display, lamps and keypad of the kiosk at /panel/. Children of
+// the element in the page, such as a card slot, stay at its lower end.
 //
-// A key goes to the server and is not kept: the display draws as many dots as the
-// server counts.
+// The element sends a key to the server and does not keep it. The display draws
+// one dot for each digit that the server has counted.
 
 const keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
-// Keys of a keyboard that are keys of the panel.
+// Keys of a keyboard that act as keys of the panel.
 const keyboard = { Enter: "#", Backspace: "*", Escape: "*", l: "L", L: "L", "#": "#", "*": "*" };
 
 // The name of the large-text mode. "se" is not reviewed by a native speaker.
@@ -45,8 +45,8 @@ class KioskPanel extends HTMLElement {
   #frame = { entry: -1 };
   #stream;
   #retry;
-  #queue = Promise.resolve(); // one key after the other: two requests could overtake each other
-  #broken = 0; // counts sendings that failed; what was typed before one is dropped
+  #queue = Promise.resolve(); // sends one key after the other, because two requests could overtake each other
+  #broken = 0; // counts failed requests; keys typed before a failure are dropped
   #stop;
 
   connectedCallback() {
@@ -54,8 +54,9 @@ class KioskPanel extends HTMLElement {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     document.addEventListener("keydown", (e) => this.#keydown(e), { signal });
-    // A browser opens at most six connections to a server, and a stream uses one:
-    // close it while the page is hidden.
+    // A browser opens at most six connections to a server, and a
+    // stream uses one. So the stream is closed while the page is
+    // hidden.
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()), { signal });
     if (!document.hidden) this.#open();
   }
@@ -100,13 +101,14 @@ class KioskPanel extends HTMLElement {
       const button = e.target.closest("[data-key]");
       if (button) this.#press(button.dataset.key);
     });
-    // A key under the mouse does not take the focus: Enter stays OK.
+    // A key that is clicked does not take the focus, so Enter still
+    // means OK.
     this.addEventListener("mousedown", (e) => e.target.closest("[data-key]") && e.preventDefault());
     this.prepend(this.display, element("div", "kp-middle", {}, lamps, element("div", "kp-switches", {}, this.larger, this.language)), this.keypad);
   }
 
-  // Switches the large-text mode. The address of the page may switch it on from the
-  // start: ?text=large.
+  // Switches the large-text mode. The parameter ?text=large in the page's
+  // address switches it on at the start.
   #enlarge(on) {
     this.classList.toggle("kp-large-text", on);
     this.larger.setAttribute("aria-pressed", on);
@@ -139,7 +141,8 @@ class KioskPanel extends HTMLElement {
     dataset.screen = frame.name;
     dataset.tone = frame.tone;
     if (["name", "lang", "heading", "text", "hint"].some((part) => frame[part] !== before[part])) {
-      // One replacement, so that a screen reader says a screen once, in its language.
+      // The text is replaced at once, so that a screen reader
+      // reads a screen only once, in its language.
       const words = element("div", "", { lang: frame.lang }, element("p", "kp-heading", {}, frame.heading));
       if (frame.text) words.append(element("p", "kp-text", {}, frame.text));
       if (frame.hint) words.append(element("p", "kp-hint", {}, frame.hint));
@@ -167,7 +170,7 @@ class KioskPanel extends HTMLElement {
     while (this.entry.children.length > dots) this.entry.lastChild.remove();
     [...this.entry.children].forEach((dot, i) => dot.classList.toggle("kp-on", i < frame.entry));
     this.typed.lang = frame.lang;
-    // The empty field of a new screen needs no words of its own.
+    // The empty field of a new screen is not announced.
     const said = frame.entry > 0 || before.entry > 0 ? frame.entryLabel : "";
     if (this.typed.textContent !== said) this.typed.textContent = said;
   }
@@ -187,10 +190,11 @@ class KioskPanel extends HTMLElement {
     if (e.defaultPrevented || e.repeat || e.ctrlKey || e.altKey || e.metaKey || document.querySelector("dialog:modal")) return;
     const key = /^[0-9]$/.test(e.key) ? e.key : keyboard[e.key];
     if (!key) return;
-    // Enter on something that the Tab key went to is for that thing.
+    // Enter on an element that has the focus through the Tab key acts
+    // on that element.
     if (e.key === "Enter" && e.target.closest("button, a, summary, select, textarea")) return;
     e.preventDefault();
-    this.#press(key); // without a sign on the screen: bystanders would see the digit
+    this.#press(key); // shows no pressed key on the screen: bystanders would see the digit
   }
 
   #press(key) {
@@ -205,14 +209,14 @@ class KioskPanel extends HTMLElement {
         });
         if (!answer.ok) throw new Error(answer.statusText);
       } catch {
-        this.#broken++; // half a PIN is worse than none
+        this.#broken++; // part of a PIN must not be sent without the rest
       }
     });
   }
 }
 
-// Sounds: notes in Hz and seconds. They differ in rhythm, for people who do not hear
-// the pitch.
+// Sounds: notes in Hz and seconds. They differ in rhythm, for people who do not
+// hear the pitch.
 const melodies = {
   key: [[1200, 0.02]],
   refused: [[240, 0.25]],
@@ -225,7 +229,7 @@ const rest = 0.06; // seconds from one note to the next
 let audio;
 
 function sound(name) {
-  // A browser allows no sound before somebody has touched the page.
+  // A browser allows no sound until a person has interacted with the page.
   if (!melodies[name] || !navigator.userActivation?.hasBeenActive) return;
   audio ??= new AudioContext();
   let from = audio.currentTime;
