@@ -64,7 +64,9 @@ func (p program) eventsSubcommand(name, about, long string, do func(context.Cont
 			if err != nil {
 				return fmt.Errorf("cannot read events: %w", err)
 			}
-			if err := do(c.Context(), source); err != nil {
+			if err := do(c.Context(), source); errors.Is(err, cli.ErrUsage) {
+				return err
+			} else if err != nil {
 				return fmt.Errorf("cannot %s events of %s: %w", name, from, err)
 			}
 			return nil

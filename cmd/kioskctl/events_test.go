@@ -38,7 +38,7 @@ type kept struct {
 	store               *store.Store
 }
 
-func newKept(t *testing.T, events int) kept {
+func newKept(t testing.TB, events int) kept {
 	t.Helper()
 	k := kept{dir: t.TempDir()}
 	k.outbox, k.socket = filepath.Join(k.dir, "outbox.db"), filepath.Join(k.dir, "kioskd.sock")
@@ -245,12 +245,12 @@ func TestEventsRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"list, verify, export":        {"events"},
-		`unknown command "drop"`:      {"events", "drop", "--from", path + "y"},
-		"no such file":                {"events", "list", "--from", path + "y"},
-		"must be given together":      {"events", "verify", "--from", path, "--seal", path},
-		"no JSON object":              {"events", "verify", "--from", path, "--seal", path, "--certificate", path},
-		"nothing says where it stood": {"events", "export", "--from", path},
+		"list, verify, export":    {"events"},
+		`unknown command "drop"`:  {"events", "drop", "--from", path + "y"},
+		"no such file":            {"events", "list", "--from", path + "y"},
+		"must be given together":  {"events", "verify", "--from", path, "--seal", path},
+		"no JSON object":          {"events", "verify", "--from", path, "--seal", path, "--certificate", path},
+		"its tail cannot be read": {"events", "export", "--from", path},
 	} {
 		if _, err := kioskctl(t, args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)

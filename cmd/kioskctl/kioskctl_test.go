@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/cardsim"
 	"smartkiosk/device/cardsim/pcsctest"
@@ -24,10 +26,16 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// TestMain also makes the test binary work as the guardian of a door strike.
+// inNamespaces runs the tests where they can start a pcscd of their own.
+type inNamespaces struct{ m *testing.M }
+
+func (n inNamespaces) Run() int { return pcsctest.Run(n.m) }
+
+// TestMain also makes the test binary work as the guardian of a door strike and as
+// the programs that the scripts run.
 func TestMain(m *testing.M) {
 	cue.Guard(openFIFOPin)
-	pcsctest.Main(m)
+	testscript.Main(inNamespaces{m}, map[string]func(){"kioskctl": main, "kioskctl-on-pi": mainOnPi})
 }
 
 const origin = "https://hub.example:8443"

@@ -16,7 +16,7 @@ import (
 
 // terminal returns both ends of a pseudo-terminal: one for the person and one for the
 // program.
-func terminal(t *testing.T) (person, program *os.File) {
+func terminal(t testing.TB) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
