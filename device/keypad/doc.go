@@ -7,9 +7,9 @@
 //
 // # Typed keys are secret
 //
-// A key goes to Keys and nowhere else. Events name no key, not even a stuck one:
-// it may be the last digit of a PIN, on which somebody leans. Nothing is logged,
-// and buffers that held keys are cleared. The driver grabs a number pad
+// A key goes to Keys and nowhere else. Events name no key, not even a stuck one,
+// because somebody may be holding down the last digit of a PIN. Nothing is
+// logged, and buffers that held keys are cleared. The driver grabs a number pad
 // (EVIOCGRAB), so that no console, desktop or other reader of event devices gets
 // its keys. The grab ends with the process. It does not cover the raw reports at
 // /dev/hidraw*, which only root may read: add no user to a group that may read

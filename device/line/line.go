@@ -8,29 +8,13 @@
 //   - WaitForEdge(0) waits for ever and a negative timeout returns at once,
 //     the opposite of conn's contract and of gpiotest. Wait passes only
 //     timeouts from 1 ms to 1 min.
-//
 //   - WaitForEdge returns false at once, every time, when the line is lost.
 //     Wait distinguishes that from a timeout.
-//
 //   - Read returns Low when it fails, and turns an output into an input. No
 //     driver here reads an output, and none trusts Low on a line for which
 //     Wait has returned ErrLost.
-//
 //   - WaitForEdge does not report whether the edge was rising or falling.
 //     Drivers read the level instead.
-//
-//   - WaitForEdge(0) waits for ever and a negative time-out returns at once,
-//     the reverse of conn's contract and of gpiotest. Wait passes only
-//     time-outs from 1 ms to 1 min.
-//
-//   - WaitForEdge answers false at once, and again and again, when the line is
-//     lost. Wait tells that from a time-out.
-//
-//   - Read answers Low when it fails, and turns an output into an input. No
-//     driver here reads an output, and none trusts Low on a line that Wait has
-//     called lost.
-//
-//   - Nothing says which edge it was. Drivers read the level instead.
 package line
 
 import (

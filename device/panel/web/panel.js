@@ -141,7 +141,7 @@ class KioskPanel extends HTMLElement {
     dataset.screen = frame.name;
     dataset.tone = frame.tone;
     if (["name", "lang", "heading", "text", "hint"].some((part) => frame[part] !== before[part])) {
-      // The text is replaced at once, so that a screen reader
+      // The text is replaced in one step, so that a screen reader
       // reads a screen only once, in its language.
       const words = element("div", "", { lang: frame.lang }, element("p", "kp-heading", {}, frame.heading));
       if (frame.text) words.append(element("p", "kp-text", {}, frame.text));
