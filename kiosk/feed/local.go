@@ -19,10 +19,10 @@ type State struct {
 	Parked []json.RawMessage `json:"parked"` // events that the hub refused
 }
 
-// Local serves the outbox to a technician on this machine. It does
-// not authenticate clients: the permissions of its socket decide who can
-// connect. GET /v1/outbox returns the State; GET /v1/events?after=&max= returns a batch of the stored
-// events in the format of a feed. Local changes nothing.
+// Local serves the outbox to a technician on this machine. It does not
+// authenticate clients: the permissions of its socket decide who can connect.
+// GET /v1/outbox returns the State. GET /v1/events?after=&max= returns a batch
+// of the stored events in the format of a feed. Local changes nothing.
 func Local(o Outbox, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/outbox", func(w http.ResponseWriter, r *http.Request) {
