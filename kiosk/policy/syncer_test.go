@@ -353,7 +353,7 @@ func TestFetchRefuses(t *testing.T) {
 			b.revoke(2)
 			b.sets[b.policy.CRLs[0].Digest] = append(b.sets[b.policy.CRLs[0].Digest], 'x')
 		}, "something follows"},
-		"CA is none": {func(b *bench) { b.policy.Domains = []trust.Document{{Name: "test"}} }, "no anchors"},
+		"no CA": {func(b *bench) { b.policy.Domains = []trust.Document{{Name: "test"}} }, "no anchors"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -496,7 +496,7 @@ func TestLearn(t *testing.T) {
 	b.start()
 	b.known = map[string]int64{"x": 1}
 	if err := b.syncer.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "known holders") {
-		t.Errorf("a pseudonym that is none: %v", err)
+		t.Errorf("an invalid pseudonym: %v", err)
 	}
 }
 
