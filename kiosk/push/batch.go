@@ -32,7 +32,7 @@ const (
 // batch is a request with events that is in flight.
 type batch struct {
 	first, last uint64
-	turn        chan<- struct{} // closed when Send may send the end
+	turn        chan<- struct{} // closed when Send may send the end of the body
 	cancel      context.CancelFunc
 
 	answered     chan struct{} // closed when the fields below are set
@@ -42,7 +42,7 @@ type batch struct {
 }
 
 // begin starts to send the events that are pending after a sequence number. It
-// returns nil if there are none.
+// returns nil if no event is pending.
 func (p *Pusher) begin(ctx context.Context, after uint64) (*batch, error) {
 	limit := p.bytes
 	if p.busy() {
@@ -97,7 +97,7 @@ func (p *Pusher) finish() *batch {
 }
 
 // cancelAll cancels the batches in flight. Their turn has not come, so the hub has
-// stored nothing of them.
+// stored none of their events.
 func (p *Pusher) cancelAll() {
 	for _, b := range p.inFlight {
 		b.cancel()
@@ -111,13 +111,13 @@ func (p *Pusher) cancelAll() {
 func (p *Pusher) read(after uint64, limit int) (first uint64, events []json.RawMessage, err error) {
 	last := after
 	for size := 0; ; {
-		// A few at a time, because they may be large.
+		// It reads a few events at a time, because they may be large.
 		records, err := p.Queue.Pending(last, min(MaxEvents-len(events), readEvents))
 		switch {
 		case err != nil && len(events) == 0:
 			return 0, nil, err
 		case err != nil || len(records) == 0:
-			return first, events, nil // the events before a damaged one are good
+			return first, events, nil // send the events before the damaged one
 		}
 		for _, r := range records {
 			if size += len(r.Data); size > limit && len(events) > 0 {

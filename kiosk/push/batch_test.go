@@ -13,16 +13,17 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// pipe is a line to a hub, both of which take their time. It fails the test when a
-// batch is whole at the hub before those ahead of it are answered.
+// pipe is a line to a hub. The line and the hub each take some time. pipe fails the
+// test if a batch arrives completely before the hub has answered the batches ahead
+// of it.
 type pipe struct {
 	t     *testing.T
 	hub   *hub
-	takes func() time.Duration // to carry a batch, and to store it
+	takes func() time.Duration // time to carry a batch, and again to store it
 
-	under []uint64 // batches, by their first event
-	most  int      // at once
-	gaps  int      // that the hub saw
+	under []uint64 // batches in flight, by their first event
+	most  int      // maximum number of batches in flight
+	gaps  int      // number of gaps that the hub saw
 }
 
 func (p *pipe) send(ctx context.Context, batch []json.RawMessage, mine <-chan struct{}) (uint64, error) {
@@ -50,7 +51,7 @@ func (p *pipe) send(ctx context.Context, batch []json.RawMessage, mine <-chan st
 	}
 	turn.Lock()
 	if ahead := slices.Min(p.under); ahead < first.Sequence {
-		p.t.Errorf("the batch of event %d is whole before that of %d is answered", first.Sequence, ahead)
+		p.t.Errorf("the batch of event %d arrived completely before the batch of %d was answered", first.Sequence, ahead)
 	}
 	turn.Unlock()
 	<-time.After(p.takes())
@@ -61,8 +62,8 @@ func (p *pipe) send(ctx context.Context, batch []json.RawMessage, mine <-chan st
 	return n, err
 }
 
-// TestTwoAtOnce: while a batch is stored the next is carried; not while a visit goes
-// on.
+// While the hub stores a batch, the pusher sends the next one. During a visit it
+// does not.
 func TestTwoAtOnce(t *testing.T) {
 	for busy, want := range map[bool]int{false: atOnce, true: 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -82,9 +83,8 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhatFollowsIsGivenUp: whatever becomes of a batch, of the one that follows it
-// the hub has nothing before its turn; so none comes out of order, and none is
-// refused for that.
+// The hub receives no complete batch before its turn, whatever happens to the batch
+// ahead of it. So no batch arrives out of order, and the hub refuses none for a gap.
 func TestWhatFollowsIsGivenUp(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -110,7 +110,8 @@ func TestWhatFollowsIsGivenUp(t *testing.T) {
 			if q.acked != 1000 || h.last != 1000 || len(q.deadLetters) != 1 {
 				t.Errorf("acknowledged %d, hub has %d of 1000, dead letters %q", q.acked, h.last, q.deadLetters)
 			}
-			// One is on purpose: to find out whether the poison is one.
+			// One gap is intended: the pusher sends the newest event to find out
+			// whether the refused one is poison.
 			if p.most != atOnce || p.gaps > 1 {
 				t.Errorf("%d batches were under way at once; %d were out of order", p.most, p.gaps)
 			}

@@ -30,7 +30,7 @@ import (
 	"smartkiosk/store"
 )
 
-// backlog is a kiosk with many events, of 6.5 KB each, and its hub.
+// backlog is a kiosk with many events of 6.5 KB each, and its hub.
 type backlog struct {
 	dir, url string
 	outbox   *store.Store
@@ -49,7 +49,7 @@ func newBacklog(b *testing.B) *backlog {
 	return &backlog{dir, url, outbox, newJournal(b, dir, credentials, outbox), hubapi.NewClient(url, credentials.TLS)}
 }
 
-// add writes down n visits.
+// add records n visits.
 func (k *backlog) add(b *testing.B, n int) {
 	const writers = 16
 	token := fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", 2900))
@@ -67,7 +67,7 @@ func (k *backlog) add(b *testing.B, n int) {
 	writing.Wait()
 }
 
-// drain hands all of it to the hub.
+// drain pushes the whole backlog to the hub.
 func (k *backlog) drain(b *testing.B) {
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
@@ -77,9 +77,9 @@ func (k *backlog) drain(b *testing.B) {
 	}
 }
 
-// BenchmarkDrain is how long each event of a backlog takes from a kiosk's disk
-// to the disk of a durable hub, over loopback; and what both take of the
-// processors for it.
+// BenchmarkDrain measures the time per event to push a backlog from a kiosk's
+// disk to the disk of a durable hub over loopback. It also reports the processor
+// time of both together.
 func BenchmarkDrain(b *testing.B) {
 	const events = 10_000
 	k := newBacklog(b)
@@ -97,9 +97,9 @@ func BenchmarkDrain(b *testing.B) {
 	b.ReportMetric(float64(cpu.Nanoseconds())/float64(n), "cpu-ns/event")
 }
 
-// BenchmarkDrainFloor is what of it the cryptography takes that nobody can do
-// without, by the standard library, on all processors: for each event to agree on a
-// key, to decrypt, to hash what is signed, and to verify the signature.
+// BenchmarkDrainFloor measures the cryptography that no implementation can avoid,
+// with the standard library on all processors. For each event it agrees on a key,
+// decrypts, hashes the signed text and verifies the signature.
 func BenchmarkDrainFloor(b *testing.B) {
 	const size = 4900 // bytes of the JWS
 	hubKey, err := ecdh.P256().GenerateKey(rand.Reader)
@@ -151,7 +151,7 @@ func BenchmarkDrainFloor(b *testing.B) {
 	b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/event")
 }
 
-// processorTime is what the process has had of the processors.
+// processorTime returns the user and system time of this process.
 func processorTime(b *testing.B) time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
@@ -160,9 +160,9 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkDrainVerdict is how long a person at one kiosk waits for the hub, for
-// challenge and verdict, while the backlog of another is drained at full speed;
-// beside it the same at a hub with nothing else to do.
+// BenchmarkDrainVerdict measures how long a person at one kiosk waits for the hub's
+// challenge and verdict while another kiosk pushes its backlog at full speed. For
+// comparison it also measures an idle hub.
 func BenchmarkDrainVerdict(b *testing.B) {
 	const events = 6000
 	k := newBacklog(b)

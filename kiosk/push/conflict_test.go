@@ -24,7 +24,7 @@ import (
 	"smartkiosk/store"
 )
 
-// damagedKiosk is a kiosk with a disk that loses events, beside a durable hub.
+// damagedKiosk is a kiosk whose disk loses events, together with a durable hub.
 type damagedKiosk struct {
 	t           *testing.T
 	dir, url    string
@@ -67,18 +67,18 @@ func (k *damagedKiosk) open() {
 	k.t.Cleanup(func() { _ = k.outbox.Close() })
 }
 
-// visits writes down the visits to one number.
+// visits records visits up to number through.
 func (k *damagedKiosk) visits(through uint64) {
 	k.t.Helper()
 	for n := k.outbox.Sequence() + 1; n <= through; n++ {
-		token := fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", 2900)) // so that each has pages of its own
+		token := fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", 2900)) // so that each record has its own pages
 		if err := k.journal.Record(k.t.Context(), kiosk.Record{Visit: fmt.Sprintf("v%d", n), Outcome: kiosk.Granted, Token: token}); err != nil {
 			k.t.Fatal(err)
 		}
 	}
 }
 
-// hubGets has the hub store the first events, of which no answer reaches the kiosk.
+// hubGets makes the hub store the first n events. The kiosk does not learn of it.
 func (k *damagedKiosk) hubGets(n int) {
 	k.t.Helper()
 	records, err := k.outbox.Pending(0, n)
@@ -94,7 +94,7 @@ func (k *damagedKiosk) hubGets(n int) {
 	}
 }
 
-// push hands over all that there is.
+// push sends all pending events to the hub.
 func (k *damagedKiosk) push() {
 	k.t.Helper()
 	ctx, stop := context.WithTimeout(k.t.Context(), time.Minute)
@@ -141,7 +141,7 @@ func (k *damagedKiosk) lose(from, through uint64) {
 	k.open()
 }
 
-// feed gives what a backend has got in the end.
+// feed returns a description of each event in the hub's feed.
 func (k *damagedKiosk) feed() (story []string) {
 	k.t.Helper()
 	_, consumer, err := hub.Consumer(k.dir, "backend")
@@ -176,14 +176,14 @@ func (k *damagedKiosk) feed() (story []string) {
 	return story
 }
 
-// TestLostAfterTheHubHadIt: a kiosk loses, with pages of its disk, events that the
-// hub has, whether it heard so or not. The feed has each event once, and says what
-// is lost and what is kept; and the kiosk goes on.
+// A kiosk loses pages of its disk with events that the hub has stored, whether or not
+// the kiosk received the acknowledgement. The feed contains each event once and says
+// which events were lost. The kiosk continues to push.
 func TestLostAfterTheHubHadIt(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		stored        int  // events of six that the hub has
-		acked         bool // and has said so
+		acked         bool // and has acknowledged
 		from, through uint64
 		want          string
 	}{
@@ -216,9 +216,9 @@ func TestLostAfterTheHubHadIt(t *testing.T) {
 	}
 }
 
-// TestBegunAnewBehindTheHub: nothing is left of the outbox, and the kiosk goes on by
-// what it remembers elsewhere: an event that the hub has for sure, and a number that
-// none of its events had yet. What lies between is the hub's, as far as it has it.
+// The whole outbox is lost. The kiosk continues with two numbers that it keeps
+// elsewhere: an event that the hub certainly has, and a sequence number that no event
+// has used yet. For the numbers in between, the feed keeps the events that the hub has.
 func TestBegunAnewBehindTheHub(t *testing.T) {
 	k := newDamagedKiosk(t)
 	k.visits(7)

@@ -8,13 +8,13 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// deadLetterAfter is how often the hub must refuse an event before it becomes a
-// dead letter. It is more than once because a hub may be at fault for a moment.
+// deadLetterAfter is the number of refusals after which an event becomes a dead
+// letter. It is more than one because the hub may have a temporary fault.
 const deadLetterAfter = 3
 
-// handleRefusal decides about an event that was refused deadLetterAfter times. It
+// handleRefusal decides what to do with an event that was refused deadLetterAfter times. It
 // sends the newest event to learn why:
-//   - If the hub accepts it but for the gap, the refused event is poison and
+//   - If the hub objects only to the gap before it, the refused event is poison and
 //     becomes a dead letter.
 //   - If the hub already has later events, it also has the refused one: the kiosk
 //     lost the acknowledgement in a restart, and the hub has since retired the key
@@ -23,7 +23,7 @@ const deadLetterAfter = 3
 //     or the kiosk's certificate has changed, the fault is the hub's and nothing
 //     becomes a dead letter.
 //
-// If no event waits behind the refused one, nothing is done.
+// If no event is pending after the refused one, handleRefusal does nothing.
 func (p *Pusher) handleRefusal(ctx context.Context, r *refusal) (progress bool, err error) {
 	if p.refused.sequence != r.sequence {
 		p.refused.sequence, p.refused.times = r.sequence, 0
@@ -42,7 +42,7 @@ func (p *Pusher) handleRefusal(ctx context.Context, r *refusal) (progress bool, 
 	has, err := p.sendOne(ctx, behind[0].Data)
 	problem, _ := errors.AsType[*hubapi.Problem](err)
 	switch {
-	case err == nil: // it has everything
+	case err == nil: // the hub has every event
 	case problem == nil || problem.Type != hubapi.KindGap || problem.Wanted < r.sequence:
 		return false, r
 	default:
@@ -59,7 +59,7 @@ func (p *Pusher) handleRefusal(ctx context.Context, r *refusal) (progress bool, 
 	return true, nil
 }
 
-// problemText returns the hub's own words, without the wrapping errors.
+// problemText returns the text of the hub's problem without the wrapping errors.
 func problemText(err error) string {
 	if problem, ok := errors.AsType[*hubapi.Problem](err); ok {
 		return fmt.Sprintf("%s: %s", problem.Title, problem.Detail)

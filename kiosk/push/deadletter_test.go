@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// deadLetter replaces an event of the memory, as the outbox does.
+// deadLetter replaces an event in memory, as the outbox does.
 func (m *memory) deadLetter(sequence uint64, problem string) error {
 	turn.Lock()
 	defer turn.Unlock()
@@ -20,8 +20,8 @@ func (m *memory) deadLetter(sequence uint64, problem string) error {
 	return nil
 }
 
-// TestPoisonIsDeadLettered: the events after it go on within seconds, and only it
-// is replaced.
+// A dead letter replaces only the poisonous event, and the events after it are
+// sent within seconds.
 func TestPoisonIsDeadLettered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, h := newMemory(20, 10), newHub(t)
@@ -40,11 +40,11 @@ func TestPoisonIsDeadLettered(t *testing.T) {
 	})
 }
 
-// TestRetiredKey: events that the hub can no longer open are skipped if
-// it has them from before, and replaced by dead letters, one by one, if it has not.
+// The pusher skips events that the hub can no longer open if the hub stored them
+// earlier. If it did not, a dead letter replaces each of them.
 func TestRetiredKey(t *testing.T) {
 	for name, tt := range map[string]struct {
-		has         uint64 // the hub, from before
+		has         uint64 // last event that the hub stored earlier
 		deadLetters int
 	}{
 		"none":         {0, 5},
@@ -65,12 +65,12 @@ func TestRetiredKey(t *testing.T) {
 	}
 }
 
-// TestHubAtFault: no event becomes a dead letter when the hub refuses every event,
-// or when nothing follows the refused one.
+// No event becomes a dead letter if the hub refuses every event, or if no event
+// follows the refused one.
 func TestHubAtFault(t *testing.T) {
 	for name, tt := range map[string]struct {
 		events int
-		from   uint64 // is refused with all after it
+		from   uint64 // first refused event; all later events are refused too
 	}{
 		"all refused":    {20, 8},
 		"nothing behind": {8, 8},
@@ -92,12 +92,11 @@ func TestHubAtFault(t *testing.T) {
 	}
 }
 
-// TestVisitComesFirst: during a visit, batches hold a few events; the
-// backlog is sent all the same.
+// During a visit the pusher sends small batches. It still sends the whole backlog.
 func TestVisitComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, h := newMemory(1000, 6000), newHub(t)
-		var free atomic.Bool // no visit goes on
+		var free atomic.Bool // no visit is in progress
 		largest, most := 0, 0
 		send := func(ctx context.Context, batch []json.RawMessage) (uint64, error) {
 			size := 0
@@ -117,10 +116,10 @@ func TestVisitComesFirst(t *testing.T) {
 			t.Errorf("acknowledged %d of 1000", q.acked)
 		}
 		if largest > minBatch {
-			t.Errorf("a batch of %d bytes while a visit goes on", largest)
+			t.Errorf("a batch of %d bytes during a visit", largest)
 		}
 		if most < 100 {
-			t.Errorf("no batch after it is of more than %d events", most)
+			t.Errorf("no batch after the visit has more than %d events", most)
 		}
 	})
 }

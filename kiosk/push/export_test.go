@@ -1,4 +1,4 @@
 package push
 
-// Large has a pusher begin with batches of full size.
+// Large makes the pusher begin with batches of maxBatch bytes.
 func (p *Pusher) Large() { p.bytes = maxBatch }

@@ -38,19 +38,20 @@ var (
 	networkSeed   = flag.Uint64("network.seed", 0, "what goes wrong in TestNetwork; 0 draws one")
 )
 
-// badNetwork stands between kiosk and hub, with the keys of both, and does to
-// requests what networks do to connections, seen from either end.
+// badNetwork is a proxy between kiosk and hub that has the keys of both. It does
+// to requests what bad networks do to connections.
 type badNetwork struct {
 	hub string // URL
 	to  *http.Client
 
 	mu     sync.Mutex
 	random *rand.Rand
-	late   [][]byte       // bodies that were held back
-	did    map[string]int // what went wrong, how often
+	late   [][]byte       // bodies that are delivered later
+	did    map[string]int // number of requests by fate
 }
 
-// fates are what may become of a request. Some pass, so that it ends.
+// fates are the things that can happen to a request. Enough of them are "passed"
+// for the test to end.
 var fates = []string{
 	"passed", "passed", "passed", "passed", "passed", "passed", "passed", "cut before", "cut within", "answer lost", "answer cut", "stalled", "duplicated", "late",
 }
@@ -79,7 +80,7 @@ func (n *badNetwork) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-time.After(pause)
 		cut()
 	case "late":
-		// It comes after what the kiosk sends instead.
+		// The hub receives it after the kiosk's retry.
 		n.mu.Lock()
 		n.late = append(n.late, body)
 		n.mu.Unlock()
@@ -108,7 +109,8 @@ func (n *badNetwork) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// deliver hands a body to the hub; status 0 is no answer.
+// deliver sends a body to the hub and returns its answer. status is 0 if the hub
+// did not answer.
 func (n *badNetwork) deliver(ctx context.Context, body []byte) (status int, media string, answer []byte) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, n.hub+"/v1/events", bytes.NewReader(body))
 	if err != nil {
@@ -141,7 +143,7 @@ func serveTLS(t *testing.T, config *tls.Config, h http.Handler) (url string) {
 	return "https://" + l.Addr().String()
 }
 
-// testCards are made once.
+// testCards makes the cards once, because it takes long.
 var testCards = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(time.Now()) })
 
 func cards(t testing.TB) *testpki.PKI {
@@ -153,7 +155,7 @@ func cards(t testing.TB) *testpki.PKI {
 	return pki
 }
 
-// makeHub makes the folder of a hub with a kiosk and a consumer.
+// makeHub makes the folder of a hub that has a kiosk and a consumer.
 func makeHub(t testing.TB) (dir, url string) {
 	t.Helper()
 	dir, trust := filepath.Join(t.TempDir(), "hub"), filepath.Join(t.TempDir(), "pki")
@@ -174,7 +176,7 @@ func makeHub(t testing.TB) (dir, url string) {
 	return dir, url
 }
 
-// startHub makes a hub, durable as any, and serves it.
+// startHub makes a durable hub and serves it.
 func startHub(t testing.TB) (dir, url string) {
 	t.Helper()
 	dir, url = makeHub(t)
@@ -186,7 +188,7 @@ func startHub(t testing.TB) (dir, url string) {
 	return dir, url
 }
 
-// serveHub serves the hub in a folder until the test ends, or until it is stopped.
+// serveHub serves the hub in a folder until the test ends or stop is called.
 func serveHub(t testing.TB, dir string, l net.Listener) (stop func()) {
 	t.Helper()
 	return serveHubLog(t, dir, l, slog.New(slog.DiscardHandler))
@@ -210,7 +212,7 @@ func serveHubLog(t testing.TB, dir string, l net.Listener, log *slog.Logger) (st
 	return stop
 }
 
-// kioskCredentials reads what a hub gave a kiosk.
+// kioskCredentials reads the credentials that the hub issued to a kiosk.
 func kioskCredentials(t testing.TB, bundle string) *hubapi.Credentials {
 	t.Helper()
 	c, err := hubapi.LoadCredentials(filepath.Join(bundle, "hub-ca.pem"), filepath.Join(bundle, "kiosk.pem"), filepath.Join(bundle, "kiosk.key"))
@@ -220,7 +222,7 @@ func kioskCredentials(t testing.TB, bundle string) *hubapi.Credentials {
 	return c
 }
 
-// newJournal writes into an outbox as k1 does.
+// newJournal returns a journal that writes the events of kiosk k1 into outbox.
 func newJournal(t testing.TB, hubFolder string, credentials *hubapi.Credentials, outbox *store.Store) *journal.Journal {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(hubFolder, "kiosks", "k1", "hub-seal.jwk"))
@@ -240,7 +242,7 @@ func newJournal(t testing.TB, hubFolder string, credentials *hubapi.Credentials,
 	}}
 }
 
-// drained tells when an outbox is empty.
+// drained is an outbox that signals when it is empty.
 type drained struct {
 	*store.Store
 	empty func()
@@ -254,9 +256,10 @@ func (d drained) Ack(through uint64) error {
 	return err
 }
 
-// TestNetwork: whatever the network does to the connections, the feed has each
-// event once, in order, as it was written. go test -run Network ./kiosk/push
-// -network.events 10000 is the long run.
+// Whatever the network does to the connections, the feed contains each event once,
+// in order and unchanged. The long run is
+//
+//	go test -run Network ./kiosk/push -network.events 10000
 func TestNetwork(t *testing.T) {
 	seed := *networkSeed
 	if seed == 0 {
@@ -288,7 +291,7 @@ func TestNetwork(t *testing.T) {
 	defer stop()
 	pusher := push.Pusher{
 		Queue: outbox, Send: hubapi.NewClient(through, credentials.TLS).SendEventsInTurn, Log: slog.New(slog.DiscardHandler),
-		Busy: func() bool { return true }, // many small batches, so that much can go wrong
+		Busy: func() bool { return true }, // makes many small batches, so that many faults occur
 		DeadLetter: func(sequence uint64, problem string) error {
 			return fmt.Errorf("event %d is good: %s", sequence, problem)
 		},

@@ -53,7 +53,7 @@ type Pusher struct {
 	Send  Send
 	Log   *slog.Logger
 
-	// Busy tells whether a visit is in progress. Batches are small then, so that
+	// Busy reports whether a visit is in progress. Batches are small then, so that
 	// the person does not wait for the disk or the hub. nil means never.
 	Busy func() bool
 	// DeadLetter replaces an event that the hub refuses permanently although it
@@ -110,7 +110,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 }
 
 // push completes one batch and sends the next ones meanwhile. The hub gets the end
-// of the next batch when this one is acknowledged. push tells whether the outbox
+// of the next batch when this one is acknowledged. push reports whether the outbox
 // became shorter, which can also happen when the hub refused a later event.
 func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
 	if len(p.inFlight) == 0 {
@@ -150,7 +150,7 @@ func (p *Pusher) settle(ctx context.Context, b *batch) (progress bool, err error
 	return true, nil
 }
 
-// busy tells whether a visit is in progress.
+// busy reports whether a visit is in progress.
 func (p *Pusher) busy() bool { return p.Busy != nil && p.Busy() }
 
 // pause returns how long to wait after a failure.
@@ -162,7 +162,7 @@ func (p *Pusher) pause(err error) time.Duration {
 	return pause
 }
 
-// report logs when the problem changes, not at each retry.
+// report logs a problem when it changes, not at each retry.
 func (p *Pusher) report(err error) {
 	var worry string
 	if err != nil {
@@ -189,7 +189,7 @@ func (p *Pusher) report(err error) {
 	}
 }
 
-// refusal says that the hub refuses the first pending event.
+// refusal is the error that the hub refuses the first pending event.
 type refusal struct {
 	sequence uint64
 	err      error

@@ -20,11 +20,11 @@ import (
 
 var _ Queue = (*store.Store)(nil)
 
-// turn orders what a test does before it lets time pass against what the
-// pusher does then; synctest.Wait orders the other way only.
+// turn is held while a test changes the fakes, so that the pusher, which runs when
+// time passes, sees the changes. synctest.Wait orders only the other direction.
 var turn sync.Mutex
 
-// memory is an outbox that forgets when the test is over.
+// memory is an outbox in memory.
 type memory struct {
 	records     []store.Record
 	acked       uint64
@@ -87,18 +87,18 @@ func (m *memory) Changed() <-chan struct{} {
 	return m.changed
 }
 
-// hub takes events as the real one does, and fails when it is told to.
+// hub accepts events like the real hub, and fails if the test says so.
 type hub struct {
 	t      *testing.T
 	last   uint64
-	fail   func() error // of the next call, nil to take it
-	after  func() error // as fail, once the events are taken
-	poison uint64       // refused for good
+	fail   func() error // returns the error of the next call; nil to accept it
+	after  func() error // like fail, but after the events are stored
+	poison uint64       // the event that is always refused
 
-	poisonAll bool   // and all after it
-	through   uint64 // and those after it to this one
+	poisonAll bool   // refuse all later events too
+	through   uint64 // refuse the later events up to this one too
 	batches   [][]json.RawMessage
-	times     []time.Duration // since the start
+	times     []time.Duration // of the calls, since start
 	start     time.Time
 }
 
@@ -107,8 +107,8 @@ type event struct {
 	StandIn  bool
 }
 
-// head reads an event of the memory's up to its padding, with which JSON's
-// decoder would take most of a test's time.
+// head parses an event without its padding, which would take encoding/json most
+// of a test's time.
 func head(text []byte) (e event, err error) {
 	if begin, _, padded := bytes.Cut(text, []byte(`,"pad":`)); padded {
 		text = append(bytes.Clone(begin), '}')
@@ -150,7 +150,7 @@ func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
 	return h.last, nil
 }
 
-// whole is a hub that looks at batches when it has all of them.
+// whole returns a Send that calls send when the whole batch has arrived.
 func whole(send func(context.Context, []json.RawMessage) (uint64, error)) Send {
 	return func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (uint64, error) {
 		select {
@@ -162,7 +162,7 @@ func whole(send func(context.Context, []json.RawMessage) (uint64, error)) Send {
 	}
 }
 
-// run pushes in the background of a synctest bubble until the test ends.
+// run runs a Pusher in the background of a synctest bubble until the test ends.
 func run(t *testing.T, q Queue, send func(context.Context, []json.RawMessage) (uint64, error), change ...func(*Pusher)) (log *bytes.Buffer) {
 	t.Helper()
 	return runSend(t, q, whole(send), change...)
@@ -188,7 +188,7 @@ func runSend(t *testing.T, q Queue, send Send, change ...func(*Pusher)) (log *by
 	return log
 }
 
-// pass lets time pass; the bubble's clock leaps.
+// pass advances the bubble's clock.
 func pass(d time.Duration) {
 	turn.Lock()
 	passed := time.After(d)
@@ -264,7 +264,7 @@ func TestBackOff(t *testing.T) {
 		if q.acked != 1 || !strings.Contains(log.String(), "events reach the hub again") {
 			t.Fatalf("acknowledged %d; log:\n%s", q.acked, log)
 		}
-		// A success begins the waits anew.
+		// After a success the pauses start from the shortest again.
 		h.fail, h.times = func() error { return errors.New("connection refused") }, nil
 		q.add(10)
 		pass(firstWait * 3 / 2)
@@ -302,7 +302,7 @@ func TestRetryAfter(t *testing.T) {
 				return fmt.Errorf("cannot send: %w", &hubapi.Problem{Type: hubapi.KindNotReady, Status: 503, Wait: asked})
 			}
 			run(t, q, h.send)
-			q.add(10) // not even this one may disturb the hub
+			q.add(10) // a new event must not end the pause either
 			pass(want - 1)
 			if len(h.times) != 1 {
 				t.Fatalf("asked to wait for %v, it tried at %v", asked, h.times)
@@ -315,7 +315,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestLostAnswer: what the hub has but could not say is sent again.
+// Events whose acknowledgement was lost are sent again.
 func TestLostAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, h := newMemory(100, 6000), newHub(t)
@@ -346,15 +346,15 @@ func TestRefusedEventIsReportedAndHoldsUpNoneBeforeIt(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "sequence=8") {
 			t.Errorf("log:\n%s", log)
 		}
-		h.poison = 0 // as after an update of the hub
+		h.poison = 0 // for example after an update of the hub
 		pass(maxWait * 3 / 2)
 		if q.acked != 20 {
-			t.Errorf("acknowledged %d of 20 once the hub takes them", q.acked)
+			t.Errorf("acknowledged %d of 20 after the hub accepts them", q.acked)
 		}
 	})
 }
 
-// TestAnswers has what a hub may answer to events 3 and 4, the only ones here.
+// TestAnswers checks every answer that a hub may give to a batch of events 3 and 4.
 func TestAnswers(t *testing.T) {
 	place := func(i int) *int { return &i }
 	for _, tt := range []struct {
@@ -376,7 +376,7 @@ func TestAnswers(t *testing.T) {
 		{"refuses the first", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(0)}, 2, "event refused by the hub"},
 		{"refuses none of them", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(2)}, 2, "cannot push events"},
 		{"refuses before them", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(-1)}, 2, "cannot push events"},
-		// The hub vouches for nothing of another chain.
+		// A conflict acknowledges no event, because the hub has another chain.
 		{"has another chain", 0, &hubapi.Problem{Type: hubapi.KindConflict, Event: place(1)}, 2, "cannot push events"},
 		{"is not ready", 0, &hubapi.Problem{Type: hubapi.KindNotReady}, 2, "cannot push events"},
 	} {
@@ -386,7 +386,7 @@ func TestAnswers(t *testing.T) {
 			calls := 0
 			log := run(t, q, func(context.Context, []json.RawMessage) (uint64, error) {
 				if calls++; calls > 1 {
-					return 0, errors.New("that is another matter")
+					return 0, errors.New("unexpected call")
 				}
 				return tt.ack, tt.err
 			})
@@ -403,7 +403,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestSlowLine: batches shrink until they get through in time.
+// On a slow line batches shrink until they are sent in time.
 func TestSlowLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const bytesPerSecond = 1000
@@ -427,9 +427,8 @@ func TestSlowLine(t *testing.T) {
 	})
 }
 
-// TestBatchesAreShort: on a line that would carry large batches, but takes long
-// for them, they become no larger than it carries in a second or so. A person's
-// request shares that line.
+// On a line that takes long for large batches, a batch grows only to the size that
+// the line carries in about a second, because a person's request shares the line.
 func TestBatchesAreShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const bytesPerSecond = 200_000
@@ -479,7 +478,7 @@ func TestUnreadableOutbox(t *testing.T) {
 	})
 }
 
-// TestRestarts pushes a real outbox through a bad line, with a restart after
+// TestRestarts pushes a real outbox over a bad line and restarts the pusher after
 // every few calls.
 func TestRestarts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "outbox.db")

@@ -24,8 +24,8 @@ import (
 	"smartkiosk/store"
 )
 
-// cutter carries connections to a hub, and cuts the first two on the way there and
-// some of the others, wherever they are.
+// cutter is a proxy for connections to a hub. It cuts the first two while they send
+// to the hub, and some of the others at a random place.
 type cutter struct {
 	net.Listener
 	to     string
@@ -33,10 +33,10 @@ type cutter struct {
 	cuts   atomic.Int32
 }
 
-// limits are how many bytes a connection carries there and back.
+// limits returns the number of bytes that a connection carries to the hub and back.
 func (c *cutter) limits(connection int) [2]int64 {
 	const none = 1 << 40
-	there := 2000 + c.random.Int64N(1<<20) // a handshake is some 2000
+	there := 2000 + c.random.Int64N(1<<20) // a handshake takes about 2000 bytes
 	if connection < 2 || c.random.IntN(4) == 0 {
 		return [2]int64{there, none}
 	}
@@ -72,16 +72,16 @@ func (c *cutter) run(ctx context.Context) {
 	}
 }
 
-// TestTwoUnderWay: batches of full size go over two at once, the first of them
-// sometimes slower than the second, over connections that are cut, to a hub that
-// restarts. The feed is exact, and the hub never sees the second first.
+// Two full batches are in flight at a time, and the first is sometimes slower than the
+// second. Connections are cut and the hub restarts. The feed contains exactly the
+// events that were written, and the hub never receives the second batch first.
 func TestTwoUnderWay(t *testing.T) {
 	seed := *networkSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	t.Logf("-network.seed %d", seed)
-	const events = 200 // of 54 KB
+	const events = 200 // of 54 KB each
 	dir, url := makeHub(t)
 	address := strings.TrimPrefix(url, "https://")
 	var log lockedBuffer
@@ -132,7 +132,7 @@ func TestTwoUnderWay(t *testing.T) {
 		most.Store(max(most.Load(), under.Add(1)))
 		defer under.Add(-1)
 		if began.Add(1)%4 == 1 {
-			// So long the one that follows has to overtake it.
+			// The next batch has this long to overtake it.
 			<-time.After(200 * time.Millisecond)
 		}
 		return client.SendEventsInTurn(ctx, batch, turn)
@@ -152,7 +152,7 @@ func TestTwoUnderWay(t *testing.T) {
 	pushed := make(chan error)
 	go func() { pushed <- pusher.Run(ctx) }()
 	for range cap(reached) {
-		<-reached // while further batches are under way
+		<-reached // while further batches are in flight
 		stopHub()
 		stopHub = start()
 	}
@@ -193,7 +193,7 @@ func TestTwoUnderWay(t *testing.T) {
 	}
 }
 
-// acks tells what is acknowledged.
+// acks is an outbox that reports acknowledgements to the test.
 type acks struct {
 	*store.Store
 	heard func(through uint64)
@@ -205,7 +205,7 @@ func (a acks) Ack(through uint64) error {
 	return err
 }
 
-// lockedBuffer may be written by many.
+// lockedBuffer is a buffer that many goroutines may write.
 type lockedBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
