@@ -1,20 +1,22 @@
-// Package clock knows the earliest time that it can be. A kiosk has no clock that
-// runs without power: after a start it may be in the past until somebody sets it,
-// and an expired certificate would be valid again. So the kiosk remembers the
-// newest time that it has learned, and judges nothing for a time before that.
+// Package clock keeps the earliest time that the present can be. A kiosk has no
+// clock that runs without power. After a start its clock may be in the past until
+// it is set, and an expired certificate would be valid again. So the kiosk
+// remembers the newest time that it has learned, and never checks certificates
+// for an earlier time.
 //
 // A remembered time that is wrong must not disable the kiosk for good, so no single
 // source can move it far:
-//   - The machine's own clock counts at most ownLead ahead of what the hub or a
-//     signature has said.
+//   - The machine's own clock counts at most ownLead ahead of the times that the
+//     hub or a signature has stated.
 //   - A hub's Date more than maxLead ahead of everything else counts only after a
 //     second answer, or a signed time, has confirmed it. The hub's latest answer
-//     replaces the one before, also with an earlier time.
+//     replaces the previous one, even if its time is earlier.
 //   - The time of a signature (a CRL, the policy) counts only if the machine's clock
 //     or the hub agrees that it is not in the future.
 //
-// TLS to the hub is judged by TLSTime, which stays within the validity of the
-// kiosk's own certificate. So the kiosk can always reach the hub that corrects it.
+// The kiosk checks the hub's TLS certificate for TLSTime, which stays within the
+// validity of the kiosk's own certificate. So a kiosk with a wrong clock can still
+// reach the hub, which corrects the clock.
 package clock
 
 import (
@@ -57,15 +59,14 @@ const (
 	minStep = 2 * time.Second
 )
 
-// remembered are the newest times that were learned, by source.
+// remembered holds the newest time of each source.
 type remembered struct {
-	Hub    time.Time `json:"hub,omitzero"`    // as the hub said last
+	Hub    time.Time `json:"hub,omitzero"`    // in the hub's last answer
 	Signed time.Time `json:"signed,omitzero"` // in a CRL or policy
 	Own    time.Time `json:"own,omitzero"`    // the machine's own clock when something happened
 }
 
-// Clock is the machine's clock and what is known about the time from elsewhere. Its
-// methods may be called from any goroutine.
+// Clock combines the machine's clock with the times of other sources. Its methods may be called from any goroutine.
 type Clock struct {
 	wall           func() time.Time
 	uptime         func() time.Duration
@@ -75,17 +76,17 @@ type Clock struct {
 	mu       sync.Mutex
 	known    remembered
 	stored   remembered
-	pending  time.Time     // a hub's time that is not confirmed yet; zero if there is none
-	pendedAt time.Duration // uptime at which it came
-	offset   time.Duration // wall less uptime, when Step last looked
+	pending  time.Time     // a time of the hub that is not confirmed yet; zero for no time
+	pendedAt time.Duration // uptime at which pending was received
+	offset   time.Duration // wall minus uptime at the last call of Step
 }
 
 // Validity is the validity of the kiosk's own certificate. The time is never before
-// its begin, because the certificate exists. The zero Validity sets no limits.
+// NotBefore, because the certificate exists. The zero Validity sets no limits.
 type Validity struct{ NotBefore, NotAfter time.Time }
 
-// Open reads the remembered times. wall is the machine's clock, uptime the time since
-// it booted, which nobody can set.
+// Open reads the remembered times. wall returns the time of the machine's clock. uptime
+// returns the time since boot, which cannot be set.
 func Open(wall func() time.Time, uptime func() time.Duration, records Records, own Validity) (*Clock, error) {
 	c := &Clock{wall: wall, uptime: uptime, records: records, floor: own.NotBefore, ceiling: own.NotAfter}
 	text, err := records.Get(bucket, key)
@@ -102,7 +103,7 @@ func Open(wall func() time.Time, uptime func() time.Duration, records Records, o
 	return c, nil
 }
 
-// newest is the remembered time.
+// newest returns the remembered time. The caller holds the lock.
 func (c *Clock) newest() time.Time {
 	confirmed := latest(c.floor, c.known.Hub, c.known.Signed)
 	own := c.known.Own
@@ -121,11 +122,11 @@ func latest(times ...time.Time) (t time.Time) {
 	return t
 }
 
-// Now is what the machine's clock says, right or wrong.
+// Now returns the time of the machine's clock, right or wrong.
 func (c *Clock) Now() time.Time { return c.wall() }
 
-// At is the time to judge certificates for: the machine's clock, or the remembered
-// time while the clock is behind it.
+// At returns the time for which to check certificates: the time of the machine's
+// clock, or the remembered time if the clock is behind it.
 func (c *Clock) At() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,9 +135,10 @@ func (c *Clock) At() time.Time {
 
 func (c *Clock) at() time.Time { return latest(c.wall(), c.newest()) }
 
-// TLSTime is the time to check the hub's certificate for: the machine's clock or the
-// remembered time, whichever is later, as far as they lie within the validity of the
-// kiosk's own certificate. Otherwise it is the begin of that.
+// TLSTime returns the time for which to check the hub's certificate: the machine's
+// clock or the remembered time, whichever is later, of those that lie within the
+// validity of the kiosk's own certificate. If neither does, it returns NotBefore of
+// that certificate.
 func (c *Clock) TLSTime() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,7 +151,7 @@ func (c *Clock) TLSTime() time.Time {
 	return t
 }
 
-// Behind tells whether the machine's clock is behind the remembered time by more than
+// Behind reports whether the machine's clock is behind the remembered time by more than
 // Tolerance.
 func (c *Clock) Behind() bool {
 	c.mu.Lock()
@@ -159,13 +161,13 @@ func (c *Clock) Behind() bool {
 
 func (c *Clock) behind() bool { return c.wall().Add(Tolerance).Before(c.newest()) }
 
-// AtLeast learns the time of a signature, such as a CRL's thisUpdate. It writes
-// nothing to disk.
+// AtLeast remembers the time of a signature, such as a CRL's thisUpdate. It does not
+// write to disk.
 func (c *Clock) AtLeast(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t.After(latest(c.at(), c.pending).Add(maxLead)) {
-		return // every other source says that this is in the future
+		return // according to every other source t is in the future
 	}
 	if t.After(c.at().Add(maxLead)) {
 		c.confirm()
@@ -173,7 +175,8 @@ func (c *Clock) AtLeast(t time.Time) {
 	c.known.Signed = latest(c.known.Signed, t.UTC())
 }
 
-// Told learns the hub's present time. It writes nothing to disk.
+// Told remembers the hub's current time, from an answer of the hub. It does not write
+// to disk.
 func (c *Clock) Told(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,8 +196,8 @@ func (c *Clock) Told(t time.Time) {
 	c.confirm()
 }
 
-// confirm accepts the pending time of the hub. Times of the other sources that are
-// ahead of it were wrong.
+// confirm accepts the pending time of the hub. It discards times of other sources
+// that are ahead of it, because they were wrong.
 func (c *Clock) confirm() {
 	t := c.pending
 	c.known.Hub, c.pending = t, time.Time{}
@@ -206,9 +209,9 @@ func (c *Clock) confirm() {
 	}
 }
 
-// Note learns the machine's own time because something happened, and writes the
-// remembered times to disk if they have changed by a minute or more. A caller that
-// calls it only when something happens writes nothing while nothing does.
+// Note remembers the time of the machine's clock, and writes the remembered times to
+// disk if they have changed by writeStep or more. The caller calls it only when an
+// event has been written, so that an idle kiosk writes nothing.
 func (c *Clock) Note() error {
 	c.mu.Lock()
 	if now := c.wall(); !c.behind() && now.After(c.known.Own) {
@@ -222,7 +225,7 @@ func (c *Clock) Note() error {
 	return c.store(known)
 }
 
-// near tells whether it is not worth a write to replace the times by others.
+// near reports whether two sets of times are so close that a write is not worth it.
 func (r remembered) near(other remembered) bool {
 	return latest(r.Hub, r.Signed, r.Own).Sub(latest(other.Hub, other.Signed, other.Own)).Abs() < writeStep
 }
@@ -241,21 +244,21 @@ func (c *Clock) store(known remembered) error {
 	return nil
 }
 
-// State is what the kiosk believes about the time, and why.
+// State describes the time that the kiosk uses, and the sources of that time.
 type State struct {
 	Now        time.Time `json:"now"`                  // the machine's clock
-	At         time.Time `json:"at"`                   // certificates are judged for this time
+	At         time.Time `json:"at"`                   // certificates of cards are checked for this time
 	TLS        time.Time `json:"tls"`                  // the hub's certificate is checked for this time
-	Remembered time.Time `json:"remembered"`           // the earliest time that it can be
-	Behind     bool      `json:"behind"`               // the machine's clock is behind that
-	Hub        time.Time `json:"hub,omitzero"`         // as the hub said last
-	Unproven   time.Time `json:"unconfirmed,omitzero"` // as the hub said, but nothing has confirmed it
+	Remembered time.Time `json:"remembered"`           // the earliest time that the present can be
+	Behind     bool      `json:"behind"`               // the machine's clock is behind Remembered
+	Hub        time.Time `json:"hub,omitzero"`         // in the hub's last answer
+	Unproven   time.Time `json:"unconfirmed,omitzero"` // in an answer of the hub, but not confirmed
 	Signed     time.Time `json:"signed,omitzero"`      // newest time of a CRL or policy
 	Own        time.Time `json:"own,omitzero"`         // newest time of the machine's own clock
-	Floor      time.Time `json:"floor,omitzero"`       // begin of the validity of the kiosk's certificate
+	Floor      time.Time `json:"floor,omitzero"`       // NotBefore of the kiosk's certificate
 }
 
-// State returns what the kiosk believes.
+// State returns the present State.
 func (c *Clock) State() State {
 	tls := c.TLSTime()
 	c.mu.Lock()
@@ -266,7 +269,7 @@ func (c *Clock) State() State {
 	}
 }
 
-// Set replaces all remembered times by t, as a technician says, and stores that.
+// Set replaces all remembered times by t, at a technician's command, and stores them.
 func (c *Clock) Set(t time.Time) error {
 	known := remembered{Own: t.UTC()}
 	c.mu.Lock()
@@ -275,8 +278,8 @@ func (c *Clock) Set(t time.Time) error {
 	return c.store(known)
 }
 
-// Step returns by how much the clock was set since Step was last called; 0 if it was
-// not.
+// Step returns by how much the clock was set since the last call of Step, or 0 if it
+// was not set.
 func (c *Clock) Step() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -289,7 +292,8 @@ func (c *Clock) Step() time.Duration {
 	return step
 }
 
-// measure is the wall clock's time at the machine's boot.
+// measure returns the time at which the machine booted, by its present clock, since
+// 1970.
 func (c *Clock) measure() time.Duration {
 	return time.Duration(c.wall().UnixNano()) - c.uptime()
 }

@@ -8,7 +8,7 @@ import (
 	"smartkiosk/kiosk/clock"
 )
 
-// disk keeps records in memory, and counts writes.
+// disk keeps records in memory and counts writes.
 type disk struct {
 	values map[string][]byte
 	writes int
@@ -28,7 +28,7 @@ func (d *disk) Put(bucket string, values map[string][]byte) error {
 	return nil
 }
 
-// rig is a machine whose clock a test sets.
+// rig is a machine whose clock the test sets.
 type rig struct {
 	t    *testing.T
 	disk *disk
@@ -49,7 +49,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// boot restarts the machine with what is on its disk.
+// boot simulates a restart of the machine with the current content of its disk.
 func (r *rig) boot(own clock.Validity) {
 	r.t.Helper()
 	r.up = 0
@@ -76,14 +76,15 @@ func (r *rig) expect(at time.Time, behind bool) {
 	}
 }
 
-// A kiosk that boots in the past judges for the newest time that it has seen.
+// A kiosk whose clock is in the past after boot checks certificates for the newest
+// remembered time.
 func TestBootInThePast(t *testing.T) {
 	r := newRig(t)
 	r.note()
 	r.now = time.Unix(0, 0)
 	r.boot(own)
 	r.expect(noon, true)
-	r.note() // an event in the past moves nothing
+	r.note() // an earlier time changes nothing
 	r.expect(noon, true)
 	r.now = noon.Add(time.Hour)
 	r.expect(r.now, false)
@@ -114,8 +115,8 @@ func TestSeen(t *testing.T) {
 	}
 }
 
-// A machine's clock that was years ahead once counts only a month ahead of the kiosk's
-// certificate. The hub's next answer corrects it.
+// If the machine's clock was once years ahead, it counts only a month ahead of the
+// kiosk's certificate. The hub's next answer corrects it.
 func TestOwnClockRanWild(t *testing.T) {
 	r := newRig(t)
 	wild := noon.AddDate(12, 0, 0)
@@ -139,17 +140,17 @@ func TestOwnClockRanWild(t *testing.T) {
 	r.expect(noon, false)
 }
 
-// One wrong Date of the hub changes nothing. If the hub stays wrong the kiosk believes
-// it, until the hub is right again.
+// A single wrong Date of the hub changes nothing. If the hub repeats it, the kiosk uses
+// it until the hub sends the right time again.
 func TestHubClockRanWild(t *testing.T) {
 	r := newRig(t)
 	wild := noon.AddDate(12, 0, 0)
 	r.Told(wild)
 	r.expect(noon, false)
-	r.Told(wild) // at once: no confirmation
+	r.Told(wild) // too soon to confirm the first
 	r.expect(noon, false)
 	r.pass(time.Minute)
-	r.Told(noon.AddDate(20, 0, 0)) // does not agree
+	r.Told(noon.AddDate(20, 0, 0)) // does not confirm the first
 	r.expect(r.now, false)
 	r.pass(time.Minute)
 	r.Told(noon.AddDate(20, 0, 0).Add(time.Minute))
@@ -170,8 +171,7 @@ func TestHubClockRanWild(t *testing.T) {
 	r.expect(r.now, false)
 }
 
-// A CRL or policy from the future is not evidence by itself; together with the hub's
-// time it is.
+// The time of a CRL or policy from the future counts only if the hub's time agrees.
 func TestSignatureFromTheFuture(t *testing.T) {
 	r := newRig(t)
 	r.AtLeast(noon.Add(2 * time.Hour))
@@ -182,8 +182,8 @@ func TestSignatureFromTheFuture(t *testing.T) {
 	r.expect(noon.Add(48*time.Hour), true)
 }
 
-// The clock of the machine is far in the future, beyond the validity of the kiosk's
-// certificate: the kiosk still reaches the hub.
+// A kiosk can reach the hub even if its clock is beyond the validity of its own
+// certificate.
 func TestTLSTime(t *testing.T) {
 	r := newRig(t)
 	for _, c := range []struct{ now, want time.Time }{
@@ -196,7 +196,7 @@ func TestTLSTime(t *testing.T) {
 	}
 }
 
-// What a technician sets replaces everything that was remembered.
+// The time that a technician sets replaces all remembered times.
 func TestSet(t *testing.T) {
 	r := newRig(t)
 	r.now = noon.AddDate(0, 0, 20)
@@ -214,7 +214,7 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// Nothing is written unless something happens, and at most once a minute.
+// The clock writes nothing while no event happens, and otherwise at most once a minute.
 func TestWritesLittle(t *testing.T) {
 	r := newRig(t)
 	for range 100 {
