@@ -10,8 +10,9 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// A card whose issuer this kiosk has not heard of yet is the hub's to judge,
-// if it brings the issuer's certificate and an anchor vouches for that.
+// If the kiosk does not know a card's issuer, it leaves the decision to the hub,
+// provided that the card holds the issuer's certificate and that certificate chains
+// to an anchor.
 func TestAuthoritiesOnTheCard(t *testing.T) {
 	for name, c := range map[string]struct {
 		brings bool
@@ -50,8 +51,8 @@ func TestAuthoritiesOnTheCard(t *testing.T) {
 	}
 }
 
-// A card with a newer certificate than what is remembered of it is taken by
-// that one.
+// If the cached certificate of a card has expired, the terminal reads the card and
+// uses its newer certificate.
 func TestRememberedCertificateThatRanOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) {

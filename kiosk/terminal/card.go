@@ -13,12 +13,12 @@ import (
 	"smartkiosk/kiosk/protocol/webeid"
 )
 
-// cardOwner is the one goroutine that speaks to the card.
+// cardOwner is the only goroutine that talks to the card.
 type cardOwner struct {
 	terminal *Terminal
 	jobs     mailbox[cardJob]
 
-	card   Card // nil while none is open
+	card   Card // nil while no card is open
 	chosen trust.Choice
 	der    []byte // the chosen certificate
 }
@@ -50,7 +50,7 @@ func (o *cardOwner) run() {
 	}
 }
 
-// answer passes on the result of an effect; an error becomes CardFailed.
+// answer puts the result of an effect into the mailbox. An error becomes CardFailed.
 func (o *cardOwner) answer(job cardJob, visit string, work func() (kiosk.Event, error)) {
 	e, err := work()
 	if errors.Is(err, ErrNoCard) {
@@ -61,7 +61,7 @@ func (o *cardOwner) answer(job cardJob, visit string, work func() (kiosk.Event, 
 		if failed := (*CardError)(nil); errors.As(err, &failed) {
 			reason = failed.Reason
 		}
-		if job.ctx.Err() == nil { // otherwise the visit has ended, and the error is its consequence
+		if job.ctx.Err() == nil { // otherwise the end of the visit caused the error
 			o.terminal.Log.Warn("card failed", "visit", visit, "reason", reason, "err", err)
 		}
 		e = kiosk.CardFailed{Visit: visit, Reason: reason}
@@ -134,7 +134,7 @@ func (o *cardOwner) choose(ctx context.Context) (certificates [][]byte, choice t
 	return certificates, choice, err
 }
 
-// chooseFrom asks the Decider to choose. Errors: *trust.Refusal, *CardError.
+// chooseFrom calls Decider.Choose. Errors: *trust.Refusal, *CardError.
 func (o *cardOwner) chooseFrom(certificates [][]byte, authorities ...[]byte) (trust.Choice, error) {
 	choice, err := o.terminal.Decider.Choose(certificates, authorities...)
 	if _, refused := errors.AsType[*trust.Refusal](err); err != nil && !refused {

@@ -25,8 +25,8 @@ import (
 
 const origin = "https://hub.example"
 
-// rig is a terminal with fakes for everything that it uses. The fakes keep a diary
-// of the calls, in order.
+// rig is a terminal in which everything else is a fake. The fakes record their calls
+// in the diary, in order.
 type rig struct {
 	t     *testing.T
 	slot  fakeSlot
@@ -42,7 +42,7 @@ type rig struct {
 	diary      []string
 	screen     kiosk.Screen
 	records    []kiosk.Record
-	recordErrs []error // returned one after the other, then none
+	recordErrs []error // errors of the first calls, in order; later calls succeed
 }
 
 type fakeSlot struct {
@@ -59,7 +59,7 @@ type fakeCard struct {
 	rig    *rig
 	pin    string
 	hang   bool          // VerifyPIN does not return before its context ends
-	pad    chan padEntry // the reader's keys, nil for none
+	pad    chan padEntry // entries on the reader's keys; nil if it has no keys
 	seen   []byte
 	certs  [][]byte
 	once   [][]byte // the cached certificates, returned once; nil for no cache
@@ -193,7 +193,8 @@ func (r *rig) note(what string) {
 	r.diary = append(r.diary, what)
 }
 
-// decider grants access to holders of a domain's certificate, or to nobody.
+// decider grants access to all holders of a certificate of the domains, or denies
+// everybody.
 type decider struct {
 	domains *trust.Domains
 	never   bool
@@ -261,8 +262,8 @@ func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 	return r
 }
 
-// cardIn and cardMute are what a slot says of a card that is inserted, each
-// time with the id of a new visit.
+// cardIn and cardMute return the event of a slot for an inserted card, with the id of
+// a new visit.
 func cardIn() kiosk.Event   { return kiosk.CardInserted{Visit: uuid.Must(uuid.NewV7()).String()} }
 func cardMute() kiosk.Event { return kiosk.CardSilent{Visit: uuid.Must(uuid.NewV7()).String()} }
 
@@ -280,7 +281,7 @@ func (r *rig) typeKeys(keys string) {
 	}
 }
 
-// pass lets the bubble's time pass.
+// pass advances the bubble's clock.
 func (r *rig) pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
@@ -317,7 +318,7 @@ func (r *rig) end() error {
 	return <-r.ended
 }
 
-// logWriter is where the terminal's log goes.
+// logWriter receives the terminal's log.
 type logWriter struct{ rig *rig }
 
 func (w logWriter) Write(p []byte) (int, error) {

@@ -10,7 +10,7 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// Hub is asked for challenges and verdicts (hubapi.Client).
+// Hub provides challenges and verdicts (hubapi.Client).
 type Hub interface {
 	Challenge(ctx context.Context) (hubapi.Challenge, error)
 	Authenticate(ctx context.Context, visit, nonce string, token []byte) (kiosk.Verdict, error)
@@ -18,7 +18,7 @@ type Hub interface {
 	Reach(ctx context.Context) error
 }
 
-// getChallenge answers a GetChallenge.
+// getChallenge carries out a GetChallenge.
 func (t *Terminal) getChallenge(ctx context.Context, q kiosk.GetChallenge) {
 	t.answers.put(t.askHub(ctx, q.Visit, func(ctx context.Context) (kiosk.Event, error) {
 		c, err := t.Hub.Challenge(ctx)
@@ -27,7 +27,7 @@ func (t *Terminal) getChallenge(ctx context.Context, q kiosk.GetChallenge) {
 	}))
 }
 
-// authenticate answers an Authenticate.
+// authenticate carries out an Authenticate.
 func (t *Terminal) authenticate(ctx context.Context, q kiosk.Authenticate) {
 	answer := t.askHub(ctx, q.Visit, func(ctx context.Context) (kiosk.Event, error) {
 		v, err := t.Hub.Authenticate(ctx, q.Visit, q.Nonce, q.Token)
@@ -39,9 +39,10 @@ func (t *Terminal) authenticate(ctx context.Context, q kiosk.Authenticate) {
 	}
 }
 
-// askHub returns the answer of the hub, HubFailed if a hub was reached but gave
-// none, or HubUnreachable. The visit limits how long it waits for a hub that was
-// reached; whether one can be reached it finds out within Timing.Hub.
+// askHub returns the hub's answer. It returns HubFailed if a hub was reached but did
+// not answer or refused, and HubUnreachable if no hub could be reached. It decides
+// within Timing.Hub whether a hub can be reached. After that only the visit's own
+// timeouts limit how long it waits.
 func (t *Terminal) askHub(ctx context.Context, visit string, call func(context.Context) (kiosk.Event, error)) kiosk.Event {
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -60,7 +61,7 @@ func (t *Terminal) askHub(ctx context.Context, visit string, call func(context.C
 	case <-time.After(t.Config.Timing.Hub / 4):
 		if err := t.reach(ctx); err != nil && ctx.Err() == nil {
 			select {
-			case r = <-answered: // it came after all
+			case r = <-answered: // the answer arrived meanwhile
 			default:
 				return t.unreachable(visit, err)
 			}
@@ -72,7 +73,7 @@ func (t *Terminal) askHub(ctx context.Context, visit string, call func(context.C
 	case r.err == nil:
 		return r.answer
 	case ctx.Err() != nil:
-		return kiosk.HubFailed{Visit: visit, Reason: kiosk.HubSilent} // the visit has ended, so nobody waits
+		return kiosk.HubFailed{Visit: visit, Reason: kiosk.HubSilent} // the visit has ended, so no state waits for the answer
 	case answered && fromGateway(problem):
 		return t.unreachable(visit, r.err)
 	case answered:
@@ -91,15 +92,15 @@ func (t *Terminal) unreachable(visit string, err error) kiosk.Event {
 	return kiosk.HubUnreachable{Visit: visit}
 }
 
-// reach tells within a part of the person's time whether there is a hub.
+// reach returns an error if no hub can be reached within half of Timing.Hub.
 func (t *Terminal) reach(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, t.Config.Timing.Hub/2)
 	defer cancel()
 	return t.Hub.Reach(ctx)
 }
 
-// fromGateway tells whether an answer comes from a proxy that found no hub behind
-// it. A hub itself answers with a problem document.
+// fromGateway reports whether an answer comes from a proxy that could not reach the
+// hub behind it. A hub itself answers with a problem document.
 func fromGateway(p *hubapi.Problem) bool {
 	switch p.Status {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

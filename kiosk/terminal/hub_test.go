@@ -57,8 +57,8 @@ func TestOfflineOnlyWithoutHub(t *testing.T) {
 	}
 }
 
-// A slow hub that can be reached has the time that it asked for, and two seconds for
-// the line. After that the visit fails; the kiosk does not decide.
+// The kiosk waits for a slow hub until the deadline that the hub announced, plus two
+// seconds for the network. After that the visit fails; the kiosk does not decide.
 func TestSlowHub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) { r.hub.within = 3 })
@@ -76,8 +76,8 @@ func TestSlowHub(t *testing.T) {
 	})
 }
 
-// A hub whose connection is gone without a word is found out while the person waits,
-// and a verdict that comes during that counts.
+// The kiosk notices that the connection to the hub was lost without a reset while the
+// person waits. A verdict that arrives during the check counts.
 func TestLineGoesDead(t *testing.T) {
 	for name, comes := range map[string]bool{"no verdict": false, "a verdict": true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -97,8 +97,8 @@ func TestLineGoesDead(t *testing.T) {
 	}
 }
 
-// lateHub answers an authentication after 0.8 s or never, while no new connection can
-// be made.
+// lateHub answers an authentication after 0.8 s or never. No new connection can be
+// made.
 type lateHub struct {
 	*fakeHub
 	answer bool
@@ -118,7 +118,7 @@ func (h *lateHub) Reach(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Run does not end before a request to the hub has, and says so if that does not end.
+// Run waits until requests to the hub have ended, and returns an error if one does not.
 func TestStopAwaitsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -158,7 +158,7 @@ func (h deafHub) Challenge(context.Context) (hubapi.Challenge, error) {
 	return hubapi.Challenge{}, nil
 }
 
-// InProgress hears of each visit's begin and end.
+// The terminal calls InProgress at the begin and end of each visit.
 func TestInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls []bool
@@ -187,7 +187,7 @@ func TestInProgress(t *testing.T) {
 	})
 }
 
-// Only a granted verdict of the hub counts as a grant.
+// The terminal records a grant only if the hub's verdict is granted.
 func TestDenialIsNoGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d *decider
@@ -204,7 +204,7 @@ func TestDenialIsNoGrant(t *testing.T) {
 	})
 }
 
-// Without room in the outbox the kiosk is out of service; with room it serves again.
+// The kiosk is out of service while the outbox has no room, and serves again after.
 func TestRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := make(chan bool)

@@ -10,7 +10,7 @@ type mailbox[T any] struct {
 	done <-chan struct{}
 }
 
-// newMailbox returns a mailbox that works until ctx ends. Later values are lost.
+// newMailbox returns a mailbox that works until ctx ends. It drops later values.
 func newMailbox[T any](ctx context.Context) mailbox[T] {
 	m := mailbox[T]{in: make(chan T), out: make(chan T), done: ctx.Done()}
 	go m.pass()

@@ -10,7 +10,7 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// A kiosk whose panel has a display serves when the display works.
+// A kiosk whose panel has a display serves only while the display works.
 func TestParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parts := make(chan terminal.PartState)
@@ -31,7 +31,7 @@ func TestParts(t *testing.T) {
 	})
 }
 
-// stuckPanel hangs when it is to make a sound.
+// stuckPanel hangs in Sound.
 type stuckPanel struct {
 	terminal.Panel
 	free chan struct{}
@@ -39,8 +39,7 @@ type stuckPanel struct {
 
 func (p stuckPanel) Sound(kiosk.Cue) { <-p.free }
 
-// The terminal says that it is alive while nothing happens, and not while it
-// hangs.
+// The terminal calls Alive while it is idle, and does not call it while it hangs.
 func TestAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var alive atomic.Int32

@@ -12,7 +12,7 @@ import (
 	"smartkiosk/kiosk/terminal"
 )
 
-// withPad begins a visit at a reader with keys of its own.
+// withPad begins a visit at a reader that has its own keys.
 func withPad(t *testing.T) *rig {
 	r := start(t, func(r *rig, _ *terminal.Terminal) { r.card.pad = make(chan padEntry) })
 	r.slotIs(kiosk.CardGone{}, cardIn())
@@ -29,7 +29,7 @@ func (r *rig) onPad(e padEntry) {
 	synctest.Wait()
 }
 
-// The PIN is typed on the reader; what is pressed on the panel is none of it.
+// The holder types the PIN on the reader. Keys of the panel do not belong to it.
 func TestPINPad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := withPad(t)
@@ -55,8 +55,8 @@ func TestPINPad(t *testing.T) {
 
 var errGone = fmt.Errorf("cannot verify: %w", terminal.ErrNoCard)
 
-// A visit that ends on the reader, or while it asks, ends as it should. A card
-// that is gone is judged by what the slot says of it, which comes later.
+// A visit that ends during PIN entry on the reader has the right outcome. If the card
+// is missing, the slot's event, which comes later, decides on the outcome.
 func TestPINPadEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		end    func(*rig)

@@ -29,10 +29,10 @@ import (
 	"smartkiosk/store"
 )
 
-// secretVisits is how many visits TestSecrecy makes.
+// secretVisits is the number of visits in TestSecrecy.
 const secretVisits = 1000
 
-// secretPIN is long enough not to be in anything by chance.
+// secretPIN is too long to occur anywhere by chance.
 const secretPIN = "73190264"
 
 // longPINCard is a card whose PIN has 8 digits.
@@ -48,8 +48,8 @@ func (s *longPINSlot) Open(context.Context) (terminal.Card, error) {
 	return longPINCard{s.rig.card}, nil
 }
 
-// traces are the forms in which a text may be found: as it is, as JSON has it,
-// and within base64 at any place.
+// traces returns the forms in which a text may occur: unchanged, escaped as JSON, and
+// in base64 at any offset.
 func traces(text string) []string {
 	found := []string{text, strings.ToUpper(text)}
 	if quoted, err := json.Marshal(text); err == nil {
@@ -63,9 +63,9 @@ func traces(text string) []string {
 	return found
 }
 
-// TestSecrecy makes visits of every kind and looks for each holder's name and
-// serial number, and the PIN, in all that stays behind or is sent: the outbox
-// with all its free pages, the logs, and what the hub's events go by.
+// TestSecrecy makes visits of every kind. Then it searches for each holder's name and
+// serial number and for the PIN in everything that is stored or sent: the outbox with
+// its free pages, the logs, and the requests that carry events to the hub.
 func TestSecrecy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "outbox.db")
 	outbox, err := store.Open(path, store.Options{Keep: secretVisits})
@@ -87,7 +87,7 @@ func TestSecrecy(t *testing.T) {
 
 	var holders []testpki.Holder
 	var log lockedBuffer
-	var tokens []byte // what the hub was asked about, by a connection of its own
+	var tokens []byte // tokens sent to the hub for verdicts, over a separate connection
 	synctest.Test(t, func(t *testing.T) {
 		pki, err := testpki.New(time.Now())
 		if err != nil {
@@ -118,7 +118,7 @@ func TestSecrecy(t *testing.T) {
 			r.expectScreen(kiosk.ScreenPIN)
 			switch visit % 4 {
 			case 0:
-				r.typeKeys(secretPIN[:5]) // and pulled
+				r.typeKeys(secretPIN[:5]) // then the card is taken out
 			case 1:
 				r.typeKeys("90909090#")
 			}
@@ -171,13 +171,13 @@ func TestSecrecy(t *testing.T) {
 	places := map[string][]byte{"outbox": file, "log": log.bytes(), "traffic": sent.Bytes()}
 	for name, text := range places {
 		if len(text) < 100*secretVisits {
-			t.Errorf("only %d bytes of %s were looked through", len(text), name)
+			t.Errorf("only %d bytes of %s were searched", len(text), name)
 		}
 	}
 	for _, h := range holders {
 		subject := h.Authentication.Certificate.Subject
 		for _, secret := range []string{subject.CommonName, subject.SerialNumber, secretPIN} {
-			seen := false // the control: it can be found where it is
+			seen := false // control: the search finds the secret in the tokens, which contain it
 			for _, trace := range traces(secret) {
 				for name, text := range places {
 					if bytes.Contains(text, []byte(trace)) {
@@ -187,13 +187,13 @@ func TestSecrecy(t *testing.T) {
 				seen = seen || bytes.Contains(tokens, []byte(trace))
 			}
 			if !seen && secret != secretPIN {
-				t.Errorf("%q is not found in the tokens, where it is", secret)
+				t.Errorf("%q is not found in the tokens, which contain it", secret)
 			}
 		}
 	}
 }
 
-// lockedBuffer is a log that several goroutines write.
+// lockedBuffer is a log that several goroutines may write.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

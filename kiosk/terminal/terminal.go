@@ -1,7 +1,7 @@
 // Package terminal runs the visit machine. It turns what happens in the slot, on
 // the keypad and on the clock into events, carries out the effects that Step
-// returns, and passes their answers back as events. It decides nothing that Step
-// could decide.
+// returns, and passes their answers back as events. Every decision that Step can
+// make is left to Step.
 //
 // One goroutine steps, one owns the card, one writes to the outbox, and each
 // request to the hub has its own. None waits for another, so the screen responds
@@ -36,22 +36,23 @@ type Slot interface {
 // *CardError nor ErrNoCard means that the card cannot be read.
 type Card interface {
 	// Certificates returns the certificates for authentication, DER. The first
-	// call may answer from a cache. The terminal calls it again when none of
-	// them is acceptable; then it must read the card.
+	// call may return cached certificates. If none of them is acceptable, the
+	// terminal calls it again; the second call must read the card.
 	Certificates(ctx context.Context) ([][]byte, error)
 	// Authorities returns the CA certificates on the card, DER. The terminal
 	// needs them only if no certificate chains to an anchor without them.
 	Authorities(ctx context.Context) ([][]byte, error)
 	PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error)
-	VerifyPIN(ctx context.Context, certificate int, pin []byte) error // *PINError if it is wrong
-	// VerifyPINOnPad has the reader ask for the PIN, if PINStatus says OnReader.
+	VerifyPIN(ctx context.Context, certificate int, pin []byte) error // *PINError if the PIN is wrong
+	// VerifyPINOnPad makes the reader ask for the PIN. It is called only if
+	// PINStatus.OnReader is true.
 	// It fails with a *PadError when the reader sent the card no PIN.
 	VerifyPINOnPad(ctx context.Context, certificate int) error
 	Signer(ctx context.Context, certificate int) (crypto.Signer, error)
 	Close() error // resets the card
 }
 
-// PINError says that the card did not accept the PIN.
+// PINError is the error that the card did not accept the PIN.
 type PINError struct{ Status kiosk.PINStatus }
 
 func (e *PINError) Error() string {
@@ -61,7 +62,7 @@ func (e *PINError) Error() string {
 	return fmt.Sprintf("wrong PIN, %d tries left", e.Status.Tries)
 }
 
-// PadResult says why a reader with keys sent the card no PIN.
+// PadResult is the reason why a reader with keys did not send a PIN to the card.
 type PadResult int
 
 const (
@@ -70,8 +71,8 @@ const (
 	PadMistyped                   // the holder typed too few or too many digits
 )
 
-// PadError says that a reader with keys sent the card no PIN. Err is the
-// driver's error.
+// PadError is the error that a reader with keys did not send a PIN to the card. Err
+// is the driver's error.
 type PadError struct {
 	Result PadResult
 	Err    error
@@ -80,11 +81,11 @@ type PadError struct {
 func (e *PadError) Error() string { return e.Err.Error() }
 func (e *PadError) Unwrap() error { return e.Err }
 
-// ErrNoCard says that the card or its reader is gone. The slot's next event says
-// which.
+// ErrNoCard is the error that the card or its reader is missing. The slot's next
+// event says which of the two.
 var ErrNoCard = errors.New("no card")
 
-// CardError says why a card cannot be used, if that is known.
+// CardError is the error that a card cannot be used for a known reason.
 type CardError struct {
 	Reason kiosk.Reason
 	Err    error
@@ -118,7 +119,7 @@ type Decider interface {
 	RecordGrant(kiosk.Holder)
 }
 
-// PartState tells whether a part of the panel works.
+// PartState says whether a part of the panel works.
 type PartState struct {
 	Part  kiosk.Part
 	Works bool
@@ -236,7 +237,7 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 	}
 }
 
-// within tells whether wait returns within the limit.
+// within reports whether wait returns within the limit.
 func within(limit time.Duration, wait func()) bool {
 	returned := make(chan struct{})
 	go func() { wait(); close(returned) }()
@@ -302,7 +303,8 @@ func (t *Terminal) do(e kiosk.Effect) {
 	}
 }
 
-// goAsk runs a question for the present visit in a goroutine of its own.
+// goAsk calls ask with the context of the present visit in a new goroutine. Run waits
+// for it.
 func (t *Terminal) goAsk(ask func(context.Context)) {
 	ctx := t.visit.ctx
 	t.questions.Go(func() { ask(ctx) })

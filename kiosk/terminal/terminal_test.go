@@ -28,7 +28,7 @@ func TestGranted(t *testing.T) {
 		r.expectOrder("record granted", "show granted", "door")
 		holder, err := validator.Validate(t.Context(), r.hub.token, r.hub.nonce, time.Now())
 		if err != nil || holder.ID == "" {
-			t.Errorf("the hub was given a token that proves nobody: %v", err)
+			t.Errorf("the hub received an invalid token: %v", err)
 		}
 		if strings.Trim(string(r.card.seen), "\x00") != "" {
 			t.Error("the PIN is not wiped")
@@ -45,8 +45,8 @@ func TestGranted(t *testing.T) {
 	})
 }
 
-// When no hub can be reached, the person waits two seconds at most, and the requests
-// are cancelled.
+// If no hub can be reached, the person waits at most two seconds, and the terminal
+// cancels the requests.
 func TestHubUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) { r.hub.hang, r.hub.down = true, true })
@@ -82,8 +82,8 @@ func TestOfflineNever(t *testing.T) {
 	})
 }
 
-// A disk that does not take the outcome takes the kiosk out of service until
-// it does; nobody is shown a verdict that is not recorded.
+// If an outcome cannot be written to disk, the kiosk is out of service until it has
+// been written. The kiosk never shows a verdict that is not recorded.
 func TestOutboxFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) { r.recordErrs = []error{errDisk, errDisk} })
@@ -105,7 +105,8 @@ func TestOutboxFails(t *testing.T) {
 	})
 }
 
-// A stop in mid-visit leaves its outcome in the outbox and no card behind.
+// If the program stops during a visit, the outcome is in the outbox and the card is
+// closed.
 func TestStopInVisit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, nil)
@@ -115,14 +116,14 @@ func TestStopInVisit(t *testing.T) {
 			t.Error(err)
 		}
 		r.expectOrder("show out-of-service", "record failed")
-		r.expectOrder("show out-of-service", "card closed") // the other way round as well
+		r.expectOrder("show out-of-service", "card closed") // in either order
 		if len(r.records) != 1 || r.records[0].Reason != kiosk.Stopped {
 			t.Errorf("recorded %+v", r.records)
 		}
 	})
 }
 
-// A stop with a disk that takes nothing ends all the same, and says so.
+// If the disk fails, Run still ends when it is stopped, and returns an error.
 func TestStopWithoutDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) {
@@ -137,7 +138,8 @@ func TestStopWithoutDisk(t *testing.T) {
 	})
 }
 
-// Who types nothing is warned, has time for a key, and with one the whole time.
+// A person who types nothing is warned. A key after the warning restarts the full
+// time.
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timing := kiosk.DefaultTiming
@@ -199,7 +201,7 @@ func TestWrongPINThenPulled(t *testing.T) {
 	})
 }
 
-// What is logged names no person and holds no digit of the PIN.
+// The log contains no name or number of a person, and no PIN.
 func TestLogHasNoPersonalData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(r *rig, _ *terminal.Terminal) { r.hub.hang, r.hub.down = true, true })

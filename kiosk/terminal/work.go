@@ -28,13 +28,14 @@ func (v *visitContext) begin() {
 	v.ctx, v.end = context.WithCancel(v.parent)
 }
 
-// decideOffline has the offline policy decide in place of the hub.
+// decideOffline lets the offline policy decide in place of the hub.
 func (t *Terminal) decideOffline(ctx context.Context, q kiosk.DecideOffline) {
 	t.answers.put(kiosk.Decided{Visit: q.Visit, Verdict: t.Decider.Decide(ctx, q.Visit, q.Token, q.Nonce)})
 }
 
-// ownNonce replaces the hub's challenge. The hub reviews the token when the event
-// reaches it; what proves its freshness then is the event's place in the chain.
+// ownNonce returns a nonce that replaces the hub's challenge. The hub reviews the
+// token when it receives the event. The event's place in the chain then proves that
+// the token was fresh.
 func ownNonce() string {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails
