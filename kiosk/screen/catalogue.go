@@ -93,7 +93,7 @@ func loadLanguage(files fs.FS, name string) (l language, err error) {
 	return l, nil
 }
 
-// Has tells whether the catalogue has the language with this BCP 47 tag, so that a
+// Has reports whether the catalogue has the language with this BCP 47 tag, so that a
 // configuration with another language can be refused.
 func (c *Catalogue) Has(tag string) bool {
 	return slices.ContainsFunc(c.languages, func(l language) bool { return l.Tag == tag })

@@ -14,7 +14,7 @@ type Form struct {
 	Heading int    // letters in the first row
 	Columns int    // letters in each row after it
 	Rows    int    // rows, the first included
-	OK      string // what is printed on that key: Hash unless said
+	OK      string // label printed on that key; Hash if empty
 }
 
 // Labels of the key that ends a PIN.

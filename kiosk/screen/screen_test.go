@@ -30,7 +30,7 @@ func catalogue(t testing.TB) *Catalogue {
 	return c
 }
 
-// reasons reads the kiosk package's own list, so that no reason is forgotten here.
+// reasons parses the constants of kiosk.go, so that the test covers every reason.
 func reasons(t *testing.T) []kiosk.Reason {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../kiosk.go", nil, 0)
@@ -237,7 +237,7 @@ func TestPINAnswersEveryKey(t *testing.T) {
 	}
 }
 
-// TestAnyScreenFits does the same for unexpected values: names from hostile
+// TestAnyScreenFits does the same as TestEveryScreenFits for unexpected values: names from hostile
 // certificates, unknown reasons, endless PINs.
 func TestAnyScreenFits(t *testing.T) {
 	c := catalogue(t)

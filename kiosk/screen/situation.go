@@ -93,7 +93,7 @@ var denials = map[kiosk.Reason]situation{
 }
 
 // failures does the same for failed visits. A reason that is missing here is shown
-// as "failed": our own fault.
+// as "failed", which says that the kiosk is at fault.
 var failures = map[kiosk.Reason]situation{
 	kiosk.CardMute:       "failed-reversed",
 	kiosk.CardUnknown:    "failed-unknown-card",
