@@ -2,10 +2,10 @@ package kiosk
 
 import "slices"
 
-// The steps of a visit from a read card to its verdict. step.go has those that end
-// a visit in any state.
+// This file has the steps of a visit from a read card to its verdict. step.go has
+// the steps that can end a visit in any state.
 
-// key handles a key. A pad of twelve keys has none for the language, so * selects
+// key handles a key. A pad of twelve keys has no language key, so * selects
 // the next language on every screen that asks for no input. During PIN entry *
 // removes a digit, and without digits it asks whether to give up. While the kiosk
 // works, keys do nothing: a * was probably meant as a correction.
@@ -24,8 +24,8 @@ func (s *step) key(k Key) {
 func (s *step) pinKey(k Key) {
 	switch {
 	case s.warned && !k.IsDigit():
-		// The person pressed it for more time. It neither ends an incomplete
-		// PIN nor gives up.
+		// The person pressed the key to get more time. The key neither submits an
+		// incomplete PIN nor cancels the visit.
 		s.stayInPIN(CueAttention)
 	case s.notice == NoticeLeave && k == KeyOK:
 		s.finish(Cancelled, ByHolder)
@@ -44,8 +44,8 @@ func (s *step) pinKey(k Key) {
 	}
 }
 
-// digit adds a digit. A PIN is sent to the card whole or not at all: after a digit
-// beyond the card's limit the PIN must be typed again.
+// digit adds a digit. The kiosk never sends a truncated PIN to the card: after a
+// digit beyond the card's limit the person must type the PIN again.
 func (s *step) digit(d byte) {
 	if s.digitRefused || s.pin.Len() == s.maxPIN() {
 		s.digitRefused = true
@@ -87,7 +87,7 @@ func (s *step) readerKey(k Key) {
 	}
 }
 
-// answerKey shows a notice, or none, and plays a cue.
+// answerKey shows a notice, or removes it if n is empty, and plays a cue.
 func (s *step) answerKey(n Notice, c Cue) {
 	s.notice = n
 	s.stayInPIN(c)
@@ -104,7 +104,7 @@ func (s *step) awaitKey() {
 	s.enter(enteringPIN, s.config.Timing.PINEntry)
 }
 
-// nobodyTypes warns, and ends the visit if no key follows the warning.
+// nobodyTypes warns the person, or ends the visit if no key followed the warning.
 func (s *step) nobodyTypes() {
 	if s.warned {
 		s.finish(TimedOut, PINTimeout)
@@ -118,22 +118,22 @@ func (s *step) nobodyTypes() {
 	s.enter(enteringPIN, s.config.Timing.Warning)
 }
 
-// askHubAgain asks for a challenge again if there was none: the hub may be back
-// by now.
+// askHubAgain requests a challenge again if the first request failed, because the
+// hub may be reachable again.
 func (s *step) askHubAgain() {
 	if s.challenge == challengeUnreachable || s.challenge == challengeRefused {
 		s.askChallenge()
 	}
 }
 
-// askChallenge asks for a challenge. It replaces one that is too old.
+// askChallenge requests a challenge. It discards the present one.
 func (s *step) askChallenge() {
 	s.challenge, s.nonce = challengeAsked, ""
 	s.do(GetChallenge{s.id})
 	s.start(TimerChallenge, s.config.Timing.Challenge)
 }
 
-// verify hands the PIN to the effect, which wipes it.
+// verify passes the PIN to the VerifyPIN effect, which wipes it.
 func (s *step) verify() {
 	s.askHubAgain()
 	s.do(VerifyPIN{s.id, s.pin}, Sound{CueKey}) // the sound tells a person who cannot see that OK was accepted
@@ -204,8 +204,8 @@ func (s *step) in(visit string, states ...state) bool {
 	return visit == s.id && slices.Contains(states, s.state)
 }
 
-// cardRead refuses a card that can be refused before the PIN. Otherwise it asks for
-// the PIN, and for the hub's challenge at the same time.
+// cardRead denies a card that can be denied before PIN entry. Otherwise it asks for
+// the PIN and requests the hub's challenge at the same time.
 func (s *step) cardRead(e CardRead) {
 	s.holder, s.pinStatus = e.Holder, e.PIN
 	if e.PIN.blocked() {
@@ -221,7 +221,8 @@ func (s *step) cardRead(e CardRead) {
 	s.askPIN()
 }
 
-// cannotType tells whether the PIN would have to be typed on a keypad that is lost.
+// cannotType reports whether the PIN must be typed on the panel's keypad and the
+// keypad is lost.
 func (s *step) cannotType() bool { return s.isLost(Keypad) && !s.pinStatus.OnReader }
 
 // askPIN asks for the PIN, on the panel or on the reader.
@@ -235,7 +236,7 @@ func (s *step) askPIN() {
 	s.awaitKey()
 }
 
-// padTimedOut warns and has the reader ask again, once.
+// padTimedOut warns the person and makes the reader ask again, once.
 func (s *step) padTimedOut() {
 	if s.warned {
 		s.finish(TimedOut, PINTimeout)
@@ -246,7 +247,7 @@ func (s *step) padTimedOut() {
 	s.askPIN()
 }
 
-// padMistyped has the reader ask again. The card has received nothing.
+// padMistyped makes the reader ask again. The card has received nothing.
 func (s *step) padMistyped() {
 	if s.mistyped++; s.mistyped == maxMistyped {
 		s.finish(Failed, CardUnreadable)
@@ -272,8 +273,8 @@ func (s *step) pinRejected(status PINStatus) {
 	s.askPIN()
 }
 
-// pinAccepted signs the challenge, or waits for it. When a hub was reached but
-// refused to give one, nobody can decide.
+// pinAccepted signs the challenge, or waits for it. If a hub was reached but refused
+// to issue a challenge, the visit fails.
 func (s *step) pinAccepted() {
 	switch s.challenge {
 	case challengeAsked:
@@ -293,8 +294,8 @@ func (s *step) challengeReady(e ChallengeReady) {
 	}
 }
 
-// sign asks for a token over the hub's nonce. If there is none, the terminal makes
-// one (nonce "").
+// sign requests a token over the hub's nonce. If there is no challenge, the nonce is
+// "" and the terminal makes one.
 func (s *step) sign() {
 	s.stop(TimerChallenge)
 	s.notice = ""
@@ -325,8 +326,8 @@ func (s *step) hubUnreachable() {
 	}
 }
 
-// hubFailed ends a visit that waits for a hub which was reached but gave no
-// verdict. The kiosk does not decide in its place: the hub may know more.
+// hubFailed ends a visit that waits for a hub which was reached but returned no
+// verdict. The kiosk does not decide in its place, because the hub may know more.
 func (s *step) hubFailed(why Reason) {
 	switch s.state {
 	case authenticating, awaitingChallenge:

@@ -2,11 +2,11 @@ package kiosk
 
 import "time"
 
-// Effect is something that Step wants done. The terminal starts the effects of one
-// step in their order. An effect that answers does so by a later Event.
+// Effect is an action that Step requests. The terminal starts the effects of one
+// step in order. The answer to an effect, if it has one, is a later Event.
 type Effect interface{ effect() }
 
-// Effects on the panel. They do not answer.
+// Effects on the panel. They have no answer.
 type (
 	Show     struct{ Screen Screen }
 	Sound    struct{ Cue Cue }
@@ -26,19 +26,19 @@ const (
 	CueOutOfService Cue = "out-of-service" // the kiosk cannot serve a person now
 )
 
-// Effects on the card. They answer; Release does not.
+// Effects on the card. Each has an answer, except Release.
 type (
 	ReadCard  struct{ Visit string } // CardRead, CardRefused or CardFailed
 	VerifyPIN struct {               // PINAccepted, PINRejected or CardFailed
 		Visit string
-		PIN   PIN // the effect's to wipe
+		PIN   PIN // the runner of the effect wipes it
 	}
-	// VerifyOnPad has the reader ask for the PIN. The kiosk does not see it.
-	// PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped or
+	// VerifyOnPad makes the reader ask for the PIN. The kiosk does not see it.
+	// The answer is PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped or
 	// CardFailed.
 	VerifyOnPad struct{ Visit string }
-	// Sign has the card sign a token over Nonce. If Nonce is "", the terminal
-	// makes a nonce. Signed or CardFailed.
+	// Sign makes the card sign a token over Nonce. If Nonce is "", the terminal
+	// makes a nonce. The answer is Signed or CardFailed.
 	Sign struct {
 		Visit string
 		Nonce string
@@ -64,7 +64,7 @@ type (
 )
 
 // Record writes the outcome of a visit to the outbox and retries until it is on
-// disk: Recorded, after any number of RecordFailed.
+// disk. The answer is Recorded, after any number of RecordFailed.
 type Record struct {
 	Visit         string
 	Outcome       Outcome
@@ -87,7 +87,7 @@ const (
 	TimerChallenge Timer = "challenge" // remaining time in which the challenge is used
 )
 
-// StartTimer asks for an Elapsed event after a time. It replaces a running timer
+// StartTimer requests an Elapsed event after a time. It replaces a running timer
 // of the same name.
 type StartTimer struct {
 	Timer  Timer

@@ -19,7 +19,7 @@ const (
 	KeyLanguage Key = 'L' // selects the next language
 )
 
-// IsDigit tells whether k is '0' to '9'.
+// IsDigit reports whether k is '0' to '9'.
 func (k Key) IsDigit() bool { return k >= '0' && k <= '9' }
 
 // Format prints a digit as [secret], because it may be part of a PIN.
@@ -38,7 +38,7 @@ type (
 	// CardSilent is a card that does not answer to reset: it was inserted the
 	// wrong way round, or is not a smart card. This is a visit, too.
 	CardSilent struct{ Visit string }
-	CardGone   struct{} // also: the reader works and is empty
+	CardGone   struct{} // also reported when a reader begins to work and is empty
 	ReaderGone struct{} // unplugged, or the PC/SC service has ended
 )
 
@@ -57,13 +57,13 @@ const (
 	Door    Part = "door" // the door's strike
 )
 
-// Stopping says that the program ends. Only answers may follow.
+// Stopping means that the program ends. Only answers to effects may follow.
 type Stopping struct{}
 
 // KeyPressed is one press of one key.
 type KeyPressed struct{ Key Key }
 
-// Elapsed says that a timer has run out. Serial is that of its StartTimer.
+// Elapsed means that a timer has run out. Serial is the one of its StartTimer.
 type Elapsed struct {
 	Timer  Timer
 	Serial int
@@ -95,7 +95,7 @@ type (
 		PIN   PINStatus
 	}
 	// PadCancelled follows VerifyOnPad: the holder pressed the reader's cancel
-	// key. This and the two events below cost no try.
+	// key. This and the two events below do not use up a try.
 	PadCancelled struct{ Visit string }
 	PadTimedOut  struct{ Visit string } // the holder typed nothing on the reader
 	PadMistyped  struct{ Visit string } // the holder typed too few or too many digits
@@ -107,7 +107,7 @@ type (
 	}
 )
 
-// PINStatus is what a card tells about its PIN before verification.
+// PINStatus is what a card states about its PIN before verification.
 type PINStatus struct {
 	Min, Max   int // digits; 0 if the card does not state it
 	Tries      int // left, when TriesKnown
@@ -126,10 +126,10 @@ type (
 		VerdictWithin time.Duration
 	}
 	// HubUnreachable follows GetChallenge or Authenticate: no hub could be
-	// reached. Only then the kiosk may decide by itself.
+	// reached. Only in this case may the kiosk decide by itself.
 	HubUnreachable struct{ Visit string }
 	// HubFailed follows GetChallenge or Authenticate: a hub was reached, but it
-	// gave no verdict.
+	// did not answer in time or refused to.
 	HubFailed struct {
 		Visit  string
 		Reason Reason // HubRefused or HubSilent
@@ -152,7 +152,7 @@ type (
 
 // Events of the outbox's free space.
 type (
-	// RoomEnds says that there is room for the outcome of the present visit, but
+	// RoomEnds means that there is room for the outcome of the present visit, but
 	// for no further visit.
 	RoomEnds  struct{}
 	RoomAgain struct{} // there is room for further visits

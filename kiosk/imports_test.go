@@ -10,29 +10,28 @@ import (
 	"testing"
 )
 
-// importRules names the packages that others must not import, by their path in
-// the module; tests of a package may import anything. A rule covers a folder
-// and all folders below it. The longest folder that holds a package names its
-// tree; trees not listed have the rule of the folder above.
-var importRules = map[string][]string{ // packages at and below: must not import at or below
+// importRules lists for each tree of folders the packages that it must not import,
+// as paths in the module. Tests may import anything. A package belongs to the
+// longest listed folder that contains it.
+var importRules = map[string][]string{ // tree → folders that it must not import from
 	"device":         {"kiosk", "store", "cmd", "deploy"},
 	"store":          {"kiosk", "device", "cmd", "deploy"},
 	"kiosk/protocol": append(slices.Clone(kioskSide), "kiosk/hub", "device", "store", "cmd", "deploy"),
 	"kiosk/hub":      append(slices.Clone(kioskSide), "device", "store", "cmd", "deploy"),
-	"kiosk":          {"kiosk/hub", "device", "cmd", "deploy"}, // the kiosk's side, which may use the outbox's types
+	"kiosk":          {"kiosk/hub", "device", "cmd", "deploy"}, // may import store for the outbox's types
 }
 
-// shared is the one package that all may import. It imports nothing of this
-// project.
+// shared is the only package that every tree may import. It imports no other package
+// of this project.
 const shared = "device/tomlfile"
 
-// kioskSide are the packages that only a kiosk runs.
+// kioskSide lists the packages that only a kiosk runs.
 var kioskSide = []string{
 	"kiosk/clock", "kiosk/feed", "kiosk/journal", "kiosk/offline", "kiosk/policy",
 	"kiosk/push", "kiosk/screen", "kiosk/terminal",
 }
 
-// TestEveryTreeIsNamed fails for a folder under kiosk that belongs to no tree.
+// Every folder under kiosk must belong to a tree.
 func TestEveryTreeIsNamed(t *testing.T) {
 	named := append(slices.Clone(kioskSide), "kiosk/protocol", "kiosk/hub")
 	for _, p := range listPackages(t, "") {
@@ -43,9 +42,9 @@ func TestEveryTreeIsNamed(t *testing.T) {
 	}
 }
 
-// cgoModules are those that need a C compiler, and the one package that uses
-// each, so that all the rest builds without: "C" itself is for the packages
-// here only.
+// cgoModules lists the modules that need a C compiler, each with the only packages
+// that may import it. All other packages build without a C compiler: only the
+// packages listed here may import "C".
 var cgoModules = map[string][]string{
 	"github.com/ebfe/scard":   {"device/reader"},
 	"github.com/miekg/pkcs11": {"device/pkcs11card"},
@@ -111,7 +110,8 @@ func checkImports(t *testing.T, tag string) {
 			if path == shared {
 				t.Errorf("%s imports %s; all import it, so it must import nothing of this project", path, inner)
 			}
-			// The root package declares what it needs; its subpackages know it.
+			// The root package declares the interfaces that it needs; its
+			// subpackages import the root package.
 			if path == "kiosk" {
 				t.Errorf("kiosk imports %s", inner)
 			}

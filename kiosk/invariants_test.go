@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// walk is a Visit under random events, with what the invariants need to know of
-// the past. It is inside the package to see what a state still holds.
+// walk is a Visit under random events, with the history that the invariants need. It
+// is inside the package so that it can check what a state still holds.
 type walk struct {
 	*rapid.T
 	visit    Visit
@@ -35,7 +35,7 @@ func newWalk(t *rapid.T) *walk {
 	}
 }
 
-// name makes ids of letters only, so that no digit in an effect is theirs.
+// name makes ids of letters only, so that every digit in an effect comes from a PIN.
 func name(prefix string, n int) string {
 	return prefix + string(rune('a'+n/26%26)) + string(rune('a'+n%26))
 }
@@ -76,7 +76,7 @@ func (w *walk) step(e Event) {
 			}
 		case VerifyOnPad:
 			if w.onPad {
-				w.Fatal("the reader is to ask while it asks")
+				w.Fatal("VerifyOnPad while the reader already asks for the PIN")
 			}
 			w.onPad = true
 		case VerifyPIN:
@@ -84,7 +84,7 @@ func (w *walk) step(e Event) {
 				w.Fatalf("a PIN is verified that was typed in state %d", before)
 			}
 			if w.cut {
-				w.Fatal("a PIN is verified of which a digit was refused")
+				w.Fatal("a PIN is verified although one of its digits was refused")
 			}
 			// The runner of the effect owns the PIN and wipes it.
 			if err := effect.PIN.Use(func([]byte) error { return nil }); err != nil {
@@ -130,18 +130,18 @@ func (w *walk) step(e Event) {
 		w.checkWiped()
 	}
 	if after.isLostIn(enteringPIN, Keypad) || after.state.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
-		w.Fatalf("a visit goes on in state %d without %v", after.state, after.lost)
+		w.Fatalf("a visit continues in state %d without %v", after.state, after.lost)
 	}
-	// What is pressed on the panel while the reader asks is no PIN.
+	// While the reader asks for the PIN, keys of the panel do not belong to it.
 	if after.state == enteringOnReader && (after.pin != (PIN{}) || !w.onPad || after.Screen().TakesPIN()) {
 		w.Fatalf("the reader asks for the PIN, and so does the panel: %+v", after)
 	}
 }
 
-// isLostIn tells whether the visit is in a state without a part.
+// isLostIn reports whether the visit is in a state and a part is lost.
 func (v Visit) isLostIn(in state, p Part) bool { return v.state == in && slices.Contains(v.lost, p) }
 
-// checkWiped: nothing of a visit is left.
+// checkWiped checks that nothing of a visit is left.
 func (w *walk) checkWiped() {
 	v := w.visit
 	if v.id != "" || v.holder != (Holder{}) || v.nonce != "" || v.token != nil || v.pin != (PIN{}) ||
@@ -156,7 +156,7 @@ func (w *walk) checkWiped() {
 	w.buffers = nil
 }
 
-// checkNoPIN: 3. no PIN digit is in any effect but VerifyPIN.
+// checkNoPIN checks invariant 3: only VerifyPIN contains PIN digits.
 func (w *walk) checkNoPIN(e Effect) {
 	if _, ok := e.(VerifyPIN); ok || len(w.typed) < 2 {
 		return
@@ -182,8 +182,8 @@ func (w *walk) checkNoPIN(e Effect) {
 	}
 }
 
-// event draws what may happen next: mostly what the state waits for, often
-// anything else, sometimes an answer for a visit that is over.
+// event draws the next event: mostly one that the state waits for, often any other
+// event, sometimes an answer for a visit that has ended.
 func (w *walk) event() Event {
 	id := w.visit.id
 	if len(w.started) > 0 && rapid.IntRange(0, 9).Draw(w.T, "stale") == 0 {
@@ -232,7 +232,7 @@ func (w *walk) event() Event {
 func (w *walk) happen(e Event) {
 	switch e := e.(type) {
 	case PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped, CardFailed:
-		// An answer of the reader, unless it is one for a visit that is over.
+		// The reader has answered, unless the answer is for a visit that has ended.
 		w.onPad = w.onPad && reflect.ValueOf(e).Field(0).String() != w.visit.id
 	case KeyPressed:
 		if w.visit.state == enteringPIN && e.Key.IsDigit() {
@@ -243,7 +243,7 @@ func (w *walk) happen(e Event) {
 	case HubUnreachable:
 		w.offline[e.Visit] = true
 	case Recorded:
-		// Only what was asked for becomes durable.
+		// A record can be on disk only if it was requested.
 		if w.records[e.Visit] == 0 {
 			return
 		}
@@ -281,8 +281,8 @@ func TestInvariants(t *testing.T) {
 	})
 }
 
-// ends takes the ways out of the present state: 2. removing the card leads to
-// idle within one step; 4. time alone leads to idle or out of service.
+// ends leaves the present state. Invariant 2: removing the card leads to idle within
+// one step. Invariant 4: timeouts alone lead to idle or out of service.
 func (w *walk) ends() {
 	if rapid.Bool().Draw(w.T, "pull") {
 		w.happen(CardGone{})

@@ -40,7 +40,7 @@ type Verdict struct {
 type Basis struct {
 	Rules string    // version of the policy; "" for the kiosk's own configuration
 	Time  time.Time // at which the certificate was checked; zero if it was not
-	CRL   string    // number of the CRL that was used; "" if none was, or it has no number
+	CRL   string    // number of the CRL that was used; "" if no CRL was used, or it has no number
 }
 
 // Reason says why a person was denied, or why a visit failed. It is a stable code
@@ -75,7 +75,7 @@ const (
 	OutsideHours   Reason = "outside-hours"   // a rule grants access, but not now
 	RuleDenied     Reason = "rule-denied"     // a rule denies this person
 	OperatorDenied Reason = "operator-denied" // the operator's own system denies this person
-	OperatorSilent Reason = "operator-silent" // the operator's own system gave no answer, and the rules require one
+	OperatorSilent Reason = "operator-silent" // the operator's own system did not answer, and the rules require an answer
 	NotAsked       Reason = "not-asked"       // the hub's time for the verdict ended before it answered
 )
 
@@ -88,7 +88,7 @@ const (
 	OfflineLimit   Reason = "offline-limit"   // no hub was reached, and the limit of offline grants is used up
 	ClockUntrusted Reason = "clock-untrusted" // no hub was reached, and the clock is known to be wrong
 	HubRefused     Reason = "hub-refused"     // a hub was reached, but refused to serve this kiosk
-	HubSilent      Reason = "hub-silent"      // a hub was reached, but gave no verdict in time
+	HubSilent      Reason = "hub-silent"      // a hub was reached, but did not answer in time
 	ByHolder       Reason = "by-holder"       // the holder cancelled by key
 	CardRemoved    Reason = "card-removed"
 	PINTimeout     Reason = "pin-timeout"

@@ -2,7 +2,7 @@ package kiosk
 
 import "slices"
 
-// The rules for a panel with a failed part.
+// This file has the rules for a panel with a failed part.
 
 // reason returns the reason for being out of service without the part.
 func (p Part) reason() Reason {
@@ -26,12 +26,12 @@ func (s *step) partLost(p Part) {
 	}
 	switch {
 	case s.state == outOfService:
-		s.do(Sound{CueOutOfService}) // when the program started the part was not known yet
+		s.do(Sound{CueOutOfService}) // not at the start of the program, when every part counts as lost
 	case !s.state.undecided():
 		s.closeWhenIdle()
 	case p == Display:
-		// A person who does not see how many tries are left may block the card,
-		// and a person who is denied must be told why.
+		// Without a display, a person may block the card because the number of
+		// tries left is not visible, and cannot read the reason for a denial.
 		s.finish(Failed, DisplayLost)
 	case p == Keypad && s.state == enteringPIN:
 		s.finish(Failed, KeypadLost)

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// MaxPINDigits is the longest PIN that a PIN can hold, in digits. The limits
-// that count are the card's (PINStatus), which are lower: cards store 4 to 16.
+// MaxPINDigits is the capacity of a PIN in digits. The card's own limits (PINStatus)
+// are lower: cards store 4 to 16 digits.
 const MaxPINDigits = 32
 
 // PIN is what a person has typed so far. Copies of a PIN share one buffer, so
@@ -17,8 +17,9 @@ type PIN struct {
 	n      int
 }
 
-// Append returns the PIN with one more digit ('0' to '9'), or p itself when it
-// is full. Of two PINs appended to the same p only one may be used.
+// Append returns the PIN with one more digit ('0' to '9'), or p itself if it is full.
+// The result shares p's buffer: of two PINs appended to the same p, only one may be
+// used.
 func (p PIN) Append(digit byte) PIN {
 	if p.n == MaxPINDigits {
 		return p
@@ -43,7 +44,7 @@ func (p PIN) RemoveLast() PIN {
 	return p
 }
 
-// Len is the number of digits.
+// Len returns the number of digits.
 func (p PIN) Len() int { return p.n }
 
 // Use calls f with the digits, as ASCII, and wipes them when f returns or
@@ -65,7 +66,7 @@ func (p PIN) Wipe() {
 
 const secret = "[secret]"
 
-// Format prints [secret], whatever the verb.
+// Format prints [secret] for every verb.
 func (p PIN) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, secret) }
 
 // MarshalText returns [secret], so that no encoder shows the digits.

@@ -19,7 +19,7 @@ func typePIN(digits string) kiosk.PIN {
 	return p
 }
 
-// A PIN and its keys print as [secret] however they are printed.
+// A PIN and its keys print as [secret] in every format and encoding.
 func TestPINIsSecret(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&out, nil))

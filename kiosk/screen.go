@@ -1,7 +1,7 @@
 package kiosk
 
-// ScreenID names what a person is told. Step chooses a name, never a text:
-// the catalogue (kiosk/screen) has the words in every language.
+// ScreenID is the name of a screen. Step chooses a name, never a text: the catalogue
+// (kiosk/screen) has the texts in every language.
 type ScreenID string
 
 const (
@@ -12,7 +12,7 @@ const (
 	ScreenGranted      ScreenID = "granted"        // Name, Offline
 	ScreenDenied       ScreenID = "denied"         // Reason
 	ScreenCancelled    ScreenID = "cancelled"      // the person gave up
-	ScreenTimedOut     ScreenID = "timed-out"      // nobody typed
+	ScreenTimedOut     ScreenID = "timed-out"      // the person did not type in time
 	ScreenFailed       ScreenID = "failed"         // Reason: a card, a part or the hub did not work
 	ScreenRemoveCard   ScreenID = "remove-card"    // the visit is over, the card is still in
 	ScreenOutOfService ScreenID = "out-of-service" // Reason
@@ -24,8 +24,8 @@ var Screens = []ScreenID{
 	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenOutOfService,
 }
 
-// Notice is the kiosk's answer to a key during PIN entry that was not simply
-// taken.
+// Notice is the kiosk's answer to a key during PIN entry that it did not accept as a
+// part of the PIN.
 type Notice string
 
 const (
@@ -37,7 +37,7 @@ const (
 // Notices lists every Notice.
 var Notices = []Notice{NoticeTooShort, NoticeTooLong, NoticeLeave}
 
-// Screen is what a person is told: a name, the few values that its text needs,
+// Screen is what the kiosk shows: the screen's name, the values that its text needs,
 // and the language that the person chose.
 type Screen struct {
 	ID       ScreenID
@@ -49,13 +49,13 @@ type Screen struct {
 	Notice   Notice
 	Digits   int // the card's limit that Notice is about
 
-	TimeShort  bool // nobody has typed for long: without a key the visit ends soon
+	TimeShort  bool // no key for a long time: the visit ends soon unless a key is pressed
 	TriesKnown bool
 	Reason     Reason
 	Name       string // the holder's name, on granted only
 	Offline    bool   // the kiosk decided without the hub
-	TakeCard   bool   // the reason has been shown for a while: where it leaves no room for more, show the hint
+	TakeCard   bool   // the reason has been shown for a while: a display without room for both now shows the hint to take the card
 }
 
-// TakesPIN tells whether digits typed on the panel now belong to a PIN.
+// TakesPIN reports whether digits typed on the panel now belong to a PIN.
 func (s Screen) TakesPIN() bool { return s.ID == ScreenPIN && !s.OnReader }

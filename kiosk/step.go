@@ -25,7 +25,7 @@ type step struct {
 
 func (s *step) do(e ...Effect) { s.effects = append(s.effects, e...) }
 
-// show asks for the state's screen, unless it is already shown.
+// show adds a Show effect for the state's screen, unless it is already shown.
 func (s *step) show() {
 	if screen := s.Screen(); screen != s.shown {
 		s.shown = screen
@@ -76,13 +76,12 @@ func (s *step) handle(e Event) {
 	}
 }
 
-// unfit tells whether no visit may begin, because its outcome could not be recorded
+// unfit reports whether no visit may begin, because its outcome could not be recorded
 // or a part that it needs is lost.
 func (s *step) unfit() bool { return s.outboxFailed || s.outboxFull || len(s.lost) > 0 }
 
-// inserted begins a visit and tells whether it did. When the kiosk is out of
-// service it plays a sound as well, because the display may be the part that
-// failed.
+// inserted begins a visit and reports whether it did. If the kiosk is out of service,
+// it plays a sound, because the display may be the part that failed.
 func (s *step) inserted(visit string) bool {
 	if s.cardIn { // the card was swapped between two polls of the reader
 		s.gone()
@@ -121,8 +120,8 @@ func (s *step) serveAgain() {
 	}
 }
 
-// closeWhenIdle leaves service, unless a visit is in progress or its card is still
-// in. In those cases rest leaves service later.
+// closeWhenIdle takes the kiosk out of service, unless a visit is in progress or its card is still
+// in. In those cases rest takes the kiosk out of service later.
 func (s *step) closeWhenIdle() {
 	if s.state == idle && !s.cardIn {
 		s.leaveService()
@@ -279,7 +278,7 @@ func (s *step) stateElapsed() {
 	case enteringOnReader:
 		s.finish(TimedOut, PINTimeout)
 	case awaitingChallenge, authenticating:
-		// If no hub could be reached, the terminal has said so before this.
+		// If no hub could be reached, HubUnreachable came before this timeout.
 		s.finish(Failed, HubSilent)
 	case decidingOffline:
 		s.finish(Failed, Internal)

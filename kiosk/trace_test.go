@@ -49,7 +49,7 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-// play gives the script with the effects that Step gives under each event.
+// play returns the script with the effects that Step returns under each event.
 func play(script []byte) ([]byte, error) {
 	var out bytes.Buffer
 	tr := newTrace()
@@ -83,7 +83,7 @@ func play(script []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// trace is a Visit driven by words.
+// trace is a Visit driven by the event lines of a script.
 type trace struct {
 	visit   kiosk.Visit
 	serials map[kiosk.Timer]int
@@ -111,7 +111,7 @@ func (tr *trace) step(e kiosk.Event) []kiosk.Effect {
 
 var kari = kiosk.Holder{ID: "UN:NO-9578-4050-100001", Name: "Kari Nordmann", Domain: "buypass-test"}
 
-// basis is what an offline verdict rests on.
+// basis returns the Basis of an offline verdict, or the zero Basis of a hub's verdict.
 func basis(offline string) kiosk.Basis {
 	if offline != "offline" {
 		return kiosk.Basis{}
@@ -119,7 +119,8 @@ func basis(offline string) kiosk.Basis {
 	return kiosk.Basis{Rules: "rules-7", Time: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 }
 
-// digits is the most that a card's PIN may have: "16-digits", or 4.
+// digits returns the card's maximum number of PIN digits: 16 for "16-digits", 4 by
+// default.
 func digits(word string) int {
 	if n, err := strconv.Atoi(strings.TrimSuffix(word, "-digits")); err == nil {
 		return n
@@ -127,8 +128,8 @@ func digits(word string) int {
 	return 4
 }
 
-// parse reads one event line. Its first word names the event, the second its
-// visit where it has one.
+// parse reads one event line. The first word is the event's name, the second is its
+// visit if it has one.
 func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 	w := strings.Fields(line)
 	arg := func(i int) string {
@@ -208,7 +209,7 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 	return nil, fmt.Errorf("unknown event %q", w[0])
 }
 
-// describe prints an effect as the traces have it.
+// describe returns an effect in the format of the traces.
 func describe(e kiosk.Effect) string {
 	words := func(w ...string) string {
 		return strings.Join(strings.Fields(strings.Join(w, " ")), " ")

@@ -2,20 +2,19 @@ package kiosk
 
 import "time"
 
-// Visit is the state of the kiosk towards the person in front of it: idle, in
-// some step of a visit, or out of service. It is a value; Step returns the next.
-// Copies share the PIN's digits (see PIN), so of two copies only one may be
-// used further.
+// Visit is the state of the kiosk: idle, in a step of a visit, or out of service. It
+// is a value; Step returns the next one. Copies share the PIN's digits (see PIN), so
+// only one of two copies may be used further.
 type Visit struct {
 	config Config
 	state  state
 	cardIn bool
-	shown  Screen // the last one that a Show asked for
+	shown  Screen // the screen of the last Show effect
 
 	language   string
 	retry      bool   // the last visit was not granted: the same person may try again
 	refusal    Screen // why the last visit was refused, shown while its card is still in
-	reminders  int    // given since the visit ended with the card still in
+	reminders  int    // number of reminders since the visit ended with the card still in
 	lastSerial int
 	serials    map[Timer]int // of the running timers; never changed in place
 
@@ -24,7 +23,7 @@ type Visit struct {
 	outboxFailed bool
 	outboxFull   bool
 	stopped      bool
-	lost         []Part // each once; never changed in place
+	lost         []Part // no duplicates; never changed in place
 
 	// The data of one visit. wipe deletes it.
 	id            string
@@ -34,20 +33,20 @@ type Visit struct {
 	digitRefused  bool // the PIN is incomplete: a digit beyond the card's limit was typed
 	wrongPIN      bool // a PIN of this visit was wrong
 	notice        Notice
-	warned        bool // that PIN entry ends soon; until the next key
-	mistyped      int  // how often the holder typed too few or too many digits on the reader
+	warned        bool // the person was warned that PIN entry ends soon; reset by the next key
+	mistyped      int  // number of times that the holder typed too few or too many digits on the reader
 	challenge     challenge
 	verdictWithin time.Duration // the hub's own deadline for a verdict
-	hubReason     Reason        // why there is no challenge, with challengeRefused
+	hubReason     Reason        // the reason, with challengeRefused
 	offline       bool          // the kiosk decided without the hub
 	basis         Basis
 	nonce         string
 	token         []byte
-	outcome       Record // set from recording on
+	outcome       Record // set in recording and later states
 }
 
-// state is the step that a visit is in. The zero state is out of service: a
-// kiosk that knows nothing of its reader yet cannot serve.
+// state is the step that a visit is in. The zero state is out of service, because a
+// kiosk cannot serve before its reader has reported.
 type state int
 
 const (
@@ -65,37 +64,37 @@ const (
 	showing           // the outcome
 )
 
-// undecided tells whether a visit is in progress whose outcome is still open.
+// undecided reports whether a visit is in progress whose outcome is still open.
 func (s state) undecided() bool { return s >= reading && s <= decidingOffline }
 
-// InProgress tells whether a visit is in progress: from the insertion of a card
+// InProgress reports whether a visit is in progress: from the insertion of a card
 // until its outcome has been shown. A card that is left in afterwards does not
 // count.
 func (v Visit) InProgress() bool { return v.state != idle && v.state != outOfService }
 
-// challenge says what became of the request for the hub's nonce.
+// challenge is the state of the request for the hub's nonce.
 type challenge int
 
 const (
 	challengeAsked challenge = iota
 	challengeReady
 	challengeUnreachable // no hub could be reached: the kiosk decides
-	challengeRefused     // a hub was reached, but gave none: nobody decides
+	challengeRefused     // a hub was reached, but issued no challenge: the visit fails
 )
 
 // Config holds the settings in which kiosks differ.
 type Config struct {
 	Languages []string // BCP 47, the first is the default; at least one
 	Timing    Timing
-	Parts     []Part // that the panel has; each counts as lost until a PartFound
+	Parts     []Part // parts that the panel has; each counts as lost until a PartFound
 }
 
 // Timing is the maximum duration of each state.
 //
 // A person who types slowly or cannot see must not be surprised. PIN entry ends
-// only after a warning by sound and screen, after which any key gives the whole
-// time again. WCAG 2.2.1, which EN 301 549 adopts for terminals, demands 20 s
-// for that key and that the time can be extended ten times.
+// only after a warning by sound and screen. Any key after the warning restarts the
+// full time. WCAG 2.2.1, which EN 301 549 adopts for terminals, requires 20 s for
+// that key, and that the time can be extended ten times.
 type Timing struct {
 	Reading   time.Duration // the card's certificates
 	PINEntry  time.Duration // from the last key to the warning
@@ -131,14 +130,14 @@ var DefaultTiming = Timing{
 	Language:  30 * time.Second,
 }
 
-// maxVerdictWithin bounds the deadline that a hub may ask a person to wait for.
+// maxVerdictWithin is the maximum of the hub's deadline that the kiosk accepts.
 const maxVerdictWithin = 15 * time.Second
 
-// maxReminders is how often the kiosk reminds of a card that was left in.
+// maxReminders is the maximum number of reminders of a card that was left in.
 const maxReminders = 6
 
-// maxMistyped is how often the holder may type too few or too many digits on
-// the reader. A broken reader reports that each time, at once.
+// maxMistyped is the number of wrong lengths on the reader after which the visit ends.
+// Without it a broken reader, which reports a wrong length at once, would loop.
 const maxMistyped = 5
 
 // defaultMinPIN is the minimum number of digits if the card does not state one.
@@ -152,7 +151,7 @@ func New(c Config) Visit {
 	return v
 }
 
-// Screen is what the person sees in the present state.
+// Screen returns the screen of the present state.
 func (v Visit) Screen() Screen {
 	s := Screen{Language: v.language}
 	switch v.state {
@@ -216,7 +215,7 @@ func outcomeScreen(o Outcome) ScreenID {
 	return ScreenFailed
 }
 
-// minPIN is the fewest digits that the card accepts as a PIN.
+// minPIN returns the minimum number of digits that the card accepts as a PIN.
 func (v Visit) minPIN() int {
 	if v.pinStatus.Min > 0 {
 		return min(v.pinStatus.Min, MaxPINDigits)
@@ -224,7 +223,7 @@ func (v Visit) minPIN() int {
 	return defaultMinPIN
 }
 
-// maxPIN is the most digits that the card accepts as a PIN.
+// maxPIN returns the maximum number of digits that the card accepts as a PIN.
 func (v Visit) maxPIN() int {
 	if v.pinStatus.Max > 0 {
 		return min(v.pinStatus.Max, MaxPINDigits)

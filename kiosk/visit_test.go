@@ -6,7 +6,7 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// A card that states no limits takes a PIN from 4 digits on, up to what a PIN can hold.
+// If a card states no limits, the kiosk accepts PINs of 4 to MaxPINDigits digits.
 func TestPINWithoutLimits(t *testing.T) {
 	for digits, sent := range map[int]bool{3: false, 4: true, 16: true, kiosk.MaxPINDigits: true, kiosk.MaxPINDigits + 1: false} {
 		v := kiosk.New(kiosk.Config{Languages: []string{"nb"}, Timing: kiosk.DefaultTiming})
@@ -30,8 +30,8 @@ func TestPINWithoutLimits(t *testing.T) {
 	}
 }
 
-// A card that was left in is still asked for when no further visit may begin; the
-// kiosk goes out of service when it is taken.
+// The kiosk still asks the person to take a card that was left in when no further
+// visit may begin. It goes out of service when the card is taken.
 func TestRoomEndsWithCardLeftIn(t *testing.T) {
 	v := kiosk.New(kiosk.Config{Languages: []string{"nb"}, Timing: kiosk.DefaultTiming})
 	tr := trace{visit: v, serials: map[kiosk.Timer]int{}}
