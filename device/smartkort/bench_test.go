@@ -20,12 +20,12 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// countingConn counts what goes over the line.
+// countingConn counts APDUs and bytes.
 type countingConn struct {
 	slot.Conn
 	apdus, bytes int
-	card         time.Duration // what the card took
-	needed       []exchange    // without which no card proves itself, but for its certificate
+	card         time.Duration // time of the card
+	needed       []exchange    // exchanges that every authentication needs, except reading the certificate
 }
 
 type exchange struct{ command, response []byte }
@@ -42,10 +42,9 @@ func (c *countingConn) Transmit(ctx context.Context, command []byte) ([]byte, er
 	return response, err
 }
 
-// least is the least that a line takes for a visit with a certificate of
-// certificateBytes: the card's answer to reset, the certificate, and what makes
-// the card compute, which is the PIN, the choice of the key, the digest, and
-// the signature that comes back. No file is selected in it.
+// least returns the shortest time that a line takes for a visit with a certificate
+// of certificateBytes. It counts the answer to reset, the certificate, VERIFY, the
+// choice of the key, the digest and the signature, but no SELECT of a file.
 func (c *countingConn) least(l cardsim.Line) time.Duration {
 	d := l.Reset(c.ATR()) + certificateTime(l)
 	for _, e := range c.needed {
@@ -56,8 +55,7 @@ func (c *countingConn) least(l cardsim.Line) time.Duration {
 
 const certificateBytes = 1600
 
-// certificateTime is the least that a line takes for one certificate, whoever
-// reads it.
+// certificateTime returns the shortest time that a line takes for one certificate.
 func certificateTime(l cardsim.Line) (d time.Duration) {
 	for rest := certificateBytes; rest > 0; rest -= 256 {
 		d += l.T0([]byte{0x00, 0xB0, 0x00, 0x00, 0x00}, append(make([]byte, min(rest, 256)), 0x90, 0x00))
@@ -67,14 +65,14 @@ func certificateTime(l cardsim.Line) (d time.Duration) {
 
 var lines = map[string]cardsim.Line{"9600": {Rate: 9600}, "250k": {Rate: 250_000}}
 
-// BenchmarkVisit is what a visit asks of the card: find the certificate, ask
-// for the tries left, verify the PIN, sign. The card answers at once.
+// BenchmarkVisit measures a visit: find the certificate, read the tries left, verify
+// the PIN, sign. The card itself takes no time.
 //
-//   - coldest: nothing is known, not even of cards of the kind
-//   - first: cards of the kind were here, this one was not
-//   - repeated: this card was here
+//   - coldest: the cache contains neither the card nor its kind
+//   - first: the cache contains the kind, but not this card
+//   - repeated: the cache contains this card
 //
-// Of the line's time it gives how many times the least it is, too.
+// It also reports the line's time as a multiple of the shortest time.
 func BenchmarkVisit(b *testing.B) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {
@@ -108,9 +106,9 @@ func BenchmarkVisit(b *testing.B) {
 	})
 }
 
-// withLongCertificate gives a card of the PKI a certificate for authentication
-// of 1.6 KB: what real ones have, of which some name more policies and
-// addresses than the test's.
+// withLongCertificate returns a card of the PKI whose certificate for authentication
+// has 1.6 KB, like real ones. Some of those name more policies and addresses than
+// the test's.
 func withLongCertificate(b *testing.B, pki *testpki.PKI, name string) *cardsim.Card {
 	const size = certificateBytes
 	template := *pki.Holders[name].Authentication.Certificate
@@ -163,8 +161,8 @@ func measureVisit(b *testing.B, s *cardsim.Slot, card *cardsim.Card, driver func
 	}
 }
 
-// BenchmarkCertificate is the least that a line takes for one certificate, to
-// measure visits by.
+// BenchmarkCertificate reports the shortest time that a line takes for one
+// certificate, as a reference for visits.
 func BenchmarkCertificate(b *testing.B) {
 	times := map[string]time.Duration{}
 	for b.Loop() {

@@ -45,7 +45,7 @@ func caching(t testing.TB, keep smartkort.Keep) smartkort.Driver {
 	return smartkort.Driver{Cache: cache}
 }
 
-// visitWith is a whole visit, and what it took.
+// visitWith makes a whole visit and returns the certificate.
 func visitWith(t testing.TB, d smartkort.Driver, l *line, pin string) []byte {
 	t.Helper()
 	der, err := tryVisit(t, d, l, pin)
@@ -79,8 +79,8 @@ func tryVisit(t testing.TB, d smartkort.Driver, l slot.Conn, pin string) ([]byte
 	return certs[0].DER, err
 }
 
-// TestKnownCards: a card that comes again is asked only who it is, for its
-// PIN and for a signature, by a driver that was started anew as well.
+// TestKnownCards checks that a card that comes again is only identified, gets the
+// PIN and signs. The same is true after a restart of the driver.
 func TestKnownCards(t *testing.T) {
 	kinds := newKinds(t)
 	kinds["smartkort"] = testpki.Kind{Card: newPKI(t).Cards["valid"]}
@@ -109,8 +109,9 @@ func TestKnownCards(t *testing.T) {
 	}
 }
 
-// TestCacheHoldsNoNames: neither what is kept nor how it is named says
-// anything of a card or its holder, and another secret does not open it.
+// TestCacheHoldsNoNames checks that neither the IDs of entries nor their content
+// reveal anything about a card or its holder, and that another secret does not
+// decrypt them.
 func TestCacheHoldsNoNames(t *testing.T) {
 	p := newPKI(t)
 	keep := disk{}
@@ -143,7 +144,7 @@ func TestCacheHoldsNoNames(t *testing.T) {
 	}
 }
 
-// TestCacheIsBounded, also when what is kept is more.
+// TestCacheIsBounded checks the limit on entries, also when more were stored before.
 func TestCacheIsBounded(t *testing.T) {
 	keep := disk{"huge": make([]byte, 1<<20)}
 	for i := range 600 {
@@ -159,7 +160,8 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-// changed is a card whose content was changed by its issuer.
+// changed returns a card whose content was changed by its issuer. If later is set,
+// the card also has a later date.
 func changed(t *testing.T, p *testpki.PKI, later bool) *cardsim.Card {
 	t.Helper()
 	image := p.Cards["valid"].Image()
@@ -174,8 +176,8 @@ func changed(t *testing.T, p *testpki.PKI, later bool) *cardsim.Card {
 	return card
 }
 
-// TestChangedCard: a card with a new date is read again; one with the old date
-// and another key does not get away with it, and is read again next time.
+// TestChangedCard checks that a card with a new date is read again. A card with the
+// old date and another key fails in this visit and is read again in the next.
 func TestChangedCard(t *testing.T) {
 	p := newPKI(t)
 	d := caching(t, disk{})
@@ -192,8 +194,8 @@ func TestChangedCard(t *testing.T) {
 	}
 }
 
-// TestUnprovenIsNotKept: what a card says of itself is remembered only once
-// it has signed with the key that it says to have.
+// TestUnprovenIsNotKept checks that the driver stores nothing about a card before
+// the card has signed with its key.
 func TestUnprovenIsNotKept(t *testing.T) {
 	p := newPKI(t)
 	keep := disk{}
@@ -206,7 +208,8 @@ func TestUnprovenIsNotKept(t *testing.T) {
 	}
 }
 
-// TestPulledFromCache: pulled at any command of a repeated visit, it ends there.
+// TestPulledFromCache removes the card at each command of a repeated visit, which
+// must end there.
 func TestPulledFromCache(t *testing.T) {
 	p := newPKI(t)
 	d := caching(t, disk{})

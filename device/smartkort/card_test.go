@@ -32,7 +32,7 @@ func newPKI(t *testing.T) *testpki.PKI {
 	return p
 }
 
-// line is a connection to a software card with somebody in between.
+// line is a connection to a software card. A test can change its responses.
 type line struct {
 	slot.Conn
 	sent  [][]byte
@@ -84,8 +84,8 @@ func open(t *testing.T, l *line) (*smartkort.Card, []smartkort.Certificate) {
 	return card, certs
 }
 
-// TestCertificates: each card gives its own certificates and none of the
-// authorities', which it also holds.
+// TestCertificates checks that each card returns its own certificates and not those
+// of the authorities, which it also contains.
 func TestCertificates(t *testing.T) {
 	p := newPKI(t)
 	for name, card := range p.Cards {
@@ -111,8 +111,8 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestSign has both keys sign with every hash, and checks what came with the
-// certificate that the PKI issued.
+// TestSign signs with both keys and every hash, and verifies the signatures with the
+// certificates that the PKI issued.
 func TestSign(t *testing.T) {
 	p := newPKI(t)
 	l := connect(t, p.Cards["valid"])
@@ -142,9 +142,8 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// TestSigningCommands has the commands that sign as ISO 7816-4 and 7816-8 spell
-// them: MSE SET with algorithm and key, PSO over the DigestInfo, its answer
-// fetched.
+// TestSigningCommands checks that the signing commands have the form of ISO 7816-4
+// and 7816-8: MSE SET with algorithm and key, PSO with the DigestInfo, GET RESPONSE.
 func TestSigningCommands(t *testing.T) {
 	l := connect(t, newPKI(t).Cards["valid"])
 	if err := visit(t.Context(), l); err != nil {
@@ -164,7 +163,7 @@ func TestSigningCommands(t *testing.T) {
 	}
 }
 
-// TestNothingIsSelectedAfterVerify: on many cards that would undo it.
+// TestNothingIsSelectedAfterVerify: on many cards a SELECT would undo VERIFY.
 func TestNothingIsSelectedAfterVerify(t *testing.T) {
 	l := connect(t, newPKI(t).Cards["valid"])
 	if err := visit(t.Context(), l); err != nil {
@@ -207,7 +206,7 @@ func TestSignRefused(t *testing.T) {
 	}
 }
 
-// TestCardThatLies gives a signature that is none.
+// TestCardThatLies returns an invalid signature.
 func TestCardThatLies(t *testing.T) {
 	l := connect(t, newPKI(t).Cards["valid"])
 	card, certs := open(t, l)
@@ -229,8 +228,8 @@ func TestCardThatLies(t *testing.T) {
 	}
 }
 
-// TestPINLife: tries are told without being spent, a wrong PIN spends one, the
-// third blocks, and what cannot be a PIN spends none.
+// TestPINLife checks that reading the tries left spends none, a wrong PIN spends one,
+// the third blocks the PIN, and input that cannot be a PIN spends none.
 func TestPINLife(t *testing.T) {
 	p := newPKI(t)
 	l := connect(t, p.Cards["valid"])
@@ -263,8 +262,8 @@ func TestPINLife(t *testing.T) {
 	}
 }
 
-// TestPINIsWiped: no command that the driver hands over holds the PIN
-// afterwards, and the caller's bytes stay the caller's.
+// TestPINIsWiped checks that no command contains the PIN after it was sent, and that
+// the driver does not change the caller's bytes.
 func TestPINIsWiped(t *testing.T) {
 	keeper := &keeper{Conn: connect(t, newPKI(t).Cards["valid"])}
 	card, err := smartkort.Driver{}.Open(t.Context(), keeper)
@@ -289,7 +288,7 @@ func TestPINIsWiped(t *testing.T) {
 	}
 }
 
-// keeper keeps the very bytes that it is given.
+// keeper keeps the slices that it gets, without copying them.
 type keeper struct {
 	slot.Conn
 	kept [][]byte
@@ -300,7 +299,7 @@ func (k *keeper) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	return k.Conn.Transmit(ctx, command)
 }
 
-// visit is a whole one.
+// visit makes a whole visit.
 func visit(ctx context.Context, conn slot.Conn) error {
 	card, err := smartkort.Driver{}.Open(ctx, conn)
 	if err != nil {
@@ -325,8 +324,8 @@ func visit(ctx context.Context, conn slot.Conn) error {
 	return err
 }
 
-// TestPulledAtEachCommand pulls the card at the first, second, third … command
-// of a visit: each time the visit ends there, and VERIFY is not sent again.
+// TestPulledAtEachCommand removes the card at each command of a visit in turn. The
+// visit must end there, and VERIFY must not be sent again.
 func TestPulledAtEachCommand(t *testing.T) {
 	p := newPKI(t)
 	for at := 1; ; at++ {
@@ -356,7 +355,7 @@ func TestPulledAtEachCommand(t *testing.T) {
 	}
 }
 
-// TestClose resets: the next one to open the card cannot sign.
+// TestClose checks that Close resets the card, so that the next user cannot sign.
 func TestClose(t *testing.T) {
 	p := newPKI(t)
 	s := cardsim.NewSlot("slot")

@@ -30,7 +30,7 @@ func object(t testing.TB, s string) tlv.Object {
 	return o
 }
 
-// Golden objects, each with every optional element that is passed over or read.
+// Golden objects, each with every optional element, whether it is skipped or read.
 const (
 	goldenODF = "A00A3008 04063F0050154402" + "A10A3008 04063F0050154407" + "A40A3008 04063F0050154403" +
 		"A50A3008 04063F0050154404" + "0000" + "A80A3008 04063F0050154401" + "FFFF"
@@ -102,7 +102,7 @@ func TestDecodePIN(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	// What is left out: reference 0, as many digits as are stored, FF.
+	// Omitted: reference 0, as many digits as are stored, FF.
 	got, err = decodePIN(object(t, "301830003003040102A10F300D030201020A0100020104020106"))
 	want = PIN{ID: []byte{2}, Encoding: BCD, MinLength: 4, MaxLength: 12, StoredLength: 6, Pad: 0xFF, Unblocking: true}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -131,8 +131,8 @@ func TestDecodeDIR(t *testing.T) {
 	}
 }
 
-// TestBadObjects: what is not as the standard has it is ErrMalformed, and what
-// it says is in the error.
+// TestBadObjects checks that an object that violates the standard is ErrMalformed,
+// and that the error says what is wrong.
 func TestBadObjects(t *testing.T) {
 	key := func(b []byte) error { return each(b, func(o tlv.Object) error { _, err := decodeKey(o); return err }) }
 	cert := func(b []byte) error {
@@ -192,8 +192,8 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-// FuzzObjects gives whatever a card may hold to every decoder of this package:
-// none may panic, and an error is always ErrMalformed.
+// FuzzObjects passes any bytes to every decoder of this package. No decoder may
+// panic, and an error is always ErrMalformed.
 func FuzzObjects(f *testing.F) {
 	for _, s := range []string{goldenODF, goldenTokenInfo, goldenKey, goldenCertificate, goldenPIN, goldenFCI, goldenDIR} {
 		f.Add(unhex(f, s))

@@ -10,8 +10,8 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// described is what a shop that has a card's specification would write of one
-// that does not describe itself.
+// described is part of the profile of a card that does not describe itself, as
+// somebody with the card's specification would write it.
 const described = pinSection + `[puk]
 reference = 0x83
 encoding = "ascii"
@@ -36,7 +36,7 @@ recipe = "digest-info"
 algorithm = 0x02
 `
 
-// undescribed is a Smartkort without any directory.
+// undescribed returns a Smartkort without any directory.
 func undescribed(t *testing.T, p *testpki.PKI, name string) *line {
 	t.Helper()
 	l := connect(t, p.Cards[name])
@@ -50,8 +50,8 @@ func undescribed(t *testing.T, p *testpki.PKI, name string) *line {
 	return l
 }
 
-// TestCardByProfile: a card that describes nothing is used as its profile
-// describes it, and is unknown without one.
+// TestCardByProfile checks that a card that does not describe itself is used as its
+// profile describes it, and is unknown without a profile.
 func TestCardByProfile(t *testing.T) {
 	p := newPKI(t)
 	for name, where := range map[string]string{"a path": "[application]\npath = \"3F005015\"\n", "nowhere": ""} {

@@ -17,8 +17,8 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// hostile is a card that lets everything be selected and answers READ BINARY
-// of the file selected last as it likes.
+// hostile is a card on which every SELECT succeeds. A test chooses the content of
+// each file.
 type hostile struct {
 	read func(file string, offset, le int) []byte
 	file string
@@ -46,7 +46,7 @@ func (h *hostile) Transmit(_ context.Context, b []byte) ([]byte, error) {
 
 func ok(b []byte) []byte { return append(bytes.Clone(b), 0x90, 0x00) }
 
-// from gives what a file holds from offset on, as T=0 does.
+// from returns the content of a file from an offset on, as T=0 does.
 func from(file []byte, offset, le int) []byte {
 	if offset >= len(file) {
 		return []byte{0x6B, 0x00}
@@ -68,7 +68,8 @@ var (
 	cert    = object(0x30, object(0x30), object(0x30, object(0x04, []byte{1})), object(0xA1, object(0x30, path("\x45\x01"))))
 )
 
-// files is a card with these files, and anything for the rest.
+// files returns the content function of a card with good files, of which own
+// replaces some.
 func files(own map[string][]byte) func(string, int, int) []byte {
 	all := map[string][]byte{"\x50\x31": goodODF, "\x44\x02": key, "\x44\x03": cert, "\x45\x01": {0x30, 0x00}}
 	for name, b := range own {
@@ -77,8 +78,8 @@ func files(own map[string][]byte) func(string, int, int) []byte {
 	return func(file string, offset, le int) []byte { return from(all[file], offset, le) }
 }
 
-// TestHostileCards: each ends with an error of a kind, after a bounded number
-// of commands and with bounded memory.
+// TestHostileCards checks that each card ends with a typed error, after a bounded
+// number of commands and with bounded memory.
 func TestHostileCards(t *testing.T) {
 	endless := bytes.Repeat(object(0x30, object(0x30)), 8192)
 	drip := func(good func(string, int, int) []byte) func(string, int, int) []byte {
@@ -132,8 +133,8 @@ func TestHostileCards(t *testing.T) {
 	}
 }
 
-// TestVisitIsBounded: a card that spreads its answers thin over many files
-// comes to the end of a visit's commands.
+// TestVisitIsBounded checks that a card with small answers from many files reaches
+// the limit of commands per visit.
 func TestVisitIsBounded(t *testing.T) {
 	var directory []byte
 	for i := range 16 {
@@ -157,11 +158,11 @@ func TestVisitIsBounded(t *testing.T) {
 	}
 }
 
-// TestEvilCards: each way of the software card to mean harm, for every kind of
-// card, ends the visit with an error, but for answers after a pull, of which
-// there was none. So it does when a good card of the kind was here before, and
-// none but those that are good up to the signature takes five seconds, at the
-// slowest of lines.
+// TestEvilCards checks that each attack of the software card, for every kind of
+// card, ends the visit with an error, whether or not a good card of the kind was
+// here before. AnswersAfterPull does not, because the card is not removed. On the
+// slowest line no visit takes more than five seconds, except with the attacks that
+// begin at or after the signature.
 func TestEvilCards(t *testing.T) {
 	kinds := newKinds(t)
 	kinds["smartkort"] = testpki.Kind{Card: newPKI(t).Cards["valid"]}
@@ -207,7 +208,7 @@ func TestEvilCards(t *testing.T) {
 	}
 }
 
-// TestSilentCard: a card that gives no answer is given up by itself.
+// TestSilentCard checks that the driver stops waiting for a card that does not answer.
 func TestSilentCard(t *testing.T) {
 	card := newPKI(t).Cards["valid"]
 	for at := 1; at <= 20; at += 6 {
@@ -222,7 +223,7 @@ func TestSilentCard(t *testing.T) {
 	}
 }
 
-// silent answers no more from a command on.
+// silent does not answer from the command with number at on.
 type silent struct {
 	*line
 	at int

@@ -24,9 +24,8 @@ const (
 	fileCertificate  = "4501"
 )
 
-// edited is a card of which somebody changed files, by their identifiers, and
-// commands: what a change has before "=", in hexadecimal, becomes what it has
-// behind.
+// edited is a card of which some files, named by their identifiers, and commands were
+// changed. A change has the form "old=new", in hexadecimal.
 type edited struct {
 	*line
 	file     string
@@ -65,7 +64,7 @@ func edit(b []byte, change string) []byte {
 	return bytes.ReplaceAll(b, from, to)
 }
 
-// reissued is a card with another certificate for authentication over its key,
+// reissued returns a card with another certificate for authentication over its key,
 // of another make, and another first byte of its serial number.
 func reissued(t *testing.T, p *testpki.PKI, name string, serial byte) *cardsim.Card {
 	t.Helper()
@@ -92,7 +91,7 @@ func personalised(t *testing.T, image cardsim.Image) *cardsim.Card {
 	return card
 }
 
-// knowing is a driver that a card of the kind has visited.
+// knowing returns a driver that has already had a visit of a card of the kind.
 func knowing(t *testing.T, p *testpki.PKI) smartkort.Driver {
 	t.Helper()
 	d := caching(t, disk{})
@@ -100,9 +99,8 @@ func knowing(t *testing.T, p *testpki.PKI) smartkort.Driver {
 	return d
 }
 
-// TestKnownKind: of a card that is new, but of a known kind, the directory of
-// PINs and the certificate are read, by a driver that was started anew as
-// well.
+// TestKnownKind checks that from a new card of a known kind the driver reads only
+// the directory of PINs and the certificate, also after a restart.
 func TestKnownKind(t *testing.T) {
 	p := newPKI(t)
 	keep := disk{}
@@ -122,8 +120,8 @@ func tryVisitBy(t *testing.T, d smartkort.Driver, e *edited) ([]byte, error) {
 	return tryVisit(t, d, e, testpki.PIN)
 }
 
-// TestKindThatDiffers: a card that looks like others, but is laid out in
-// another way, is found out before the PIN is typed, and read right.
+// TestKindThatDiffers: a card that resembles others but has another layout is
+// detected before the PIN is typed, and is read correctly.
 func TestKindThatDiffers(t *testing.T) {
 	p := newPKI(t)
 	for name, c := range map[string]struct {
@@ -153,8 +151,8 @@ func TestKindThatDiffers(t *testing.T) {
 	}
 }
 
-// TestKindOfTwoIssuers: cards of one kind with certificates of several makes,
-// as there are while an issuer changes its CA, are all known again.
+// TestKindOfTwoIssuers checks that the driver recognises cards of one kind with
+// certificates of several makes, as when an issuer changes its CA.
 func TestKindOfTwoIssuers(t *testing.T) {
 	p := newPKI(t)
 	d := knowing(t, p)
@@ -167,8 +165,8 @@ func TestKindOfTwoIssuers(t *testing.T) {
 	}
 }
 
-// TestKindWithoutKey: one of the kind that has no key for authentication is
-// read as any other.
+// TestKindWithoutKey checks that a card of a known kind without a key for
+// authentication is read like any other card.
 func TestKindWithoutKey(t *testing.T) {
 	p := newPKI(t)
 	card, err := knowing(t, p).Open(t.Context(), connect(t, p.Cards["sign-only"]))
@@ -181,8 +179,8 @@ func TestKindWithoutKey(t *testing.T) {
 	}
 }
 
-// TestKindOfTwoPINs: where the holder has more than one PIN, which guards a key
-// is read from the card itself.
+// TestKindOfTwoPINs checks that if the holder has more than one PIN, the driver reads
+// from the card itself which PIN protects a key.
 func TestKindOfTwoPINs(t *testing.T) {
 	k := newKinds(t)[cardsim.TwoPIN]
 	d := caching(t, nil)
@@ -195,9 +193,9 @@ func TestKindOfTwoPINs(t *testing.T) {
 	}
 }
 
-// TestKeyThatMoved: a card whose key has another reference than others of its
-// kind gives a signature that its certificate does not fit. That costs the
-// visit, but no try, and the next one is right.
+// TestKeyThatMoved: the key of a card has another reference than on other cards of
+// the kind, so its signature does not match the certificate. The visit fails without
+// spending a try, and the next visit succeeds.
 func TestKeyThatMoved(t *testing.T) {
 	p := newPKI(t)
 	d := knowing(t, p)
@@ -216,8 +214,8 @@ func TestKeyThatMoved(t *testing.T) {
 	}
 }
 
-// TestCertificatesAgain: asked again, it answers by what is on the card, and
-// reads no certificate a second time that it has read.
+// TestCertificatesAgain checks that a second call returns what is on the card and
+// reads no certificate twice.
 func TestCertificatesAgain(t *testing.T) {
 	p := newPKI(t)
 	d := knowing(t, p)
@@ -246,7 +244,7 @@ func TestCertificatesAgain(t *testing.T) {
 	}
 }
 
-// undated is a card that does not tell when it was changed.
+// undated returns a card without a date of its last change.
 func undated(t *testing.T, card *cardsim.Card) *cardsim.Card {
 	t.Helper()
 	image := card.Image()
@@ -254,8 +252,8 @@ func undated(t *testing.T, card *cardsim.Card) *cardsim.Card {
 	return personalised(t, image)
 }
 
-// TestUndatedCard: a card that does not tell when it was changed is known
-// again by its PINs and the beginning of its certificate.
+// TestUndatedCard checks that a card without a date of its last change is recognised
+// by its PINs and the beginning of its certificate.
 func TestUndatedCard(t *testing.T) {
 	p := newPKI(t)
 	for name, c := range map[string]struct {
@@ -283,8 +281,8 @@ func TestUndatedCard(t *testing.T) {
 	}
 }
 
-// TestPulledOfKnownKind: pulled at any command, the visit of a new card of a
-// known kind ends there.
+// TestPulledOfKnownKind removes a new card of a known kind at each command. The visit
+// must end there.
 func TestPulledOfKnownKind(t *testing.T) {
 	p := newPKI(t)
 	d := knowing(t, p)
@@ -309,7 +307,7 @@ func TestPulledOfKnownKind(t *testing.T) {
 	}
 }
 
-// TestKindsAreBounded, as is what is kept of them.
+// TestKindsAreBounded checks the limit on kinds, in memory and stored.
 func TestKindsAreBounded(t *testing.T) {
 	p := newPKI(t)
 	keep := disk{}
@@ -339,7 +337,7 @@ func kept(keep disk, prefix string) (n int) {
 	return n
 }
 
-// otherATR is a card with an answer to reset of its own.
+// otherATR is a card with another answer to reset.
 type otherATR struct {
 	slot.Conn
 	n byte

@@ -31,7 +31,7 @@ func newKinds(t testing.TB) map[string]testpki.Kind {
 	return kinds
 }
 
-// pinOf gives the PIN that a certificate's key wants.
+// pinOf returns the PIN that the key of a certificate needs.
 func pinOf(kind string, c smartkort.Certificate) string {
 	if kind == cardsim.T1 || kind == cardsim.TwoPIN && c.Key.Usage.NonRepudiation {
 		return testpki.LongPIN
@@ -50,7 +50,7 @@ func nameOf(t *testing.T, k testpki.Kind, c smartkort.Certificate) string {
 	return ""
 }
 
-// check verifies a signature by what the certificate says.
+// check verifies a signature with the certificate's public key.
 func check(public crypto.PublicKey, digest, signature []byte, opts crypto.SignerOpts) error {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
@@ -66,8 +66,8 @@ func check(public crypto.PublicKey, digest, signature []byte, opts crypto.Signer
 	return errors.New("wrong signature")
 }
 
-// TestKinds finds every certificate of every kind of card, and has every key
-// sign in the ways that the card says it knows.
+// TestKinds finds every certificate of every kind of card, and signs with every key
+// in the ways that the card lists.
 func TestKinds(t *testing.T) {
 	sha256, sha384 := crypto.SignerOpts(crypto.SHA256), crypto.SignerOpts(crypto.SHA384)
 	kinds := newKinds(t)
@@ -139,7 +139,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestInternalAuthenticate signs by a profile's recipe.
+// TestInternalAuthenticate signs with the recipe of a profile.
 func TestInternalAuthenticate(t *testing.T) {
 	k := newKinds(t)[cardsim.T1]
 	driver := withProfile(t, `[[sign]]
@@ -167,8 +167,8 @@ algorithm = 0x02`)
 	}
 }
 
-// TestUserConsent: a key that wants its PIN before each signature is not asked
-// for a second one without.
+// TestUserConsent checks that a key that needs its PIN before each signature gets no
+// second signing command without it.
 func TestUserConsent(t *testing.T) {
 	k := newKinds(t)[cardsim.TwoPIN]
 	l := connect(t, k.Card)
@@ -195,8 +195,8 @@ func TestUserConsent(t *testing.T) {
 	}
 }
 
-// TestChainedBlock: the block of a key of 2048 bits goes as 255 + 1 to a card
-// without extended length.
+// TestChainedBlock checks that a card without extended length receives the block of
+// a 2048-bit key as 255 + 1 bytes.
 func TestChainedBlock(t *testing.T) {
 	k := newKinds(t)[cardsim.TwoPIN]
 	l := connect(t, k.Card)
@@ -226,8 +226,8 @@ func TestChainedBlock(t *testing.T) {
 	}
 }
 
-// TestPINsOfEveryKind: wrong PINs count down and block in each kind's own way
-// of saying so, the PUK unblocks, and the PIN is changed.
+// TestPINsOfEveryKind checks that each kind reports wrong and blocked PINs in its own
+// way, that the PUK unblocks the PIN, and that the PIN can be changed.
 func TestPINsOfEveryKind(t *testing.T) {
 	for name, k := range newKinds(t) {
 		driver := smartkort.Driver{}
@@ -289,7 +289,8 @@ func TestPINsOfEveryKind(t *testing.T) {
 	}
 }
 
-// TestNotPublic: what no public source says of the Smartkort is not tried.
+// TestNotPublic checks that the driver does not try what no public source documents
+// for the Smartkort.
 func TestNotPublic(t *testing.T) {
 	p := newPKI(t)
 	l := connect(t, p.Cards["valid"])
@@ -325,7 +326,7 @@ func TestVerifyPUKRecipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The software card knows the other recipe only: what is sent counts.
+	// The software card only supports the other recipe, so compare the sent commands.
 	err = card.UnblockPIN(t.Context(), pin, []byte(testpki.PUK), []byte("864213"))
 	if !errors.Is(err, apdu.WrongP1P2) {
 		t.Error(err)
@@ -337,7 +338,8 @@ func TestVerifyPUKRecipe(t *testing.T) {
 	}
 }
 
-// TestAuthorities: the issuers' certificates on the card, none of the holder's.
+// TestAuthorities checks that the issuers' certificates on the card are returned, and
+// not the holder's.
 func TestAuthorities(t *testing.T) {
 	for name, k := range newKinds(t) {
 		card, err := smartkort.Driver{}.Open(t.Context(), connect(t, k.Card))

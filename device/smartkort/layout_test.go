@@ -11,8 +11,8 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// TestKindHoldsNothingOfAnyHolder: what is remembered of a kind, opened, has no
-// name, number, label or certificate of the card that it was learned from.
+// TestKindHoldsNothingOfAnyHolder checks that the decrypted entry of a kind contains
+// no name, number, label or certificate of the card from which it was learned.
 func TestKindHoldsNothingOfAnyHolder(t *testing.T) {
 	pki, err := testpki.New(time.Now())
 	if err != nil {
@@ -65,5 +65,5 @@ func TestKindHoldsNothingOfAnyHolder(t *testing.T) {
 	}
 }
 
-// base64Of is how JSON has bytes.
+// base64Of returns bytes in the form that they have in JSON.
 func base64Of(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(b)) }

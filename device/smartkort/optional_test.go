@@ -158,7 +158,7 @@ func TestOptionalInformation(t *testing.T) {
 	})
 }
 
-// TestProblemsAreReported: what a visit skips, Describe lists.
+// TestProblemsAreReported checks that Describe lists what a visit skips.
 func TestProblemsAreReported(t *testing.T) {
 	a := alter(t, connect(t, newPKI(t).Cards["valid"]).Conn)
 	a.edit[0x5032] = addAlgorithm([]byte{0x30, 1, 0})
@@ -179,8 +179,8 @@ func TestProblemsAreReported(t *testing.T) {
 	}
 }
 
-// TestChosenPINIsStrict: the PIN of the key that is used must be described
-// without fault. Another one is not tried in its place.
+// TestChosenPINIsStrict: the PIN of the key must be described correctly. The driver
+// does not try another PIN in its place.
 func TestChosenPINIsStrict(t *testing.T) {
 	for name, edit := range map[string]func([]byte) []byte{
 		"invalid object": func(b []byte) []byte {

@@ -12,7 +12,7 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// padLine is a line through a reader with keys, on which a holder types.
+// padLine is a connection through a reader with keys, on which a holder types.
 type padLine struct {
 	*line
 	typed []byte // what the block begins with then
@@ -32,8 +32,8 @@ func (p *padLine) VerifyOnPad(ctx context.Context, e slot.PINEntry) ([]byte, err
 	return p.Transmit(ctx, command)
 }
 
-// TestPINPad verifies on the reader what the driver never sees, for PINs of
-// each form, and signs then.
+// TestPINPad signs after the reader has verified the PIN, which the driver never
+// sees, for PINs of each form.
 func TestPINPad(t *testing.T) {
 	kinds := newKinds(t)
 	for name, c := range map[string]struct {

@@ -12,7 +12,7 @@ import (
 
 // Profile is what the driver must know about a kind of card that the card does
 // not describe itself. It is data: a TOML file in profiles/ or in a folder of
-// the installation (profiles/*.toml are examples). What a card describes by
+// the installation (profiles/*.toml are examples). The card's own description by
 // ISO 7816-15 takes precedence.
 type Profile struct {
 	Name      string   `toml:"name"`

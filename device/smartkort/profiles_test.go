@@ -25,8 +25,8 @@ classes = [0x00]
 
 const pinSection = "[pin]\nreference = 0x82\nencoding = \"ascii\"\nmin = 4\nmax = 4\nstored = 8\npad = 0xFF\n"
 
-// withProfile is a driver with one profile more: the standard's recipes for
-// the Smartkort and cards that look like it, and what more says.
+// withProfile returns a driver with one more profile: the standard's recipes for the
+// Smartkort and similar cards, followed by more.
 func withProfile(t testing.TB, more string) smartkort.Driver {
 	return driverWith(t, strings.NewReplacer("%NAME%", "test", "%UNBLOCK%", "reset-retry-counter").Replace(profileHead)+more)
 }
@@ -55,8 +55,8 @@ func folder(t testing.TB, files map[string]string) string {
 	return dir
 }
 
-// TestLoadProfiles: a folder's profiles come before those compiled in, and
-// take the place of those of the same name.
+// TestLoadProfiles checks that a folder's profiles precede the built-in ones and
+// replace those with the same name.
 func TestLoadProfiles(t *testing.T) {
 	buypass := smartkort.BuiltinProfiles.For([]byte("\x3B\x6F\x00\x00\x80\x31\xE0\x6B\x04\x21\x05\x02\x7C\x55\x55\x55\x55\x55\x55"), nil)
 	if buypass.Name != "buypass" || len(buypass.NotPublic) == 0 || buypass.PIN.Reference != 0x82 {
@@ -76,8 +76,8 @@ func TestLoadProfiles(t *testing.T) {
 	}
 }
 
-// TestProfileByTokenInfo: what the card says of itself decides between cards
-// that share an answer to reset.
+// TestProfileByTokenInfo: EF.TokenInfo decides between kinds of card that have the
+// same answer to reset.
 func TestProfileByTokenInfo(t *testing.T) {
 	head := strings.NewReplacer("%NAME%", "acme", "%UNBLOCK%", "unknown").Replace(profileHead)
 	head = strings.Replace(head, "[verify]", "manufacturer = \"Acme\"\nlabel = \"ID\"\n[verify]", 1)
@@ -101,8 +101,8 @@ func TestProfileByTokenInfo(t *testing.T) {
 	}
 }
 
-// TestBadProfiles: what is not as a profile is written is refused, and the
-// error says where.
+// TestBadProfiles checks that an invalid profile is refused with an error that names
+// the field.
 func TestBadProfiles(t *testing.T) {
 	good := strings.NewReplacer("%NAME%", "test", "%UNBLOCK%", "reset-retry-counter").Replace(profileHead)
 	if _, err := smartkort.ParseProfile([]byte(good)); err != nil {
@@ -121,8 +121,8 @@ func TestBadProfiles(t *testing.T) {
 		{"unknown unblock recipe", "reset-retry-counter", "hope", "unblock.recipe"},
 		{"AID too short", "[verify]", "[application]\napplets = [\"A000\"]\n[verify]", "application.applets"},
 		{"PIN that does not fit", "[verify]", "[pin]\nencoding = \"ascii\"\nmin = 4\nmax = 12\nstored = 8\n[verify]", "12 digits do not fit"},
-		{"AID that is none", "[verify]", "[application]\naid = \"A0\"\n[verify]", "application.aid"},
-		{"path that is none", "[verify]", "[application]\npath = \"5015\"\n[verify]", "application.path"},
+		{"invalid AID", "[verify]", "[application]\naid = \"A0\"\n[verify]", "application.aid"},
+		{"invalid path", "[verify]", "[application]\npath = \"5015\"\n[verify]", "application.path"},
 		{"AID and path", "[verify]", "[application]\naid = \"A000000063\"\npath = \"3F005015\"\n[verify]", "only one is allowed"},
 		{"key of another kind", "[verify]", pinSection + "[[key]]\nkind = \"dsa\"\n[verify]", "key 1: kind"},
 		{"key for nothing", "[verify]", pinSection + "[[key]]\nkind = \"rsa\"\n[verify]", "key 1: use"},
@@ -133,8 +133,8 @@ func TestBadProfiles(t *testing.T) {
 		{"signing recipe", "[verify]", "[[sign]]\nkey = \"rsa\"\nrecipe = \"magic\"\n[verify]", "sign 1: recipe"},
 		{"block for a curve", "[verify]", "[[sign]]\nkey = \"ec\"\nrecipe = \"block\"\n[verify]", "sign 1: recipe"},
 		{"unknown key type", "[verify]", "[[sign]]\nkey = \"dsa\"\nrecipe = \"hash\"\n[verify]", "sign 1: key"},
-		{"status that is none", "[verify]", "[pin_status]\n\"63c0\" = \"blocked\"\n[verify]", "pin_status"},
-		{"meaning that is none", "[verify]", "[pin_status]\n\"6984\" = \"tired\"\n[verify]", "pin_status.6984"},
+		{"invalid status", "[verify]", "[pin_status]\n\"63c0\" = \"blocked\"\n[verify]", "pin_status"},
+		{"unknown meaning", "[verify]", "[pin_status]\n\"6984\" = \"tired\"\n[verify]", "pin_status.6984"},
 		{"not TOML", "[verify]", "[verify", "cannot read profile"},
 	} {
 		if !strings.Contains(good, c.old) {

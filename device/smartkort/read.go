@@ -30,7 +30,7 @@ func (c *Card) readObject(ctx context.Context, p Path) ([]byte, error) {
 }
 
 // once returns the content at a path that was read in this visit or an earlier
-// one. If there is none, it calls read.
+// one. Otherwise it calls read.
 func (c *Card) once(p Path, read func() ([]byte, error)) ([]byte, error) {
 	if b, ok := c.files[p.key()]; ok {
 		return b, nil

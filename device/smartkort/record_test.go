@@ -20,9 +20,9 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-var record = flag.Bool("record", false, "write testdata/kinds anew, from the software cards")
+var record = flag.Bool("record", false, "write testdata/kinds again, from the software cards")
 
-// aboutKinds heads each script.
+// aboutKinds has the first lines of each script.
 var aboutKinds = map[string]string{
 	cardsim.Smartkort: "A Smartkort: absolute paths into the application; VERIFY in class A0.",
 	cardsim.TwoPIN:    "Two PINs; directories padded with FF; the RSA key, which comes in the directory\n# before the others, takes a whole block, chained as 255 + 1.",
@@ -32,16 +32,16 @@ var aboutKinds = map[string]string{
 	cardsim.Mixed:     "A Smartkort with a company's certificates before the qualified ones: all that\n# are for authentication are read, so that they can be chosen from.",
 }
 
-// aboutVisits heads the script of a visit, in the order of the visits.
+// aboutVisits has the next lines of the script, in the order of the visits.
 var aboutVisits = []struct{ suffix, about string }{
 	{"", ""},
 	{"-again", "# The card was here before.\n"},
 	{"-other", "# Another card of the kind was here before.\n"},
 }
 
-// TestKindsByScript makes a first and a repeated visit at each kind of card,
-// and one at another Smartkort then, by the scripts in testdata/kinds, in which
-// every command is explained.
+// TestKindsByScript makes a first and a repeated visit with each kind of card, and
+// then one with another Smartkort. The scripts in testdata/kinds explain every
+// command.
 func TestKindsByScript(t *testing.T) {
 	if *record {
 		recordKinds(t)
@@ -62,8 +62,8 @@ func TestKindsByScript(t *testing.T) {
 	}
 }
 
-// playVisit chooses the qualified RSA or EC certificate to authenticate with,
-// which is the last one, and gives it.
+// playVisit authenticates with the last certificate, which is the qualified RSA or EC
+// one, and returns it.
 func playVisit(t *testing.T, d smartkort.Driver, kind string, conn slot.Conn) []byte {
 	t.Helper()
 	card, err := d.Open(t.Context(), conn)
@@ -122,7 +122,7 @@ func recordKinds(t *testing.T) {
 	}
 }
 
-// writer writes a script, and says of each command what it is for.
+// writer writes a script that says what each command is for.
 type writer struct {
 	strings.Builder
 	kind string

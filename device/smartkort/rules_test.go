@@ -42,8 +42,8 @@ func TestPINBlock(t *testing.T) {
 	}
 }
 
-// TestPINForKey: the key's own PIN, else the holder's only one, never a PUK or
-// the officer's, and the profile's where the card describes none.
+// TestPINForKey: the driver uses the key's own PIN, otherwise the holder's only PIN,
+// never a PUK or the officer's PIN. If the card describes none, it uses the profile's.
 func TestPINForKey(t *testing.T) {
 	one, two := PIN{ID: []byte{1}, Label: "one"}, PIN{ID: []byte{2}, Label: "two"}
 	puk, officer := PIN{ID: []byte{3}, Unblocking: true}, PIN{ID: []byte{4}, Officer: true}
@@ -69,7 +69,7 @@ func TestPINForKey(t *testing.T) {
 	}
 }
 
-// TestProfileFor: the two forms of the Smartkort's ATR, and others.
+// TestProfileFor covers the two forms of the Smartkort's ATR, and others.
 func TestProfileFor(t *testing.T) {
 	for atr, want := range map[string]string{
 		"\x3B\x6F\x00\x00\x80\x31\xE0\x6B\x04\x21\x05\x02\x7C\x55\x55\x55\x55\x55\x55":     "buypass",
@@ -84,8 +84,8 @@ func TestProfileFor(t *testing.T) {
 	}
 }
 
-// TestRecipes: what the profile says, else what the card says that the key
-// knows, else what is usual where the card says nothing.
+// TestRecipes: the driver uses the recipes of the profile, otherwise those that the
+// card lists for the key, otherwise the usual ones.
 func TestRecipes(t *testing.T) {
 	info := TokenInfo{algorithms: []algorithm{
 		{reference: 1, mechanism: rsaX509, signs: true, card: 0x11},

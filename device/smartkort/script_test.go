@@ -50,7 +50,7 @@ func TestVisitByScript(t *testing.T) {
 	}
 }
 
-// TestUnknownCards are cards at which no way leads to an application.
+// TestUnknownCards: the driver finds no application on these cards.
 func TestUnknownCards(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string

@@ -42,7 +42,7 @@ type policy struct {
 
 const keyFile = 0x4B01
 
-// signing makes a connection to a card with this policy.
+// signing returns a connection to a card with this policy.
 func signing(t testing.TB, p *testpki.PKI, pol *policy) *altered {
 	t.Helper()
 	s := cardsim.NewSlot("slot")
@@ -197,9 +197,9 @@ var policies = []policy{
 
 var refusals = []apdu.Status{apdu.ReferenceNotUsable, apdu.ConditionsNotSatisfied, apdu.WrongData, apdu.FunctionUnsupported, apdu.ReferenceNotFound}
 
-// TestNextRecipe lets a visit find the recipe of a card that does not describe
-// it, whatever status the card refuses the others with. The next visit of the
-// kind begins with the right one. No PIN try is spent.
+// TestNextRecipe: a visit finds the recipe of a card that does not describe it,
+// whatever status the card returns for the others. The next visit with a card of the
+// kind begins with that recipe. No PIN try is spent.
 func TestNextRecipe(t *testing.T) {
 	p := newPKI(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -250,8 +250,8 @@ func TestRecipeThatDropsThePIN(t *testing.T) {
 	}
 }
 
-// TestNoRecipe: a card that refuses everything is given up after a bounded
-// number of recipes, and one that gives only wrong signatures after a few.
+// TestNoRecipe: the driver stops after a bounded number of recipes if a card refuses
+// them all, and after a few if all signatures are wrong.
 func TestNoRecipe(t *testing.T) {
 	p := newPKI(t)
 	for _, wrong := range []bool{false, true} {

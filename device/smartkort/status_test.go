@@ -9,8 +9,8 @@ import (
 	"smartkiosk/device/smartkort"
 )
 
-// TestPINStatusByProfile: what a status means is the profile's to say, else
-// the standard's.
+// TestPINStatusByProfile: the profile decides what a status word means, otherwise the
+// standard does.
 func TestPINStatusByProfile(t *testing.T) {
 	own := withProfile(t, "[pin_status]\n\"6984\" = \"inactive\"\n\"6F00\" = \"blocked\"\n\"63C0\" = \"wrong\"\n\"6985\" = \"wrong\"")
 	pki := newPKI(t)
@@ -79,8 +79,8 @@ func TestPINStatusByProfile(t *testing.T) {
 	}
 }
 
-// TestInactiveCard: a card that its holder has yet to activate is told from a
-// blocked one where the profile says how it answers, and else is an error. No
+// TestInactiveCard: a card that its holder has not activated yet is distinguished
+// from a blocked one if the profile says how it answers. Otherwise it is an error. No
 // try is spent.
 func TestInactiveCard(t *testing.T) {
 	inactive := newPKI(t).Cards["inactive"]

@@ -72,8 +72,8 @@ func TestUnblockWithoutPUKObject(t *testing.T) {
 	}
 }
 
-// TestNoPINSet: a card that answers the question for the tries left with 9000
-// before any PIN was verified needs no PIN.
+// TestNoPINSet: a card that returns 9000 for the tries left, before any PIN was
+// verified, needs no PIN.
 func TestNoPINSet(t *testing.T) {
 	a := alter(t, connect(t, newPKI(t).Cards["valid"]).Conn)
 	a.answer = func(_ *altered, command []byte) []byte {
