@@ -32,6 +32,8 @@ import (
 	"smartkiosk/device/keypad"
 	"smartkiosk/device/reader"
 	"smartkiosk/device/tpmkey/swtpm"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/protocol/webeid"
 )
 
 // mainOnPi is kioskctl on a machine whose files are in the folder $PI. The
@@ -126,6 +128,18 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("SOCKET", k.socket)
 				ts.Setenv("SEALS", k.keys[1])
 				ts.Setenv("CERTIFICATE", k.keys[3])
+			},
+			// validtoken ORIGIN NONCE fails unless the last command printed a
+			// token that a hub accepts.
+			"validtoken": func(ts *testscript.TestScript, neg bool, args []string) {
+				domains, err := trust.Load(ts.MkAbs("pki/trust.toml"))
+				ts.Check(err)
+				token := bytes.TrimSpace([]byte(ts.ReadFile("stdout")))
+				v := webeid.Validator{Origin: args[0], Domains: domains}
+				_, err = v.Validate(context.Background(), token, args[1], time.Now())
+				if neg != (err != nil) {
+					ts.Fatalf("validation of the token: %v", err)
+				}
 			},
 			"kioskd": kioskd,
 			// tpm starts a software TPM and puts its path into $TPM.
