@@ -1,4 +1,4 @@
-# Newcomers start with demo and test.
+# Start with "make demo" and "make test".
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -29,12 +29,12 @@ NEED := @sh deploy/need.sh
 demo: build
 	@bin/kioskdemo $(DEMO)
 
-# The date is that of SOURCE_DATE_EPOCH, if it is set, so that builds can be reproduced.
+# The build date is SOURCE_DATE_EPOCH if that is set, so that builds can be reproduced.
 BUILT = $(shell date -u -d "@$${SOURCE_DATE_EPOCH:-$$(date +%s)}" +%F)
 build: need-build
 	@go build -ldflags "-X smartkiosk/cmd/internal/cli.built=$(BUILT)" -o bin/ $(PROGRAMS:%=./cmd/%)
 
-# Writes the manual pages to deploy/man; a test says when they are not current.
+# Writes the manual pages to deploy/man. A test fails when they are out of date.
 man: need-build
 	@go test $(PROGRAMS:%=./cmd/%) -run TestManPages -update-man
 
@@ -55,12 +55,12 @@ vet: need-build
 	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/internal/daemon
 	@go tool staticcheck -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader
 
-# Known vulnerabilities in what the programs call; the database is on the net.
+# Lists known vulnerabilities in the code that the programs call. Needs the Internet.
 vuln: need-build
 	@sh deploy/vuln.sh
 
-# All benchmarks run together, because figures of one run can be compared. The
-# table is also written to bench.json.
+# Runs all benchmarks together, because only the figures of one run can be compared.
+# The results are also written to bench.json.
 BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|AppendBacklog|SideBySide|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle
 bench: need-test
 	@set -o pipefail; go test -tags sidebyside -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
@@ -71,8 +71,8 @@ bench: need-test
 fuzz: need-test
 	@sh deploy/fuzz.sh $(or $(TIME),1m)
 
-# Cuts the power N times under a writer of the outbox: see deploy/bench. SEED
-# repeats a run; REPLAY, SEED and CUT repeat one cut of a recording.
+# Cuts the power N times while a program writes to the outbox (see deploy/bench).
+# SEED repeats a run. REPLAY, SEED and CUT repeat one cut of a recording.
 KERNEL := linux-source-6.1="the kernel of the benches" \
 	bc="builds the kernel" \
 	bison="builds the kernel" \
@@ -88,9 +88,9 @@ powercut: need-build
 	@kernel=$$(sh deploy/bench/kernel.sh) && sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && \
 		$$sudo bin/powercut -kernel "$$kernel" -cuts $(N) $(SEED:%=-seed %) $(REPLAY:%=-replay %) $(CUT:%=-cut %)
 
-# Plays what happens to a kiosk in use, with the release build, in a machine with
-# simulated hardware and virtual time: see deploy/bench. ONLY names one build, SHORT=1
-# plays one visit, SEED chooses other random numbers, and REALTIME=1 measures processor
+# Runs the release build of a kiosk through scenarios from its use, in a machine with
+# simulated hardware and virtual time (see deploy/bench). ONLY names one build, SHORT=1
+# runs one visit, SEED selects other random numbers, and REALTIME=1 measures processor
 # time in real time instead.
 MACHINE := $(KERNEL) \
 	mmdebstrap="makes the machine's root of packages"
@@ -100,11 +100,11 @@ bench-hw: build
 	@kernel=$$(sh deploy/bench/kernel.sh) && modules=$$(sh deploy/bench/modules.sh) && root=$$(sh deploy/bench/root.sh) && \
 		bin/machine -kernel "$$kernel" -modules "$$modules" -root "$$root" -report bin/bench-hw $(if $(SHORT),-short) $(ONLY:%=-only %) $(SEED:%=-seed %) $(if $(REALTIME),-realtime)
 
-# Hands N events over connections that are cut, stalled, repeated and reordered.
+# Sends N events through connections that are cut, stalled, repeated and reordered.
 network: need-build
 	@go test ./kiosk/push -run Network -network.events $(N) -timeout 2h
 
-# One hostile kiosk and one hostile consumer against a hub; "make test" runs a short form.
+# Attacks a hub with one hostile kiosk and one hostile consumer. "make test" runs a short form.
 abuse: need-build
 	@go test ./kiosk/hub -run TestAbuse$$ -abuse -v -timeout 10m
 

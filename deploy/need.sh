@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that are missing, saying which and what for.
-# Arguments: package=reason … Silent when nothing is missing.
+# Installs the missing ones of the given Debian packages and prints which they are and
+# why they are needed. Arguments: package=reason … Prints nothing if all are installed.
 set -eu
 
 missing='' said=''
@@ -27,7 +27,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# shellcheck disable=SC2086 # $missing is a list, $sudo may be nothing
+# shellcheck disable=SC2086 # $missing is a list, $sudo may be empty
 if ! $sudo apt-get update >"$log" 2>&1 ||
 	! $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing >"$log" 2>&1; then
 	cat "$log" >&2

@@ -127,7 +127,7 @@ func (t *trial) untouched(ctx context.Context, k *keypad.Keypad) bool {
 }
 
 // pressed asks the person to press every key, one at a time. It returns the keys that
-// did not arrive, or nil if the test was stopped.
+// did not arrive, or nil if the test was stopped or the keypad was lost.
 func (t *trial) pressed(ctx context.Context, k *keypad.Keypad, all string) (missing []rune) {
 	missing = []rune(all)
 	together := 0

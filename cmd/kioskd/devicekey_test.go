@@ -10,9 +10,9 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// TestKeyInTPM runs a kiosk whose device key is in a TPM. The kiosk authenticates to
-// the hub and signs its events with it. Without the TPM it turns no visitor away
-// without a record, and it serves again by itself when the TPM is back.
+// TestKeyInTPM runs a kiosk whose device key is in a TPM. The kiosk must authenticate
+// to the hub and sign its events with this key. Without the TPM it must not turn a
+// visitor away without a record. When the TPM is back, it must serve again by itself.
 func TestKeyInTPM(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)

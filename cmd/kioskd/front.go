@@ -18,7 +18,7 @@ type front struct {
 	terminal.Panel
 	web       *panel.Panel    // nil without a web panel
 	watchdog  *board.Watchdog // nil without a watchdog
-	hasKeypad bool            // the board has one
+	hasKeypad bool            // the board has a keypad
 	close     func()
 }
 

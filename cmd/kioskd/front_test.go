@@ -129,7 +129,7 @@ func TestBoard(t *testing.T) {
 	k.stop()
 	second.shows(t, "Ute av drift")
 
-	// A kioskd that cannot start shows so on the display.
+	// The display also shows when kioskd cannot start.
 	second.far.Close()
 	if err := os.Remove(port); err != nil {
 		t.Fatal(err)

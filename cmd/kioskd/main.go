@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	board.Guard() // first: this process may be the guardian that holds the door's line
+	board.Guard() // first: this process may be the guardian of the door's line
 	hideMemory()
 	cli.Main(command())
 }

@@ -10,8 +10,7 @@ import (
 	"smartkiosk/device/cardsim/pcsctest"
 )
 
-// TestMain gives the tests a pcscd of their own, and removes the programs that they
-// built.
+// TestMain starts a pcscd for the tests, and removes the programs that they built.
 func TestMain(m *testing.M) {
 	status := pcsctest.Run(m)
 	if programs.dir != "" {
@@ -23,7 +22,7 @@ func TestMain(m *testing.M) {
 func TestUsage(t *testing.T) {
 	for _, tt := range []struct {
 		args        []string
-		out, failed string // on stdout, and in the error
+		out, failed string // parts of stdout and of the error
 	}{
 		{[]string{"help"}, "run ", ""},
 		{[]string{"version"}, "\n", ""},

@@ -16,8 +16,8 @@ import (
 // hidden is set in the environment of the process that TestHideMemory starts.
 const hidden = "TEST_HIDE_MEMORY"
 
-// TestHideMemory checks the process that has called hideMemory: a test binary
-// of its own, because the setting cannot be taken back for good.
+// TestHideMemory checks a process that has called hideMemory. That process is a second
+// test binary, because the setting cannot be reset reliably.
 func TestHideMemory(t *testing.T) {
 	if os.Getenv(hidden) != "" {
 		hideMemory()
@@ -37,7 +37,8 @@ func TestHideMemory(t *testing.T) {
 	}
 }
 
-// A page next to a keypad shows what the display shows, and takes no keys.
+// TestPageNextToKeypad checks that a page next to a keypad shows what the display
+// shows, and accepts no keys.
 func TestPageNextToKeypad(t *testing.T) {
 	for _, displayOnly := range []bool{false, true} {
 		p := panel.New()

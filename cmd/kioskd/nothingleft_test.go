@@ -48,7 +48,8 @@ func TestNothingLeft(t *testing.T) {
 		k.await("msg=ready")
 		denied()
 
-		// First the events that may have been lost, then its start and a visit.
+		// The first events report those that may have been lost. A start and a visit
+		// follow.
 		events := s.events(last + push.MaxEvents + 2)
 		for i, e := range events {
 			kind, data := event.TypeLost, fmt.Sprintf(`{"from":%d}`, last+1)

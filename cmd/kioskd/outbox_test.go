@@ -30,7 +30,7 @@ func (s *site) bundle(name string) string { return s.path("hub/kiosks/k1/" + nam
 
 func (s *site) outbox() string { return s.bundle("state/outbox.db") }
 
-// configure adds to kioskd.toml.
+// configure appends settings to kioskd.toml.
 func (s *site) configure(more string) {
 	s.t.Helper()
 	f, err := os.OpenFile(s.config, os.O_APPEND|os.O_WRONLY, 0)
@@ -97,7 +97,8 @@ type seen struct {
 	data     json.RawMessage
 }
 
-// events pulls from the hub until it has the event with this sequence.
+// events pulls from the hub until the event with the sequence number through has
+// arrived.
 func (s *site) events(through uint64) (all []seen) {
 	s.t.Helper()
 	url, credentials, err := hub.Consumer(s.path("hub"), "backend")
@@ -197,8 +198,8 @@ func TestDamagedOutbox(t *testing.T) {
 		}
 	}
 
-	// The whole file is gone. The hub says which event it has last, and the records
-	// say how far the outbox may have come.
+	// The whole file is lost. The hub knows the last event that it has, and the records
+	// contain an upper limit.
 	k.stop()
 	if err := os.WriteFile(s.outbox(), make([]byte, 64<<10), 0o600); err != nil {
 		t.Fatal(err)
@@ -209,7 +210,7 @@ func TestDamagedOutbox(t *testing.T) {
 	s.wantLost(14, 140, 14)
 	h.stop()
 
-	// The file goes while the kiosk runs and the hub is down.
+	// The file is truncated while the kiosk runs and the hub is down.
 	if err := os.Truncate(s.outbox(), 0); err != nil {
 		t.Fatal(err)
 	}

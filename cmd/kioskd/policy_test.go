@@ -10,8 +10,8 @@ import (
 	"smartkiosk/kiosk"
 )
 
-// TestPolicy checks that the kiosk decides by the hub's rules while the hub is down,
-// also after a restart of its own, and that the hub reviews those verdicts later.
+// TestPolicy checks that, while the hub is down, the kiosk decides by the hub's rules,
+// also after a restart. Later the hub must review those verdicts.
 func TestPolicy(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)

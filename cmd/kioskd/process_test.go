@@ -19,11 +19,11 @@ import (
 	"time"
 )
 
-// patience limits every wait for another process. It is long because the machine may
-// be busy.
+// patience limits every wait for another process. It is long because the machine may be
+// under load.
 const patience = 60 * time.Second
 
-// programs builds all of cmd into a folder, once, when a test first needs one.
+// programs builds all programs of cmd into a folder, once, when a test first needs one.
 var programs build
 
 type build struct {
@@ -175,7 +175,7 @@ func newPerson(t testing.TB, address string) *person {
 	return &person{t: t, url: "http://" + address, changed: make(chan struct{})}
 }
 
-// look follows the panel's frames until the kiosk or the test ends.
+// look reads the panel's frames until the kiosk or the test ends.
 func (p *person) look(ctx context.Context) {
 	p.t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/panel/events", nil)

@@ -49,13 +49,14 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 		return err
 	}
 	defer front.close()
-	// The panel says "out of service" until the kiosk serves, and when it cannot.
+	// The panel shows "out of service" until the kiosk serves, and while it cannot
+	// serve.
 	front.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: c.Language})
 	serve := func(ctx context.Context) error {
 		parts := daemon.Parts{Slot: reader.New(c.Reader.Match, log), Panel: front.Panel, Watchdog: front.watchdog}
 		d, err := daemon.Open(ctx, c, parts, texts, log)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return nil // ctx ended while it waited for the hub
+			return nil // ctx ended while kioskd waited for the hub
 		}
 		if err != nil {
 			return err
@@ -71,8 +72,8 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 	})
 }
 
-// panelPage serves the panel at /panel/ and redirects / to it. If the kiosk has a
-// keypad of its own, the page only displays: nobody can type a PIN into it.
+// panelPage serves the panel at /panel/ and redirects / to it. If the board has a
+// keypad, the page accepts no keys, so that PINs can only be typed on the keypad.
 func panelPage(p *panel.Panel, displayOnly bool) http.Handler {
 	mux := http.NewServeMux()
 	if displayOnly {

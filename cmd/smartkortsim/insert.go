@@ -18,11 +18,11 @@ import (
 
 const defaultReader = "127.0.0.1:35963"
 
-// fastest is the most bits per second that a card's contact carries (ISO
-// 7816-3 §8.3: D = 64, F = 372, 20 MHz, rounded up).
+// fastest is the highest bit rate of a card's contact, in bits per second (ISO 7816-3
+// §8.3: D = 64, F = 372, 20 MHz, rounded up).
 const fastest = 4_000_000
 
-// redial is how often a reader that has gone is looked for.
+// redial is the interval between attempts to connect to a reader that has gone.
 const redial = 250 * time.Millisecond
 
 func insertCommand() *cobra.Command {
@@ -73,8 +73,8 @@ func insert(ctx context.Context, path, reader string, rate int, stdout io.Writer
 	return errors.Join(err, saveErr)
 }
 
-// leaveIn keeps the card in the reader until ctx ends, also when pcscd, and
-// the reader with it, goes and comes back.
+// leaveIn keeps the card in the reader until ctx ends. It connects again when pcscd,
+// and with it the reader, has gone and come back.
 func leaveIn(ctx context.Context, addr string, card *cardsim.Card, stdout io.Writer) error {
 	err := cardsim.ServeVPCD(ctx, addr, card)
 	if errors.Is(err, syscall.ECONNREFUSED) {

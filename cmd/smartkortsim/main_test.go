@@ -10,7 +10,7 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// inNamespaces runs the tests where a pcscd of their own can be started.
+// inNamespaces runs the tests in namespaces in which they can start their own pcscd.
 type inNamespaces struct{ m *testing.M }
 
 func (n inNamespaces) Run() int { return pcsctest.Run(n.m) }
@@ -19,8 +19,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(inNamespaces{m}, map[string]func(){"smartkortsim": main})
 }
 
-// TestScripts plays testdata, each script in a folder of its own with a PKI
-// in pki.
+// TestScripts runs the scripts in testdata, each in its own folder with a PKI in pki.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",

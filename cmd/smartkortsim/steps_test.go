@@ -14,7 +14,7 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// stage is what the steps of one script share.
+// stage contains what the steps of one script share.
 type stage struct {
 	t      testing.TB
 	daemon *pcsctest.Daemon
@@ -40,7 +40,8 @@ func pcscd(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// newKeys is the step "newkeys FILE": the card has no published key.
+// newKeys is the step "newkeys FILE". It fails the script if the card has a published
+// key.
 func newKeys(ts *testscript.TestScript, _ bool, args []string) {
 	card, err := cardsim.Load(ts.MkAbs(args[0]))
 	ts.Check(err)
@@ -53,7 +54,8 @@ func newKeys(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// tries is the step "tries FILE N": the file has a card with N tries left.
+// tries is the step "tries FILE N". It fails the script unless the card in the file has
+// N tries left.
 func tries(ts *testscript.TestScript, _ bool, args []string) {
 	card, err := cardsim.Load(ts.MkAbs(args[0]))
 	ts.Check(err)

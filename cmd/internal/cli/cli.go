@@ -22,7 +22,7 @@ const (
 	StatusUsage = 2 // the command line is wrong, or a command that judges could not judge
 )
 
-// ErrUsage is what every wrong command line matches with errors.Is.
+// ErrUsage matches, with errors.Is, the error of every wrong command line.
 var ErrUsage = errors.New("wrong command line")
 
 // usageError is a wrong command line of one command.
@@ -41,7 +41,7 @@ func (e *usageError) Error() string {
 func (e *usageError) Unwrap() error        { return e.err }
 func (e *usageError) Is(target error) bool { return target == ErrUsage }
 
-// Usagef returns an error that matches ErrUsage. Run adds where help is found.
+// Usagef returns an error that matches ErrUsage. Run adds a hint to the command's help.
 func Usagef(format string, args ...any) error {
 	return &usageError{err: fmt.Errorf(format, args...)}
 }
@@ -55,7 +55,7 @@ type statusError struct {
 
 func (e *statusError) Unwrap() error { return e.error }
 
-// WithStatus returns err with the exit status that it leads to.
+// WithStatus returns err with the exit status that Status returns for it.
 func WithStatus(status int, err error) error {
 	return &statusError{error: err, status: status}
 }
@@ -72,7 +72,7 @@ func Program(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	}
 	root.AddCommand(commands...)
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.CompletionOptions.DisableDefaultCmd = true // ours has only the shells that we test
+	root.CompletionOptions.DisableDefaultCmd = true // replaced by our own command, for the shells that we test
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { printHelp(c.OutOrStdout(), c) })
 	help := helpCommand(root)
 	root.SetHelpCommand(help)
@@ -137,7 +137,7 @@ func Args(names ...string) cobra.PositionalArgs {
 // Run runs a command line, args without the program's name. The error matches
 // ErrUsage if the command line is wrong; nothing was printed about it yet.
 func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	root.SetArgs(append([]string{}, args...)) // never nil: cobra would take os.Args
+	root.SetArgs(append([]string{}, args...)) // never nil, because cobra would use os.Args instead
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -140,7 +140,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestCompletion has bash complete a command line by the script.
+// TestCompletion makes bash complete a command line with the generated script.
 func TestCompletion(t *testing.T) {
 	if got := output(t, "completion zsh"); !strings.HasPrefix(got, "#compdef tool\n") {
 		t.Errorf("completion for zsh begins %.40q", got)

@@ -10,7 +10,7 @@ import (
 
 const root = "../../../"
 
-// documents are the files whose commands and links must be right.
+// documents lists the files whose commands and links are checked.
 var documents = []string{"README.md", "cmd/README.md", ".github/CONTRIBUTING.md"}
 
 var (
@@ -22,8 +22,8 @@ var (
 	flagLine    = regexp.MustCompile(`(?m)^\.B --([a-z-]+)`)
 )
 
-// manual returns the commands of a program by its manual page, each with its
-// flags. A command is "kioskctl card pin change". It is nil for no program.
+// manual returns the commands in a program's manual page, each with its flags, for
+// example "kioskctl card pin change". It returns nil if there is no such program.
 func manual(t *testing.T, program string) map[string]map[string]bool {
 	text, err := os.ReadFile(filepath.Join(root, "deploy/man", program+".1"))
 	if os.IsNotExist(err) {

@@ -33,7 +33,8 @@ func printHelp(w io.Writer, c *cobra.Command) {
 	}
 }
 
-// About returns what a command does: its long text if it has one.
+// About returns what a command does: its long text, or its short one if it has no long
+// text.
 func About(c *cobra.Command) string {
 	if c.Long == "" {
 		return c.Short + "."

@@ -19,7 +19,8 @@ func Version() string {
 	return version
 }
 
-// versions returns "unknown" for what the build does not say.
+// versions returns the version of the module and the commit. Each is "unknown" if the
+// build does not contain it.
 func versions() (version, commit string) {
 	version, commit = "unknown", "unknown"
 	info, ok := debug.ReadBuildInfo()

@@ -165,25 +165,25 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	background, stop := context.WithCancel(ctx)
-	var beside sync.WaitGroup
-	beside.Go(func() { d.push(background) })
-	beside.Go(func() { d.tend(background, end) })
+	var tasks sync.WaitGroup
+	tasks.Go(func() { d.push(background) })
+	tasks.Go(func() { d.tend(background, end) })
 	for _, s := range d.sockets {
-		beside.Go(func() { s.serve(background, d.log) })
+		tasks.Go(func() { s.serve(background, d.log) })
 	}
 	if d.proxy != nil {
-		beside.Go(func() { d.proxy.serve(background, d.log) })
+		tasks.Go(func() { d.proxy.serve(background, d.log) })
 	}
-	beside.Go(func() { d.offline.syncer.Run(background) })
-	beside.Go(func() { d.watchClock(background) })
+	tasks.Go(func() { d.offline.syncer.Run(background) })
+	tasks.Go(func() { d.watchClock(background) })
 	if d.front != nil {
-		beside.Go(func() { d.reportParts(background) })
+		tasks.Go(func() { d.reportParts(background) })
 	}
-	beside.Go(func() { d.watchdog.run(background) })
+	tasks.Go(func() { d.watchdog.run(background) })
 	d.log.Info("ready")
 	err := d.terminal.Run(ctx)
 	stop()
-	beside.Wait()
+	tasks.Wait()
 	if cause := context.Cause(ctx); errors.Is(cause, store.ErrBroken) {
 		return errors.Join(cause, err)
 	}
