@@ -152,7 +152,7 @@ func (o opensc) view(t *testing.T) view {
 			n := numbers.FindAllString(f["Length"], 3)
 			v = append(v, fmt.Sprintf("pin %s %q reference %s, %s-%s digits, %s bytes", f["ID"], o2.label, hexOf(f["Reference"]), n[0], n[1], n[2]))
 		case strings.HasPrefix(o2.kind, "Private"):
-			v = append(v, fmt.Sprintf("key %s %q reference %s, guarded by %s", f["ID"], o2.label, numbers.FindString(f["Key ref"]), f["Auth ID"]))
+			v = append(v, fmt.Sprintf("key %s %q reference %s, guarded by %s", f["ID"], o2.label, strings.Fields(f["Key ref"])[0], f["Auth ID"]))
 		case o2.kind == "X.509 Certificate" && f["Authority"] == "no":
 			block, _ := pem.Decode([]byte(o.run(t.Context(), t, "--read-certificate", f["ID"])))
 			if block == nil {

@@ -104,7 +104,7 @@ func TestKeyboardAlone(t *testing.T) {
 	// Press the panel's keys by Tab and Enter.
 	tabTo(t, ctx, ".remove")
 	do(kb.Enter)
-	tabTo(t, ctx, ".kp-language")
+	tabTo(t, ctx, "[data-key=L]")
 	do(kb.Enter)
 	until("document.querySelector('.kp-live [lang=en]')")
 	tabTo(t, ctx, ".choose")
