@@ -16,10 +16,10 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// shared is made once, for it takes a while.
+// shared is created once, because that takes long.
 var shared = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(time.Now()) })
 
-// newPKI gives a PKI with cards that a test may spoil.
+// newPKI returns a PKI with cards that a test may change.
 func newPKI(t testing.TB) *testpki.PKI {
 	t.Helper()
 	p, err := shared()
@@ -36,9 +36,8 @@ func newPKI(t testing.TB) *testpki.PKI {
 	return &fresh
 }
 
-// step is a command and the response it must get, in hex, with spaces where
-// they help and a comment in the end. "…" in the response stands for any
-// bytes.
+// step is a command and the expected response, in hex with optional spaces, and a
+// comment. "…" in the response matches any bytes.
 type step struct{ command, response, comment string }
 
 func play(t *testing.T, c *cardsim.Card, steps []step) {
@@ -65,7 +64,7 @@ const (
 	wrongPUK = "3030303030303030"
 )
 
-// TestKnownCommands plays what is known of real cards (SMARTKORT.md §1).
+// TestKnownCommands checks what is known of real cards (SMARTKORT.md §1).
 func TestKnownCommands(t *testing.T) {
 	c := newPKI(t).Cards["valid"]
 	if atr := hex.EncodeToString(c.PowerOn()); atr != "3b9f96400a8031e06b04200502105555"+"55555555" {
@@ -164,7 +163,7 @@ func TestPowerForgetsWhatIsVerified(t *testing.T) {
 	})
 }
 
-// TestTransport plays the manners of T=0 (ISO 7816-3 §10.3, 7816-4 §5.6.4).
+// TestTransport checks the rules of T=0 (ISO 7816-3 §10.3, 7816-4 §5.6.4).
 func TestTransport(t *testing.T) {
 	c := newPKI(t).Cards["valid"]
 	c.PowerOn()
@@ -191,7 +190,7 @@ func TestTransport(t *testing.T) {
 	})
 }
 
-// TestSelect goes through the ways to a file (ISO 7816-4 §11.2.2).
+// TestSelect selects a file in each possible way (ISO 7816-4 §11.2.2).
 func TestSelect(t *testing.T) {
 	c := newPKI(t).Cards["valid"]
 	c.PowerOn()
@@ -221,7 +220,7 @@ func TestSelect(t *testing.T) {
 	})
 }
 
-// TestSignature checks the card's signature with the certificate's key.
+// TestSignature verifies the card's signature with the certificate's key.
 func TestSignature(t *testing.T) {
 	p := newPKI(t)
 	c := p.Cards["valid"]
@@ -263,8 +262,7 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-// TestSpecialCards checks what is special about the cards that differ in more
-// than their certificates.
+// TestSpecialCards checks the cards that differ in more than their certificates.
 func TestSpecialCards(t *testing.T) {
 	p := newPKI(t)
 	if atr := p.Cards["mute"].PowerOn(); atr != nil {

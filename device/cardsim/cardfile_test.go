@@ -13,7 +13,7 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// TestSaveKeepsState saves a card that has lived and loads it again.
+// TestSaveKeepsState saves a card that was used and loads it again.
 func TestSaveKeepsState(t *testing.T) {
 	p := newPKI(t)
 	c := p.Cards["valid"]
@@ -136,7 +136,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestInactiveCard takes no PIN, and says so to whoever asks for the tries.
+// TestInactiveCard checks that an inactive card refuses every PIN command with 6984,
+// also the request for the tries left.
 func TestInactiveCard(t *testing.T) {
 	file, err := newPKI(t).Cards["inactive"].Marshal()
 	if err != nil {
@@ -158,7 +159,8 @@ func TestInactiveCard(t *testing.T) {
 	}
 }
 
-// TestUndatedCard has no lastUpdate in its TokenInfo, also once it was saved.
+// TestUndatedCard checks that a card without a date has no lastUpdate in its
+// TokenInfo, also after it was saved and loaded.
 func TestUndatedCard(t *testing.T) {
 	image := newPKI(t).Cards["valid"].Image()
 	image.Updated = time.Time{}

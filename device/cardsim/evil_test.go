@@ -14,7 +14,7 @@ import (
 	"smartkiosk/device/cardsim"
 )
 
-// TestEvil shows what each kind of evil does, to a card that was in order.
+// TestEvil shows the effect of each attack on a card that was good before.
 func TestEvil(t *testing.T) {
 	turned := func(e cardsim.Evil) *cardsim.Card {
 		c := newPKI(t).Cards["valid"]
@@ -94,8 +94,8 @@ func TestAnswersAfterPull(t *testing.T) {
 	}
 }
 
-// TestEveryEvilAnswers: whatever a card means, in any kind, it answers what it
-// is sent with status bytes, and looks like a card.
+// TestEveryEvilAnswers checks that a card of any kind with any attack still returns
+// its ATR, and answers each command with status bytes.
 func TestEveryEvilAnswers(t *testing.T) {
 	kinds := newKinds(t)
 	for name, kind := range kinds {

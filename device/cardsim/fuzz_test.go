@@ -8,12 +8,12 @@ import (
 	"smartkiosk/device/cardsim"
 )
 
-// fuzzKinds are those that take commands in ways of their own.
+// fuzzKinds are the kinds that process commands in their own way.
 var fuzzKinds = []string{"valid", "two-pin", "applet", "t1"}
 
-// FuzzTransmit sends a card of some kind any commands, each with its length in
-// one byte before it. The card must answer each with no more than its protocol
-// carries, and whatever it is sent must not verify a PIN.
+// FuzzTransmit sends any commands to a card of some kind, each with its length in one
+// byte before it. No answer may be longer than the protocol allows, and no command may
+// verify a PIN.
 func FuzzTransmit(f *testing.F) {
 	images := make(map[string]cardsim.Image)
 	for name, kind := range newKinds(f) {
@@ -65,8 +65,8 @@ func FuzzTransmit(f *testing.F) {
 	})
 }
 
-// FuzzParse reads any file. What is taken for a card must be one when it is
-// written again.
+// FuzzParse reads any file. If Parse accepts it as a card, it must accept it again
+// after Marshal.
 func FuzzParse(f *testing.F) {
 	p := newPKI(f)
 	for _, card := range []string{"sign-only", "mute"} {

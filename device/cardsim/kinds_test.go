@@ -26,8 +26,8 @@ func newKinds(t testing.TB) map[string]testpki.Kind {
 
 const digestInfo = "3031300d060960864801650304020105000420"
 
-// ask sends one command, fetches what waits, and gives the data of a response
-// that ends well.
+// ask sends one command, fetches the rest of the response, and returns its data. The
+// status must be 9000.
 func ask(t *testing.T, send func([]byte) []byte, command string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(command, " ", ""))
@@ -52,7 +52,7 @@ func ask(t *testing.T, send func([]byte) []byte, command string) []byte {
 	return nil
 }
 
-// TestTwoPIN signs with each key of the card, in its own way.
+// TestTwoPIN signs with each key of the card, in the key's own way.
 func TestTwoPIN(t *testing.T) {
 	kind := newKinds(t)["two-pin"]
 	c := kind.Card
@@ -113,7 +113,7 @@ func TestTwoPIN(t *testing.T) {
 	})
 }
 
-// TestNoAID finds the application by its path alone.
+// TestNoAID finds the application only by its path.
 func TestNoAID(t *testing.T) {
 	kind := newKinds(t)["no-aid"]
 	c := kind.Card
@@ -137,8 +137,8 @@ func TestNoAID(t *testing.T) {
 	}
 }
 
-// TestApplet shows a card on which nothing can be found but by the applet's
-// AID, and a PIN that is blocked without saying so.
+// TestApplet checks a card on which everything is found by the applet's AID, and which
+// does not report that its PIN is blocked.
 func TestApplet(t *testing.T) {
 	const wrong = "30303030 000000000000000000000000"
 	c := newKinds(t)["applet"].Card
@@ -161,13 +161,13 @@ func TestApplet(t *testing.T) {
 		{"00 20 00 01", "63C0", "tries left"},
 		{"00 2C 00 01 20 3132333435363738 0000000000000000 35363738 000000000000000000000000", "9000", "unblocked"},
 		{"00 20 00 01 10 35363738 000000000000000000000000", "9000", "VERIFY"},
-		{"00 A4 04 00 0C F276A288BCFBA69D34F31001", "6103", "the applet, selected anew"},
+		{"00 A4 04 00 0C F276A288BCFBA69D34F31001", "6103", "the applet, selected again"},
 		{"00 20 00 01", "63C3", "forgets what was verified"},
 	})
 }
 
-// TestT1 plays the manners of T=1: whole commands, short and extended, and
-// answers as long as was asked for.
+// TestT1 checks the rules of T=1: whole commands, short and extended, and responses of
+// the requested length.
 func TestT1(t *testing.T) {
 	kind := newKinds(t)["t1"]
 	c := kind.Card
@@ -211,7 +211,7 @@ func xor(b []byte) (sum byte) {
 	return sum
 }
 
-// TestMixed: the company's certificate stands first.
+// TestMixed checks that the company's certificate is the first one.
 func TestMixed(t *testing.T) {
 	c := newKinds(t)["mixed"].Card
 	c.PowerOn()

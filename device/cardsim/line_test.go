@@ -14,7 +14,7 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// TestLine holds the times to figures worked out by hand, in etu.
+// TestLine compares times with figures that were calculated by hand, in etu.
 func TestLine(t *testing.T) {
 	line := cardsim.Line{Rate: 1_000_000} // an etu is a microsecond
 	const etu = time.Microsecond
@@ -73,8 +73,8 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-// TestSlotOverLine: time passes in a Slot as the line has it, and a card can
-// be pulled in the middle of a command.
+// TestSlotOverLine checks that commands to a Slot take the line's time, and that a
+// card can be removed during a command.
 func TestSlotOverLine(t *testing.T) {
 	p := newPKI(t)
 	t1 := newKinds(t)["t1"].Card

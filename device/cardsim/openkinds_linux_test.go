@@ -17,9 +17,8 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// openscConf has OpenSC 0.23 speak to a kind of card: by the driver for
-// unknown cards where that will do, and by one named for the card's answer to
-// reset where not.
+// openscConf makes OpenSC 0.23 use a kind of card: with the driver for unknown cards
+// if that suffices, otherwise with a driver configured for the card's answer to reset.
 func openscConf(atr []byte, driver string) string {
 	if driver == "" {
 		return readOnly
@@ -32,8 +31,8 @@ func openscConf(atr []byte, driver string) string {
 }`, regexp.MustCompile(`..`).ReplaceAllString(hex.EncodeToString(atr), "$0:")[:3*len(atr)-1], driver)
 }
 
-// TestOpenSCReadsEveryKind has OpenSC find, on a card of each kind, all that
-// is there, and read every certificate as it was issued.
+// TestOpenSCReadsEveryKind checks that OpenSC finds every object on a card of each
+// kind, and reads every certificate as it was issued.
 func TestOpenSCReadsEveryKind(t *testing.T) {
 	kinds, err := newPKI(t).Kinds()
 	if err != nil {
@@ -60,7 +59,7 @@ func TestOpenSCReadsEveryKind(t *testing.T) {
 	}
 }
 
-// openscID gives the id of each key's certificate.
+// openscID returns the ID of each key's certificate.
 var openscID = map[string]map[string]string{
 	"two-pin":   {"authentication": "01", "signature": "02", "authentication-rsa": "03"},
 	"no-aid":    {"authentication": "0a", "signature": "0b"},
@@ -71,8 +70,8 @@ var openscID = map[string]map[string]string{
 	"mixed":     {"authentication": "45", "signature": "46", "company-authentication": "21", "company-signature": "22"},
 }
 
-// TestOpenSCSignsWithKinds has OpenSC verify PINs and sign, as far as it has a
-// driver that speaks to such cards: none knows one that pads nothing.
+// TestOpenSCSignsWithKinds verifies PINs and signs with OpenSC, on the kinds for which
+// it has a driver. It has none for a card that adds no padding.
 func TestOpenSCSignsWithKinds(t *testing.T) {
 	kinds := newKinds(t)
 	d := pcsctest.Start(t)

@@ -17,16 +17,16 @@ import (
 	"smartkiosk/device/cardsim/pcsctest"
 )
 
-// OpenSC judges the card from outside: its tools, through the real pcscd.
+// These tests check the card with OpenSC's tools, through the real pcscd.
 
-// readOnly has OpenSC 0.23 speak to a card that it does not know.
+// readOnly makes OpenSC 0.23 use a card that it does not know.
 const readOnly = `app default {
 	enable_default_driver = true;
 	framework pkcs15 { use_file_caching = false; }
 }`
 
-// signing names a driver for the card, since the one for unknown cards knows
-// no algorithms. This one sends MSE SET, PSO and VERIFY as ISO 7816 has them.
+// signing configures a driver for the card, because the driver for unknown cards
+// supports no algorithms. This one sends MSE SET, PSO and VERIFY as in ISO 7816.
 const signing = `app default {
 	card_atr 3b:9f:96:40:0a:80:31:e0:6b:04:20:05:02:10:55:55:55:55:55:55 {
 		driver = "MaskTech";
@@ -34,8 +34,8 @@ const signing = `app default {
 	framework pkcs15 { use_file_caching = false; }
 }`
 
-// opensc runs one of OpenSC's tools, or openssl, in a folder of the test's
-// own and gives all that it prints.
+// opensc runs one of OpenSC's tools, or openssl, in the test's own folder and returns
+// all its output.
 type opensc struct {
 	t   *testing.T
 	dir string
@@ -58,7 +58,7 @@ func (o opensc) tool(name string, args ...string) (output string, err error) {
 	return strings.TrimPrefix(string(b), "Using reader with a card: "+pcsctest.Reader+"\n"), err
 }
 
-// must runs a tool that has to succeed.
+// must runs a tool that must succeed.
 func (o opensc) must(name string, args ...string) string {
 	o.t.Helper()
 	output, err := o.tool(name, args...)
@@ -68,7 +68,7 @@ func (o opensc) must(name string, args ...string) string {
 	return output
 }
 
-// dumps compares what pkcs15-tool sees on the card with testdata, without what
+// dumps compares what pkcs15-tool reads from the card with testdata, except for what
 // differs each time.
 func (o opensc) dumps(kind string) {
 	o.t.Helper()
@@ -131,8 +131,8 @@ func TestOpenSCSigns(t *testing.T) {
 	}
 }
 
-// TestOpenSCCountsTries has OpenSC block the PIN with wrong ones, and unblock
-// it with the PUK.
+// TestOpenSCCountsTries blocks the PIN with OpenSC by wrong PINs, and unblocks it with
+// the PUK.
 func TestOpenSCCountsTries(t *testing.T) {
 	pcsctest.Start(t).Insert(t, newPKI(t).Cards["valid"])
 	o := newOpenSC(t, readOnly)

@@ -11,7 +11,7 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// askPUK asks for the tries left of the PUK.
+// askPUK reads the tries left of the PUK.
 var askPUK = []byte{0x00, 0x20, 0x00, 0x83}
 
 func TestSlotConnect(t *testing.T) {
@@ -52,7 +52,7 @@ func TestSlotConnect(t *testing.T) {
 		t.Errorf("closed: %v", err)
 	}
 
-	// The next one finds a card that was reset.
+	// The next user gets a card that was reset.
 	next, err := s.Connect(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -129,8 +129,8 @@ func TestSlotWatch(t *testing.T) {
 	})
 }
 
-// TestSlotWatchSlowly has a receiver that comes too late for what has passed,
-// not for what is.
+// TestSlotWatchSlowly checks that a slow receiver misses past states, but always gets
+// the current one.
 func TestSlotWatchSlowly(t *testing.T) {
 	p := newPKI(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ type virtualReader struct {
 	conn net.Conn
 }
 
-// insertInto has a card dial a reader; done gives what ServeVPCD gives.
+// insertInto connects a card to a reader. done receives the result of ServeVPCD.
 func insertInto(t *testing.T, ctx context.Context, card *cardsim.Card) (reader virtualReader, done chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -54,7 +54,7 @@ func (r virtualReader) expect(frame string) {
 	}
 }
 
-// TestVPCDOverLine: in a virtual reader, too, bytes take the line's time.
+// TestVPCDOverLine checks that commands take the line's time in a virtual reader too.
 func TestVPCDOverLine(t *testing.T) {
 	card := newPKI(t).Cards["valid"]
 	line := cardsim.Line{Rate: 9600}
@@ -103,9 +103,8 @@ func TestVPCD(t *testing.T) {
 	}
 }
 
-// TestVPCDAcknowledgesAtOnce has the reader write length and body apart, as
-// vpcd does. Without TCP_QUICKACK each command would wait for 40 ms, and this
-// test for two seconds.
+// TestVPCDAcknowledgesAtOnce writes length and body separately, as vpcd does. Without
+// TCP_QUICKACK each command would wait for 40 ms, and this test for two seconds.
 func TestVPCDAcknowledgesAtOnce(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return
@@ -126,7 +125,7 @@ func TestVPCDAcknowledgesAtOnce(t *testing.T) {
 	}
 }
 
-// TestVPCDMute checks the trick that makes vpcd take a card for mute.
+// TestVPCDMute checks the ATR that makes vpcd consider a card mute.
 func TestVPCDMute(t *testing.T) {
 	reader, _ := insertInto(t, t.Context(), newPKI(t).Cards["mute"])
 	reader.send("\x00\x01\x04")

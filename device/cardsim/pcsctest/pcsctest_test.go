@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { pcsctest.Main(m) }
 
-// readerLine gives what OpenSC, a client of pcscd, sees: the line of the reader.
+// readerLine returns the line of the reader in the output of OpenSC, a client of pcscd.
 func readerLine(t *testing.T) string {
 	t.Helper()
 	out, _ := exec.Command("opensc-tool", "--list-readers").CombinedOutput()
@@ -69,8 +69,8 @@ func TestInsertAndRemove(t *testing.T) {
 	}
 }
 
-// TestTakesClientsAtOnce: when Start and Restart give control back, nobody is
-// refused any more.
+// TestTakesClientsAtOnce checks that pcscd accepts clients when Start and Restart
+// return.
 func TestTakesClientsAtOnce(t *testing.T) {
 	d := pcsctest.Start(t)
 	for range 20 {

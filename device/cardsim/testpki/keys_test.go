@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write keys.pem anew: the keys that keySizes names, new ones where it has none")
+var update = flag.Bool("update", false, "write keys.pem again: keep the keys that keySizes names, and create missing ones")
 
 func TestMain(m *testing.M) {
 	flag.Parse()

@@ -11,8 +11,8 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 )
 
-// TestKinds: there is a card of each kind; what is issued on it passes path
-// validation, but for the company's; and it fits the keys beside it.
+// TestKinds checks that there is a card of each kind, that its certificates match its
+// keys, and that they pass path validation, except for the company's.
 func TestKinds(t *testing.T) {
 	p := newPKI(t)
 	kinds, err := p.Kinds()

@@ -28,7 +28,7 @@ func newPKI(t *testing.T) *testpki.PKI {
 	return p
 }
 
-// TestProfile holds the valid card's certificates against SMARTKORT.md §2.
+// TestProfile compares the valid card's certificates with SMARTKORT.md §2.
 func TestProfile(t *testing.T) {
 	holder := newPKI(t).Holders["valid"]
 	for _, test := range []struct {
@@ -106,8 +106,8 @@ func qcStatements(t *testing.T, c *x509.Certificate) (ids []asn1.ObjectIdentifie
 	return ids
 }
 
-// TestCards checks what is special about each card: against the standard
-// library's path validation and the CRL, at now.
+// TestCards checks what is special about each card, with the standard library's path
+// validation and the CRL, at now.
 func TestCards(t *testing.T) {
 	p := newPKI(t)
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
@@ -204,7 +204,7 @@ func TestIssue(t *testing.T) {
 	}
 }
 
-// TestWrite has openssl judge what Write leaves.
+// TestWrite checks the files of Write with openssl.
 func TestWrite(t *testing.T) {
 	p, err := testpki.New(time.Now())
 	if err != nil {

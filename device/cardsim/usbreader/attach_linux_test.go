@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestPlugInto writes to a host controller that is two files: the first free
-// port, and the socket's own number.
+// TestPlugInto writes to a host controller that consists of two files. It checks the
+// first free port and the number of the socket.
 func TestPlugInto(t *testing.T) {
 	const status = "hub port sta spd dev      sockfd local_busid\nhs  0000 006 002 00010001 000005 1-1\nhs  0001 004 000 00000000 000000 0-0\n"
 	controller := t.TempDir()
@@ -53,8 +53,8 @@ func TestPlugInto(t *testing.T) {
 	}
 }
 
-// TestAttachFails: where there is no host controller, the reader is plugged in
-// nowhere afterwards.
+// TestAttachFails checks that without a host controller Attach fails and the reader
+// stays unplugged.
 func TestAttachFails(t *testing.T) {
 	if _, err := os.Stat(vhci); err == nil {
 		return

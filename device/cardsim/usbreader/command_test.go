@@ -21,7 +21,7 @@ func TestMessages(t *testing.T) {
 		{"GetParameters: no power yet", "6C 00000000 00 01 000000", "82 00000000 00 01 41 FE 00"},
 		{"XfrBlock: no power yet", "6F 04000000 00 02 00 0000 00200083", "80 00000000 00 02 41 FE 00"},
 		{"IccPowerOn at 5 V", "62 00000000 00 03 01 0000", "80 14000000 00 03 00 00 00" + smartkortATR},
-		{"IccPowerOn at a voltage that is none", "62 00000000 00 04 04 0000", "80 00000000 00 04 40 07 00"},
+		{"IccPowerOn at an unknown voltage", "62 00000000 00 04 04 0000", "80 00000000 00 04 40 07 00"},
 		{"GetSlotStatus", "65 00000000 00 05 000000", "81 00000000 00 05 00 00 00"},
 		{"GetParameters", "6C 00000000 00 06 000000", "82 05000000 00 06 00 00 00 11 00 00 0A 00"},
 		{"PPS", "6F 04000000 00 07 00 0000 FF109679", "80 04000000 00 07 00 00 00 FF109679"},
@@ -50,8 +50,8 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestPPS: a card takes a PPS first after its answer to reset, for its own
-// protocol, when it checks; else it does not answer.
+// TestPPS: a card accepts a valid PPS for its own protocol directly after the answer
+// to reset. It does not answer any other PPS.
 func TestPPS(t *testing.T) {
 	for name, c := range map[string]struct {
 		card, pps string
@@ -113,7 +113,8 @@ func TestProtocol(t *testing.T) {
 	h.expect(block, answer)
 }
 
-// TestComingsAndGoings inserts and removes cards, and the host gets the events.
+// TestComingsAndGoings checks that the host gets an event when a card is inserted or
+// removed.
 func TestComingsAndGoings(t *testing.T) {
 	const present, gone = "\x50\x03", "\x50\x02"
 	r := usbreader.New(usbreader.Config{Model: usbreader.Twin})

@@ -48,8 +48,8 @@ func TestPINBlock(t *testing.T) {
 	}
 }
 
-// FuzzMessage: a message holds no more than it is long, and what is taken for a
-// PIN verification makes a command as long as the host's.
+// FuzzMessage checks that the data of a message has the stated length, and that the
+// command of a PIN verification is as long as the host's.
 func FuzzMessage(f *testing.F) {
 	for _, s := range []string{
 		"62 00000000 00 03 01 0000", "6F FFFFFFFF 00 11 00 0000 00200083", "61 05000000 00 08 00 0000 9600000A00", "6F",
@@ -84,8 +84,8 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// FuzzServe plugs a reader into a host that sends anything. It must end when
-// that does, and answer to nothing but requests.
+// FuzzServe plugs a reader into a host that sends any bytes. The reader must stop when
+// the host does, and send nothing but answers to requests.
 func FuzzServe(f *testing.F) {
 	request := func(sequence byte, words, setup, data string) []byte {
 		return unhex(f, fmt.Sprintf("00000001 000000%02x 00010001 %s 00000000 ffffffff 00000000 %s %s", sequence, words, setup, data))

@@ -50,7 +50,7 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
-// TestControl goes through the other requests, in this order.
+// TestControl sends the other requests, in this order.
 func TestControl(t *testing.T) {
 	h := plugIn(t, usbreader.New(usbreader.Config{Model: usbreader.Twin}))
 	const stalled = "-"
@@ -61,12 +61,12 @@ func TestControl(t *testing.T) {
 		{"configuration, before", "80 08 0000 0000 0100", "00"},
 		{"interface, before", "81 0A 0000 0000 0100", stalled},
 		{"setting, before", "01 0B 0000 0000 0000", stalled},
-		{"choose a configuration that is none", "00 09 0200 0000 0000", stalled},
+		{"choose an unknown configuration", "00 09 0200 0000 0000", stalled},
 		{"choose the configuration", "00 09 0100 0000 0000", ""},
 		{"configuration, after", "80 08 0000 0000 0100", "01"},
 		{"interface", "81 0A 0000 0000 0100", "00"},
 		{"setting", "01 0B 0000 0000 0000", ""},
-		{"setting that is none", "01 0B 0100 0000 0000", stalled},
+		{"unknown setting", "01 0B 0100 0000 0000", stalled},
 		{"status of the device", "80 00 0000 0000 0200", "0000"},
 		{"status of the interface", "81 00 0000 0000 0200", "0000"},
 		{"status of an endpoint", "82 00 0000 8200 0200", "0000"},
@@ -74,11 +74,11 @@ func TestControl(t *testing.T) {
 		{"status of a halted endpoint", "82 00 0000 8200 0200", "0100"},
 		{"go on", "02 01 0000 8200 0000", ""},
 		{"status of it then", "82 00 0000 8200 0200", "0000"},
-		{"halt an endpoint that is none", "02 03 0000 0200 0000", stalled},
+		{"halt an unknown endpoint", "02 03 0000 0200 0000", stalled},
 		{"status of it", "82 00 0000 0200 0200", stalled},
 		{"clock frequencies", "A1 02 0000 0000 0400", "A00F0000"},
 		{"data rates", "A1 03 0000 0000 0800", "012A0000 01540000"},
-		{"abort in a slot that is none", "21 01 0100 0000 0000", stalled},
+		{"abort in an unknown slot", "21 01 0100 0000 0000", stalled},
 		{"of a vendor", "C0 01 0000 0000 0100", stalled},
 		{"of a vendor, out", "40 01 0000 0000 0000", stalled},
 	} {

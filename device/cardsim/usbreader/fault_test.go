@@ -59,7 +59,7 @@ func TestStruckCommands(t *testing.T) {
 		seen = nil
 		h.powerOn()
 		if h.transfer(unhex(t, "00200083")); slices.Contains(seen, insVerify) != (c.card == "valid") {
-			t.Errorf("%s, anew: %X", c.card, seen)
+			t.Errorf("%s, after power-on: %X", c.card, seen)
 		}
 	}
 }

@@ -113,8 +113,8 @@ func (l *line) exchange(b t1.Block) (t1.Block, error) {
 	}
 }
 
-// sign has the card on a line sign with its first key for authentication, and
-// checks the signature.
+// sign makes the card on a line sign with its first key for authentication, and
+// verifies the signature.
 func sign(ctx context.Context, conn slot.Conn, pin string) error {
 	c, err := smartkort.Driver{}.Open(ctx, conn)
 	if err != nil {
@@ -150,8 +150,8 @@ func sign(ctx context.Context, conn slot.Conn, pin string) error {
 	return fmt.Errorf("no certificate for authentication among %d", len(certificates))
 }
 
-// TestSign reads cards and has them sign through a reader, by T=0 and by T=1
-// with long blocks and short ones.
+// TestSign reads cards and makes them sign through a reader, with T=0 and with T=1,
+// with long and short blocks.
 func TestSign(t *testing.T) {
 	for _, c := range []struct {
 		card, pin string
@@ -165,7 +165,7 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// TestChain sends by T=1 a command that is longer than a block.
+// TestChain sends a command that is longer than a block of T=1.
 func TestChain(t *testing.T) {
 	r := usbreader.New(usbreader.Config{Model: usbreader.Twin})
 	r.Insert(card(t, "t1"))

@@ -12,8 +12,8 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// verifyOnPad is the data of PC_to_RDR_Secure, as libccid makes it of what
-// device/reader asks for: 30 s, ASCII, 8 bytes, 4 to 8 digits.
+// verifyOnPad is the data of PC_to_RDR_Secure that libccid builds for a request of
+// device/reader: 30 s, ASCII, 8 bytes, 4 to 8 digits.
 const verifyOnPad = "00 1E 82 08 00 0804 02 00 1404 00 000000 A020008208 FFFFFFFFFFFFFFFF"
 
 func types(digits string) usbreader.Keypad {
@@ -24,7 +24,7 @@ func says(err error) usbreader.Keypad {
 	return func(context.Context) ([]byte, error) { return nil, err }
 }
 
-// TestSecure: what the holder does at the keys, and what the host gets.
+// TestSecure checks the answer to the host for everything that the holder may do.
 func TestSecure(t *testing.T) {
 	for name, c := range map[string]struct {
 		keypad usbreader.Keypad
@@ -79,7 +79,7 @@ func TestSecureWipes(t *testing.T) {
 	}
 }
 
-// TestSecureT1: by T=1 the reader makes the block, with the host's prologue.
+// TestSecureT1: with T=1 the reader builds the block, with the host's prologue.
 func TestSecureT1(t *testing.T) {
 	r := usbreader.New(usbreader.Config{Model: usbreader.SPR532, Keypad: types("123456")})
 	r.Insert(card(t, "t1"))

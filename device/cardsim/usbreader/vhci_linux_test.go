@@ -1,8 +1,8 @@
 //go:build vhci
 
-// What a kernel with vhci_hcd, udev, libusb, libccid and pcscd make of the
-// reader, and device/reader and device/smartkort of them. It needs root and
-// nobody else's readers, as it has in deploy/bench/machine:
+// These tests use the reader with a real kernel with vhci_hcd, udev, libusb, libccid
+// and pcscd, and with device/reader and device/smartkort. They need root and a machine
+// without other readers, such as the one of deploy/bench/machine:
 //
 //	go test -c -tags vhci -o bin/usbreader.test ./device/cardsim/usbreader
 //	machine … bin/usbreader.test -test.v -test.run VHCI
@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 
 var pcscdLog lockedBuffer
 
-// startPCSC starts what Debian starts for a reader.
+// startPCSC starts the services that Debian starts for a reader.
 func startPCSC() error {
 	for _, dir := range []string{"/run/udev", "/run/pcscd"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -137,7 +137,7 @@ func (b *bench) plug() {
 	}
 }
 
-// await reads events until one has the state.
+// await reads events until the slot has this state.
 func (b *bench) await(want slot.State) slot.Event {
 	b.t.Helper()
 	limit := time.After(patience)
@@ -163,7 +163,7 @@ func (b *bench) connect() slot.Conn {
 	return conn
 }
 
-// sign inserts a card and has it sign.
+// sign inserts a card and makes it sign.
 func (b *bench) sign(name, pin string) error {
 	b.t.Helper()
 	b.usb.Insert(card(b.t, name))
@@ -254,7 +254,7 @@ func TestVHCISigns(t *testing.T) {
 	})
 }
 
-// pins has a card of each protocol.
+// pins contains a card of each protocol.
 var pins = []struct{ card, pin, wrong string }{
 	{"valid", testpki.PIN, "4321"}, // T=0
 	{"t1", testpki.LongPIN, "654321"},
@@ -302,7 +302,7 @@ func TestVHCIUnplugged(t *testing.T) {
 	t.Logf("plugged in again with a card in it: seen after %v", time.Since(start))
 }
 
-// TestVHCILine: faults of a card and its line that the driver corrects.
+// TestVHCILine injects faults of a card and its line that the driver corrects.
 func TestVHCILine(t *testing.T) {
 	for _, c := range []struct {
 		name, card, pin string

@@ -20,8 +20,8 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// blocks are the kinds that ISO 7816-3 §11.3.2 has, with the values of its
-// tables 9 to 11 (coding of PCB).
+// blocks are the kinds of block in ISO 7816-3 §11.3.2, with the values of its tables 9
+// to 11 (coding of PCB).
 var blocks = map[string]struct {
 	bytes string
 	block t1.Block
@@ -95,7 +95,7 @@ func TestInformationField(t *testing.T) {
 		// TA1, TB1, TC1, TD1 (T=0), TC2, TD2 (T=1), TA3, TB3.
 		"T=0, then T=1": {"3B F0 11 00 00 C0 0A 31 20 45 00", 32},
 		"of 128":        {"3B 80 80 11 80 91", 128},
-		// TA2 is of the mode, whatever the protocol before it.
+		// TA2 is the mode byte, whichever protocol TD1 names.
 		"TA2":         {"3B 80 91 05 00", 32},
 		"of 0":        {"3B 80 81 11 00 10", 32},
 		"of 255":      {"3B 80 81 11 FF EF", 32},

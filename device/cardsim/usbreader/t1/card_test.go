@@ -33,8 +33,8 @@ func echo(ifsc int) (card *t1.Card, count *int) {
 	}), count
 }
 
-// TestScenarios are those that ISO 7816-3 annex A draws, from the card's side:
-// error-free and erroneous operation, chaining either way, IFS, WTX, abort and
+// TestScenarios plays the scenarios of ISO 7816-3 annex A from the card's side:
+// error-free and erroneous operation, chaining in both directions, IFS, WTX, abort and
 // resynchronisation.
 func TestScenarios(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -161,9 +161,9 @@ func TestEndlessCommand(t *testing.T) {
 	}
 }
 
-// FuzzCard sends a card any blocks, each with its length in one byte before it
-// and, where the first bit of that is set, its LRC put right. What it answers
-// must be blocks that fit.
+// FuzzCard sends any blocks to a card. Each has its length in one byte before it. If
+// the first bit of that byte is set, the LRC is corrected. The card's answers must be
+// valid blocks.
 func FuzzCard(f *testing.F) {
 	for _, s := range []string{
 		"04 00C10102", "08 0000 05 0102030405", "03 009000", "03 00C000", "04 00C30105", "04 00200111", "03 00C200",

@@ -26,8 +26,8 @@ const (
 	interruptIn  = "00000001 00000d05 0001000f 00000001 00000001 00000200 00000040 ffffffff 00000000 00000004 00000000 00000000"
 	interruptOut = "00000001 00000d06 0001000f 00000000 00000001 00000000 00000040 ffffffff 00000000 00000004 00000000 00000000"
 	payload      = "ffffffff860008a784ce5ae212376300 00000000000000000000000000000000 00000000000000000000000000000000 00000000000000000000000000000000"
-	// That example has its start_frame of ffffffff and number_of_packets of 0
-	// the other way round than the document's own tables and later kernels.
+	// In that example start_frame (ffffffff) and number_of_packets (0) are swapped,
+	// compared with the document's own tables and with later kernels.
 	returnOut = "00000003 00000d06 00000000 00000000 00000000 00000000 00000040 00000000 ffffffff 00000000 00000000 00000000"
 	returnIn  = "00000003 00000d05 00000000 00000000 00000000 00000000 00000040 00000000 ffffffff 00000000 00000000 00000000"
 
@@ -105,8 +105,8 @@ func TestReadRequestRefuses(t *testing.T) {
 	}
 }
 
-// FuzzReadRequest: a request says no more than it holds, and takes no more
-// memory than it may.
+// FuzzReadRequest checks that a request is read with exactly its header and data, and
+// that its fields are in their ranges.
 func FuzzReadRequest(f *testing.F) {
 	for _, s := range []string{interruptIn, interruptOut + payload, control, unlink, returnIn} {
 		f.Add(unhex(f, s))
