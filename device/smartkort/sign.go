@@ -144,7 +144,7 @@ type attempt struct {
 // trying recipes.
 const maxWrong = 3
 
-// tryRecipes tries the recipes of a scheme until one gives a valid signature. It
+// tryRecipes tries a scheme's recipes until one makes a valid signature. It
 // stops when the card no longer counts the PIN as verified, so that no PIN try is
 // ever spent here; the next visit of this kind of card then begins with the next
 // recipe.

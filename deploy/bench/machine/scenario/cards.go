@@ -104,7 +104,7 @@ func (k *kiosk) replugs() {
 
 // lateReader is a reader that is unplugged with a card in it while udev is busy.
 // So pcscd first reports that the card is gone, and later that the reader is. The
-// visit must end as reader-lost, because nobody took the card out.
+// visit must end as reader-lost, because the card was not taken out.
 func lateReader(k *kiosk) {
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")

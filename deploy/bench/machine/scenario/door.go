@@ -105,7 +105,7 @@ func (k *kiosk) recovers(section string) {
 	k.sees("Sett inn kortet")
 }
 
-// isLetIn is a person for whom the strike has just opened.
+// isLetIn inserts a card, types the PIN and waits until the strike opens.
 func (k *kiosk) isLetIn() {
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")

@@ -23,7 +23,7 @@ const (
 	idleWakes = 60
 )
 
-// idle counts how often kioskd and its guardian wake while nobody is there. It
+// idle counts how often kioskd and its guardian wake without a visit. It
 // says nothing about processor time: in virtual time a processor is infinitely
 // fast.
 func idle(k *kiosk) {
@@ -37,8 +37,8 @@ func idle(k *kiosk) {
 	}
 }
 
-// idleCost measures the processor time of kioskd and its guardian while nobody
-// is there, in real time. A call into the machine's kernel costs two switches
+// idleCost measures the processor time of kioskd and its guardian
+// without a visit, in real time. A call into the machine's kernel costs two switches
 // between processes of the host, so that waiting and waking, which is all that an
 // idle program does, costs far more than on the host. So idleCost measures the
 // cost of one wait both inside and outside, and scales the result by the ratio.

@@ -34,7 +34,7 @@ type build struct {
 type Set int
 
 const (
-	// All is every scenario but those of RealTime.
+	// All is every scenario except the RealTime ones.
 	All Set = iota
 	// Short is one visit.
 	Short

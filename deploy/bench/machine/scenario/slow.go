@@ -5,7 +5,7 @@ package scenario
 import "strings"
 
 // slowPerson is a person who does not type for a long time. The kiosk warns on
-// the display and with the buzzer. A key then gives the whole time again.
+// the display and with the buzzer. A key then restarts the timeout.
 func slowPerson(k *kiosk) {
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")
