@@ -177,6 +177,10 @@ func (s *step) answer(e Event) {
 		if s.in(e.Visit, enteringOnReader) {
 			s.padMistyped()
 		}
+	case PadRefused:
+		if s.in(e.Visit, enteringOnReader) {
+			s.padRefused()
+		}
 	case Signed:
 		if s.in(e.Visit, signing) {
 			s.signed(e)
@@ -255,6 +259,18 @@ func (s *step) padMistyped() {
 	}
 	s.warned = false
 	s.do(Sound{CueRefused})
+	s.askPIN()
+}
+
+// padRefused asks for the PIN on the kiosk's keypad instead, because the reader
+// cannot ask for it. Nothing has been typed yet.
+func (s *step) padRefused() {
+	s.pinStatus.OnReader = false
+	if s.cannotType() {
+		s.finish(Failed, KeypadLost)
+		return
+	}
+	s.do(Sound{CueAttention})
 	s.askPIN()
 }
 

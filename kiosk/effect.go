@@ -34,7 +34,7 @@ type (
 		PIN   PIN // the runner of the effect wipes it
 	}
 	// VerifyOnPad makes the reader ask for the PIN. The kiosk does not see it.
-	// The answer is PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped or
+	// The answer is PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped, PadRefused or
 	// CardFailed.
 	VerifyOnPad struct{ Visit string }
 	// Sign makes the card sign a token over Nonce. If Nonce is "", the terminal

@@ -95,10 +95,11 @@ type (
 		PIN   PINStatus
 	}
 	// PadCancelled follows VerifyOnPad: the holder pressed the reader's cancel
-	// key. This and the two events below do not use up a try.
+	// key. This and the three events below do not use up a try.
 	PadCancelled struct{ Visit string }
 	PadTimedOut  struct{ Visit string } // the holder typed nothing on the reader
 	PadMistyped  struct{ Visit string } // the holder typed too few or too many digits
+	PadRefused   struct{ Visit string } // the reader did not ask for the PIN
 	// Signed follows Sign.
 	Signed struct {
 		Visit string
@@ -174,6 +175,7 @@ func (PINAccepted) event()    {}
 func (PINRejected) event()    {}
 func (PadCancelled) event()   {}
 func (PadTimedOut) event()    {}
+func (PadRefused) event()     {}
 func (PadMistyped) event()    {}
 func (Signed) event()         {}
 func (ChallengeReady) event() {}

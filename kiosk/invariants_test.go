@@ -200,7 +200,7 @@ func (w *walk) event() Event {
 		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}},
 		reading:           {CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
 		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce", 0}},
-		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
+		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadRefused{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
 		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubUnreachable{id}},
 		awaitingChallenge: {ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
 		signing:           {Signed{id, "nonce", []byte("token")}},
@@ -222,7 +222,7 @@ func (w *walk) event() Event {
 		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage},
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
-		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, Signed{id, "nonce", []byte("token")},
+		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, PadRefused{id}, Signed{id, "nonce", []byte("token")},
 		ChallengeReady{id, "nonce", 0}, HubUnreachable{id}, HubFailed{id, HubRefused}, Decided{id, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
 		PartLost{part}, PartFound{part}, PartFound{part},
@@ -231,7 +231,7 @@ func (w *walk) event() Event {
 
 func (w *walk) happen(e Event) {
 	switch e := e.(type) {
-	case PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped, CardFailed:
+	case PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped, PadRefused, CardFailed:
 		// The reader has answered, unless the answer is for a visit that has ended.
 		w.onPad = w.onPad && reflect.ValueOf(e).Field(0).String() != w.visit.id
 	case KeyPressed:

@@ -182,6 +182,8 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.PadTimedOut{Visit: arg(1)})
 	case "pad-mistyped":
 		return one(kiosk.PadMistyped{Visit: arg(1)})
+	case "pad-refused":
+		return one(kiosk.PadRefused{Visit: arg(1)})
 	case "signed":
 		return one(kiosk.Signed{Visit: arg(1), Nonce: arg(2), Token: []byte("token")})
 	case "challenge":

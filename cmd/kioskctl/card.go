@@ -31,8 +31,14 @@ kiosk would use, and why. The command needs no PIN and uses up no try, except wi
 --sign: then it asks for the PIN and lets the card sign, which proves that a kiosk
 can use the card.`,
 		Args: cli.Args(),
-		RunE: func(c *cobra.Command, _ []string) error { return p.card(c.Context(), o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.reader != "" {
+				p.slot = p.readers(o.reader)
+			}
+			return p.card(c.Context(), o)
+		},
 	}
+	c.Flags().StringVar(&o.reader, "reader", "", "use the readers whose `name` contains this, as reader.match in kioskd's configuration")
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	c.Flags().BoolVar(&o.sign, "sign", false, "ask for the PIN and let the card sign")
 	trustFlag(c, &o.trust)
@@ -46,6 +52,7 @@ can use the card.`,
 // cardOptions are the flags of card.
 type cardOptions struct {
 	json, sign      bool
+	reader          string
 	trust, profiles string
 }
 

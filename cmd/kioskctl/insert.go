@@ -45,7 +45,7 @@ func (p program) await(ctx context.Context) (slot.Event, error) {
 			why = errors.New("no card in the reader")
 			fmt.Fprintln(p.stderr, "Put the card in.")
 		case slot.NoReader:
-			why = fmt.Errorf("no reader: %w", e.Err)
+			why = e.Err
 			fmt.Fprintf(p.stderr, "Waiting for a reader: %s\n", strings.TrimRight(e.Err.Error(), ".")+".")
 		}
 	}

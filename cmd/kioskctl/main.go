@@ -21,16 +21,18 @@ import (
 // program contains what the commands work with.
 type program struct {
 	slot           slot.Slot
-	patience       time.Duration // how long to wait for a card
-	machine        machine       // the machine whose panel it is
+	readers        func(match string) slot.Slot // the slot of the readers whose name contains match
+	patience       time.Duration                // how long to wait for a card
+	machine        machine                      // the machine whose panel it is
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
 func main() {
 	board.Guard() // first: this process may be the guardian of the strike that "panel test" opens
+	readers := func(match string) slot.Slot { return reader.New(match, slog.New(slog.DiscardHandler)) }
 	p := program{
-		slot:     reader.New("", slog.New(slog.DiscardHandler)),
+		slot: readers(""), readers: readers,
 		patience: 10 * time.Second,
 		machine:  thisMachine(),
 		stdin:    os.Stdin, stdout: os.Stdout, stderr: os.Stderr,

@@ -53,7 +53,9 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 	// serve.
 	front.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: c.Language})
 	serve := func(ctx context.Context) error {
-		parts := daemon.Parts{Slot: reader.New(c.Reader.Match, log), Panel: front.Panel, Watchdog: front.watchdog}
+		cards := reader.New(c.Reader.Match, log)
+		cards.IgnorePINPad = c.Reader.PINPad == "off"
+		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Watchdog: front.watchdog}
 		d, err := daemon.Open(ctx, c, parts, texts, log)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return nil // ctx ended while kioskd waited for the hub

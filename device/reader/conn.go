@@ -28,7 +28,10 @@ type conn struct {
 
 	// For readers with keys (pinpad.go).
 	control    func(code uint32, in []byte) ([]byte, error)
-	verifyCode uint32 // the control code of FEATURE_VERIFY_PIN_DIRECT, 0 if the reader has no keys
+	verifyCode uint32          // the control code of FEATURE_VERIFY_PIN_DIRECT, 0 if the reader has no keys
+	padRefused func(err error) // called when the reader did not ask for the PIN
+
+	left func() bool // cardLeft
 
 	mu      sync.Mutex
 	closed  bool
@@ -105,9 +108,9 @@ func (c *conn) do(ctx context.Context, work func() ([]byte, error)) ([]byte, err
 // with an unspecific error.
 const settle = 600 * time.Millisecond
 
-// left reports whether the card was removed. It is called after a command has
+// cardLeft reports whether the card was removed. It is called after a command has
 // failed.
-func (c *conn) left() bool {
+func (c *conn) cardLeft() bool {
 	state := []scard.ReaderState{{Reader: c.alias, CurrentState: scard.StatePresent | scard.StateExclusive}}
 	err := c.pcsc.GetStatusChange(state, settle)
 	return err == nil && state[0].EventState&scard.StatePresent == 0

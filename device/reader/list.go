@@ -14,5 +14,5 @@ func List() ([]string, error) {
 		return nil, fmt.Errorf("no PC/SC service answers (%w)", err)
 	}
 	defer pcsc.Release()
-	return new(Reader).readers(pcsc)
+	return listReaders(pcsc)
 }

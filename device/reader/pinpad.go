@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ebfe/scard"
 
@@ -18,6 +19,10 @@ const (
 	getFeatureRequest = 3400
 	verifyPINDirect   = 0x06
 )
+
+// structureRefused is the reader's status for a PIN_VERIFY_STRUCTURE that it does
+// not accept (PC/SC part 10 §2.5.2).
+const structureRefused apdu.Status = 0x6B80
 
 // padPatience is the reader's timeout for the first key and between keys.
 const padPatience = 30 // seconds
@@ -78,6 +83,13 @@ var _ slot.PINPad = (*conn)(nil)
 // HasPINPad implements slot.PINPad.
 func (c *conn) HasPINPad() bool { return c.verifyCode != 0 }
 
+// typingTime is the least time that a person needs to type a PIN, or that a
+// reader should wait for one. When a reader fails sooner it has not asked for the
+// PIN: it accepts only one length, refuses different minimum and maximum lengths,
+// or its firmware has a fault. Drivers report these cases with different errors,
+// so the time is the better sign.
+const typingTime = time.Second
+
 // padErrors are the reader's own status words, which it returns instead of the
 // card's (PC/SC part 10 §2.5.2).
 var padErrors = map[apdu.Status]error{
@@ -95,13 +107,30 @@ func (c *conn) VerifyOnPad(ctx context.Context, e slot.PINEntry) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("cannot verify on the reader: %w", err)
 	}
-	response, err := c.do(ctx, func() ([]byte, error) { return c.control(c.verifyCode, request) })
-	if err != nil {
-		return nil, fmt.Errorf("cannot verify on the reader: %w", err)
-	}
-	r, err := apdu.ParseResponse(response)
+	asked := time.Now()
+	response, err := c.do(ctx, func() ([]byte, error) {
+		response, err := c.control(c.verifyCode, request)
+		if took := time.Since(asked); err == nil || took >= typingTime {
+			return response, err
+		}
+		return nil, fmt.Errorf("%w: %w", slot.ErrPadRefused, err)
+	})
+	early := time.Since(asked) < typingTime
 	if err == nil {
-		err = padErrors[r.SW]
+		var r apdu.Response
+		if r, err = apdu.ParseResponse(response); err == nil {
+			err = padErrors[r.SW]
+		}
+		switch {
+		case err == nil && r.SW == structureRefused:
+			err = fmt.Errorf("%w: %v", slot.ErrPadRefused, r.SW)
+		case early && (err == slot.ErrPadTimeout || err == slot.ErrPadLength):
+			err = fmt.Errorf("%w: it answered %v at once", slot.ErrPadRefused, r.SW)
+		}
+	}
+	if errors.Is(err, slot.ErrPadRefused) {
+		c.verifyCode = 0
+		c.padRefused(err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot verify on the reader: %w", err)

@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ebfe/scard"
 
@@ -75,7 +78,7 @@ func TestPINVerify(t *testing.T) {
 // padReader returns a conn to a reader with keys and a given answer.
 func padReader(t *testing.T, answer string, err error) (*conn, *[][]byte) {
 	var asked [][]byte
-	c := &conn{verifyCode: 0x42330006}
+	c := &conn{verifyCode: 0x42330006, left: func() bool { return false }, padRefused: func(error) {}}
 	c.control = func(code uint32, in []byte) ([]byte, error) {
 		if code != 0x42330006 {
 			t.Errorf("control code %X", code)
@@ -94,7 +97,7 @@ func TestVerifyOnPad(t *testing.T) {
 		want         error
 	}{
 		{"right", "9000", nil}, {"wrong: the card's answer", "63C2", nil},
-		{"cancelled", "6401", slot.ErrPadCancelled}, {"nothing typed", "6400", slot.ErrPadTimeout}, {"too short", "6403", slot.ErrPadLength},
+		{"cancelled at once", "6401", slot.ErrPadCancelled},
 	} {
 		conn, asked := padReader(t, c.answer, nil)
 		got, err := conn.VerifyOnPad(t.Context(), smartkortEntry)
@@ -109,6 +112,67 @@ func TestVerifyOnPad(t *testing.T) {
 	conn.verifyCode = 0
 	if _, err := conn.VerifyOnPad(t.Context(), smartkortEntry); err == nil || conn.HasPINPad() {
 		t.Errorf("no keys: %v", err)
+	}
+}
+
+// TestPadThatDoesNotAsk: a reader that refuses the PIN's form, or fails before
+// anybody can have typed, is distinguished from a holder who types nothing or the
+// wrong number of digits. It is not asked again.
+func TestPadThatDoesNotAsk(t *testing.T) {
+	transport := errors.New("transaction failed")
+	for _, c := range []struct {
+		name, answer string
+		err          error
+		after        time.Duration
+		want         error
+	}{
+		{"nothing typed", "6400", nil, 30 * time.Second, slot.ErrPadTimeout},
+		{"too short", "6403", nil, 3 * time.Second, slot.ErrPadLength},
+		{"no answer after a PIN was typed", "", transport, 5 * time.Second, transport},
+		{"no answer, at once", "", transport, 20 * time.Millisecond, slot.ErrPadRefused},
+		{"a timeout at once", "6400", nil, 900 * time.Millisecond, slot.ErrPadRefused},
+		{"a wrong length at once", "6403", nil, 0, slot.ErrPadRefused},
+		{"structure refused", "6B80", nil, 2 * time.Second, slot.ErrPadRefused},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			conn, asked := padReader(t, c.answer, c.err)
+			answer, refused := conn.control, false
+			conn.control = func(code uint32, in []byte) ([]byte, error) {
+				time.Sleep(c.after)
+				return answer(code, in)
+			}
+			conn.padRefused = func(error) { refused = true }
+			_, err := conn.VerifyOnPad(t.Context(), smartkortEntry)
+			if !errors.Is(err, c.want) || len(*asked) != 1 {
+				t.Errorf("%s: %v, want %v", c.name, err, c.want)
+			}
+			if gone := c.want == slot.ErrPadRefused; refused != gone || conn.HasPINPad() == gone {
+				t.Errorf("%s: refused %v, pad %v", c.name, refused, conn.HasPINPad())
+			}
+		})
+	}
+}
+
+// TestPadIsNotUsedAgain: after a refusal the reader's pad is not used for later
+// cards; with IgnorePINPad it is never used.
+func TestPadIsNotUsedAgain(t *testing.T) {
+	pad := func(r *Reader, name string) *conn {
+		c := &conn{reader: name, control: func(uint32, []byte) ([]byte, error) { return unhex(t, "0604 42330006"), nil }}
+		r.preparePad(c)
+		return c
+	}
+	r := New("", slog.New(slog.DiscardHandler))
+	first := pad(r, "A")
+	if !first.HasPINPad() {
+		t.Fatal("the reader has no pad")
+	}
+	first.padRefused(slot.ErrPadRefused)
+	if pad(r, "A").HasPINPad() || !pad(r, "B").HasPINPad() {
+		t.Error("the pad that refused is used again, or another reader's pad is not used")
+	}
+	r.IgnorePINPad = true
+	if pad(r, "B").HasPINPad() {
+		t.Error("the pad is used although it is switched off")
 	}
 }
 

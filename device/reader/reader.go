@@ -26,12 +26,18 @@ import (
 type Reader struct {
 	match string
 	log   *slog.Logger
+
+	// IgnorePINPad makes Conn.HasPINPad return false, for a reader whose keys
+	// do not work. Set it before the first use.
+	IgnorePINPad bool
+
 	claim chan struct{} // holds one token while a Conn is open
 	alias uint64        // for the name in the open Conn's calls, see alias
 
 	mu      sync.Mutex
-	current string // the reader in which Watch last saw a card
-	device  string // the file of that reader's USB device, "" if unknown
+	current string          // the reader in which Watch last saw a card
+	device  string          // the file of that reader's USB device, "" if unknown
+	noPads  map[string]bool // readers that did not ask for a PIN, by name
 }
 
 var _ slot.Slot = (*Reader)(nil)
@@ -46,10 +52,8 @@ func New(match string, log *slog.Logger) *Reader {
 // (PCSCLITE_MAX_READERS_CONTEXTS), less one for the notification pseudo reader.
 const maxReaders = 15
 
-// readers lists the matching readers. An empty list is no error.
-func (r *Reader) readers(pcsc *scard.Context) ([]string, error) {
-	var names []string
-	var err error
+// listReaders lists all readers. An empty list is no error.
+func listReaders(pcsc *scard.Context) (names []string, err error) {
 	for range 3 { // a reader that is plugged in meanwhile makes the list too long for its buffer
 		if names, err = pcsc.ListReaders(); err != scard.ErrInsufficientBuffer {
 			break
@@ -61,13 +65,28 @@ func (r *Reader) readers(pcsc *scard.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot list readers: %w", err)
 	}
-	var matching []string
+	return names, nil
+}
+
+// matching returns those of the readers that belong to the slot.
+func (r *Reader) matching(names []string) (matching []string) {
 	for _, name := range names {
 		if strings.Contains(name, r.match) && len(matching) < maxReaders {
 			matching = append(matching, name)
 		}
 	}
-	return matching, nil
+	return matching
+}
+
+// noReader says which reader was looked for and which readers there are.
+func (r *Reader) noReader(names []string) error {
+	switch {
+	case len(names) == 0:
+		return errors.New("no card reader is connected")
+	case len(r.matching(names)) == 0:
+		return fmt.Errorf("no reader's name contains %q; there are %q", r.match, names)
+	}
+	return fmt.Errorf("the reader does not work: %q", r.matching(names))
 }
 
 // setCurrent records the reader in which a new card was inserted.
@@ -108,21 +127,43 @@ func (r *Reader) connect() (*conn, error) {
 		return nil, err
 	}
 	c.pcsc, c.alias, c.letGo = pcsc, alias(c.reader, r.alias), func() { <-r.claim }
-	c.askFeatures()
+	c.left = c.cardLeft
+	r.preparePad(c)
 	r.setDevice(c.reader, usbDevice(c.card))
 	return c, nil
 }
 
+// preparePad finds out whether a reader has keys that can be used.
+func (r *Reader) preparePad(c *conn) {
+	r.mu.Lock()
+	ignore := r.IgnorePINPad || r.noPads[c.reader]
+	r.mu.Unlock()
+	if ignore {
+		return
+	}
+	c.askFeatures()
+	c.padRefused = func(err error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.noPads == nil {
+			r.noPads = map[string]bool{}
+		}
+		r.noPads[c.reader] = true
+		r.log.Warn("the reader's keys cannot be used: the kiosk's keypad takes the PIN", "reader", c.reader, "err", err)
+	}
+}
+
 // openAny opens the card that Watch reported, or else any card.
 func (r *Reader) openAny(pcsc *scard.Context) (*conn, error) {
-	names, err := r.readers(pcsc)
+	all, err := listReaders(pcsc)
 	if err != nil {
 		return nil, err
 	}
+	names := r.matching(all)
 	r.mu.Lock()
 	current := r.current
 	r.mu.Unlock()
-	last := fmt.Errorf("%w: no reader", slot.ErrNoCard)
+	last := fmt.Errorf("%w: %w", slot.ErrNoCard, r.noReader(all))
 	for _, first := range []bool{true, false} {
 		for _, name := range names {
 			if (name == current) != first {

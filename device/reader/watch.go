@@ -28,6 +28,14 @@ const (
 	// The time between cancellations. A cancellation before the wait has
 	// started has no effect, so it is repeated.
 	cancelAgain = 20 * time.Millisecond
+
+	// remindAfter is the time between log lines about a reader that is missing,
+	// or that is plugged in and out again and again.
+	remindAfter = time.Minute
+
+	// quietAfter is how many times in remindAfter a reader's coming and going is
+	// logged.
+	quietAfter = 6
 )
 
 // Watch implements slot.Slot.
@@ -50,8 +58,9 @@ func (r *Reader) Watch(ctx context.Context) <-chan slot.Event {
 // new session, because nothing of the old one is valid any more.
 func (r *Reader) follow(ctx context.Context, emit func(slot.Event)) {
 	id, retry := callers.Add(1), firstRetry
+	log := changeLog{log: r.log}
 	for {
-		w := watch{Reader: r, id: id, known: map[string]scard.ReaderState{}, emit: emit}
+		w := watch{Reader: r, id: id, known: map[string]scard.ReaderState{}, emit: emit, changes: &log}
 		err := w.run(ctx)
 		if ctx.Err() != nil {
 			return
@@ -60,10 +69,9 @@ func (r *Reader) follow(ctx context.Context, emit func(slot.Event)) {
 			retry = firstRetry
 		}
 		r.setCurrent("")
-		if retry == firstRetry {
-			r.log.Warn("no PC/SC service", "err", err)
-		}
-		emit(slot.Event{State: slot.NoReader, Err: fmt.Errorf("no PC/SC service: %w", err)})
+		err = fmt.Errorf("no PC/SC service: %w", err)
+		log.missing(err)
+		emit(slot.Event{State: slot.NoReader, Err: err})
 		select {
 		case <-time.After(retry):
 		case <-ctx.Done():
@@ -82,6 +90,14 @@ type watch struct {
 	last    slot.Event      // the event that was emitted last
 	counter scard.StateFlag // the event counter of last's reader
 	looked  bool            // last is set
+	missing error           // why there is no reader
+
+	// passed has the event counters of readers whose mute card gave way to a
+	// card in another reader. Such a reader counts as empty until its counter
+	// changes, because some readers have a slot that always reports a mute card.
+	passed map[string]scard.StateFlag
+
+	changes *changeLog
 }
 
 // run follows the readers until ctx or pcscd ends.
@@ -102,9 +118,14 @@ func (w *watch) run(ctx context.Context) error {
 	}()
 
 	for misses := 0; ; {
-		names, err := w.readers(pcsc)
+		all, err := listReaders(pcsc)
 		if err != nil {
 			return err
+		}
+		names := w.matching(all)
+		w.missing = w.noReader(all)
+		if len(names) == 0 {
+			w.changes.missing(w.missing)
 		}
 		err = w.wait(pcsc, names)
 		switch {
@@ -158,12 +179,12 @@ func (w *watch) wait(pcsc *scard.Context, names []string) error {
 		state.EventState &^= scard.StateChanged
 		known[name] = state
 		if _, old := w.known[name]; !old {
-			w.log.Info("reader found", "reader", name)
+			w.changes.logChange("reader found", name)
 		}
 	}
 	for name := range w.known {
 		if _, still := known[name]; !still || known[name].EventState&scard.StateUnknown != 0 {
-			w.log.Info("reader gone", "reader", name)
+			w.changes.logChange("reader gone", name)
 			delete(known, name)
 		}
 	}
@@ -181,6 +202,12 @@ func (w *watch) update(names []string) {
 		(!hasCard(now) || counter == w.counter && bytes.Equal(now.ATR, w.last.ATR)) {
 		return
 	}
+	if w.last.State == slot.Mute && now.State == slot.Present && now.Reader != w.last.Reader {
+		if w.passed == nil {
+			w.passed = map[string]scard.StateFlag{}
+		}
+		w.passed[w.last.Reader] = w.counter
+	}
 	w.last, w.counter, w.looked = now, counter, true
 	w.setCurrent("")
 	if hasCard(now) {
@@ -189,17 +216,18 @@ func (w *watch) update(names []string) {
 	w.emit(now)
 }
 
-var (
-	errNoReader  = errors.New("no reader")
-	errUnplugged = errors.New("the reader was unplugged")
-)
+var errUnplugged = errors.New("the reader was unplugged")
+
+// precedence orders the states of several readers: a card that answers comes
+// first, then a mute one.
+var precedence = map[slot.State]int{slot.NoReader: 0, slot.Empty: 1, slot.Mute: 2, slot.Present: 3}
 
 // state returns what the slot holds and the event counter of its reader. The
 // counter increases with each insertion and removal, also with those that Watch
-// did not see. The reader that held the card stays the slot's reader as long as
-// it holds a card.
+// did not see. Of several cards that answer, the one that the slot held before
+// stays the slot's card.
 func (w *watch) state(names []string) (slot.Event, scard.StateFlag) {
-	best := slot.Event{State: slot.NoReader, Err: errNoReader}
+	best := slot.Event{State: slot.NoReader, Err: w.missing}
 	var counter scard.StateFlag
 	for _, name := range names {
 		s, ok := w.known[name]
@@ -213,7 +241,11 @@ func (w *watch) state(names []string) (slot.Event, scard.StateFlag) {
 				e.State, e.ATR = slot.Mute, nil
 			}
 		}
-		if best.State == slot.NoReader || hasCard(e) && (!hasCard(best) || name == w.last.Reader) {
+		if at, ok := w.passed[name]; ok && e.State == slot.Mute && at == s.EventState>>16 {
+			e.State = slot.Empty
+		}
+		better := precedence[e.State] - precedence[best.State]
+		if better > 0 || better == 0 && hasCard(e) && name == w.last.Reader {
 			best, counter = e, s.EventState>>16
 		}
 	}

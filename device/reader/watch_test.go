@@ -48,6 +48,18 @@ func TestLook(t *testing.T) {
 			[]slot.State{slot.Present}},
 		{"and the other follows it", []readers{{"A": present | 1<<16, "B": present | 1<<16}, {"A": empty | 2<<16, "B": present | 1<<16}},
 			[]slot.State{slot.Present, slot.Present}},
+		{"a mute card gives way to a card that answers", []readers{{"A": empty, "B": mute | 1<<16}, {"A": present | 1<<16, "B": mute | 1<<16}},
+			[]slot.State{slot.Mute, slot.Present}},
+		{"wherever the card that answers is", []readers{{"A": mute | 1<<16, "B": empty}, {"A": mute | 1<<16, "B": present | 1<<16}},
+			[]slot.State{slot.Mute, slot.Present}},
+		{"and does not come back after it", []readers{{"A": mute | 1<<16, "B": empty}, {"A": mute | 1<<16, "B": present | 1<<16}, {"A": mute | 1<<16, "B": empty | 2<<16}, {"A": mute | 1<<16, "B": present | 3<<16}},
+			[]slot.State{slot.Mute, slot.Present, slot.Empty, slot.Present}},
+		{"unless it was inserted again", []readers{{"A": mute | 1<<16, "B": empty}, {"A": mute | 1<<16, "B": present | 1<<16}, {"A": mute | 3<<16, "B": empty | 2<<16}},
+			[]slot.State{slot.Mute, slot.Present, slot.Mute}},
+		{"a mute card does not replace a card that answers", []readers{{"A": empty, "B": present | 1<<16}, {"A": mute | 1<<16, "B": present | 1<<16}},
+			[]slot.State{slot.Present}},
+		{"a reader returns under another name", []readers{{"A": empty}, {}, {"B": empty}, {"B": present | 1<<16}},
+			[]slot.State{slot.Empty, slot.NoReader, slot.Empty, slot.Present}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []slot.State

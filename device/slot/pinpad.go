@@ -13,8 +13,9 @@ type PINPad interface {
 	HasPINPad() bool
 	// VerifyOnPad has the reader ask for a PIN, insert it into the command
 	// and send the command once. It returns the card's response. Errors:
-	// those of Transmit; and ErrPadCancelled, ErrPadTimeout and ErrPadLength,
-	// with which nothing was sent to the card.
+	// those of Transmit; and ErrPadCancelled, ErrPadTimeout, ErrPadLength and
+	// ErrPadRefused, with which nothing was sent to the card. After
+	// ErrPadRefused HasPINPad returns false.
 	VerifyOnPad(ctx context.Context, e PINEntry) (response []byte, err error)
 }
 
@@ -30,4 +31,5 @@ var (
 	ErrPadCancelled = errors.New("the holder cancelled on the reader")
 	ErrPadTimeout   = errors.New("the holder typed nothing on the reader")
 	ErrPadLength    = errors.New("the holder typed too few or too many digits on the reader")
+	ErrPadRefused   = errors.New("the reader did not ask for the PIN")
 )

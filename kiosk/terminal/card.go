@@ -168,6 +168,8 @@ func (o *cardOwner) verifyOnPad(ctx context.Context, e kiosk.VerifyOnPad) (kiosk
 			return kiosk.PadTimedOut(e), nil
 		case PadMistyped:
 			return kiosk.PadMistyped(e), nil
+		case PadRefused:
+			return kiosk.PadRefused(e), nil
 		}
 	}
 	return verified(e.Visit, err)

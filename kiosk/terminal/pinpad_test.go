@@ -109,3 +109,18 @@ func TestPINPadEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestPINPadRefuses: when the reader cannot ask for the PIN, the kiosk's keypad
+// takes it in the same visit.
+func TestPINPadRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := withPad(t)
+		r.onPad(padEntry{err: &terminal.PadError{Result: terminal.PadRefused, Err: errPad}})
+		if s := r.expectScreen(kiosk.ScreenPIN); s.OnReader || s.Tries != 3 {
+			t.Errorf("after the reader refused the screen is %+v", s)
+		}
+		r.typeKeys("1234#")
+		r.expectScreen(kiosk.ScreenGranted)
+		_ = r.end()
+	})
+}

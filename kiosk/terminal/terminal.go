@@ -69,6 +69,7 @@ const (
 	PadCancelled PadResult = iota // the holder pressed the reader's cancel key
 	PadTimedOut                   // the holder typed nothing
 	PadMistyped                   // the holder typed too few or too many digits
+	PadRefused                    // the reader did not ask for the PIN
 )
 
 // PadError is the error that a reader with keys did not send a PIN to the card. Err

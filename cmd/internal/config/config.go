@@ -53,6 +53,7 @@ type Trust struct {
 // Reader says which PC/SC reader the kiosk uses, and how it talks to the cards.
 type Reader struct {
 	Match    string `toml:"match"`    // a part of the reader's name; "" matches every reader
+	PINPad   string `toml:"pinpad"`   // "off": the kiosk's keypad takes the PIN even if the reader has keys; "" uses the reader's keys
 	Profiles string `toml:"profiles"` // folder of card profiles in addition to the built-in ones; "" for none
 	PKCS11   string `toml:"pkcs11"`   // PKCS #11 library of the card vendor, which replaces our driver; "" for none. Needs the build tag pkcs11
 }
@@ -132,6 +133,9 @@ func (c *Config) check() error {
 	if c.Outbox.Keep < 0 || c.Outbox.MaxMB < minMaxMB || c.Outbox.MaxMB > maxMaxMB {
 		return fmt.Errorf("outbox.keep %d is below 0, or outbox.max_mb %d not from %d to %d", c.Outbox.Keep, c.Outbox.MaxMB, minMaxMB, maxMaxMB)
 	}
+	if c.Reader.PINPad != "" && c.Reader.PINPad != "off" {
+		return fmt.Errorf("reader.pinpad is %q, not \"off\" or \"\"", c.Reader.PINPad)
+	}
 	for _, name := range c.Feed.Required {
 		if !hubapi.ValidName(name) {
 			return fmt.Errorf("feed.required has %q, which is no name of a consumer", name)
@@ -154,7 +158,7 @@ const (
 )
 
 // optional lists the keys that may be empty.
-var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "panel.board", "panel.listen", "panel.users", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
+var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "reader.pinpad", "panel.board", "panel.listen", "panel.users", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
 
 // missing returns the first key that must have a value and has none, or "".
 func missing(prefix string, v reflect.Value) string {

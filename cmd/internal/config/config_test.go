@@ -54,6 +54,12 @@ func TestLoad(t *testing.T) {
 	if dir, c, err := load(t, good+"[reader]\nprofiles = \"cards\"\n"); err != nil || c.Reader.Profiles != filepath.Join(dir, "cards") {
 		t.Errorf("card profiles in %s, %v", c.Reader.Profiles, err)
 	}
+	if _, c, err := load(t, good+"[reader]\npinpad = \"off\"\n"); err != nil || c.Reader.PINPad != "off" {
+		t.Errorf("reader.pinpad off: %v", err)
+	}
+	if _, _, err := load(t, good+"[reader]\npinpad = \"on\"\n"); err == nil || !strings.Contains(err.Error(), "reader.pinpad") {
+		t.Errorf("an unknown reader.pinpad: %v", err)
+	}
 	if c.Reader.PKCS11 != "" {
 		t.Errorf("reader.pkcs11 is empty in the file, but Load returns %s", c.Reader.PKCS11)
 	}

@@ -150,6 +150,7 @@ var padResults = map[error]terminal.PadResult{
 	slot.ErrPadCancelled: terminal.PadCancelled,
 	slot.ErrPadTimeout:   terminal.PadTimedOut,
 	slot.ErrPadLength:    terminal.PadMistyped,
+	slot.ErrPadRefused:   terminal.PadRefused,
 }
 
 // pinError translates the driver's error about a PIN to one that the terminal knows.

@@ -70,6 +70,7 @@ func TestPINPad(t *testing.T) {
 		slot.ErrPadCancelled: terminal.PadCancelled,
 		slot.ErrPadTimeout:   terminal.PadTimedOut,
 		slot.ErrPadLength:    terminal.PadMistyped,
+		slot.ErrPadRefused:   terminal.PadRefused,
 	} {
 		pad.fails = fails
 		err := card.VerifyPINOnPad(t.Context(), 0)
