@@ -89,9 +89,24 @@ func (c cache) storeCRL(named hubpolicy.CRL, in io.Reader) (*trust.CRL, error) {
 		err = chunks.flush()
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.deleteCRL(named.Digest))
 	}
 	return crl, nil
+}
+
+// deleteCRL deletes the chunks of one CRL set.
+func (c cache) deleteCRL(digest string) error {
+	chunks := map[string][]byte{}
+	err := c.records.Each(crlBucket, func(key string, _ []byte) error {
+		if of, _, _ := strings.Cut(key, "/"); of == digest {
+			chunks[key] = nil
+		}
+		return nil
+	})
+	if err != nil || len(chunks) == 0 {
+		return err
+	}
+	return c.records.Put(crlBucket, chunks)
 }
 
 type chunkWriter struct {
@@ -122,14 +137,17 @@ func (w *chunkWriter) flush() error {
 	return err
 }
 
-// deleteOldCRLs deletes the stored CRL sets that the policy does not name.
-func (c cache) deleteOldCRLs(p hubpolicy.Policy) error {
+// deleteOldCRLs deletes all chunks of CRL sets that none of the policies names.
+// They belong to a former policy or to a download that failed.
+func (c cache) deleteOldCRLs(policies ...hubpolicy.Policy) error {
 	old := map[string][]byte{}
 	err := c.records.Each(crlBucket, func(key string, _ []byte) error {
 		digest, _, _ := strings.Cut(key, "/")
-		for _, named := range p.CRLs {
-			if named.Digest == digest {
-				return nil
+		for _, p := range policies {
+			for _, named := range p.CRLs {
+				if named.Digest == digest {
+					return nil
+				}
 			}
 		}
 		old[key] = nil

@@ -72,11 +72,14 @@ func (s *Syncer) Open() error {
 	case jws == "" && followed:
 		return errors.New("cannot use stored policy: it is lost")
 	case jws == "":
-		return nil
+		return c.deleteOldCRLs()
 	}
 	p, version, err := hubpolicy.Verify(jws, s.Kiosk, s.Key)
 	if err != nil {
-		return fmt.Errorf("cannot use stored policy: %w", err)
+		return errors.Join(fmt.Errorf("cannot use stored policy: %w", err), c.deleteOldCRLs())
+	}
+	if err := c.deleteOldCRLs(p); err != nil {
+		s.Log.Warn("cannot delete CRL sets that are not used", "err", err)
 	}
 	if p.IssuedAt.Before(issued) {
 		return fmt.Errorf("cannot use stored policy: it was issued at %s, before the last one that was in force, %s",
@@ -229,6 +232,10 @@ func (s *Syncer) fetchKnown(ctx context.Context) error {
 }
 
 func (s *Syncer) fetchCRLs(ctx context.Context, p hubpolicy.Policy) (map[string]*trust.CRL, error) {
+	// Make room first: delete what earlier, failed downloads left.
+	if err := (cache{s.Records}).deleteOldCRLs(s.policy, p); err != nil {
+		return nil, err
+	}
 	crls := map[string]*trust.CRL{}
 	for _, named := range p.CRLs {
 		if crl := s.crls[named.Digest]; crl != nil {
