@@ -427,11 +427,11 @@ func TestLoadRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
-		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: toml: expected '='"},
+		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 16, column 4: toml: expected '='"},
 		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" differs from the file's name`},
 		{"no name", `name = "Norsk"`, `name = ""`, "name and all of [keys] must be filled in"},
 		{"no key name", `ok = "OK"`, ``, "name and all of [keys] must be filled in"},
-		{"misspelt key", `short = "Vent litt"`, `shrot = "Vent litt"`, "unknown keys"},
+		{"misspelt key", `short = "Vent litt"`, `shrot = "Vent litt"`, `unknown key "screens.reading.shrot"`},
 		{"text missing", `heading = "Avbrutt"`, ``, `screen "cancelled" lacks a heading, short or text`},
 		{"screen too many", `[keys]`, "[screens.mislaid]\nheading = \"x\"\n[keys]", `unknown screen "mislaid"`},
 	} {
