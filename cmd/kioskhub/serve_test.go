@@ -164,7 +164,7 @@ func TestServeSurvivesKill(t *testing.T) {
 	for round := range rounds {
 		began := time.Now()
 		p := start(t, "serve", "--dir", dir)
-		p.says(t, `msg="hub ready" listen=127\.0\.0\.1:\d+ url=https://127`)
+		p.says(t, `msg="hub ready" address=127\.0\.0\.1:\d+ url=https://127`)
 		t.Logf("ready after %v", time.Since(began).Round(time.Millisecond))
 		if nonce != "" {
 			v, err := k.Authenticate(t.Context(), "v", nonce, []byte(`{}`))
