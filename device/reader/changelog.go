@@ -32,8 +32,8 @@ func (c *changeLog) missing(why error) {
 	c.log.Warn("no card reader", "reason", c.reason)
 }
 
-// logChange logs that a reader was plugged in or unplugged.
-func (c *changeLog) logChange(message, reader string) {
+// logChange logs that a reader was plugged in (there is true) or unplugged.
+func (c *changeLog) logChange(there bool, reader string) {
 	c.reason = ""
 	now := time.Now()
 	n := c.readers[reader]
@@ -47,7 +47,12 @@ func (c *changeLog) logChange(message, reader string) {
 		}
 		c.readers[reader] = n
 	}
-	if n.changes++; n.changes <= quietAfter {
-		c.log.Info(message, "reader", reader)
+	n.changes++
+	switch {
+	case n.changes > quietAfter:
+	case there:
+		c.log.Info("reader found", "reader", reader)
+	default:
+		c.log.Info("reader gone", "reader", reader)
 	}
 }

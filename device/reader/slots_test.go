@@ -87,8 +87,8 @@ func TestChangeLog(t *testing.T) {
 			t.Errorf("a new reason was logged %d times", n)
 		}
 		for range 3 * 60 { // for three minutes, every second
-			c.logChange("reader gone", "A")
-			c.logChange("reader found", "A")
+			c.logChange(false, "A")
+			c.logChange(true, "A")
 			time.Sleep(time.Second)
 		}
 		all := out.String()

@@ -179,12 +179,12 @@ func (w *watch) wait(pcsc *scard.Context, names []string) error {
 		state.EventState &^= scard.StateChanged
 		known[name] = state
 		if _, old := w.known[name]; !old {
-			w.changes.logChange("reader found", name)
+			w.changes.logChange(true, name)
 		}
 	}
 	for name := range w.known {
 		if _, still := known[name]; !still || known[name].EventState&scard.StateUnknown != 0 {
-			w.changes.logChange("reader gone", name)
+			w.changes.logChange(false, name)
 			delete(known, name)
 		}
 	}
