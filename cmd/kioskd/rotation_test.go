@@ -44,7 +44,7 @@ func TestSealingKeyRotation(t *testing.T) {
 	// The key is replaced while the hub runs.
 	must(t, "kioskhub", "seal", "rotate", "--dir", s.path("hub"))
 	third := s.sealingKeys()[0]
-	theHub.await("newest=" + third)
+	theHub.await("key=" + third)
 	kiosk.await("key=" + third)
 	s.events(4)
 	theHub.signal(syscall.SIGKILL)
