@@ -158,8 +158,8 @@ func TestBoardRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for content, want := range map[string]string{
-		"name = \"test\"\n[keypad.usb]\n": "a visit needs a display and a keypad, of which it has 0 and 1",
-		"name = \"test\"\n[keypad.ps2]\n": `cannot use board ` + board + `: line 2: there is no "keypad.ps2" here`,
+		"name = \"test\"\n[keypad.usb]\n": "a visit needs a display and a keypad, and the board has 0 and 1",
+		"name = \"test\"\n[keypad.ps2]\n": `cannot use board ` + board + `: line 2: unknown key "keypad.ps2"`,
 	} {
 		if err := os.WriteFile(board, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

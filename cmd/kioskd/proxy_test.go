@@ -45,7 +45,8 @@ func TestLoginPage(t *testing.T) {
 	if answer := page.selectMF(); strings.Contains(answer, "9000") {
 		t.Errorf("during a visit: %s", answer)
 	}
-	p.presses("*#")
+	p.presses("*")
+	p.presses("#")
 	p.sees("cancelled")
 	p.sees("remove-card")
 	if answer := page.selectMF(); !strings.Contains(answer, `{"apdu":"9000"}`) {

@@ -171,8 +171,8 @@ func TestForeignEventsAreRefused(t *testing.T) {
 	}
 	altered := json.RawMessage(strings.Replace(string(good[0]), "00000000000000000001", "00000000000000000002", 1))
 
-	k1.wantProblem(others, hubapi.KindEvent, 0, 0, "another key")
-	k1.wantProblem(posing.events(1), hubapi.KindEvent, 0, 0, "another key")
+	k1.wantProblem(others, hubapi.KindEvent, 0, 0, "a key that is not the kiosk's")
+	k1.wantProblem(posing.events(1), hubapi.KindEvent, 0, 0, "a key that is not the kiosk's")
 	k1.wantProblem([]json.RawMessage{altered}, hubapi.KindEvent, 0, 0, "attributes differ")
 	b.holds()
 	k1.wantProblem(append(slices.Clone(good), slander.events(1)...), hubapi.KindEvent, 1, 0, "belongs to another kiosk")

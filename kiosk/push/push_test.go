@@ -373,7 +373,7 @@ func TestAnswers(t *testing.T) {
 		{"wants what it gets", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 3}, 2, "hub wants event 3, but the oldest pending event is 3"},
 		{"wants what never was", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 90}, 2, "acknowledged what is not there"},
 		{"refuses the second", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(1)}, 3, ""},
-		{"refuses the first", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(0)}, 2, "event refused by the hub"},
+		{"refuses the first", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(0)}, 2, "hub refused an event"},
 		{"refuses none of them", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(2)}, 2, "cannot push events"},
 		{"refuses before them", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(-1)}, 2, "cannot push events"},
 		// A conflict acknowledges no event, because the hub has another chain.

@@ -57,7 +57,7 @@ func TestCheckNotices(t *testing.T) {
 		{name: "sound"},
 		{name: "not tried", say: func(p *promise) { p.tried = 4 }, want: "newest record is 5, not 5 to 4"},
 		{name: "lost at the end", say: func(p *promise) { p.appended, p.tried = 6, 6 }, want: "newest record is 5, not 6 to 6"},
-		{name: "gone", change: os.Remove, want: "it is gone"},
+		{name: "gone", change: os.Remove, want: "the outbox is missing"},
 		{name: "never made", change: func(path string) error { return errors.Join(os.Remove(path), os.Remove(recordsPath(path))) }, say: func(p *promise) { *p = promise{old: -1} }},
 		{name: "made, but empty", change: func(path string) error {
 			if err := os.Remove(path); err != nil {
@@ -97,10 +97,10 @@ func TestCheckNotices(t *testing.T) {
 		},
 		{
 			name: "records gone", change: func(path string) error { return os.Remove(recordsPath(path)) },
-			want: "its records are gone",
+			want: "the device's records are missing",
 		},
-		{name: "records old", say: func(p *promise) { p.kept, p.keeping = 7, 7 }, want: "its records are of write 6, not 7 to 7"},
-		{name: "records ahead", say: func(p *promise) { p.kept, p.keeping = 4, 5 }, want: "its records are of write 6, not 4 to 5"},
+		{name: "records old", say: func(p *promise) { p.kept, p.keeping = 7, 7 }, want: "the device's records are of write 6, not 7 to 7"},
+		{name: "records ahead", say: func(p *promise) { p.kept, p.keeping = 4, 5 }, want: "the device's records are of write 6, not 4 to 5"},
 		{
 			name: "records in part",
 			change: func(path string) error {
@@ -111,7 +111,7 @@ func TestCheckNotices(t *testing.T) {
 				defer r.Close()
 				return r.Put(keptBucket, map[string][]byte{keptNumber: []byte("7")})
 			},
-			say: func(p *promise) { p.keeping = 7 }, want: "its records are not as write 7 left them",
+			say: func(p *promise) { p.keeping = 7 }, want: "the device's records differ from those after write 7",
 		},
 		{
 			name: "records damaged", change: func(path string) error { return os.Truncate(recordsPath(path), 8192) },

@@ -28,10 +28,10 @@ func TestCheckKeysNotices(t *testing.T) {
 		{name: "a rotation that was begun is done", say: func(p *promise) { p.rotated, p.followed = 1, 1 }},
 		{name: "a rotation that was begun is not done", say: func(p *promise) { p.rotating, p.following = 3, 3 }},
 		{name: "one that was done is not", say: func(p *promise) { p.rotated, p.rotating = 3, 3 }, want: "the hub's newest key is number 2, not 3 to 3"},
-		{name: "one that was not begun is done", say: func(p *promise) { p.followed, p.following = 1, 1 }, want: "key number 2 is followed, not 1 to 1"},
+		{name: "one that was not begun is done", say: func(p *promise) { p.followed, p.following = 1, 1 }, want: "the device uses key number 2, not 1 to 1"},
 		{
 			name: "what is followed is gone", change: func(folder string) error { return os.Remove(path(folder, ".seal.jwk")) },
-			want: "key number 0 is followed, not 2 to 2",
+			want: "the device uses key number 0, not 2 to 2",
 		},
 		{
 			name: "what is followed is torn", change: func(folder string) error { return os.Truncate(path(folder, ".seal.jwk"), 100) },
