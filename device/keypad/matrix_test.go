@@ -224,7 +224,7 @@ func TestNothingButWhatWasMeant(t *testing.T) {
 					down += string(layout4x4[n/4][n%4])
 				}
 				time.Sleep(time.Duration(rapid.IntRange(1, 120).Draw(rt, "ms")) * time.Millisecond)
-				states = slices.DeleteFunc(states, func(s state) bool { return before.Sub(s.until) > look })
+				states = slices.DeleteFunc(states, func(s state) bool { return before.Sub(s.until) > look+slowScan })
 				states = append(states, state{time.Now(), down})
 				if got := taken(k); got != "" && !slices.ContainsFunc(states, func(s state) bool { return s.down == got }) {
 					rt.Fatalf("%q came out %v after %q was all that was down", got, time.Since(before), down)
