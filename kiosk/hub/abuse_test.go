@@ -131,7 +131,7 @@ func TestAbuse(t *testing.T) {
 		drain(h2.Do(r))
 	})
 	flood(ctx, &running, 5*crowd, func(ctx context.Context) { // a connection for each challenge
-		client := &http.Client{Transport: &http.Transport{TLSClientConfig: hostile.tls, DisableKeepAlives: true}}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: hostile.tls.Clone(), DisableKeepAlives: true}}
 		r, err := http.NewRequestWithContext(ctx, "POST", url+"/v1/challenges", nil)
 		if err == nil {
 			drain(client.Do(r))
@@ -143,7 +143,7 @@ func TestAbuse(t *testing.T) {
 		if err != nil {
 			return
 		}
-		client := &http.Client{Transport: &http.Transport{TLSClientConfig: badConsumer.tls, ForceAttemptHTTP2: true, DisableKeepAlives: true}}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: badConsumer.tls.Clone(), ForceAttemptHTTP2: true, DisableKeepAlives: true}}
 		if drain(client.Do(r)) == http.StatusTooManyRequests {
 			refusedPolls.Add(1)
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,6 +34,11 @@ func (s *crlServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if s.answer != nil {
 		return s.answer(r)
 	}
+	return s.serve(r)
+}
+
+// serve answers with the CRL, or that it has not changed.
+func (s *crlServer) serve(r *http.Request) (*http.Response, error) {
 	if r.Header.Get("If-None-Match") == s.etag && s.etag != "" {
 		return s.say(http.StatusNotModified, ""), nil
 	}
@@ -253,23 +259,32 @@ func TestCRLRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		b.answer = func(*http.Request) (*http.Response, error) { return b.say(http.StatusServiceUnavailable, ""), nil }
+		var down atomic.Bool
+		var requests atomic.Int32
+		b.answer = func(r *http.Request) (*http.Response, error) {
+			requests.Add(1)
+			if down.Load() {
+				return b.say(http.StatusServiceUnavailable, ""), nil
+			}
+			return b.serve(r)
+		}
+		down.Store(true)
 		began := time.Now()
 		go b.run(ctx)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if n := len(b.asked); n < 4 || n > 20 {
-			t.Errorf("asked %d times in ten minutes of failures, want 4 to 20", n)
+		if n := requests.Load(); n < 4 || n > 20 {
+			t.Errorf("%d requests in ten minutes of failures, want 4 to 20", n)
 		}
-		b.answer = nil
+		down.Store(false)
 		time.Sleep(2 * crlLongestRetry)
 		synctest.Wait()
 		b.expect("valid", "")
-		b.asked = nil
+		requests.Store(0)
 		time.Sleep(time.Until(began.Add(2*time.Hour + time.Minute)))
 		synctest.Wait()
-		if n := len(b.asked); n != 2 {
-			t.Errorf("asked %d times in the rest of two hours, want 2", n)
+		if n := requests.Load(); n != 2 {
+			t.Errorf("%d requests in the rest of two hours, want 2", n)
 		}
 	})
 }

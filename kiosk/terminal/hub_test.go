@@ -3,6 +3,8 @@ package terminal_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,27 +163,37 @@ func (h deafHub) Challenge(context.Context) (hubapi.Challenge, error) {
 // The terminal calls InProgress at the begin and end of each visit.
 func TestInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var calls []bool
+		var mu sync.Mutex
+		var told []bool
+		calls := func() []bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(told)
+		}
 		r := start(t, func(_ *rig, term *terminal.Terminal) {
-			term.InProgress = func(now bool) { calls = append(calls, now) }
+			term.InProgress = func(now bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, now)
+			}
 		})
 		r.slotIs(kiosk.CardGone{})
-		if len(calls) != 0 {
-			t.Errorf("without a visit: %v", calls)
+		if got := calls(); len(got) != 0 {
+			t.Errorf("without a visit: %v", got)
 		}
 		r.slotIs(cardIn())
-		if len(calls) != 1 || !calls[0] {
-			t.Errorf("with a card: %v", calls)
+		if got := calls(); len(got) != 1 || !got[0] {
+			t.Errorf("with a card: %v", got)
 		}
 		r.typeKeys("1234#")
 		r.expectScreen(kiosk.ScreenGranted)
-		if len(calls) != 1 {
-			t.Errorf("while the outcome is shown: %v", calls)
+		if got := calls(); len(got) != 1 {
+			t.Errorf("while the outcome is shown: %v", got)
 		}
 		r.pass(kiosk.DefaultTiming.Outcome)
 		r.expectScreen(kiosk.ScreenRemoveCard)
-		if len(calls) != 2 || calls[1] {
-			t.Errorf("with the card left in: %v", calls)
+		if got := calls(); len(got) != 2 || got[1] {
+			t.Errorf("with the card left in: %v", got)
 		}
 		_ = r.end()
 	})
