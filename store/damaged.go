@@ -45,8 +45,8 @@ func replaceDamaged(path string, at time.Time, fill func(damaged image, db *bolt
 		return "", errors.Join(err, os.Remove(path+".new"))
 	}
 	// Link the damaged file to its new name first. Then rename the new file to
-	// path. So there is a file at path at any moment; if there were none, Open
-	// would create an empty outbox.
+	// path. So path always exists. If it did not exist, Open would create an
+	// empty outbox.
 	if gone {
 		return "", install(path+".new", path)
 	}

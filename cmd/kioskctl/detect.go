@@ -86,7 +86,7 @@ func (m machine) path(elements ...string) string {
 func (m machine) allowed(f *findings, kind, device, group string) bool {
 	err := m.access(m.path(device))
 	if errors.Is(err, fs.ErrPermission) {
-		f.hide(kind, fmt.Errorf("%s: permission denied: is this user in the group %s? (sudo usermod -aG %s USER, then log in anew)", device, group, group))
+		f.hide(kind, fmt.Errorf("%s: permission denied: is this user in the group %s? (sudo usermod -aG %s USER, then log in again)", device, group, group))
 	} else if err != nil {
 		f.hide(kind, fmt.Errorf("%s: %w", device, err))
 	}

@@ -244,7 +244,7 @@ func TestDetectHidden(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for _, want := range []string{
-		"Not seen     I²C: /dev/i2c-1: permission denied: is this user in the group i2c? (sudo usermod -aG i2c USER, then log in anew)\n",
+		"Not seen     I²C: /dev/i2c-1: permission denied: is this user in the group i2c? (sudo usermod -aG i2c USER, then log in again)\n",
 		"Not seen     Serial port: /dev/serial0: permission denied: is this user in the group dialout? ",
 		"Not seen     Serial port: /dev/serial/by-id/usb-FTDI_A1-port0: permission denied: is this user in the group dialout? ",
 		"Not seen     GPIO: /dev/gpiochip0: permission denied: is this user in the group gpio? ",

@@ -20,7 +20,7 @@ import (
 
 // sealed is an event as the kiosk keeps it.
 type sealed struct {
-	sequence uint64 // its number in the outbox or in the event, 0 if there is none
+	sequence uint64 // its number in the outbox or in the event, or 0 without a number
 	text     []byte // a CloudEvent
 	state    string // whether the hub has it, "" if unknown
 }

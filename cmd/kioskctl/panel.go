@@ -37,8 +37,8 @@ Exit status: 1 if a part is missing.`,
 	testCommand := &cobra.Command{
 		Use:   "test [PART...]",
 		Short: "Test each part, with a person's help",
-		Long: `Test all parts, or the named ones ("display", "keypad.usb"). What the machine cannot
-see it asks the person in front of the panel. One key answers: y yes, n no, r again,
+		Long: `Test all parts, or the named ones ("display", "keypad.usb"). The command asks
+the person in front of the panel about everything that the machine cannot see. One key answers: y yes, n no, r again,
 s skip, q stop. Ctrl-C switches everything off. kioskd must not be running.
 Questions go to standard error, the report to standard output.
 

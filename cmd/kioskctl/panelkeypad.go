@@ -113,7 +113,7 @@ func (t *trial) untouched(ctx context.Context, k *keypad.Keypad) bool {
 				t.fail("%v", e.Err)
 				return true
 			case e.Kind == keypad.Stuck || e.Kind == keypad.Rejected:
-				t.fail("keys are down that nobody presses: stuck, wet, or wires touch")
+				t.fail("keys are down although no one presses them: they are stuck or wet, or wires touch")
 				return true
 			}
 		case <-timer.C:

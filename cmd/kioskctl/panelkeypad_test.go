@@ -104,7 +104,7 @@ func TestTryKeypadThatIsStuck(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		b.press(t, "q")
 		b.end(t, errNotRight, `keypad.matrix    wrong
-                 keys are down that nobody presses: stuck, wet, or wires touch
+                 keys are down although no one presses them: they are stuck or wet, or wires touch
                  stopped: not pressed: 1 2 3 4 5 6 7 8 9 * 0 #
 `)
 	})

@@ -208,7 +208,7 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 // talk is the command "talk FILE WANT COMMAND...". It runs a command at a
 // terminal and fails unless the command exits with this status. In FILE, a line
 // that begins with "> " is typed, and any other line is a text that the terminal
-// must show first. What the terminal shows is the command's standard error.
+// must show first. The terminal shows the command's standard error.
 //
 // The commands discard what is typed before they ask. The script's own ttyin
 // types at once and would lose it.

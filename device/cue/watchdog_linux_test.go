@@ -90,7 +90,7 @@ func TestWatchdog(t *testing.T) {
 		if m.restarted.Load() || err != nil {
 			t.Fatalf("restarted while all went well, %v", err)
 		}
-		if err := w.Alive("nobody"); err == nil || err.Error() != `cannot ping watchdog: it knows no part "nobody"` {
+		if err := w.Alive("stranger"); err == nil || err.Error() != `cannot ping watchdog: it knows no part "stranger"` {
 			t.Errorf("%v", err)
 		}
 		for range 4 { // the part "hub" hangs

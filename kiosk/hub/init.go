@@ -134,7 +134,7 @@ every = "1h"
 [offline]
 #
 # rule says whom a kiosk lets in then:
-#   "never"    nobody.
+#   "never"    no one.
 #   "known"    holders whom this hub has let in within known_days, at that kiosk or
 #              at one of the same group in rules.toml. Deny rules of rules.toml
 #              apply. Allow rules, the default and the webhook do not.

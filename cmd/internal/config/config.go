@@ -43,8 +43,8 @@ type Hub struct {
 	Sign        string `toml:"sign"`        // JWK: the public key that verifies the hub's policy
 }
 
-// Trust says which cards the kiosk accepts, and whom it admits while the hub is
-// unreachable, until it has received its first policy from the hub.
+// Trust says which cards the kiosk accepts. It also says which holders the kiosk
+// admits while the hub is unreachable, until it has received its first policy from the hub.
 type Trust struct {
 	Domains string                `toml:"domains"` // trust.toml
 	Offline hubpolicy.OfflineRule `toml:"offline"` // Never or Trusted

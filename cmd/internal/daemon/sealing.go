@@ -22,8 +22,8 @@ type sealing struct {
 	log    *slog.Logger
 }
 
-// openSealing reads the newest key from the state folder. If there is none yet, it uses
-// the configured key. The key is kept apart from the records, because damaged records
+// openSealing reads the newest key from the state folder. If the folder has no key
+// yet, it uses the configured key. The key is kept apart from the records, because damaged records
 // are discarded.
 func openSealing(c *config.Config, device crypto.Signer, log *slog.Logger) (*sealing, error) {
 	first, err := sealkey.ReadPublic(c.Hub.Seal)

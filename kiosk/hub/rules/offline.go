@@ -72,7 +72,7 @@ func (r *Rules) OfflineWarnings(offline hubpolicy.OfflineRule) (codes []hubpolic
 func (r *Rules) OfflineWords(o hubpolicy.OfflineRules) []string {
 	lines := []string{fmt.Sprintf("Offline (rule %q in hub.toml), a kiosk that cannot reach the hub decides by itself:", o.Rule)}
 	if o.Rule == hubpolicy.Never {
-		return append(lines, "- It lets nobody in.")
+		return append(lines, "- It lets no one in.")
 	}
 	missing := map[string]bool{}
 	for _, name := range r.missingOffline() {

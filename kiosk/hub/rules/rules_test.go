@@ -323,7 +323,7 @@ func TestOfflineWords(t *testing.T) {
 	}{
 		{hubpolicy.OfflineRules{Rule: hubpolicy.Never}, nil, []string{
 			`Offline (rule "never" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,
-			`- It lets nobody in.`,
+			`- It lets no one in.`,
 		}},
 		{hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 30, PerHolder: 2}, nil, []string{
 			`Offline (rule "known" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,

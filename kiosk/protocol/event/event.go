@@ -7,7 +7,7 @@
 // one JSON object with the header, the link to the previous event and the payload.
 // So an event is confidential, authentic and in its place:
 //
-//   - a stolen SD card shows when something happened, but not to whom;
+//   - a stolen SD card shows when something happened, but not who was involved;
 //   - the signed header must equal the CloudEvent's attributes;
 //   - each event holds the SHA-256 of the previous event's JWS.
 //

@@ -119,7 +119,7 @@ func readChain(path string) (chain [][]byte, leaf *x509.Certificate, err error) 
 		}
 	}
 	if len(chain) == 0 {
-		return nil, nil, errors.New("there is none in PEM")
+		return nil, nil, errors.New("the file holds no certificate in PEM")
 	}
 	leaf, err = x509.ParseCertificate(chain[0])
 	return chain, leaf, err

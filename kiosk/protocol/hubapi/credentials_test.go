@@ -62,7 +62,7 @@ func TestLoadCredentialsRefuses(t *testing.T) {
 		{"a key for the CA", key, cert, key, "no PEM certificate in"},
 		{"no certificate", ca, filepath.Join(b, "none"), key, "cannot read the certificate"},
 		{"another's key", ca, cert, filepath.Join(other, "consumer.key"), "the private key is not this certificate's"},
-		{"no certificate in PEM", ca, key, key, "there is none in PEM"},
+		{"no certificate in PEM", ca, key, key, "the file holds no certificate in PEM"},
 		{"no key", ca, cert, filepath.Join(b, "none"), "cannot read key: open"},
 		{"a certificate for the key", ca, cert, cert600, "it holds no private key in PEM"},
 		{"a key for all to read", ca, cert, key640, "(mode 0640): chmod 600 it, and make a new key if somebody may have"},
