@@ -267,7 +267,7 @@ func TestCloseResets(t *testing.T) {
 		}
 		transmit(t, conn, selectApp)
 		if sw := transmit(t, conn, tries); sw != 0x63C3 {
-			t.Errorf("a PIN that nobody verified: %v", sw)
+			t.Errorf("the PIN counts as verified before VERIFY: %v", sw)
 		}
 		if sw := transmit(t, conn, verify); sw != apdu.OK {
 			t.Fatalf("verify: %v", sw)

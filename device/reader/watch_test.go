@@ -94,7 +94,7 @@ func TestLookAtReaderThatIsUnplugged(t *testing.T) {
 	}{
 		{"unplugged", true, true, []slot.State{slot.Present, slot.Empty, slot.Present, slot.NoReader}},
 		{"the card taken out", true, false, []slot.State{slot.Present, slot.Empty, slot.Present, slot.Empty, slot.NoReader}},
-		{"a device that nobody asked for", false, true, []slot.State{slot.Present, slot.Empty, slot.Present, slot.Empty, slot.NoReader}},
+		{"a device that was not connected to", false, true, []slot.State{slot.Present, slot.Empty, slot.Present, slot.Empty, slot.NoReader}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []slot.State

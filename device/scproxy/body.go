@@ -10,17 +10,17 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// Limits of what one request may bring.
+// Limits of one request.
 const (
 	maxCommands = 64
 	maxName     = 256 // bytes of a session's name
 )
 
-// errBody says that a request's body is not what pages send.
+// errBody is the error for a request that does not have the protocol's form.
 var errBody = errors.New("malformed request")
 
-// hexBytes are bytes that stand in JSON as hex, decoded without a string on
-// the way.
+// hexBytes are bytes in hexadecimal in JSON. They are decoded without a string,
+// because a string cannot be wiped.
 type hexBytes []byte
 
 func (h *hexBytes) UnmarshalJSON(b []byte) error {
@@ -30,14 +30,14 @@ func (h *hexBytes) UnmarshalJSON(b []byte) error {
 	decoded := make([]byte, hex.DecodedLen(len(b)-2))
 	if _, err := hex.Decode(decoded, b[1:len(b)-1]); err != nil {
 		clear(decoded)
-		return errors.New("not hex") // the error of package hex quotes a byte
+		return errors.New("not hexadecimal") // the error of package hex quotes a byte
 	}
 	*h = decoded
 	return nil
 }
 
-// transmitRequest is the body of /scard/apdu/. Keys that are not known are left
-// alone: pages change.
+// transmitRequest is the body of /scard/apdu/. Other keys are ignored, among them
+// timeout, which some pages send as a string.
 type transmitRequest struct {
 	Session  string `json:"session"`
 	Commands []struct {
@@ -72,17 +72,17 @@ func parseDisconnect(body []byte) (r disconnectRequest, err error) {
 	return r, nil
 }
 
-// syntax says where a body is wrong, and nothing of what is in it.
+// syntax describes an error of package json without quoting the body.
 func syntax(err error) string {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Sprintf("no JSON, from byte %d", e.Offset)
+		return fmt.Sprintf("not JSON from byte %d", e.Offset)
 	}
-	return "not of the right types"
+	return "a value has the wrong type"
 }
 
-// commands gives the commands of a request, PINs in the clear: all of them, or
-// an error when a page may not send one, before any is sent. The caller wipes
-// their data, also after an error.
+// commands decodes all commands of a request, with PINs in the clear. It returns
+// an error if a page may not send one of them. The caller wipes their data, also
+// after an error.
 func (r *refs) commands(request transmitRequest) (commands []apdu.Command, err error) {
 	for _, c := range request.Commands {
 		command, err := r.command(c.APDU)

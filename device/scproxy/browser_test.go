@@ -17,8 +17,7 @@ import (
 	"testing"
 )
 
-// loginPage does in a browser what a login page does, and writes down what it
-// got.
+// loginPage does in a browser what a login page does, and shows the answers.
 const loginPage = `<!doctype html><title>login</title><pre id="out"></pre><script>
 const base = "https://%s/scard/";
 const post = async (path, body) => (await fetch(base + path, {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body ?? {})})).json();
@@ -38,8 +37,8 @@ const post = async (path, body) => (await fetch(base + path, {method: "POST", he
 })();
 </script>`
 
-// TestInABrowser has Chromium log in from a page of secure.buypass.no, and fail
-// from another.
+// TestInABrowser logs in from a page of secure.buypass.no in Chromium. A page of
+// another host fails.
 func TestInABrowser(t *testing.T) {
 	service, _, _ := newService(t)
 	dir := t.TempDir()

@@ -18,23 +18,23 @@ import (
 	"time"
 )
 
-// Files of Certificate.
+// Files that Certificate writes.
 const (
 	keyFile    = "scproxy.pem" // key and certificate
 	publicFile = "scproxy.crt" // certificate, for the browser
 )
 
-// The certificate holds at any time at which this program can run: the clock
-// of a kiosk may be in the past when it starts, and a new certificate would
-// have to be brought to the browser by hand.
+// The certificate is valid for as long as this program can run. A kiosk's clock may
+// be in the past when it starts, and a new certificate would have to be added to the
+// browser by hand.
 var (
 	notBefore = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	notAfter  = time.Date(2049, 12, 31, 0, 0, 0, 0, time.UTC)
 )
 
-// Certificate gives the service's certificate and key from dir, where it makes
-// them at first: scproxy.pem, readable by its owner only, and scproxy.crt, the
-// certificate alone. The folder must be there.
+// Certificate returns the service's certificate and key from the folder dir, which
+// must exist. If they are missing, it makes them: scproxy.pem, which only its owner
+// may read, and scproxy.crt, which has the certificate alone.
 func Certificate(dir string) (tls.Certificate, error) {
 	path := filepath.Join(dir, keyFile)
 	b, err := os.ReadFile(path)
@@ -53,8 +53,8 @@ func Certificate(dir string) (tls.Certificate, error) {
 	return certificate, nil
 }
 
-// makeCertificate makes key and certificate, and writes the latter for the
-// browser.
+// makeCertificate makes a key and its certificate, and writes the certificate for
+// the browser. It returns both as PEM.
 func makeCertificate(dir string) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -90,8 +90,8 @@ func makeCertificate(dir string) ([]byte, error) {
 	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), public...), nil
 }
 
-// keep writes a secret so that there is all of it or nothing. CreateTemp makes
-// files for their owner only.
+// keep writes the whole file or nothing. CreateTemp makes files that only their
+// owner may read.
 func keep(path string, secret []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), keyFile+".*")
 	if err != nil {

@@ -19,7 +19,7 @@ func TestCertificate(t *testing.T) {
 	}
 	second, err := Certificate(dir)
 	if err != nil || !bytes.Equal(first.Certificate[0], second.Certificate[0]) {
-		t.Errorf("the second start has another one: %v", err)
+		t.Errorf("the second start has another certificate: %v", err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "scproxy.pem")); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
@@ -30,7 +30,7 @@ func TestCertificate(t *testing.T) {
 	}
 	block, rest := pem.Decode(public)
 	if block == nil || len(rest) != 0 || !bytes.Equal(block.Bytes, first.Certificate[0]) {
-		t.Errorf("for the browser there is %s", public)
+		t.Errorf("scproxy.crt: %s", public)
 	}
 	if files, _ := os.ReadDir(dir); len(files) != 2 {
 		t.Errorf("left: %v", files)

@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// allowed tells whether a page of this origin may speak to the card:
-// https://secure.buypass.no, and https://secure.X.buypass.no with one label for
-// X. An origin is scheme, host and port in the form that browsers send (RFC
-// 6454 §6.1); anything else is not allowed.
+// allowed reports whether pages of an origin may speak to the card:
+// https://secure.buypass.no, and https://secure.X.buypass.no with one label for X.
+// The origin must have the form that browsers send (RFC 6454 §6.1).
 func allowed(origin string) bool {
 	host, ok := strings.CutPrefix(origin, "https://secure.")
 	if !ok {
@@ -23,7 +22,7 @@ func allowed(origin string) bool {
 	return ok && isLabel(label)
 }
 
-// isLabel tells whether s is one label of a host name (RFC 1123 §2.1).
+// isLabel reports whether s is one label of a host name (RFC 1123 §2.1).
 func isLabel(s string) bool {
 	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
 		return false
@@ -36,9 +35,9 @@ func isLabel(s string) bool {
 	return true
 }
 
-// guard lets only pages of allowed origins through, and answers their
-// preflights (Fetch §3.2, CORS; WICG Private Network Access §3.1.3, which
-// browsers ask for when a public page calls a private address).
+// guard serves only pages of allowed origins, and answers their preflights (Fetch
+// §3.2, CORS; WICG Private Network Access §3.1.3, for a public page that calls a
+// private address).
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := r.Header.Get("Origin")
@@ -47,7 +46,7 @@ func guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		if !allowed(origin) || !thisMachine(r.Host) {
-			http.Error(w, "not for this page", http.StatusForbidden)
+			http.Error(w, "this page may not use the card", http.StatusForbidden)
 			return
 		}
 		h.Set("Access-Control-Allow-Origin", origin)
@@ -60,11 +59,11 @@ func guard(next http.Handler) http.Handler {
 		if r.Header.Get("Access-Control-Request-Private-Network") == "true" {
 			h.Set("Access-Control-Allow-Private-Network", "true")
 		}
-		w.WriteHeader(http.StatusNoContent)
+		w.WriteHeader(http.StatusOK)
 	})
 }
 
-// thisMachine tells whether a Host header names this machine.
+// thisMachine reports whether a Host header names this machine.
 func thisMachine(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {

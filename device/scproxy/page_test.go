@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// page is a login page in a browser.
+// page stands in for a login page in a browser.
 type page struct {
 	t       testing.TB
 	origin  string
@@ -19,7 +19,7 @@ type page struct {
 	post    func(origin, path, body string) (status int, answer []byte)
 }
 
-// newPage gives a page that calls the service's handler.
+// newPage returns a page that calls the service's handler.
 func newPage(t testing.TB, s *Service, session string) page {
 	return page{t, origin, session, readerName, func(origin, path, body string) (int, []byte) {
 		r := httptest.NewRequest(http.MethodPost, "https://"+Address+path, strings.NewReader(body))
@@ -40,7 +40,7 @@ type reply struct {
 	Detail    *int           `json:"errordetail"`
 }
 
-// call posts what must be answered with 200 and JSON.
+// call posts a request that must be answered with 200 and JSON.
 func (p page) call(path, body string) (r reply) {
 	p.t.Helper()
 	status, answer := p.post(p.origin, path, body)
@@ -63,7 +63,7 @@ func (p page) body(apdus ...string) string {
 
 func apduPath(reader string) string { return "/scard/apdu/" + url.PathEscape(reader) }
 
-// transmit has the card answer commands and gives its responses in hex.
+// transmit sends commands to the card and returns its responses in hexadecimal.
 func (p page) transmit(apdus ...string) (responses []string, detail int) {
 	p.t.Helper()
 	r := p.call(apduPath(p.reader), p.body(apdus...))
@@ -76,9 +76,14 @@ func (p page) transmit(apdus ...string) (responses []string, detail int) {
 	return responses, *r.Detail
 }
 
-// verify gives the packet of VERIFY, for a PIN that a holder typed into the
-// page.
+// verify returns the packet of VERIFY with a PIN that the holder typed into the page.
 func (p page) verify(pin string) string {
+	p.t.Helper()
+	return p.packet("A020008208", pin, strings.Repeat("FF", 8-len(pin)))
+}
+
+// packet returns a PIN packet with a new ref.
+func (p page) packet(cmd, pin, rest string) string {
 	p.t.Helper()
 	r := p.call("/scard/getref/", "")
 	data := unhex(p.t, r.Data)
@@ -86,11 +91,10 @@ func (p page) verify(pin string) string {
 	for i := range scrambled {
 		scrambled[i] ^= data[i] ^ data[i+len(pin)]
 	}
-	return fmt.Sprintf("FFFF0104 %08X 05 %02X A020008208 %X %s", r.Ref, len(pin), scrambled, strings.Repeat("FF", 8-len(pin)))
+	return fmt.Sprintf("FFFF0104 %08X %02X %02X %s %X %s", r.Ref, len(cmd)/2, len(pin), cmd, scrambled, rest)
 }
 
-// login reads the certificate's beginning, has the PIN verified and a hash
-// signed.
+// login reads the beginning of the certificate, verifies the PIN and signs a hash.
 func login(t testing.TB, p page) {
 	t.Helper()
 	responses, detail := p.transmit("00A40000023F00", "00A4080004 50154501", "00B0000004")
@@ -99,7 +103,7 @@ func login(t testing.TB, p page) {
 		t.Fatalf("read: %v, %d", responses, detail)
 	}
 	info := "3031300d060960864801650304020105000420" + strings.Repeat("ab", 32)
-	responses, _ = p.transmit(p.verify("1234"), "002241B6 06 800102 840101", "002A9E9A33"+info+"00") // with Le, which T=0 has not
+	responses, _ = p.transmit(p.verify("1234"), "002241B6 06 800102 840101", "002A9E9A33"+info+"00") // with Le, which T=0 does not have
 	if len(responses) != 3 || responses[0] != "9000" || responses[1] != "9000" || len(responses[2]) != 2*(256+2) {
 		t.Fatalf("sign: %v", responses)
 	}

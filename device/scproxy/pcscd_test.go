@@ -4,6 +4,8 @@ package scproxy
 
 import (
 	"log/slog"
+	"net/http"
+	"strings"
 	"testing"
 
 	"smartkiosk/device/cardsim/pcsctest"
@@ -12,7 +14,8 @@ import (
 
 func TestMain(m *testing.M) { pcsctest.Main(m) }
 
-// TestThroughPCSCD logs in with a card in a real PC/SC reader, over TLS.
+// TestThroughPCSCD logs in over TLS with a card in pcscd's first reader. The list does
+// not name the second reader, and a page cannot use it.
 func TestThroughPCSCD(t *testing.T) {
 	card, _ := newCard(t)
 	d := pcsctest.Start(t)
@@ -23,6 +26,10 @@ func TestThroughPCSCD(t *testing.T) {
 	if len(r.Readers) != 1 || r.Readers[0] != (readerStatus{pcsctest.Reader, 302}) {
 		t.Fatalf("list: %+v", r)
 	}
+	second := strings.TrimSuffix(pcsctest.Reader, "0") + "1"
+	if status, answer := p.post(origin, apduPath(second), p.body("00A40000023F00")); status != http.StatusBadRequest {
+		t.Errorf("the second reader: %d %s", status, answer)
+	}
 	p.reader = pcsctest.Reader
 	login(t, p)
 	if responses, _ := p.transmit("00200082"); responses[0] != "9000" {
@@ -30,7 +37,7 @@ func TestThroughPCSCD(t *testing.T) {
 	}
 	p.post(origin, "/scard/disconnect/", `{"session":"s1"}`)
 	if responses, _ := p.transmit("00200082"); responses[0] != "63c3" {
-		t.Errorf("in the next: %v", responses)
+		t.Errorf("in the next session: %v", responses)
 	}
 	p.post(origin, "/scard/disconnect/", `{"session":"s1"}`)
 	remove()

@@ -12,33 +12,35 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// How long a ref is good, and how many there are at a time; a page takes one
-// for each PIN that is typed.
+// Life of a ref, and the maximum number of refs. A page takes one for each PIN that
+// the holder types.
 const (
 	refLife = 2 * time.Minute
 	maxRefs = 10
 )
 
-// scrambleSize is the bytes of a ref's data, which are used in pairs.
+// scrambleSize is the length of a ref's data in bytes. Each byte of a PIN uses two.
 const scrambleSize = 16
+
+// headerSize is the length of a command's header and Lc.
+const headerSize = 5
 
 // packetMark begins a PIN packet.
 var packetMark = []byte{0xFF, 0xFF, 0x01, 0x04}
 
-// packet is a PIN packet, parted. Its slices alias what it was read from.
+// packet is a decoded PIN packet. Its slices alias the input.
 type packet struct {
 	ref            uint32
-	cmd, pin, rest []byte // pin is scrambled
+	cmd, pin, rest []byte // pin is scrambled; cmd is the header, Lc and data before the PIN
 }
 
 var (
 	errPacket     = errors.New("malformed PIN packet")
-	errUnknownRef = errors.New("unknown ref in PIN packet, or one used before")
+	errUnknownRef = errors.New("the ref in the PIN packet is unknown or was used before")
 )
 
-// parsePacket parts a PIN packet. Beyond its form it checks that the command
-// in it is one header with Lc, and that PIN and rest are the Lc bytes that it
-// announces, so that nothing but one command comes out.
+// parsePacket decodes a PIN packet. It returns errPacket unless cmd, PIN and rest
+// are exactly one command: a header, Lc, and Lc bytes of data.
 func parsePacket(b []byte) (packet, error) {
 	const fixed = 4 + 4 + 1 + 1
 	if len(b) < fixed || !bytes.HasPrefix(b, packetMark) {
@@ -46,11 +48,11 @@ func parsePacket(b []byte) (packet, error) {
 	}
 	cmdLength, pinLength, body := int(b[8]), int(b[9]), b[fixed:]
 	switch {
-	case cmdLength != 5:
+	case cmdLength < headerSize:
 		return packet{}, fmt.Errorf("%w: command of %d bytes", errPacket, cmdLength)
 	case pinLength < 1 || 2*pinLength > scrambleSize:
 		return packet{}, fmt.Errorf("%w: PIN of %d bytes", errPacket, pinLength)
-	case len(body) < cmdLength+pinLength || len(body)-cmdLength != int(body[4]):
+	case len(body) < cmdLength+pinLength || len(body)-headerSize != int(body[headerSize-1]):
 		return packet{}, fmt.Errorf("%w: %d bytes for its command", errPacket, len(body))
 	}
 	return packet{
@@ -61,8 +63,8 @@ func parsePacket(b []byte) (packet, error) {
 	}, nil
 }
 
-// unscramble gives the command with the PIN in the clear, in a buffer of its
-// own that the caller wipes.
+// unscramble returns the command with the PIN in the clear, in a new buffer that
+// the caller wipes.
 func (p packet) unscramble(data *[scrambleSize]byte) []byte {
 	command := make([]byte, 0, len(p.cmd)+len(p.pin)+len(p.rest))
 	command = append(command, p.cmd...)
@@ -72,14 +74,13 @@ func (p packet) unscramble(data *[scrambleSize]byte) []byte {
 	return append(command, p.rest...)
 }
 
-// command gives the command that a packet stands for, without the PIN in it,
-// for permit to look at.
+// command returns the header of the packet's command, for permit.
 func (p packet) command() apdu.Command {
 	return apdu.Command{CLA: p.cmd[0], INS: p.cmd[1], P1: p.cmd[2], P2: p.cmd[3]}
 }
 
-// refs are the scrambling data given out. Each is wiped when the one PIN that
-// it is for has come, and after refLife at the latest.
+// refs are the refs that pages have received. A ref is wiped when it is used, and
+// after refLife at the latest.
 type refs struct {
 	mu   sync.Mutex
 	held []*ref // oldest first
@@ -91,8 +92,9 @@ type ref struct {
 	expiry *time.Timer
 }
 
-// issue gives a new ref: a number of 31 bits, as what pages calculate with has
-// a sign, and random data.
+// issue returns a new ref and its random data. The number has 31 bits, because
+// JavaScript's bit operations are signed. If there are too many refs, the oldest
+// one is wiped.
 func (r *refs) issue() (number uint32, data [scrambleSize]byte) {
 	var random [4]byte
 	rand.Read(random[:])
@@ -108,9 +110,9 @@ func (r *refs) issue() (number uint32, data [scrambleSize]byte) {
 	return made.number, made.data
 }
 
-// unscramble gives the command of a packet as unscramble of packet does. The
-// ref is of no use then, so that a packet that was seen on its way cannot be
-// sent once more.
+// unscramble returns the command of a packet in the clear, in a new buffer that
+// the caller wipes. It wipes the ref, so that a recorded packet cannot be sent
+// again.
 func (r *refs) unscramble(p packet) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,9 +18,8 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestUnscramble holds packets to vectors: the first two are of another
-// implementation (magnuswatn/scproxy, its tests), the third is worked out by
-// hand: 31 ^ 00 ^ 04 = 35.
+// TestUnscramble checks packets against vectors. The first two are from the tests of
+// magnuswatn/scproxy. The others are calculated by hand: 31 ^ 00 ^ 04 = 35.
 func TestUnscramble(t *testing.T) {
 	for _, c := range []struct {
 		ref                   uint32
@@ -30,6 +29,7 @@ func TestUnscramble(t *testing.T) {
 		{944398877, "0BA339DD5B602F8BEDA55F25A8CF4D6E", "FFFF0104 384A621D 05 04 A020008208 66F12F66 FFFFFFFF", "A020008208 36323930 FFFFFFFF"},
 		{1, "000102030405060708090A0B0C0D0E0F", "FFFF0104 00000001 05 04 0020008104 31313131", "0020008104 35353535"},
 		{1, "000102030405060708090A0B0C0D0E0F", "FFFF0104 00000001 05 08 0020008108 3030303030303030", "0020008108 3838383838383838"},
+		{1, "000102030405060708090A0B0C0D0E0F", "FFFF0104 00000001 09 04 0024008108FFFFFFFF 31313131", "0024008108FFFFFFFF 35353535"},
 	} {
 		p, err := parsePacket(unhex(t, c.packet))
 		if err != nil {
@@ -50,7 +50,7 @@ func TestParsePacketRefuses(t *testing.T) {
 		"no lengths":                     "FFFF0104 00000001",
 		"another mark":                   "FFFF0204 00000001 05 04 A020008208 31313131 FFFFFFFF",
 		"command of four bytes":          "FFFF0104 00000001 04 04 A0200082 31313131",
-		"command of nine bytes":          "FFFF0104 00000001 09 04 A02000820831313131 31313131",
+		"command longer than Lc":         "FFFF0104 00000001 09 04 A02000820431313131 31313131",
 		"PIN of no byte":                 "FFFF0104 00000001 05 00 A020008208 FFFFFFFFFFFFFFFF",
 		"PIN of nine bytes":              "FFFF0104 00000001 05 09 A020008209 313131313131313131",
 		"PIN cut":                        "FFFF0104 00000001 05 04 A020008208 3131",
@@ -64,8 +64,8 @@ func TestParsePacketRefuses(t *testing.T) {
 	}
 }
 
-// TestRefsAreForgotten: a ref is good once, and for a while, and the oldest
-// goes when there are too many; what goes is wiped.
+// TestRefsAreForgotten: a ref is valid once and for two minutes, and the oldest one
+// is removed when there are too many. A removed ref is wiped.
 func TestRefsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r refs

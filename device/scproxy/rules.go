@@ -7,13 +7,17 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// errForbidden says that a page sent what it may never send.
-var errForbidden = errors.New("command not for web pages")
+// errForbidden is the error for a command that pages may never send.
+var errForbidden = errors.New("command not allowed for web pages")
 
-const insVerify = 0x20
+const (
+	insVerify       = 0x20
+	insChange       = 0x24
+	insResetCounter = 0x2C
+)
 
-// refused are the instructions that no page may send, in any class. The
-// package doc has the reasons.
+// refused are the instructions that no page may send in any class. The package
+// doc has the reasons.
 var refused = map[byte]string{
 	0x21: "VERIFY with data objects",
 	0x24: "CHANGE REFERENCE DATA",
@@ -52,32 +56,35 @@ var refused = map[byte]string{
 	0xFE: "TERMINATE CARD USAGE",
 }
 
-// permit tells whether a page may send a command: nil, or why not. Packed says
-// that it came in a PIN packet, where VERIFY is the one thing that may be.
+// permit returns an error if a page may not send the command. packed means that
+// the command came in a PIN packet.
 func permit(c apdu.Command, packed bool) error {
-	switch name, never := refused[c.INS]; {
+	name, never := refused[c.INS]
+	takesPIN := c.INS == insVerify || c.INS == insChange || c.INS == insResetCounter
+	switch {
 	case c.CLA == 0xFF:
 		return fmt.Errorf("%w: class FF, to the reader", errForbidden)
-	case channel(c.CLA) != 0:
-		return fmt.Errorf("%w: logical channel %d", errForbidden, channel(c.CLA))
+	case usesChannel(c.CLA):
+		return fmt.Errorf("%w: class %02X may be a logical channel", errForbidden, c.CLA)
+	case packed && !takesPIN:
+		return fmt.Errorf("%w: PIN for instruction %02X", errForbidden, c.INS)
+	case packed:
+		return nil
 	case never:
 		return fmt.Errorf("%w: %s", errForbidden, name)
-	case packed && c.INS != insVerify:
-		return fmt.Errorf("%w: PIN for instruction %02X", errForbidden, c.INS)
-	case !packed && c.INS == insVerify && len(c.Data) > 0:
-		return fmt.Errorf("%w: PIN outside of a PIN packet", errForbidden)
+	case c.INS == insVerify && len(c.Data) > 0:
+		return fmt.Errorf("%w: PIN outside a PIN packet", errForbidden)
 	}
 	return nil
 }
 
-// channel gives the logical channel of an interindustry class (ISO 7816-4
-// §5.4.1); 0 for a proprietary one, A0 among them.
-func channel(cla byte) int {
-	switch {
-	case cla&0xE0 == 0x00:
-		return int(cla & 0x03)
-	case cla&0xC0 == 0x40:
-		return 4 + int(cla&0x0F)
-	}
-	return 0
-}
+// usesChannel reports whether a card may take a class byte as a logical channel
+// other than 0. ISO 7816-4 §5.4.1 and the GlobalPlatform Card Specification
+// §11.1.4 code the channel in the same bits:
+//
+//	bit 7 is 0: bits 2 and 1 are the channel, 0 to 3
+//	bit 7 is 1: bits 4 to 1 are the channel minus 4, so it is never 0
+//
+// ISO defines the bits for 00 to 1F and 40 to 7F, GlobalPlatform for 80 to 8F and
+// C0 to FE. For the other classes a card may decode them in the same way.
+func usesChannel(cla byte) bool { return cla&0x40 != 0 || cla&0x03 != 0 }

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// serve starts a service as it would run, and gives a page in a browser that
-// trusts what Certificate left for it.
+// serve runs a service over TLS and returns a page in a browser that trusts the
+// service's certificate.
 func serve(t *testing.T, s *Service, session string) page {
 	t.Helper()
 	dir := t.TempDir()
@@ -65,7 +65,7 @@ func serve(t *testing.T, s *Service, session string) page {
 	}}
 }
 
-// TestServe logs in over TLS; when the service ends, the card is let go of.
+// TestServe logs in over TLS. The service releases the card when it ends.
 func TestServe(t *testing.T) {
 	service, s, _ := newService(t)
 	t.Run("login", func(t *testing.T) {
@@ -77,12 +77,12 @@ func TestServe(t *testing.T) {
 	})
 	conn, err := s.Connect(t.Context())
 	if err != nil {
-		t.Fatalf("the card is not let go of: %v", err)
+		t.Fatalf("the card is not released: %v", err)
 	}
 	conn.Close()
 }
 
-// TestServeLogsNothingPersonal: what is logged of a login holds neither PIN nor
+// TestServeLogsNothingPersonal: the log of a login contains no PIN and no data of the
 // card.
 func TestServeLogsNothingPersonal(t *testing.T) {
 	_, s, _ := newService(t)

@@ -17,20 +17,20 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// Address is where login pages look for the service.
+// Address is where login pages expect the service.
 const Address = "127.0.0.1:31505"
 
-// version is that of the original whose requests are answered.
+// version is the version of Buypass' program whose requests the service answers.
 const version = "1.5.2"
 
-// maxRequest is how long one request may take: a card signs in two seconds at
-// most, over a slow contact.
+// maxRequest is the maximum duration of one request. A slow card signs within two
+// seconds.
 const maxRequest = 30 * time.Second
 
-// errClosed says that the service has been closed.
+// errClosed is the error after Close.
 var errClosed = errors.New("service closed")
 
-// Service answers login pages. Make it with New.
+// Service answers login pages. New makes one.
 type Service struct {
 	slot     slot.Slot
 	log      *slog.Logger
@@ -38,21 +38,21 @@ type Service struct {
 	sessions sessions
 }
 
-// New makes a service over a slot. It claims the slot's card only while a
-// session is open, and cannot while anybody else has it.
+// New makes a service for the card in a slot. The service claims the card only while
+// a session is open, and cannot do so while another program has it.
 func New(s slot.Slot, log *slog.Logger) *Service {
 	return &Service{slot: s, log: log, sessions: sessions{slot: s, log: log}}
 }
 
-// Close ends the session, resets the card and wipes what was given out for
-// PINs. The service answers 503 to commands from then on.
+// Close ends the session, resets the card and wipes all refs. The service then
+// answers commands with 503.
 func (s *Service) Close() {
 	s.sessions.close()
 	s.refs.dropAll()
 }
 
-// Serve serves pages that dial l, which must be of this machine alone, until
-// ctx ends; then it closes the service and gives nil.
+// Serve serves the pages that connect to l until ctx ends. Then it closes the service
+// and returns nil. l must have a loopback address.
 func (s *Service) Serve(ctx context.Context, l net.Listener, certificate tls.Certificate) error {
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		return fmt.Errorf("cannot serve SCProxy at %s: not a loopback address", l.Addr())
@@ -75,7 +75,7 @@ func (s *Service) Serve(ctx context.Context, l net.Listener, certificate tls.Cer
 	return fmt.Errorf("cannot serve SCProxy: %w", err)
 }
 
-// Handler gives the service without TLS, which is Serve's part.
+// Handler returns the service without TLS.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /scard/version/{$}", s.version)
@@ -92,7 +92,7 @@ func (s *Service) version(w http.ResponseWriter, _ *http.Request) {
 	}{version})
 }
 
-// cardStatus is how pages are told what a reader holds.
+// cardStatus maps what the slot holds to the protocol's cardstatus.
 var cardStatus = map[slot.State]int{slot.Present: 302, slot.Empty: 303, slot.Mute: 304}
 
 type readerStatus struct {
@@ -117,7 +117,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) {
 	}{Readers: readers})
 }
 
-// look gives what the slot holds now.
+// look returns what the slot holds now.
 func (s *Service) look(ctx context.Context) (slot.Event, error) {
 	ctx, stop := context.WithTimeout(ctx, maxRequest)
 	defer stop()
@@ -155,7 +155,7 @@ type apduResponse struct {
 	APDU string `json:"apdu"`
 }
 
-// notAnswered is the errordetail for a card that did not answer.
+// notAnswered is the errordetail when the card did not answer.
 const notAnswered = -3
 
 func (s *Service) transmit(w http.ResponseWriter, r *http.Request) {
@@ -180,22 +180,18 @@ func (s *Service) transmit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := owner{r.Header.Get("Origin"), request.Session}
-	if err := s.checkReader(ctx, who, r.PathValue("reader")); err != nil {
-		s.fail(w, err)
-		return
-	}
-	responses, err := s.sessions.exchange(ctx, who, commands)
-	if err != nil && len(responses) == 0 && !errors.Is(err, slot.ErrNoCard) {
+	responses, err := s.sessions.exchange(ctx, who, r.PathValue("reader"), commands)
+	if err != nil && !errors.Is(err, errNoAnswer) {
 		s.fail(w, err)
 		return
 	}
 	reply := struct {
-		Responses []apduResponse `json:"apduresponses"`
+		Responses []apduResponse `json:"apduresponses"` // one for each command, "" if the card did not answer
 		Code      int            `json:"errorcode"`
 		Detail    int            `json:"errordetail"`
-	}{Responses: []apduResponse{}}
-	for _, r := range responses {
-		reply.Responses = append(reply.Responses, apduResponse{hex.EncodeToString(r.Bytes())})
+	}{Responses: make([]apduResponse, len(commands))}
+	for i, r := range responses {
+		reply.Responses[i].APDU = hex.EncodeToString(r.Bytes())
 	}
 	if err != nil {
 		s.log.Warn("scproxy: card did not answer", "err", err)
@@ -204,30 +200,18 @@ func (s *Service) transmit(w http.ResponseWriter, r *http.Request) {
 	answer(w, reply)
 }
 
-// checkReader tells whether there is a reader of that name: the slot's, which
-// is looked for once in a session.
-func (s *Service) checkReader(ctx context.Context, who owner, name string) error {
-	if s.sessions.is(who) {
-		return nil
-	}
-	found, err := s.look(ctx)
-	if err == nil && (found.State == slot.NoReader || found.Reader != name) {
-		return errUnknownReader
-	}
-	return err
-}
-
 func wipe(commands []apdu.Command) {
 	for _, c := range commands {
 		clear(c.Data)
 	}
 }
 
-// errUnknownReader says that a page named a reader that is not there.
-var errUnknownReader = errors.New("no such reader")
+// errUnknownReader is the error for a reader's name that is not the slot's, or not
+// the session's.
+var errUnknownReader = errors.New("unknown reader")
 
-// fail answers with the HTTP status of an error. What it says is for who
-// writes pages; the technician finds it in the log.
+// fail answers with the HTTP status of an error and logs the error for the
+// technician.
 func (s *Service) fail(w http.ResponseWriter, err error) {
 	status := http.StatusServiceUnavailable
 	switch {
@@ -242,14 +226,13 @@ func (s *Service) fail(w http.ResponseWriter, err error) {
 
 func answer(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(value) // who is gone gets no answer
+	json.NewEncoder(w).Encode(value) // fails only if the browser has closed the connection
 }
 
-// maxBody is the most bytes of a request's body.
+// maxBody is the maximum length of a request's body in bytes.
 const maxBody = 1 << 16
 
-// readBody reads a request's body into one buffer, which no other copy is made
-// of.
+// readBody reads a request's body into one buffer, which the caller can wipe.
 func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength < 0 || r.ContentLength > maxBody {
 		return nil, fmt.Errorf("%w: %d bytes", errBody, r.ContentLength)

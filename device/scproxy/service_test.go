@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -95,7 +96,7 @@ func (noReader) Watch(context.Context) <-chan slot.Event {
 
 func (noReader) Connect(context.Context) (slot.Conn, error) { return nil, errors.New("no reader") }
 
-// TestLogin goes through what a login does, and finds the card reset after.
+// TestLogin plays a login. The card is reset afterwards.
 func TestLogin(t *testing.T) {
 	service, s, card := newService(t)
 	p := newPage(t, service, "s1")
@@ -116,8 +117,8 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// TestSessions: there is one at a time, of one page in one origin; a new one
-// resets the card; the janitor ends a silent one.
+// TestSessions: one session is open at a time. It belongs to a name and an origin. A
+// new session resets the card. A silent session ends.
 func TestSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service, s, _ := newService(t)
@@ -150,14 +151,14 @@ func TestSessions(t *testing.T) {
 		for range 3 {
 			time.Sleep(idle - time.Millisecond)
 			if got := tries(first); got != verified {
-				t.Errorf("the janitor came to a session in use: %s", got)
+				t.Errorf("a session in use ended: %s", got)
 			}
 		}
 		time.Sleep(idle + time.Millisecond)
 		synctest.Wait()
 		conn, err := s.Connect(t.Context())
 		if err != nil {
-			t.Fatalf("the janitor did not come: %v", err)
+			t.Fatalf("a silent session is still open: %v", err)
 		}
 		if status, answer := first.post(origin, apduPath(readerName), first.body(askPIN)); status != http.StatusServiceUnavailable {
 			t.Errorf("a card that is in use: %d %s", status, answer)
@@ -179,15 +180,17 @@ func TestSessions(t *testing.T) {
 	})
 }
 
-// TestPull: a card pulled in the middle is said so, and the next session is
-// a new one.
+// TestPull: while the card is removed, the page gets an empty response for each
+// command and errordetail -3. The same session then opens again.
 func TestPull(t *testing.T) {
 	service, s, card := newService(t)
 	p := newPage(t, service, "s1")
 	p.transmit(p.verify("1234"))
 	s.Remove()
-	if responses, detail := p.transmit("00200082"); len(responses) != 0 || detail != notAnswered {
-		t.Errorf("pulled: %v, %d", responses, detail)
+	for range 2 { // in the session, and when it opens
+		if responses, detail := p.transmit("00200082", "00A40000023F00"); !slices.Equal(responses, []string{"", ""}) || detail != -3 {
+			t.Errorf("pulled: %q, %d", responses, detail)
+		}
 	}
 	s.Insert(card)
 	if responses, detail := p.transmit("00200082"); len(responses) != 1 || responses[0] != "63c3" || detail != 0 {
@@ -195,26 +198,25 @@ func TestPull(t *testing.T) {
 	}
 }
 
-// TestPullEndsSession: who pulls the card ends the session, without a word of
-// the page's.
+// TestPullEndsSession: the removal of the card ends the session at once.
 func TestPullEndsSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service, s, _ := newService(t)
 		p := newPage(t, service, "s1")
 		p.transmit("00200082")
 		who := owner{origin, "s1"}
-		if synctest.Wait(); !service.sessions.is(who) {
+		if synctest.Wait(); !service.sessions.isOpen(who) {
 			t.Error("the session ended by itself")
 		}
 		s.Remove()
-		if synctest.Wait(); service.sessions.is(who) {
+		if synctest.Wait(); service.sessions.isOpen(who) {
 			t.Error("the session outlives the card")
 		}
 		service.Close()
 	})
 }
 
-// TestRefuses: each bad request gets its status, and nothing of it reaches the
+// TestRefuses: each bad request gets its status, and no command of it reaches the
 // card.
 func TestRefuses(t *testing.T) {
 	service, _, _ := newService(t)
@@ -225,7 +227,7 @@ func TestRefuses(t *testing.T) {
 		status                   int
 	}{
 		{"another page", "https://evil.example", apduPath(readerName), p.body("00200082"), 403},
-		{"no page", "", "/scard/version/", "", 403},
+		{"no origin", "", "/scard/version/", "", 403},
 		{"PIN in the clear", origin, apduPath(readerName), p.body("00200082", spend), 403},
 		{"a refused command behind a good one", origin, apduPath(readerName), p.body(p.verify("0000"), "00D6000001AA"), 403},
 		{"to the reader", origin, apduPath(readerName), p.body("FFCA000000"), 403},
@@ -276,8 +278,8 @@ func TestRefuses(t *testing.T) {
 
 func twice(apdu string) []string { return []string{apdu, apdu} }
 
-// TestPINIsWiped: when a request has been answered, neither the buffer that
-// went to the card nor the command it was made of holds the PIN.
+// TestPINIsWiped: after a request neither the buffer that went to the card nor the
+// page's command contains the PIN.
 func TestPINIsWiped(t *testing.T) {
 	card, _ := newCard(t)
 	tap := &tap{}
@@ -290,11 +292,11 @@ func TestPINIsWiped(t *testing.T) {
 		t.Fatal(responses)
 	}
 	if !tap.saw {
-		t.Fatal("the PIN did not come by")
+		t.Fatal("the PIN did not reach the card")
 	}
 	for _, b := range tap.buffers {
 		if bytes.Contains(b, []byte("1234")) {
-			t.Errorf("still there: %X", b)
+			t.Errorf("not wiped: %X", b)
 		}
 	}
 
@@ -314,7 +316,7 @@ func TestPINIsWiped(t *testing.T) {
 	}
 }
 
-// tap keeps the buffers that go to the card, not their content.
+// tap keeps the buffers that go to the card, without copying their content.
 type tap struct {
 	buffers [][]byte
 	saw     bool

@@ -2,6 +2,8 @@ package scproxy
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -10,38 +12,45 @@ import (
 	"smartkiosk/device/slot"
 )
 
-// idle is how long a session may be silent before the janitor ends it.
+// idle is how long a session may be silent before the service ends it.
 const idle = 10 * time.Second
 
-// sessions is the one session that there can be, or none.
+// errNoAnswer is the error for a card that did not answer a command, or was not
+// there when the session opened.
+var errNoAnswer = errors.New("card did not answer")
+
+// sessions holds the one session that can be open at a time.
 type sessions struct {
 	slot slot.Slot
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	current *session // nil for none
+	current *session // nil if no session is open
 	closed  bool
 }
 
 type session struct {
 	owner   owner
+	reader  string // PC/SC name that the page opened the session with
 	conn    slot.Conn
-	janitor *time.Timer
-	unwatch context.CancelFunc // stops the look-out for the card's removal
+	expiry  *time.Timer
+	used    time.Time          // end of the last command
+	unwatch context.CancelFunc // stops awaitRemoval
 }
 
-// owner is who a session belongs to: the page's word for it, within the page's
+// owner identifies a session: the name that the page gave it, and the page's
 // origin.
 type owner struct{ origin, name string }
 
-// exchange has the card carry out commands in the owner's session, which is
-// opened if it is not the current one, and gives a response for each until one
-// fails. In its end the session is open, and the janitor's time begins anew;
-// or the card is lost and it is closed.
-func (s *sessions) exchange(ctx context.Context, o owner, commands []apdu.Command) (responses []apdu.Response, err error) {
+// exchange sends commands to the card in the owner's session, which it opens unless
+// it is the current one. It stops at the first command that fails, with errNoAnswer,
+// and ends the session. Otherwise the session stays open and its idle time starts
+// again. errUnknownReader means that the slot has no reader of that name, or that
+// the session is at another one.
+func (s *sessions) exchange(ctx context.Context, o owner, reader string, commands []apdu.Command) (responses []apdu.Response, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	conn, err := s.open(ctx, o)
+	conn, err := s.open(ctx, o, reader)
 	if err != nil {
 		return nil, err
 	}
@@ -49,69 +58,106 @@ func (s *sessions) exchange(ctx context.Context, o owner, commands []apdu.Comman
 		r, err := apdu.Exchange(ctx, conn, c)
 		if err != nil {
 			s.end("card lost")
-			return responses, err
+			return responses, fmt.Errorf("%w: %w", errNoAnswer, err)
 		}
 		responses = append(responses, r)
 	}
-	s.current.janitor.Reset(idle)
+	s.current.used = time.Now()
+	s.current.expiry.Reset(idle)
 	return responses, nil
 }
 
-// is tells whether the current session is the owner's.
-func (s *sessions) is(o owner) bool {
+// isOpen reports whether the owner's session is open.
+func (s *sessions) isOpen(o owner) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.current != nil && s.current.owner == o
 }
 
-// open gives the owner's connection to the card. The caller holds mu.
-func (s *sessions) open(ctx context.Context, o owner) (slot.Conn, error) {
+// open returns the connection of the owner's session. The caller holds mu.
+func (s *sessions) open(ctx context.Context, o owner, reader string) (slot.Conn, error) {
 	if s.closed {
 		return nil, errClosed
 	}
 	if s.current != nil && s.current.owner == o {
-		s.current.janitor.Stop()
+		if s.current.reader != reader {
+			return nil, errUnknownReader
+		}
+		s.current.expiry.Stop()
 		return s.current.conn, nil
+	}
+	// The watch begins before the card is claimed, so that awaitRemoval misses no
+	// change of the card or the reader.
+	watching, unwatch := context.WithCancel(context.Background())
+	changes := s.slot.Watch(watching)
+	if err := awaitReader(ctx, changes, reader); err != nil {
+		unwatch()
+		return nil, err
 	}
 	s.end("superseded")
 	conn, err := s.slot.Connect(ctx)
 	if err != nil {
+		unwatch()
+		if errors.Is(err, slot.ErrNoCard) {
+			err = fmt.Errorf("%w: %w", errNoAnswer, err)
+		}
 		return nil, err
 	}
 	if atr, err := apdu.ParseATR(conn.ATR()); err != nil || !atr.OffersT1() {
 		conn = t0{conn}
 	}
-	opened := &session{owner: o, conn: conn}
-	opened.janitor = time.AfterFunc(idle, func() { s.sweep(opened, "idle") })
-	opened.janitor.Stop() // until the first commands are through
-	watching, unwatch := context.WithCancel(context.Background())
-	opened.unwatch = unwatch
-	go s.awaitRemoval(watching, opened)
+	opened := &session{owner: o, reader: reader, conn: conn, unwatch: unwatch}
+	opened.expiry = time.AfterFunc(idle, func() { s.expire(opened) })
+	opened.expiry.Stop() // exchange starts it after the first commands
+	go s.awaitRemoval(changes, opened)
 	s.current = opened
 	s.log.Info("scproxy session opened", "origin", o.origin)
 	return conn, nil
 }
 
-// t0 is a card that knows no other transmission protocol than T=0.
+// awaitReader returns errUnknownReader unless the slot is at the named reader.
+func awaitReader(ctx context.Context, changes <-chan slot.Event, name string) error {
+	select {
+	case found := <-changes:
+		if found.State == slot.NoReader || found.Reader != name {
+			return errUnknownReader
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// t0 is a connection to a card that offers only T=0.
 type t0 struct{ slot.Conn }
 
 func (c t0) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	return c.Conn.Transmit(ctx, apdu.T0(command))
 }
 
-// awaitRemoval ends a session when its card is pulled: the claim on the slot
-// must not outlive the card, for the next one may be there at once, and be
-// somebody else's.
-func (s *sessions) awaitRemoval(ctx context.Context, of *session) {
-	for found := range s.slot.Watch(ctx) {
-		if found.State != slot.Present {
+// awaitRemoval ends a session when its card is removed or the slot moves to another
+// reader. Otherwise the session would have the next card too, which may be another
+// person's.
+func (s *sessions) awaitRemoval(changes <-chan slot.Event, of *session) {
+	for found := range changes {
+		if found.State != slot.Present || found.Reader != of.reader {
 			s.sweep(of, "card removed")
 			return
 		}
 	}
 }
 
-// sweep ends a session, if it is still the current one.
+// expire ends a session that has been silent for its idle time. It checks the time
+// again, because a command may have come just before the timer ran out.
+func (s *sessions) expire(old *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == old && time.Since(old.used) >= idle {
+		s.end("idle")
+	}
+}
+
+// sweep ends a session if it is still the current one.
 func (s *sessions) sweep(old *session, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +166,7 @@ func (s *sessions) sweep(old *session, why string) {
 	}
 }
 
-// disconnect ends the owner's session, if it is the current one.
+// disconnect ends the owner's session if it is open.
 func (s *sessions) disconnect(o owner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +175,7 @@ func (s *sessions) disconnect(o owner) {
 	}
 }
 
-// close ends the session and lets no other be opened.
+// close ends the session. No other session can be opened afterwards.
 func (s *sessions) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,12 +183,12 @@ func (s *sessions) close() {
 	s.closed = true
 }
 
-// end resets the card and lets go of it. The caller holds mu.
+// end resets the card and releases it. The caller holds mu.
 func (s *sessions) end(why string) {
 	if s.current == nil {
 		return
 	}
-	s.current.janitor.Stop()
+	s.current.expiry.Stop()
 	s.current.unwatch()
 	err := s.current.conn.Close()
 	s.current = nil

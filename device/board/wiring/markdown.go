@@ -22,7 +22,7 @@ func Markdown(b *board.Board, name string) []byte {
 	line("    [panel]\n    board = \"%s.toml\"\n", name)
 	line("![The wiring of the header](%s.svg)\n", name)
 
-	line("## What to buy\n")
+	line("## Parts to buy\n")
 	line("- %s, its power supply, a microSD card; a USB reader for cards", b.Pi)
 	for _, c := range all {
 		for _, thing := range c.Part.Describe().Buy {
