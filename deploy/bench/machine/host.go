@@ -98,12 +98,19 @@ func (m machine) boot(ctx context.Context, shared string, t task, output io.Writ
 	}
 
 	args := []string{"mem=3G", "quiet", "loglevel=2", "panic=-1", "con=null", "con0=null,fd:1", "console=tty0",
-		"root=none", "rootfstype=hostfs", "rootflags=" + shared, "rw", "init=/" + initName,
+		"root=none", "rootfstype=hostfs", "rootflags=/proc/self/cwd", "rw", "init=/" + initName,
 		"softdog.soft_noboot=1"} // the watchdog logs that it fired, and does not restart the machine
 	if !m.realTime {
 		args = append(args, "time-travel=inf-cpu", fmt.Sprintf("time-travel-start=%d", m.begins.UnixNano()), fmt.Sprintf("seed=%d", m.seed))
 	}
-	cmd := exec.CommandContext(ctx, m.kernel, args...)
+	kernel, err := filepath.Abs(m.kernel)
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, kernel, args...)
+	// The root is the working folder and not a path in the arguments, because the
+	// kernel mixes its arguments into its random numbers.
+	cmd.Dir = shared
 	cmd.Stdout, cmd.Stderr = &lines{to: output}, os.Stderr
 	cmd.Env = append(os.Environ(), "TMPDIR="+memoryFolder(shared), "HOME="+shared) // for the kernel's own files
 	// Each process of the guest is a process of the host, in this group.

@@ -106,6 +106,7 @@ func (k *kiosk) replugs() {
 // So pcscd first reports that the card is gone, and later that the reader is. The
 // visit must end as reader-lost, because the card was not taken out.
 func lateReader(k *kiosk) {
+	k.rests()
 	k.inserts("valid")
 	k.sees("Tast PIN-koden")
 	udev, logged := k.findProcess("systemd-udevd"), len(k.site.pcscd.output(0))

@@ -51,7 +51,7 @@ func shortedColumn(k *kiosk) {
 	k.reads("keys are stuck", "look for a short circuit")
 	k.must(k.Lines.Leave(column))
 	k.report.line("technician", "removes the short circuit")
-	k.reads("keys that were stuck are free")
+	k.reads("stuck keys are released")
 	k.visits()
 }
 
@@ -63,7 +63,7 @@ func jammedKey(k *kiosk) {
 	k.visits()
 	k.must(k.Matrix.Release('9'))
 	k.report.line("technician", "frees the key")
-	k.reads("keys that were stuck are free")
+	k.reads("stuck keys are released")
 }
 
 // numberPad is a number pad that is unplugged and plugged in again, and whose

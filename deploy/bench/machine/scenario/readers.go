@@ -22,6 +22,7 @@ var otherReaders = build{"zero2w-readers", boards + "zero2w-keypad-lcd.toml", []
 
 // replacesReader replaces the kiosk's reader by another.
 func (k *kiosk) replacesReader(what string, c usbreader.Config) {
+	k.rests()
 	k.unplugsReader()
 	k.reads("reader gone")
 	k.sees("Ute av drift")

@@ -19,6 +19,16 @@ func (k *kiosk) plugsReader() {
 	k.report.line("technician", "plugs the reader in")
 }
 
+// rest is how long the technician waits between two works on the reader. kioskd logs
+// only the first few changes of a reader within a minute.
+const rest = time.Minute
+
+// rests lets a minute pass, so that kioskd logs the next changes of the reader.
+func (k *kiosk) rests() {
+	time.Sleep(rest)
+	k.report.line("technician", "waits a minute")
+}
+
 // unplugsReader unplugs the reader.
 func (k *kiosk) unplugsReader() {
 	k.must(k.unplug())
