@@ -41,8 +41,8 @@ man: need-build
 test: need-test vet
 	@go test -race -timeout 14m ./...
 	@go test -race -tags pkcs11 -timeout 5m ./device/pkcs11card ./cmd/internal/daemon
-	@if { sh deploy/bench/modules.sh cached && sh deploy/bench/root.sh cached; } >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-hw SHORT=1; \
-		else echo "not played: a visit in simulated hardware, whose parts are not built (make bench-hw)"; fi
+	@if { sh deploy/bench/modules.sh cached && sh deploy/bench/root.sh cached; } >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-hw; \
+		else echo "not played: the scenarios in simulated hardware, whose parts are not built (make bench-hw)"; fi
 
 LOGKEYS = $(shell awk '/^[a-z]/ { printf "%s%s", comma, $$1; comma = "," }' deploy/logkeys.txt)
 vet: need-build
@@ -89,16 +89,16 @@ powercut: need-build
 		$$sudo bin/powercut -kernel "$$kernel" -cuts $(N) $(SEED:%=-seed %) $(REPLAY:%=-replay %) $(CUT:%=-cut %)
 
 # Runs the release build of a kiosk through scenarios from its use, in a machine with
-# simulated hardware and virtual time (see deploy/bench). ONLY names one build, SHORT=1
-# runs one visit, SEED selects other random numbers, and REALTIME=1 measures processor
-# time in real time instead.
+# simulated hardware and virtual time (see deploy/bench). "make test" does so too, once
+# the machine is built. ONLY names one build, SEED selects other random numbers, and
+# REALTIME=1 measures processor time in real time instead.
 MACHINE := $(KERNEL) \
 	mmdebstrap="makes the machine's root of packages"
 bench-hw: build
 	$(NEED) $(MACHINE)
 	@CGO_ENABLED=0 go build -o bin/ ./deploy/bench/machine
 	@kernel=$$(sh deploy/bench/kernel.sh) && modules=$$(sh deploy/bench/modules.sh) && root=$$(sh deploy/bench/root.sh) && \
-		bin/machine -kernel "$$kernel" -modules "$$modules" -root "$$root" -report bin/bench-hw $(if $(SHORT),-short) $(ONLY:%=-only %) $(SEED:%=-seed %) $(if $(REALTIME),-realtime)
+		bin/machine -kernel "$$kernel" -modules "$$modules" -root "$$root" -report bin/bench-hw $(ONLY:%=-only %) $(SEED:%=-seed %) $(if $(REALTIME),-realtime)
 
 # Sends N events through connections that are cut, stalled, repeated and reordered.
 network: need-build

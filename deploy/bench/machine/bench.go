@@ -23,7 +23,6 @@ import (
 type bench struct {
 	programs, boards string // folders
 	report           string // folder, which is made again
-	short            bool
 	only             string // name of a build; "" for all
 }
 
@@ -103,11 +102,8 @@ func (b bench) run(ctx context.Context, m machine) error {
 
 // set returns the set of builds that run plays.
 func (b bench) set(m machine) scenario.Set {
-	switch {
-	case m.realTime:
+	if m.realTime {
 		return scenario.RealTime
-	case b.short:
-		return scenario.Short
 	}
 	return scenario.All
 }
@@ -131,7 +127,7 @@ func (b bench) site(ctx context.Context) (folder string, err error) {
 		version.Write(text)
 	}
 	var kiosks []string
-	for _, set := range []scenario.Set{scenario.All, scenario.Short, scenario.RealTime} {
+	for _, set := range []scenario.Set{scenario.All, scenario.RealTime} {
 		kiosks = append(kiosks, scenario.Names(set)...)
 	}
 	fmt.Fprint(version, kiosks, time.Now().UTC().Format(time.DateOnly))

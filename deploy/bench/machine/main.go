@@ -4,7 +4,7 @@
 // by programs, on a root of Debian packages. It is also the first program that
 // runs inside.
 //
-//	machine [-short] [-only BUILD] [-seed N | -realtime] -kernel FILE -modules FOLDER -root FOLDER -programs FOLDER -boards FOLDER -report FOLDER
+//	machine [-only BUILD] [-seed N | -realtime] -kernel FILE -modules FOLDER -root FOLDER -programs FOLDER -boards FOLDER -report FOLDER
 //	machine [-seed N | -realtime] -kernel FILE -modules FOLDER -root FOLDER PROGRAM [ARGUMENT …]
 //
 // The first form plays the scenarios of package scenario with the release build
@@ -75,7 +75,6 @@ func run(ctx context.Context) (code int, err error) {
 	flag.StringVar(&b.programs, "programs", "bin", "folder of our programs")
 	flag.StringVar(&b.boards, "boards", "deploy/boards", "folder of board files")
 	flag.StringVar(&b.report, "report", "", "folder for the report; what is in it is deleted")
-	flag.BoolVar(&b.short, "short", false, "play one visit only")
 	flag.StringVar(&b.only, "only", "", "name of the one build to play, as in the report")
 	flag.Parse()
 	if m.kernel == "" || m.modules == "" || m.root == "" {

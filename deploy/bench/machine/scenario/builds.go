@@ -9,13 +9,7 @@ const (
 	ownBoards = "/bench/own-boards/"
 )
 
-var sets = map[Set][]build{All: all, Short: short, RealTime: realTime}
-
-var short = []build{{"short", boards + "zero2w-keypad-lcd.toml", []play{
-	{"a kiosk that starts", startUp},
-	{"a visit", granted},
-	{"the end", shutDown},
-}}}
+var sets = map[Set][]build{All: all, RealTime: realTime}
 
 var realTime = []build{
 	{"idle-zero2w", boards + "zero2w-keypad-lcd.toml", []play{

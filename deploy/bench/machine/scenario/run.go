@@ -36,8 +36,6 @@ type Set int
 const (
 	// All is every scenario except the RealTime ones.
 	All Set = iota
-	// Short is one visit.
-	Short
 	// RealTime is what only means something in real time: processor time.
 	RealTime
 )
