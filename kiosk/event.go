@@ -40,6 +40,19 @@ type (
 	CardSilent struct{ Visit string }
 	CardGone   struct{} // also reported when a reader begins to work and is empty
 	ReaderGone struct{} // unplugged, or the PC/SC service has ended
+	// CardClaimed means that the card in the slot is for a login page in the
+	// browser, which waits for it or uses it. It begins no visit. During a visit
+	// it changes nothing.
+	CardClaimed struct{}
+	// CardReturned follows CardClaimed: the login page has used the card and does
+	// not need it any more. If the page has not used it, CardInserted follows.
+	CardReturned struct{}
+)
+
+// Events of the recording of login pages, which a technician switches on.
+type (
+	RecordingBegins struct{}
+	RecordingEnds   struct{}
 )
 
 // Events of the panel's parts.
@@ -159,30 +172,34 @@ type (
 	RoomAgain struct{} // there is room for further visits
 )
 
-func (CardInserted) event()   {}
-func (CardSilent) event()     {}
-func (CardGone) event()       {}
-func (ReaderGone) event()     {}
-func (PartLost) event()       {}
-func (PartFound) event()      {}
-func (Stopping) event()       {}
-func (KeyPressed) event()     {}
-func (Elapsed) event()        {}
-func (CardRead) event()       {}
-func (CardRefused) event()    {}
-func (CardFailed) event()     {}
-func (PINAccepted) event()    {}
-func (PINRejected) event()    {}
-func (PadCancelled) event()   {}
-func (PadTimedOut) event()    {}
-func (PadRefused) event()     {}
-func (PadMistyped) event()    {}
-func (Signed) event()         {}
-func (ChallengeReady) event() {}
-func (HubFailed) event()      {}
-func (HubUnreachable) event() {}
-func (Decided) event()        {}
-func (Recorded) event()       {}
-func (RecordFailed) event()   {}
-func (RoomEnds) event()       {}
-func (RoomAgain) event()      {}
+func (CardInserted) event()    {}
+func (CardSilent) event()      {}
+func (CardGone) event()        {}
+func (CardClaimed) event()     {}
+func (CardReturned) event()    {}
+func (RecordingBegins) event() {}
+func (RecordingEnds) event()   {}
+func (ReaderGone) event()      {}
+func (PartLost) event()        {}
+func (PartFound) event()       {}
+func (Stopping) event()        {}
+func (KeyPressed) event()      {}
+func (Elapsed) event()         {}
+func (CardRead) event()        {}
+func (CardRefused) event()     {}
+func (CardFailed) event()      {}
+func (PINAccepted) event()     {}
+func (PINRejected) event()     {}
+func (PadCancelled) event()    {}
+func (PadTimedOut) event()     {}
+func (PadRefused) event()      {}
+func (PadMistyped) event()     {}
+func (Signed) event()          {}
+func (ChallengeReady) event()  {}
+func (HubFailed) event()       {}
+func (HubUnreachable) event()  {}
+func (Decided) event()         {}
+func (Recorded) event()        {}
+func (RecordFailed) event()    {}
+func (RoomEnds) event()        {}
+func (RoomAgain) event()       {}

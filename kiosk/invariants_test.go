@@ -129,6 +129,10 @@ func (w *walk) step(e Event) {
 	if after.state == idle || after.state == outOfService {
 		w.checkWiped()
 	}
+	// A card that a login page uses is in no visit, and the kiosk does not ask for it.
+	if after.claimed && (after.InProgress() || !after.cardIn || after.Screen().ID == ScreenRemoveCard) {
+		w.Fatalf("claimed in state %d, shown %v", after.state, after.Screen())
+	}
 	if after.isLostIn(enteringPIN, Keypad) || after.state.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
 		w.Fatalf("a visit continues in state %d without %v", after.state, after.lost)
 	}
@@ -197,7 +201,7 @@ func (w *walk) event() Event {
 	part := rapid.SampledFrom([]Part{Display, Keypad, Door}).Draw(w.T, "part")
 	expected := map[state][]Event{
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
-		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}},
+		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, CardClaimed{}, CardReturned{}},
 		reading:           {CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
 		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce", 0}},
 		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadRefused{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
@@ -218,7 +222,7 @@ func (w *walk) event() Event {
 		serial--
 	}
 	return rapid.SampledFrom([]Event{
-		CardGone{}, ReaderGone{}, CardInserted{fresh}, CardSilent{fresh},
+		CardGone{}, ReaderGone{}, CardInserted{fresh}, CardSilent{fresh}, CardClaimed{}, CardReturned{}, RecordingBegins{}, RecordingEnds{},
 		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage},
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},

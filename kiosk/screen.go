@@ -5,7 +5,7 @@ package kiosk
 type ScreenID string
 
 const (
-	ScreenWelcome      ScreenID = "welcome"        // insert your card
+	ScreenWelcome      ScreenID = "welcome"        // insert your card; Recorded
 	ScreenReading      ScreenID = "reading"        // the card is being read
 	ScreenPIN          ScreenID = "pin"            // type the PIN; Typed, Tries, WrongPIN, OnReader, TimeShort, Notice
 	ScreenChecking     ScreenID = "checking"       // the PIN is typed; the verdict is not known yet
@@ -15,13 +15,14 @@ const (
 	ScreenTimedOut     ScreenID = "timed-out"      // the person did not type in time
 	ScreenFailed       ScreenID = "failed"         // Reason: a card, a part or the hub did not work
 	ScreenRemoveCard   ScreenID = "remove-card"    // the visit is over, the card is still in
+	ScreenCardInUse    ScreenID = "card-in-use"    // a login page in the browser waits for the card or uses it; Recorded
 	ScreenOutOfService ScreenID = "out-of-service" // Reason
 )
 
 // Screens lists every ScreenID.
 var Screens = []ScreenID{
 	ScreenWelcome, ScreenReading, ScreenPIN, ScreenChecking, ScreenGranted, ScreenDenied,
-	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenOutOfService,
+	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenCardInUse, ScreenOutOfService,
 }
 
 // Notice is the kiosk's answer to a key during PIN entry that it did not accept as a
@@ -54,6 +55,7 @@ type Screen struct {
 	Reason     Reason
 	Name       string // the holder's name, on granted only
 	Offline    bool   // the kiosk decided without the hub
+	Recorded   bool   // what login pages and cards say to each other is recorded
 	TakeCard   bool   // the reason has been shown for a while: a display without room for both now shows the hint to take the card
 }
 

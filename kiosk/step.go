@@ -43,9 +43,17 @@ func (s *step) handle(e Event) {
 		}
 	case CardGone:
 		s.gone()
+	case CardClaimed:
+		s.claim()
+	case CardReturned:
+		s.returned()
+	case RecordingBegins:
+		s.Visit.recording = true
+	case RecordingEnds:
+		s.Visit.recording = false
 	case ReaderGone:
 		s.abandon(Failed, ReaderLost)
-		s.cardIn, s.hasReader = false, false
+		s.cardIn, s.claimed, s.hasReader = false, false, false
 		s.leaveService()
 	case PartLost:
 		s.partLost(e.Part)
@@ -83,10 +91,10 @@ func (s *step) unfit() bool { return s.outboxFailed || s.outboxFull || len(s.los
 // inserted begins a visit and reports whether it did. If the kiosk is out of service,
 // it plays a sound, because the display may be the part that failed.
 func (s *step) inserted(visit string) bool {
-	if s.cardIn { // the card was swapped between two polls of the reader
+	if s.cardIn && !s.claimed { // the card was swapped between two polls of the reader
 		s.gone()
 	}
-	s.cardIn, s.hasReader = true, true
+	s.cardIn, s.claimed, s.hasReader = true, false, true
 	if s.unfit() {
 		s.do(Sound{CueOutOfService})
 		return false
@@ -98,11 +106,35 @@ func (s *step) inserted(visit string) bool {
 	return true
 }
 
+// claim leaves the card in the slot to a login page.
+func (s *step) claim() {
+	if s.InProgress() {
+		return
+	}
+	s.cardIn, s.claimed, s.hasReader = true, true, true
+	if s.state == idle {
+		s.rest()
+	} else {
+		s.serveAgain()
+	}
+}
+
+// returned asks the person to take a card that a login page has used.
+func (s *step) returned() {
+	if !s.claimed {
+		return
+	}
+	s.claimed = false
+	if s.state == idle {
+		s.rest()
+	}
+}
+
 // gone returns to idle from every state. The language stays for a while when the
 // visit was not granted, so that the same person can try again in it.
 func (s *step) gone() {
 	s.abandon(Cancelled, CardRemoved)
-	s.cardIn, s.hasReader = false, true
+	s.cardIn, s.claimed, s.hasReader = false, false, true
 	if !s.retry {
 		s.language = s.config.Languages[0]
 	}
@@ -139,6 +171,8 @@ func (s *step) rest() {
 	s.reminders = 0
 	s.stopVisit()
 	switch {
+	case s.claimed:
+		s.enter(idle, 0)
 	case s.cardIn:
 		s.enter(idle, s.config.Timing.Reminder)
 	case s.language != s.config.Languages[0]:

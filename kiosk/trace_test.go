@@ -147,6 +147,14 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.CardSilent{Visit: arg(1)})
 	case "gone":
 		return one(kiosk.CardGone{})
+	case "claimed":
+		return one(kiosk.CardClaimed{})
+	case "returned":
+		return one(kiosk.CardReturned{})
+	case "recording-begins":
+		return one(kiosk.RecordingBegins{})
+	case "recording-ends":
+		return one(kiosk.RecordingEnds{})
 	case "reader-gone":
 		return one(kiosk.ReaderGone{})
 	case "part-lost":
@@ -238,7 +246,7 @@ func describe(e kiosk.Effect) string {
 			typed = fmt.Sprintf("typed=%d", s.Typed)
 		}
 		return words("show", string(s.ID), s.Language, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
-			notice, string(s.Reason), s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"))
+			notice, string(s.Reason), s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Recorded, "recorded"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))
 	case kiosk.OpenDoor:

@@ -6,10 +6,12 @@ import "time"
 // is a value; Step returns the next one. Copies share the PIN's digits (see PIN), so
 // only one of two copies may be used further.
 type Visit struct {
-	config Config
-	state  state
-	cardIn bool
-	shown  Screen // the screen of the last Show effect
+	config    Config
+	state     state
+	cardIn    bool
+	claimed   bool   // the card in the slot is for a login page
+	recording bool   // what login pages do is recorded
+	shown     Screen // the screen of the last Show effect
 
 	language   string
 	retry      bool   // the last visit was not granted: the same person may try again
@@ -68,8 +70,8 @@ const (
 func (s state) undecided() bool { return s >= reading && s <= decidingOffline }
 
 // InProgress reports whether a visit is in progress: from the insertion of a card
-// until its outcome has been shown. A card that is left in afterwards does not
-// count.
+// until its outcome has been shown. A card that is left in afterwards or is for a
+// login page does not count.
 func (v Visit) InProgress() bool { return v.state != idle && v.state != outOfService }
 
 // challenge is the state of the request for the hub's nonce.
@@ -172,7 +174,9 @@ func (v Visit) Screen() Screen {
 	case idle:
 		switch {
 		case !v.cardIn:
-			s.ID = ScreenWelcome
+			s.ID, s.Recorded = ScreenWelcome, v.recording
+		case v.claimed:
+			s.ID, s.Recorded = ScreenCardInUse, v.recording
 		case v.refusal.ID != "":
 			s.ID, s.Reason, s.Offline = v.refusal.ID, v.refusal.Reason, v.refusal.Offline
 			s.TakeCard = v.reminders%2 == 0

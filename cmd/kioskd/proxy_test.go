@@ -16,7 +16,8 @@ import (
 )
 
 // TestLoginPage checks that a login page reaches the card through scproxy, except
-// during a visit, and that no port is open while scproxy is not enabled.
+// during a visit, that a card for a waiting page begins no visit, and that no port is
+// open while scproxy is not enabled.
 func TestLoginPage(t *testing.T) {
 	pcsctest.Start(t)
 	s := newSite(t)
@@ -40,9 +41,27 @@ func TestLoginPage(t *testing.T) {
 	p.sees("welcome")
 	page := newLoginPage(t, filepath.Join(filepath.Dir(s.config), "state/scproxy.crt"))
 
+	// A page that waits for a card gets it without a visit.
+	if answer := page.post("list/", "{}"); !strings.Contains(answer, `"cardstatus":303`) {
+		t.Errorf("without a card: %s", answer)
+	}
 	remove := s.insert("valid")
+	p.sees("card-in-use")
+	if answer := page.selectMF(); !strings.Contains(answer, `{"apdu":"9000"}`) {
+		t.Errorf("for a page that waits: %s", answer)
+	}
+	page.post("disconnect/", `{"session":"0123456789abcdef"}`)
+	p.sees("remove-card")
+	remove()
+	p.sees("welcome")
+
+	// During a visit no page gets the card.
+	remove = s.insert("valid")
 	p.sees("pin")
-	if answer := page.selectMF(); strings.Contains(answer, "9000") {
+	if answer := page.post("list/", "{}"); !strings.Contains(answer, `"cardstatus":304`) {
+		t.Errorf("list during a visit: %s", answer)
+	}
+	if answer := page.selectMF(); !strings.HasPrefix(answer, "503 ") {
 		t.Errorf("during a visit: %s", answer)
 	}
 	p.presses("*")
@@ -52,6 +71,7 @@ func TestLoginPage(t *testing.T) {
 	if answer := page.selectMF(); !strings.Contains(answer, `{"apdu":"9000"}`) {
 		t.Errorf("after the visit: %s", answer)
 	}
+	p.sees("card-in-use")
 	remove()
 	p.sees("welcome")
 }
@@ -78,9 +98,14 @@ func newLoginPage(t *testing.T, certificate string) *loginPage {
 // selectMF sends SELECT MF to the card and returns the service's answer.
 func (l *loginPage) selectMF() string {
 	l.t.Helper()
-	body := `{"timeout":10,"session":"0123456789abcdef","apducommands":[{"apdu":"00A40000023F00"}]}`
-	r, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost,
-		"https://"+scproxy.Address+"/scard/apdu/"+strings.ReplaceAll(pcsctest.Reader, " ", "%20"), strings.NewReader(body))
+	return l.post("apdu/"+strings.ReplaceAll(pcsctest.Reader, " ", "%20"),
+		`{"timeout":10,"session":"0123456789abcdef","apducommands":[{"apdu":"00A40000023F00"}]}`)
+}
+
+// post sends a request and returns the status and the body of the answer.
+func (l *loginPage) post(path, body string) string {
+	l.t.Helper()
+	r, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, "https://"+scproxy.Address+"/scard/"+path, strings.NewReader(body))
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -24,7 +24,8 @@
 // The first command of a session claims the card. No other session and no other
 // program on this machine has it until the session ends: by disconnect, by the
 // first command of another session, by the removal of the card, or 10 seconds
-// after its last command. The service then resets the card.
+// after its last command. The service then resets the card. Uses tells the kiosk
+// whether a page waits for a card, so that the card begins no visit there.
 //
 // # Where the open programs differ
 //

@@ -35,13 +35,15 @@ type Service struct {
 	slot     slot.Slot
 	log      *slog.Logger
 	refs     refs
+	uses     *uses
 	sessions sessions
 }
 
 // New makes a service for the card in a slot. The service claims the card only while
 // a session is open, and cannot do so while another program has it.
 func New(s slot.Slot, log *slog.Logger) *Service {
-	return &Service{slot: s, log: log, sessions: sessions{slot: s, log: log}}
+	u := newUses()
+	return &Service{slot: s, log: log, uses: u, sessions: sessions{slot: s, uses: u, log: log}}
 }
 
 // Close ends the session, resets the card and wipes all refs. The service then
@@ -101,6 +103,7 @@ type readerStatus struct {
 }
 
 func (s *Service) list(w http.ResponseWriter, r *http.Request) {
+	s.uses.asked()
 	found, err := s.look(r.Context())
 	if err != nil {
 		s.fail(w, err)

@@ -15,6 +15,9 @@ import (
 // idle is how long a session may be silent before the service ends it.
 const idle = 10 * time.Second
 
+// endedIdle is the reason of a session's end after idle.
+const endedIdle = "idle"
+
 // errNoAnswer is the error for a card that did not answer a command, or was not
 // there when the session opened.
 var errNoAnswer = errors.New("card did not answer")
@@ -22,6 +25,7 @@ var errNoAnswer = errors.New("card did not answer")
 // sessions holds the one session that can be open at a time.
 type sessions struct {
 	slot slot.Slot
+	uses *uses
 	log  *slog.Logger
 
 	mu      sync.Mutex
@@ -111,6 +115,7 @@ func (s *sessions) open(ctx context.Context, o owner, reader string) (slot.Conn,
 	opened.expiry.Stop() // exchange starts it after the first commands
 	go s.awaitRemoval(changes, opened)
 	s.current = opened
+	s.uses.opened()
 	s.log.Info("scproxy session opened", "origin", o.origin)
 	return conn, nil
 }
@@ -153,7 +158,7 @@ func (s *sessions) expire(old *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == old && time.Since(old.used) >= idle {
-		s.end("idle")
+		s.end(endedIdle)
 	}
 }
 
@@ -192,6 +197,7 @@ func (s *sessions) end(why string) {
 	s.current.unwatch()
 	err := s.current.conn.Close()
 	s.current = nil
+	s.uses.ended(why == endedIdle)
 	if err != nil {
 		s.log.Warn("scproxy session ended, card not reset", "reason", why, "err", err)
 		return

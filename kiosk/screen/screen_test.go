@@ -85,6 +85,9 @@ func situations(t *testing.T) []kiosk.Screen {
 			add(kiosk.Screen{ID: id, Typed: 2, Notice: kiosk.NoticeTooShort, Digits: 12})
 			add(kiosk.Screen{ID: id, Typed: 4, Notice: kiosk.NoticeTooLong, Digits: 16})
 			add(kiosk.Screen{ID: id, Notice: kiosk.NoticeLeave})
+		case kiosk.ScreenWelcome, kiosk.ScreenCardInUse:
+			add(kiosk.Screen{ID: id})
+			add(kiosk.Screen{ID: id, Recorded: true})
 		case kiosk.ScreenGranted:
 			add(kiosk.Screen{ID: id, Name: "Kari Nordmann"})
 			add(kiosk.Screen{ID: id, Name: "Kari Nordmann", Offline: true})

@@ -9,6 +9,7 @@ type situation string
 // tones maps every situation to the tone in which a panel shows it.
 var tones = map[situation]string{
 	"welcome":              "neutral",
+	"welcome-recorded":     "attention",
 	"reading":              "busy",
 	"pin":                  "neutral",
 	"pin-last":             "attention",
@@ -45,6 +46,8 @@ var tones = map[situation]string{
 	"cancelled":            "neutral",
 	"timed-out":            "neutral",
 	"remove-card":          "attention",
+	"card-in-use":          "busy",
+	"card-in-use-recorded": "attention",
 	"out-of-service":       "bad",
 }
 
@@ -117,6 +120,10 @@ var failures = map[kiosk.Reason]situation{
 // of service, which is the safest text.
 func situationOf(s kiosk.Screen) situation {
 	switch s.ID {
+	case kiosk.ScreenWelcome, kiosk.ScreenCardInUse:
+		if s.Recorded {
+			return situation(s.ID) + "-recorded"
+		}
 	case kiosk.ScreenPIN:
 		return pinSituation(s)
 	case kiosk.ScreenGranted:

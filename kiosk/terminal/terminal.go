@@ -24,8 +24,9 @@ import (
 // Slot is the reader's slot for the card.
 type Slot interface {
 	// Watch sends the slot's state and then every change, until ctx ends, as
-	// kiosk.CardInserted, CardSilent, CardGone and ReaderGone. The first two
-	// carry the id of a new visit.
+	// kiosk.CardInserted, CardSilent, CardGone, ReaderGone, and, if login pages
+	// share the slot, CardClaimed and CardReturned. The first two carry the id of
+	// a new visit.
 	Watch(ctx context.Context) <-chan kiosk.Event
 	// Open connects to the card in the slot, exclusively until it is closed.
 	Open(ctx context.Context) (Card, error)

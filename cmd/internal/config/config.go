@@ -80,7 +80,8 @@ type Feed struct {
 }
 
 // SCProxy says whether Buypass' login pages, in a browser on this machine, may use the
-// card in the reader while no visit is in progress.
+// card in the reader while no visit is in progress. A card that is inserted while a
+// page waits for it begins no visit.
 type SCProxy struct {
 	Enabled bool `toml:"enabled"`
 }

@@ -139,6 +139,9 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 	if err != nil {
 		return err
 	}
+	if d.proxy != nil {
+		slots = pageSlot{slots, d.proxy.service.Uses}
+	}
 	d.terminal = &terminal.Terminal{
 		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, Room: d.room, Hub: d.client, Journal: d.journal,
 		Decider: d.offline.decider, Origin: c.Hub.URL,

@@ -43,14 +43,31 @@ func (p *proxy) serve(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// quietSlot is a slot that refuses connections to the card while a visit is in
-// progress.
+// quietSlot is the slot of the login pages. While a visit is in progress it shows the
+// card as mute and refuses connections to it.
 type quietSlot struct {
 	slot.Slot
 	busy func() bool
 }
 
-var errBusy = errors.New("cannot connect to card: a visit goes on")
+var errBusy = errors.New("cannot connect to card: a visit is in progress")
+
+func (s quietSlot) Watch(ctx context.Context) <-chan slot.Event {
+	events := make(chan slot.Event)
+	go func() {
+		defer close(events)
+		for e := range s.Slot.Watch(ctx) {
+			if e.State == slot.Present && s.busy() {
+				e.State, e.ATR = slot.Mute, nil
+			}
+			select {
+			case events <- e:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return events
+}
 
 func (s quietSlot) Connect(ctx context.Context) (slot.Conn, error) {
 	if s.busy() {
