@@ -6,7 +6,7 @@ set -eu
 missing='' said=''
 for need in "$@"; do
 	package=${need%%=*} reason=${need#*=}
-	if ! dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed; then
+	if ! dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed; then
 		missing="$missing $package"
 		said="$said
   $package: $reason"
