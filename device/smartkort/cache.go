@@ -75,7 +75,7 @@ func NewCache(secret []byte, keep Keep) (*Cache, error) {
 	}
 	surplus := map[string][]byte{}
 	err := keep.Each(func(id string, sealed []byte) error {
-		kind := strings.HasPrefix(id, kindPrefix)
+		kind := IsKind(id)
 		full := !kind && len(c.entries) == maxEntries || kind && len(c.kinds) == maxKinds
 		plain, err := []byte(nil), error(nil)
 		if kind {
@@ -110,6 +110,10 @@ func (c *Cache) persist(changes map[string][]byte) {
 var kindKey = []byte("kind")
 
 const kindPrefix = "kind-"
+
+// IsKind reports whether an entry with this name is about a kind of card, and contains
+// nothing about any holder.
+func IsKind(id string) bool { return strings.HasPrefix(id, kindPrefix) }
 
 func (c *Cache) kindName(atr []byte) string {
 	id := c.derive("kind", atr)

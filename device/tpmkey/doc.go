@@ -10,6 +10,8 @@
 // operator who could type a password. Clearing the TPM's owner makes the file
 // worthless.
 //
+// Seal and Unseal do the same for a short secret that a program needs in its memory.
+//
 // Use the device of the kernel's resource manager, /dev/tpmrm0. It separates the
 // objects of several programs and unloads them when the programs end.
 //

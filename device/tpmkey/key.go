@@ -18,18 +18,14 @@ import (
 // Create creates a key in the TPM at device and returns its key file. The file
 // works only with that TPM.
 func Create(device string) (file []byte, err error) {
-	made := keyFile{parent: ownerHierarchy}
-	c, err := dial(device)
-	if err == nil {
-		err = underParent(c, made.parent, func(parent tpm2.NamedHandle) error {
-			key, err := tpm2.Create{ParentHandle: parent, InPublic: tpm2.New2B(keyTemplate)}.Execute(c)
-			if err == nil {
-				made.public, made.private = key.OutPublic.Bytes(), key.OutPrivate.Buffer
-			}
-			return err
-		})
-		err = errors.Join(explain(err), c.Close())
-	}
+	made := keyFile{kind: loadableKey, parent: ownerHierarchy}
+	err = withParent(device, made.parent, func(c conn, parent tpm2.NamedHandle) error {
+		key, err := tpm2.Create{ParentHandle: parent, InPublic: tpm2.New2B(keyTemplate)}.Execute(c)
+		if err == nil {
+			made.public, made.private = key.OutPublic.Bytes(), key.OutPrivate.Buffer
+		}
+		return err
+	})
 	if err == nil {
 		file, err = made.marshal()
 	}
@@ -67,6 +63,9 @@ type Key struct {
 // that created the key. Close unloads it.
 func Open(file []byte, device string) (*Key, error) {
 	f, err := parseFile(file)
+	if err == nil && !f.kind.Equal(loadableKey) {
+		err = errors.New("the file holds sealed data, not a key")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read TPM key file: %w", err)
 	}

@@ -22,9 +22,10 @@ func IsKeyFile(text []byte) bool {
 
 // keyFile is the content of a key file.
 type keyFile struct {
-	parent  uint32 // TPM_HANDLE of the hierarchy
-	public  []byte // TPMT_PUBLIC
-	private []byte // the content of a TPM2B_PRIVATE, which only the TPM can decrypt
+	kind    asn1.ObjectIdentifier // loadableKey or sealedData
+	parent  uint32                // TPM_HANDLE of the hierarchy
+	public  []byte                // TPMT_PUBLIC
+	private []byte                // the content of a TPM2B_PRIVATE, which only the TPM can decrypt
 }
 
 // The kinds of key files.
@@ -79,11 +80,10 @@ func parseDER(der []byte) (k keyFile, err error) {
 		return k, errMalformed
 	}
 	switch {
-	case kind.Equal(loadableKey):
+	case kind.Equal(loadableKey), kind.Equal(sealedData):
+		k.kind = kind
 	case kind.Equal(importableKey):
 		return k, errors.New("the key must be imported into a TPM first")
-	case kind.Equal(sealedData):
-		return k, errors.New("the file holds sealed data, not a key")
 	default:
 		return k, fmt.Errorf("the file has the unknown type %s", kind)
 	}
@@ -148,7 +148,7 @@ func sized(b []byte) (content []byte, ok bool) {
 func (k keyFile) marshal() ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(casn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(loadableKey)
+		b.AddASN1ObjectIdentifier(k.kind)
 		b.AddASN1(casn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddASN1Boolean(true) })
 		b.AddASN1Uint64(uint64(k.parent))
 		for _, part := range [][]byte{k.public, k.private} {

@@ -17,8 +17,10 @@
 //	bucket smartkiosk-evidence         digest of an offline visit's nonce → its event
 //	bucket smartkiosk-marks            kiosk → how many alarms there were, and the last one
 //	bucket smartkiosk-revoked          certificate → an OCSP responder's report that it is revoked
-//	bucket smartkiosk-known            kiosk and pseudonym → the last day on which the hub granted
-//	                                   this holder there; used by the offline rule "known"
+//	bucket smartkiosk-holders          keyed hash of a holder's identifier → the memory-hard hash
+//	                                   from which pseudonyms are made; see package hubpolicy
+//	bucket smartkiosk-known            kiosk and hash of the holder → the last day on which the hub
+//	                                   granted access there; used by the offline rule "known"
 //
 // A NATS client that reads the stream directly meets two forms of message. A message
 // that begins with "{" is one event: a CloudEvent in JSON. A message that begins with

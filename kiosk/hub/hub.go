@@ -37,6 +37,7 @@ type Hub struct {
 	evidence   jetstream.KeyValue
 	marks      jetstream.KeyValue
 	known      jetstream.KeyValue // nil unless the offline rule is "known"
+	holders    *holders
 	events     jetstream.Stream
 	scheduler  scheduler
 	limiter    *limiter
@@ -80,11 +81,14 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		abuse:     &abuseLog{log: log},
 	}
 	h.webhooks = http.DefaultTransport
+	var err error
+	if h.holders, err = newHolders(cfg.Sign); err != nil {
+		return nil, err
+	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h.stop = stop
 	conn := cfg.Conn
 	if conn == nil {
-		var err error
 		if h.embedded, err = startEmbedded(cfg.JetStream, log); err != nil {
 			stop()
 			return nil, err
@@ -106,8 +110,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		h.Close()
 		return nil, err
 	}
-	h.runInBackground(background, "rules", func(ctx context.Context) { h.rules.Watch(ctx, reloadInterval, log, h.warnOffline) })
-	h.warnOffline(h.rules.Rules())
+	h.runInBackground(background, "rules", func(ctx context.Context) { h.rules.Watch(ctx, reloadInterval, log, h.rulesChanged) })
+	h.rulesChanged(h.rules.Rules())
+	h.runInBackground(background, "hashes of holders", h.hashHolders)
 	h.runInBackground(background, "sealing keys", func(ctx context.Context) { h.config.Seal.Run(ctx, reloadInterval, log) })
 	h.runInBackground(background, "CRLs", crls.run)
 	h.runInBackground(background, "reviews", h.review)
@@ -171,7 +176,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, attach := range []func(context.Context) error{h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown} {
+	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown} {
 		if err := attach(ctx); err != nil {
 			return err
 		}

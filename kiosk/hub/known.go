@@ -26,10 +26,11 @@ import (
 // With the offline rule "known" a kiosk lets in holders whom the hub has let in lately at
 // that kiosk or at one of the same group. The hub records them when it gives the verdict.
 // It never learns them from a kiosk's events, because a kiosk could invent those. It
-// stores pseudonyms, for as many days as the rule says.
+// stores hashes of them, for as many days as the rule says, and gives each kiosk its own
+// pseudonyms.
 
 const (
-	knownBucket = "smartkiosk-known" // <kiosk>.<pseudonym> → day, see hubpolicy.Day
+	knownBucket = "smartkiosk-known" // <kiosk>.<hubpolicy.HolderHash> → day, see hubpolicy.Day
 
 	// maxKnown is how many holders a kiosk gets at most; the latest ones win. They are
 	// two million bytes of JSON.
@@ -48,16 +49,27 @@ func (h *Hub) attachKnown(ctx context.Context) (err error) {
 	return err
 }
 
-// recordKnown records that the hub has let in a holder at a kiosk today.
-func (h *Hub) recordKnown(ctx context.Context, kioskID string, holder kiosk.Holder) error {
+// noteKnown has the hub record later that it has let in a holder at a kiosk today.
+func (h *Hub) noteKnown(kioskID string, holder kiosk.Holder) {
 	if h.known == nil {
-		return nil
+		return
 	}
-	key, err := holderKey(h.config.Sign)
+	select {
+	case h.holders.grants <- knownGrant{kioskID, holder}:
+	default:
+		h.log.Warn("too many holders at once to record that the hub knows them", "kiosk", kioskID)
+	}
+}
+
+func (h *Hub) recordKnown(ctx context.Context, g knownGrant) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	hash, err := h.holders.hash(ctx, g.holder.ID)
 	if err != nil {
 		return err
 	}
-	name := kioskID + "." + hex.EncodeToString(hubpolicy.Pseudonym(key, holder))
+	in := hash.In(g.holder.Domain)
+	name := g.kiosk + "." + hex.EncodeToString(in[:])
 	day := strconv.FormatInt(hubpolicy.Day(h.now()), 10)
 	switch entry, err := h.known.Get(ctx, name); {
 	case err == nil && string(entry.Value()) == day:
@@ -77,7 +89,15 @@ func (h *Hub) knownAnswer(w http.ResponseWriter, r *http.Request, c caller) erro
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(hubapi.Known{Known: days})
+	keys, named := h.holders.keys(c.Name), make(map[string]int64, len(days))
+	for text, day := range days {
+		hash, err := hex.DecodeString(text)
+		if err != nil || len(hash) != len(hubpolicy.HolderHash{}) {
+			continue // from a former version of the hub
+		}
+		named[hex.EncodeToString(keys.Pseudonym(hubpolicy.HolderHash(hash)))] = day
+	}
+	body, err := json.Marshal(hubapi.Known{Known: named})
 	if err != nil {
 		return err
 	}
@@ -93,8 +113,8 @@ func (h *Hub) knownAnswer(w http.ResponseWriter, r *http.Request, c caller) erro
 	return nil
 }
 
-// knownAt returns the holders whom the hub has let in at these kiosks: their pseudonyms,
-// and the last day for each.
+// knownAt returns the holders whom the hub has let in at these kiosks: their hashes, and
+// the last day for each.
 func (h *Hub) knownAt(ctx context.Context, kiosks []string) (map[string]int64, error) {
 	days := map[string]int64{}
 	if h.known == nil {

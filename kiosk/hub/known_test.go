@@ -1,12 +1,15 @@
 package hub
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
@@ -44,9 +47,14 @@ func TestKnown(t *testing.T) {
 	office.reviews(1) // the review of the second event: the hub has processed the first one
 
 	holder := *offlineVisit(t, b, "valid").Holder
-	key := b.policy(k1).HolderKey
-	want := map[string]int64{hex.EncodeToString(hubpolicy.Pseudonym(key, holder)): hubpolicy.Day(b.now())}
-	for who, want := range map[*party]map[string]int64{k1: want, k2: want, k3: {}} {
+	b.awaitKnown(1)
+	pseudonyms := map[string]bool{}
+	for who, known := range map[*party]bool{k1: true, k2: true, k3: false} {
+		want := map[string]int64{}
+		if keys := b.policy(who).Holders; known {
+			name := hex.EncodeToString(keys.Pseudonym(hubpolicy.HashHolder(keys.Salt, holder.ID).In(holder.Domain)))
+			want[name], pseudonyms[name] = hubpolicy.Day(b.now()), true
+		}
 		days, tag, err := who.Known(t.Context(), "")
 		if err != nil || fmt.Sprint(days) != fmt.Sprint(want) {
 			t.Errorf("%s gets the known holders %v, %v; want %v", who.id, days, err, want)
@@ -54,6 +62,72 @@ func TestKnown(t *testing.T) {
 		if days, again, err := who.Known(t.Context(), tag); days != nil || again != tag || err != nil {
 			t.Errorf("%s asks again: %v, %v", who.id, days, err)
 		}
+	}
+	if len(pseudonyms) != 2 {
+		t.Errorf("two kiosks know the holder by %d pseudonyms", len(pseudonyms))
+	}
+}
+
+// awaitKnown waits until the hubs have recorded n known holders.
+func (b *bed) awaitKnown(n int) {
+	b.t.Helper()
+	js, err := jetstream.New(b.conn)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	bucket, err := js.KeyValue(b.t.Context(), knownBucket)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	watch, err := bucket.WatchAll(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer watch.Stop()
+	for n > 0 {
+		select {
+		case entry := <-watch.Updates():
+			if entry != nil {
+				n--
+			}
+		case <-b.t.Context().Done():
+			b.t.Fatal("the hub records no known holder")
+		}
+	}
+}
+
+// Each holder's hash is computed once, by whichever hub needs it first, and read by the
+// others. A request for a policy that would need too many of them fails; the policy is not
+// made without them.
+func TestHolderHashIsComputedOnce(t *testing.T) {
+	b := newBed(t)
+	first, second := b.open(), b.open()
+	h, err := first.holders.hash(t.Context(), "UN:NO-9578-4050-900000001")
+	if err != nil || h != hubpolicy.HashHolder(first.holders.salt, "UN:NO-9578-4050-900000001") {
+		t.Fatalf("got %x, %v", h, err)
+	}
+	planted := hubpolicy.HolderHash{1}
+	if _, err := first.holders.stored.Put(t.Context(), hex.EncodeToString(first.holders.derive("index", "2")), planted[:]); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := second.holders.hash(t.Context(), "2"); got != planted || err != nil {
+		t.Errorf("a hash of another hub: got %x, %v", got, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := second.holders.hash(over, "2"); got != planted || err != nil {
+		t.Errorf("a hash in memory: got %x, %v", got, err)
+	}
+	b.rule("default = \"allow\"\n[[rule]]\nname = \"no\"\naction = \"deny\"\nsubjects = [\"UN:NO-9578-4050-900000003\"]\n")
+	third := b.open()
+	third.stop()
+	third.running.Wait()
+	clear(third.holders.hashes)
+	if p, err := third.policyFor(over, "k1"); err == nil {
+		t.Errorf("without time for a hash the policy has the deny rules %+v", p.Deny)
+	}
+	if p, err := third.policyFor(t.Context(), "k1"); err != nil || len(p.Deny) != 1 {
+		t.Errorf("the policy has the deny rules %+v, %v", p.Deny, err)
 	}
 }
 

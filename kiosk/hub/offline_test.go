@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
@@ -65,7 +64,7 @@ kiosks = ["k2"]
 	if !strings.Contains(log.String(), "kiosks let in more offline than online") {
 		t.Errorf("the hub does not warn: %s", &log)
 	}
-	p, err := h.policyFor("k1")
+	p, err := h.policyFor(t.Context(), "k1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +93,7 @@ kiosks = ["k2"]
 		{"UN:NO-9578-4050-900000002", night, "gate-at-night"},
 	} {
 		got := ""
-		if rule := hubpolicy.Denies(p.Deny, p.HolderKey, kiosk.Holder{ID: tt.subject, Domain: "buypass-test"}, tt.at); rule != nil {
+		if rule := hubpolicy.Denies(p.Deny, p.Holders.Denied(hubpolicy.HashHolder(p.Holders.Salt, tt.subject)), "buypass-test", tt.at); rule != nil {
 			got = rule.Name
 		}
 		if got != tt.want {

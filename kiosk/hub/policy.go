@@ -1,16 +1,13 @@
 package hub
 
 import (
-	"crypto/ecdsa"
-	"crypto/hkdf"
-	"crypto/sha256"
+	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"smartkiosk/kiosk/hub/rules"
 	"smartkiosk/kiosk/protocol/apihttp"
@@ -37,7 +34,7 @@ func (c OfflineConfig) check() error {
 
 // policyAnswer handles GET /v1/kiosk.
 func (h *Hub) policyAnswer(w http.ResponseWriter, r *http.Request, c caller) error {
-	o, err := h.policyFor(c.Name)
+	o, err := h.policyFor(r.Context(), c.Name)
 	if err != nil {
 		return err
 	}
@@ -65,21 +62,40 @@ func (h *Hub) policyAnswer(w http.ResponseWriter, r *http.Request, c caller) err
 // policyFor makes the policy of a kiosk. For a quarter of valid_for it returns the same
 // bytes, on every hub with the same configuration, so that a kiosk need not fetch and
 // store a policy that it has.
-func (h *Hub) policyFor(kioskID string) (hubpolicy.Policy, error) {
-	key, err := holderKey(h.config.Sign)
+//
+// A policy is never made without some of the deny rules: while the hub still computes what
+// stands for a denied holder, policyFor returns an error, and the kiosk asks again.
+func (h *Hub) policyFor(ctx context.Context, kioskID string) (hubpolicy.Policy, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	c, in, ruleset := h.config.Offline, h.config.Trust.current.Load(), h.rules.Rules()
+	keys := h.holders.keys(kioskID)
+	deny, err := h.denyRules(ctx, ruleset, kioskID, keys)
 	if err != nil {
 		return hubpolicy.Policy{}, err
 	}
-	c, in, ruleset := h.config.Offline, h.config.Trust.current.Load(), h.rules.Rules()
-	deny, _ := ruleset.DenyAt(kioskID, func(subject string) string { return hubpolicy.SubjectPseudonym(key, subject) })
 	warnings, _ := ruleset.OfflineWarnings(c.Rule)
 	valid := time.Duration(c.ValidFor)
 	issued := h.now().UTC().Truncate(valid / 4)
 	return hubpolicy.Policy{
 		Kiosk: kioskID, IssuedAt: issued, ValidUntil: issued.Add(valid / 4 * 5), // at least valid_for from now
 		Offline: c.OfflineRules, Domains: in.domains.Documents(), CRLs: in.crls,
-		Deny: deny, Warnings: warnings, HolderKey: key, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
+		Deny: deny, Warnings: warnings, Holders: keys, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
 	}, nil
+}
+
+// denyRules returns the deny rules that apply at a kiosk. A kiosk that lets nobody in
+// offline needs none.
+func (h *Hub) denyRules(ctx context.Context, r *rules.Rules, kioskID string, keys hubpolicy.HolderKeys) (deny []hubpolicy.DenyRule, err error) {
+	if h.config.Offline.Rule == hubpolicy.Never {
+		return nil, nil
+	}
+	deny, _ = r.DenyAt(kioskID, func(subject string) string {
+		hash, unknown := h.holders.hash(ctx, subject)
+		err = cmp.Or(err, unknown)
+		return keys.Denied(hash)
+	})
+	return deny, err
 }
 
 // warnOffline logs in which ways the kiosks' offline rule is wider than the hub's rules.
@@ -88,20 +104,6 @@ func (h *Hub) warnOffline(r *rules.Rules) {
 	for _, s := range sentences {
 		h.log.Warn("kiosks let in more offline than online", "reason", s, "version", r.Version)
 	}
-}
-
-// holderKey derives the key of the holders' pseudonyms from the signing key, so that all
-// hubs with the same signing key use the same pseudonyms.
-func holderKey(sign jose.JSONWebKey) ([]byte, error) {
-	private, ok := sign.Key.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("cannot make a key for holders' names: the signing key is a %T", sign.Key)
-	}
-	secret, err := private.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a key for holders' names: %w", err)
-	}
-	return hkdf.Key(sha256.New, secret, nil, "smartkiosk holders", sha256.Size)
 }
 
 // crlTransfer bounds how long the transfer of a CRL set to a kiosk may take.

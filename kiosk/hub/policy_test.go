@@ -43,7 +43,7 @@ func TestPolicy(t *testing.T) {
 	url := b.serve()
 	k1, k2 := b.kiosk(url, "k1"), b.kiosk(url, "k2")
 	o, version := b.versionedPolicy(k1)
-	if o.Offline.Rule != hubpolicy.Trusted || len(o.Domains) != 1 || len(o.CRLs) != 1 || len(o.HolderKey) != 32 || time.Duration(o.AskEvery) != 15*time.Minute {
+	if o.Offline.Rule != hubpolicy.Trusted || len(o.Domains) != 1 || len(o.CRLs) != 1 || len(o.Holders.Key) != 32 || time.Duration(o.AskEvery) != 15*time.Minute {
 		t.Errorf("the policy is %+v", o)
 	}
 	if left := o.ValidUntil.Sub(b.now()); left < 72*time.Hour || left > 90*time.Hour {
@@ -95,7 +95,7 @@ func TestPolicy(t *testing.T) {
 func TestPolicyHoldsNoSecret(t *testing.T) {
 	b := newBed(t)
 	h := b.open()
-	o, err := h.policyFor("k1")
+	o, err := h.policyFor(t.Context(), "k1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -168,7 +168,7 @@ func TestRevokedByOCSPIsInTheNextCRLSet(t *testing.T) {
 		t.Fatalf("got %+v, want revoked", v)
 	}
 	listed := func(h *Hub) bool {
-		p, err := h.policyFor("k1")
+		p, err := h.policyFor(t.Context(), "k1")
 		if err != nil {
 			t.Fatal(err)
 		}

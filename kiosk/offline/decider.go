@@ -21,13 +21,13 @@ type Clock interface {
 
 // Config holds the rules by which a Decider decides, until Set replaces them.
 type Config struct {
-	Domains   *trust.Domains
-	Rules     hubpolicy.OfflineRules
-	Version   string    // of the rules; "" for the kiosk's own
-	Until     time.Time // when the rules expire; after it the kiosk denies everybody; zero for never
-	HolderKey []byte    // the hub's, for pseudonyms
-	Deny      []hubpolicy.DenyRule
-	Warnings  []hubpolicy.Warning // where Rules is wider than the hub's own rules
+	Domains  *trust.Domains
+	Rules    hubpolicy.OfflineRules
+	Version  string    // of the rules; "" for the kiosk's own
+	Until    time.Time // when the rules expire; after it the kiosk denies everybody; zero for never
+	Holders  hubpolicy.HolderKeys
+	Deny     []hubpolicy.DenyRule
+	Warnings []hubpolicy.Warning // where Rules is wider than the hub's own rules
 }
 
 // Decider decides in place of the hub while no hub can be reached. Its methods may be
@@ -37,6 +37,7 @@ type Decider struct {
 	clock  Clock
 	memory *Memory
 	log    *slog.Logger
+	hashes hashes
 
 	mu     sync.Mutex
 	config Config
@@ -74,9 +75,24 @@ func (d *Decider) RecordGrant(h kiosk.Holder) {
 	if s.Rules.Rule != hubpolicy.Known {
 		return
 	}
-	if err := d.memory.AddKnown(map[string]int64{string(hubpolicy.Pseudonym(s.HolderKey, h)): hubpolicy.Day(d.clock.At())}); err != nil {
+	day := hubpolicy.Day(d.clock.At())
+	pseudonym := s.Holders.Pseudonym(d.hashes.of(s.Holders.Salt, h.ID, day).In(h.Domain))
+	if err := d.memory.AddKnown(map[string]int64{string(pseudonym): day}); err != nil {
 		d.log.Error("cannot remember who was let in", "err", err)
 	}
+}
+
+// Prepare computes what Decide needs to know about a holder. The caller uses the time in
+// which the card signs.
+func (d *Decider) Prepare(h kiosk.Holder) {
+	if s := d.Config(); s.identifies() {
+		d.hashes.of(s.Holders.Salt, h.ID, hubpolicy.Day(d.clock.At()))
+	}
+}
+
+// identifies reports whether the rules depend on who the holder is.
+func (s Config) identifies() bool {
+	return s.Rules.Rule == hubpolicy.Known || s.Rules.Rule == hubpolicy.Trusted && (s.Rules.PerHolder > 0 || hubpolicy.DenyHolders(s.Deny))
 }
 
 // Decide returns the verdict on a token over a nonce, by the rules. visit appears only
@@ -116,17 +132,23 @@ func (d *Decider) decide(ctx context.Context, s Config, at time.Time, token []by
 	if proof.CRL != nil && proof.CRL.Number != nil {
 		v.Basis.CRL = proof.CRL.Number.String()
 	}
-	if rule := hubpolicy.Denies(s.Deny, s.HolderKey, proof.Holder, at); rule != nil {
+	var holder []byte // pseudonym
+	var denied string
+	day := hubpolicy.Day(at)
+	if s.identifies() {
+		hash := d.hashes.of(s.Holders.Salt, proof.Holder.ID, day)
+		holder, denied = s.Holders.Pseudonym(hash.In(proof.Holder.Domain)), s.Holders.Denied(hash)
+	}
+	if rule := hubpolicy.Denies(s.Deny, denied, proof.Holder.Domain, at); rule != nil {
 		return trust.Refuse(kiosk.RuleDenied, "deny rule %q of the hub applies", rule.Name)
 	}
-	holder := hubpolicy.Pseudonym(s.HolderKey, proof.Holder)
 	switch s.Rules.Rule {
 	case hubpolicy.Known:
-		day, err := d.memory.Known(holder)
+		last, err := d.memory.Known(holder)
 		if err != nil {
 			return err
 		}
-		if day < hubpolicy.Day(at)-int64(s.Rules.KnownDays) || day == 0 {
+		if last < day-int64(s.Rules.KnownDays) || last == 0 {
 			return trust.Refuse(kiosk.OfflineUnknown, "the hub has not let the holder in within %d days", s.Rules.KnownDays)
 		}
 	case hubpolicy.Trusted:
@@ -136,9 +158,9 @@ func (d *Decider) decide(ctx context.Context, s Config, at time.Time, token []by
 	default:
 		return trust.Refuse(kiosk.OfflineNever, "rule %q is not known", s.Rules.Rule)
 	}
-	ok, err := d.memory.CountGrant(holder, s.Rules.PerHolder, s.Rules.PerKiosk)
+	ok, err := d.memory.CountGrant(holder, day, s.Rules.PerHolder, s.Rules.PerKiosk)
 	if err == nil && !ok {
-		err = trust.Refuse(kiosk.OfflineLimit, "at most %d of one holder and %d of all are let in without the hub (0 for any number)", s.Rules.PerHolder, s.Rules.PerKiosk)
+		err = trust.Refuse(kiosk.OfflineLimit, "at most %d times a day one holder, and %d times all holders, are let in without the hub (0 for any number)", s.Rules.PerHolder, s.Rules.PerKiosk)
 	}
 	return err
 }

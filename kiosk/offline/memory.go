@@ -3,10 +3,10 @@ package offline
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"sync"
 )
 
@@ -18,17 +18,20 @@ type Records interface {
 }
 
 const (
-	deviceBucket, hashKey = "device", "holder-hash-key"
+	deviceBucket = "device"
+	hashKeyCheck = "holder-key-check" // proves that the entries were written under the present key
 
 	knownBucket  = "known"          // holder hash → day on which the hub granted the holder access
-	grantsBucket = "offline-grants" // holder hash or kioskCount → number of offline grants
+	grantsBucket = "offline-grants" // holder hash → day and number of offline grants; kioskCount → number
 	kioskCount   = "kiosk"
 	changesKey   = "changes" // number of changes of the counters, as in the Witness
 )
 
-// Memory remembers holders without their names. Each is stored as a keyed hash, under
-// a key that never leaves the device. Somebody who has only the file cannot tell who
-// was here; somebody who also has the key can try all possible identifiers.
+// Memory remembers holders without their names. It stores each as an HMAC-SHA256 of the
+// holder's pseudonym. Without the key nobody can tell who was here. A kiosk with a TPM
+// lets it seal the key, so a thief of the SD card does not get it. Without a TPM the key is
+// on the same SD card, and the cost of the pseudonym protects the holder; see "Names of
+// holders" in package hubpolicy.
 type Memory struct {
 	records Records
 	witness *Witness
@@ -39,18 +42,13 @@ type Memory struct {
 	lost    bool // the counters are not those that were written last
 }
 
-// OpenMemory reads the device's key, or makes one from random. If the counters of
-// offline grants are not those that the witness knows, they count as used up until
-// ResetGrants.
-func OpenMemory(records Records, random io.Reader, witness *Witness) (*Memory, error) {
-	m := &Memory{records: records, witness: witness}
-	var err error
-	if m.key, err = records.Get(deviceBucket, hashKey); err == nil && m.key == nil {
-		m.key = make([]byte, sha256.Size)
-		if _, err = io.ReadFull(random, m.key); err == nil {
-			err = records.Put(deviceBucket, map[string][]byte{hashKey: m.key})
-		}
-	}
+// OpenMemory opens the memory in the records. If the counters of offline grants are not
+// those that the witness knows, they count as used up until ResetGrants. If the key is not
+// the one under which the entries were written, OpenMemory deletes them, and the counters
+// count as used up too.
+func OpenMemory(records Records, key []byte, witness *Witness) (*Memory, error) {
+	m := &Memory{records: records, witness: witness, key: key}
+	rekeyed, err := m.rekey()
 	if err == nil {
 		err = records.Each(grantsBucket, func(key string, _ []byte) error {
 			m.granted = m.granted || key != changesKey
@@ -65,8 +63,41 @@ func OpenMemory(records Records, random io.Reader, witness *Witness) (*Memory, e
 		return nil, fmt.Errorf("cannot open memory of holders: %w", err)
 	}
 	expected, ok := witness.grants()
-	m.lost = !ok || uint64(changes) != expected
+	m.lost = !ok || uint64(changes) != expected || rekeyed && m.granted
 	return m, nil
+}
+
+// rekey deletes all entries about holders, and the key of a former version, unless they
+// were written under this key. It reports whether it has done so.
+func (m *Memory) rekey() (bool, error) {
+	mac := hmac.New(sha256.New, m.key)
+	mac.Write([]byte(hashKeyCheck))
+	want := mac.Sum(nil)
+	check, err := m.records.Get(deviceBucket, hashKeyCheck)
+	if err != nil || subtle.ConstantTimeCompare(check, want) == 1 {
+		return false, err
+	}
+	for _, bucket := range []string{knownBucket, grantsBucket} {
+		if err := m.drop(bucket, func(key string, _ []byte) bool { return key != changesKey && key != kioskCount }); err != nil {
+			return false, err
+		}
+	}
+	return true, m.records.Put(deviceBucket, map[string][]byte{hashKeyCheck: want, "holder-hash-key": nil})
+}
+
+// drop deletes the entries of a bucket that old selects.
+func (m *Memory) drop(bucket string, old func(key string, value []byte) bool) error {
+	dropped := map[string][]byte{}
+	err := m.records.Each(bucket, func(key string, value []byte) error {
+		if old(key, value) {
+			dropped[key] = nil
+		}
+		return nil
+	})
+	if err != nil || len(dropped) == 0 {
+		return err
+	}
+	return m.records.Put(bucket, dropped)
 }
 
 // Lost reports whether the counters of offline grants have been lost, or replaced by an
@@ -117,41 +148,52 @@ func (m *Memory) Known(pseudonym []byte) (day int64, err error) {
 func (m *Memory) DropKnownBefore(day int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old := map[string][]byte{}
-	err := m.records.Each(knownBucket, func(hash string, value []byte) error {
-		if len(value) != 8 || int64(binary.BigEndian.Uint64(value)) < day {
-			old[hash] = nil
-		}
-		return nil
+	return m.drop(knownBucket, func(_ string, value []byte) bool {
+		return len(value) != 8 || int64(binary.BigEndian.Uint64(value)) < day
 	})
-	if err != nil || len(old) == 0 {
-		return err
-	}
-	return m.records.Put(knownBucket, old)
 }
 
-// CountGrant counts an offline grant and reports whether it is within the limits (0 for
-// no limit). The count is on disk when CountGrant returns, so that a power cut does not
-// allow more grants.
-func (m *Memory) CountGrant(pseudonym []byte, perHolder, perKiosk int) (ok bool, err error) {
+// DropGrantsBefore deletes the counters of the holders that were let in offline before a
+// day. The counter of all holders stays.
+func (m *Memory) DropGrantsBefore(day int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	hash := m.holderHash(pseudonym)
-	holder, err := m.number(grantsBucket, hash)
-	if err != nil {
-		return false, err
-	}
+	return m.drop(grantsBucket, func(key string, value []byte) bool {
+		return key != kioskCount && key != changesKey && (len(value) != 16 || int64(binary.BigEndian.Uint64(value)) < day)
+	})
+}
+
+// CountGrant counts an offline grant and reports whether it is within the limits (0 for no
+// limit): that of the holder on this day, and that of all holders. The count is on disk
+// when CountGrant returns, so that a power cut does not allow more grants. Without a limit
+// for holders it stores nothing about this one, and the pseudonym may be nil.
+func (m *Memory) CountGrant(pseudonym []byte, day int64, perHolder, perKiosk int) (ok bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	all, err := m.number(grantsBucket, kioskCount)
 	if err != nil {
 		return false, err
 	}
-	if m.lost && (perHolder > 0 || perKiosk > 0) {
+	if m.lost && (perHolder > 0 || perKiosk > 0) || perKiosk > 0 && all >= int64(perKiosk) {
 		return false, nil
 	}
-	if perHolder > 0 && holder >= int64(perHolder) || perKiosk > 0 && all >= int64(perKiosk) {
-		return false, nil
+	counts := map[string][]byte{kioskCount: number(all + 1)}
+	if perHolder > 0 {
+		hash := m.holderHash(pseudonym)
+		value, err := m.records.Get(grantsBucket, hash)
+		if err != nil {
+			return false, err
+		}
+		var holder int64
+		if len(value) == 16 && int64(binary.BigEndian.Uint64(value)) == day {
+			holder = int64(binary.BigEndian.Uint64(value[8:]))
+		}
+		if holder >= int64(perHolder) {
+			return false, nil
+		}
+		counts[hash] = append(number(day), number(holder+1)...)
 	}
-	return true, m.change(map[string][]byte{hash: number(holder + 1), kioskCount: number(all + 1)})
+	return true, m.change(counts)
 }
 
 // change writes counters. The witness comes first: after a power cut between the two

@@ -2,6 +2,9 @@ package policy
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -27,17 +30,49 @@ const (
 	chunkSize = 256 << 10
 )
 
-// cache stores the signed policy and its CRL sets in the records.
-type cache struct{ records Records }
+// cache stores the signed policy and its CRL sets in the records. The policy is encrypted
+// (AES-256-GCM) under the secret, because it refers to holders; see "Names of holders" in
+// package hubpolicy. A thief of the SD card cannot read it if a TPM seals the secret.
+type cache struct {
+	records Records
+	secret  []byte
+}
+
+func (c cache) aead() (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, c.secret, nil, "smartkiosk stored policy", sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
 
 // current returns the stored policy, or "" if no policy is stored.
 func (c cache) current() (jws string, err error) {
 	value, err := c.records.Get(policyBucket, currentKey)
-	return string(value), err
+	if err != nil || value == nil {
+		return "", err
+	}
+	a, err := c.aead()
+	if err != nil {
+		return "", err
+	}
+	text, err := a.Open(nil, nil, value, nil)
+	if err != nil {
+		return "", errors.New("cannot use stored policy: it is damaged, or this kiosk's secret has changed")
+	}
+	return string(text), nil
 }
 
 func (c cache) store(jws string) error {
-	return c.records.Put(policyBucket, map[string][]byte{currentKey: []byte(jws)})
+	a, err := c.aead()
+	if err != nil {
+		return err
+	}
+	return c.records.Put(policyBucket, map[string][]byte{currentKey: a.Seal(nil, nil, []byte(jws), nil)})
 }
 
 func chunkKey(digest string, number int) string { return fmt.Sprintf("%s/%04d", digest, number) }

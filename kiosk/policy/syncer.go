@@ -43,6 +43,7 @@ type Syncer struct {
 	Key     crypto.PublicKey // the hub's public key for policies, P-256
 	Hub     Hub
 	Records Records
+	Secret  []byte // encrypts the stored policy
 	Clock   Clock
 	Decider *offline.Decider // receives what a new policy says about offline verdicts
 	Memory  *offline.Memory
@@ -61,7 +62,7 @@ type Syncer struct {
 // than the stored one. After an error the caller must deny everybody offline until
 // Fetch has succeeded.
 func (s *Syncer) Open() error {
-	c := cache{s.Records}
+	c := cache{s.Records, s.Secret}
 	issued, followed := s.Witness.Followed()
 	jws, err := c.current()
 	switch {
@@ -122,6 +123,9 @@ func (s *Syncer) Run(ctx context.Context) {
 		fetching, cancel := context.WithTimeout(ctx, fetchTimeout)
 		err := s.Fetch(fetching)
 		cancel()
+		if err := s.Memory.DropGrantsBefore(hubpolicy.Day(s.Clock.At())); err != nil {
+			s.Log.Error("cannot delete old counters of holders", "err", err)
+		}
 		wait := s.interval()
 		switch {
 		case ctx.Err() != nil:
@@ -185,7 +189,7 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 	// A policy that cannot be stored is put in force anyway. But if the witness
 	// cannot be written either, the kiosk denies everybody offline, because it
 	// would not notice the loss of the policy after a restart.
-	c := cache{s.Records}
+	c := cache{s.Records, s.Secret}
 	stored := c.store(jws)
 	if err := s.Witness.Follow(p.IssuedAt); err != nil {
 		config := s.Decider.Config()
@@ -233,7 +237,7 @@ func (s *Syncer) fetchKnown(ctx context.Context) error {
 
 func (s *Syncer) fetchCRLs(ctx context.Context, p hubpolicy.Policy) (map[string]*trust.CRL, error) {
 	// Make room first: delete what earlier, failed downloads left.
-	if err := (cache{s.Records}).deleteOldCRLs(s.policy, p); err != nil {
+	if err := (cache{s.Records, s.Secret}).deleteOldCRLs(s.policy, p); err != nil {
 		return nil, err
 	}
 	crls := map[string]*trust.CRL{}
@@ -246,7 +250,7 @@ func (s *Syncer) fetchCRLs(ctx context.Context, p hubpolicy.Policy) (map[string]
 		if err != nil {
 			return nil, err
 		}
-		crl, err := cache{s.Records}.storeCRL(named, body)
+		crl, err := cache{s.Records, s.Secret}.storeCRL(named, body)
 		_ = body.Close()
 		if err != nil {
 			return nil, fmt.Errorf("cannot use the CRL of trust domain %s: %w", named.Domain, err)
@@ -270,7 +274,7 @@ func (s *Syncer) follow(p hubpolicy.Policy, version string, crls map[string]*tru
 		return err
 	}
 	s.Clock.AtLeast(p.IssuedAt)
-	s.Decider.Set(offline.Config{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, HolderKey: p.HolderKey,
+	s.Decider.Set(offline.Config{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, Holders: p.Holders,
 		Deny: p.Deny, Warnings: p.Warnings})
 	if len(p.Warnings) > 0 {
 		s.Log.Warn("this kiosk lets in more offline than its hub does online", "reason", p.Warnings)

@@ -52,6 +52,7 @@ func good(seal *ecdsa.PrivateKey) hubpolicy.Policy {
 		Kiosk: "k1", IssuedAt: noon, ValidUntil: noon.AddDate(0, 0, 3), AskEvery: hubpolicy.Duration(15 * time.Minute),
 		Offline: hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny},
 		Seal:    sealkey.Key{JSONWebKey: jose.JSONWebKey{Key: &seal.PublicKey}}, CRLs: []hubpolicy.CRL{},
+		Holders: hubpolicy.HolderKeys{Salt: []byte("salt of this hub"), Key: []byte("key of one kiosk")},
 	}
 }
 
@@ -215,14 +216,14 @@ func (b *bench) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	memory, err := offline.OpenMemory(b.disk, strings.NewReader(strings.Repeat("k", 32)), witness)
+	memory, err := offline.OpenMemory(b.disk, []byte(strings.Repeat("k", 32)), witness)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	b.decider = offline.NewDecider(origin, b, memory, offline.Config{Rules: hubpolicy.OfflineRules{Rule: hubpolicy.Never}}, log)
 	b.syncer = &policy.Syncer{
-		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Clock: b, Decider: b.decider, Memory: memory, Witness: witness, Seal: b.seal, Log: log,
+		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Secret: []byte("secret"), Clock: b, Decider: b.decider, Memory: memory, Witness: witness, Seal: b.seal, Log: log,
 	}
 }
 
@@ -375,7 +376,11 @@ func TestFetchRefuses(t *testing.T) {
 func TestAlteredOnDisk(t *testing.T) {
 	b := newBench(t)
 	b.fetch()
-	b.disk.values["policy/current"] = bytes.Replace(b.disk.values["policy/current"], []byte("."), []byte(".A"), 1)
+	stored := b.disk.values["policy/current"]
+	if _, _, err := hubpolicy.Verify(string(stored), "k1", &b.key.PublicKey); !errors.Is(err, hubpolicy.ErrMalformed) {
+		t.Error("the policy is stored in plain text")
+	}
+	b.disk.values["policy/current"] = append(slices.Clone(stored[:len(stored)-1]), ^stored[len(stored)-1])
 	b.start()
 	if err := b.syncer.Open(); err == nil {
 		t.Error("an altered policy is followed")
@@ -468,7 +473,6 @@ func TestRun(t *testing.T) {
 // rule is hubpolicy.Known.
 func TestLearn(t *testing.T) {
 	b := newBench(t)
-	b.policy.HolderKey = []byte("hub's")
 	b.fetch()
 	if b.askedKnown != 0 {
 		t.Error("asked for holders that no rule is about")
@@ -478,7 +482,7 @@ func TestLearn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.known = map[string]int64{hex.EncodeToString(hubpolicy.Pseudonym(b.policy.HolderKey, p.Holder)): hubpolicy.Day(noon)}
+	b.known = map[string]int64{hex.EncodeToString(b.policy.Holders.Pseudonym(hubpolicy.HashHolder(b.policy.Holders.Salt, p.Holder.ID).In(p.Holder.Domain))): hubpolicy.Day(noon)}
 	b.policy.Offline = hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 3, UntrustedClock: hubpolicy.Deny}
 	b.fetch()
 	b.expect("valid", "")
@@ -538,7 +542,7 @@ func TestFailClosed(t *testing.T) {
 		}, "it is lost"},
 		"policy overwritten": {func(_ *testing.T, b *bench) {
 			b.disk.values["policy/current"] = []byte("x")
-		}, "malformed"},
+		}, "it is damaged"},
 		"older copy put back": {func(_ *testing.T, b *bench) {
 			old := maps.Clone(b.disk.values)
 			b.policy.IssuedAt = noon.Add(time.Hour)

@@ -190,8 +190,14 @@ func (o *cardOwner) sign(ctx context.Context, e kiosk.Sign) (kiosk.Event, error)
 		return nil, errNoCardHeld
 	}
 	nonce := e.Nonce
-	if nonce == "" {
+	if nonce == "" { // no hub was reached
 		nonce = ownNonce()
+		prepared := make(chan struct{})
+		go func(h kiosk.Holder) {
+			defer close(prepared)
+			o.terminal.Decider.Prepare(h)
+		}(o.chosen.Holder)
+		defer func() { <-prepared }()
 	}
 	signer, err := o.card.Signer(ctx, o.chosen.Index)
 	if err != nil {

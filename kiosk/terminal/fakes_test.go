@@ -216,6 +216,8 @@ func (d *decider) Decide(ctx context.Context, _ string, token []byte, nonce stri
 	return v
 }
 
+func (d *decider) Prepare(kiosk.Holder) {}
+
 func (d *decider) RecordGrant(h kiosk.Holder) { d.granted = append(d.granted, h) }
 
 // testPKI makes the cards once, because their keys take seconds. Its certificates are

@@ -115,6 +115,9 @@ type Decider interface {
 	// Choose selects the card's certificate for authentication. authorities are
 	// the CA certificates on the card. See trust.Domains.Choose.
 	Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error)
+	// Prepare is called while the card signs if Decide will probably follow. It may take
+	// a second.
+	Prepare(kiosk.Holder)
 	// Decide returns the offline verdict on a token over a nonce.
 	Decide(ctx context.Context, visit string, token []byte, nonce string) kiosk.Verdict
 	// RecordGrant records that the hub has granted a holder access.

@@ -1,12 +1,8 @@
 package daemon
 
 import (
-	"crypto/rand"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -31,10 +27,8 @@ func openRecords(path string, now time.Time, log *slog.Logger) (*store.Records, 
 }
 
 // newCardDriver returns a driver with the card profiles of a folder ("" for only the
-// built-in ones) and a card cache. The secret that seals the cache is in the file path,
-// apart from the cache. If the file is missing or invalid, a new secret is written, and
-// entries sealed with the old one can no longer be read.
-func newCardDriver(profiles, path string, keep smartkort.Keep) (smartkort.Driver, error) {
+// built-in ones) and a card cache.
+func newCardDriver(profiles string, secrets localSecrets, keep smartkort.Keep) (smartkort.Driver, error) {
 	known := smartkort.BuiltinProfiles
 	if profiles != "" {
 		var err error
@@ -42,17 +36,47 @@ func newCardDriver(profiles, path string, keep smartkort.Keep) (smartkort.Driver
 			return smartkort.Driver{}, err
 		}
 	}
-	secret, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(secret) != 32 {
-		secret = make([]byte, 32)
-		rand.Read(secret)
-		err = os.WriteFile(path, secret, 0o600)
+	if !secrets.sealed {
+		keep = kindsOnly{keep}
 	}
-	if err != nil {
-		return smartkort.Driver{}, fmt.Errorf("cannot read the card cache's secret: %w", err)
-	}
-	cache, err := smartkort.NewCache(secret, keep)
+	cache, err := smartkort.NewCache(secrets.cards, keep)
 	return smartkort.Driver{Profiles: known, Cache: cache}, err
+}
+
+// kindsOnly stores what cards of a kind have in common, and nothing about single cards.
+// Their entries contain names. A thief of the SD card who also has the cache's secret
+// could decrypt them by trying serial numbers of cards, so they are on disk only if a TPM
+// seals the secret. Without one the kiosk reads each card again after a restart.
+type kindsOnly struct{ smartkort.Keep }
+
+// Each implements smartkort.Keep. It deletes entries of single cards, which a former
+// version has stored.
+func (k kindsOnly) Each(f func(id string, entry []byte) error) error {
+	cards := map[string][]byte{}
+	err := k.Keep.Each(func(id string, entry []byte) error {
+		if smartkort.IsKind(id) {
+			return f(id, entry)
+		}
+		cards[id] = nil
+		return nil
+	})
+	if len(cards) > 0 {
+		k.Keep.Put(cards)
+	}
+	return err
+}
+
+// Put implements smartkort.Keep.
+func (k kindsOnly) Put(entries map[string][]byte) {
+	kinds := map[string][]byte{}
+	for id, entry := range entries {
+		if smartkort.IsKind(id) {
+			kinds[id] = entry
+		}
+	}
+	if len(kinds) > 0 {
+		k.Keep.Put(kinds)
+	}
 }
 
 // cardRecords stores the card cache in the records. A goroutine of its own writes, so

@@ -72,6 +72,13 @@ func Open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Cata
 // open opens everything in turn. It adds what it has opened to d.closers, also when it
 // returns an error.
 func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Catalogue) error {
+	if err := os.MkdirAll(c.State, 0o700); err != nil {
+		return fmt.Errorf("cannot make state folder: %w", err)
+	}
+	secrets, err := readLocalSecrets(c, d.log)
+	if err != nil {
+		return err
+	}
 	credentials, device, err := openCredentials(c)
 	if err != nil {
 		return err
@@ -80,9 +87,6 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 	clocks, err := machineClocks()
 	if err != nil {
 		return err
-	}
-	if err := os.MkdirAll(c.State, 0o700); err != nil {
-		return fmt.Errorf("cannot make state folder: %w", err)
 	}
 	seals, err := openSealing(c, credentials.Key, d.log)
 	if err != nil {
@@ -115,7 +119,7 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 	d.journal.Outbox = d.store
 	cards := newCardRecords(d.records, d.log)
 	d.closers.add(func() error { cards.close(); return nil })
-	driver, err := newCardDriver(c.Reader.Profiles, filepath.Join(c.State, "cards.key"), cards)
+	driver, err := newCardDriver(c.Reader.Profiles, secrets, cards)
 	if err != nil {
 		return err
 	}
@@ -132,7 +136,7 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 		d.closers.addListener(d.proxy.listener)
 	}
 	seal := func(k sealkey.Key) error { return seals.follow(k, d.journal) }
-	if d.offline, err = openOfflineMode(c, d.records, now, d.client, seal, d.log); err != nil {
+	if d.offline, err = openOfflineMode(c, d.records, now, secrets.holders, d.client, seal, d.log); err != nil {
 		return err
 	}
 	slots, err := openCards(c.Reader, parts.Slot, driver)

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -48,8 +47,9 @@ func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *
 
 // openOfflineMode loads the stored policy. Until the first policy arrives, the
 // configuration applies. If the stored policy cannot be used, the kiosk makes no
-// offline grants until it has reached the hub.
-func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, client *hubapi.Client, seal func(sealkey.Key) error, log *slog.Logger) (*offlineMode, error) {
+// offline grants until it has reached the hub. secret protects what
+// the kiosk stores about holders.
+func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, secret []byte, client *hubapi.Client, seal func(sealkey.Key) error, log *slog.Logger) (*offlineMode, error) {
 	domains, err := trust.Load(c.Trust.Domains)
 	if err != nil {
 		return nil, err
@@ -62,14 +62,14 @@ func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, c
 	if err != nil {
 		return nil, err
 	}
-	memory, err := offline.OpenMemory(records, rand.Reader, witness)
+	memory, err := offline.OpenMemory(records, secret, witness)
 	if err != nil {
 		return nil, err
 	}
 	own := offline.Config{Domains: domains, Rules: hubpolicy.OfflineRules{Rule: c.Trust.Offline, UntrustedClock: hubpolicy.Deny}}
 	m := &offlineMode{clock: t, decider: offline.NewDecider(c.Hub.URL, t, memory, own, log)}
 	m.syncer = &policy.Syncer{
-		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Clock: t, Decider: m.decider, Memory: memory, Witness: witness, Seal: seal, Log: log,
+		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Secret: secret, Clock: t, Decider: m.decider, Memory: memory, Witness: witness, Seal: seal, Log: log,
 	}
 	if err := m.syncer.Open(); err != nil {
 		log.Error("no offline grants until the hub has been reached", "err", err)

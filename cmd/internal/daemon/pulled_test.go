@@ -117,6 +117,7 @@ func (b *bench) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, err
 func (b *bench) Decide(context.Context, string, []byte, string) kiosk.Verdict { return kiosk.Verdict{} }
 
 func (b *bench) RecordGrant(kiosk.Holder) {}
+func (b *bench) Prepare(kiosk.Holder)     {}
 
 // last returns the current screen.
 func (b *bench) last() kiosk.Screen {

@@ -30,6 +30,16 @@ func (r *Rules) DenyAt(kiosk string, pseudonym func(subject string) string) (den
 	return deny, missing
 }
 
+// DeniedSubjects returns the identifiers of all holders whom deny rules name.
+func (r *Rules) DeniedSubjects() (subjects []string) {
+	for _, rule := range r.rules {
+		if !rule.allow {
+			subjects = append(subjects, rule.Subjects...)
+		}
+	}
+	return subjects
+}
+
 // missingOffline returns the names of the deny rules that do not fit into the policy of
 // some kiosk.
 func (r *Rules) missingOffline() (names []string) {
@@ -104,7 +114,7 @@ func (r *Rules) OfflineWords(o hubpolicy.OfflineRules) []string {
 		lines = append(lines, fmt.Sprintf("- %s is not asked.", r.Webhook.URL))
 	}
 	if o.PerHolder > 0 {
-		lines = append(lines, fmt.Sprintf("- It lets in one holder at most %d times until it reaches the hub again.", o.PerHolder))
+		lines = append(lines, fmt.Sprintf("- It lets in one holder at most %d times a day (UTC) until it reaches the hub again.", o.PerHolder))
 	}
 	if o.PerKiosk > 0 {
 		lines = append(lines, fmt.Sprintf("- It lets in at most %d holders in total until it reaches the hub again.", o.PerKiosk))

@@ -331,7 +331,7 @@ func TestOfflineWords(t *testing.T) {
 			`- Otherwise it lets in holders of a valid card whom the hub has let in there, or at a kiosk of the same group, within the last 30 days.`,
 			`- Allow rules and the default are not applied.`,
 			`- http://127.0.0.1:9/a is not asked.`,
-			`- It lets in one holder at most 2 times until it reaches the hub again.`,
+			`- It lets in one holder at most 2 times a day (UTC) until it reaches the hub again.`,
 		}},
 		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted}, []hubpolicy.Warning{hubpolicy.WarnDefaultDeny, hubpolicy.WarnWebhook}, []string{
 			`Offline (rule "trusted" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,

@@ -1,14 +1,10 @@
 package hubpolicy
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
-
-	"smartkiosk/kiosk"
 )
 
 // DenyRule is a deny rule of the hub's operator, which a kiosk applies to its own
@@ -16,7 +12,7 @@ import (
 // a rule here names no kiosks.
 type DenyRule struct {
 	Name     string   `json:"name"`
-	Subjects []string `json:"subjects,omitempty"` // SubjectPseudonym of each holder; empty means everybody
+	Subjects []string `json:"subjects,omitempty"` // Denied of each holder; empty means everybody
 	Domains  []string `json:"domains,omitempty"`  // trust domains; empty means all
 	Calendar
 }
@@ -24,23 +20,21 @@ type DenyRule struct {
 // MaxDenySubjects is how many holders the deny rules of one policy may name together.
 const MaxDenySubjects = 10_000
 
-// SubjectPseudonym stands for a holder's identifier in a deny rule, so that a policy names
-// no person. It is hexadecimal.
-func SubjectPseudonym(key []byte, subject string) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("deny\x00" + subject))
-	return hex.EncodeToString(mac.Sum(nil)[:16])
+// Denied returns what stands for a holder in the deny rules of one kiosk, whatever the
+// trust domain. It is hexadecimal.
+func (k HolderKeys) Denied(h HolderHash) string { return hex.EncodeToString(k.Pseudonym(h)[:16]) }
+
+// DenyHolders reports whether a rule names holders, so that Denies needs their hash.
+func DenyHolders(rules []DenyRule) bool {
+	return slices.ContainsFunc(rules, func(r DenyRule) bool { return r.Subjects != nil })
 }
 
-// Denies returns the deny rule of the policy that applies to a holder at a time, or nil.
-func Denies(rules []DenyRule, key []byte, h kiosk.Holder, at time.Time) *DenyRule {
-	if len(rules) == 0 {
-		return nil
-	}
-	pseudonym := SubjectPseudonym(key, h.ID)
+// Denies returns the deny rule that applies at a time to a holder of a trust domain, or
+// nil. denied is what HolderKeys.Denied returns for the holder.
+func Denies(rules []DenyRule, denied, domain string, at time.Time) *DenyRule {
 	for i, r := range rules {
-		if (r.Subjects == nil || slices.Contains(r.Subjects, pseudonym)) &&
-			(r.Domains == nil || slices.Contains(r.Domains, h.Domain)) &&
+		if (r.Subjects == nil || slices.Contains(r.Subjects, denied)) &&
+			(r.Domains == nil || slices.Contains(r.Domains, domain)) &&
 			r.Valid(at) && r.InHours(at) {
 			return &rules[i]
 		}

@@ -3,30 +3,29 @@ package hubpolicy
 import (
 	"testing"
 	"time"
-
-	"smartkiosk/kiosk"
 )
 
 // TestDeniesOnlyWhenAllMatch has rules that each fail to match in one condition.
 func TestDeniesOnlyWhenAllMatch(t *testing.T) {
-	key, at := []byte("key"), time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) // a Sunday
-	holder := kiosk.Holder{ID: "1", Domain: "d"}
+	keys, other := HolderKeys{Key: []byte("key")}, HolderKeys{Key: []byte("x")}
+	one, two := HolderHash{1}, HolderHash{2}
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) // a Sunday
 	in, out := []time.Weekday{time.Sunday}, []time.Weekday{time.Monday}
 	for name, tt := range map[string]struct {
 		rule DenyRule
 		want bool
 	}{
 		"everything":        {DenyRule{}, true},
-		"all match":         {DenyRule{Subjects: []string{SubjectPseudonym(key, "1")}, Domains: []string{"d"}, Calendar: Calendar{From: at, Until: at.Add(1), Weekdays: in, zone: time.UTC}}, true},
-		"another subject":   {DenyRule{Subjects: []string{SubjectPseudonym(key, "2")}}, false},
-		"another key":       {DenyRule{Subjects: []string{SubjectPseudonym([]byte("x"), "1")}}, false},
+		"all match":         {DenyRule{Subjects: []string{keys.Denied(one)}, Domains: []string{"d"}, Calendar: Calendar{From: at, Until: at.Add(1), Weekdays: in, zone: time.UTC}}, true},
+		"another subject":   {DenyRule{Subjects: []string{keys.Denied(two)}}, false},
+		"another key":       {DenyRule{Subjects: []string{other.Denied(one)}}, false},
 		"another domain":    {DenyRule{Domains: []string{"e"}}, false},
 		"later":             {DenyRule{Calendar: Calendar{From: at.Add(1)}}, false},
 		"over":              {DenyRule{Calendar: Calendar{Until: at}}, false},
 		"another day":       {DenyRule{Calendar: Calendar{Weekdays: out, zone: time.UTC}}, false},
 		"over, on this day": {DenyRule{Calendar: Calendar{Until: at, Weekdays: in, zone: time.UTC}}, false},
 	} {
-		if got := Denies([]DenyRule{{Domains: []string{"none"}}, tt.rule}, key, holder, at); (got != nil) != tt.want {
+		if got := Denies([]DenyRule{{Domains: []string{"none"}}, tt.rule}, keys.Denied(one), "d", at); (got != nil) != tt.want {
 			t.Errorf("%s: denied by %+v", name, got)
 		}
 	}

@@ -27,8 +27,9 @@ type OfflineRules struct {
 	// 0 means that the trust domain decides.
 	CRLMaxAge Duration `json:"crl_max_age,omitempty" toml:"crl_max_age"`
 
-	// How often the kiosk may let in one holder and all holders together until it reaches
-	// the hub again; 0 means without limit.
+	// PerHolder is how often the kiosk may let in one holder in a day (UTC), and PerKiosk
+	// how often it may let in all holders together, until it reaches the hub again; 0
+	// means without limit. The kiosk stores nothing about a holder for longer than a day.
 	PerHolder int `json:"per_holder,omitempty" toml:"per_holder"`
 	PerKiosk  int `json:"per_kiosk,omitempty" toml:"per_kiosk"`
 

@@ -9,6 +9,29 @@
 // does not download the CA's CRL but only the set of its serial numbers
 // (trust.CRL.WriteTo), which is all that the kiosk needs and a fifth of the size. The set
 // is as trustworthy as the policy, because the signer of the policy also chooses the CAs.
+//
+// # Names of holders
+//
+// A policy names denied holders, the hub tells its kiosks who is known, and a kiosk counts
+// offline grants by holder. All this lies on the kiosk's SD card, with the keys that the
+// kiosk needs to use it. A thief of the card must not learn from it who the holders are.
+// There are only 10⁹ Buypass numbers, so a fast keyed hash would not help: whoever has the
+// key can try all numbers in minutes.
+//
+// Therefore a holder's identifier is first hashed with Argon2id, which needs 64 MiB and
+// tens of milliseconds (HashHolder). Its salt belongs to the hub. So the hub hashes each
+// holder once for all kiosks and stores the result. The pseudonym at a kiosk is an
+// HMAC-SHA256 of that hash under a key that only this kiosk has. So the pseudonyms of two
+// kiosks cannot be compared, and no kiosk learns anything from another kiosk's pseudonyms.
+//
+// A kiosk computes the hash while the card signs, and remembers it in memory for the day.
+// It stores a pseudonym only under a second HMAC, and the policy only encrypted. The key of
+// both is sealed by the TPM if the kiosk has one; see packages offline and policy.
+//
+// What remains possible: somebody who has the keys can check whether a certain person is
+// named. This takes as long as one hash, so it works for a list of employees, but takes
+// years for all numbers. The search can be shared among many computers, and its result
+// serves for all kiosks of one hub.
 package hubpolicy
 
 import (
@@ -43,13 +66,13 @@ type Policy struct {
 	IssuedAt   time.Time `json:"issued_at"`   // of two policies the later one is used
 	ValidUntil time.Time `json:"valid_until"` // after this time the kiosk must not decide by this policy
 
-	Offline   OfflineRules     `json:"offline"`
-	Deny      []DenyRule       `json:"deny,omitempty"`     // apply to the kiosk's own verdicts
-	Warnings  []Warning        `json:"warnings,omitempty"` // in which ways Offline is wider than the hub's rules
-	Domains   []trust.Document `json:"domains"`
-	CRLs      []CRL            `json:"crls"`
-	HolderKey []byte           `json:"holder_key"` // see Pseudonym
-	Seal      sealkey.Key      `json:"seal"`       // public key that events are sealed to
+	Offline  OfflineRules     `json:"offline"`
+	Deny     []DenyRule       `json:"deny,omitempty"`     // apply to the kiosk's own verdicts
+	Warnings []Warning        `json:"warnings,omitempty"` // in which ways Offline is wider than the hub's rules
+	Domains  []trust.Document `json:"domains"`
+	CRLs     []CRL            `json:"crls"`
+	Holders  HolderKeys       `json:"holders"` // of the pseudonyms in Deny and of known holders
+	Seal     sealkey.Key      `json:"seal"`    // public key that events are sealed to
 	// AskEvery is how often the kiosk requests a newer policy.
 	AskEvery Duration `json:"ask_every"`
 }
@@ -161,6 +184,9 @@ func read(text []byte, kiosk string) (o Policy, err error) {
 		return o, fmt.Errorf("%w: ask_every is missing or not positive", ErrMalformed)
 	}
 	if err := o.Offline.Check(); err != nil {
+		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err := o.Holders.check(); err != nil {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if err := checkDeny(o.Deny); err != nil {

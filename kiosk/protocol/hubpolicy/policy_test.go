@@ -35,6 +35,7 @@ func good(seal *ecdsa.PrivateKey) hubpolicy.Policy {
 		Kiosk: "k1", IssuedAt: noon, ValidUntil: noon.AddDate(0, 0, 3), AskEvery: hubpolicy.Duration(15 * time.Minute),
 		Offline: hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny},
 		Seal:    sealkey.Key{JSONWebKey: jose.JSONWebKey{Key: &seal.PublicKey}}, CRLs: []hubpolicy.CRL{},
+		Holders: hubpolicy.HolderKeys{Salt: make([]byte, 16), Key: make([]byte, 16)},
 	}
 }
 
@@ -116,6 +117,8 @@ func TestVerifyRefuses(t *testing.T) {
 		"ended before it began":   {changed(func(o *hubpolicy.Policy) { o.ValidUntil = o.IssuedAt }), hubpolicy.ErrMalformed},
 		"never to ask again":      {changed(func(o *hubpolicy.Policy) { o.AskEvery = 0 }), hubpolicy.ErrMalformed},
 		"rule unknown":            {changed(func(o *hubpolicy.Policy) { o.Offline.Rule = "always" }), hubpolicy.ErrMalformed},
+		"no salt of holders":      {changed(func(o *hubpolicy.Policy) { o.Holders.Salt = nil }), hubpolicy.ErrMalformed},
+		"short key of holders":    {changed(func(o *hubpolicy.Policy) { o.Holders.Key = make([]byte, 15) }), hubpolicy.ErrMalformed},
 		"no sealing key":          {sign(typ, key, "", []byte(strings.Replace(string(text(func(*hubpolicy.Policy) {})), `"seal":{`, `"sael":{`, 1))), hubpolicy.ErrMalformed},
 		"digest too short":        {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "00", Size: 1}} }), hubpolicy.ErrMalformed},
 		"digest as a path":        {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "../" + digest[3:], Size: 1}} }), hubpolicy.ErrMalformed},
