@@ -12,6 +12,7 @@ import (
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/daemon"
+	"smartkiosk/cmd/internal/service"
 	"smartkiosk/device/panel"
 	"smartkiosk/device/reader"
 	"smartkiosk/kiosk"
@@ -49,13 +50,14 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 		return err
 	}
 	defer front.close()
+	manager := service.New(log, service.Systemd, daemon.ServiceParts()...)
 	// The panel shows "out of service" until the kiosk serves, and while it cannot
 	// serve.
 	front.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: c.Language})
 	serve := func(ctx context.Context) error {
 		cards := reader.New(c.Reader.Match, log)
 		cards.IgnorePINPad = c.Reader.PINPad == "off"
-		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Watchdog: front.watchdog}
+		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Watchdog: front.watchdog, Service: manager}
 		d, err := daemon.Open(ctx, c, parts, texts, log)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return nil // ctx ended while kioskd waited for the hub

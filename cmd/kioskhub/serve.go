@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"smartkiosk/cmd/internal/cli"
+	"smartkiosk/cmd/internal/service"
 	"smartkiosk/kiosk/hub"
 )
 
@@ -40,10 +42,43 @@ func (p program) serve(ctx context.Context, dir string) error {
 		return err
 	}
 	defer h.Close()
+	manager := service.New(p.log, service.Systemd, storeWrites)
 	p.log.Info("hub ready", "address", ln.Addr(), "url", cfg.URL)
-	if err := h.Serve(ctx, ln); err != nil {
+	manager.Ready()
+	watching, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() { defer close(watched); p.feedWatchdog(watching, h.ProveWrite, manager) }()
+	err = h.Serve(ctx, ln)
+	manager.Stopping()
+	stop()
+	<-watched
+	if err != nil {
 		return err
 	}
 	p.log.Info("hub stopped")
 	return nil
+}
+
+// storeWrites is the hub's part that feeds the service manager's watchdog. JetStream
+// keeps some write errors until it is restarted, so the hub must be restarted then.
+const storeWrites = "store"
+
+// proveEvery is the interval between two writes that prove that the store works.
+const proveEvery = 15 * time.Second
+
+// feedWatchdog reports to the service manager, until ctx ends, that the store writes.
+func (p program) feedWatchdog(ctx context.Context, prove func(context.Context) error, manager *service.Manager) {
+	for {
+		switch err := prove(ctx); {
+		case err == nil:
+			manager.Alive(storeWrites)
+		case ctx.Err() == nil:
+			p.log.Error("the store cannot write; the service manager restarts the hub if that goes on", "err", err)
+		}
+		select {
+		case <-time.After(proveEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
 }

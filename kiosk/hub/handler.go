@@ -104,12 +104,20 @@ func describe(w http.ResponseWriter, _ *http.Request, _ caller) error {
 // healthKey is an entry that no nonce can have, for the proof of a write.
 const healthKey = "health"
 
-// health proves that the store can write, and reports whether the rules file can be used.
-func (h *Hub) health(w http.ResponseWriter, r *http.Request, _ caller) error {
-	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+// ProveWrite returns an error if the store cannot write.
+func (h *Hub) ProveWrite(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	if _, err := h.challenges.Put(ctx, healthKey, nil); err != nil {
 		return storeError{err}
+	}
+	return nil
+}
+
+// health proves that the store can write, and reports whether the rules file can be used.
+func (h *Hub) health(w http.ResponseWriter, r *http.Request, _ caller) error {
+	if err := h.ProveWrite(r.Context()); err != nil {
+		return err
 	}
 	out := hubapi.Health{Status: "ok", Rules: hubapi.RulesCurrent}
 	if h.rules.Stale() {

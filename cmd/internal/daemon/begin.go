@@ -99,6 +99,7 @@ func (o *outboxOpening) await(ctx context.Context) (last uint64, err error) {
 	defer beat.Stop()
 	for {
 		o.watchdog.alive(hubAsked)
+		o.service.StartingFor(serviceWait, "out of service: waits for the hub to say which event was the last")
 		select {
 		case <-beat.C:
 		case <-answered:
@@ -106,6 +107,10 @@ func (o *outboxOpening) await(ctx context.Context) (last uint64, err error) {
 		}
 	}
 }
+
+// serviceWait is the time that the service manager gives a kiosk that waits for the hub,
+// after each sign of progress.
+const serviceWait = time.Minute
 
 // hubAsked is the watchdog condition of await: without progress in asking the hub, the
 // machine restarts.

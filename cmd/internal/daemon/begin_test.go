@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"smartkiosk/cmd/internal/service"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/kiosk/terminal"
 	"smartkiosk/store"
@@ -85,7 +87,8 @@ func TestExisted(t *testing.T) {
 }
 
 // TestAwaitHub checks that, when only the hub knows where to continue, it is asked
-// every few seconds until it answers, and that the watchdog is fed more often.
+// every few seconds until it answers, and that the watchdog is fed and the service
+// manager is asked for more time more often.
 func TestAwaitHub(t *testing.T) {
 	state := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -96,6 +99,15 @@ func TestAwaitHub(t *testing.T) {
 				return 0, errors.New("away")
 			}
 			return 7, nil
+		})
+		extended := time.Now() // until when the service manager waits
+		o.service = service.New(d.log, func(state string) error {
+			var more int64
+			if _, err := fmt.Sscanf(state, "EXTEND_TIMEOUT_USEC=%d\nSTATUS=out of service: ", &more); err != nil || time.Now().After(extended) {
+				t.Errorf("%q comes at %s, when the time until %s is over", state, time.Now(), extended)
+			}
+			extended = time.Now().Add(time.Duration(more) * time.Microsecond)
+			return nil
 		})
 		var last time.Time // when the watchdog was fed last
 		o.watchdog = &watchdog{log: d.log, failed: make(chan struct{}, 1), open: func() (dog, error) {

@@ -16,6 +16,7 @@ import (
 
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/frontpanel"
+	"smartkiosk/cmd/internal/service"
 	"smartkiosk/device/board"
 	"smartkiosk/device/slot"
 	"smartkiosk/kiosk"
@@ -52,7 +53,8 @@ type Daemon struct {
 type Parts struct {
 	Slot     slot.Slot
 	Panel    terminal.Panel
-	Watchdog *board.Watchdog // nil for none
+	Watchdog *board.Watchdog  // nil for none
+	Service  *service.Manager // made with ServiceParts; nil for none
 }
 
 // Open reads the kiosk's keys and trust domains and opens its outbox. texts contains
@@ -110,7 +112,7 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 	opening := outboxOpening{
 		path:    filepath.Join(c.State, "outbox.db"),
 		options: store.Options{MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required},
-		records: d.records, journal: d.journal, send: d.client.SendEvents, watchdog: askingWatchdog(parts.Watchdog, d.log), log: d.log,
+		records: d.records, journal: d.journal, send: d.client.SendEvents, watchdog: askingWatchdog(parts.Watchdog, d.log), service: parts.Service, log: d.log,
 	}
 	if d.store, err = opening.open(ctx); err != nil {
 		return err
@@ -153,6 +155,8 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 		Now:    clocks.Now, Log: d.log,
 	}
 	d.attach(parts.Panel)
+	d.watchdog.service = parts.Service
+	d.feedFromVisits()
 	if parts.Watchdog != nil {
 		d.OpenWatchdog(parts.Watchdog)
 	}
@@ -188,7 +192,9 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	}
 	tasks.Go(func() { d.watchdog.run(background) })
 	d.log.Info("ready")
+	d.watchdog.service.Ready()
 	err := d.terminal.Run(ctx)
+	d.watchdog.service.Stopping()
 	stop()
 	tasks.Wait()
 	if cause := context.Cause(ctx); errors.Is(cause, store.ErrBroken) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"smartkiosk/cmd/internal/service"
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/store"
@@ -22,6 +23,7 @@ type outboxOpening struct {
 	journal  *journal.Journal // makes the events for lost ones
 	send     sendEvents       // sends events to the hub
 	watchdog *watchdog        // fed while the kiosk waits for the hub
+	service  *service.Manager // hears of progress in that time; may be nil
 	log      *slog.Logger
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"smartkiosk/cmd/internal/service"
 	"smartkiosk/device/board"
 )
 
@@ -15,6 +16,9 @@ const (
 	visitsGoOn = "visits"
 	outboxOpen = "outbox"
 )
+
+// ServiceParts lists the parts of a kiosk that feed the service manager's watchdog.
+func ServiceParts() []string { return []string{visitsGoOn, outboxOpen} }
 
 // watchdogAgain is the interval before a watchdog that could not be opened, or failed,
 // is opened again. It is shorter than the shortest timeout that a board may set,
@@ -29,7 +33,8 @@ type watchdog struct {
 	log     *slog.Logger
 	section string
 	open    func() (dog, error)
-	failed  chan struct{} // capacity 1: the open device has failed
+	failed  chan struct{}    // capacity 1: the open device has failed
+	service *service.Manager // has a watchdog too, for this process alone
 
 	mu  sync.Mutex
 	dog dog // nil while the device is not open
@@ -58,12 +63,14 @@ func (d *Daemon) OpenWatchdog(section *board.Watchdog) {
 	})
 }
 
-// watch makes Run open a watchdog and makes the terminal feed it.
+// watch makes Run open a watchdog.
 func (d *Daemon) watch(section string, open func() (dog, error)) {
 	w := &d.watchdog
 	w.log, w.section, w.open, w.failed = d.log, section, open, make(chan struct{}, 1)
-	d.terminal.Alive = func() { w.alive(visitsGoOn) }
 }
+
+// feedFromVisits makes the terminal report its progress to the watchdogs.
+func (d *Daemon) feedFromVisits() { d.terminal.Alive = func() { d.watchdog.alive(visitsGoOn) } }
 
 // run keeps the watchdog open until ctx ends. Then it closes it, because shutting down
 // may take longer than the timeout. Each reason why the device cannot be opened is
@@ -102,9 +109,10 @@ func (w *watchdog) set(dog dog) {
 	w.dog = dog
 }
 
-// alive reports to the watchdog that a part has made progress. If the device fails,
+// alive reports to the watchdog and to the service manager that a part has made progress. If the device fails,
 // alive closes it, which also stops it where that is possible, and run opens it again.
 func (w *watchdog) alive(part string) {
+	w.service.Alive(part)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.dog == nil {

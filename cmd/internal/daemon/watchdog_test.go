@@ -33,6 +33,7 @@ func (d *fedDog) Close() error            { d.closed++; return d.err }
 func watching(t *testing.T, log *bytes.Buffer, open func() (dog, error)) (d *Daemon, stop func()) {
 	d = &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.NewTextHandler(log, nil))}
 	d.watch("watchdog", open)
+	d.feedFromVisits()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { d.watchdog.run(ctx); close(ended) }()
