@@ -17,14 +17,27 @@ TEST := pcscd="the PC/SC service, a real one" \
 	swtpm="a TPM in software" \
 	tpm2-openssl="judges our use of a TPM" \
 	chromium="the browser that drives the panel" \
+	systemd="judges our units" \
 	util-linux="namespaces, so that tests have a pcscd of their own" \
 	iproute2="the loopback device inside them" \
 	ca-certificates="lets Go fetch modules"
 
+# The packages' architectures; "make packages ARCH=arm64" builds for one.
+ARCH := amd64 arm64 armhf
+CROSS-amd64 := gcc-x86-64-linux-gnu="compiles for amd64" libc6-dev-amd64-cross="compiles for amd64"
+CROSS-arm64 := gcc-aarch64-linux-gnu="compiles for arm64" libc6-dev-arm64-cross="compiles for arm64"
+CROSS-armhf := gcc-arm-linux-gnueabihf="compiles for armhf" libc6-dev-armhf-cross="compiles for armhf"
+PACKAGES := $(foreach a,$(filter-out $(shell dpkg --print-architecture),$(ARCH)),$(CROSS-$a)) \
+	binutils="finds the version of libc that a program needs" \
+	xz-utils="compresses packages"
+PACKAGES_TEST := lintian="judges packages" \
+	mmdebstrap="makes fresh Debian systems" \
+	systemd-container="boots them"
+
 PROGRAMS := kioskd kioskctl kioskhub kioskdemo smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build man abuse bench bench-hw fuzz powercut network vet vuln need-build need-test clean
+.PHONY: demo test build man packages packages-test abuse bench bench-hw fuzz powercut network vet vuln need-build need-test clean
 
 demo: build
 	@bin/kioskdemo $(DEMO)
@@ -33,6 +46,20 @@ demo: build
 BUILT = $(shell date -u -d "@$${SOURCE_DATE_EPOCH:-$$(date +%s)}" +%F)
 build: need-build
 	@go build -ldflags "-X smartkiosk/cmd/internal/cli.built=$(BUILT)" -o bin/ $(PROGRAMS:%=./cmd/%)
+
+# Builds the Debian packages, into bin/packages (see deploy/packages).
+packages: need-build
+	$(NEED) $(PACKAGES)
+	@rm -rf bin/packages
+	@set -e; for arch in $(ARCH); do sh deploy/packages/build.sh $$arch bin/packages; done
+
+# Builds the packages, and installs, starts, upgrades, downgrades, removes and purges them
+# in Debian 12 and 13.
+packages-test: packages
+	$(NEED) $(PACKAGES_TEST)
+	@lintian --allow-root --fail-on error bin/packages/*.deb
+	@sh deploy/packages/reproducible.sh bin/packages
+	@sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && $$sudo sh deploy/packages/test.sh bin/packages
 
 # Writes the manual pages to deploy/man. A test fails when they are out of date.
 man: need-build

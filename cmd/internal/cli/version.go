@@ -1,14 +1,20 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
 
-// built is the date of the build, set by "make build" through the linker.
-var built = "unknown"
+// These are set through the linker: built, the date of the build, by "make build" and by
+// "make packages"; release and revision by "make packages", because Debian's version
+// numbers differ from Go's.
+var (
+	built             = "unknown"
+	release, revision string // "" for what the build information says
+)
 
 // Version returns the version of the module or, without one, the commit.
 func Version() string {
@@ -35,7 +41,7 @@ func versions() (version, commit string) {
 			commit = s.Value
 		}
 	}
-	return version, commit
+	return cmp.Or(release, version), cmp.Or(revision, commit)
 }
 
 func versionCommand(root *cobra.Command) *cobra.Command {
