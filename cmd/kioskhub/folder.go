@@ -49,8 +49,14 @@ func (p program) kioskAddCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add ID",
 		Short: "Make a kiosk's bundle: certificate, keys, trust, kioskd.toml",
-		Long:  "Make the bundle of a new kiosk, a folder with its certificate, keys, trust and\nkioskd.toml, and print where it is.",
-		Args:  cli.Args("ID"),
+		Long: `Make the bundle of a new kiosk, a folder with its certificate, keys, trust and
+kioskd.toml, and print where it is. Earlier certificates of a kiosk with this name
+end at once.
+
+Without --csr the hub makes the kiosk's private key too, which is for demos and
+tests only: whoever has read the bundle can act as the kiosk. A real kiosk makes its
+own key and enrols with a one-time code: "kioskhub codes new ID".`,
+		Args: cli.Args("ID"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if request == "" {
 				return p.printBundle(hub.AddKiosk(dir, args[0]))
@@ -65,26 +71,4 @@ func (p program) kioskAddCommand() *cobra.Command {
 	dirFlag(c, &dir)
 	c.Flags().StringVar(&request, "csr", "", "the kiosk has a key of its own: the `file` with its certificate request (PEM), made by kioskctl key create")
 	return c
-}
-
-func (p program) consumerAddCommand() *cobra.Command {
-	var dir string
-	c := &cobra.Command{
-		Use:   "add NAME",
-		Short: "Make a bundle for a backend that pulls the feed",
-		Long:  "Make the bundle of a new consumer, a backend that pulls the feed, and print where\nit is.",
-		Args:  cli.Args("NAME"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return p.printBundle(hub.AddConsumer(dir, args[0]))
-		},
-	}
-	dirFlag(c, &dir)
-	return c
-}
-
-func (p program) printBundle(path string, err error) error {
-	if err == nil {
-		_, err = fmt.Fprintln(p.stdout, path)
-	}
-	return err
 }

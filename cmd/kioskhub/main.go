@@ -1,5 +1,5 @@
-// Kioskhub is the backend of the kiosks. It makes a hub's folder, runs the hub, adds kiosks
-// and consumers, and shows a consumer's feed.
+// Kioskhub is the backend of the kiosks. It makes a hub's folder, runs the hub, manages the
+// certificates of kiosks, consumers and operators, and shows a consumer's feed.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smartkiosk/cmd/internal/cli"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 func main() {
@@ -36,8 +37,9 @@ func (p program) command() *cobra.Command {
 	},
 		p.initCommand(),
 		p.serveCommand(),
-		cli.Group("kiosk", "Add kiosks", "", p.kioskAddCommand()),
-		cli.Group("consumer", "Add backends that pull the feed", "", p.consumerAddCommand()),
+		cli.Group("kiosk", "Manage kiosks", "", append([]*cobra.Command{p.kioskAddCommand()}, p.clientCommands(hubapi.RoleKiosk)...)...),
+		p.consumerCommand(),
+		p.operatorCommand(),
 		cli.Group("seal", "Manage the keys that events are sealed to", "", p.sealListCommand(), p.sealRotateCommand(), p.sealRetireCommand()),
 		cli.Group("feed", "Read a consumer's feed", "", p.feedTailCommand()),
 		cli.Group("rules", "Check rules files", "", p.rulesCheckCommand()),

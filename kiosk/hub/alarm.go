@@ -27,10 +27,12 @@ type Mark struct {
 
 // attachMarks opens the bucket of marks, or creates it.
 func (h *Hub) attachMarks(ctx context.Context) (err error) {
-	h.marks, err = h.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: marksBucket, Storage: jetstream.FileStorage,
-	})
+	h.marks, err = openMarks(ctx, h.js)
 	return err
+}
+
+func openMarks(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
+	return js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: marksBucket, Storage: jetstream.FileStorage})
 }
 
 // alarm stores an alarm event and marks the kiosk. Alarms with the same id within two

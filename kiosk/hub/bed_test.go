@@ -71,7 +71,7 @@ type bed struct {
 
 func newBed(t testing.TB) *bed {
 	t.Helper()
-	store, err := startEmbedded(t.TempDir(), slog.New(slog.DiscardHandler))
+	store, err := startEmbedded(t.TempDir(), byHub, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ type party struct {
 
 func (b *bed) kiosk(url, id string) *party {
 	b.t.Helper()
-	bundle, err := AddKiosk(b.dir, id)
+	bundle, err := addKiosk(b.dir, id, nil, b.registering)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func (b *bed) publicSeal() *jose.JSONWebKey {
 
 func (b *bed) consumer(url, name string) *party {
 	b.t.Helper()
-	bundle, err := AddConsumer(b.dir, name)
+	bundle, err := addClient(b.dir, hubapi.Identity{Role: hubapi.RoleConsumer, Name: name}, nil, b.registering, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -196,10 +196,19 @@ func (b *bed) party(url, bundle, name string) *party {
 	return &party{Client: hubapi.NewClient(url, c.TLS), t: b.t, id: c.Identity.Name, key: c.Key, tls: c.TLS, url: url}
 }
 
-// stranger has a certificate of the hub's CA that names neither role.
-func (b *bed) stranger(url string) *party {
+// operator has a certificate of the role that may only ask for the hub's health.
+func (b *bed) operator(url, name string) *party {
 	b.t.Helper()
-	cert, key := b.issue(hubapi.Identity{Role: "operator", Name: "o"})
+	return b.holder(url, hubapi.Identity{Role: hubapi.RoleOperator, Name: name}, true)
+}
+
+// holder has a certificate of the hub's CA, which is registered or not.
+func (b *bed) holder(url string, id hubapi.Identity, registered bool) *party {
+	b.t.Helper()
+	cert, key := b.issue(id)
+	if registered {
+		b.register(id, cert, true)
+	}
 	ca, _, err := readCertificate(filepath.Join(b.dir, caFile))
 	if err != nil {
 		b.t.Fatal(err)
@@ -208,12 +217,12 @@ func (b *bed) stranger(url string) *party {
 	roots.AddCert(ca)
 	config := &tls.Config{
 		RootCAs:      roots,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}},
+		Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}},
 	}
-	return &party{Client: hubapi.NewClient(url, config), t: b.t, key: key, tls: config, url: url}
+	return &party{Client: hubapi.NewClient(url, config), t: b.t, id: id.Name, key: key, tls: config, url: url}
 }
 
-func (b *bed) issue(id hubapi.Identity) (cert []byte, key *ecdsa.PrivateKey) {
+func (b *bed) issue(id hubapi.Identity) (cert *x509.Certificate, key *ecdsa.PrivateKey) {
 	b.t.Helper()
 	ca, err := readAuthority(b.dir)
 	if err != nil {
@@ -222,10 +231,33 @@ func (b *bed) issue(id hubapi.Identity) (cert []byte, key *ecdsa.PrivateKey) {
 	if key, err = newKey(); err != nil {
 		b.t.Fatal(err)
 	}
-	if cert, err = ca.client(key.Public(), time.Now(), id); err != nil {
+	if cert, err = ca.client(key.Public(), time.Now(), defaultLifetime, id); err != nil {
 		b.t.Fatal(err)
 	}
 	return cert, key
+}
+
+// registry opens the registry of the bed's JetStream.
+func (b *bed) registry() *registry {
+	b.t.Helper()
+	r, err := openRegistry(b.t.Context(), b.conn, b.dir, b.now)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+// registering is a withRegistry.
+func (b *bed) registering(f func(ctx context.Context, r *registry) error) error {
+	return f(b.t.Context(), b.registry())
+}
+
+// register registers a certificate; see registry.register.
+func (b *bed) register(id hubapi.Identity, cert *x509.Certificate, replace bool) {
+	b.t.Helper()
+	if err := b.registry().register(b.t.Context(), id, cert, fromBundle, replace); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // to returns the same party as a client of another hub.

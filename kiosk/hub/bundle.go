@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"context"
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -16,9 +18,12 @@ import (
 
 // AddKiosk makes the bundle of a kiosk in the hub's folder and returns its path,
 // dir/kiosks/ID. kioskd can start from a copy of it. It holds the kiosk's certificate and
-// key, the hub's CA and public keys, the current trust domains, and kioskd.toml.
+// key, the hub's CA and public keys, the current trust domains, and kioskd.toml. Because
+// the hub makes the key, this is for demos and tests: see AddKioskOf and NewCode.
+//
+// The earlier certificates of a kiosk with this name end. The folder's hub may be running.
 func AddKiosk(dir, id string) (bundle string, err error) {
-	return addKiosk(dir, id, nil)
+	return addKiosk(dir, id, nil, registryOf(dir))
 }
 
 // AddKioskOf makes the bundle of a kiosk that has its own key, from its certificate
@@ -29,16 +34,16 @@ func AddKioskOf(dir, id string, request []byte) (bundle string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
 	}
-	return addKiosk(dir, id, public)
+	return addKiosk(dir, id, public, registryOf(dir))
 }
 
-func addKiosk(dir, id string, public crypto.PublicKey) (bundle string, err error) {
+func addKiosk(dir, id string, public crypto.PublicKey, in withRegistry) (bundle string, err error) {
 	// Without trust domains the kiosk could not accept any card.
 	trusted := filepath.Join(dir, trustDir, trustFile)
 	if _, err := trust.Load(trusted); err != nil {
 		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
 	}
-	bundle, err = addClient(dir, kiosksDir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: id}, public, func(to string, s settings) error {
+	bundle, err = addClient(dir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: id}, public, in, func(to string, s settings) error {
 		keys, err := sealkey.ReadPrivate(filepath.Join(dir, sealFile))
 		if err != nil {
 			return err
@@ -73,19 +78,28 @@ func offlineBeforePolicy(rule hubpolicy.OfflineRule) hubpolicy.OfflineRule {
 
 // AddConsumer makes the bundle of a consumer of the feed in the hub's folder and returns
 // its path, dir/consumers/NAME. It holds the consumer's certificate and key, and the
-// hub's CA.
+// hub's CA. The earlier certificates of a consumer with this name end.
 func AddConsumer(dir, name string) (bundle string, err error) {
-	bundle, err = addClient(dir, consumersDir, hubapi.Identity{Role: hubapi.RoleConsumer, Name: name}, nil, nil)
+	bundle, err = addClient(dir, hubapi.Identity{Role: hubapi.RoleConsumer, Name: name}, nil, registryOf(dir), nil)
 	if err != nil {
 		return "", fmt.Errorf("cannot add consumer %s: %w", name, err)
 	}
 	return bundle, nil
 }
 
-// addClient makes the folder dir/sub/NAME completely or not at all. If public is nil it
-// also makes the client's key. more adds the files that the role needs besides a
-// certificate.
-func addClient(dir, sub string, id hubapi.Identity, public crypto.PublicKey, more func(to string, s settings) error) (string, error) {
+// AddOperator is AddConsumer for an operator, whose bundle is dir/operators/NAME.
+func AddOperator(dir, name string) (bundle string, err error) {
+	bundle, err = addClient(dir, hubapi.Identity{Role: hubapi.RoleOperator, Name: name}, nil, registryOf(dir), nil)
+	if err != nil {
+		return "", fmt.Errorf("cannot add operator %s: %w", name, err)
+	}
+	return bundle, nil
+}
+
+// addClient makes a client's bundle completely or not at all, and registers its
+// certificate. If public is nil it also makes the client's key. more adds the files that
+// the role needs besides a certificate.
+func addClient(dir string, id hubapi.Identity, public crypto.PublicKey, in withRegistry, more func(to string, s settings) error) (string, error) {
 	if !hubapi.ValidName(id.Name) {
 		return "", errors.New("a name is 1 to 63 lower-case letters, digits and hyphens")
 	}
@@ -93,16 +107,21 @@ func addClient(dir, sub string, id hubapi.Identity, public crypto.PublicKey, mor
 	if err != nil {
 		return "", err
 	}
-	final := filepath.Join(dir, sub, id.Name)
+	bundles := filepath.Join(dir, bundleDirs[id.Role])
+	final := filepath.Join(bundles, id.Name)
 	if _, err := os.Stat(final); err == nil {
 		return "", fmt.Errorf("%s already exists", final)
 	}
-	temp, err := os.MkdirTemp(filepath.Join(dir, sub), ".new-*")
+	if err := os.MkdirAll(bundles, 0o700); err != nil {
+		return "", err
+	}
+	temp, err := os.MkdirTemp(bundles, ".new-*")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(temp)
-	if err := writeClient(dir, temp, id, public, time.Now()); err != nil {
+	cert, err := writeClient(dir, temp, id, public, s.lifetime())
+	if err != nil {
 		return "", err
 	}
 	if more != nil {
@@ -110,31 +129,42 @@ func addClient(dir, sub string, id hubapi.Identity, public crypto.PublicKey, mor
 			return "", err
 		}
 	}
+	from := fromRequest
+	if public == nil {
+		from = fromBundle
+	}
+	err = in(func(ctx context.Context, r *registry) error {
+		return r.register(ctx, id, cert, from, true)
+	})
+	if err != nil {
+		return "", err
+	}
 	return final, os.Rename(temp, final)
 }
 
-func writeClient(dir, to string, id hubapi.Identity, public crypto.PublicKey, now time.Time) error {
+func writeClient(dir, to string, id hubapi.Identity, public crypto.PublicKey, lifetime time.Duration) (*x509.Certificate, error) {
 	ca, err := readAuthority(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if public == nil {
+	from := public
+	if from == nil {
 		key, err := newKey()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := writeKey(filepath.Join(to, string(id.Role)+".key"), key); err != nil {
-			return err
+			return nil, err
 		}
-		public = key.Public()
+		from = key.Public()
 	}
-	cert, err := ca.client(public, now, id)
+	cert, err := ca.client(from, time.Now(), lifetime, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(
+	return cert, errors.Join(
 		writeCertificate(filepath.Join(to, bundleCAFile), ca.cert.Raw),
-		writeCertificate(filepath.Join(to, string(id.Role)+".pem"), cert),
+		writeCertificate(filepath.Join(to, string(id.Role)+".pem"), cert.Raw),
 	)
 }
 
@@ -150,6 +180,9 @@ func Consumer(dir, name string) (url string, c *hubapi.Credentials, err error) {
 	}
 	c, err = hubapi.LoadCredentials(
 		filepath.Join(bundle, bundleCAFile), filepath.Join(bundle, "consumer.pem"), filepath.Join(bundle, "consumer.key"))
+	if err == nil && time.Now().After(c.TLS.Certificates[0].Leaf.NotAfter) {
+		err = fmt.Errorf("the certificate of consumer %s expired on %s: renew it with `kioskhub consumer renew %[1]s`", name, c.TLS.Certificates[0].Leaf.NotAfter.Format(time.DateOnly))
+	}
 	return s.URL, c, err
 }
 

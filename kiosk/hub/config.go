@@ -18,6 +18,7 @@ import (
 
 	"smartkiosk/device/tomlfile"
 	"smartkiosk/kiosk/hub/rules"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
 	"smartkiosk/kiosk/protocol/trust"
@@ -25,6 +26,7 @@ import (
 
 // Config is the configuration of a hub.
 type Config struct {
+	Folder      string           // the hub's folder
 	Listen      string           // host:port to serve on; the caller of Serve opens the listener
 	URL         string           // https://host:port under which kiosks call the hub; also the Web eID origin
 	Certificate tls.Certificate  // the hub's
@@ -51,18 +53,31 @@ type settings struct {
 	URL     string        `toml:"url"`
 	CRLs    crlSettings   `toml:"crls"`
 	Offline OfflineConfig `toml:"offline"`
+
+	Certificates certificateSettings `toml:"certificates"`
 }
+
+// certificateSettings apply to the certificates that the hub issues.
+type certificateSettings struct {
+	Lifetime hubpolicy.Duration `toml:"lifetime"`
+}
+
+func (s settings) lifetime() time.Duration { return time.Duration(s.Certificates.Lifetime) }
 
 // crlSettings say how often the hub fetches CRLs.
 type crlSettings struct {
 	Every hubpolicy.Duration `toml:"every"`
 }
 
+// maxLifetime is five years, the lifetime of certificates before they could be renewed.
+const maxLifetime = 5 * 366 * 24 * time.Hour
+
 // defaultSettings apply to what hub.toml does not set. By default kiosks decide nothing
 // offline.
 func defaultSettings() settings {
 	return settings{
-		CRLs: crlSettings{Every: hubpolicy.Duration(time.Hour)},
+		CRLs:         crlSettings{Every: hubpolicy.Duration(time.Hour)},
+		Certificates: certificateSettings{Lifetime: hubpolicy.Duration(defaultLifetime)},
 		Offline: OfflineConfig{
 			OfflineRules: hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny},
 			ValidFor:     hubpolicy.Duration(72 * time.Hour), AskEvery: hubpolicy.Duration(15 * time.Minute),
@@ -85,11 +100,18 @@ const (
 	kiosksDir      = "kiosks"
 	rulesFile      = "rules.toml"
 	consumersDir   = "consumers"
+	operatorsDir   = "operators"
+	removedDir     = "removed"
 	jetstreamDir   = "jetstream"
 	bundleCAFile   = "hub-ca.pem"
 	bundleSealFile = "hub-seal.jwk"
 	bundleSignFile = "hub-sign.jwk"
 )
+
+// bundleDirs are the folders of the clients' bundles.
+var bundleDirs = map[hubapi.Role]string{
+	hubapi.RoleKiosk: kiosksDir, hubapi.RoleConsumer: consumersDir, hubapi.RoleOperator: operatorsDir,
+}
 
 // Load reads the configuration, the keys and the trust domains from a folder that Init
 // made.
@@ -129,6 +151,7 @@ func Load(dir string) (Config, error) {
 		return Config{}, err
 	}
 	return Config{
+		Folder:      dir,
 		Listen:      s.Listen,
 		URL:         s.URL,
 		Certificate: pair,
@@ -178,6 +201,9 @@ func parseSettings(text []byte) (settings, error) {
 	}
 	if s.CRLs.Every < hubpolicy.Duration(time.Minute) {
 		return settings{}, errors.New("crls.every must be at least 1m")
+	}
+	if l := s.lifetime(); l < time.Hour || l > maxLifetime {
+		return settings{}, fmt.Errorf("certificates.lifetime must be from 1h to %s", maxLifetime)
 	}
 	if err := s.Offline.check(); err != nil {
 		return settings{}, err

@@ -18,21 +18,27 @@ import (
 type connections struct {
 	limiter *limiter
 	abuse   *abuseLog
-	refused func(hubapi.Identity, *tls.ConnectionState) error // why a client may not connect, or nil
+	refused func(tls.ConnectionState) error // why a client may not connect, or nil
 
 	mu      sync.Mutex
 	pending *list.List                     // of net.Conn: those before the end of their handshake, the oldest first
 	places  map[net.Conn]*list.Element     // in pending
 	open    map[hubapi.Identity]*list.List // of net.Conn, the oldest first
-	owners  map[net.Conn]hubapi.Identity   // of those in open
+	owners  map[net.Conn]owner             // of those in open
 	silent  map[net.Conn]struct{}          // that have not carried a request yet
 	closing bool
 }
 
-func newConnections(l *limiter, a *abuseLog) *connections {
+// owner is the client of a connection.
+type owner struct {
+	hubapi.Identity
+	fingerprint string // of its certificate
+}
+
+func newConnections(l *limiter, a *abuseLog, refused func(tls.ConnectionState) error) *connections {
 	return &connections{
-		limiter: l, abuse: a, pending: list.New(), places: map[net.Conn]*list.Element{},
-		open: map[hubapi.Identity]*list.List{}, owners: map[net.Conn]hubapi.Identity{}, silent: map[net.Conn]struct{}{},
+		limiter: l, abuse: a, refused: refused, pending: list.New(), places: map[net.Conn]*list.Element{},
+		open: map[hubapi.Identity]*list.List{}, owners: map[net.Conn]owner{}, silent: map[net.Conn]struct{}{},
 	}
 }
 
@@ -46,19 +52,16 @@ func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (
 			if len(state.PeerCertificates) == 0 {
 				return errors.New("there is no client certificate")
 			}
-			// A certificate without an identity may call /healthz only.
-			id, _ := hubapi.IdentityOf(state.PeerCertificates[0])
-			if c.refused != nil {
-				if err := c.refused(id, &state); err != nil {
-					return err
-				}
-			}
+			cert := state.PeerCertificates[0]
+			id, _ := hubapi.IdentityOf(cert)
 			if !c.limiter.handshake(id) {
 				c.abuse.note(tooManyHandshakes, id, "")
 				return errors.New(tooManyHandshakes)
 			}
-			c.add(id, conn)
-			return nil
+			c.add(owner{id, fingerprint(cert.Raw)}, conn)
+			// The check comes after add. Otherwise a removal between the two would not
+			// close the connection.
+			return c.refused(state)
 		}
 		return own, nil
 	}
@@ -66,17 +69,17 @@ func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (
 
 // add notes the end of a handshake. If the identity has too many connections, the oldest
 // one is closed, so that a copied identity cannot lock the right client out.
-func (c *connections) add(id hubapi.Identity, conn net.Conn) {
+func (c *connections) add(o owner, conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handshakeEnded(conn)
-	all := c.open[id]
+	all := c.open[o.Identity]
 	if all == nil {
 		all = list.New()
-		c.open[id] = all
+		c.open[o.Identity] = all
 	}
 	all.PushBack(conn)
-	c.owners[conn] = id
+	c.owners[conn] = o
 	if all.Len() > maxConnections {
 		oldest := all.Remove(all.Front()).(net.Conn)
 		delete(c.owners, oldest)
@@ -119,12 +122,12 @@ func (c *connections) note(tlsConn net.Conn, state http.ConnState) {
 	case http.StateClosed, http.StateHijacked:
 		delete(c.silent, conn)
 		c.handshakeEnded(conn)
-		id, ok := c.owners[conn]
+		o, ok := c.owners[conn]
 		if !ok {
 			return
 		}
 		delete(c.owners, conn)
-		all := c.open[id]
+		all := c.open[o.Identity]
 		for e := all.Front(); e != nil; e = e.Next() {
 			if e.Value == conn {
 				all.Remove(e)
@@ -132,7 +135,23 @@ func (c *connections) note(tlsConn net.Conn, state http.ConnState) {
 			}
 		}
 		if all.Len() == 0 {
-			delete(c.open, id)
+			delete(c.open, o.Identity)
+		}
+	}
+}
+
+// closeUnless closes those connections of an identity whose certificate is not accepted.
+func (c *connections) closeUnless(id hubapi.Identity, accepted func(fingerprint string) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.open[id]
+	if all == nil {
+		return
+	}
+	for e := all.Front(); e != nil; e = e.Next() {
+		conn := e.Value.(net.Conn)
+		if !accepted(c.owners[conn].fingerprint) {
+			_ = conn.Close() // note removes it from the list
 		}
 	}
 }

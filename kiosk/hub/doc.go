@@ -21,6 +21,8 @@
 //	                                   from which pseudonyms are made; see package hubpolicy
 //	bucket smartkiosk-known            kiosk and hash of the holder → the last day on which the hub
 //	                                   granted access there; used by the offline rule "known"
+//	bucket smartkiosk-identities       role and name → the certificates that hubs accept, and when the
+//	                                   client was removed; the key "begun" says since when
 //
 // A NATS client that reads the stream directly meets two forms of message. A message
 // that begins with "{" is one event: a CloudEvent in JSON. A message that begins with
@@ -38,7 +40,14 @@
 //	sign.jwk                           private key that signs the kiosks' policies
 //	trust/                             trust domains: which cards are accepted; see package trust
 //	rules.toml                         who is let in, see package rules; the hub reloads it when it changes
-//	kiosks/ID/ consumers/NAME/         bundles to carry to a kiosk or a consumer
+//	kiosks/ID/ consumers/NAME/         bundles to carry to a kiosk or a consumer;
+//	operators/NAME/                    the same for an operator
+//	removed/                           bundles of clients that were removed
 //	crls/                              the CRLs that the hub fetched last
-//	jetstream/                         made by Open
+//	jetstream/                         made by Open; nats.sock in it is how commands reach the
+//	                                   JetStream of a running hub
+//
+// A folder from before the registry of certificates goes on to work: the first start
+// registers the certificates in the bundles, and a client whose certificate was issued
+// before that is registered when it connects, unless the registry knows its name.
 package hub

@@ -21,25 +21,27 @@ const startTime = 2 * time.Minute
 // less.
 const noStoreLimit = 1 << 50
 
-// embedded is a NATS server inside this process. It opens no network port.
+// embedded is a NATS server inside this process. It opens no network port. Commands reach
+// it through a socket in its folder.
 type embedded struct {
 	server *server.Server
 	conn   *nats.Conn
 	lock   *os.File
+	socket *storageServer
 }
 
 // startEmbedded runs JetStream in a folder. Everything that it acknowledges is on disk,
 // because SyncAlways is set; by default it would sync every two minutes only.
-func startEmbedded(dir string, log *slog.Logger) (*embedded, error) {
-	e, err := openEmbedded(dir, log)
+func startEmbedded(dir string, by folderUser, log *slog.Logger) (*embedded, error) {
+	e, err := openEmbedded(dir, by, log)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open JetStream in %s: %w", dir, err)
 	}
 	return e, nil
 }
 
-func openEmbedded(dir string, log *slog.Logger) (*embedded, error) {
-	lock, err := lockFolder(dir)
+func openEmbedded(dir string, by folderUser, log *slog.Logger) (*embedded, error) {
+	lock, err := lockFolder(dir, by)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +86,17 @@ func (e *embedded) start(dir string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	e.conn, err = nats.Connect("", nats.InProcessServer(srv))
+	if e.conn, err = nats.Connect("", nats.InProcessServer(srv)); err != nil {
+		return err
+	}
+	e.socket, err = listenStorage(dir, srv, log)
 	return err
 }
 
 func (e *embedded) close() {
+	if e.socket != nil {
+		e.socket.close()
+	}
 	if e.conn != nil {
 		e.conn.Close()
 	}
@@ -96,12 +104,27 @@ func (e *embedded) close() {
 		e.server.Shutdown()
 		e.server.WaitForShutdown()
 	}
+	if e.socket != nil {
+		e.socket.wait()
+	}
 	e.lock.Close()
 }
 
+// errFolderInUse says that another process has a JetStream folder open.
+var errFolderInUse = errors.New("another hub uses the folder")
+
+// folderUser says which kind of process has a JetStream folder open. The lock file holds
+// it.
+type folderUser string
+
+const (
+	byHub     folderUser = "hub"
+	byCommand folderUser = "command" // has it open for a moment; a hub that starts waits for it
+)
+
 // lockFolder locks the folder for this process, because JetStream itself would let two
 // servers write into it. The lock ends with the process, even if that is killed.
-func lockFolder(dir string) (*os.File, error) {
+func lockFolder(dir string, by folderUser) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -109,14 +132,32 @@ func lockFolder(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	for deadline := time.Now().Add(storageWait); ; time.Sleep(50 * time.Millisecond) {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || by == byCommand || time.Now().After(deadline) {
+			break
+		}
+		held := make([]byte, len(byCommand))
+		if n, _ := f.ReadAt(held, 0); folderUser(held[:n]) != byCommand {
+			break
+		}
+	}
+	if err == nil {
+		err = errors.Join(f.Truncate(0), writeAt(f, string(by)))
+	}
+	if err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.New("another hub uses the folder")
+			return nil, errFolderInUse
 		}
 		return nil, err
 	}
 	return f, nil
+}
+
+func writeAt(f *os.File, text string) error {
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
 }
 
 // natsLog writes the server's messages to the hub's log. Its notices, about starting and

@@ -19,11 +19,9 @@ func FuzzRequests(f *testing.F) {
 	_, router := document(f)
 	as := map[hubapi.Role]*tls.ConnectionState{}
 	for _, role := range []hubapi.Role{hubapi.RoleKiosk, hubapi.RoleConsumer} {
-		der, _ := b.issue(hubapi.Identity{Role: role, Name: "a"})
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			f.Fatal(err)
-		}
+		id := hubapi.Identity{Role: role, Name: "a"}
+		cert, _ := b.issue(id)
+		b.register(id, cert, true)
 		as[role] = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}, VerifiedChains: [][]*x509.Certificate{{cert}}}
 	}
 	calls := []struct {

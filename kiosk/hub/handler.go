@@ -59,6 +59,9 @@ func (h *Hub) answer(op operation, roles ...hubapi.Role) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, hubapi.MaxEventsBody)
 		c, err := identify(r, roles)
 		if err == nil {
+			err = h.accept(r, c.cert)
+		}
+		if err == nil {
 			err = h.withinLimits(op, w, r, c)
 		}
 		if err != nil {

@@ -26,6 +26,7 @@ type Hub struct {
 	config   Config
 	log      *slog.Logger
 	embedded *embedded // nil with Config.Conn
+	conn     *nats.Conn
 	js       jetstream.JetStream
 
 	validator  Validator
@@ -39,6 +40,7 @@ type Hub struct {
 	known      jetstream.KeyValue // nil unless the offline rule is "known"
 	holders    *holders
 	events     jetstream.Stream
+	identities *identities
 	scheduler  scheduler
 	limiter    *limiter
 	abuse      *abuseLog
@@ -89,7 +91,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.stop = stop
 	conn := cfg.Conn
 	if conn == nil {
-		if h.embedded, err = startEmbedded(cfg.JetStream, log); err != nil {
+		if h.embedded, err = startEmbedded(cfg.JetStream, byHub, log); err != nil {
 			stop()
 			return nil, err
 		}
@@ -117,6 +119,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "CRLs", crls.run)
 	h.runInBackground(background, "reviews", h.review)
 	h.runInBackground(background, "revocations from OCSP", h.watchRevoked)
+	h.runInBackground(background, "registered certificates", h.watchIdentities)
 	return h, nil
 }
 
@@ -151,6 +154,7 @@ func (h *Hub) panics(ctx context.Context, name string, task func(context.Context
 
 // attach opens the stream and the buckets, and creates those that are missing.
 func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
+	h.conn = conn
 	if h.js, err = jetstream.New(conn); err != nil {
 		return err
 	}
@@ -176,7 +180,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown} {
+	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities} {
 		if err := attach(ctx); err != nil {
 			return err
 		}
@@ -207,7 +211,8 @@ const (
 // ln. At the end it still answers the requests under way; long polls return the
 // events that they have. Serve may run for several listeners at the same time.
 func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
-	conns := newConnections(h.limiter, h.abuse)
+	conns := newConnections(h.limiter, h.abuse, h.refusedClient)
+	defer h.identities.serve(conns)()
 	config := h.tls()
 	config.NextProtos = []string{"h2", "http/1.1"}
 	outer := config.Clone()

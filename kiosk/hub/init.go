@@ -47,7 +47,7 @@ func initialise(dir string, o InitOptions) error {
 	if err != nil {
 		return err
 	}
-	for _, sub := range []string{"", kiosksDir, consumersDir, trustDir} {
+	for _, sub := range []string{"", kiosksDir, consumersDir, operatorsDir, trustDir} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return err
 		}
@@ -128,6 +128,11 @@ url = %q
 # How often CRLs are fetched from the crl_urls of trust/trust.toml.
 [crls]
 every = "1h"
+
+# The certificates of kiosks, consumers and operators. A kiosk renews its own when two
+# thirds of the time are over. Consumers and operators: kioskhub consumer renew.
+[certificates]
+lifetime = "2160h" # 90 days
 
 # What kiosks may decide while they cannot reach this hub. A kiosk gets these rules
 # with its policy, and applies them for valid_for after it has reached the hub last.

@@ -25,7 +25,7 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	if end == nil {
 		return notReady()
 	}
-	opening := startOpening(h.opener(), c.cert.PublicKey, &h.scheduler, h.log)
+	opening := startOpening(h.opener(), h.deviceKeys(c), &h.scheduler, h.log)
 	err = readEvents(body, opening.add)
 	opened, failure := opening.finish()
 	end()

@@ -103,6 +103,8 @@ const (
 	tooManyHandshakes = "too many connections"
 	tooManyPending    = "too many unfinished handshakes"
 	failedConnection  = "failed connections"
+
+	unacceptedCertificate = "certificate is not accepted"
 )
 
 // begin counts a request. It returns the limit that the request exceeds, or else a

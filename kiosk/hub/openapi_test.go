@@ -175,7 +175,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 	)
 	b := newBed(t)
 	url := b.serve()
-	kiosk, consumer, stranger := b.kiosk(url, "k1"), b.consumer(url, "office"), b.stranger(url)
+	kiosk, consumer, operator := b.kiosk(url, "k1"), b.consumer(url, "office"), b.operator(url, "watch")
 	long := strings.Repeat(" ", hubapi.MaxRequestBody+1)
 	good := array(kiosk.events(2))
 	gap := array(kiosk.events(2)[1:])
@@ -254,13 +254,13 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 
 		{kiosk, "GET", openapi, "", "", 200},
 		{consumer, "GET", openapi, "", "", 200},
-		{stranger, "GET", openapi, "", "", 403},
+		{operator, "GET", openapi, "", "", 403},
 
-		{stranger, "GET", health, "", "", 200},
+		{operator, "GET", health, "", "", 200},
 		{away, "GET", health, "", "", 503},
 
 		{kiosk, "DELETE", events, "", "", 405},
-		{stranger, "GET", "/", "", "", 404},
+		{operator, "GET", "/", "", "", 404},
 		{kiosk, "GET", "/v2/challenges", "", "", 404},
 	}
 	doc, _ := document(t)

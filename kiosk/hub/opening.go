@@ -18,7 +18,7 @@ import (
 // as far as the scheduler lets them.
 type opening struct {
 	opener    eventOpener
-	device    crypto.PublicKey
+	device    []crypto.PublicKey
 	scheduler *scheduler
 	log       *slog.Logger
 	events    []*openingEvent
@@ -43,7 +43,7 @@ type openingEvent struct {
 // nor the workers wait for each other at every event.
 const openingQueue = 64
 
-func startOpening(opener eventOpener, device crypto.PublicKey, s *scheduler, log *slog.Logger) *opening {
+func startOpening(opener eventOpener, device []crypto.PublicKey, s *scheduler, log *slog.Logger) *opening {
 	const none = 1 << 62
 	o := &opening{opener: opener, device: device, scheduler: s, log: log, queue: make(chan *openingEvent, openingQueue)}
 	o.failed.Store(none)
@@ -87,7 +87,7 @@ func (o *opening) open(text json.RawMessage) (opened event.Opened, err error) {
 			opened, err = event.Opened{}, panicError{v}
 		}
 	}()
-	return o.opener.Open(text, o.device)
+	return o.opener.Open(text, o.device...)
 }
 
 // finish waits for the workers. It returns the events before the first one that does

@@ -20,14 +20,14 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// Lifetimes of the certificates that the hub's own CA issues. They are long because
-// nothing renews these certificates yet. They begin a day early for kiosks whose clock is
-// slow.
+// Lifetimes of the certificates that the hub's own CA issues. hub.toml sets that of
+// clients. The hub's own is long, because a thief of the hub's folder has the CA's key too.
+// All begin a day early for kiosks whose clock is slow.
 const (
-	caYears     = 20
-	serverYears = 10
-	clientYears = 5
-	backdated   = 24 * time.Hour
+	caYears         = 20
+	serverYears     = 10
+	defaultLifetime = 90 * 24 * time.Hour
+	backdated       = 24 * time.Hour
 )
 
 // authority is the hub's own CA.
@@ -88,14 +88,18 @@ func (a *authority) server(key crypto.PublicKey, now time.Time, hosts ...string)
 	return a.issue(template, key, now)
 }
 
-// client issues the certificate of a kiosk or a consumer.
-func (a *authority) client(key crypto.PublicKey, now time.Time, id hubapi.Identity) ([]byte, error) {
-	return a.issue(&x509.Certificate{
+// client issues a client's certificate.
+func (a *authority) client(key crypto.PublicKey, now time.Time, lifetime time.Duration, id hubapi.Identity) (*x509.Certificate, error) {
+	der, err := a.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: id.Name, OrganizationalUnit: []string{string(id.Role)}},
-		NotAfter:    now.AddDate(clientYears, 0, 0),
+		NotAfter:    now.Add(lifetime),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		URIs:        []*url.URL{id.URI()},
 	}, key, now)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 func (a *authority) issue(template *x509.Certificate, key crypto.PublicKey, now time.Time) ([]byte, error) {

@@ -20,7 +20,7 @@ func TestFeedAfterRollback(t *testing.T) {
 	for name, later := range map[string]int{"the cursor is beyond the end": 1, "the stream has grown past the cursor": 9} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			store, err := startEmbedded(dir, slog.New(slog.DiscardHandler))
+			store, err := startEmbedded(dir, byHub, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestFeedAfterRollback(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if store, err = startEmbedded(dir, slog.New(slog.DiscardHandler)); err != nil {
+			if store, err = startEmbedded(dir, byHub, slog.New(slog.DiscardHandler)); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(store.close)

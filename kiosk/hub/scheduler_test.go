@@ -100,11 +100,9 @@ func TestPersonRequestsAreScheduled(t *testing.T) {
 	look := func() { seen = append(seen, h.scheduler.waiting) }
 	h.rand = lookingReader{h.rand, look}
 	h.validator = lookingValidator(look)
-	der, _ := b.issue(hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"})
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"}
+	cert, _ := b.issue(id)
+	b.register(id, cert, true)
 	call := func(path, body string) (answer struct{ Nonce, Verdict string }) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")

@@ -8,6 +8,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/sealkey"
 )
 
@@ -74,6 +75,9 @@ func begunWith(dir string) ([]begun, error) {
 	}
 	var all []begun
 	for _, b := range bundles {
+		if !hubapi.ValidName(b.Name()) || !b.IsDir() {
+			continue
+		}
 		// If the bundle was moved to its kiosk, the key is unknown.
 		k, _ := sealkey.ReadPublic(filepath.Join(dir, kiosksDir, b.Name(), bundleSealFile))
 		all = append(all, begun{b.Name(), k.Made})

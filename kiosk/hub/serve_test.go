@@ -88,18 +88,18 @@ func selfMade(t *testing.T, id hubapi.Identity) *tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := ca.client(key.Public(), time.Now(), id)
+	cert, err := ca.client(key.Public(), time.Now(), defaultLifetime, id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &tls.Certificate{Certificate: [][]byte{cert, ca.cert.Raw}, PrivateKey: key}
+	return &tls.Certificate{Certificate: [][]byte{cert.Raw, ca.cert.Raw}, PrivateKey: key}
 }
 
-// A certificate of the hub's CA without a known role can call /healthz only.
+// An operator can call /healthz only.
 func TestRoles(t *testing.T) {
 	b := newBed(t)
 	url, stop := b.serving()
-	k1, office, stranger := b.kiosk(url, "k1"), b.consumer(url, "office"), b.stranger(url)
+	k1, office, operator := b.kiosk(url, "k1"), b.consumer(url, "office"), b.operator(url, "watch")
 	all := []string{
 		"POST /v1/challenges", "POST /v1/authentications", "POST /v1/events",
 		"GET /v1/kiosk", "GET /v1/known", "GET /v1/crls/0", "GET /v1/feed/office", "POST /v1/feed/office/ack", "GET /v1/openapi.yaml", "GET /healthz",
@@ -110,7 +110,7 @@ func TestRoles(t *testing.T) {
 	}{
 		{k1, []string{"POST /v1/challenges", "POST /v1/authentications", "POST /v1/events", "GET /v1/kiosk", "GET /v1/known", "GET /v1/crls/0", "GET /v1/openapi.yaml", "GET /healthz"}},
 		{office, []string{"GET /v1/feed/office", "POST /v1/feed/office/ack", "GET /v1/openapi.yaml", "GET /healthz"}},
-		{stranger, []string{"GET /healthz"}},
+		{operator, []string{"GET /healthz"}},
 	} {
 		for _, call := range all {
 			method, path, _ := strings.Cut(call, " ")
@@ -218,7 +218,7 @@ func TestEmbedded(t *testing.T) {
 
 // The embedded JetStream syncs every message, which is not the default of NATS.
 func TestEmbeddedSyncsAlways(t *testing.T) {
-	e, err := startEmbedded(t.TempDir(), slog.New(slog.DiscardHandler))
+	e, err := startEmbedded(t.TempDir(), byHub, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func TestLoadCredentialsRefuses(t *testing.T) {
 		{"no key", ca, cert, filepath.Join(b, "none"), "cannot read key: open"},
 		{"a certificate for the key", ca, cert, cert600, "it holds no private key in PEM"},
 		{"a key for all to read", ca, cert, key640, "(mode 0640): chmod 600 it, and make a new key if somebody may have"},
-		{"the hub's own certificate", ca, filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key"), "names neither a kiosk nor a consumer"},
+		{"the hub's own certificate", ca, filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key"), "names no kiosk, consumer or operator"},
 	} {
 		if _, err := hubapi.LoadCredentials(tt.ca, tt.cert, tt.key); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q", tt.what, err, tt.want)

@@ -27,6 +27,10 @@ const (
 // acknowledges the cursor after it has processed all events of the answer.
 const CursorHeader = "Feed-Cursor"
 
+// EndingSoon is how long before the end of a certificate technicians and operators are told.
+// A kiosk has renewed its certificate long before.
+const EndingSoon = 30 * 24 * time.Hour
+
 // Limits of the hub. It refuses a request beyond them with a problem.
 const (
 	MaxEventsBody    = 4 << 20                 // bytes of one batch of events, in requests and answers

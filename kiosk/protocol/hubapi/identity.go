@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,7 @@ type Role string
 const (
 	RoleKiosk    Role = "kiosk"    // requests challenges and verdicts, sends events
 	RoleConsumer Role = "consumer" // pulls the feed
+	RoleOperator Role = "operator" // watches the hub's health
 )
 
 // Identity identifies a client of the hub. It is the URI subject alternative name of the
@@ -30,7 +32,7 @@ const urnPrefix = "urn:smartkiosk:"
 // URI, a NATS subject and a file name.
 var names = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// ValidName reports whether a kiosk or consumer may have this name: 1 to 63 lower-case
+// ValidName reports whether a client may have this name: 1 to 63 lower-case
 // letters, digits and hyphens, without a hyphen at either end.
 func ValidName(name string) bool { return names.MatchString(name) }
 
@@ -52,14 +54,14 @@ func IdentityOf(cert *x509.Certificate) (Identity, error) {
 		}
 		role, name, _ := strings.Cut(rest, ":")
 		id := Identity{Role(role), name}
-		if (id.Role != RoleKiosk && id.Role != RoleConsumer) || !ValidName(name) {
+		if !slices.Contains([]Role{RoleKiosk, RoleConsumer, RoleOperator}, id.Role) || !ValidName(name) {
 			return Identity{}, fmt.Errorf("cannot read the certificate's identity %q", uri)
 		}
 		found = append(found, id)
 	}
 	switch len(found) {
 	case 0:
-		return Identity{}, errors.New("the certificate names neither a kiosk nor a consumer")
+		return Identity{}, errors.New("the certificate names no kiosk, consumer or operator")
 	case 1:
 		return found[0], nil
 	}

@@ -43,10 +43,10 @@ func TestIdentityOfRefuses(t *testing.T) {
 		uris []string
 		want string
 	}{
-		{"no URI", nil, "names neither a kiosk nor a consumer"},
-		{"another's URI", []string{"urn:other:kiosk:k1"}, "names neither"},
+		{"no URI", nil, "names no kiosk, consumer or operator"},
+		{"another's URI", []string{"urn:other:kiosk:k1"}, "names no kiosk"},
 		{"two", []string{"urn:smartkiosk:kiosk:k1", "urn:smartkiosk:consumer:c"}, "names 2 identities"},
-		{"an unknown role", []string{"urn:smartkiosk:operator:o"}, unreadable},
+		{"an unknown role", []string{"urn:smartkiosk:director:o"}, unreadable},
 		{"no name", []string{"urn:smartkiosk:kiosk"}, unreadable},
 		{"an empty name", []string{"urn:smartkiosk:kiosk:"}, unreadable},
 		{"a wildcard of NATS", []string{"urn:smartkiosk:kiosk:*"}, unreadable},
