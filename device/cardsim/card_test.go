@@ -216,7 +216,7 @@ func TestSelect(t *testing.T) {
 		{"00 A4 03 0C", "6A82", "the MF has no parent"},
 		{"00 A4 05 0C", "6A86", "P1"},
 		{"00 A4 00 01 02 3F00", "6A86", "P2"},
-		{"00 B0 82 00 01", "6A86", "short file identifier"},
+		{"00 B0 82 00 01", "6A82", "short file identifier"},
 	})
 }
 

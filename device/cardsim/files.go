@@ -190,13 +190,25 @@ func (c *Card) byIdentifier(data []byte) *file {
 	return nil
 }
 
-// readBinary is READ BINARY with a 15-bit offset in P1-P2 (ISO 7816-4
-// §11.3.3). Short file identifiers are not supported.
+// Short EF identifiers (PKCS #15 v1.1 §5.5).
+var shortIDs = map[byte]uint16{0x11: idODF, 0x12: idTokenInfo}
+
+// readBinary is READ BINARY with a 15-bit offset in P1-P2, or with a short EF
+// identifier in P1 if the kind has them (ISO 7816-4 §11.3.3). The identifier also
+// selects the file.
 func (c *Card) readBinary(cmd apdu.Command) ([]byte, apdu.Status) {
 	offset := int(cmd.P1)<<8 | int(cmd.P2)
+	if cmd.P1&0x80 != 0 {
+		if !c.layout.shortIDs || cmd.P1&0x60 != 0 {
+			return nil, apdu.WrongP1P2
+		}
+		found := c.current.df().child(shortIDs[cmd.P1&0x1F])
+		if found == nil {
+			return nil, apdu.FileNotFound
+		}
+		c.current, offset = found, int(cmd.P2)
+	}
 	switch {
-	case cmd.P1&0x80 != 0:
-		return nil, apdu.WrongP1P2
 	case c.current.dedicate:
 		return nil, apdu.CommandNotAllowed
 	case c.current.secret:

@@ -157,6 +157,7 @@ var t1 = layout{
 	manufacturer: "Smartkiosk",
 	aid:          standardAID,
 	df:           0x5015,
+	shortIDs:     true,
 	sizeTag:      0x80,
 	algorithms:   []algorithm{{index: 1, mechanism: mechanismPKCS1, reference: 0x02, recipe: overDigestInfo}},
 	pins: []pinLayout{

@@ -19,6 +19,7 @@ type layout struct {
 	df       uint16 // file identifier of the application's DF
 	relative bool   // paths in directory files are relative to the application's DF
 	ecSizes  bool   // EC keys have a field size in EF.PrKDF, which OpenSC writes though the standard has none
+	shortIDs bool   // EF.ODF and EF.TokenInfo have short EF identifiers
 	sizeTag  byte   // tag of a file's size in its control parameters: 80 or 81
 	filled   int    // minimum size of a directory file in bytes
 	filler   byte   // padding byte

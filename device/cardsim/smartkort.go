@@ -19,6 +19,7 @@ var smartkort = layout{
 	manufacturer: "Smartkiosk",
 	aid:          standardAID,
 	df:           0x5015,
+	shortIDs:     true,
 	sizeTag:      0x80,
 	algorithms:   []algorithm{{index: 1, mechanism: mechanismPKCS1, reference: 0x02, recipe: overDigestInfo}},
 	pins: []pinLayout{

@@ -109,7 +109,7 @@ func BenchmarkVisit(b *testing.B) {
 // withLongCertificate returns a card of the PKI whose certificate for authentication
 // has 1.6 KB, like real ones. Some of those name more policies and addresses than
 // the test's.
-func withLongCertificate(b *testing.B, pki *testpki.PKI, name string) *cardsim.Card {
+func withLongCertificate(b testing.TB, pki *testpki.PKI, name string) *cardsim.Card {
 	const size = certificateBytes
 	template := *pki.Holders[name].Authentication.Certificate
 	image := pki.Cards[name].Image()
@@ -175,7 +175,7 @@ func BenchmarkCertificate(b *testing.B) {
 	}
 }
 
-func benchVisit(b *testing.B, d smartkort.Driver, s *cardsim.Slot) *countingConn {
+func benchVisit(b testing.TB, d smartkort.Driver, s *cardsim.Slot) *countingConn {
 	ctx := b.Context()
 	conn, err := s.Connect(ctx)
 	if err != nil {

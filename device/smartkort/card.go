@@ -68,6 +68,8 @@ type Card struct {
 	block     int    // the most bytes that the card returns at a time, 0 when unknown
 	stepwise  bool   // the card cannot select a whole path, only file by file
 	byName    bool   // the card cannot select the application by its path
+	shortIDs  bool   // the card has short EF identifiers
+	noShort   bool   // the card has none
 	class     []byte // the class in which the card accepted VERIFY, once known
 	odf       odf
 	layout    *layout // remembered layout of cards like this one; nil when unknown or contradicted
@@ -86,6 +88,8 @@ type Card struct {
 	pinsRead     bool
 	certificates []certificateObject
 	certsRead    bool
+	headRead     bool // certificates has the first ones of the directory
+	wholeCerts   bool // read the whole directory
 
 	pinProblem error   // why a PIN of the directory cannot be used, nil when all can
 	problems   []error // what was skipped, for the technician

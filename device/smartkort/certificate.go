@@ -47,6 +47,7 @@ func (c *Card) AuthenticationCertificates(ctx context.Context) ([]Certificate, e
 			return nil, fmt.Errorf("cannot read certificates: %w", err)
 		}
 	}
+	c.headRead, c.wholeCerts = c.headRead && !c.offered, c.offered
 	c.offered = true
 	if certs, err := c.expectedCertificates(ctx); len(certs) > 0 || err != nil {
 		return certs, err
@@ -99,7 +100,11 @@ func (c *Card) certificatesByDirectory(ctx context.Context, want func(Key) bool)
 	if err != nil {
 		return nil, err
 	}
-	objects, err := c.certificateObjects(ctx)
+	wanted := slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return !want(k) })
+	objects, ok, err := c.headObjects(ctx, wanted)
+	if err == nil && !ok {
+		objects, err = c.certificateObjects(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,8 @@ type channel struct {
 	sent     int  // APDUs sent so far
 	due      int  // bytes that GET RESPONSE may still return for the current command
 
-	corrected int // the length in 6Cxx that answered the current command, 0 for none
+	corrected int  // the length in 6Cxx that answered the current command, 0 for none
+	strict    bool // the card has answered with 6Cxx
 }
 
 func newChannel(conn slot.Conn, p *Profile) *channel {
@@ -108,6 +109,7 @@ func (l *channel) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 	response, err := l.Conn.Transmit(timed, command)
 	if n := len(response); err == nil && n == 2 && response[0] == 0x6C && l.corrected == 0 {
 		l.corrected, _ = (apdu.Status(0x6C00) | apdu.Status(response[1])).RightLe()
+		l.strict = true
 	}
 	if len(command) > 1 && command[1] == insGetResponse {
 		if l.due -= len(response) - 2; l.due < 0 {

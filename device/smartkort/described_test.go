@@ -42,7 +42,7 @@ func undescribed(t *testing.T, p *testpki.PKI, name string) *line {
 	l := connect(t, p.Cards[name])
 	directories := [][]byte{[]byte("\xA0\x00\x00\x00\x63PKCS-15"), {0x2F, 0x00}, {0x50, 0x31}, {0x50, 0x32}, {0x44, 0x01}, {0x44, 0x02}, {0x44, 0x03}}
 	l.after = func(_ int, command, response []byte) ([]byte, error) {
-		if command[1] == 0xA4 && slices.ContainsFunc(directories, func(d []byte) bool { return bytes.HasSuffix(command, d) }) {
+		if command[1] == 0xB0 && command[2]&0x80 != 0 || command[1] == 0xA4 && slices.ContainsFunc(directories, func(d []byte) bool { return bytes.HasSuffix(command, d) }) {
 			return []byte{0x6A, 0x82}, nil
 		}
 		return response, nil

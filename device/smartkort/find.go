@@ -139,6 +139,9 @@ func (c *Card) readODF(ctx context.Context) error {
 	if c.layout != nil && c.content(odfPath) == nil {
 		c.memory = map[string][]byte{odfPath.key(): c.layout.ODF}
 	}
+	if err := c.readODFShort(ctx); err != nil {
+		return err
+	}
 	file, err := c.readDirectory(ctx, odfPath)
 	if err != nil {
 		return err

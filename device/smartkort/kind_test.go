@@ -42,6 +42,8 @@ func (e *edited) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 		if e.typed == 0 {
 			e.selected = append(e.selected, e.file)
 		}
+	case command[1] == 0xB0 && command[2]&0x80 != 0:
+		e.file = map[byte]string{0x91: "5031", 0x92: "5032"}[command[2]]
 	case command[1] == insVerify && len(command) > 5:
 		e.typed++
 	}

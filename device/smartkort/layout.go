@@ -89,7 +89,7 @@ func (l *layout) mergeMakes(other layout) {
 // make of one of them cannot be determined.
 func (c *Card) ownLayout() layout {
 	l := layout{Fingerprint: digest(c.token.fingerprint), ODF: c.content(odfPath), PINs: c.pinsDigest()}
-	if !c.keysRead || !c.certsRead || holderPINs(c.pins) > 1 {
+	if !c.keysRead || !c.certsRead && !c.headRead || holderPINs(c.pins) > 1 {
 		return l
 	}
 	var list []expected

@@ -95,7 +95,7 @@ func (c *Card) rereadCard(ctx context.Context) error {
 // forgetMemory drops everything that was not read in this visit.
 func (c *Card) forgetMemory() {
 	c.memory, c.layout = nil, nil
-	c.keysRead, c.pinsRead, c.certsRead = false, false, false
+	c.keysRead, c.pinsRead, c.certsRead, c.headRead = false, false, false, false
 }
 
 // forgetRead drops all content.

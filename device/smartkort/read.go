@@ -48,15 +48,22 @@ func (c *Card) once(p Path, read func() ([]byte, error)) ([]byte, error) {
 // readCurrent reads p's object. p's file must be selected; size is its length,
 // -1 when the card did not state it.
 func (c *Card) readCurrent(ctx context.Context, p Path, size int) ([]byte, error) {
-	r := fileReader{card: c, offset: p.Offset, size: size}
+	return (&fileReader{card: c, offset: p.Offset, size: size}).object(ctx, p.Length)
+}
+
+// object reads one object. length is how many bytes its path states, 0 for none.
+func (r *fileReader) object(ctx context.Context, length int) ([]byte, error) {
 	want, missing := blockBytes, 1
-	if p.Length > 0 {
-		want = min(want, p.Length)
+	if length > 0 {
+		want = min(want, length)
 	}
 	for range maxBlocks {
-		if err := r.next(ctx, want, missing); err != nil {
-			return nil, err
+		if !r.begun {
+			if err := r.next(ctx, want, missing); err != nil {
+				return nil, err
+			}
 		}
+		r.begun = false
 		total, err := tlv.Size(r.data)
 		switch {
 		case errors.Is(err, tlv.ErrTruncated) && !r.ended:
@@ -71,7 +78,7 @@ func (c *Card) readCurrent(ctx context.Context, p Path, size int) ([]byte, error
 			return nil, fmt.Errorf("%w: file ends inside an object, after %d of %d bytes", ErrMalformed, len(r.data), total)
 		}
 		missing = total - len(r.data)
-		want = min(c.channel.largest(), missing)
+		want = min(r.card.channel.largest(), missing)
 	}
 	return nil, fmt.Errorf("%w: %d reads of one file", apdu.ErrEndless, maxBlocks)
 }
@@ -85,18 +92,20 @@ func (c *Card) readDirectory(ctx context.Context, p Path) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return c.readObjectsAt(ctx, p, size)
+		r := fileReader{card: c, offset: p.Offset, size: size}
+		return r.objects(ctx, p.Length)
 	})
 }
 
-func (c *Card) readObjectsAt(ctx context.Context, p Path, size int) ([]byte, error) {
-	r := fileReader{card: c, offset: p.Offset, size: size}
+// objects reads all objects to the end of the file, or the first length bytes if
+// length is not 0.
+func (r *fileReader) objects(ctx context.Context, length int) ([]byte, error) {
 	limit := maxFile
-	if p.Length > 0 {
-		limit = min(limit, p.Length)
+	if length > 0 {
+		limit = min(limit, length)
 	}
-	if size > p.Offset {
-		limit = min(limit, size-p.Offset)
+	if r.size > r.offset {
+		limit = min(limit, r.size-r.offset)
 	}
 	missing := 1
 	for range maxBlocks {
@@ -104,18 +113,27 @@ func (c *Card) readObjectsAt(ctx context.Context, p Path, size int) ([]byte, err
 		if len(r.data) < limit {
 			want = min(want, limit-len(r.data))
 		}
-		if err := r.next(ctx, want, missing); err != nil {
-			return nil, err
+		if r.first > 0 && len(r.data) == 0 {
+			want = min(want, r.first)
 		}
+		if !r.begun {
+			if err := r.next(ctx, want, missing); err != nil {
+				return nil, err
+			}
+		}
+		r.begun = false
 		end, rest, err := objectsEnd(r.data)
 		if err != nil {
 			return nil, err
 		}
 		switch {
 		case rest == 0 && (end < len(r.data) || r.ended || len(r.data) >= limit):
+			r.whole = true
+			return r.data[:end], nil
+		case r.enough != nil && end > 0 && r.enough(r.data[:end]):
 			return r.data[:end], nil
 		case r.ended && end > 0:
-			c.note("directory", fmt.Errorf("%w: it ends inside an object, after %d bytes", ErrMalformed, len(r.data)))
+			r.card.note("directory", fmt.Errorf("%w: it ends inside an object, after %d bytes", ErrMalformed, len(r.data)))
 			return r.data[:end], nil
 		case r.ended:
 			return nil, fmt.Errorf("%w: directory ends inside an object, after %d bytes", ErrMalformed, len(r.data))
@@ -177,6 +195,11 @@ type fileReader struct {
 	short  bool // the last block was shorter than requested
 	exact  bool // the card refused a read that may have reached beyond the end
 	ended  bool // there is no more data
+	begun  bool // data has a block that the caller has read
+
+	first  int               // bytes of the first block of a directory, 0 for blockBytes
+	enough func([]byte) bool // whether a part of a directory is enough; nil to read all of it
+	whole  bool              // objects returned the whole directory
 }
 
 // header is how many bytes the reader requests to learn the length of an
@@ -211,10 +234,7 @@ func (r *fileReader) next(ctx context.Context, want, missing int) error {
 			return err
 		}
 		if len(block) > 0 {
-			r.data = append(r.data, block...)
-			r.short = len(block) < want
-			n := c.channel.corrected
-			r.ended = sw == apdu.EndOfFile || n > 0 && !likelyLimit(n)
+			r.add(block, want, sw)
 			if limited {
 				c.block = want
 			}
@@ -239,6 +259,15 @@ func (r *fileReader) next(ctx context.Context, want, missing int) error {
 			return nil
 		}
 	}
+}
+
+// add appends the block that a card returned with status sw when the reader had
+// requested want bytes.
+func (r *fileReader) add(block []byte, want int, sw apdu.Status) {
+	r.data = append(r.data, block...)
+	r.short = len(block) < want
+	n := r.card.channel.corrected
+	r.ended = sw == apdu.EndOfFile || n > 0 && !likelyLimit(n)
 }
 
 // readBlock reads up to n bytes of the selected file from offset. It returns no

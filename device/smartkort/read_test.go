@@ -38,6 +38,9 @@ func (a *altered) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 		n := 5 + int(command[4])
 		a.file = binary.BigEndian.Uint16(command[n-2 : n])
 	}
+	if command[1] == 0xB0 && command[2]&0x80 != 0 && len(a.edit) > 0 {
+		return []byte{0x6A, 0x86}, nil // an altered card has no short identifiers
+	}
 	if a.answer != nil {
 		if r := a.answer(a, command); r != nil {
 			return r, nil

@@ -149,6 +149,10 @@ func (w *writer) about(c apdu.Command) string {
 		if _, told := w.last.RightLe(); told {
 			return fmt.Sprintf("as told, its %d bytes", c.Le)
 		}
+		if c.P1&0x80 != 0 {
+			w.file = map[byte]string{0x91: "EF.OD", 0x92: "EF.TokenInfo"}[c.P1]
+			return "read " + w.file + " by its short identifier"
+		}
 		if offset := int(c.P1)<<8 | int(c.P2); offset > 0 {
 			return fmt.Sprintf("%d bytes more, from %d", c.Le, offset)
 		}

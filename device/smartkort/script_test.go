@@ -84,6 +84,8 @@ func TestUnknownCards(t *testing.T) {
 		"an application whose directory is garbage": {`
 			> 00 A4 04 0C 0C A0 00 00 00 63 50 4B 43 53 2D 31 35  # the application by AID
 			< 90 00
+			> 00 B0 92 00 00                                      # EF.TokenInfo by its short identifier
+			< 6A 86
 			> 00 A4 00 0C 02 50 32                                # EF.TokenInfo
 			< 6A 82
 			> 00 A4 00 0C 02 50 31                                # EF.OD

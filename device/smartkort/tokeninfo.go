@@ -34,6 +34,9 @@ func (c *Card) TokenInfo() TokenInfo { return c.token }
 // from the cache, because it identifies the card.
 func (c *Card) readTokenInfo(ctx context.Context) error {
 	c.token, c.tokenRaw = TokenInfo{}, nil
+	if done, err := c.readTokenInfoShort(ctx); done || err != nil {
+		return err
+	}
 	size, err := c.selectWithin(ctx, fileToken)
 	if isStatus(err) {
 		return nil
