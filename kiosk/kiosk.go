@@ -98,6 +98,7 @@ const (
 	CardUnreadable Reason = "card-unreadable"
 	CardInactive   Reason = "card-inactive" // the holder must activate it first
 	CardTimeout    Reason = "card-timeout"
+	CardRetry      Reason = "card-retry" // the card refused to sign in this way and dropped the PIN; the next visit tries another way
 	ReaderLost     Reason = "reader-lost"
 	DisplayLost    Reason = "display-lost"  // the display failed
 	KeypadLost     Reason = "keypad-lost"   // the keypad failed

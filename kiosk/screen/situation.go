@@ -43,6 +43,7 @@ var tones = map[situation]string{
 	"failed-unknown-card":  "attention",
 	"failed-unreadable":    "attention",
 	"failed-inactive":      "attention",
+	"failed-retry":         "attention",
 	"cancelled":            "neutral",
 	"timed-out":            "neutral",
 	"remove-card":          "attention",
@@ -103,6 +104,7 @@ var failures = map[kiosk.Reason]situation{
 	kiosk.CardUnreadable: "failed-unreadable",
 	kiosk.CardTimeout:    "failed-unreadable",
 	kiosk.CardInactive:   "failed-inactive",
+	kiosk.CardRetry:      "failed-retry",
 
 	kiosk.HubRefused:   "failed",
 	kiosk.HubSilent:    "failed",

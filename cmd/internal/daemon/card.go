@@ -176,6 +176,8 @@ func cardError(err error) error {
 		return &terminal.CardError{Reason: kiosk.CardUnknown, Err: err}
 	case errors.Is(err, smartkort.ErrInactive):
 		return &terminal.CardError{Reason: kiosk.CardInactive, Err: err}
+	case errors.Is(err, smartkort.ErrNextRecipe):
+		return &terminal.CardError{Reason: kiosk.CardRetry, Err: err}
 	case errors.Is(err, smartkort.ErrTimeout):
 		return &terminal.CardError{Reason: kiosk.CardTimeout, Err: err}
 	}

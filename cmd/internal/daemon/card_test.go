@@ -96,6 +96,7 @@ func TestCardErrors(t *testing.T) {
 		smartkort.ErrSecureMessaging: kiosk.CardUnknown,
 		smartkort.ErrTimeout:         kiosk.CardTimeout,
 		smartkort.ErrInactive:        kiosk.CardInactive,
+		smartkort.ErrNextRecipe:      kiosk.CardRetry,
 	} {
 		err := cardError(fmt.Errorf("cannot verify PIN: %w", cause))
 		if got, ok := errors.AsType[*terminal.CardError](err); !ok || got.Reason != want || !errors.Is(err, cause) {
