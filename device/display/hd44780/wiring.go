@@ -29,13 +29,14 @@ type KnownWiring struct {
 }
 
 // KnownWirings are the wirings of backpacks on the market, the most common first.
-// The pins of the first three agree with hd44780_I2Cexp.h of Bill Perry's hd44780
-// library. For LCDXIO that file lists two boards: one without control of the
-// light, and one with the light at P7, on at low level.
+// The pins and polarities of the first three agree with hd44780_I2Cexp.h of Bill
+// Perry's hd44780 library. For LCDXIO that file lists two boards: one without
+// control of the light, which ignores P7, and one with a PNP transistor at P7, whose
+// light is on at low level. Low therefore suits both.
 var KnownWirings = []KnownWiring{
 	{"LCM1602, YwRobot", []string{"rs", "rw", "e", "light", "d4", "d5", "d6", "d7"}, false},
 	{"mjkdz, GY-IICLCD", []string{"d4", "d5", "d6", "d7", "e", "rw", "rs", "light"}, true},
-	{"LCDXIO", []string{"d4", "d5", "d6", "d7", "rs", "rw", "e", "light"}, false},
+	{"LCDXIO", []string{"d4", "d5", "d6", "d7", "rs", "rw", "e", "light"}, true},
 	{"D6 and RS exchanged", []string{"d6", "rw", "e", "light", "d4", "d5", "rs", "d7"}, false},
 }
 

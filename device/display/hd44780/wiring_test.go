@@ -76,6 +76,17 @@ func TestWirings(t *testing.T) {
 	}
 }
 
+// TestKnownPolarity: the light of these backpacks is on while its pin is low,
+// according to the published pin maps.
+func TestKnownPolarity(t *testing.T) {
+	low := map[string]bool{"mjkdz, GY-IICLCD": true, "LCDXIO": true}
+	for _, known := range hd44780.KnownWirings {
+		if known.LightLow != low[known.Name] {
+			t.Errorf("%s: light low %v", known.Name, known.LightLow)
+		}
+	}
+}
+
 func TestParseWiring(t *testing.T) {
 	good := hd44780.KnownWirings[0].Pins
 	with := func(pin int, terminal string) []string {
