@@ -147,10 +147,15 @@ func pinsOf(w *displaysim.Wires) (p hd44780.Pins) {
 	return p
 }
 
+// withoutSami replaces the letters that code page 865 lacks. Every other display must
+// show each text with its own letters, so no screen may need more than 8 taught ones.
+var withoutSami = strings.NewReplacer("č", "c", "đ", "d", "ŋ", "n", "š", "s", "ŧ", "t", "ž", "z",
+	"Á", "A", "Č", "C", "Đ", "D", "Ŋ", "N", "Š", "S", "Ŧ", "T", "Ž", "Z")
+
 // TestScreens shows every screen of the kiosk on every display, one after the
 // other, and reads it back.
 func TestScreens(t *testing.T) {
-	for _, language := range []string{"nb", "en"} {
+	for _, language := range []string{"nb", "nn", "se", "en"} {
 		for _, b := range benches(t) {
 			t.Run(language+"/"+b.name, func(t *testing.T) {
 				text, err := display.NewText(b.part)
@@ -169,6 +174,9 @@ func TestScreens(t *testing.T) {
 							want := ""
 							if i < len(frame.Rows) {
 								want = frame.Rows[i]
+							}
+							if b.name == "dmd110" {
+								want = withoutSami.Replace(want)
 							}
 							if want = fmt.Sprintf("%-*s", cols, want); row != want {
 								t.Errorf("%s: row %d reads %q, want %q", s.name, i, row, want)

@@ -17,14 +17,15 @@ var embedded embed.FS
 
 // Catalogue holds every language, each complete.
 type Catalogue struct {
-	languages []language // by tag
+	languages []language // by Order
 }
 
 // language is one file of texts/.
 type language struct {
-	Tag  string // BCP 47
-	Name string // in the language itself
-	Keys struct {
+	Tag   string // BCP 47
+	Name  string // in the language itself
+	Order int    // place in the round of the language key; unique
+	Keys  struct {
 		Keypad string    // names the keypad to a screen reader
 		Clear  string    // names the * key
 		OK     string    // names the # key
@@ -58,7 +59,12 @@ func load(files fs.FS) (*Catalogue, error) {
 		}
 		c.languages = append(c.languages, l)
 	}
-	slices.SortFunc(c.languages, func(a, b language) int { return cmp.Compare(a.Tag, b.Tag) })
+	slices.SortFunc(c.languages, func(a, b language) int { return cmp.Compare(a.Order, b.Order) })
+	for i, l := range c.languages {
+		if l.Order != i+1 {
+			return nil, fmt.Errorf("cannot load texts/%s.toml: order is %d, but the languages must count from 1 without a gap", l.Tag, l.Order)
+		}
+	}
 	return &c, nil
 }
 

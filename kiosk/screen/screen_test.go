@@ -247,7 +247,7 @@ func TestAnyScreenFits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := kiosk.Screen{
 			ID:         rapid.OneOf(rapid.SampledFrom(kiosk.Screens), rapid.Just(kiosk.ScreenID("no such screen"))).Draw(t, "id"),
-			Language:   rapid.SampledFrom([]string{"nb", "en", "", "tlh"}).Draw(t, "language"),
+			Language:   rapid.SampledFrom([]string{"nb", "nn", "se", "en", "", "tlh"}).Draw(t, "language"),
 			Typed:      rapid.IntRange(-1, 100).Draw(t, "typed"),
 			Tries:      rapid.IntRange(0, 15).Draw(t, "tries"),
 			TriesKnown: rapid.Bool().Draw(t, "known"),
@@ -383,7 +383,7 @@ func TestFrame(t *testing.T) {
 	want := Frame{
 		Name: "pin", Lang: "en", Heading: "2 tries left", Text: "Finish with #. Correct with *.", Tone: "attention",
 		Entry: 2, EntryLabel: "2 digits typed",
-		Keypad: "Keys", ClearKey: "Correct or cancel", OKKey: "OK", NextLang: "nb", NextLanguage: "Norsk",
+		Keypad: "Keys", ClearKey: "Correct or cancel", OKKey: "OK", NextLang: "nn", NextLanguage: "Nynorsk",
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -414,13 +414,18 @@ func TestNames(t *testing.T) {
 
 func TestNext(t *testing.T) {
 	c := catalogue(t)
-	for tag, want := range map[string]string{"en": "nb", "nb": "en", "xx": "en"} {
+	for tag, want := range map[string]string{"nb": "en", "en": "nn", "nn": "se", "se": "nb", "xx": "nb"} {
 		if got := c.Next(tag); got != want {
 			t.Errorf("after %q comes %q, want %q", tag, got, want)
 		}
 	}
-	if !c.Has("nb") || !c.Has("en") || c.Has("xx") {
-		t.Error("Has does not know nb and en alone")
+	for _, tag := range []string{"nb", "en", "nn", "se"} {
+		if !c.Has(tag) {
+			t.Errorf("language %q is missing", tag)
+		}
+	}
+	if c.Has("xx") {
+		t.Error("Has knows the language xx")
 	}
 }
 
@@ -432,7 +437,8 @@ func TestLoadRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 16, column 4: toml: expected '='"},
 		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" differs from the file's name`},
-		{"no name", `name = "Norsk"`, `name = ""`, "name and all of [keys] must be filled in"},
+		{"no name", `name = "Bokmål"`, `name = ""`, "name and all of [keys] must be filled in"},
+		{"no place", "order = 1\n", "", "cannot load texts/nb.toml: order is 0, but the languages must count from 1 without a gap"},
 		{"no key name", `ok = "OK"`, ``, "name and all of [keys] must be filled in"},
 		{"misspelt key", `short = "Vent litt"`, `shrot = "Vent litt"`, `unknown key "screens.reading.shrot"`},
 		{"text missing", `heading = "Avbrutt"`, ``, `screen "cancelled" lacks a heading, short or text`},
