@@ -86,10 +86,17 @@ vet: need-build
 vuln: need-build
 	@sh deploy/vuln.sh
 
+# What compiles kioskd for a Raspberry Pi on another machine.
+CROSS = $(if $(filter arm64,$(shell dpkg --print-architecture)),,\
+	gcc-aarch64-linux-gnu="compiles the PC/SC binding for a Raspberry Pi" \
+	libc6-dev-arm64-cross="compiles the PC/SC binding for a Raspberry Pi" \
+	libpcsclite-dev:arm64="the PC/SC interface of a Raspberry Pi")
+
 # Runs all benchmarks together, because only the figures of one run can be compared.
 # The results are also written to bench.json.
 BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|AppendBacklog|SideBySide|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle
 bench: need-test
+	$(NEED) $(CROSS)
 	@set -o pipefail; go test -tags sidebyside -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
 		./device/smartkort ./cmd/kioskctl ./store ./store/sidebyside ./cmd/kioskd ./kiosk/push ./kiosk/protocol/webeid ./kiosk/protocol/trust ./device/display \
 		./cmd/internal/frontpanel | go run ./deploy/benchtable

@@ -1,13 +1,15 @@
 #!/bin/sh
 # Installs the missing ones of the given Debian packages and prints which they are and
-# why they are needed. Arguments: package=reason … Prints nothing if all are installed.
+# why they are needed. Arguments: package=reason or package:architecture=reason …
+# Prints nothing if all are installed.
 set -eu
 
-missing='' said=''
+missing='' said='' architectures=''
 for need in "$@"; do
 	package=${need%%=*} reason=${need#*=}
 	if ! dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed; then
 		missing="$missing $package"
+		case $package in *:*) architectures="$architectures ${package#*:}" ;; esac
 		said="$said
   $package: $reason"
 	fi
@@ -25,6 +27,9 @@ if [ "$(id -u)" -ne 0 ]; then
 	command -v sudo >/dev/null || { echo "Run this as root, or install sudo." >&2; exit 1; }
 	sudo=sudo
 fi
+for architecture in $architectures; do
+	$sudo dpkg --add-architecture "$architecture"
+done
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # shellcheck disable=SC2086 # $missing is a list, $sudo may be empty
