@@ -30,6 +30,28 @@ func TestPINWithoutLimits(t *testing.T) {
 	}
 }
 
+// The language of a visit that was not granted stays for its person only. The next
+// person, whose card cannot be read while the outbox is full, leaves no language behind.
+func TestLanguageStaysOnce(t *testing.T) {
+	v := kiosk.New(kiosk.Config{Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming})
+	tr := trace{visit: v, serials: map[kiosk.Timer]int{}}
+	for _, e := range []kiosk.Event{
+		kiosk.CardGone{}, kiosk.KeyPressed{Key: kiosk.KeyLanguage},
+		kiosk.CardInserted{Visit: "v"}, kiosk.CardFailed{Visit: "v", Reason: kiosk.CardUnreadable}, kiosk.Recorded{Visit: "v"}, kiosk.CardGone{},
+	} {
+		tr.step(e)
+	}
+	if l := tr.visit.Screen().Language; l != "en" {
+		t.Fatalf("after a visit that failed the language is %s", l)
+	}
+	tr.step(kiosk.RoomEnds{})
+	tr.step(kiosk.CardInserted{Visit: "w"})
+	tr.step(kiosk.CardGone{})
+	if l := tr.visit.Screen().Language; l != "nb" {
+		t.Errorf("after a card that began no visit the language is %s", l)
+	}
+}
+
 // The kiosk still asks the person to take a card that was left in when no further
 // visit may begin. It goes out of service when the card is taken.
 func TestRoomEndsWithCardLeftIn(t *testing.T) {

@@ -331,3 +331,38 @@ func TestMoveToDeadLetters(t *testing.T) {
 		t.Errorf("dead letters: %v, %v", letters, err)
 	}
 }
+
+// TestDeadLettersAreBounded: the outbox holds a limited number of dead letters. The
+// record that would be one too many stays pending.
+func TestDeadLettersAreBounded(t *testing.T) {
+	s := openWith(t, outbox(t), Options{})
+	standIn := func(_, _ []byte) ([]byte, error) { return []byte("stand-in"), nil }
+	for i := range maxDeadLetters + 1 {
+		seq := add(t, s, "a")
+		err := s.MoveToDeadLetters(seq, standIn)
+		if full := i == maxDeadLetters; full != (err != nil) {
+			t.Fatalf("with %d dead letters: %v", i, err)
+		}
+	}
+	letters, err := s.DeadLetters()
+	if err != nil || len(letters) != maxDeadLetters {
+		t.Errorf("%d dead letters, %v", len(letters), err)
+	}
+	got := pending(t, s, 0, maxDeadLetters+1)
+	if last := got[len(got)-1]; len(got) != maxDeadLetters+1 || string(last.Data) == "stand-in" {
+		t.Errorf("of %d records the last is %q", len(got), last.Data)
+	}
+}
+
+// TestCursorAlone: Close writes a cursor that advanced while nothing else changed.
+func TestCursorAlone(t *testing.T) {
+	path := outbox(t)
+	s := openWith(t, path, Options{})
+	add(t, s, "a")
+	if err := errors.Join(s.Advance("backend", 1), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if at := openWith(t, path, Options{}).Cursor("backend"); at != 1 {
+		t.Errorf("the cursor is %d", at)
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,5 +190,22 @@ func TestFormat1(t *testing.T) {
 	checkChain(t, pending(t, s, 0, 10), 3, link[:])
 	if seq := add(t, s, "e"); s.Len() != 3 || seq != 5 {
 		t.Errorf("%d records pending, the newest is %d", s.Len(), seq)
+	}
+}
+
+// TestCannotCreate: neither kind of file opens if it cannot be created.
+func TestCannotCreate(t *testing.T) {
+	path := outbox(t)
+	if err := os.MkdirAll(filepath.Join(path+".new", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path, Options{}); err == nil || errors.Is(err, ErrDamaged) {
+		t.Errorf("opened an outbox: %v", err)
+	}
+	if _, err := OpenRecords(path); err == nil || errors.Is(err, ErrDamaged) {
+		t.Errorf("opened records: %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a file: %v", err)
 	}
 }

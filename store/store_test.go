@@ -204,6 +204,11 @@ func TestFailedSealSpendsNothing(t *testing.T) {
 	if seq := add(t, s, "a"); seq != 1 {
 		t.Errorf("sequence %d after none", seq)
 	}
+	if _, err := s.Append(func(uint64, []byte) ([]byte, []byte, error) {
+		return make([]byte, MaxRecordSize), make([]byte, LinkSize), nil
+	}); err != nil {
+		t.Errorf("the largest record: %v", err)
+	}
 }
 
 func TestPanicInSealBlocksNoOtherAppend(t *testing.T) {
@@ -284,6 +289,9 @@ func TestFailedCommitLeavesNoGhost(t *testing.T) {
 	if seq := add(t, s, "c"); seq != 3 {
 		t.Errorf("sequence %d after 2", seq)
 	}
+	if s.uncertain {
+		t.Error("after a commit that succeeded, the store still doubts what is on disk")
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -336,11 +344,17 @@ func TestFull(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	s := open(t, outbox(t))
+	for range maxUnwritten + 1 {
+		add(t, s, "a")
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Append(sealText("a")); !errors.Is(err, ErrClosed) {
 		t.Errorf("append to a closed outbox: %v", err)
+	}
+	if err := s.Ack(maxUnwritten + 1); err == nil {
+		t.Error("a closed outbox acknowledged more records than may stay unwritten")
 	}
 	if _, err := s.Pending(0, 1); !errors.Is(err, ErrClosed) {
 		t.Errorf("read of a closed outbox: %v", err)
@@ -364,6 +378,27 @@ func TestEntryTellsDamage(t *testing.T) {
 	}
 	if _, _, err := decodeEntry(7, entry[:entryHead-1]); !errors.Is(err, ErrDamaged) {
 		t.Errorf("entry cut short: %v", err)
+	}
+}
+
+// TestNewerTail: of two tails of one outbox, the newer one has more records,
+// acknowledgements or deletions, and a tail is not newer than itself.
+func TestNewerTail(t *testing.T) {
+	ascending := []tail{
+		{},
+		{sequence: 5, first: 1},
+		{sequence: 5, first: 1, acked: 2},
+		{sequence: 5, first: 1, acked: 4},
+		{sequence: 5, first: 3, acked: 4},
+		{sequence: 5, first: 6, acked: 5},
+		{sequence: 6, first: 1},
+	}
+	for i, a := range ascending {
+		for k, b := range ascending {
+			if got := a.newer(b); got != (i > k) {
+				t.Errorf("%+v is newer than %+v: %t", a, b, got)
+			}
+		}
 	}
 }
 

@@ -65,11 +65,14 @@ var onePKI = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(n
 
 // disk keeps records in memory and counts writes.
 type disk struct {
-	values map[string][]byte
-	writes int
+	values     map[string][]byte
+	writes     int
+	unreadable error // of each Get
 }
 
-func (d *disk) Get(bucket, key string) ([]byte, error) { return d.values[bucket+"/"+key], nil }
+func (d *disk) Get(bucket, key string) ([]byte, error) {
+	return d.values[bucket+"/"+key], d.unreadable
+}
 
 func (d *disk) Put(bucket string, values map[string][]byte) error {
 	d.writes++
@@ -206,6 +209,16 @@ func (b *bench) revoke(number int64, cards ...string) {
 	sum := sha256.Sum256(set.Bytes())
 	c := hubpolicy.CRL{Domain: "test", Digest: hex.EncodeToString(sum[:]), Size: int64(set.Len())}
 	b.policy.CRLs, b.sets[c.Digest] = []hubpolicy.CRL{c}, set.Bytes()
+}
+
+// A policy that cannot be read is an error of Open, and not the same as no policy.
+func TestOpenWithoutDisk(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.disk.unreadable = errors.New("input/output error")
+	if err := b.syncer.Open(); !errors.Is(err, b.disk.unreadable) {
+		t.Errorf("opened with %v", err)
+	}
 }
 
 // start simulates a start of the kiosk with the current content of its disk.

@@ -2,6 +2,7 @@ package terminal_test
 
 import (
 	"crypto/x509"
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -64,4 +65,24 @@ func TestRememberedCertificateThatRanOut(t *testing.T) {
 		r.expectScreen(kiosk.ScreenGranted)
 		_ = r.end()
 	})
+}
+
+// A fault of the decider is not a refusal of the card, and not an acceptance either:
+// the visit fails.
+func TestDeciderFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(_ *rig, term *terminal.Terminal) { term.Decider = brokenDecider{term.Decider} })
+		r.slotIs(kiosk.CardGone{}, cardIn())
+		if s := r.expectScreen(kiosk.ScreenFailed); s.Reason != kiosk.Internal {
+			t.Errorf("failed because of %s", s.Reason)
+		}
+		_ = r.end()
+	})
+}
+
+// brokenDecider chooses no certificate, and cannot say why.
+type brokenDecider struct{ terminal.Decider }
+
+func (brokenDecider) Choose([][]byte, ...[]byte) (trust.Choice, error) {
+	return trust.Choice{}, errors.New("no trust domain is loaded")
 }

@@ -82,9 +82,9 @@ func awaitSlot(visit context.Context) {
 	}
 }
 
-// read opens the card and chooses the certificate for authentication.
+// read opens the card and chooses the certificate for authentication. No card is
+// open, because the machine releases one card before it reads the next.
 func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, error) {
-	o.release()
 	card, err := o.terminal.Slot.Open(ctx)
 	if err != nil {
 		return nil, err

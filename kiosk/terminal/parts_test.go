@@ -65,3 +65,28 @@ func TestAlive(t *testing.T) {
 		_ = r.end()
 	})
 }
+
+// Timers that were stopped or restarted do not wake the terminal: after a visit it
+// wakes only for its beat.
+func TestIdleAfterVisit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var alive atomic.Int32
+		r := start(t, func(_ *rig, term *terminal.Terminal) {
+			term.Alive = func() { alive.Add(1) }
+		})
+		r.slotIs(kiosk.CardGone{}, cardIn())
+		r.typeKeys("1234#")
+		r.expectScreen(kiosk.ScreenGranted)
+		r.slotIs(kiosk.CardGone{})
+		before := alive.Load()
+		const beats = 400
+		r.pass(beats * terminal.AliveEvery) // longer than every timer of a visit
+		if n := alive.Load() - before; n != beats {
+			t.Errorf("idle, the terminal woke %d times in %d beats", n, beats)
+		}
+		if beats*terminal.AliveEvery < kiosk.DefaultTiming.Visit {
+			t.Error("the test is shorter than the longest timer")
+		}
+		_ = r.end()
+	})
+}

@@ -173,6 +173,19 @@ func TestNewID(t *testing.T) {
 	if u.Version() != 7 || u.Variant() != uuid.RFC4122 || !time.Unix(sec, nsec).Equal(testTime) {
 		t.Errorf("%s is version %d of %v", id, u.Version(), time.Unix(sec, nsec).UTC())
 	}
+	// The example of RFC 9562 appendix A.6. Version and variant replace six of the
+	// random bits, and no others.
+	for random, want := range map[string]string{
+		"\x0C\xC3\x18\xC4\xDC\x0C\x0C\x07\x39\x8F": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+		"\xFC\xC3\xD8\xC4\xDC\x0C\x0C\x07\x39\x8F": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+		strings.Repeat("\xFF", 10):                 "017f22e2-79b0-7fff-bfff-ffffffffffff",
+		strings.Repeat("\x00", 10):                 "017f22e2-79b0-7000-8000-000000000000",
+	} {
+		at := time.Date(2022, 2, 22, 19, 22, 22, 0, time.UTC)
+		if id, err := NewID(at, strings.NewReader(random)); err != nil || id != want {
+			t.Errorf("of random %x: %s, %v, want %s", random, id, err, want)
+		}
+	}
 	if _, err := NewID(testTime, strings.NewReader("short")); err == nil {
 		t.Error("an id of too little randomness")
 	}

@@ -1,6 +1,7 @@
 package hubpolicy
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -27,6 +28,33 @@ func TestDeniesOnlyWhenAllMatch(t *testing.T) {
 	} {
 		if got := Denies([]DenyRule{{Domains: []string{"none"}}, tt.rule}, keys.Denied(one), "d", at); (got != nil) != tt.want {
 			t.Errorf("%s: denied by %+v", name, got)
+		}
+	}
+}
+
+// TestCheckDeny: a policy whose deny rules have invalid hours or too many subjects is
+// invalid.
+func TestCheckDeny(t *testing.T) {
+	hours := func(from, to int) []DenyRule {
+		return []DenyRule{{Name: "night", Calendar: Calendar{Hours: []Span{{From: from, To: to}}}}}
+	}
+	for name, tt := range map[string]struct {
+		rules []DenyRule
+		want  string
+	}{
+		"none":              {nil, ""},
+		"the whole day":     {hours(0, 24*60), ""},
+		"over midnight":     {hours(24*60-1, 0), ""},
+		"from before 0:00":  {hours(-1, 60), `deny rule "night": a time of day is out of range`},
+		"from 24:00":        {hours(24*60, 60), `deny rule "night": a time of day is out of range`},
+		"until before 0:00": {hours(0, -1), `deny rule "night": a time of day is out of range`},
+		"until after 24:00": {hours(0, 24*60+1), `deny rule "night": a time of day is out of range`},
+		"many subjects":     {[]DenyRule{{Subjects: make([]string, MaxDenySubjects-1)}, {Subjects: make([]string, 1)}}, ""},
+		"too many subjects": {[]DenyRule{{Subjects: make([]string, MaxDenySubjects)}, {Subjects: make([]string, 1)}}, "the deny rules name 10001 holders, more than 10000"},
+	} {
+		err := checkDeny(tt.rules)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 	}
 }

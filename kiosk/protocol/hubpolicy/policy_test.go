@@ -116,6 +116,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"of no time":              {changed(func(o *hubpolicy.Policy) { o.IssuedAt = time.Time{} }), hubpolicy.ErrMalformed},
 		"ended before it began":   {changed(func(o *hubpolicy.Policy) { o.ValidUntil = o.IssuedAt }), hubpolicy.ErrMalformed},
 		"never to ask again":      {changed(func(o *hubpolicy.Policy) { o.AskEvery = 0 }), hubpolicy.ErrMalformed},
+		"to ask in the past":      {changed(func(o *hubpolicy.Policy) { o.AskEvery = hubpolicy.Duration(-time.Minute) }), hubpolicy.ErrMalformed},
 		"rule unknown":            {changed(func(o *hubpolicy.Policy) { o.Offline.Rule = "always" }), hubpolicy.ErrMalformed},
 		"no salt of holders":      {changed(func(o *hubpolicy.Policy) { o.Holders.Salt = nil }), hubpolicy.ErrMalformed},
 		"short key of holders":    {changed(func(o *hubpolicy.Policy) { o.Holders.Key = make([]byte, 15) }), hubpolicy.ErrMalformed},

@@ -111,6 +111,30 @@ func TestReadPublicRefuses(t *testing.T) {
 	}
 }
 
+// A public key that cannot be written is an error.
+func TestWritePublicFails(t *testing.T) {
+	var k Key
+	if err := json.Unmarshal([]byte(`{`+rfcPrivate+`}`), &k); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "folder", "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "seal.jwk.new", "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{
+		"the folder is missing":            filepath.Join(dir, "missing", "seal.jwk"),
+		"the path is a folder":             filepath.Join(dir, "folder"),
+		"the temporary file is in the way": filepath.Join(dir, "seal.jwk"),
+	} {
+		if err := WritePublic(path, k); err == nil || !strings.Contains(err.Error(), "cannot write "+path) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func FuzzParsePrivate(f *testing.F) {
 	f.Add([]byte(`{"keys":[{` + rfcPrivate + `,"iat":1795348800}]}`))
 	f.Add([]byte(`{` + rfcPrivate + `}`))

@@ -76,7 +76,7 @@ func TestBadCRLSets(t *testing.T) {
 		{"fewer than there are", strings.Replace(text, `"count":2`, `"count":1`, 1), "something follows"},
 		{"cut", text[:len(text)-1], "cut short"},
 		{"longer", text + "x", "something follows"},
-		{"twice the same", text[:marks+8] + text[marks:marks+8], "not after the one before"},
+		{"twice the same", text[:marks+8] + text[marks:marks+8], "entry 2 is not after the one before"},
 		{"not sorted", text[:marks] + text[marks+8:] + text[marks:marks+8], "not after the one before"},
 	} {
 		if _, err := ReadCRLSet(strings.NewReader(c.set)); err == nil || !strings.Contains(err.Error(), c.want) {
