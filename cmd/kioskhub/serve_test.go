@@ -221,6 +221,15 @@ func TestServeSurvivesKill(t *testing.T) {
 			t.Fatalf("got %s, want sequence %d", line, want)
 		}
 	}
+
+	// A replay prints all events of a kiosk again.
+	replay := start(t, "feed", "tail", "--dir", dir, "--since", "2020-01-01T00:00:00Z", "--kiosk", "other", "--kiosk", "k1", "--type", event.TypeVisit, "office")
+	for want := uint64(1); want <= k.sequence; want++ {
+		line, err := replay.stdout.ReadString('\n')
+		if err != nil || !strings.Contains(line, fmt.Sprintf(`"sequence":"%020d"`, want)) {
+			t.Fatalf("got %s, %v, want sequence %d", line, err, want)
+		}
+	}
 }
 
 // ack has the consumer pull and acknowledge its first events.

@@ -95,7 +95,7 @@ func identify(r *http.Request) (string, error) {
 
 // pull writes up to p.Max events after a sequence number to w. If the outbox
 // has no such event, pull waits for the first, for at most p.Wait.
-func pull(ctx context.Context, w http.ResponseWriter, o Outbox, after uint64, p apihttp.Pull) error {
+func pull(ctx context.Context, w http.ResponseWriter, o Outbox, after uint64, p hubapi.Pull) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Wait)
 	defer cancel()
 	for {

@@ -19,7 +19,6 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk/feed"
 	"smartkiosk/kiosk/hub"
-	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/store"
 )
@@ -240,7 +239,7 @@ func TestLongPoll(t *testing.T) {
 		began := time.Now()
 		poll := func() (string, time.Duration) {
 			w := &recorder{header: http.Header{}}
-			if err := feed.Pull(t.Context(), w, m, 0, apihttp.Pull{Max: 10, Wait: 30 * time.Second}); err != nil {
+			if err := feed.Pull(t.Context(), w, m, 0, hubapi.Pull{Max: 10, Wait: 30 * time.Second}); err != nil {
 				t.Fatal(err)
 			}
 			return w.String(), time.Since(began)

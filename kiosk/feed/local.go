@@ -43,7 +43,7 @@ func Local(o Outbox, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
 		after, most, err := localBounds(r.URL.Query())
 		if err == nil {
-			err = pull(r.Context(), w, o, after, apihttp.Pull{Max: most})
+			err = pull(r.Context(), w, o, after, hubapi.Pull{Max: most})
 		}
 		if err != nil {
 			refuse(w, log, err)

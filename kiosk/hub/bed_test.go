@@ -304,10 +304,16 @@ func (p *party) pull(max int, wait time.Duration) (places []string, cursor strin
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	return p.places(events), cursor
+}
+
+// places returns each event as "kiosk/sequence".
+func (p *party) places(events []json.RawMessage) (places []string) {
+	p.t.Helper()
 	for _, text := range events {
 		places = append(places, place(p.t, text))
 	}
-	return places, cursor
+	return places
 }
 
 func place(t testing.TB, text json.RawMessage) string {

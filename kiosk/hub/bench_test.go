@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"testing"
 
-	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -31,7 +30,7 @@ func BenchmarkFeed(b *testing.B) {
 	k1.send(k1.events(hubapi.MaxEvents), hubapi.MaxEvents)
 	h := bed.open()
 	for b.Loop() {
-		read, err := h.read(b.Context(), position{}, apihttp.Pull{Max: hubapi.MaxEvents})
+		read, err := h.read(b.Context(), reading{}, hubapi.Pull{Max: hubapi.MaxEvents})
 		var events []json.RawMessage
 		if err != nil || json.Unmarshal(read.Array(), &events) != nil || len(events) != hubapi.MaxEvents {
 			b.Fatalf("read %d events: %v", len(events), err)

@@ -16,18 +16,11 @@ func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err := apihttp.CheckConsumer(r, c.Identity); err != nil {
 		return err
 	}
-	pull, err := apihttp.ReadPull(r)
+	pull, err := apihttp.ReadSelection(r)
 	if err != nil {
 		return err
 	}
-	after, err := h.cursor(r.Context(), c.Name)
-	if err != nil {
-		return err
-	}
-	if err := h.checkCursor(r.Context(), c.Name, after); err != nil {
-		return err
-	}
-	events, err := h.read(r.Context(), after.position, pull)
+	events, err := h.pull(r.Context(), c.Name, pull)
 	if err != nil {
 		return err
 	}
@@ -39,6 +32,34 @@ func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
 	return nil
 }
 
+// pull returns the events of a consumer's request. The request itself may say where they
+// begin: then the consumer's own cursor does not matter.
+func (h *Hub) pull(ctx context.Context, consumer string, p hubapi.Pull) (*batch, error) {
+	if !p.Since.IsZero() {
+		return h.read(ctx, reading{since: p.Since}, p)
+	}
+	var after cursor
+	var err error
+	if p.After != "" {
+		if after.position, after.made, err = parseCursor(p.After); err != nil {
+			return nil, apihttp.BadCursor()
+		}
+	} else if after, err = h.cursor(ctx, consumer); err != nil {
+		return nil, err
+	}
+	if err := h.checkCursor(ctx, consumer, after); err != nil {
+		return nil, err
+	}
+	return h.read(ctx, reading{after: after.position}, p)
+}
+
+// reading says where a reader of the stream begins: after a position, or with the first
+// message that the hub stored at a time or later.
+type reading struct {
+	after position
+	since time.Time
+}
+
 // readerLife is how long JetStream keeps a reader of a hub that died.
 const readerLife = hubapi.MaxWait + time.Minute
 
@@ -46,36 +67,42 @@ const readerLife = hubapi.MaxWait + time.Minute
 // answer has room for this many messages of the maximum size.
 const firstFetch = hubapi.MaxEventsBody / maxMessage
 
-// read returns the events after a position of the stream.
-func (h *Hub) read(ctx context.Context, after position, pull apihttp.Pull) (*batch, error) {
-	b := &batch{Batch: apihttp.Batch{Max: pull.Max}, last: after}
-	from := after.place + 1
-	if after.part > 0 {
-		from = after.place
-	}
+// read returns the events that a request selects.
+func (h *Hub) read(ctx context.Context, from reading, pull hubapi.Pull) (*batch, error) {
+	b := &batch{Batch: apihttp.Batch{Max: pull.Max}, last: from.after, filter: newFilter(pull)}
 	reader, err := h.reader(ctx, from)
 	if err != nil {
 		return nil, storeError{err}
 	}
 	defer h.dismiss(ctx, reader)
+	if !from.since.IsZero() {
+		// JetStream sets this to the place before the first message of the reader.
+		b.last = position{place: reader.CachedInfo().Delivered.Stream}
+	}
 	if err := b.fill(ctx, reader, reader.CachedInfo().NumPending, pull.Wait); err != nil {
 		return nil, storeError{err}
 	}
 	return b, nil
 }
 
-// reader makes a reader of the stream that starts at a place. It lives in memory and serves
-// only this request.
-func (h *Hub) reader(ctx context.Context, from uint64) (jetstream.Consumer, error) {
+// reader makes a reader of the stream. It lives in memory and serves only this request.
+func (h *Hub) reader(ctx context.Context, from reading) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	return h.events.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       from,
+	config := jetstream.ConsumerConfig{
 		AckPolicy:         jetstream.AckNonePolicy,
 		MemoryStorage:     true,
 		InactiveThreshold: readerLife,
-	})
+	}
+	switch {
+	case !from.since.IsZero():
+		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &from.since
+	case from.after.part > 0:
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from.after.place
+	default:
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from.after.place+1
+	}
+	return h.events.CreateConsumer(ctx, config)
 }
 
 // dismiss removes a reader. If that fails, JetStream removes it after readerLife.
@@ -88,14 +115,22 @@ func (h *Hub) dismiss(ctx context.Context, reader jetstream.Consumer) {
 // batch is a feed's answer that is being built.
 type batch struct {
 	apihttp.Batch
-	last position // of the last event in it
+	last   position // of the last event that was read
+	filter filter
 
 	messages, bytes int // read so far
 }
 
+// maxScan is how many bytes one request reads in search of events that match its filter.
+// Then it answers with those that it has found, perhaps none, and the next request reads on.
+const maxScan = 32 << 20
+
 // wants returns how many messages to request: about as many as there is room for, estimated
 // from the size of those read so far.
 func (b *batch) wants() int {
+	if b.filter.set && b.messages > 0 {
+		return hubapi.MaxEvents // most may not match
+	}
 	n := firstFetch
 	if b.bytes > 0 {
 		n = (hubapi.MaxEventsBody-b.Size())*b.messages/b.bytes + 1
@@ -129,14 +164,19 @@ func (b *batch) fill(ctx context.Context, reader fetcher, pending uint64, wait t
 		}
 		pending -= uint64(n)
 	}
-	if b.Len() > 0 || wait == 0 {
-		return nil
-	}
-	// One message is enough for an answer; the consumer requests more with its next pull.
+	// One event is enough for an answer; the consumer requests more with its next pull.
 	waiting, cancel := whileServing(ctx)
 	defer cancel()
-	_, _, err := b.take(waiting, reader, 1, wait)
-	return err
+	for until := time.Now().Add(wait); b.Len() == 0 && waiting.Err() == nil; {
+		left := time.Until(until)
+		if left <= 0 {
+			return nil
+		}
+		if _, room, err := b.take(waiting, reader, 1, left); err != nil || !room {
+			return err
+		}
+	}
+	return nil
 }
 
 // take adds up to n messages that arrive within wait. It returns how many arrived, and
@@ -178,11 +218,11 @@ func (b *batch) add(message []byte, place uint64) (room bool) {
 		done = int(min(b.last.part, uint64(len(events))))
 	}
 	for i, e := range events[done:] {
-		if !b.Add(e) {
+		if b.filter.matches(e) && !b.Add(e) {
 			return false
 		}
 		b.last = position{place, uint64(done + i + 1)}
 	}
 	b.last = position{place: place}
-	return !b.Full()
+	return !b.Full() && (!b.filter.set || b.bytes < maxScan)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -173,7 +172,7 @@ func TestFeedIsBounded(t *testing.T) {
 	}
 	var got int
 	for after := (position{}); got < events; {
-		read, err := h.read(t.Context(), after, apihttp.Pull{Max: hubapi.MaxEvents})
+		read, err := h.read(t.Context(), reading{after: after}, hubapi.Pull{Max: hubapi.MaxEvents})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -34,7 +33,7 @@ func places(kiosk string, from, to int) (out []string) {
 // holds fails unless the feed has exactly these events in this order.
 func (b *bed) holds(want ...string) {
 	b.t.Helper()
-	read, err := b.open().read(b.t.Context(), position{}, apihttp.Pull{Max: hubapi.MaxEvents})
+	read, err := b.open().read(b.t.Context(), reading{}, hubapi.Pull{Max: hubapi.MaxEvents})
 	if err != nil {
 		b.t.Fatal(err)
 	}

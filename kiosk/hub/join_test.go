@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -40,7 +39,7 @@ func (p *party) lose(from, through uint64, prev []byte) (batch []json.RawMessage
 // story returns what the feed says about a kiosk. It fails unless each event is intact.
 func (b *bed) story(h *Hub, kiosk string) (story []string) {
 	b.t.Helper()
-	read, err := h.read(b.t.Context(), position{}, apihttp.Pull{Max: hubapi.MaxEvents})
+	read, err := h.read(b.t.Context(), reading{}, hubapi.Pull{Max: hubapi.MaxEvents})
 	if err != nil {
 		b.t.Fatal(err)
 	}

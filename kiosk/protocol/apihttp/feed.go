@@ -6,27 +6,86 @@ package apihttp
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// Pull is a consumer's request for events.
-type Pull struct {
-	Max  int           // maximum number of events
-	Wait time.Duration // for the first event, if no event is waiting
+// ReadPull reads the parameters max and wait. It refuses all other parameters.
+func ReadPull(r *http.Request) (hubapi.Pull, error) {
+	query, err := parameters(r, hubapi.ParamMax, hubapi.ParamWait)
+	if err != nil {
+		return hubapi.Pull{}, err
+	}
+	return readPull(query)
 }
 
-// ReadPull reads the parameters max and wait.
-func ReadPull(r *http.Request) (p Pull, err error) {
-	query := r.URL.Query()
-	if p.Max, err = Number(query, "max", 1, hubapi.MaxEvents, hubapi.DefaultFeedBatch); err != nil {
-		return Pull{}, err
+func readPull(query url.Values) (p hubapi.Pull, err error) {
+	if p.Max, err = Number(query, hubapi.ParamMax, 1, hubapi.MaxEvents, hubapi.DefaultFeedBatch); err != nil {
+		return hubapi.Pull{}, err
 	}
-	seconds, err := Number(query, "wait", 0, int(hubapi.MaxWait/time.Second), 0)
+	seconds, err := Number(query, hubapi.ParamWait, 0, int(hubapi.MaxWait/time.Second), 0)
 	p.Wait = time.Duration(seconds) * time.Second
 	return p, err
+}
+
+// maxValues is how many values a parameter of a selection may have.
+const maxValues = 100
+
+// ReadSelection reads all parameters of a hubapi.Pull. It refuses parameters that it does
+// not know, so that a misspelled filter does not return the wrong events.
+func ReadSelection(r *http.Request) (p hubapi.Pull, err error) {
+	query, err := parameters(r, hubapi.ParamMax, hubapi.ParamWait, hubapi.ParamAfter, hubapi.ParamSince,
+		hubapi.ParamType, hubapi.ParamKiosk, hubapi.ParamDomain)
+	if err != nil {
+		return hubapi.Pull{}, err
+	}
+	if p, err = readPull(query); err != nil {
+		return hubapi.Pull{}, err
+	}
+	if query.Has(hubapi.ParamAfter) && query.Has(hubapi.ParamSince) {
+		return hubapi.Pull{}, Malformed("the parameters after and since exclude each other")
+	}
+	if p.After = query.Get(hubapi.ParamAfter); p.After == "" && query.Has(hubapi.ParamAfter) {
+		return hubapi.Pull{}, BadCursor()
+	}
+	if query.Has(hubapi.ParamSince) {
+		if p.Since, err = time.Parse(time.RFC3339, query.Get(hubapi.ParamSince)); err != nil {
+			return hubapi.Pull{}, Malformed("since must be a time in RFC 3339, for example 2026-11-29T12:00:00Z")
+		}
+	}
+	for name, list := range map[string]*[]string{hubapi.ParamType: &p.Types, hubapi.ParamKiosk: &p.Kiosks, hubapi.ParamDomain: &p.Domains} {
+		*list = query[name]
+		if len(*list) > maxValues || slices.Contains(*list, "") {
+			return hubapi.Pull{}, Malformed(fmt.Sprintf("%s must have 1 to %d values that are not empty", name, maxValues))
+		}
+	}
+	return p, nil
+}
+
+// parameters returns the query of a request. It refuses a parameter that is not in known,
+// and one that stands twice although it has one value.
+func parameters(r *http.Request, known ...string) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, Malformed("the query of the address cannot be read")
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !slices.Contains(known, name) {
+			return nil, Malformed(fmt.Sprintf("the parameter %.40q is unknown; known are: %s", name, strings.Join(known, ", ")))
+		}
+		list := name == hubapi.ParamType || name == hubapi.ParamKiosk || name == hubapi.ParamDomain
+		if len(query[name]) > 1 && !list {
+			return nil, Malformed(fmt.Sprintf("the parameter %s stands more than once", name))
+		}
+	}
+	return query, nil
 }
 
 // CheckConsumer refuses a client that asks for the feed of another consumer.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 func TestReadPull(t *testing.T) {
-	for query, want := range map[string]apihttp.Pull{
+	for query, want := range map[string]hubapi.Pull{
 		"":                {Max: hubapi.DefaultFeedBatch},
 		"?max=1":          {Max: 1},
 		"?max=1000":       {Max: 1000},
@@ -29,6 +30,10 @@ func TestReadPull(t *testing.T) {
 		"?wait=1s":        {},
 		"?max=5&wait=":    {},
 		"?max=99999&max=": {},
+		"?max=5&max=6":    {},
+		"?type=x":         {}, // only a hub filters
+		"?Max=5":          {},
+		"?max=5;wait=1":   {},
 	} {
 		got, err := apihttp.ReadPull(httptest.NewRequest(http.MethodGet, "/"+query, nil))
 		if want.Max == 0 {
@@ -37,8 +42,46 @@ func TestReadPull(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || got != want {
+		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v, %v, want %v", query, got, err, want)
+		}
+	}
+}
+
+// A hub reads filters and places. It says what is wrong with a parameter, so that a
+// misspelled filter never returns the wrong events.
+func TestReadSelection(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for query, want := range map[string]hubapi.Pull{
+		"":                                   {Max: hubapi.DefaultFeedBatch},
+		"after=7.3%40kf12ab":                 {Max: hubapi.DefaultFeedBatch, After: "7.3@kf12ab"},
+		"since=2026-11-29T12:00:00Z&max=2":   {Max: 2, Since: at},
+		"type=a&type=b&kiosk=k1&domain=test": {Max: hubapi.DefaultFeedBatch, Types: []string{"a", "b"}, Kiosks: []string{"k1"}, Domains: []string{"test"}},
+	} {
+		got, err := apihttp.ReadSelection(httptest.NewRequest(http.MethodGet, "/?"+query, nil))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v, want %+v", query, got, err, want)
+		}
+		again, err := apihttp.ReadSelection(httptest.NewRequest(http.MethodGet, "/?"+want.Query().Encode(), nil))
+		if err != nil || !reflect.DeepEqual(again, want) {
+			t.Errorf("%s: the client's query is read as %+v, %v", query, again, err)
+		}
+	}
+	for query, want := range map[string]string{
+		"typ=a":                         `the parameter "typ" is unknown; known are: max, wait, after, since, type, kiosk, domain`,
+		"max=0":                         "max must be a number from 1 to 1000",
+		"after=1&since=2026-11-29":      "the parameters after and since exclude each other",
+		"since=2026-11-29":              "since must be a time in RFC 3339, for example 2026-11-29T12:00:00Z",
+		"after=":                        "the cursor was not issued by this feed",
+		"after=1&after=2":               "the parameter after stands more than once",
+		"kiosk=":                        "kiosk must have 1 to 100 values that are not empty",
+		strings.Repeat("type=a&", 101):  "type must have 1 to 100 values that are not empty",
+		"%zz":                           "the query of the address cannot be read",
+		strings.Repeat("x", 100) + "=1": `the parameter "` + strings.Repeat("x", 40) + `" is unknown; known are: max, wait, after, since, type, kiosk, domain`,
+	} {
+		_, err := apihttp.ReadSelection(httptest.NewRequest(http.MethodGet, "/?"+query, nil))
+		if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Status != http.StatusBadRequest || p.Detail != want {
+			t.Errorf("%.40s: %v, want %q", query, err, want)
 		}
 	}
 }

@@ -162,7 +162,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"signed negative uptime", signedAs(`"uptimems":"`, `"uptimems":"-`), ErrMalformed, "uptimems is negative"},
 
 		{"other id outside", set("id", "0190c3a0-0000-7000-8000-000000000001"), ErrMismatch, ""},
-		{"other source outside", set("source", sourcePrefix+"k2"), ErrMismatch, ""},
+		{"other source outside", set("source", SourcePrefix+"k2"), ErrMismatch, ""},
 		{"other type outside", set("type", TypeStarted), ErrMismatch, ""},
 		{"other time outside", set("time", "2026-11-22T09:30:15.251Z"), ErrMismatch, ""},
 		{"other sequence outside", set("sequence", "00000000000000000002"), ErrMismatch, ""},

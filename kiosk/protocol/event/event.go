@@ -76,7 +76,8 @@ func NewID(at time.Time, random io.Reader) (string, error) {
 }
 
 const (
-	sourcePrefix = "urn:smartkiosk:kiosk:"
+	// SourcePrefix comes before the kiosk's name in the source of its events.
+	SourcePrefix = "urn:smartkiosk:kiosk:"
 	timeFormat   = "2006-01-02T15:04:05.000Z"
 )
 
@@ -129,7 +130,7 @@ type attributes struct {
 func (h Header) attributes() attributes {
 	return attributes{
 		ID:           h.ID,
-		Source:       sourcePrefix + h.Kiosk,
+		Source:       SourcePrefix + h.Kiosk,
 		Type:         h.Type,
 		Time:         h.Time.UTC().Format(timeFormat),
 		Sequence:     fmt.Sprintf("%020d", h.Sequence),
@@ -170,7 +171,7 @@ func readHeader(o object) (Header, error) {
 	}
 	h := Header{ID: a.ID, Type: a.Type, BootID: a.BootID, ClockTrusted: a.ClockTrusted}
 	var ok bool
-	if h.Kiosk, ok = strings.CutPrefix(a.Source, sourcePrefix); !ok {
+	if h.Kiosk, ok = strings.CutPrefix(a.Source, SourcePrefix); !ok {
 		return Header{}, errors.New("source is not a kiosk")
 	}
 	var err error

@@ -45,7 +45,7 @@ their source is ` + "`" + HubSource + "`" + `, and they have neither ` + "`seque
 | attribute | meaning |
 |---|---|
 | ` + "`id`" + ` | UUIDv7 |
-| ` + "`source`" + ` | ` + "`" + sourcePrefix + "<kiosk>`" + ` |
+| ` + "`source`" + ` | ` + "`" + SourcePrefix + "<kiosk>`" + ` |
 | ` + "`type`" + ` | one of the types below |
 | ` + "`time`" + ` | when the kiosk recorded it, by the kiosk's clock: RFC 3339, UTC, milliseconds |
 | ` + "`sequence`" + ` | counts per kiosk from 1 without a gap; 20 digits, so that it sorts as text |

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -120,11 +119,13 @@ func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage,
 // If no event is waiting, Feed waits for the first one, at most for wait (0 to MaxWait, in
 // whole seconds). AckFeed takes the cursor that Feed returns.
 func (c *Client) Feed(ctx context.Context, consumer string, max int, wait time.Duration) (events []json.RawMessage, cursor string, err error) {
-	query := url.Values{
-		"max":  {strconv.Itoa(max)},
-		"wait": {strconv.Itoa(int(wait / time.Second))},
-	}
-	body, header, err := c.do(ctx, http.MethodGet, feedPath(consumer)+"?"+query.Encode(), content{}, http.StatusOK)
+	return c.Pull(ctx, consumer, Pull{Max: max, Wait: wait})
+}
+
+// Pull is like Feed, but reads from another place or only some of the events. Acknowledging
+// the cursor also acknowledges the events that the request left out.
+func (c *Client) Pull(ctx context.Context, consumer string, p Pull) (events []json.RawMessage, cursor string, err error) {
+	body, header, err := c.do(ctx, http.MethodGet, feedPath(consumer)+"?"+p.Query().Encode(), content{}, http.StatusOK)
 	if err != nil {
 		return nil, "", fmt.Errorf("cannot pull the feed: %w", err)
 	}
