@@ -35,7 +35,8 @@ func (m mailbox[T]) pass() {
 			}
 			queue = append(queue, v)
 		case out <- next:
-			queue = queue[1:]
+			var zero T
+			queue[0], queue = zero, queue[1:] // a value that was taken may hold a name
 		case <-m.done:
 			return
 		}

@@ -187,6 +187,7 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	}
 	tasks.Go(func() { d.offline.syncer.Run(background) })
 	tasks.Go(func() { d.watchClock(background) })
+	tasks.Go(func() { d.forget(background) })
 	if d.front != nil {
 		tasks.Go(func() { d.reportParts(background) })
 	}

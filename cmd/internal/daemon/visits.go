@@ -11,10 +11,12 @@ type visits struct {
 	mu    sync.Mutex
 	quiet context.Context // ends when a visit begins; nil during a visit
 	begin context.CancelFunc
+
+	ended chan struct{} // a visit has ended since the last receive
 }
 
 func newVisits() *visits {
-	v := &visits{}
+	v := &visits{ended: make(chan struct{}, 1)}
 	v.quiet, v.begin = context.WithCancel(context.Background())
 	return v
 }
@@ -29,6 +31,10 @@ func (v *visits) set(inProgress bool) {
 		v.quiet = nil
 	case v.quiet == nil:
 		v.quiet, v.begin = context.WithCancel(context.Background())
+		select {
+		case v.ended <- struct{}{}:
+		default:
+		}
 	}
 }
 

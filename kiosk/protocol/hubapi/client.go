@@ -24,9 +24,10 @@ type Client struct {
 	// to the second. Set it before the first call.
 	Heard func(time.Time)
 
-	base string
-	http *http.Client
-	line line
+	base   string
+	http   *http.Client
+	visits *http.Client // for what belongs to a visit, see Forget
+	line   line
 }
 
 // content is the body of a request. The zero value means no body.
@@ -35,14 +36,14 @@ type content struct {
 	body            []byte
 	turn            <-chan struct{} // nil unless the body holds events; see eventsBody
 	once            bool            // do not retry: see sendWithRetry
+	visit           bool            // part of a visit: see Client.Forget
 }
 
 // NewClient returns a client of the hub at base (https://host:port) with the TLS
 // configuration of LoadCredentials.
 func NewClient(base string, config *tls.Config) *Client {
-	return &Client{
-		base: strings.TrimSuffix(base, "/"),
-		http: &http.Client{
+	client := func(idle time.Duration) *http.Client {
+		return &http.Client{
 			// The client uses HTTP/1.1, because there a request that times out also closes
 			// its connection. An HTTP/2 connection to a hub that no longer answers would be
 			// used for the next requests too, and they would fail until TCP gives the
@@ -50,18 +51,25 @@ func NewClient(base string, config *tls.Config) *Client {
 			Transport: &http.Transport{
 				TLSClientConfig:     config.Clone(),
 				TLSHandshakeTimeout: 10 * time.Second,
-				IdleConnTimeout:     90 * time.Second,
-				MaxIdleConnsPerHost: 3, // two for events, one for the person at the kiosk
+				IdleConnTimeout:     idle,
+				MaxIdleConnsPerHost: 2,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		}
 	}
+	// A connection that is closed stays in memory until its idle timer ends, so those of
+	// visits have none.
+	return &Client{base: strings.TrimSuffix(base, "/"), http: client(90 * time.Second), visits: client(0)}
 }
+
+// Forget closes the connections that carried a visit's requests. Their buffers hold the
+// holder's certificate and name. Call it after a visit.
+func (c *Client) Forget() { c.visits.CloseIdleConnections() }
 
 // Challenge requests a nonce, which the card signs.
 func (c *Client) Challenge(ctx context.Context) (Challenge, error) {
 	var out Challenge
-	if err := c.json(ctx, "/v1/challenges", nil, false, http.StatusCreated, &out); err != nil {
+	if err := c.json(ctx, "/v1/challenges", nil, content{visit: true}, http.StatusCreated, &out); err != nil {
 		return Challenge{}, fmt.Errorf("cannot get a challenge: %w", err)
 	}
 	return out, nil
@@ -74,7 +82,7 @@ func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []
 	in := AuthenticationRequest{Visit: visit, Nonce: nonce, Token: token}
 	// Never retried: the hub may have spent the nonce before it failed, and would then deny
 	// the holder for that reason.
-	if err := c.json(ctx, "/v1/authentications", in, true, http.StatusOK, &out); err != nil {
+	if err := c.json(ctx, "/v1/authentications", in, content{once: true, visit: true}, http.StatusOK, &out); err != nil {
 		return kiosk.Verdict{}, fmt.Errorf("cannot get a verdict: %w", err)
 	}
 	switch out.Verdict {
@@ -104,7 +112,7 @@ func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage,
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
-	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", content{MediaEvents, encoding, body, turn, true}, http.StatusOK)
+	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", content{media: MediaEvents, encoding: encoding, body: body, turn: turn, once: true}, http.StatusOK)
 	if err != nil {
 		return 0, fmt.Errorf("cannot send events: %w", err)
 	}
@@ -137,7 +145,7 @@ func (c *Client) Pull(ctx context.Context, consumer string, p Pull) (events []js
 
 // AckFeed acknowledges all events up to cursor. Later calls of Feed return what follows.
 func (c *Client) AckFeed(ctx context.Context, consumer, cursor string) error {
-	if err := c.json(ctx, feedPath(consumer)+"/ack", FeedAcknowledgement{cursor}, false, http.StatusNoContent, nil); err != nil {
+	if err := c.json(ctx, feedPath(consumer)+"/ack", FeedAcknowledgement{cursor}, content{}, http.StatusNoContent, nil); err != nil {
 		return fmt.Errorf("cannot acknowledge the feed: %w", err)
 	}
 	return nil
@@ -146,9 +154,8 @@ func (c *Client) AckFeed(ctx context.Context, consumer, cursor string) error {
 func feedPath(consumer string) string { return "/v1/feed/" + url.PathEscape(consumer) }
 
 // json sends a POST request with in as JSON and decodes the answer into out. A nil in or
-// out means no body. once has the meaning of content.once.
-func (c *Client) json(ctx context.Context, path string, in any, once bool, want int, out any) error {
-	body := content{once: once}
+// out means no body.
+func (c *Client) json(ctx context.Context, path string, in any, body content, want int, out any) error {
 	if in != nil {
 		text, err := json.Marshal(in)
 		if err != nil {
@@ -183,11 +190,15 @@ func (c *Client) do(ctx context.Context, method, path string, send content, want
 	if send.encoding != "" {
 		req.Header.Set("Content-Encoding", send.encoding)
 	}
+	client := c.http
+	if send.visit {
+		client = c.visits
+	}
 	exchange := c.sendWithRetry
 	if send.once {
 		exchange = c.send
 	}
-	resp, err := exchange(req)
+	resp, err := exchange(client, req)
 	if err != nil {
 		return nil, nil, err
 	}

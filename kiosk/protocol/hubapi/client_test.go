@@ -155,7 +155,7 @@ func TestClientBoundsAnAnswer(t *testing.T) {
 func TestClientGivesUpWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClient("https://hub.invalid", &tls.Config{})
-		c.http.Transport = silent{}
+		c.visits.Transport = silent{}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		start := time.Now()

@@ -100,12 +100,12 @@ func (c *Client) get(ctx context.Context, path string, header http.Header) (*htt
 		return nil, err
 	}
 	req.Header = header
-	return c.sendWithRetry(req)
+	return c.sendWithRetry(c.http, req)
 }
 
 // send sends a request. It passes the time of the hub's clock to Heard.
-func (c *Client) send(req *http.Request) (*http.Response, error) {
-	resp, err := c.http.Do(req)
+func (c *Client) send(by *http.Client, req *http.Request) (*http.Response, error) {
+	resp, err := by.Do(req)
 	if err == nil && c.Heard != nil {
 		if at, err := time.Parse(http.TimeFormat, resp.Header.Get("Date")); err == nil {
 			c.Heard(at)

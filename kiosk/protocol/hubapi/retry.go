@@ -13,9 +13,9 @@ const maxRetryAfter = time.Minute
 // sendWithRetry sends a request and retries it when a hub answers 503 or 429 with
 // Retry-After, after the time that the hub names. It returns the hub's last answer when the
 // request's context would end before the next attempt. The request must be idempotent.
-func (c *Client) sendWithRetry(req *http.Request) (*http.Response, error) {
+func (c *Client) sendWithRetry(by *http.Client, req *http.Request) (*http.Response, error) {
 	for {
-		resp, err := c.send(req)
+		resp, err := c.send(by, req)
 		if err != nil || resp.StatusCode != http.StatusServiceUnavailable && resp.StatusCode != http.StatusTooManyRequests {
 			return resp, err
 		}
