@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+
+	"smartkiosk/device/freemem"
 )
 
 //go:embed web
@@ -68,6 +70,7 @@ func (p *Panel) serveEvents(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+		freemem.ClearStack() // a frame may contain a name
 		select {
 		case <-changed:
 		case <-r.Context().Done():

@@ -218,4 +218,5 @@ func (o *cardOwner) release() {
 		}
 	}
 	o.card, o.chosen, o.der = nil, trust.Choice{}, nil
+	o.terminal.clearStack()
 }

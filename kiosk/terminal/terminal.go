@@ -148,6 +148,9 @@ type Terminal struct {
 	// InProgress is called when a visit begins (true) or has ended (false); may
 	// be nil. See kiosk.Visit.InProgress.
 	InProgress func(bool)
+	// ClearStack overwrites what a visit has left on the stack of the goroutine that calls
+	// it; may be nil.
+	ClearStack func()
 	Now        func() time.Time
 	Log        *slog.Logger
 
@@ -236,9 +239,18 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 		for _, effect := range effects {
 			t.do(effect)
 		}
-		if now := v.InProgress(); now != inProgress && t.InProgress != nil {
-			t.InProgress(now)
+		if now := v.InProgress(); now != inProgress {
+			t.clearStack()
+			if t.InProgress != nil {
+				t.InProgress(now)
+			}
 		}
+	}
+}
+
+func (t *Terminal) clearStack() {
+	if t.ClearStack != nil {
+		t.ClearStack()
 	}
 }
 

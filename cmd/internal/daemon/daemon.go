@@ -18,6 +18,7 @@ import (
 	"smartkiosk/cmd/internal/frontpanel"
 	"smartkiosk/cmd/internal/service"
 	"smartkiosk/device/board"
+	"smartkiosk/device/freemem"
 	"smartkiosk/device/slot"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/journal"
@@ -149,7 +150,7 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 		slots = pageSlot{slots, d.proxy.service.Uses}
 	}
 	d.terminal = &terminal.Terminal{
-		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, Room: d.room, Hub: d.client, Journal: d.journal,
+		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Hub: d.client, Journal: d.journal,
 		Decider: d.offline.decider, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
 		Now:    clocks.Now, Log: d.log,

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"smartkiosk/cmd/internal/freemem"
+	"smartkiosk/device/freemem"
 )
 
 // settled is how long after a visit the kiosk cleans up once more. A

@@ -54,7 +54,7 @@ func TestClientRetriesOn503(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			hub := &busyHub{busy: 2}
-			c := &Client{base: "https://hub", http: &http.Client{Transport: hub}}
+			c := &Client{base: "https://hub", http: &http.Client{Transport: hub}, visits: &http.Client{Transport: hub}}
 			began := time.Now()
 			if err := call(t.Context(), c); err != nil || time.Since(began) != 4*time.Second {
 				t.Errorf("%s: after %s: %v; want success after 4s", name, time.Since(began), err)
@@ -81,7 +81,7 @@ func TestClientRetriesOn503(t *testing.T) {
 func TestClientSendsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := &busyHub{busy: 10}
-		c := &Client{base: "https://hub", http: &http.Client{Transport: hub}}
+		c := &Client{base: "https://hub", http: &http.Client{Transport: hub}, visits: &http.Client{Transport: hub}}
 		if _, err := c.Authenticate(t.Context(), "v", "n", []byte(`{}`)); err == nil {
 			t.Error("Authenticate: no error")
 		}

@@ -44,6 +44,37 @@ func TestWipe(t *testing.T) {
 	}
 }
 
+// TestClearStack leaves a text on the stack of a goroutine that lives on.
+func TestClearStack(t *testing.T) {
+	secret := strings.Join([]string{"Tor", "bjørn ", "Sper", "redal, ", "as ", "never ", "whole"}, "")
+	leave, left := make(chan struct{}), make(chan struct{})
+	go func() {
+		for range leave {
+			leaveOnStack(secret)
+			left <- struct{}{}
+		}
+		ClearStack()
+		left <- struct{}{}
+		<-t.Context().Done()
+	}()
+	leave <- struct{}{}
+	<-left
+	before := count(t, secret)
+	close(leave)
+	<-left
+	Wipe() // the stack may have moved
+	if after := count(t, secret); before < 2 || after > 1 {
+		t.Errorf("%d copies before, %d after", before, after)
+	}
+}
+
+//go:noinline
+func leaveOnStack(text string) byte {
+	var frame [2048]byte
+	copy(frame[100:], text)
+	return frame[len(text)]
+}
+
 // count returns how often a text is in this process' memory.
 func count(t *testing.T, text string) (n int) {
 	t.Helper()

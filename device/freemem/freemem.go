@@ -1,8 +1,9 @@
 // Package freemem overwrites memory that the program no longer uses. Go does not do so: a
 // name that a visit has left in the heap stays there until another object takes its place.
 //
-// Wipe cannot reach what is still referenced, the stacks of running goroutines, and memory
-// outside the Go heap, such as that of C libraries, of the kernel and of other processes.
+// Wipe cannot reach what is still referenced, the stacks of goroutines that have not ended
+// (see ClearStack), and memory outside the Go heap, such as that of C libraries, of the
+// kernel and of other processes.
 package freemem
 
 import (
@@ -33,6 +34,23 @@ func Wipe() {
 	for size := 20 << 10; size <= 32<<10; size += 1 << 10 { // classes that BySize leaves out
 		fill(size)
 	}
+}
+
+// ClearStack overwrites the unused part of the calling goroutine's stack: what functions
+// that have returned left there. A goroutine that lives on calls it after it has handled a
+// secret.
+func ClearStack() { clearStack(32) }
+
+//go:noinline
+func clearStack(kilobytes int) byte {
+	var frame [1024]byte
+	for i := range frame {
+		frame[i] = byte(kilobytes >> 8) // 0, but the compiler does not know
+	}
+	if kilobytes > 0 {
+		return frame[kilobytes] + clearStack(kilobytes-1)
+	}
+	return frame[0]
 }
 
 // fill takes the free places of one size in pages that are partly used, and so clears
