@@ -20,7 +20,10 @@ TEST := pcscd="the PC/SC service, a real one" \
 	systemd="judges our units" \
 	util-linux="namespaces, so that tests have a pcscd of their own" \
 	iproute2="the loopback device inside them" \
-	ca-certificates="lets Go fetch modules"
+	ca-certificates="lets Go fetch modules" \
+	curl="runs an example for consumers" \
+	python3-cryptography="runs an example for consumers" \
+	nodejs="runs an example for consumers"
 
 # The packages' architectures; "make packages ARCH=arm64" builds for one.
 ARCH := amd64 arm64 armhf
