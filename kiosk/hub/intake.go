@@ -32,9 +32,6 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	if err != nil {
 		return err
 	}
-	if _, panicked := errors.AsType[panicError](failure); panicked {
-		return failure
-	}
 	events, refusal := chainOf(c.Name, opened, failure)
 	// The events before a refused event are valid, and the hub stores them.
 	acknowledged, err := h.keep(r.Context(), c.Name, events)
@@ -79,6 +76,11 @@ func chainOf(kioskID string, opened []event.Opened, failure error) (events []eve
 				return opened[:i], p
 			}
 		}
+	}
+	if _, panicked := errors.AsType[panicError](failure); panicked {
+		// The log has the details. The kiosk must not send this event for ever: it makes a
+		// dead letter of it if the hub accepts later events.
+		failure = errors.New("the hub has failed to open it")
 	}
 	if failure != nil {
 		return opened, refusedEvent(len(opened), failure)
