@@ -10,8 +10,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// compactFrom is the least size of the free pages for which compaction is worth
-// its cost, in bytes. Fewer pages are soon used again.
+// compactFrom is the size of the free pages from which compaction is worth its
+// cost, in bytes. New records soon fill a smaller space.
 const compactFrom = 8 << 20
 
 // Sparse reports whether Compact is worth its cost: more than half of the file
@@ -22,10 +22,11 @@ func (s *Store) Sparse() bool {
 }
 
 // Compact copies the outbox to a new file without free pages and replaces the
-// old file by it. Appends wait meanwhile. If ctx ends before the replacement,
-// Compact returns ctx's error and changes nothing. After a power cut there is
-// the old file or the new one, complete. Compact calls progress, unless it is
-// nil, before each batch of records that it copies.
+// old file by the new one. Appends wait until Compact returns. If ctx ends
+// before the replacement, Compact changes nothing and returns ctx's error. A
+// power cut leaves either the old file or the new one, and that file is
+// complete. Compact calls progress before each batch of records that it copies,
+// unless progress is nil.
 func (s *Store) Compact(ctx context.Context, progress func()) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()

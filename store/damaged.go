@@ -44,9 +44,9 @@ func replaceDamaged(path string, at time.Time, fill func(damaged image, db *bolt
 	if err := errors.Join(err, db.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(path+".new"))
 	}
-	// Link the damaged file to its new name first. Then rename the new file to
-	// path. So path always exists. If it did not exist, Open would create an
-	// empty outbox.
+	// Link the damaged file to its new name before the new file takes over path.
+	// A file that is called path exists at every moment, because Open would
+	// create an empty outbox if it found none.
 	if gone {
 		return "", install(path+".new", path)
 	}

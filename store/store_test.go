@@ -55,7 +55,7 @@ func checkChain(t testing.TB, records []Record, first uint64, prev []byte) {
 	for i, r := range records {
 		want := first + uint64(i)
 		if r.Sequence != want {
-			t.Fatalf("record %d stands where %d should", r.Sequence, want)
+			t.Fatalf("record %d is in the place of record %d", r.Sequence, want)
 		}
 		if head := fmt.Sprintf("%d %x ", want, prev); !strings.HasPrefix(string(r.Data), head) {
 			t.Fatalf("record %d begins %.90q, want %q", want, r.Data, head)

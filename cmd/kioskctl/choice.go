@@ -110,7 +110,7 @@ func (r *cardReport) conclude() {
 	case r.Choice == nil:
 		r.Verdict = "something is wrong"
 	case r.Choice.ID == "":
-		r.Verdict = "no kiosk with these trust domains takes this card"
+		r.Verdict = "no kiosk with these trust domains accepts this card"
 	default:
 		r.Verdict = r.outcome()
 	}

@@ -36,10 +36,10 @@ func TestChoiceExplained(t *testing.T) {
 	}{
 		{"valid", "45", "buypass-test is the first domain", "accepted by domain buypass-test", "", `a kiosk with these trust domains would use certificate "Authentication" (ID 45)`},
 		{cardsim.Mixed, "45", "buypass-test is the first domain", "refused: ", "", "is not proven: run kioskctl card --sign"},
-		{"expired", "", "expired", "refused: expired", "expired on", "no kiosk with these trust domains takes this card"},
+		{"expired", "", "expired", "refused: expired", "expired on", "no kiosk with these trust domains accepts this card"},
 		{"revoked", "45", "first domain", "refused: revoked", "is revoked: the holder needs a new card", "but refuse it: revoked"},
 		{"blocked", "45", "first domain", "accepted by domain buypass-test", "at the card's issuer: kioskctl cannot do it", `but "PIN" is blocked`},
-		{"sign-only", "", "purpose", "refused: purpose", "no certificate is for authentication", "no kiosk with these trust domains takes this card"},
+		{"sign-only", "", "purpose", "refused: purpose", "no certificate is for authentication", "no kiosk with these trust domains accepts this card"},
 		{"foreign", "", "no certificate is accepted", "refused: ", "", "no kiosk with these trust domains"},
 	} {
 		b := newBench(card(c.card), "")

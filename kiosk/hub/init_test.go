@@ -237,7 +237,7 @@ func TestLoadRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, sealFile), public, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "is no private key") {
+	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "is not a private key") {
 		t.Errorf("a public sealing key: got %v", err)
 	}
 }

@@ -19,10 +19,9 @@ type highWater struct {
 const (
 	highWaterBucket, highWaterKey = "outbox", "high-water"
 
-	// highWaterStep is the largest distance from the last event to a mark when the mark
-	// is written. It saves one disk write per event, and it limits how many events are
-	// reported as lost although they never existed. If the mark is further ahead than
-	// this, the outbox is an old copy.
+	// highWaterStep is how far ahead of the last event a mark is written, at most. A
+	// larger step saves disk writes. A smaller step reports fewer events as lost that
+	// never existed. If the mark is further ahead than this, the outbox is an old copy.
 	highWaterStep = 128
 )
 
@@ -33,7 +32,7 @@ func readHighWater(records *store.Records) (m highWater, err error) {
 		return highWater{}, err
 	}
 	if err := json.Unmarshal(text, &m); err != nil || m.Through <= m.Acked {
-		return highWater{}, fmt.Errorf("cannot read how far the sequence came: %q is not a high-water mark", text)
+		return highWater{}, fmt.Errorf("cannot read the high-water mark: %q is invalid", text)
 	}
 	return m, nil
 }
@@ -48,8 +47,8 @@ type trackedOutbox struct {
 	highWater highWater
 }
 
-// Append appends an event to the outbox. It moves the mark first if necessary, and
-// fails when the mark cannot be written.
+// Append appends an event to the outbox. If the event's number is beyond the mark, it
+// first writes a higher mark. It fails if it cannot write that mark.
 func (o *trackedOutbox) Append(seal func(seq uint64, prev []byte) (record, link []byte, err error)) (uint64, error) {
 	p := o.Position()
 	return o.Store.Append(func(seq uint64, prev []byte) (record, link []byte, err error) {
@@ -87,7 +86,7 @@ func (o *trackedOutbox) advance(seq, through, acked uint64) error {
 		err = o.records.Put(highWaterBucket, map[string][]byte{highWaterKey: text})
 	}
 	if err != nil {
-		return fmt.Errorf("cannot keep how far the sequence came: %w", err)
+		return fmt.Errorf("cannot write the high-water mark: %w", err)
 	}
 	o.highWater = m
 	return nil

@@ -45,10 +45,12 @@ func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *
 	return c, nil
 }
 
-// openOfflineMode loads the stored policy. Until the first policy arrives, the
-// configuration applies. If the stored policy cannot be used, the kiosk makes no
-// offline grants until it has reached the hub. secret protects what
-// the kiosk stores about holders.
+// openOfflineMode returns what the kiosk needs to decide without the hub. The kiosk
+// follows the stored policy of the hub. If no policy was ever stored, it follows its
+// own configuration. If the stored policy cannot be used, the kiosk denies everybody
+// while the hub is unreachable, until it has fetched a policy. secret protects the
+// stored policy and what the kiosk remembers of holders. seal makes the events use the
+// sealing key of a new policy.
 func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, secret []byte, client *hubapi.Client, seal func(sealkey.Key) error, log *slog.Logger) (*offlineMode, error) {
 	domains, err := trust.Load(c.Trust.Domains)
 	if err != nil {
@@ -94,15 +96,16 @@ func readPublicJWK(path string) (*jose.JSONWebKey, error) {
 // stepEvery is the interval at which the kiosk checks whether the clock was set.
 const stepEvery = 10 * time.Second
 
-// watchClock stores the newest time whenever an event has been written, and writes an
-// event when the clock was set, until ctx ends.
+// watchClock runs until ctx ends. After each event it stores the time, so that the
+// kiosk notices at its next start if the clock went back. When somebody sets the clock
+// it writes an event.
 func (d *Daemon) watchClock(ctx context.Context) {
 	tick := time.NewTicker(stepEvery)
 	defer tick.Stop()
 	for {
 		changed := d.store.Changed()
 		if err := d.offline.clock.Note(); err != nil {
-			d.log.Error("cannot keep the newest time seen", "err", err)
+			d.log.Error("cannot store the newest time seen", "err", err)
 		}
 		for idle := true; idle; {
 			select {

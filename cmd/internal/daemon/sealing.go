@@ -12,9 +12,10 @@ import (
 	"smartkiosk/kiosk/protocol/sealkey"
 )
 
-// sealing holds the hub's public key to which events are sealed: the newest one that
+// sealing holds the public key to which the kiosk seals its events: the newest key that
 // the hub has announced, also after a restart. Events that are already in the outbox
-// stay sealed to the previous key. The hub keeps that key until it has received them.
+// stay sealed to the previous key. The hub keeps the previous key until it has received
+// these events.
 type sealing struct {
 	kiosk  string
 	device crypto.Signer
@@ -23,8 +24,8 @@ type sealing struct {
 }
 
 // openSealing reads the newest key from the state folder. If the folder has no key
-// yet, it uses the configured key. The key is kept apart from the records, because damaged records
-// are discarded.
+// yet, it uses the configured key. The key has a file of its own, because the kiosk
+// discards damaged records.
 func openSealing(c *config.Config, device crypto.Signer, log *slog.Logger) (*sealing, error) {
 	first, err := sealkey.ReadPublic(c.Hub.Seal)
 	if err != nil {
@@ -44,7 +45,7 @@ func (s *sealing) sealer() (*event.Sealer, error) {
 func (s *sealing) follow(k sealkey.Key, j *journal.Journal) error {
 	changed, err := s.newest.Offer(k)
 	if older, ok := errors.AsType[*sealkey.OlderError](err); ok {
-		s.log.Error("events stay sealed to the newest key, of which the hub does not tell any more", "err", older)
+		s.log.Error("events stay sealed to the newest key, which the hub no longer announces", "err", older)
 		return nil
 	}
 	if err != nil || !changed {

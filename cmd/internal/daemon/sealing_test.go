@@ -71,7 +71,7 @@ func TestSealing(t *testing.T) {
 	if got := open().newest.Key().KeyID; got != newer.KeyID {
 		t.Errorf("after a restart events are sealed to %s", got)
 	}
-	if said := told.String(); strings.Count(said, "sealed to a new key") != 1 || strings.Count(said, "does not tell any more") != 1 {
+	if said := told.String(); strings.Count(said, "sealed to a new key") != 1 || strings.Count(said, "no longer announces") != 1 {
 		t.Errorf("it logged %s", said)
 	}
 }

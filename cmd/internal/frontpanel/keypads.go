@@ -40,7 +40,8 @@ func (p *Panel) forwardKeys(ctx context.Context, keys <-chan rune) {
 	}
 }
 
-// press passes a key on. It drops the key if no visit reads keys.
+// press passes a key on. It drops the key if keyBuffer keys already wait, because then
+// nothing reads them.
 func (p *Panel) press(key rune) {
 	select {
 	case p.keys <- key:
@@ -91,7 +92,7 @@ func (p *Panel) keypadEvent(e keypad.Event, devices *int, part *part) {
 	case keypad.Unknown:
 		p.health.log.Warn("a keypad has an unknown key", "part", part.section, "file", e.Device, "err", e.Err)
 	case keypad.Rejected:
-		p.Sound(kiosk.CueRefused) // two keys at once; neither counts
+		p.Sound(kiosk.CueRefused) // two keys were pressed at once, and the keypad passed on neither
 	}
 }
 

@@ -29,7 +29,7 @@ func parsePrivate(text []byte) ([]Key, error) {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, errors.New("it is no JSON object")
+		return nil, errors.New("it is not a JSON object")
 	}
 	texts := members.Keys
 	if texts == nil {
@@ -46,9 +46,9 @@ func parsePrivate(text []byte) ([]Key, error) {
 		case err != nil:
 			return nil, fmt.Errorf("key %d: %w", i+1, err)
 		case k.IsPublic():
-			return nil, fmt.Errorf("key %d is no private key", i+1)
+			return nil, fmt.Errorf("key %d is not a private key", i+1)
 		case seen[k.KeyID]:
-			return nil, fmt.Errorf("key %d is there twice", i+1)
+			return nil, fmt.Errorf("key %d occurs twice", i+1)
 		}
 		seen[k.KeyID] = true
 		keys = append(keys, k)
@@ -67,7 +67,7 @@ func ReadPublic(path string) (Key, error) {
 		return Key{}, fmt.Errorf("cannot read sealing key %s: %w", path, err)
 	}
 	if !k.IsPublic() {
-		return Key{}, fmt.Errorf("cannot read sealing key %s: it is no public key", path)
+		return Key{}, fmt.Errorf("cannot read sealing key %s: it is not a public key", path)
 	}
 	return k, nil
 }

@@ -82,7 +82,7 @@ func (k *Key) UnmarshalJSON(text []byte) error {
 		return errors.New("no JWK") // go-jose's messages may quote the key
 	}
 	if err := json.Unmarshal(text, &times); err != nil || times.Made != nil && (*times.Made <= 0 || *times.Made > maxMade) {
-		return errors.New("iat is no time")
+		return errors.New("iat is not a valid time")
 	}
 	var err error
 	if read.KeyID, err = event.KeyID(read.JSONWebKey.Public().Key); err != nil {

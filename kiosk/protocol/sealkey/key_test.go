@@ -45,20 +45,20 @@ func TestReadPrivateRefuses(t *testing.T) {
 	const oct = `{"kty":"oct","k":"c2VjcmV0"}`
 	const p384 = `{"kty":"EC","crv":"P-384","x":"AAAA","y":"AAAA","d":"AAAA"}`
 	for text, want := range map[string]string{
-		``:                              "no JSON object",
-		`[]`:                            "no JSON object",
-		`{"keys":1}`:                    "no JSON object",
+		``:                              "not a JSON object",
+		`[]`:                            "not a JSON object",
+		`{"keys":1}`:                    "not a JSON object",
 		`{"keys":[]}`:                   "holds no key",
 		`{}`:                            "key 1: no JWK",
 		`{"keys":[{}]}`:                 "key 1: no JWK",
 		`{"keys":[` + oct + `]}`:        "key 1: key is not ECDSA P-256",
 		`{"keys":[` + p384 + `]}`:       "key 1: no JWK",
-		`{` + rfcPublic + `}`:           "key 1 is no private key",
-		`{` + rfcPrivate + `,"iat":0}`:  "key 1: iat is no time",
-		`{` + rfcPrivate + `,"iat":""}`: "key 1: iat is no time",
-		`{` + rfcPrivate + `,"iat":253402300800}`:                           "key 1: iat is no time",
-		`{"keys":[{` + rfcPrivate + `,"iat":1},{` + rfcPrivate + `}]}`:      "key 2 is there twice",
-		`{` + strings.Replace(rfcPrivate, "870MB6", "970MB6", 1) + `,"a":1`: "no JSON object",
+		`{` + rfcPublic + `}`:           "key 1 is not a private key",
+		`{` + rfcPrivate + `,"iat":0}`:  "key 1: iat is not a valid time",
+		`{` + rfcPrivate + `,"iat":""}`: "key 1: iat is not a valid time",
+		`{` + rfcPrivate + `,"iat":253402300800}`:                           "key 1: iat is not a valid time",
+		`{"keys":[{` + rfcPrivate + `,"iat":1},{` + rfcPrivate + `}]}`:      "key 2 occurs twice",
+		`{` + strings.Replace(rfcPrivate, "870MB6", "970MB6", 1) + `,"a":1`: "not a JSON object",
 	} {
 		path := filepath.Join(t.TempDir(), "seal.jwk")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -94,7 +94,7 @@ func TestOneKey(t *testing.T) {
 func TestReadPublicRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "seal.jwk")
 	for text, want := range map[string]string{
-		`{` + rfcPrivate + `}`: "it is no public key",
+		`{` + rfcPrivate + `}`: "it is not a public key",
 		`{}`:                   "no JWK",
 		``:                     "unexpected end",
 	} {

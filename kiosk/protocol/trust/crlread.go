@@ -67,8 +67,8 @@ func ReadCRL(r io.Reader, issuers []*x509.Certificate) (*CRL, error) {
 	return c, nil
 }
 
-// untilDash reads up to the first `-`, which starts the last line of a PEM
-// block.
+// untilDash ends at the first `-`, with which the last line of a PEM block
+// begins.
 type untilDash struct{ in *bufio.Reader }
 
 func (u untilDash) Read(b []byte) (int, error) {
@@ -115,10 +115,10 @@ func readCRL(in *bufio.Reader, issuers []*x509.Certificate) (*CRL, error) {
 		return nil, err
 	}
 	if len(signature) < 2 || signature[0] != 0 {
-		return nil, errors.New("its signature is no whole number of bytes")
+		return nil, errors.New("its signature is not a whole number of bytes")
 	}
 	if d.offset != end {
-		return nil, errors.New("it has elements that belong to no CRL")
+		return nil, errors.New("it has unexpected elements at its end")
 	}
 	if b, _ := in.Peek(1); len(b) > 0 {
 		return nil, errors.New("something follows it")
@@ -185,7 +185,7 @@ func (d *derStream) tbsCertList(end int64) (c *CRL, algorithm []byte, err error)
 				err = errors.New("something follows its extensions")
 			}
 		default:
-			err = fmt.Errorf("tag %02x at byte %d belongs to no CRL", tag, d.offset)
+			err = fmt.Errorf("tag %02x at byte %d is unexpected in a CRL", tag, d.offset)
 		}
 		if err != nil {
 			return nil, nil, err
@@ -219,7 +219,7 @@ func parseTime(tag byte, text []byte) (time.Time, error) {
 	}
 	t, err := time.Parse(layout, string(text))
 	if err != nil || t.Format(layout) != string(text) {
-		return time.Time{}, fmt.Errorf("%.32q is no time", text)
+		return time.Time{}, fmt.Errorf("%.32q is not a valid time", text)
 	}
 	if tag == tagUTCTime && t.Year() >= 2050 {
 		t = t.AddDate(-100, 0, 0)
@@ -322,14 +322,14 @@ func checkCRLSignature(c *CRL, algorithm, digest, signature []byte, issuers []*x
 			}
 		}
 	}
-	return errors.New("no CA of the trust domain that may do so has signed it")
+	return errors.New("it is not signed by a CA of the trust domain that may sign CRLs")
 }
 
 // bigOf reads a non-negative INTEGER, which must be all of value.
 func bigOf(value cryptobyte.String) (*big.Int, error) {
 	n := new(big.Int)
 	if !value.ReadASN1Integer(n) || !value.Empty() || n.Sign() < 0 {
-		return nil, errors.New("it is no non-negative INTEGER")
+		return nil, errors.New("it is not a non-negative INTEGER")
 	}
 	return n, nil
 }

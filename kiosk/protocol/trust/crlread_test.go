@@ -169,10 +169,10 @@ func TestParseTime(t *testing.T) {
 		{tagUTCTime, "991231235959Z", "1999-12-31T23:59:59Z"},
 		{tagGeneralizedTime, "20500101000000Z", "2050-01-01T00:00:00Z"},
 		{tagGeneralizedTime, "99991231235959Z", "9999-12-31T23:59:59Z"},
-		{tagGeneralizedTime, "500101000000Z", "is no time"},
-		{tagGeneralizedTime, "20500101000000.5Z", "is no time"},
-		{tagUTCTime, "5001010000Z", "is no time"},
-		{tagUTCTime, "", "is no time"},
+		{tagGeneralizedTime, "500101000000Z", "is not a valid time"},
+		{tagGeneralizedTime, "20500101000000.5Z", "is not a valid time"},
+		{tagUTCTime, "5001010000Z", "is not a valid time"},
+		{tagUTCTime, "", "is not a valid time"},
 		{tagInteger, "500101000000Z", "tag 02 is not a time"},
 	} {
 		at, err := parseTime(tt.tag, []byte(tt.text))

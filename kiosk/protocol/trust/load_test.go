@@ -80,7 +80,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a certificate that is not of a CA", change(`root.pem`, `ocsp.pem`), "no CA certificate"},
 		{"a CRL that is missing", change(`person-ca.crl`, `absent.crl`), "CRL file absent.crl: no such file"},
 		{"a CRL file that is not a CRL", change(`"person-ca.crl"`, `"root.pem"`), "CRL file root.pem: cannot read CRL"},
-		{"a CRL of another CA", change(`intermediates = ["person-ca.pem"]`, ``), "no CA of the trust domain"},
+		{"a CRL of another CA", change(`intermediates = ["person-ca.pem"]`, ``), "it is not signed by a CA of the trust domain"},
 		{"no policies", change(`policies = ["2.16.578.1.26.1.3.1"]`, ``), `it asks for no policies`},
 		{"a policy that is not an OID", change(`"2.16.578.1.26.1.3.1"`, `"person"`), "no object identifier"},
 		{"any policy together with another", change(`["2.16.578.1.26.1.3.1"]`, `["any", "2.16.578.1.26.1.3.1"]`), "must be the only one"},

@@ -19,11 +19,11 @@ import (
 // person waits while a token is validated.
 func decode(token []byte) (w wire, err error) {
 	if !json.Valid(token) {
-		return wire{}, errors.New("it is no JSON object, or something follows it")
+		return wire{}, errors.New("it is not a JSON object, or something follows it")
 	}
 	m := members{rest: token}
 	if !m.skip('{') {
-		return wire{}, errors.New("it is no JSON object")
+		return wire{}, errors.New("it is not a JSON object")
 	}
 	var room [8]string
 	seen := room[:0]

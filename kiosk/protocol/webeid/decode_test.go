@@ -23,7 +23,7 @@ func decodeSlowly(token []byte) (wire, error) {
 	seen := map[string]bool{}
 	d := json.NewDecoder(bytes.NewReader(token))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return wire{}, errors.New("it is no JSON object")
+		return wire{}, errors.New("it is not a JSON object")
 	}
 	for d.More() {
 		t, err := d.Token()

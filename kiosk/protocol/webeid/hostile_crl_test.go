@@ -82,16 +82,16 @@ func TestHostileCRLs(t *testing.T) {
 		{"in PEM of something else", kiosk.RevocationUnknown, `the PEM block is not an X509 CRL`, der(func(b []byte) []byte {
 			return []byte("-----BEGIN CERTIFICATE-----\n" + base64.StdEncoding.EncodeToString(b) + "\n-----END CERTIFICATE-----\n")
 		})},
-		{"one bit of its signature changed", kiosk.RevocationUnknown, `no CA of the trust domain that may do so has signed it`, der(func(b []byte) []byte { b[len(b)-1] ^= 1; return b })},
-		{"an entry changed", kiosk.RevocationUnknown, `no CA of the trust domain that may do so has signed it`, der(func(b []byte) []byte { b[len(b)/2] ^= 1; return b })},
+		{"one bit of its signature changed", kiosk.RevocationUnknown, `it is not signed by a CA of the trust domain that may sign CRLs`, der(func(b []byte) []byte { b[len(b)-1] ^= 1; return b })},
+		{"an entry changed", kiosk.RevocationUnknown, `it is not signed by a CA of the trust domain that may sign CRLs`, der(func(b []byte) []byte { b[len(b)/2] ^= 1; return b })},
 		{"by the root for the CA's certificates", kiosk.RevocationUnknown, `no CRL of its issuer is at hand`, func(s *scene) {
 			s.crlKey = s.root
 			s.crl.RevokedCertificateEntries = nil
 		}},
-		{"by another CA of the same name", kiosk.RevocationUnknown, `no CA of the trust domain that may do so has signed it`, func(s *scene) {
+		{"by another CA of the same name", kiosk.RevocationUnknown, `it is not signed by a CA of the trust domain that may sign CRLs`, func(s *scene) {
 			s.crlKey = newAuthority(s.t, authorityTemplate("Test Person CA"), "impostor", nil)
 		}},
-		{"by a CA that may sign none", kiosk.RevocationUnknown, `no CA of the trust domain that may do so has signed it`, func(s *scene) {
+		{"by a CA that may sign none", kiosk.RevocationUnknown, `it is not signed by a CA of the trust domain that may sign CRLs`, func(s *scene) {
 			s.crlKey = s.ca
 			tmpl := authorityTemplate("Test Person CA")
 			tmpl.KeyUsage = x509.KeyUsageCertSign
@@ -131,7 +131,7 @@ func TestHostileCRLs(t *testing.T) {
 		{"about attribute certificates", kiosk.RevocationUnknown, `extension 2.5.29.28: a CRL about attribute certificates is not used`, extra(distributionPoint(t, asn1.RawValue{Tag: 5, Bytes: yes})...)},
 		{"about another part of the certificates", kiosk.RevocationUnknown, `no CRL of its issuer is at hand`, extra(distributionPoint(t, fullName(t, "http://crl.example/other.crl"))...)},
 		{"a boolean that is neither", kiosk.RevocationUnknown, `extension 2.5.29.28: it is unreadable`, extra(distributionPoint(t, asn1.RawValue{Tag: 1, Bytes: []byte{1}})...)},
-		{"a negative number", kiosk.RevocationUnknown, `extension 2.5.29.20: it is no non-negative INTEGER`, resigned(func(tbs []asn1.RawValue) []asn1.RawValue {
+		{"a negative number", kiosk.RevocationUnknown, `extension 2.5.29.20: it is not a non-negative INTEGER`, resigned(func(tbs []asn1.RawValue) []asn1.RawValue {
 			number := mustMarshal(t, []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 20}, Value: []byte{2, 1, 0xFF}}})
 			tbs[6] = raw(mustMarshal(t, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: number}))
 			return tbs
@@ -139,8 +139,8 @@ func TestHostileCRLs(t *testing.T) {
 		{"a serial number of 22 octets", kiosk.RevocationUnknown, `it has no serial number, or one too long`, entry(new(big.Int).Lsh(big.NewInt(1), 168), now)},
 		{"a serial number with a zero too many", kiosk.RevocationUnknown, `its serial number is not in the shortest form`, entry(raw([]byte{2, 2, 0, 1}), now)},
 		{"an entry without a date", kiosk.RevocationUnknown, `it has no date`, entry(big.NewInt(1))},
-		{"a thirteenth month", kiosk.RevocationUnknown, `"261301000000Z" is no time`, entry(big.NewInt(1), raw(append([]byte{0x17, 13}, "261301000000Z"...)))},
-		{"a time with a zone", kiosk.RevocationUnknown, `"261101000000+0100" is no time`, entry(big.NewInt(1), raw(append([]byte{0x17, 17}, "261101000000+0100"...)))},
+		{"a thirteenth month", kiosk.RevocationUnknown, `"261301000000Z" is not a valid time`, entry(big.NewInt(1), raw(append([]byte{0x17, 13}, "261301000000Z"...)))},
+		{"a time with a zone", kiosk.RevocationUnknown, `"261101000000+0100" is not a valid time`, entry(big.NewInt(1), raw(append([]byte{0x17, 17}, "261101000000+0100"...)))},
 	})
 }
 

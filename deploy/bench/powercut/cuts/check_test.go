@@ -73,19 +73,19 @@ func TestCheckNotices(t *testing.T) {
 			want: "cursor is at 2",
 		},
 		{
-			name: "parked by itself", change: reopened(func(s *store.Store) error { return s.MoveToDeadLetters(3, standIn) }),
-			want: "record 3 was parked by itself",
+			name: "a dead letter that was not moved", change: reopened(func(s *store.Store) error { return s.MoveToDeadLetters(3, standIn) }),
+			want: "record 3 became a dead letter without being moved there",
 		},
 		{
 			name: "perhaps parked", change: reopened(func(s *store.Store) error { return s.MoveToDeadLetters(3, standIn) }),
 			say: func(p *promise) { p.parked[3], p.parked[4] = false, false },
 		},
-		{name: "not parked", say: func(p *promise) { p.parked[3] = true }, want: "record 3, which was parked, is missing"},
+		{name: "not parked", say: func(p *promise) { p.parked[3] = true }, want: "dead letter 3 is missing"},
 		{
 			name: "another stands in", change: reopened(func(s *store.Store) error {
 				return s.MoveToDeadLetters(3, func(_, _ []byte) ([]byte, error) { return []byte("other"), nil })
 			}),
-			say: func(p *promise) { p.parked[3] = true }, want: "record 3: it is not what was appended, or stands in",
+			say: func(p *promise) { p.parked[3] = true }, want: "record 3: it is neither the appended record nor its stand-in",
 		},
 		{
 			name: "another record",
@@ -93,7 +93,7 @@ func TestCheckNotices(t *testing.T) {
 				_, err := s.Append(chain{box: 3}.seal)
 				return err
 			}),
-			say: func(p *promise) { p.appended, p.tried = 6, 6 }, want: "record 6: it is not what was appended, or stands in for that",
+			say: func(p *promise) { p.appended, p.tried = 6, 6 }, want: "record 6: it is neither the appended record nor its stand-in",
 		},
 		{
 			name: "records gone", change: func(path string) error { return os.Remove(recordsPath(path)) },
@@ -179,11 +179,11 @@ func TestMatch(t *testing.T) {
 		{"all", all, 1, 4, ""},
 		{"without those that were deleted", all[2:], 3, 4, ""},
 		{"none", nil, 5, 4, ""},
-		{"gap", []store.Record{all[0], all[2]}, 1, 3, "record 3 stands where 2 should"},
-		{"twice", []store.Record{all[0], all[0], all[1]}, 1, 2, "record 1 stands where 2 should"},
+		{"gap", []store.Record{all[0], all[2]}, 1, 3, "record 3 is in the place of record 2"},
+		{"twice", []store.Record{all[0], all[0], all[1]}, 1, 2, "record 1 is in the place of record 2"},
 		{"end", all[:3], 1, 4, "record 4 is missing"},
 		{"too many", all, 1, 3, "1 records come after the last"},
-		{"altered", altered, 1, 4, "record 2: it is not what was appended, or stands in for that"},
+		{"altered", altered, 1, 4, "record 2: it is neither the appended record nor its stand-in"},
 	} {
 		e := expected{chain: c, old: none}
 		err := e.match(test.records, test.first, test.last)

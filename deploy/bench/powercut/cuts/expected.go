@@ -26,7 +26,7 @@ func (e *expected) match(records []store.Record, first, last uint64) error {
 			return fmt.Errorf("record %d is missing", seq)
 		}
 		if records[0].Sequence != seq {
-			return fmt.Errorf("record %d stands where %d should", records[0].Sequence, seq)
+			return fmt.Errorf("record %d is in the place of record %d", records[0].Sequence, seq)
 		}
 		if err := e.is(seq, records[0].Data); err != nil {
 			return fmt.Errorf("record %d: %w", seq, err)
@@ -54,13 +54,13 @@ func (e *expected) is(seq uint64, data []byte) error {
 
 func compare(got, want []byte) error {
 	if !bytes.Equal(got, want) {
-		return errors.New("it is not what was appended, or stands in for that")
+		return errors.New("it is neither the appended record nor its stand-in")
 	}
 	return nil
 }
 
-// made reports whether a record was appended by the writer. The caller passes the
-// records in order, because each links to the one before.
+// made returns an error unless the writer appended this record. The caller passes the
+// records in order, because each record links to the one before it.
 func (e *expected) made(seq uint64, data []byte) (err error) {
 	if e.keys == nil || seq <= e.old.at.Last {
 		return compare(data, e.record(seq))
@@ -92,16 +92,16 @@ func (e *expected) matchDeadLetters(records []store.Record, promised map[uint64]
 	e.aside = map[uint64][]byte{}
 	for _, r := range records {
 		if _, tried := promised[r.Sequence]; !tried {
-			return fmt.Errorf("record %d was parked by itself", r.Sequence)
+			return fmt.Errorf("record %d became a dead letter without being moved there", r.Sequence)
 		}
 		if err := original.made(r.Sequence, r.Data); err != nil {
-			return fmt.Errorf("record %d, which was parked: %w", r.Sequence, err)
+			return fmt.Errorf("dead letter %d: %w", r.Sequence, err)
 		}
 		e.aside[r.Sequence] = r.Data
 	}
 	for seq, done := range promised {
 		if _, is := e.aside[seq]; done && !is {
-			return fmt.Errorf("record %d, which was parked, is missing", seq)
+			return fmt.Errorf("dead letter %d is missing", seq)
 		}
 	}
 	return nil
