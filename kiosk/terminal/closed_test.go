@@ -68,7 +68,7 @@ func TestPINAfterTheCard(t *testing.T) {
 			if _, err := o.verifyOnPad(c.visit, kiosk.VerifyOnPad{Visit: "v"}); card.onPad != c.sends || (err == nil) != (c.sends == 1) {
 				t.Errorf("the reader asked for a PIN %d times, %v", card.onPad, err)
 			}
-			if _, err := o.sign(c.visit, kiosk.Sign{Visit: "v"}); err == nil || c.close && card.signed > 0 {
+			if _, err := o.sign(c.visit, kiosk.Sign{Visit: "v", Nonce: "n"}); err == nil || c.close && card.signed > 0 {
 				t.Errorf("Signer was called %d times, %v", card.signed, err)
 			}
 			if closed := card.closed; closed > 1 || c.close && closed != 1 {
