@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"smartkiosk/device/apdu"
+	"smartkiosk/device/apdu/script"
 	"smartkiosk/device/slot"
 )
 
@@ -236,31 +237,27 @@ func orText(s, otherwise string) string {
 	return s
 }
 
-// recorder writes the commands and responses of a connection as an APDU script.
-// It replaces the PIN in a command by 00.
+// recorder keeps the commands and responses of a connection as a script. It replaces
+// the PIN in a command by 00.
 type recorder struct {
 	slot.Conn
-	script strings.Builder
+	script script.Script
 }
 
 func (r *recorder) Transmit(ctx context.Context, command []byte) ([]byte, error) {
-	if r.script.Len() == 0 {
-		fmt.Fprintf(&r.script, "atr % X\n", r.Conn.ATR())
-	}
-	shown, purpose := bytes.Clone(command), "command"
+	r.script.ATR = r.Conn.ATR()
+	step := script.Step{Command: bytes.Clone(command), Comment: "command"}
 	if c, err := apdu.Parse(command); err == nil {
-		purpose = purposes[c.INS]
+		step.Comment = orText(purposes[c.INS], "command")
 		if c.INS == insVerify || c.INS == insChange || c.INS == insResetCounter {
-			clear(shown[min(5, len(shown)):])
+			clear(step.Command[min(5, len(command)):])
 		}
 	}
 	response, err := r.Conn.Transmit(ctx, command)
-	fmt.Fprintf(&r.script, "\n> % X  # %s\n", shown, orText(purpose, "command"))
-	if err != nil {
-		fmt.Fprintln(&r.script, "< no card")
-	} else {
-		fmt.Fprintf(&r.script, "< % X\n", response)
+	if err == nil {
+		step.Response = bytes.Clone(response)
 	}
+	r.script.Steps = append(r.script.Steps, step)
 	return response, err
 }
 

@@ -34,7 +34,7 @@ func TestPageSlot(t *testing.T) {
 		"a page waits and logs in":      {[]any{gone, awaited, in, inUse, unused, gone, in}, []kiosk.Event{gone, claimed, returned, gone, in}},
 		"the holder types slowly":       {[]any{awaited, in, inUse, awaited, time.Hour, inUse, unused}, []kiosk.Event{claimed, claimed, returned}},
 		"a second session":              {[]any{awaited, in, inUse, unused, inUse, unused, gone}, []kiosk.Event{claimed, returned, claimed, returned, gone}},
-		"the page does not use it":      {[]any{awaited, in, claimFor, awaited, unused}, []kiosk.Event{claimed, in}},
+		"the page does not use it":      {[]any{awaited, in, claimFor, time.Hour}, []kiosk.Event{claimed, in}},
 		"the page uses it just in time": {[]any{awaited, in, claimFor - 1, inUse, time.Hour, unused}, []kiosk.Event{claimed, returned}},
 		"the page stops waiting":        {[]any{awaited, in, unused, time.Hour}, []kiosk.Event{claimed, in}},
 		"pulled while claimed":          {[]any{awaited, in, gone, time.Hour, unused}, []kiosk.Event{claimed, gone}},

@@ -1,42 +1,26 @@
-// Package apdutest replaces a card with a script in tests. The commands must
-// arrive exactly as written and in that order. A surplus command and a missing
-// command both fail the test.
-//
-// A script is text. Each step has two lines, the command with a comment that
-// says its purpose, and the response:
-//
-//	atr 3B 6F 00 00 …            the answer to reset, optional, first
-//	> 00 A4 00 00 02 3F 00       # select the master file
-//	< 90 00
-//	> 00 B0 00 00 00             # read it; the card is removed meanwhile
-//	< no card
+// Package apdutest replaces a card with a script in tests (package script has the
+// format). The commands must arrive exactly as written and in that order. A surplus
+// command and a missing command both fail the test.
 package apdutest
 
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 
+	"smartkiosk/device/apdu/script"
 	"smartkiosk/device/slot"
 )
 
 // Playback is a slot.Conn that answers from a script.
 type Playback struct {
-	atr    []byte
-	steps  []step
+	script script.Script
 	done   int
 	closed bool
 	fail   error // the first deviation from the script
-}
-
-type step struct {
-	command, response []byte // a nil response means that the card is gone
-	comment           string
 }
 
 // ErrScript means that the commands differ from the script.
@@ -54,9 +38,9 @@ func Load(t testing.TB, path string) *Playback {
 }
 
 // Play is Load for a script in a string.
-func Play(t testing.TB, script string) *Playback {
+func Play(t testing.TB, text string) *Playback {
 	t.Helper()
-	p, err := Parse(script)
+	p, err := Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,46 +52,13 @@ func Play(t testing.TB, script string) *Playback {
 	return p
 }
 
-// Parse decodes a script. Each command needs a comment and a response.
-func Parse(script string) (*Playback, error) {
-	p := &Playback{}
-	var command *step
-	for i, line := range strings.Split(script, "\n") {
-		text, comment, _ := strings.Cut(line, "#")
-		text, comment = strings.TrimSpace(text), strings.TrimSpace(comment)
-		if text == "" {
-			continue
-		}
-		bad := func(what string) (*Playback, error) {
-			return nil, fmt.Errorf("line %d: %s: %q", i+1, what, line)
-		}
-		kind, rest, _ := strings.Cut(text, " ")
-		data, err := hex.DecodeString(strings.ReplaceAll(rest, " ", ""))
-		if err != nil && rest != "no card" {
-			return bad("not hexadecimal")
-		}
-		switch {
-		case kind == "atr" && len(p.steps) == 0 && command == nil:
-			p.atr = data
-		case kind == ">" && command == nil:
-			if comment == "" {
-				return bad("command without a comment")
-			}
-			command = &step{command: data, comment: comment}
-		case kind == "<" && command != nil:
-			if rest != "no card" {
-				command.response = data
-			}
-			p.steps = append(p.steps, *command)
-			command = nil
-		default:
-			return bad("out of place")
-		}
+// Parse decodes a script.
+func Parse(text string) (*Playback, error) {
+	s, err := script.Parse(text)
+	if err != nil {
+		return nil, err
 	}
-	if command != nil {
-		return nil, fmt.Errorf("command %q has no response", command.comment)
-	}
-	return p, nil
+	return &Playback{script: s}, nil
 }
 
 // Transmit returns the response of the next step if command is the one in the
@@ -119,18 +70,18 @@ func (p *Playback) Transmit(ctx context.Context, command []byte) ([]byte, error)
 	if p.closed {
 		return nil, p.deviate("command %X after Close", command)
 	}
-	if p.done == len(p.steps) {
+	if p.done == len(p.script.Steps) {
 		return nil, p.deviate("surplus command %X after step %d", command, p.done)
 	}
-	s := p.steps[p.done]
-	if !bytes.Equal(command, s.command) {
-		return nil, p.deviate("step %d (%s): got %X, want %X", p.done+1, s.comment, command, s.command)
+	s := p.script.Steps[p.done]
+	if !bytes.Equal(command, s.Command) {
+		return nil, p.deviate("step %d (%s): got %X, want %X", p.done+1, s.Comment, command, s.Command)
 	}
 	p.done++
-	if s.response == nil {
+	if s.Response == nil {
 		return nil, fmt.Errorf("playback: %w", slot.ErrNoCard)
 	}
-	return bytes.Clone(s.response), nil
+	return bytes.Clone(s.Response), nil
 }
 
 func (p *Playback) deviate(format string, args ...any) error {
@@ -142,7 +93,7 @@ func (p *Playback) deviate(format string, args ...any) error {
 }
 
 // ATR returns the script's answer to reset.
-func (p *Playback) ATR() []byte { return p.atr }
+func (p *Playback) ATR() []byte { return p.script.ATR }
 
 // Close ends the script. A later command is a deviation.
 func (p *Playback) Close() error { p.closed = true; return nil }
@@ -152,9 +103,9 @@ func (p *Playback) Done() error {
 	if p.fail != nil {
 		return p.fail
 	}
-	if p.done < len(p.steps) {
-		s := p.steps[p.done]
-		return fmt.Errorf("%w: step %d of %d was never reached: %X (%s)", ErrScript, p.done+1, len(p.steps), s.command, s.comment)
+	if p.done < len(p.script.Steps) {
+		s := p.script.Steps[p.done]
+		return fmt.Errorf("%w: step %d of %d was never reached: %X (%s)", ErrScript, p.done+1, len(p.script.Steps), s.Command, s.Comment)
 	}
 	return nil
 }
