@@ -44,7 +44,7 @@ The machine's own clock is set by timedatectl.`,
 }
 
 func (p program) showClock(ctx context.Context, socket string) error {
-	body, err := askClock(ctx, socket, http.MethodGet, nil)
+	body, err := askKioskd(ctx, socket, http.MethodGet, "/v1/clock", nil)
 	var s clock.State
 	if err == nil {
 		err = json.Unmarshal(body, &s)
@@ -84,7 +84,7 @@ func (p program) setClock(ctx context.Context, socket, set string) error {
 	}
 	text, err := json.Marshal(map[string]time.Time{"time": t})
 	if err == nil {
-		_, err = askClock(ctx, socket, http.MethodPut, text)
+		_, err = askKioskd(ctx, socket, http.MethodPut, "/v1/clock", text)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot set the clock of %s: %w", socket, err)
@@ -92,15 +92,16 @@ func (p program) setClock(ctx context.Context, socket, set string) error {
 	return p.showClock(ctx, socket)
 }
 
-// askClock sends a request to the socket of a running kioskd.
-func askClock(ctx context.Context, socket, method string, body []byte) ([]byte, error) {
+// askKioskd sends a request to the socket of a running kioskd and returns the body of
+// the answer.
+func askKioskd(ctx context.Context, socket, method, path string, body []byte) ([]byte, error) {
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://kioskd/v1/clock", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, "http://kioskd"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

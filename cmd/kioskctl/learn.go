@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"smartkiosk/cmd/internal/cli"
+	"smartkiosk/device/apdu/script"
+	"smartkiosk/device/scproxy/recording"
 	"smartkiosk/device/smartkort"
 )
 
 // learnOptions are the flags of card learn.
 type learnOptions struct {
 	name, trust, script string
+	from                string // recording
 	skip                int
 
 	certificate, aid, path, kind, encoding string // hints
@@ -33,12 +37,22 @@ are left. It tries ways of signing from the usual to the odd, until one gives a 
 signature, and stops if the card forgets the PIN or spends a try.
 
 A card without a directory by ISO 7816-15 needs hints: --certificate-path, and
-usually --key-reference and --pin-reference.`,
+usually --key-reference and --pin-reference.
+
+With --from the command needs no card and no PIN: it makes the profile from the
+recording of an official login (kioskctl scproxy record) and says which parts it is
+sure of. Prove the profile with kioskctl card --sign.`,
 		Args: cli.Args(),
-		RunE: func(c *cobra.Command, _ []string) error { return p.learn(c.Context(), o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.from != "" {
+				return p.learnFrom(o)
+			}
+			return p.learn(c.Context(), o)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.name, "name", "learned", "`name` of the profile")
+	f.StringVar(&o.from, "from", "", "make the profile from this `recording`")
 	f.StringVar(&o.script, "script", "", "write the APDUs to this `file`, without the PIN")
 	f.IntVar(&o.skip, "skip", 0, "`number` of ways of signing to skip, as an earlier attempt advised")
 	trustFlag(c, &o.trust)
@@ -53,6 +67,9 @@ usually --key-reference and --pin-reference.`,
 	f.IntVar(&o.max, "pin-max", 8, "hint: greatest `number` of digits")
 	f.IntVar(&o.stored, "pin-stored", 8, "hint: `number` of bytes of the PIN in a command")
 	f.Uint8Var(&o.pad, "pin-pad", 0xFF, "hint: padding `byte` of the PIN, such as 0xFF")
+	c.MarkFlagsMutuallyExclusive("from", "script")
+	c.MarkFlagsMutuallyExclusive("from", "skip")
+	c.MarkFlagsMutuallyExclusive("from", "certificate-path")
 	return c
 }
 
@@ -132,6 +149,38 @@ func (p program) learn(ctx context.Context, o learnOptions) error {
 		return err
 	}
 	fmt.Fprintf(p.stderr, "The card signs with %s.\n", learned.Recipe)
+	_, err = fmt.Fprint(p.stdout, learned.Profile)
+	return err
+}
+
+// learnFrom makes a profile from a recording.
+func (p program) learnFrom(o learnOptions) error {
+	f, err := os.Open(o.from)
+	if err != nil {
+		return fmt.Errorf("cannot read recording: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, recording.MaxFile+1))
+	if err != nil {
+		return fmt.Errorf("cannot read recording: %w", err)
+	}
+	if len(text) > recording.MaxFile {
+		return fmt.Errorf("cannot read recording %s: it is longer than %d MiB", o.from, recording.MaxFile>>20)
+	}
+	recorded, err := script.Parse(string(text))
+	if err != nil {
+		return fmt.Errorf("cannot read recording %s: %w", o.from, err)
+	}
+	learned, err := smartkort.LearnFrom(recorded, o.name)
+	if err != nil {
+		return err
+	}
+	for _, sure := range learned.Sure {
+		fmt.Fprintf(p.stderr, "Sure:   %s\n", sure)
+	}
+	for _, unsure := range learned.Unsure {
+		fmt.Fprintf(p.stderr, "Unsure: %s\n", unsure)
+	}
 	_, err = fmt.Fprint(p.stdout, learned.Profile)
 	return err
 }

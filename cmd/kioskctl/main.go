@@ -53,6 +53,7 @@ func (p program) command() *cobra.Command {
 		p.clockCommand(),
 		cli.Group("key", "Make device keys", "", p.keyCreateCommand()),
 		p.panelCommand(),
+		cli.Group("scproxy", "Learn from official logins", "", p.recordCommand()),
 	)
 }
 

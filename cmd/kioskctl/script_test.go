@@ -6,12 +6,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +34,8 @@ import (
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/device/keypad"
 	"smartkiosk/device/reader"
+	"smartkiosk/device/scproxy"
+	"smartkiosk/device/scproxy/recording"
 	"smartkiosk/device/tpmkey/swtpm"
 	"smartkiosk/kiosk/protocol/trust"
 	"smartkiosk/kiosk/protocol/webeid"
@@ -62,6 +67,8 @@ type stage struct {
 	kinds  map[string]testpki.Kind
 	pcscd  *pcsctest.Daemon
 	remove func() // removes the card in the reader
+
+	recorder *recording.Recorder // of the command kioskd
 }
 
 type stageKey struct{}
@@ -142,6 +149,7 @@ func TestScripts(t *testing.T) {
 				}
 			},
 			"kioskd": kioskd,
+			"login":  login,
 			// tpm starts a software TPM and puts its path into $TPM.
 			"tpm": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Setenv("TPM", swtpm.Start(stageOf(ts).t).Path)
@@ -269,7 +277,8 @@ func await(from io.ByteReader, text string) bool {
 }
 
 // kioskd is the command "kioskd". It serves /v1/clock at $SOCKET as a kioskd does
-// whose machine's clock is an hour behind. A time that is set takes effect.
+// whose machine's clock is an hour behind. A time that is set takes effect. It also
+// serves /v1/scproxy/record; the recording is the file login.txt.
 func kioskd(ts *testscript.TestScript, _ bool, _ []string) {
 	dir, err := os.MkdirTemp("", "kioskd") // the path of a socket must be short
 	ts.Check(err)
@@ -291,6 +300,9 @@ func kioskd(ts *testscript.TestScript, _ bool, _ []string) {
 		remembered = set.Time
 		w.WriteHeader(http.StatusNoContent)
 	})
+	s := stageOf(ts)
+	s.recorder = recording.New(ts.MkAbs("login.txt"), slog.New(slog.DiscardHandler))
+	mux.Handle("/v1/scproxy/record", recording.Handler(s.recorder))
 	server := &http.Server{Handler: mux}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -300,4 +312,45 @@ func kioskd(ts *testscript.TestScript, _ bool, _ []string) {
 		_ = os.RemoveAll(dir)
 	})
 	ts.Setenv("SOCKET", socket)
+}
+
+// login is the command "login CARD APDU...". A login page sends the APDUs to the card
+// through a service that the command kioskd records. @PIN in an APDU is a packet with
+// the PIN of the test cards for the command before it, such as A020008208@PIN.
+func login(ts *testscript.TestScript, _ bool, args []string) {
+	s := stageOf(ts)
+	slot := cardsim.NewSlot("reader")
+	slot.Insert(s.card(ts, args[0]))
+	service := scproxy.New(slot, slog.New(slog.DiscardHandler))
+	defer service.Close()
+	service.RecordTo(s.recorder)
+	post := func(path, body string) []byte {
+		r := httptest.NewRequest(http.MethodPost, "https://"+scproxy.Address+"/scard/"+path, strings.NewReader(body))
+		r.Header.Set("Origin", "https://secure.buypass.no")
+		w := httptest.NewRecorder()
+		service.Handler().ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			ts.Fatalf("%s %s: %d %s", path, body, w.Code, w.Body)
+		}
+		return w.Body.Bytes()
+	}
+	for _, apdu := range args[1:] {
+		if command, ok := strings.CutSuffix(apdu, "@PIN"); ok {
+			var ref struct {
+				Ref  uint32
+				Data string
+			}
+			ts.Check(json.Unmarshal(post("getref/", ""), &ref))
+			data, err := hex.DecodeString(ref.Data)
+			ts.Check(err)
+			pin := []byte(testpki.PIN)
+			for i := range pin {
+				pin[i] ^= data[i] ^ data[i+len(pin)]
+			}
+			apdu = fmt.Sprintf("FFFF0104%08X%02X%02X%s%X%s", ref.Ref, len(command)/2, len(pin), command, pin, strings.Repeat("FF", 8-len(pin)))
+		}
+		if answer := string(post("apdu/reader", `{"session":"s","apducommands":[{"apdu":"`+apdu+`"}]}`)); !strings.Contains(answer, `9000"}]`) {
+			ts.Fatalf("%s: %s", apdu, answer)
+		}
+	}
 }

@@ -33,12 +33,12 @@ func TestLoginPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fmt.Fprint(f, "\n[scproxy]\nenabled = true\n"); err != nil {
+	if _, err := fmt.Fprint(f, "\n[scproxy]\nenabled = true\nrecord = \"login.txt\"\n"); err != nil {
 		t.Fatal(err)
 	}
 	_ = f.Close()
-	s.startKiosk(p)
-	p.sees("welcome")
+	kiosk = s.startKiosk(p)
+	welcome := p.sees("welcome")
 	page := newLoginPage(t, filepath.Join(filepath.Dir(s.config), "state/scproxy.crt"))
 
 	// A page that waits for a card gets it without a visit.
@@ -74,6 +74,28 @@ func TestLoginPage(t *testing.T) {
 	p.sees("card-in-use")
 	remove()
 	p.sees("welcome")
+
+	// The panel shows that login pages are recorded, until the recording ends. It
+	// does not survive a restart.
+	record := func(setting ...string) string {
+		return must(t, "kioskctl", append([]string{"scproxy", "record", "--from", s.bundle("state/kioskd.sock")}, setting...)...)
+	}
+	record("on")
+	p.awaits("welcome, recorded", func(f frame) bool { return f.Name == "welcome" && f.Text != welcome.Text })
+	page.post("list/", "{}")
+	remove = s.insert("valid")
+	p.awaits("card in use, recorded", func(f frame) bool { return f.Name == "card-in-use" && strings.Contains(f.Text, "tas opp") })
+	page.selectMF()
+	kiosk.stop()
+	if text, err := os.ReadFile(s.bundle("login.txt")); err != nil || !strings.Contains(string(text), "> 00 A4 00 00 02 3F 00  # SELECT\n< 90 00\n") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	remove()
+	s.startKiosk(p)
+	p.awaits("welcome, not recorded", func(f frame) bool { return f.Name == "welcome" && f.Text == welcome.Text })
+	if answer := record(); !strings.HasPrefix(answer, "Login pages are not recorded.") {
+		t.Error(answer)
+	}
 }
 
 // loginPage stands in for a login page of Buypass.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"smartkiosk/device/apdu"
+	"smartkiosk/device/scproxy/recording"
 	"smartkiosk/device/slot"
 )
 
@@ -45,6 +46,10 @@ func New(s slot.Slot, log *slog.Logger) *Service {
 	u := newUses()
 	return &Service{slot: s, log: log, uses: u, sessions: sessions{slot: s, uses: u, log: log}}
 }
+
+// RecordTo makes the service record its sessions while the recorder is on. It must be
+// called before the service answers requests.
+func (s *Service) RecordTo(r *recording.Recorder) { s.sessions.recorder = r }
 
 // Close ends the session, resets the card and wipes all refs. The service then
 // answers commands with 503.

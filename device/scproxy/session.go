@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"smartkiosk/device/apdu"
+	"smartkiosk/device/scproxy/recording"
 	"smartkiosk/device/slot"
 )
 
@@ -28,6 +29,8 @@ type sessions struct {
 	uses *uses
 	log  *slog.Logger
 
+	recorder *recording.Recorder // nil for none
+
 	mu      sync.Mutex
 	current *session // nil if no session is open
 	closed  bool
@@ -40,6 +43,7 @@ type session struct {
 	expiry  *time.Timer
 	used    time.Time          // end of the last command
 	unwatch context.CancelFunc // stops awaitRemoval
+	record  *recording.Session // nil unless it is recorded
 }
 
 // owner identifies a session: the name that the page gave it, and the page's
@@ -60,6 +64,7 @@ func (s *sessions) exchange(ctx context.Context, o owner, reader string, command
 	}
 	for _, c := range commands {
 		r, err := apdu.Exchange(ctx, conn, c)
+		s.current.record.Add(c, r, err == nil)
 		if err != nil {
 			s.end("card lost")
 			return responses, fmt.Errorf("%w: %w", errNoAnswer, err)
@@ -110,7 +115,7 @@ func (s *sessions) open(ctx context.Context, o owner, reader string) (slot.Conn,
 	if atr, err := apdu.ParseATR(conn.ATR()); err != nil || !atr.OffersT1() {
 		conn = t0{conn}
 	}
-	opened := &session{owner: o, reader: reader, conn: conn, unwatch: unwatch}
+	opened := &session{owner: o, reader: reader, conn: conn, unwatch: unwatch, record: s.recorder.Begin(conn.ATR())}
 	opened.expiry = time.AfterFunc(idle, func() { s.expire(opened) })
 	opened.expiry.Stop() // exchange starts it after the first commands
 	go s.awaitRemoval(changes, opened)
@@ -195,6 +200,7 @@ func (s *sessions) end(why string) {
 	}
 	s.current.expiry.Stop()
 	s.current.unwatch()
+	s.current.record.End()
 	err := s.current.conn.Close()
 	s.current = nil
 	s.uses.ended(why == endedIdle)

@@ -216,6 +216,23 @@ func TestDenialIsNoGrant(t *testing.T) {
 	})
 }
 
+// The panel shows that login pages are recorded.
+func TestRecording(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recording := make(chan bool)
+		r := start(t, func(_ *rig, term *terminal.Terminal) { term.Recording = recording })
+		r.slotIs(kiosk.CardGone{})
+		for _, on := range []bool{true, false} {
+			recording <- on
+			synctest.Wait()
+			if s := r.expectScreen(kiosk.ScreenWelcome); s.Recorded != on {
+				t.Errorf("recorded: %v, shown: %v", on, s.Recorded)
+			}
+		}
+		_ = r.end()
+	})
+}
+
 // The kiosk is out of service while the outbox has no room, and serves again after.
 func TestRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

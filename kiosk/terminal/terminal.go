@@ -135,16 +135,17 @@ const AliveEvery = 3 * time.Second
 
 // Terminal connects one kiosk's slot, panel, hub and outbox.
 type Terminal struct {
-	Slot    Slot
-	Panel   Panel
-	Hub     Hub
-	Journal Journal
-	Decider Decider
-	Origin  string // the hub's URL, which tokens are made for
-	Config  kiosk.Config
-	Room    <-chan bool      // whether the outbox has room for more visits; true until the first value
-	Parts   <-chan PartState // of the panel, as they change; see Config.Parts
-	Alive   func()           // called before each wait for events, at least every AliveEvery; may be nil
+	Slot      Slot
+	Panel     Panel
+	Hub       Hub
+	Journal   Journal
+	Decider   Decider
+	Origin    string // the hub's URL, which tokens are made for
+	Config    kiosk.Config
+	Room      <-chan bool      // whether the outbox has room for more visits; true until the first value
+	Parts     <-chan PartState // of the panel, as they change; see Config.Parts
+	Recording <-chan bool      // whether login pages are recorded; false until the first value
+	Alive     func()           // called before each wait for events, at least every AliveEvery; may be nil
 	// InProgress is called when a visit begins (true) or has ended (false); may
 	// be nil. See kiosk.Visit.InProgress.
 	InProgress func(bool)
@@ -232,6 +233,8 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 			e = roomEvent(room)
 		case part := <-t.Parts:
 			e = partEvent(part)
+		case on := <-t.Recording:
+			e = recordingEvent(on)
 		}
 		inProgress := v.InProgress()
 		var effects []kiosk.Effect
@@ -271,6 +274,13 @@ func roomEvent(room bool) kiosk.Event {
 		return kiosk.RoomAgain{}
 	}
 	return kiosk.RoomEnds{}
+}
+
+func recordingEvent(on bool) kiosk.Event {
+	if on {
+		return kiosk.RecordingBegins{}
+	}
+	return kiosk.RecordingEnds{}
 }
 
 func partEvent(s PartState) kiosk.Event {

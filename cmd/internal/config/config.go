@@ -83,7 +83,8 @@ type Feed struct {
 // card in the reader while no visit is in progress. A card that is inserted while a
 // page waits for it begins no visit.
 type SCProxy struct {
-	Enabled bool `toml:"enabled"`
+	Enabled bool   `toml:"enabled"`
+	Record  string `toml:"record"` // file for "kioskctl scproxy record on"; "" for none
 }
 
 // Load reads and checks a configuration file. Paths in the file are relative to its
@@ -109,7 +110,7 @@ func Load(path string) (*Config, error) {
 			*p = filepath.Join(folder, *p)
 		}
 	}
-	for _, p := range []*string{&c.Reader.Profiles, &c.Reader.PKCS11, &c.Panel.Board} {
+	for _, p := range []*string{&c.Reader.Profiles, &c.Reader.PKCS11, &c.Panel.Board, &c.SCProxy.Record} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}
@@ -142,6 +143,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("feed.required has %q, which is no name of a consumer", name)
 		}
 	}
+	if c.SCProxy.Record != "" && !c.SCProxy.Enabled {
+		return errors.New("scproxy.record is set, but scproxy.enabled is not true")
+	}
 	if c.Panel.Listen != "" {
 		return CheckLoopback(c.Panel.Listen)
 	}
@@ -159,7 +163,7 @@ const (
 )
 
 // optional lists the keys that may be empty.
-var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "reader.pinpad", "panel.board", "panel.listen", "panel.users", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled"}
+var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "reader.pinpad", "panel.board", "panel.listen", "panel.users", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled", "scproxy.record"}
 
 // missing returns the first key that must have a value and has none, or "".
 func missing(prefix string, v reflect.Value) string {

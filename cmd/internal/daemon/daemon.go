@@ -133,11 +133,12 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 		d.closers.addListener(s.listener)
 	}
 	if c.SCProxy.Enabled {
-		if d.proxy, err = openProxy(c.State, c.Panel.Users, quietSlot{parts.Slot, d.visits.busy}, d.log); err != nil {
+		if d.proxy, err = openProxy(c, quietSlot{parts.Slot, d.visits.busy}, d.log); err != nil {
 			return err
 		}
 		d.closers.addListener(d.proxy.listener)
 	}
+	d.sockets[0].handler = serveRecording(d.sockets[0].handler, d.proxy)
 	seal := func(k sealkey.Key) error { return seals.follow(k, d.journal) }
 	if d.offline, err = openOfflineMode(c, d.records, now, secrets.holders, d.client, seal, d.log); err != nil {
 		return err
@@ -185,6 +186,9 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	}
 	if d.proxy != nil {
 		tasks.Go(func() { d.proxy.serve(background, d.log) })
+		if d.proxy.recorder != nil {
+			d.terminal.Recording = d.proxy.recorder.Watch(background)
+		}
 	}
 	tasks.Go(func() { d.offline.syncer.Run(background) })
 	tasks.Go(func() { d.watchClock(background) })

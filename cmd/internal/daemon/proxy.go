@@ -7,22 +7,26 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 
+	"smartkiosk/cmd/internal/config"
 	"smartkiosk/device/scproxy"
+	"smartkiosk/device/scproxy/recording"
 	"smartkiosk/device/slot"
 )
 
 // proxy is the service through which Buypass' login pages reach the card.
 type proxy struct {
 	service     *scproxy.Service
+	recorder    *recording.Recorder // nil if the configuration names no file
 	certificate tls.Certificate
 	listener    net.Listener
 }
 
-// openProxy listens for login pages. It keeps its certificate in the folder state. Only
-// root, this user and the named users may connect.
-func openProxy(state string, users []string, s slot.Slot, log *slog.Logger) (*proxy, error) {
-	certificate, err := scproxy.Certificate(state)
+// openProxy listens for login pages. It keeps its certificate in the state folder. Only
+// root, this user and the users of the panel may connect.
+func openProxy(c *config.Config, s slot.Slot, log *slog.Logger) (*proxy, error) {
+	certificate, err := scproxy.Certificate(c.State)
 	if err != nil {
 		return nil, err
 	}
@@ -30,14 +34,35 @@ func openProxy(state string, users []string, s slot.Slot, log *slog.Logger) (*pr
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve login pages: %w", err)
 	}
-	if l, err = guardListener(l, log, users...); err != nil {
+	if l, err = guardListener(l, log, c.Panel.Users...); err != nil {
 		return nil, err
 	}
-	return &proxy{scproxy.New(s, log), certificate, l}, nil
+	p := &proxy{service: scproxy.New(s, log), certificate: certificate, listener: l}
+	if c.SCProxy.Record != "" {
+		p.recorder = recording.New(c.SCProxy.Record, log)
+		p.service.RecordTo(p.recorder)
+	}
+	return p, nil
 }
 
-// serve answers until ctx ends.
+// serveRecording adds /v1/scproxy/record to the handler of the local socket, for
+// kioskctl scproxy record. p is nil without scproxy.
+func serveRecording(local http.Handler, p *proxy) http.Handler {
+	var recorder *recording.Recorder
+	if p != nil {
+		recorder = p.recorder
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", local)
+	mux.Handle("/v1/scproxy/record", recording.Handler(recorder))
+	return mux
+}
+
+// serve answers until ctx ends. A recording ends then.
 func (p *proxy) serve(ctx context.Context, log *slog.Logger) {
+	if p.recorder != nil {
+		defer p.recorder.Stop()
+	}
 	if err := p.service.Serve(ctx, p.listener, p.certificate); err != nil {
 		log.Error("cannot serve login pages", "address", p.listener.Addr(), "err", err)
 	}

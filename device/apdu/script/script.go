@@ -57,6 +57,9 @@ func Parse(text string) (Script, error) {
 			return Script{}, fmt.Errorf("%w: line %d: %s: %q", ErrMalformed, i+1, why, line[:min(len(line), maxQuote)])
 		}
 		kind, rest, _ := strings.Cut(content, " ")
+		if kind != "atr" && kind != "reset" && kind != ">" && kind != "<" {
+			return bad("does not begin with atr, reset, > or <")
+		}
 		var data []byte
 		if kind != "reset" && !(kind == "<" && rest == noCard) {
 			var err error
@@ -82,10 +85,8 @@ func Parse(text string) (Script, error) {
 			open.Response = data
 			s.Steps = append(s.Steps, *open)
 			open = nil
-		case kind == "atr", kind == "reset", kind == ">", kind == "<":
-			return bad("out of place")
 		default:
-			return bad("does not begin with atr, reset, > or <")
+			return bad("out of place")
 		}
 	}
 	if open != nil {

@@ -71,7 +71,7 @@ func TestBadScripts(t *testing.T) {
 		"reset 3B":                       `line 1: out of place: "reset 3B"`,
 		"PIN 1234":                       `line 1: does not begin with atr, reset, > or <: "PIN 1234"`,
 		"00 A4":                          `line 1: does not begin with atr, reset, > or <: "00 A4"`,
-		"\n\n" + long:                    `line 3: no bytes: "` + long[:40] + `"`,
+		"\n\n" + long:                    `line 3: does not begin with atr, reset, > or <: "` + long[:40] + `"`,
 	} {
 		if _, err := script.Parse(text); !errors.Is(err, script.ErrMalformed) || err.Error() != "malformed script: "+want {
 			t.Errorf("%q:\n got %v\nwant %v", text, err, want)
