@@ -16,6 +16,7 @@ TEST := pcscd="the PC/SC service, a real one" \
 	openssl="judges our signatures and certificates" \
 	swtpm="a TPM in software" \
 	tpm2-openssl="judges our use of a TPM" \
+	espeak-ng="the speech engine of kiosks that speak" \
 	chromium="the browser that drives the panel" \
 	systemd="judges our units" \
 	util-linux="namespaces, so that tests have a pcscd of their own" \

@@ -13,6 +13,10 @@ func (s *step) key(k Key) {
 	switch {
 	case k == KeyLanguage, k == KeyCorrect && (s.state == idle || s.state == showing || s.state == outOfService):
 		s.nextLanguage()
+	case k == KeyPrivacy && s.state == idle && !s.cardIn:
+		s.togglePrivacy()
+	case (k == KeyRepeat || k == KeyVolume) && s.state == enteringPIN:
+		s.awaitKey()
 	case s.state == enteringPIN:
 		s.pinKey(k)
 	case s.state == enteringOnReader:
@@ -98,18 +102,47 @@ func (s *step) stayInPIN(c Cue) {
 	s.awaitKey()
 }
 
-// awaitKey gives the person the full time for the next key.
+// awaitKey gives the person the full time for the next key. It extends a visit whose
+// end the person was warned of.
 func (s *step) awaitKey() {
+	if s.visitEnds {
+		s.visitEnds = false
+		s.extensions++
+		s.start(TimerVisit, s.config.Timing.Visit)
+	}
 	s.warned = false
 	s.enter(enteringPIN, s.config.Timing.PINEntry)
 }
 
 // nobodyTypes warns the person, or ends the visit if no key followed the warning.
 func (s *step) nobodyTypes() {
-	if s.warned {
+	switch {
+	case s.visitEnds:
+		s.finish(TimedOut, VisitTimeout)
+	case s.warned:
 		s.finish(TimedOut, PINTimeout)
-		return
+	default:
+		s.warn()
 	}
+}
+
+// visitElapsed asks whether the person needs more time. It ends a visit only during
+// PIN entry. The other states of a visit have timeouts of their own, in which the
+// person has nothing to answer, so the question waits for them.
+func (s *step) visitElapsed() {
+	switch {
+	case s.state != enteringPIN:
+		s.start(TimerVisit, s.config.Timing.Warning)
+	case s.extensions == maxExtensions:
+		s.finish(TimedOut, VisitTimeout)
+	default:
+		s.visitEnds = true
+		s.warn()
+	}
+}
+
+// warn asks whether the person needs more time. The next key says yes.
+func (s *step) warn() {
 	s.warned = true
 	if s.notice == NoticeLeave {
 		s.notice = ""

@@ -20,6 +20,7 @@ const (
 	CueKey       Cue = "key"       // a key was accepted
 	CueRefused   Cue = "refused"   // a key was refused
 	CueAttention Cue = "attention" // the person has to do something
+	CueReminder  Cue = "reminder"  // the card is still in, although the person was reminded of it
 	CueGranted   Cue = "granted"
 	CueDenied    Cue = "denied"
 

@@ -17,6 +17,9 @@ const (
 	KeyOK       Key = '#' // ends the PIN, and confirms a question
 	KeyCorrect  Key = '*' // removes the last digit; without digits it asks whether to give up
 	KeyLanguage Key = 'L' // selects the next language
+	KeyRepeat   Key = 'R' // the panel speaks the screen again; in a visit it means that the person is there
+	KeyVolume   Key = 'V' // the panel changes the volume of speech; the same
+	KeyPrivacy  Key = '0' // while no card is in: what a visit records
 )
 
 // IsDigit reports whether k is '0' to '9'.

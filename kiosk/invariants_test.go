@@ -41,7 +41,7 @@ func name(prefix string, n int) string {
 }
 
 func (w *walk) step(e Event) {
-	before, typedBefore := w.visit.state, w.visit.pin.Len()
+	before, typedBefore, extensions := w.visit.state, w.visit.pin.Len(), w.visit.extensions
 	after, effects := w.visit.Step(e)
 	w.visit = after
 	if b := after.pin.buffer; b != nil {
@@ -70,6 +70,9 @@ func (w *walk) step(e Event) {
 			w.records[effect.Visit]++
 			if w.records[effect.Visit] > 1 {
 				w.Fatalf("visit %s: a second outcome", effect.Visit)
+			}
+			if effect.Reason == VisitTimeout && !w.lastShow.TimeShort && extensions < maxExtensions {
+				w.Fatal("a visit ends without the question whether the person needs more time")
 			}
 			if _, hangs := e.(Elapsed); effect.Reason == PINTimeout && !w.lastShow.TimeShort && !(hangs && before == enteringOnReader) {
 				w.Fatal("PIN entry ends without a warning")
@@ -128,6 +131,9 @@ func (w *walk) step(e Event) {
 	}
 	if after.state == idle || after.state == outOfService {
 		w.checkWiped()
+	}
+	if after.privacy && (after.state != idle || after.cardIn) {
+		w.Fatalf("the privacy screen covers state %d", after.state)
 	}
 	// A card that a login page uses is in no visit, and the kiosk does not ask for it.
 	if after.claimed && (after.InProgress() || !after.cardIn || after.Screen().ID == ScreenRemoveCard) {
@@ -201,7 +207,7 @@ func (w *walk) event() Event {
 	part := rapid.SampledFrom([]Part{Display, Keypad, Door}).Draw(w.T, "part")
 	expected := map[state][]Event{
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
-		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, CardClaimed{}, CardReturned{}},
+		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}},
 		reading:           {CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
 		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce", 0}},
 		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadRefused{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
@@ -223,7 +229,7 @@ func (w *walk) event() Event {
 	}
 	return rapid.SampledFrom([]Event{
 		CardGone{}, ReaderGone{}, CardInserted{fresh}, CardSilent{fresh}, CardClaimed{}, CardReturned{}, RecordingBegins{}, RecordingEnds{},
-		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage},
+		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage}, KeyPressed{KeyRepeat}, KeyPressed{KeyVolume},
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
 		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, PadRefused{id}, Signed{id, "nonce", []byte("token")},

@@ -6,6 +6,7 @@ type ScreenID string
 
 const (
 	ScreenWelcome      ScreenID = "welcome"        // insert your card; Recorded
+	ScreenPrivacy      ScreenID = "privacy"        // what a visit records
 	ScreenReading      ScreenID = "reading"        // the card is being read
 	ScreenPIN          ScreenID = "pin"            // type the PIN; Typed, Tries, WrongPIN, OnReader, TimeShort, Notice
 	ScreenChecking     ScreenID = "checking"       // the PIN is typed; the verdict is not known yet
@@ -14,14 +15,14 @@ const (
 	ScreenCancelled    ScreenID = "cancelled"      // the person gave up
 	ScreenTimedOut     ScreenID = "timed-out"      // the person did not type in time
 	ScreenFailed       ScreenID = "failed"         // Reason: a card, a part or the hub did not work
-	ScreenRemoveCard   ScreenID = "remove-card"    // the visit is over, the card is still in
+	ScreenRemoveCard   ScreenID = "remove-card"    // the visit is over, the card is still in; Insistent
 	ScreenCardInUse    ScreenID = "card-in-use"    // a login page in the browser waits for the card or uses it; Recorded
 	ScreenOutOfService ScreenID = "out-of-service" // Reason
 )
 
 // Screens lists every ScreenID.
 var Screens = []ScreenID{
-	ScreenWelcome, ScreenReading, ScreenPIN, ScreenChecking, ScreenGranted, ScreenDenied,
+	ScreenWelcome, ScreenPrivacy, ScreenReading, ScreenPIN, ScreenChecking, ScreenGranted, ScreenDenied,
 	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenCardInUse, ScreenOutOfService,
 }
 
@@ -42,7 +43,7 @@ var Notices = []Notice{NoticeTooShort, NoticeTooLong, NoticeLeave}
 // and the language that the person chose.
 type Screen struct {
 	ID       ScreenID
-	Language string // BCP 47: "nb", "en"
+	Language string // BCP 47: "nb", "nn", "se", "en"
 	Typed    int    // PIN digits typed so far
 	Tries    int    // tries left, when TriesKnown
 	WrongPIN bool   // a PIN of this visit was wrong
@@ -53,9 +54,11 @@ type Screen struct {
 	TimeShort  bool // no key for a long time: the visit ends soon unless a key is pressed
 	TriesKnown bool
 	Reason     Reason
-	Name       string // the holder's name, on granted only
+	Name       string // the holder's name, shortened unless Config.FullNames; on granted only
 	Offline    bool   // the kiosk decided without the hub
 	Recorded   bool   // what login pages and cards say to each other is recorded
+	Speech     bool   // the kiosk speaks its screens
+	Insistent  bool   // several reminders to take the card have passed
 	TakeCard   bool   // the reason has been shown for a while: a display without room for both now shows the hint to take the card
 }
 

@@ -99,7 +99,7 @@ func (s *step) inserted(visit string) bool {
 		s.do(Sound{CueOutOfService})
 		return false
 	}
-	s.id = visit
+	s.id, s.privacy = visit, false
 	s.do(ReadCard{visit})
 	s.enter(reading, s.config.Timing.Reading)
 	s.start(TimerVisit, s.config.Timing.Visit)
@@ -291,7 +291,7 @@ func (s *step) elapsed(e Elapsed) {
 	delete(s.serials, e.Timer)
 	switch e.Timer {
 	case TimerVisit:
-		s.finish(TimedOut, VisitTimeout)
+		s.visitElapsed()
 	case TimerChallenge:
 		s.askChallenge()
 	default:
@@ -328,13 +328,27 @@ func (s *step) stateElapsed() {
 // language when the person who chose another has left.
 func (s *step) idleElapsed() {
 	if !s.cardIn {
-		s.language = s.config.Languages[0]
+		s.language, s.privacy = s.config.Languages[0], false
 		return
 	}
-	s.do(Sound{CueAttention})
-	if s.reminders++; s.reminders < maxReminders {
-		s.start(TimerState, s.config.Timing.Reminder)
+	if s.reminders++; s.reminders <= politeReminders {
+		s.do(Sound{CueAttention})
+	} else {
+		s.do(Sound{CueReminder})
 	}
+	switch {
+	case s.reminders < politeReminders:
+		s.start(TimerState, s.config.Timing.Reminder)
+	case s.reminders < maxReminders:
+		s.start(TimerState, s.config.Timing.Reminder/2)
+	}
+}
+
+// togglePrivacy shows what a visit records, or the welcome screen again.
+func (s *step) togglePrivacy() {
+	s.privacy = !s.privacy
+	s.do(Sound{CueKey})
+	s.enter(idle, s.config.Timing.Language)
 }
 
 // nextLanguage changes the language for the rest of the visit, or for a while if

@@ -246,7 +246,7 @@ func describe(e kiosk.Effect) string {
 			typed = fmt.Sprintf("typed=%d", s.Typed)
 		}
 		return words("show", string(s.ID), s.Language, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
-			notice, string(s.Reason), s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Recorded, "recorded"))
+			notice, string(s.Reason), s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Insistent, "insistent"), flag(s.Recorded, "recorded"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))
 	case kiosk.OpenDoor:

@@ -1,6 +1,10 @@
 package kiosk
 
-import "time"
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
 
 // Visit is the state of the kiosk: idle, in a step of a visit, or out of service. It
 // is a value; Step returns the next one. Copies share the PIN's digits (see PIN), so
@@ -17,6 +21,7 @@ type Visit struct {
 	retry      bool   // the last visit was not granted: the same person may try again
 	refusal    Screen // why the last visit was refused, shown while its card is still in
 	reminders  int    // number of reminders since the visit ended with the card still in
+	privacy    bool   // the person reads what a visit records; only while no card is in
 	lastSerial int
 	serials    map[Timer]int // of the running timers; never changed in place
 
@@ -36,6 +41,8 @@ type Visit struct {
 	wrongPIN      bool // a PIN of this visit was wrong
 	notice        Notice
 	warned        bool // the person was warned that PIN entry ends soon; reset by the next key
+	visitEnds     bool // the warning is about the end of the visit; the next key extends the visit
+	extensions    int  // number of times that the visit was extended
 	mistyped      int  // number of times that the holder typed too few or too many digits on the reader
 	challenge     challenge
 	verdictWithin time.Duration // the hub's own deadline for a verdict
@@ -89,6 +96,8 @@ type Config struct {
 	Languages []string // BCP 47, the first is the default; at least one
 	Timing    Timing
 	Parts     []Part // parts that the panel has; each counts as lost until a PartFound
+	Speech    bool   // the panel speaks its screens
+	FullNames bool   // shows the holder's whole name; bystanders can read it
 }
 
 // Timing is the maximum duration of each state.
@@ -109,9 +118,9 @@ type Timing struct {
 	Recording time.Duration // until the outcome is on disk
 	Outcome   time.Duration // shown before the person is asked to take the card
 	Challenge time.Duration // age at which a challenge is replaced; with Verifying, Signing, Hub and the hub's deadline less than its life
-	Visit     time.Duration // upper bound from insertion to decision, for example when a key bounces or somebody plays with the keypad
-	Reminder  time.Duration // between two reminders of a card that was left in
-	Language  time.Duration // how long a language stays selected while no card is in
+	Visit     time.Duration // from insertion to the question whether the person needs more time; a key extends the visit by as much
+	Reminder  time.Duration // between two reminders of a card that was left in; the insistent ones come twice as often
+	Language  time.Duration // how long a language stays selected, or the privacy screen stays, while no card is in
 }
 
 // DefaultTiming suits a person who reads slowly or types by touch.
@@ -135,8 +144,17 @@ var DefaultTiming = Timing{
 // maxVerdictWithin is the maximum of the hub's deadline that the kiosk accepts.
 const maxVerdictWithin = 15 * time.Second
 
-// maxReminders is the maximum number of reminders of a card that was left in.
-const maxReminders = 6
+// maxReminders is the maximum number of reminders of a card that was left in. Those
+// after the first politeReminders are insistent.
+const (
+	maxReminders    = 8
+	politeReminders = 2
+)
+
+// maxExtensions is the number of times that a person can extend the visit (WCAG 2.2.1
+// asks for ten). It bounds a visit in which a key bounces or somebody plays with the
+// keypad.
+const maxExtensions = 10
 
 // maxMistyped is the number of wrong lengths on the reader after which the visit ends.
 // Without it a broken reader, which reports a wrong length at once, would loop.
@@ -155,7 +173,7 @@ func New(c Config) Visit {
 
 // Screen returns the screen of the present state.
 func (v Visit) Screen() Screen {
-	s := Screen{Language: v.language}
+	s := Screen{Language: v.language, Speech: v.config.Speech}
 	switch v.state {
 	case outOfService:
 		s.ID = ScreenOutOfService
@@ -173,6 +191,8 @@ func (v Visit) Screen() Screen {
 		}
 	case idle:
 		switch {
+		case v.privacy:
+			s.ID = ScreenPrivacy
 		case !v.cardIn:
 			s.ID, s.Recorded = ScreenWelcome, v.recording
 		case v.claimed:
@@ -181,7 +201,7 @@ func (v Visit) Screen() Screen {
 			s.ID, s.Reason, s.Offline = v.refusal.ID, v.refusal.Reason, v.refusal.Offline
 			s.TakeCard = v.reminders%2 == 0
 		default:
-			s.ID = ScreenRemoveCard
+			s.ID, s.Insistent = ScreenRemoveCard, v.reminders > politeReminders
 		}
 	case reading:
 		s.ID = ScreenReading
@@ -198,6 +218,9 @@ func (v Visit) Screen() Screen {
 		s.ID, s.Reason, s.Offline = outcomeScreen(v.outcome.Outcome), v.outcome.Reason, v.outcome.Offline
 		if s.ID == ScreenGranted {
 			s.Name = v.outcome.Holder.Name
+			if !v.config.FullNames {
+				s.Name = shortName(s.Name)
+			}
 		}
 	default:
 		s.ID = ScreenChecking
@@ -217,6 +240,17 @@ func outcomeScreen(o Outcome) ScreenID {
 		return ScreenTimedOut
 	}
 	return ScreenFailed
+}
+
+// shortName returns the first name and the initial of the last one, so that a
+// bystander does not learn who the person is.
+func shortName(name string) string {
+	words := strings.Fields(name)
+	if len(words) < 2 {
+		return name
+	}
+	initial, _ := utf8.DecodeRuneInString(words[len(words)-1])
+	return words[0] + " " + string(initial) + "."
 }
 
 // minPIN returns the minimum number of digits that the card accepts as a PIN.
@@ -240,6 +274,7 @@ func (v *Visit) wipe() {
 	v.pin.Wipe()
 	v.id, v.holder, v.pinStatus, v.pin = "", Holder{}, PINStatus{}, PIN{}
 	v.digitRefused, v.wrongPIN, v.notice, v.warned, v.mistyped = false, false, "", false, 0
+	v.visitEnds, v.extensions, v.privacy = false, 0, false
 	v.challenge, v.verdictWithin, v.hubReason, v.offline = challengeAsked, 0, "", false
 	v.nonce, v.token, v.basis, v.outcome, v.refusal = "", nil, Basis{}, Record{}, Screen{}
 }

@@ -77,3 +77,64 @@ func TestRoomEndsWithCardLeftIn(t *testing.T) {
 		t.Errorf("with room again the screen is %s", s)
 	}
 }
+
+// TestVisitEndsAtLast extends a visit as often as possible. WCAG 2.2.1 asks for ten
+// times; a key that bounces must not hold the kiosk for ever.
+func TestVisitEndsAtLast(t *testing.T) {
+	tr := newTrace()
+	for _, e := range []kiosk.Event{
+		kiosk.CardGone{}, kiosk.CardInserted{Visit: "v"}, kiosk.CardRead{Visit: "v", Holder: kari, PIN: kiosk.PINStatus{Tries: 3, TriesKnown: true}},
+	} {
+		tr.step(e)
+	}
+	elapsed := func() kiosk.Event {
+		return kiosk.Elapsed{Timer: kiosk.TimerVisit, Serial: tr.serials[kiosk.TimerVisit]}
+	}
+	for n := range 10 {
+		tr.step(elapsed())
+		if s := tr.visit.Screen(); !s.TimeShort {
+			t.Fatalf("extension %d: shows %+v", n+1, s)
+		}
+		tr.step(kiosk.KeyPressed{Key: kiosk.KeyOK})
+	}
+	var ended bool
+	for _, e := range tr.step(elapsed()) {
+		if r, ok := e.(kiosk.Record); ok {
+			ended = r.Outcome == kiosk.TimedOut && r.Reason == kiosk.VisitTimeout
+		}
+	}
+	if !ended {
+		t.Error("the visit does not end after ten extensions")
+	}
+}
+
+// TestNames checks the name that bystanders can read: shortened, unless the
+// configuration says otherwise, and gone with the card.
+func TestNames(t *testing.T) {
+	for _, tt := range []struct {
+		name, want string
+		full       bool
+	}{
+		{"Kari Nordmann", "Kari N.", false},
+		{"Kari Anne Østby-Ås", "Kari Ø.", false},
+		{"Kari", "Kari", false},
+		{"", "", false},
+		{"Kari Nordmann", "Kari Nordmann", true},
+	} {
+		v := kiosk.New(kiosk.Config{Languages: []string{"nb"}, Timing: kiosk.DefaultTiming, FullNames: tt.full})
+		for _, e := range []kiosk.Event{
+			kiosk.CardGone{}, kiosk.CardInserted{Visit: "v"}, kiosk.CardRead{Visit: "v"}, kiosk.KeyPressed{Key: '1'}, kiosk.KeyPressed{Key: '2'},
+			kiosk.KeyPressed{Key: '3'}, kiosk.KeyPressed{Key: '4'}, kiosk.KeyPressed{Key: kiosk.KeyOK}, kiosk.ChallengeReady{Visit: "v", Nonce: "n"},
+			kiosk.PINAccepted{Visit: "v"}, kiosk.Signed{Visit: "v", Nonce: "n", Token: []byte("t")},
+			kiosk.Decided{Visit: "v", Verdict: kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "x", Name: tt.name}}}, kiosk.Recorded{Visit: "v"},
+		} {
+			v, _ = v.Step(e)
+		}
+		if s := v.Screen(); s.ID != kiosk.ScreenGranted || s.Name != tt.want {
+			t.Errorf("%q, whole %v: shows %q on %s, want %q", tt.name, tt.full, s.Name, s.ID, tt.want)
+		}
+		if v, _ = v.Step(kiosk.CardGone{}); v.Screen().Name != "" {
+			t.Errorf("%q is still shown without the card", tt.name)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"smartkiosk/cmd/internal/service"
 	"smartkiosk/device/panel"
 	"smartkiosk/device/reader"
+	"smartkiosk/device/speech"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/screen"
 )
@@ -51,13 +52,27 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 	}
 	defer front.close()
 	manager := service.New(log, service.Systemd, daemon.ServiceParts()...)
+	var voice daemon.Speaker
+	if c.Speech.Enabled {
+		command := c.Speech.Command
+		if len(command) == 0 {
+			command = speech.EspeakNG
+		}
+		speaker, err := speech.Open(command)
+		if err == nil {
+			defer speaker.Close()
+			voice = speaker
+		} else {
+			log.Error("the kiosk serves without speech", "err", err)
+		}
+	}
 	// The panel shows "out of service" until the kiosk serves, and while it cannot
 	// serve.
 	front.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: c.Language})
 	serve := func(ctx context.Context) error {
 		cards := reader.New(c.Reader.Match, log)
 		cards.IgnorePINPad = c.Reader.PINPad == "off"
-		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Watchdog: front.watchdog, Service: manager}
+		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Speech: voice, Watchdog: front.watchdog, Service: manager}
 		d, err := daemon.Open(ctx, c, parts, texts, log)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return nil // ctx ended while kioskd waited for the hub

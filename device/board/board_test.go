@@ -145,7 +145,7 @@ func TestMistakes(t *testing.T) {
 		{top + matrix, `, "GPIO20"`, ``, "[keypad.matrix] layout row 1 is \"123\", 3 keys, but columns has 2 lines: write one character for each column"},
 		{top + matrix, `, "GPIO19"`, ``, "[keypad.matrix] layout has 4 rows, but rows has 3 lines: write one string for each row"},
 		{top + matrix, `rows = ["GPIO5", "GPIO6", "GPIO13", "GPIO19"]`, `rows = []`, "[keypad.matrix] rows has 0 lines and columns has 3: a keypad has 1 to 32 keys"},
-		{top + matrix, `"*0#"`, `"*0x"`, "[keypad.matrix] layout has the unknown key 'x': use 0 to 9, *, #, L for the language key and a space for a key that does nothing"},
+		{top + matrix, `"*0#"`, `"*0x"`, "[keypad.matrix] layout has the unknown key 'x': use 0 to 9, *, #, L for the language key, R and V for repeat and volume of speech, and a space for a key that does nothing"},
 		{top + matrix, `"*0#"`, `"*0 "`, "[keypad.matrix] layout has the key '#' 0 times: PIN entry needs each of 0 to 9, * and # exactly once"},
 		{top + matrix + "stuck_after = \"1ms\"", "", "", "[keypad.matrix] stuck_after is 1ms: use 1s to 10m0s"},
 		{top + matrix + "poll = \"1s\"", "", "", "[keypad.matrix] poll is 1s: use 5ms to 100ms"},

@@ -17,7 +17,7 @@
 //	[keypad.matrix]                  # bare contacts
 //	rows        = ["GPIO5", "GPIO6", "GPIO13", "GPIO19"]
 //	columns     = ["GPIO12", "GPIO16", "GPIO20"]
-//	layout      = ["123", "456", "789", "*0#"]   # also L, the language, and a space for no key
+//	layout      = ["123", "456", "789", "*0#"]   # also L, the language, R and V, repeat and volume of speech, and a space for no key
 //	stuck_after = "20s"              # optional
 //	double_strike = "0s"             # optional: the same key does not count again within this time
 //	repeat_after  = "0s"             # optional: * that is held for this time counts again,

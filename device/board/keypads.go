@@ -83,8 +83,8 @@ func (m *Matrix) check(Pi) error {
 			return fmt.Errorf("layout row %d is %q, %d keys, but columns has %d lines: write one character for each column", i+1, row, len([]rune(row)), len(m.Columns))
 		}
 		for _, key := range row {
-			if !strings.ContainsRune("0123456789*#L ", key) {
-				return fmt.Errorf("layout has the unknown key %q: use 0 to 9, *, #, L for the language key and a space for a key that does nothing", key)
+			if !strings.ContainsRune("0123456789*#LRV ", key) {
+				return fmt.Errorf("layout has the unknown key %q: use 0 to 9, *, #, L for the language key, R and V for repeat and volume of speech, and a space for a key that does nothing", key)
 			}
 		}
 		seen += row
@@ -142,6 +142,10 @@ func keysOf(keys string) string {
 			words = append(words, "–")
 		case 'L':
 			words = append(words, "language")
+		case 'R':
+			words = append(words, "repeat")
+		case 'V':
+			words = append(words, "volume")
 		default:
 			words = append(words, string(key))
 		}

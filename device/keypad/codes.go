@@ -17,12 +17,14 @@ var padDigits = [3][10]uint16{
 }
 
 // DefaultCodes returns the codes of a usual number pad: the digits; # for Enter;
-// * for *, ., Backspace, Delete, Clear and Esc; L for / and Tab.
+// * for *, ., Backspace, Delete, Clear and Esc; L for / and Tab;
+// R for -; V for +.
 func DefaultCodes() Codes {
 	codes := Codes{
 		96: '#', 28: '#', 0x20b: '#', // KEY_KPENTER, KEY_ENTER, KEY_NUMERIC_POUND
 		55: '*', 83: '*', 121: '*', 14: '*', 111: '*', 1: '*', 0x20a: '*', 0x163: '*', // KEY_KPASTERISK, KEY_KPDOT, KEY_KPCOMMA, KEY_BACKSPACE, KEY_DELETE, KEY_ESC, KEY_NUMERIC_STAR, KEY_CLEAR
 		98: 'L', 15: 'L', // KEY_KPSLASH, KEY_TAB
+		74: 'R', 12: 'R', 78: 'V', // KEY_KPMINUS, KEY_MINUS, KEY_KPPLUS
 	}
 	for _, row := range padDigits {
 		for digit, code := range row {

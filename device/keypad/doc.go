@@ -1,6 +1,7 @@
 // Package keypad reads the keypads that are on sale: 3×4 and 4×4 matrices of bare
 // contacts on GPIO lines, and USB number pads. Both send keys as runes ('0' to
-// '9', '*', '#', and 'L' for the next language) and events for a technician.
+// '9', '*', '#', 'L' for the next language, 'R' and 'V' for repeat and
+// volume of speech) and events for a technician.
 //
 //	k, err := keypad.OpenMatrix(keypad.Matrix{Rows: rows, Cols: columns, Layout: keypad.Layout{"123L", "456 ", "789 ", "*0# "}})
 //	for key := range k.Keys() { … }

@@ -87,7 +87,7 @@ func start(timing Timing, run func(ctx context.Context, k *Keypad)) *Keypad {
 }
 
 // Keys sends the keys that are pressed: '0' to '9', '*' to correct or cancel, '#'
-// for OK, 'L' for the next language. A key counts once, when it goes down. When 16
+// for OK, 'L' for the next language, 'R' and 'V' for repeat and volume of speech. A key counts once, when it goes down. When 16
 // keys wait, further keys are dropped. The channel is never closed.
 //
 // The keys may be a PIN: they must not be logged.
@@ -138,7 +138,7 @@ func (k *Keypad) tell(e Event) {
 
 // validKey reports whether a key map may hold the rune.
 func validKey(key rune) bool {
-	return key >= '0' && key <= '9' || key == '*' || key == '#' || key == 'L'
+	return key >= '0' && key <= '9' || key == '*' || key == '#' || key == 'L' || key == 'R' || key == 'V'
 }
 
-var errKey = errors.New("a key is one of 0 to 9, *, # and L")
+var errKey = errors.New("a key is one of 0 to 9, *, #, L, R and V")

@@ -6,7 +6,7 @@ import (
 )
 
 // Layout is the key map of a matrix: one string per row, one of 0 to 9, *, #,
-// L or a space (a key that does nothing) per column.
+// L, R, V or a space (a key that does nothing) per column.
 type Layout []string
 
 // parse returns the keys by key number (row × columns + column), 0 for a key that

@@ -544,7 +544,7 @@ func TestOpenMatrixErrors(t *testing.T) {
 		{"a column too few", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = layout3x4 },
 			"cannot open keypad: cannot read key map: row 1 has 3 keys for 4 column pins", nil},
 		{"a letter", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout{"123A", "456B", "789C", "*0#D"} },
-			"cannot open keypad: cannot read key map: row 1: 'A': a key is one of 0 to 9, *, # and L", nil},
+			"cannot open keypad: cannot read key map: row 1: 'A': a key is one of 0 to 9, *, #, L, R and V", nil},
 		{"a digit twice", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout{"1231", "456 ", "789 ", "*0# "} },
 			"cannot open keypad: cannot read key map: 1 is there 2 times", nil},
 		{"digits missing", func(m *Matrix, c *keypadsim.Contacts) { m.Layout = Layout{"123 ", "45  ", "789 ", "*0  "} },

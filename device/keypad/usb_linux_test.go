@@ -130,7 +130,7 @@ func reading(t *testing.T, f func(t *testing.T, file *fakePad, k *Keypad)) {
 
 func TestPadKeys(t *testing.T) {
 	for code, want := range map[uint16]string{82: "0", 79: "1", 73: "9", 11: "0", 2: "1", 10: "9", 0x200: "0", 0x209: "9",
-		96: "#", 28: "#", 55: "*", 83: "*", 14: "*", 98: "L", 15: "L", 69: "", 74: "", 30: ""} {
+		96: "#", 28: "#", 55: "*", 83: "*", 14: "*", 98: "L", 15: "L", 74: "R", 12: "R", 78: "V", 69: "", 30: ""} {
 		reading(t, func(t *testing.T, file *fakePad, k *Keypad) {
 			file.send(press(code)...)
 			if got := taken(k); got != want {

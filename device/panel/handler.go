@@ -126,7 +126,7 @@ func parseKey(body []byte) (key rune, ok bool) {
 		return 0, false
 	}
 	switch key := rune(sent.Key[0]); {
-	case key >= '0' && key <= '9', key == '*', key == '#', key == 'L':
+	case key >= '0' && key <= '9', key == '*', key == '#', key == 'L', key == 'R', key == 'V':
 		return key, true
 	}
 	return 0, false

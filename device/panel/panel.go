@@ -30,6 +30,11 @@ type Frame struct {
 	OKKey        string `json:"okKey"`        // names the # key
 	NextLang     string `json:"nextLang"`     // BCP 47, of NextLanguage
 	NextLanguage string `json:"nextLanguage"` // the language that the language key selects
+
+	Repeat string `json:"repeat"` // names the key that repeats speech; "" without speech
+	Volume string `json:"volume"` // names the key that changes its volume
+
+	Corner string `json:"corner"` // a code for technicians, small in a corner of the display; "" for none
 }
 
 // lamps are the three lights under the display. They follow the frame's tone.
@@ -84,7 +89,7 @@ func (p *Panel) Show(f Frame) {
 }
 
 // Cue makes the pages play a sound. A page knows key, refused, attention,
-// granted, denied and out-of-service, and plays nothing for any other name. Cue
+// reminder, granted, denied and out-of-service, and plays nothing for any other name. Cue
 // returns without waiting: a page that is not connected, or that is slow, misses
 // it.
 func (p *Panel) Cue(name string) {
@@ -96,7 +101,7 @@ func (p *Panel) Cue(name string) {
 }
 
 // Keys sends the keys that are pressed: '0' to '9', '*' to correct or cancel, '#'
-// for OK, 'L' for the next language. The channel is never closed.
+// for OK, 'L' for the next language, 'R' and 'V' for repeat and volume of speech. The channel is never closed.
 func (p *Panel) Keys() <-chan rune { return p.keys }
 
 // wake wakes the streams after a change.

@@ -29,14 +29,18 @@ type language struct {
 		Keypad string    // names the keypad to a screen reader
 		Clear  string    // names the * key
 		OK     string    // names the # key
+		Repeat string    // names the key that speaks the screen again
+		Volume string    // names the key that changes the volume of speech
 		Typed  [3]string // no digit, one, {typed}
 	}
+	Speech  speech
 	Screens map[situation]text
 }
 
 // text is the text of one situation in one language.
 type text struct {
 	Heading, Short, Text, Hint string
+	Spoken                     string // in place of heading, text and hint; optional
 }
 
 // Load reads the languages that are compiled in.
@@ -65,6 +69,11 @@ func load(files fs.FS) (*Catalogue, error) {
 			return nil, fmt.Errorf("cannot load texts/%s.toml: order is %d, but the languages must count from 1 without a gap", l.Tag, l.Order)
 		}
 	}
+	for _, l := range c.languages {
+		if l.Speech.Voice == "" && (l.Speech.Notice == "" || c.language(l.Speech.Instead).Speech.Voice == "") {
+			return nil, fmt.Errorf("cannot load texts/%s.toml: [speech] has neither a voice, nor a notice and another language that has one", l.Tag)
+		}
+	}
 	return &c, nil
 }
 
@@ -80,7 +89,7 @@ func loadLanguage(files fs.FS, name string) (l language, err error) {
 		return l, fmt.Errorf("tag %q differs from the file's name", l.Tag)
 	}
 	k := l.Keys
-	for _, s := range []string{l.Name, k.Keypad, k.Clear, k.OK, k.Typed[0], k.Typed[1], k.Typed[2]} {
+	for _, s := range []string{l.Name, k.Keypad, k.Clear, k.OK, k.Repeat, k.Volume, k.Typed[0], k.Typed[1], k.Typed[2]} {
 		if s == "" {
 			return l, errors.New("name and all of [keys] must be filled in")
 		}

@@ -26,6 +26,11 @@ type Frame struct {
 	OKKey        string
 	NextLang     string
 	NextLanguage string
+
+	Repeat string
+	Volume string
+
+	Corner string
 }
 
 // Frame returns the words of a screen. For an unknown language it uses the first.
@@ -48,6 +53,11 @@ func (c *Catalogue) Frame(s kiosk.Screen) Frame {
 		OKKey:        l.Keys.OK,
 		NextLang:     next.Tag,
 		NextLanguage: next.Name,
+
+		Corner: corner(s),
+	}
+	if s.Speech {
+		f.Repeat, f.Volume = l.Keys.Repeat, l.Keys.Volume
 	}
 	if s.TakesPIN() {
 		f.Entry = s.Typed

@@ -65,6 +65,9 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 		default:
 			entry = cut(fillName(t.Short, s.Name, f.Columns), f.Columns)
 		}
+		if code := corner(s); code != "" {
+			entry = withCorner(entry, code, f.Columns)
+		}
 		return append(rows, entry)
 	}
 	rows = append(rows, body(fillName(t.Text, s.Name, f.Columns), t.Hint, f.Columns, room)...)
@@ -74,7 +77,29 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	if entry != "" {
 		rows[f.Rows-1] = entry
 	}
+	if code := corner(s); code != "" {
+		rows[f.Rows-1] = withCorner(rows[f.Rows-1], code, f.Columns)
+	}
 	return rows
+}
+
+// corner returns what the last corner of the display says to a technician: why the
+// kiosk is out of service, by the code that is in the log and in events too.
+func corner(s kiosk.Screen) string {
+	if situationOf(s) != "out-of-service" {
+		return ""
+	}
+	return printable(string(s.Reason))
+}
+
+// withCorner puts a code at the end of a row. It replaces a row that has no room for
+// both.
+func withCorner(row, code string, columns int) string {
+	code = cut(code, columns)
+	if gap := columns - letters(row) - letters(code); row != "" && gap > 0 {
+		return row + strings.Repeat(" ", gap) + code
+	}
+	return strings.Repeat(" ", columns-letters(code)) + code
 }
 
 // prompt names what the person types, in all languages.

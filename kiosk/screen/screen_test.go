@@ -88,9 +88,14 @@ func situations(t *testing.T) []kiosk.Screen {
 		case kiosk.ScreenWelcome, kiosk.ScreenCardInUse:
 			add(kiosk.Screen{ID: id})
 			add(kiosk.Screen{ID: id, Recorded: true})
+		case kiosk.ScreenRemoveCard:
+			add(kiosk.Screen{ID: id})
+			add(kiosk.Screen{ID: id, Insistent: true})
+		case kiosk.ScreenOutOfService:
+			add(kiosk.Screen{ID: id, Reason: kiosk.OutboxFailed})
 		case kiosk.ScreenGranted:
-			add(kiosk.Screen{ID: id, Name: "Kari Nordmann"})
-			add(kiosk.Screen{ID: id, Name: "Kari Nordmann", Offline: true})
+			add(kiosk.Screen{ID: id, Name: "Solveig P."})
+			add(kiosk.Screen{ID: id, Name: "Solveig P.", Offline: true})
 		case kiosk.ScreenDenied, kiosk.ScreenFailed:
 			add(kiosk.Screen{ID: id})
 			for _, r := range reasons(t) {
@@ -130,6 +135,14 @@ func TestEveryScreenFits(t *testing.T) {
 				want := words.Heading + " " + words.Text
 				if form.Rows == 2 {
 					want = words.Heading + " " + words.Short
+				}
+				if s.ID == kiosk.ScreenOutOfService {
+					if form.Rows == 2 {
+						want = words.Heading // the code has replaced the rest
+					}
+					if code := string(s.Reason); !strings.HasSuffix(rows[form.Rows-1], code) || len(rows[form.Rows-1]) != form.Columns {
+						t.Errorf("%s on %s: the code %s is not in the corner of %q", l.Tag, name, code, rows)
+					}
 				}
 				otherKeys := s.TimeShort || s.Notice == kiosk.NoticeTooLong || s.Notice == kiosk.NoticeLeave
 				if s.Typed > 0 && form.Rows == 2 && !otherKeys {
@@ -260,6 +273,7 @@ func TestAnyScreenFits(t *testing.T) {
 			Notice:     rapid.SampledFrom(append(kiosk.Notices, "")).Draw(t, "notice"),
 			Digits:     rapid.IntRange(0, kiosk.MaxPINDigits).Draw(t, "digits"),
 			TakeCard:   rapid.Bool().Draw(t, "take card"),
+			Insistent:  rapid.Bool().Draw(t, "insistent"),
 		}
 		for _, form := range []Form{Text16x2, Text20x4, Graphic128x64, ends(Text16x2, Enter), ends(Text16x2, HashOrEnter)} {
 			checkRows(t, c.Lines(s, form), form)
@@ -435,12 +449,13 @@ func TestLoadRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
-		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 16, column 4: toml: expected '='"},
+		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 23, column 4: toml: expected '='"},
 		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" differs from the file's name`},
 		{"no name", `name = "Bokmål"`, `name = ""`, "name and all of [keys] must be filled in"},
 		{"no place", "order = 1\n", "", "cannot load texts/nb.toml: order is 0, but the languages must count from 1 without a gap"},
+		{"no voice", `voice = "nb"`, `voice = ""`, "cannot load texts/nb.toml: [speech] has neither a voice, nor a notice and another language that has one"},
 		{"no key name", `ok = "OK"`, ``, "name and all of [keys] must be filled in"},
-		{"misspelt key", `short = "Vent litt"`, `shrot = "Vent litt"`, `unknown key "screens.reading.shrot"`},
+		{"misspelt key", `short = "Vent litt"`, `shrot = "Vent litt"`, `unknown key "screens.checking.shrot"`},
 		{"text missing", `heading = "Avbrutt"`, ``, `screen "cancelled" lacks a heading, short or text`},
 		{"screen too many", `[keys]`, "[screens.mislaid]\nheading = \"x\"\n[keys]", `unknown screen "mislaid"`},
 	} {

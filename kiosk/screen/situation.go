@@ -10,6 +10,7 @@ type situation string
 var tones = map[situation]string{
 	"welcome":              "neutral",
 	"welcome-recorded":     "attention",
+	"privacy":              "neutral",
 	"reading":              "busy",
 	"pin":                  "neutral",
 	"pin-last":             "attention",
@@ -47,6 +48,7 @@ var tones = map[situation]string{
 	"cancelled":            "neutral",
 	"timed-out":            "neutral",
 	"remove-card":          "attention",
+	"remove-card-again":    "attention",
 	"card-in-use":          "busy",
 	"card-in-use-recorded": "attention",
 	"out-of-service":       "bad",
@@ -128,6 +130,10 @@ func situationOf(s kiosk.Screen) situation {
 		}
 	case kiosk.ScreenPIN:
 		return pinSituation(s)
+	case kiosk.ScreenRemoveCard:
+		if s.Insistent {
+			return "remove-card-again"
+		}
 	case kiosk.ScreenGranted:
 		if s.Offline {
 			return "granted-offline"

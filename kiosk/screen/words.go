@@ -18,13 +18,16 @@ const maxName = 64
 func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 	l := c.language(s.Language)
 	t := l.Screens[situationOf(s)]
+	if s.Speech && situationOf(s) == "welcome" && l.Speech.Voice == "" {
+		t.Short, t.Text = l.Speech.Short, l.Speech.Text
+	}
 	fill := strings.NewReplacer(
 		"{tries}", strconv.Itoa(s.Tries),
 		"{digits}", strconv.Itoa(s.Digits),
 		"{language}", c.language(c.Next(l.Tag)).Name,
 		"{ok}", ok,
 	).Replace
-	return text{fill(t.Heading), fill(t.Short), fill(t.Text), fill(t.Hint)}
+	return text{fill(t.Heading), fill(t.Short), fill(t.Text), fill(t.Hint), fill(t.Spoken)}
 }
 
 // printable removes control characters and bidirectional format characters, which

@@ -26,6 +26,7 @@ type Config struct {
 	Trust    Trust  `toml:"trust"`
 	Reader   Reader `toml:"reader"`
 	Panel    Panel  `toml:"panel"`
+	Speech   Speech `toml:"speech"`
 	Outbox   Outbox `toml:"outbox"`
 	Feed     Feed   `toml:"feed"`
 
@@ -64,7 +65,14 @@ type Reader struct {
 type Panel struct {
 	Board  string   `toml:"board"`  // file that lists the parts (see device/board); "" for none
 	Listen string   `toml:"listen"` // loopback address of the web panel; "" for none
+	Names  string   `toml:"names"`  // "full": the screen shows the holder's whole name; "" shows the first name and an initial
 	Users  []string `toml:"users"`  // users who may open the page and the service for login pages, in addition to root and kioskd's own user; normally the user of the kiosk's browser
+}
+
+// Speech says whether the kiosk speaks its screens, for a person who cannot see them.
+type Speech struct {
+	Enabled bool     `toml:"enabled"`
+	Command []string `toml:"command"` // the speech engine (see device/speech); empty for espeak-ng
 }
 
 // Outbox limits how much the kiosk keeps.
@@ -138,6 +146,9 @@ func (c *Config) check() error {
 	if c.Reader.PINPad != "" && c.Reader.PINPad != "off" {
 		return fmt.Errorf("reader.pinpad is %q, not \"off\" or \"\"", c.Reader.PINPad)
 	}
+	if c.Panel.Names != "" && c.Panel.Names != "full" {
+		return fmt.Errorf("panel.names is %q, not \"full\" or \"\"", c.Panel.Names)
+	}
 	for _, name := range c.Feed.Required {
 		if !hubapi.ValidName(name) {
 			return fmt.Errorf("feed.required has %q, which is no name of a consumer", name)
@@ -163,7 +174,7 @@ const (
 )
 
 // optional lists the keys that may be empty.
-var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "reader.pinpad", "panel.board", "panel.listen", "panel.users", "outbox.keep", "feed.listen", "feed.required", "scproxy.enabled", "scproxy.record"}
+var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "reader.pinpad", "panel.board", "panel.listen", "panel.names", "panel.users", "outbox.keep", "speech.enabled", "speech.command", "feed.listen", "feed.required", "scproxy.enabled", "scproxy.record"}
 
 // missing returns the first key that must have a value and has none, or "".
 func missing(prefix string, v reflect.Value) string {

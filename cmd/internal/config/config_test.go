@@ -57,6 +57,9 @@ func TestLoad(t *testing.T) {
 	if _, c, err := load(t, good+"[reader]\npinpad = \"off\"\n"); err != nil || c.Reader.PINPad != "off" {
 		t.Errorf("reader.pinpad off: %v", err)
 	}
+	if _, _, err := load(t, strings.Replace(good, "[panel]\n", "[panel]\nnames = \"none\"\n", 1)); err == nil || !strings.Contains(err.Error(), `panel.names is "none"`) {
+		t.Errorf("an unknown panel.names: %v", err)
+	}
 	if _, _, err := load(t, good+"[reader]\npinpad = \"on\"\n"); err == nil || !strings.Contains(err.Error(), "reader.pinpad") {
 		t.Errorf("an unknown reader.pinpad: %v", err)
 	}

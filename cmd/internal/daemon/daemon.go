@@ -46,6 +46,7 @@ type Daemon struct {
 	sockets []socket    // where the outbox is served
 	proxy   *proxy      // nil without scproxy
 
+	voice    *voice            // nil without speech
 	front    *frontpanel.Panel // nil if the panel has no parts
 	watchdog watchdog
 }
@@ -54,6 +55,7 @@ type Daemon struct {
 type Parts struct {
 	Slot     slot.Slot
 	Panel    terminal.Panel
+	Speech   Speaker          // nil for none
 	Watchdog *board.Watchdog  // nil for none
 	Service  *service.Manager // made with ServiceParts; nil for none
 }
@@ -153,8 +155,12 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 	d.terminal = &terminal.Terminal{
 		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Hub: d.client, Journal: d.journal,
 		Decider: d.offline.decider, Origin: c.Hub.URL,
-		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming},
+		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming, FullNames: c.Panel.Names == "full", Speech: parts.Speech != nil},
 		Now:    clocks.Now, Log: d.log,
+	}
+	if parts.Speech != nil {
+		d.voice = newVoice(parts.Panel, texts, okKey(parts.Panel), parts.Speech, d.log)
+		d.terminal.Panel = d.voice
 	}
 	d.attach(parts.Panel)
 	d.watchdog.service = parts.Service
@@ -195,6 +201,9 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	tasks.Go(func() { d.forget(background) })
 	if d.front != nil {
 		tasks.Go(func() { d.reportParts(background) })
+	}
+	if d.voice != nil {
+		tasks.Go(func() { d.voice.run(background) })
 	}
 	tasks.Go(func() { d.watchdog.run(background) })
 	d.log.Info("ready")

@@ -5,6 +5,7 @@ import (
 
 	"smartkiosk/cmd/internal/frontpanel"
 	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/screen"
 	"smartkiosk/kiosk/terminal"
 )
 
@@ -17,6 +18,14 @@ func (d *Daemon) attach(p terminal.Panel) {
 	}
 	d.front = front
 	d.terminal.Config.Parts, d.terminal.Parts = front.Parts(), front.States()
+}
+
+// okKey returns the label of the key that ends a PIN on a panel.
+func okKey(p terminal.Panel) string {
+	if front, ok := p.(*frontpanel.Panel); ok {
+		return front.OKKey()
+	}
+	return screen.Hash
 }
 
 // reportParts writes an event for each change of a part of the panel until ctx ends.

@@ -14,12 +14,14 @@ import (
 
 // tunes are the tones of each cue. Their rhythm alone tells them apart, for a buzzer
 // with one pitch and for a person who cannot tell pitches apart: a key is one very
-// short tone, a refused key one longer tone, attention two short tones. Granted is
-// two short tones and a long one, and rises. Denied is two long tones, and falls.
+// short tone, a refused key one longer tone, attention two short tones, a reminder
+// four. Granted is two short tones and a long one, and rises. Denied is two long
+// tones, and falls.
 var tunes = map[kiosk.Cue][]cue.Note{
 	kiosk.CueKey:          {tone(1200, 25)},
 	kiosk.CueRefused:      {tone(240, 250)},
 	kiosk.CueAttention:    {tone(520, 120), rest(60), tone(660, 120)},
+	kiosk.CueReminder:     {tone(660, 120), rest(60), tone(880, 120), rest(60), tone(660, 120), rest(60), tone(880, 120)},
 	kiosk.CueGranted:      {tone(660, 90), rest(50), tone(780, 90), rest(50), tone(1050, 450)},
 	kiosk.CueDenied:       {tone(330, 450), rest(150), tone(220, 700)},
 	kiosk.CueOutOfService: {tone(220, 250), rest(150), tone(220, 250), rest(150), tone(220, 250), rest(150), tone(220, 250)},

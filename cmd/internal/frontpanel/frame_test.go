@@ -22,12 +22,12 @@ func TestFrames(t *testing.T) {
 		rows    string
 		layout  display.Layout
 	}{
-		{&board.PCF8574{Rows: 4, Columns: 20}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English|", display.Plain},
+		{&board.PCF8574{Rows: 4, Columns: 20}, "Sett inn kortet|Brikken fram og opp.|Om lagring: tast 0.|Trykk * for English", display.Plain},
 		{&board.HD44780{Rows: 2, Columns: 16}, "Sett inn kortet|English: *", display.Plain},
 		{&board.SerLCD{Rows: 2, Columns: 16}, "Sett inn kortet|English: *", display.Plain},
 		{&board.DMD110{}, "Sett inn kortet|English: *", display.Plain},
-		{&board.LK204{}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English|", display.Plain},
-		{&board.OLED{Chip: oled.SSD1306}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English||", display.Heading},
+		{&board.LK204{}, "Sett inn kortet|Brikken fram og opp.|Om lagring: tast 0.|Trykk * for English", display.Plain},
+		{&board.OLED{Chip: oled.SSD1306}, "Sett inn kortet|Brikken fram og opp.|Om lagring: tast 0.|Trykk * for English|", display.Heading},
 		{&board.OLED{Chip: oled.SH1106, Text: "large"}, "Sett inn kortet|English: *", display.Large},
 	} {
 		f := frame(texts, kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"}, tt.section.Form(), screen.Hash)

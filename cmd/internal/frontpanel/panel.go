@@ -98,6 +98,9 @@ func (p *Panel) Close() {
 // Parts returns the parts that every visit needs.
 func (p *Panel) Parts() []kiosk.Part { return p.health.needed() }
 
+// OKKey returns the label of the key that ends a PIN.
+func (p *Panel) OKKey() string { return p.ok }
+
 // States receives the state of each of these parts at the start and at each change.
 func (p *Panel) States() <-chan terminal.PartState { return p.health.states }
 

@@ -94,7 +94,7 @@ func TestParts(t *testing.T) {
 			screen     kiosk.Screen
 			text, lamp string
 		}{
-			{kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"}, "Sett inn kortet|Brikken fram og opp.|Trykk * for English|", ""},
+			{kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"}, "Sett inn kortet|Brikken fram og opp.|Om lagring: tast 0.|Trykk * for English", ""},
 			{kiosk.Screen{ID: kiosk.ScreenPIN, Language: "en", Typed: 3}, "", ""},
 			{kiosk.Screen{ID: kiosk.ScreenChecking, Language: "nb"}, "", "yellow"},
 			{kiosk.Screen{ID: kiosk.ScreenGranted, Language: "nb", Name: "Åse Ødegård"}, "Velkommen|Åse Ødegård|Husk kortet.|", "green"},

@@ -66,6 +66,10 @@ func (d *drawing) keys(layout []string, colour string) {
 				fill = "#bfe8c6"
 			case 'L':
 				name, fill = "A", "#bcd6f5"
+			case 'R':
+				name, fill = "B", "#bcd6f5"
+			case 'V':
+				name, fill = "C", "#bcd6f5"
 			}
 			d.add(`<rect x="%d" y="%d" width="%d" height="%d" rx="3" fill="%s"/>`, x, y, size, size, fill)
 			d.text(x+size/2, y+13, 12, "#1b1b1b", "middle", "bold", strings.TrimSpace(name))

@@ -7,7 +7,7 @@
 const keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
 // Keys of a keyboard that act as keys of the panel.
-const keyboard = { Enter: "#", Backspace: "*", Escape: "*", l: "L", L: "L", "#": "#", "*": "*" };
+const keyboard = { Enter: "#", Backspace: "*", Escape: "*", l: "L", L: "L", r: "R", R: "R", v: "V", V: "V", "#": "#", "*": "*" };
 
 // The name of the large-text mode. "se" is not reviewed by a native speaker.
 const largeText = { nb: "Stor tekst", nn: "Stor tekst", en: "Large text", se: "Stuorra teaksta" };
@@ -77,8 +77,9 @@ class KioskPanel extends HTMLElement {
     this.live = element("div", "kp-live", { role: "status", "aria-atomic": "true" });
     this.entry = element("div", "kp-entry", { "aria-hidden": "true" });
     this.typed = element("div", "kp-unseen", { role: "status" });
+    this.corner = element("div", "kp-corner");
     this.display = element("div", "kp-display", { tabindex: "-1" },
-      element("div", "kp-glass", {}, this.icon, element("div", "kp-words", {}, this.live, this.entry), this.typed));
+      element("div", "kp-glass", {}, this.icon, element("div", "kp-words", {}, this.live, this.entry), this.typed, this.corner));
 
     this.lamps = {};
     const lamps = element("div", "kp-lamps", { "aria-hidden": "true" });
@@ -87,6 +88,8 @@ class KioskPanel extends HTMLElement {
       lamps.append(this.lamps[colour]);
     }
     this.language = element("button", "kp-language", { type: "button", "data-key": "L" });
+    this.repeat = element("button", "kp-language", { type: "button", "data-key": "R", hidden: "" });
+    this.volume = element("button", "kp-language", { type: "button", "data-key": "V", hidden: "" });
     this.larger = element("button", "kp-language kp-larger", { type: "button" }, "A+");
     this.larger.addEventListener("click", () => this.#enlarge(!this.classList.contains("kp-large-text")));
     this.#enlarge(new URLSearchParams(location.search).get("text") === "large");
@@ -104,7 +107,7 @@ class KioskPanel extends HTMLElement {
     // A key that is clicked does not take the focus, so Enter still
     // means OK.
     this.addEventListener("mousedown", (e) => e.target.closest("[data-key]") && e.preventDefault());
-    this.prepend(this.display, element("div", "kp-middle", {}, lamps, element("div", "kp-switches", {}, this.larger, this.language)), this.keypad);
+    this.prepend(this.display, element("div", "kp-middle", {}, lamps, element("div", "kp-switches", {}, this.repeat, this.volume, this.larger, this.language)), this.keypad);
   }
 
   // Switches the large-text mode. The parameter ?text=large in the page's
@@ -153,12 +156,18 @@ class KioskPanel extends HTMLElement {
       this.icon.innerHTML = icon(dataset.icon);
     }
     this.#showEntry(frame, before);
+    this.corner.textContent = frame.corner;
     this.keypad.lang = frame.lang;
     this.keypad.setAttribute("aria-label", frame.keypad);
     this.clear.textContent = frame.clearKey;
     this.ok.textContent = frame.okKey;
     this.larger.lang = frame.lang;
     this.larger.setAttribute("aria-label", largeText[frame.lang] ?? largeText.en);
+    for (const [button, name] of [[this.repeat, frame.repeat], [this.volume, frame.volume]]) {
+      button.hidden = !name;
+      button.lang = frame.lang;
+      button.textContent = name;
+    }
     this.language.lang = frame.nextLang;
     this.language.textContent = frame.nextLanguage;
   }
@@ -182,6 +191,7 @@ class KioskPanel extends HTMLElement {
     this.display.dataset.icon = "lost";
     this.icon.innerHTML = icon("lost");
     this.entry.hidden = true;
+    this.corner.textContent = "";
     this.live.replaceChildren(element("div", "", {},
       element("p", "kp-heading", { lang: "nb" }, "Ingen forbindelse"), element("p", "kp-text", { lang: "en" }, "No connection to the kiosk")));
   }
@@ -221,6 +231,7 @@ const melodies = {
   key: [[1200, 0.02]],
   refused: [[240, 0.25]],
   attention: [[520, 0.1], [660, 0.1]],
+  reminder: [[660, 0.1], [880, 0.1], [660, 0.1], [880, 0.1]],
   granted: [[660, 0.08], [780, 0.08], [1050, 0.4]],
   denied: [[330, 0.4], [220, 0.6]],
   "out-of-service": [[220, 0.25], [220, 0.25], [220, 0.25], [220, 0.25]],

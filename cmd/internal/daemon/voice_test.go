@@ -1,0 +1,218 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smartkiosk/device/cardsim"
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/device/smartkort"
+	"smartkiosk/device/speech"
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/trust"
+	"smartkiosk/kiosk/screen"
+	"smartkiosk/kiosk/terminal"
+)
+
+// ears is a Speaker that keeps what a person hears.
+type ears struct {
+	results chan error
+
+	mu    sync.Mutex
+	heard []speech.Utterance
+}
+
+func (e *ears) Say(u speech.Utterance) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard = append(e.heard, u)
+}
+
+func (e *ears) Results() <-chan error { return e.results }
+
+// since returns what was said after the first n utterances, without silence, and the
+// number of all utterances.
+func (e *ears) since(n int) (said []speech.Utterance, all int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, u := range e.heard[n:] {
+		if u.Text != "" {
+			said = append(said, u)
+		}
+	}
+	return said, len(e.heard)
+}
+
+// spokenKiosk runs visits with a voice in a synctest bubble. It calls f with the panel,
+// and with what is said.
+func spokenKiosk(t *testing.T, f func(b *bench, e *ears, card *cardsim.Card)) {
+	t.Helper()
+	pki, err := testpki.New(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := pki.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	domains, err := trust.Load(filepath.Join(dir, "trust.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := screen.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{Slot: cardsim.NewSlot("slot"), keys: make(chan rune), domains: domains}
+		e := &ears{results: make(chan error)}
+		cache, err := smartkort.NewCache(make([]byte, 32), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := slog.New(slog.NewTextHandler(&b.log, nil))
+		v := newVoice(b, texts, screen.Hash, e, log)
+		term := &terminal.Terminal{
+			Slot: cardSlot{b, smartkort.Driver{Cache: cache}}, Panel: v, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",
+			Config: kiosk.Config{Languages: languages(texts, "nb"), Timing: kiosk.DefaultTiming, Speech: true},
+			Now:    time.Now, Log: log,
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var work sync.WaitGroup
+		work.Go(func() { v.run(ctx) })
+		work.Go(func() {
+			if err := term.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		f(b, e, pki.Cards["valid"])
+		stop()
+		work.Wait()
+	})
+}
+
+// TestVisitByEar logs in as a person who only hears the kiosk. The person knows the
+// PIN and where the keys are, and does what was said last. The first PIN is mistyped.
+func TestVisitByEar(t *testing.T) {
+	for _, language := range []struct {
+		presses                                  string // on the language key
+		insert, typePIN, wrong, welcome, endWith string
+	}{
+		{"", "Sett inn kortet", "Tast pinnkoden", "Feil pinnkode. Du har 2 forsøk igjen", "Velkommen", "Avslutt med firkant"},
+		{"L", "Insert your card", "Enter your pinn", "Wrong pinn. You have 2 tries left", "Welcome", "Finish with hash"},
+		{"LL", "Set inn kortet", "Tast pinnkoden", "Feil pinnkode. Du har 2 forsøk att", "Velkomen", "Avslutt med firkant"},
+		{"LLL", "Kiosken kan ikke lese nordsamisk. Du hører bokmål. Sett inn kortet", "Tast pinnkoden", "Feil pinnkode. Du har 2 forsøk igjen", "Velkommen", "Avslutt med firkant"},
+	} {
+		t.Run(language.insert, func(t *testing.T) {
+			spokenKiosk(t, func(b *bench, e *ears, card *cardsim.Card) {
+				press := func(keys string) {
+					for _, key := range keys {
+						b.keys <- key
+						synctest.Wait()
+					}
+				}
+				press(language.presses)
+				pins := []string{"0000", testpki.PIN}
+				heard := 0
+				var told []string
+				for range 20 { // more sentences than a visit has
+					synctest.Wait()
+					said, n := e.since(heard)
+					heard = n
+					if len(said) == 0 {
+						t.Fatalf("the kiosk is silent after %q", told)
+					}
+					now := said[len(said)-1].Text
+					told = append(told, now)
+					switch {
+					case strings.HasPrefix(now, language.insert):
+						b.Insert(card)
+					case strings.HasPrefix(now, language.wrong) && len(pins) == 1:
+						press(pins[0] + "#")
+						pins = pins[1:]
+					case strings.Contains(now, language.typePIN) && strings.Contains(now, language.endWith) && len(pins) == 2:
+						press(pins[0] + "#")
+						pins = pins[1:]
+					case strings.HasPrefix(now, language.welcome) && len(pins) == 0:
+						b.Remove()
+						synctest.Wait()
+						if len(b.records) != 1 || b.records[0].Outcome != kiosk.Granted {
+							t.Errorf("recorded %+v", b.records)
+						}
+						return
+					default:
+						t.Fatalf("a person who hears %q does not know what to do", told)
+					}
+				}
+				t.Fatalf("the visit does not end: %q", told)
+			})
+		})
+	}
+}
+
+// TestDigitsAreNotHeard checks that nothing that is said depends on the digits typed,
+// and that a digit stops the speech.
+func TestDigitsAreNotHeard(t *testing.T) {
+	typed := func(pin string) (heard []speech.Utterance) {
+		spokenKiosk(t, func(b *bench, e *ears, card *cardsim.Card) {
+			b.Insert(card)
+			synctest.Wait()
+			_, before := e.since(0)
+			for _, key := range pin + "R*R#" {
+				b.keys <- key
+				synctest.Wait()
+			}
+			e.mu.Lock()
+			heard = slices.Clone(e.heard[before:])
+			e.mu.Unlock()
+			b.Remove()
+			synctest.Wait()
+		})
+		return heard
+	}
+	low, high := typed("0123"), typed("9876")
+	if !slices.Equal(low, high) {
+		t.Errorf("two PINs sound different:\n%+v\n%+v", low, high)
+	}
+	if len(low) < 4 || low[0].Text != "" || low[3].Text != "" {
+		t.Errorf("digits do not stop the speech: %+v", low)
+	}
+	if s := low[4].Text; !strings.HasSuffix(s, "4 sifre tastet.") {
+		t.Errorf("the repeat key says %q", s)
+	}
+}
+
+// TestVoiceKeys checks volume and repeat, and that a failure is logged once.
+func TestVoiceKeys(t *testing.T) {
+	spokenKiosk(t, func(b *bench, e *ears, _ *cardsim.Card) {
+		_, heard := e.since(0)
+		for _, want := range []struct {
+			key    rune
+			volume int
+		}{{'R', speech.Normal}, {'V', speech.Loud}, {'R', speech.Loud}, {'V', speech.Quiet}, {'V', speech.Normal}} {
+			b.keys <- want.key
+			synctest.Wait()
+			said, n := e.since(heard)
+			heard = n
+			if len(said) != 1 || said[0].Volume != want.volume || said[0].Voice != "nb" || !strings.HasPrefix(said[0].Text, "Sett inn kortet") {
+				t.Errorf("%c: says %+v, want the screen at volume %d", want.key, said, want.volume)
+			}
+		}
+		for _, err := range []error{nil, errors.New("no device"), errors.New("no device"), nil, errors.New("again")} {
+			e.results <- err
+		}
+		synctest.Wait()
+		if log := b.log.String(); strings.Count(log, "the kiosk cannot speak") != 2 || !strings.Contains(log, "err=again") {
+			t.Errorf("logged %s", log)
+		}
+	})
+}

@@ -1,0 +1,77 @@
+package screen
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"smartkiosk/kiosk"
+)
+
+// speech says how a language is spoken.
+type speech struct {
+	Voice string            // of espeak-ng
+	Keys  map[string]string // how the labels of the key that ends a PIN are spoken
+	Words map[string]string // how signs, abbreviations and addresses are spoken
+
+	// For a language that has no voice.
+	Instead string // tag of the language that is spoken in its place
+	Notice  string // says so, in that language
+	Short   string // say so on the welcome screen, in the language itself
+	Text    string
+}
+
+// Spoken is what the kiosk says about a screen.
+type Spoken struct {
+	Voice  string // of espeak-ng
+	Notice string // to be said first when the language changes: that it has no voice
+	Text   string
+	Entry  string // the number of digits typed; "" unless the screen takes a PIN
+}
+
+// Spoken returns a screen as speech. ok is the label of the key that ends a PIN. The
+// speech has no holder's name, because bystanders hear it, and of a PIN only the number
+// of its digits. A language without a voice is spoken in another one.
+func (c *Catalogue) Spoken(s kiosk.Screen, ok string) Spoken {
+	l := c.language(s.Language)
+	var out Spoken
+	if l.Speech.Voice == "" {
+		out.Notice = l.Speech.Notice
+		l = c.language(l.Speech.Instead)
+		s.Language = l.Tag
+	}
+	out.Voice = l.Speech.Voice
+	s.Name, s.Speech = "", false
+	say := l.Speech.replacer().Replace
+	t := c.words(s, l.Speech.Keys[cmp.Or(ok, Hash)])
+	var all []string
+	for _, part := range []string{t.Spoken, t.Heading, t.Text, t.Hint} {
+		part = strings.TrimSpace(strings.ReplaceAll(say(part), "{name}", ""))
+		if part == "" {
+			continue
+		}
+		if !strings.HasSuffix(part, ".") && !strings.HasSuffix(part, "?") && !strings.HasSuffix(part, "!") {
+			part += "."
+		}
+		if all = append(all, part); t.Spoken != "" {
+			break // it stands for the others
+		}
+	}
+	out.Text = strings.Join(all, " ")
+	out.Entry = c.Frame(s).EntryLabel
+	return out
+}
+
+// replacer replaces the longest of several words first.
+func (s speech) replacer() *strings.Replacer {
+	words := make([]string, 0, len(s.Words))
+	for word := range s.Words {
+		words = append(words, word)
+	}
+	slices.SortFunc(words, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	var pairs []string
+	for _, word := range words {
+		pairs = append(pairs, word, s.Words[word])
+	}
+	return strings.NewReplacer(pairs...)
+}
