@@ -323,6 +323,9 @@ func TestFull(t *testing.T) {
 	if n < 200 {
 		t.Errorf("full after %d records", n)
 	}
+	if used, _, err := s.pages(); err != nil || used > MinMaxSize/4*3 || used < MinMaxSize/2 {
+		t.Errorf("full with %d of %d bytes in use, %v", used, MinMaxSize, err)
+	}
 	// All confirmed records are there. Acknowledging works and frees space.
 	checkChain(t, pending(t, s, 0, int(n)+1), 1, nil)
 	for through := uint64(1); through <= n; through += 10 {

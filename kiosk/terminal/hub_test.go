@@ -120,6 +120,27 @@ func (h *lateHub) Reach(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// A hub that answers late, but within its deadline, decides.
+func TestLateVerdict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, term *terminal.Terminal) {
+			term.Hub = reachable{&lateHub{fakeHub: &r.hub, answer: true}}
+		})
+		r.slotIs(kiosk.CardGone{}, cardIn())
+		r.typeKeys("1234#")
+		r.pass(1600 * time.Millisecond)
+		if s := r.expectScreen(kiosk.ScreenGranted); s.Offline {
+			t.Error("the kiosk decided")
+		}
+		_ = r.end()
+	})
+}
+
+// reachable is a lateHub to which new connections can be made.
+type reachable struct{ *lateHub }
+
+func (reachable) Reach(context.Context) error { return nil }
+
 // Run waits until requests to the hub have ended, and returns an error if one does not.
 func TestStopAwaitsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

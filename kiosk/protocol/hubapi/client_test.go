@@ -20,6 +20,7 @@ import (
 // exchange is a request as the hub received it, and the hub's answer.
 type exchange struct {
 	request, media, body, encoding string
+	sent                           http.Header
 	status                         int
 	header                         http.Header
 	answer                         string
@@ -37,6 +38,7 @@ func hub(t *testing.T, x *exchange) *Client {
 			}
 			text = packed
 		}
+		x.sent = r.Header.Clone()
 		body, err := io.ReadAll(text)
 		if err != nil {
 			t.Error(err)

@@ -2,9 +2,13 @@ package hubapi
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,6 +33,36 @@ func TestDocumentIsOpenAPI31(t *testing.T) {
 	}
 	if err := doc.Validate(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// The enumeration of reasons has every reason that a hub can give, and no other.
+func TestEveryReasonOfAHub(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../../kiosk.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []string
+	for _, d := range file.Decls {
+		group, ok := d.(*ast.GenDecl)
+		if !ok || group.Tok != token.CONST || !strings.HasPrefix(group.Doc.Text(), "Reasons ") || strings.HasPrefix(group.Doc.Text(), "Reasons that arise in the visit itself") {
+			continue
+		}
+		for _, s := range group.Specs {
+			reason, err := strconv.Unquote(s.(*ast.ValueSpec).Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, reason)
+		}
+	}
+	for _, v := range load(t).Components.Schemas["Reason"].Value.Enum {
+		got = append(got, v.(string))
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) || len(want) < 20 {
+		t.Errorf("openapi.yaml has the reasons %v, the code %v", got, want)
 	}
 }
 

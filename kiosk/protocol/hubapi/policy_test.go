@@ -16,9 +16,15 @@ func TestClientPolicy(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	x.saw(t, "GET /v1/kiosk", "", "")
+	if got, sent := x.sent["If-None-Match"]; sent {
+		t.Errorf("without a version the client asked for other policies than %q", got)
+	}
 	x.status, x.answer = 304, ""
 	if got, err := c.Policy(t.Context(), "v1"); got != "" || err != nil {
 		t.Errorf("unchanged: got %q, %v", got, err)
+	}
+	if got := x.sent.Get("If-None-Match"); got != `"v1"` {
+		t.Errorf("with a version the client asked for other policies than %q", got)
 	}
 	// The hub answers 304 Not Modified to a request without a version.
 	if got, err := c.Policy(t.Context(), ""); err == nil {

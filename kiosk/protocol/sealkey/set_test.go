@@ -1,6 +1,7 @@
 package sealkey
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -118,6 +119,8 @@ func TestWatched(t *testing.T) {
 	step("rotate", err, second, "sealing keys changed")
 	step("break", os.WriteFile(path, before[:20], 0o600), second, "sealing keys not changed")
 	step("go back", os.WriteFile(path, before, 0o600), first, "the newest sealing key is gone")
+	step("the same key, made later", os.WriteFile(path, bytes.Replace(before, []byte(`"iat": `), []byte(`"iat": 1`), 1), 0o600), first, "sealing keys changed")
+	step("go back again", os.WriteFile(path, before, 0o600), first, "sealing keys changed")
 	step("open to others", os.Chmod(path, 0o640), first, "(mode 0640): chmod 600 it")
 	step("close again", os.Chmod(path, 0o600), first, "")
 	step("remove", os.Remove(path), first, "sealing keys not changed")
