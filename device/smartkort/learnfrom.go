@@ -35,11 +35,11 @@ func LearnFrom(s script.Script, name string) (Recorded, error) {
 		return Recorded{}, fmt.Errorf("cannot learn from recording: the answer to reset is %w", ErrNotRecorded)
 	}
 	var o observer
-	for _, step := range s.Steps {
+	for _, step := range whole(s.Steps) {
 		o.see(step)
 	}
 	switch {
-	case o.login.verify == nil && o.verified == nil:
+	case !o.accepted:
 		return Recorded{}, fmt.Errorf("cannot learn from recording: a VERIFY that the card accepted is %w", ErrNotRecorded)
 	case o.login.signed == nil:
 		return Recorded{}, fmt.Errorf("cannot learn from recording: a signature after the PIN is %w", ErrNotRecorded)
@@ -52,11 +52,25 @@ func LearnFrom(s script.Script, name string) (Recorded, error) {
 	return Recorded{text, l.sure, l.unsure}, nil
 }
 
+// whole joins the responses to GET RESPONSE to the response of the command before it.
+func whole(steps []script.Step) (all []script.Step) {
+	for _, step := range steps {
+		if n := len(all) - 1; n >= 0 && !step.Reset && len(step.Command) > 1 && step.Command[1] == insGetResponse {
+			if r, err := apdu.ParseResponse(all[n].Response); err == nil && r.SW>>8 == 0x61 {
+				all[n].Response = slices.Concat(r.Data, step.Response)
+				continue
+			}
+		}
+		all = append(all, step)
+	}
+	return all
+}
+
 // login is what the profile is made of.
 type login struct {
 	application location      // where VERIFY was sent
 	verify      *apdu.Command // accepted
-	environment *apdu.Command // MANAGE SECURITY ENVIRONMENT; nil if there was none
+	environment *apdu.Command // MANAGE SECURITY ENVIRONMENT, may be nil
 	key         location      // selected before environment
 	signed      *apdu.Command // with the data of all its pieces
 	size        int           // of the signature
@@ -79,7 +93,8 @@ type observer struct {
 	df, at      location // the selected DF, and the selected DF or file
 	isFile      bool     // at is a file
 	files       []readFile
-	verified    *apdu.Command
+	accepted    bool          // the card accepted a PIN
+	verified    *apdu.Command // in this session
 	verifiedIn  location
 	environment *apdu.Command
 	key         location
@@ -131,7 +146,7 @@ func (o *observer) see(step script.Step) {
 		if len(c.Data) > 0 {
 			o.verified = nil
 			if ok {
-				o.verified, o.verifiedIn = &c, o.df
+				o.accepted, o.verified, o.verifiedIn = true, &c, o.df
 			}
 		}
 	case insChange:
@@ -198,8 +213,8 @@ func descriptor(fci []byte) (byte, bool) {
 	return 0, false
 }
 
-// reads keeps what READ BINARY gave. What is read is a file, so that the DF is the one
-// that holds it.
+// reads keeps the data of READ BINARY. The selected object is then a file, and its
+// parent is the DF.
 func (o *observer) reads(c apdu.Command, data []byte) {
 	if c.P1&0x80 != 0 {
 		return // by short file identifier: the path is not known
@@ -299,6 +314,7 @@ func (l *recordedLesson) findPIN() {
 	c := l.verify
 	p := PINForm{Label: "PIN", Reference: c.P2, Encoding: "ascii", Min: 4, Stored: len(c.Data), Pad: c.Data[len(c.Data)-1]}
 	p.Max = min(p.Stored, 8)
+	p.Min = min(p.Min, p.Max)
 	l.isSure("VERIFY: class %02X, reference %02X, %d bytes", c.CLA, c.P2, p.Stored)
 	switch {
 	case c.Data[0] == '0':
@@ -432,7 +448,7 @@ func (l *recordedLesson) findForm() {
 		return
 	case len(data) > 11 && (data[0] == 1 || data[0] == 0 && data[1] == 1):
 		l.form = recipeBlock
-	case data[0] == tagSequence:
+	case len(data) > 0 && data[0] == tagSequence:
 		l.form = recipeDigestInfo
 	case l.kind == "rsa" && len(data) == l.size:
 		l.form = recipeBlock

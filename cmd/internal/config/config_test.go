@@ -60,6 +60,12 @@ func TestLoad(t *testing.T) {
 	if _, _, err := load(t, strings.Replace(good, "[panel]\n", "[panel]\nnames = \"none\"\n", 1)); err == nil || !strings.Contains(err.Error(), `panel.names is "none"`) {
 		t.Errorf("an unknown panel.names: %v", err)
 	}
+	if _, c, err := load(t, good+"[scproxy]\nenabled = true\nrecord = \"login.txt\"\n"); err != nil || !filepath.IsAbs(c.SCProxy.Record) {
+		t.Errorf("scproxy.record: %v", err)
+	}
+	if _, _, err := load(t, good+"[scproxy]\nrecord = \"login.txt\"\n"); err == nil || !strings.Contains(err.Error(), "scproxy.record is set, but scproxy.enabled is not true") {
+		t.Errorf("scproxy.record without scproxy: %v", err)
+	}
 	if _, _, err := load(t, good+"[reader]\npinpad = \"on\"\n"); err == nil || !strings.Contains(err.Error(), "reader.pinpad") {
 		t.Errorf("an unknown reader.pinpad: %v", err)
 	}

@@ -86,8 +86,8 @@ func TestPseudonyms(t *testing.T) {
 	}
 }
 
-// TestFiles: parts of a file are replaced as one file. What follows a gap, and files
-// that cannot be told apart, are replaced whole.
+// TestFiles: parts of a file are replaced as one file. Data after a gap is replaced
+// as a whole.
 func TestFiles(t *testing.T) {
 	record := func(steps ...string) (kept []string) {
 		s := Session{}

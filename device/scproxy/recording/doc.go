@@ -5,7 +5,7 @@
 // after Limit. It does not survive the program. A recording is an APDU script
 // (package apdu/script) with the sessions of one kind of card.
 //
-// # What is blanked
+// # Blanked data
 //
 // The recorder blanks secrets when a command arrives, before it keeps any part of it:
 //
@@ -25,7 +25,7 @@
 //
 // The commands SELECT, READ BINARY, READ RECORD, GET DATA and their GET RESPONSE stay.
 //
-// # What is replaced
+// # Replaced data
 //
 // Responses to these commands are replaced when the session ends, before they are
 // written. The parts that READ BINARY gives are put together to files first. In

@@ -8,7 +8,7 @@ import (
 	"smartkiosk/device/apdu/script"
 )
 
-// Limits of one session. What goes beyond them is not recorded.
+// Limits of one session. The rest of a longer session is not recorded.
 const (
 	maxSteps = 2048
 	maxBytes = 1 << 20 // of responses
