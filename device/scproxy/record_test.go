@@ -221,6 +221,9 @@ type undescribed struct {
 }
 
 func (u undescribed) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	if u.hidden && command[1] == 0xB0 && command[2]&0x80 != 0 { // by short file identifier
+		return []byte{0x6A, 0x82}, nil
+	}
 	for _, directory := range []string{"\xA0\x00\x00\x00\x63PKCS-15", "\x2F\x00", "\x50\x31", "\x50\x32", "\x44\x01", "\x44\x02", "\x44\x03"} {
 		if u.hidden && command[1] == 0xA4 && bytes.HasSuffix(command, []byte(directory)) {
 			return []byte{0x6A, 0x82}, nil
