@@ -41,7 +41,7 @@ PACKAGES_TEST := lintian="judges packages" \
 PROGRAMS := kioskd kioskctl kioskhub kioskdemo smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build man packages packages-test abuse bench bench-hw fuzz powercut network vet vuln need-build need-test clean
+.PHONY: demo test build man packages packages-test abuse bench bench-hw fuzz powercut network longrun vet vuln need-build need-test clean
 
 demo: build
 	@bin/kioskdemo $(DEMO)
@@ -141,6 +141,12 @@ bench-hw: build
 # Sends N events through connections that are cut, stalled, repeated and reordered.
 network: need-build
 	@go test ./kiosk/push -run Network -network.events $(N) -timeout 2h
+
+# Takes random steps with a real outbox, pusher and hub for a long time: restored copies,
+# replaced disks, new keys, a second machine, a damaged outbox. "make test" runs a short form.
+WALKS := 500
+longrun: need-build
+	@go test ./kiosk/push -run TestWalk -walk.rounds $(WALKS) -timeout 6h
 
 # Attacks a hub with one hostile kiosk and one hostile consumer. "make test" runs a short form.
 abuse: need-build

@@ -11,6 +11,7 @@ import (
 // request is one Append that waits for its commit.
 type request struct {
 	seal   func(seq uint64, prev []byte) (record, link []byte, err error)
+	epoch  string // the ID of the epoch that the record begins; "" for none
 	tried  bool
 	seq    uint64
 	link   []byte
@@ -45,14 +46,28 @@ const keptEntries = 32 << 10
 var errNotTried = errors.New("sealing another record of the same commit panicked")
 
 // Append adds a record and returns when it is on disk. It calls seal with the
-// record's sequence number and the previous record's link (nil for the first).
-// seal returns the record, at most MaxRecordSize bytes, and its link of
-// LinkSize bytes. If Append fails, the sequence number is used again.
+// record's sequence number within its epoch and the previous record's link (nil
+// for the first). seal returns the record, at most MaxRecordSize bytes, and its
+// link of LinkSize bytes. If Append fails, the sequence number is used again.
+// Append returns the record's sequence number in the outbox, which counts across
+// epochs.
 //
 // Records that are appended during a commit go to disk together in the next
 // commit. So seal may run in another caller's goroutine. It must not use s.
 func (s *Store) Append(seal func(seq uint64, prev []byte) (record, link []byte, err error)) (seq uint64, err error) {
-	r := &request{seal: seal, err: errNotTried}
+	return s.append(&request{seal: seal, err: errNotTried})
+}
+
+// BeginEpoch adds a record as Append does. The record is the first of a new epoch,
+// in which sequence numbers begin with 1. An epoch's ID is used once.
+func (s *Store) BeginEpoch(id string, seal func(seq uint64, prev []byte) (record, link []byte, err error)) (seq uint64, err error) {
+	if id == "" || len(id) > maxEpochID {
+		return 0, fmt.Errorf("cannot begin an epoch: its ID has %d bytes, not 1 to %d", len(id), maxEpochID)
+	}
+	return s.append(&request{seal: seal, epoch: id, err: errNotTried})
+}
+
+func (s *Store) append(r *request) (seq uint64, err error) {
 	s.queue.add(r)
 	s.commit.Lock()
 	defer s.commit.Unlock()
@@ -82,7 +97,11 @@ func (s *Store) commitQueue() {
 			r.err = err
 			continue
 		}
-		r.record, r.link, r.err = r.seal(next.sequence+1, next.link)
+		epoch := next.epoch
+		if r.epoch != "" {
+			epoch = Epoch{ID: r.epoch, First: next.sequence + 1}
+		}
+		r.record, r.link, r.err = r.seal(next.sequence+2-epoch.First, next.link)
 		if r.err == nil {
 			r.err = r.check(space)
 		}
@@ -91,7 +110,7 @@ func (s *Store) commitQueue() {
 		}
 		space -= r.cost()
 		s.uncheckedSpace -= r.cost()
-		next.sequence, next.link = next.sequence+1, r.link
+		next.sequence, next.link, next.epoch = next.sequence+1, r.link, epoch
 		r.seq = next.sequence
 		batch = append(batch, r)
 	}
@@ -109,6 +128,8 @@ func (r *request) check(space int64) error {
 	switch {
 	case len(r.link) != LinkSize:
 		return fmt.Errorf("the link has %d bytes, not %d", len(r.link), LinkSize)
+	case len(r.record) == 0:
+		return errors.New("the record is empty")
 	case len(r.record) > MaxRecordSize:
 		return fmt.Errorf("the record has %d bytes, more than %d", len(r.record), MaxRecordSize)
 	case r.cost() > space:
@@ -129,6 +150,7 @@ func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) er
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
+	next.commit = last.commit + 1
 	entries := s.entries[:0]
 	err := s.update(last, func(tx *bolt.Tx) error {
 		if err := deleteRange(tx, last.first, next.first-1); err != nil {

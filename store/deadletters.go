@@ -8,16 +8,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// maxDeadLetters is how many dead letters an outbox holds.
-const maxDeadLetters = 100
-
 // MoveToDeadLetters moves a pending record that its receiver refuses to the
 // dead letters and puts a stand-in in its place. standIn returns the stand-in.
 // It gets the previous record's link (nil if that record was deleted) and the
-// record's own link, which stays in place because the next record refers to it.
-// MoveToDeadLetters fails if the record is not pending, if it was moved before,
-// or if the outbox holds 100 dead letters.
-func (s *Store) MoveToDeadLetters(seq uint64, standIn func(prev, link []byte) (record []byte, err error)) error {
+// record, whose link stays in place because the next record refers to it.
+// MoveToDeadLetters fails if the record is not pending, or if it was moved
+// before. Only the size of the outbox bounds the number of dead letters.
+func (s *Store) MoveToDeadLetters(seq uint64, standIn func(prev []byte, refused Record) (record []byte, err error)) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	if err := s.moveToDeadLetters(seq, standIn); err != nil {
@@ -26,7 +23,7 @@ func (s *Store) MoveToDeadLetters(seq uint64, standIn func(prev, link []byte) (r
 	return nil
 }
 
-func (s *Store) moveToDeadLetters(seq uint64, standIn func(prev, link []byte) ([]byte, error)) error {
+func (s *Store) moveToDeadLetters(seq uint64, standIn func(prev []byte, refused Record) ([]byte, error)) error {
 	s.mu.Lock()
 	last, acked, closed := s.last, s.acked, s.closed
 	s.mu.Unlock()
@@ -42,21 +39,22 @@ func (s *Store) moveToDeadLetters(seq uint64, standIn func(prev, link []byte) ([
 		if letters.Get(deadLetterKey(seq)) != nil {
 			return errors.New("the record was moved before")
 		}
-		if letters.Stats().KeyN >= maxDeadLetters {
-			return fmt.Errorf("the outbox holds %d dead letters already", maxDeadLetters)
-		}
 		entry := bytes.Clone(getEntry(tx, seq))
-		link, _, err := decodeEntry(seq, entry)
+		link, refused, err := decodeEntry(seq, entry)
 		if err != nil {
 			return err
 		}
 		var prev []byte
 		if before := getEntry(tx, seq-1); before != nil {
-			if prev, _, err = decodeEntry(seq-1, before); err != nil {
+			var record []byte
+			if prev, record, err = decodeEntry(seq-1, before); err != nil {
 				return err
 			}
+			if len(record) == 0 {
+				prev = nil // the record was lost
+			}
 		}
-		record, err := standIn(bytes.Clone(prev), bytes.Clone(link))
+		record, err := standIn(bytes.Clone(prev), Record{Sequence: seq, Link: bytes.Clone(link), Data: bytes.Clone(refused)})
 		if err != nil {
 			return err
 		}
@@ -78,8 +76,8 @@ func (s *Store) moveToDeadLetters(seq uint64, standIn func(prev, link []byte) ([
 func (s *Store) DeadLetters() (records []Record, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(deadLettersBucket).ForEach(func(k, entry []byte) error {
-			_, record, err := decodeEntry(sequence(k[1:]), entry)
-			records = append(records, Record{Sequence: sequence(k[1:]), Data: bytes.Clone(record)})
+			link, record, err := decodeEntry(sequence(k[1:]), entry)
+			records = append(records, Record{Sequence: sequence(k[1:]), Link: bytes.Clone(link), Data: bytes.Clone(record)})
 			return err
 		})
 	})

@@ -22,7 +22,7 @@ func TestFaultWhileOpen(t *testing.T) {
 		},
 		"update": func(s *Store) error { return s.update(s.last, func(*bolt.Tx) error { return nil }) },
 		"park": func(s *Store) error {
-			return s.MoveToDeadLetters(1, func(_, _ []byte) ([]byte, error) { return nil, nil })
+			return s.MoveToDeadLetters(1, func([]byte, Record) ([]byte, error) { return nil, nil })
 		},
 		"compact": func(s *Store) error { return s.Compact(t.Context(), nil) },
 	} {

@@ -52,11 +52,14 @@ func inspect(path string, each func(Record) error) (Inspection, error) {
 		if err != nil {
 			return x, err
 		}
-		_, record, err := decodeEntry(seq, entry)
+		link, record, err := decodeEntry(seq, entry)
 		if err != nil {
 			return x, err
 		}
-		if err := each(Record{Sequence: seq, Data: record}); err != nil {
+		if len(record) == 0 {
+			continue
+		}
+		if err := each(Record{Sequence: seq, Link: link, Data: record}); err != nil {
 			return x, err
 		}
 	}

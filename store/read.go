@@ -14,7 +14,8 @@ const maxUnwritten = 128
 
 // Pending returns up to limit unacknowledged records after a sequence number,
 // in order. It stops before a damaged record, and fails with ErrDamaged when
-// the first record is damaged.
+// the first record is damaged. It skips empty records, which Salvage puts in the
+// places of lost ones.
 func (s *Store) Pending(after uint64, limit int) ([]Record, error) {
 	return s.Records(max(after, s.Position().Acked), limit)
 }
@@ -32,14 +33,17 @@ func (s *Store) Records(after uint64, limit int) ([]Record, error) {
 	err := s.view(func(tx *bolt.Tx) error {
 		c := tx.Cursor()
 		for k, _ := c.Seek(key(after + 1)); len(k) == 8 && len(records) < limit && sequence(k) <= last.sequence; k, _ = c.Next() {
-			_, record, err := decodeEntry(sequence(k), tx.Bucket(k).Get(k))
+			link, record, err := decodeEntry(sequence(k), tx.Bucket(k).Get(k))
 			if err != nil {
 				if len(records) > 0 {
 					return nil
 				}
 				return err
 			}
-			records = append(records, Record{Sequence: sequence(k), Data: bytes.Clone(record)})
+			if len(record) == 0 {
+				continue
+			}
+			records = append(records, Record{Sequence: sequence(k), Link: bytes.Clone(link), Data: bytes.Clone(record)})
 		}
 		return nil
 	})
@@ -64,7 +68,7 @@ func (s *Store) Ack(through uint64) error {
 		return fmt.Errorf("cannot acknowledge record %d: the newest is %d", through, s.last.sequence)
 	}
 	s.acked = max(s.acked, through)
-	unwritten := s.acked - s.last.acked
+	unwritten := s.acked - min(s.acked, s.last.acked)
 	s.mu.Unlock()
 	if unwritten <= maxUnwritten {
 		return nil
@@ -73,6 +77,21 @@ func (s *Store) Ack(through uint64) error {
 	defer s.commit.Unlock()
 	if err := s.flush(s.keep); err != nil {
 		return fmt.Errorf("cannot delete acknowledged records: %w", err)
+	}
+	return nil
+}
+
+// Unack makes the records after a sequence number pending again, as far as they are
+// kept, because the receiver has lost them. It returns when that is on disk, so that
+// the records are not deleted.
+func (s *Store) Unack(after uint64) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	s.mu.Lock()
+	s.acked = min(s.acked, max(after, s.last.first-1))
+	s.mu.Unlock()
+	if err := s.flush(s.keep); err != nil {
+		return fmt.Errorf("cannot make acknowledged records pending again: %w", err)
 	}
 	return nil
 }
@@ -118,6 +137,13 @@ func (s *Store) Len() int {
 
 // Sequence returns the number of the newest record, 0 before the first.
 func (s *Store) Sequence() uint64 { return s.Position().Last }
+
+// Epoch returns the current epoch.
+func (s *Store) Epoch() Epoch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last.epoch
+}
 
 // Position gives the sequence numbers at which an outbox stands.
 type Position struct {

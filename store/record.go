@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -12,6 +13,7 @@ import (
 // Record is a record of the outbox.
 type Record struct {
 	Sequence uint64
+	Link     []byte // as Append got it
 	Data     []byte
 }
 
@@ -71,26 +73,43 @@ type tail struct {
 	link     []byte // its link, nil before the first
 	first    uint64 // the oldest record in the file, sequence+1 when there is no record
 	acked    uint64 // the newest acknowledged record, 0 before the first acknowledgement
+	epoch    Epoch
+	commit   uint64 // number of the commit that wrote the tail; 0 in format 2 and older
 }
 
-// newer reports whether t is from a later commit than u: more was appended or,
-// with the same newest record, more was deleted or acknowledged.
+// Epoch is one life of an outbox: see BeginEpoch. Outboxes of format 2 and older
+// had no epochs; their epoch has no ID and begins with record 1.
+type Epoch struct {
+	ID    string // at most maxEpochID bytes
+	First uint64 // sequence number of the epoch's first record in the outbox
+}
+
+const maxEpochID = 64
+
+// newer reports whether t is from a later commit than u. A commit that failed may
+// be on disk, and then the next one has the same number. Of two such tails, the one
+// is newer after which more was appended or, with the same newest record, more was
+// deleted or acknowledged.
 func (t tail) newer(u tail) bool {
+	if t.commit != u.commit {
+		return t.commit > u.commit
+	}
 	if t.sequence != u.sequence {
 		return t.sequence > u.sequence
 	}
 	return t.first+t.acked > u.first+u.acked
 }
 
-// encodeTail returns the sequence number and an entry whose record holds first
-// and acked. Its digest distinguishes a tail from any other bytes. Format 1 had
-// no acked, because acknowledged records were deleted at once.
+// encodeTail returns the sequence number and an entry whose record holds first,
+// acked, the commit and the epoch. Its digest distinguishes a tail from any other bytes.
+// Format 1 had no acked, because acknowledged records were deleted at once.
+// Format 2 had neither commit nor epoch.
 func encodeTail(t tail) []byte {
 	link := t.link
 	if link == nil {
 		link = make([]byte, LinkSize)
 	}
-	return append(key(t.sequence), encodeEntry(t.sequence, link, append(key(t.first), key(t.acked)...))...)
+	return append(key(t.sequence), encodeEntry(t.sequence, link, slices.Concat(key(t.first), key(t.acked), key(t.commit), key(t.epoch.First), []byte(t.epoch.ID)))...)
 }
 
 func decodeTail(b []byte) (tail, error) {
@@ -100,15 +119,20 @@ func decodeTail(b []byte) (tail, error) {
 	}
 	t := tail{sequence: sequence(b)}
 	link, rest, err := decodeEntry(t.sequence, b[8:])
-	if err != nil || len(rest) != 8 && len(rest) != 16 {
+	if err != nil || len(rest) != 8 && len(rest) != 16 && (len(rest) < 32 || len(rest) > 32+maxEpochID) {
 		return tail{}, bad
 	}
 	t.first = sequence(rest)
 	t.acked = t.first - 1
-	if len(rest) == 16 {
+	if len(rest) >= 16 {
 		t.acked = sequence(rest[8:])
 	}
-	if t.first == 0 || t.first > t.acked+1 || t.acked > t.sequence {
+	t.epoch = Epoch{First: 1}
+	if len(rest) >= 32 {
+		t.commit = sequence(rest[16:])
+		t.epoch = Epoch{ID: string(rest[32:]), First: sequence(rest[24:])}
+	}
+	if t.epoch.First == 0 || t.epoch.First > t.sequence+1 || t.first == 0 || t.first > t.acked+1 || t.acked > t.sequence {
 		return tail{}, bad
 	}
 	if !bytes.Equal(link, make([]byte, LinkSize)) {

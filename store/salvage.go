@@ -13,6 +13,7 @@ type Salvaged struct {
 	Kept        int     // the number of records in the new file that were read from the old one
 	Lost        []Range // the records that could not be read, ascending
 	DamagedFile string  // the damaged file's new name
+	TailLost    bool    // there may have been records after the newest one that was found
 }
 
 // Range is a range of sequence numbers, both ends included.
@@ -28,7 +29,8 @@ var ErrNoTrace = fmt.Errorf("%w: its tail cannot be read", ErrDamaged)
 // Lost records leave no gap. For each of them Salvage calls replace, which
 // returns a stand-in and its link like Append's seal. prev is nil also where
 // the previous record's link is unknown. lost is the whole range that was lost
-// at this place. The record after a stand-in still links to the lost record.
+// at this place. The record after a stand-in still links to the lost record. An
+// empty stand-in leaves the place empty: no later call returns such a record.
 //
 // assigned is the newest sequence number that may have been assigned, 0 if that
 // is unknown. Salvage uses it only when the damage destroyed the newest tail.
@@ -48,6 +50,7 @@ func Salvage(path string, at time.Time, assigned uint64, replace func(seq uint64
 		}
 		var err error
 		s, err = found.write(im, db, replace)
+		s.TailLost = !found.sure
 		return err
 	})
 	if err != nil {
@@ -58,19 +61,24 @@ func Salvage(path string, at time.Time, assigned uint64, replace func(seq uint64
 }
 
 // Rebuild is Salvage for a file without a readable tail, or for a missing file.
-// The caller knows from elsewhere which records may be pending: from the one
+// The caller may know from elsewhere which records may be pending: from the one
 // after the last record that was certainly acknowledged, through a number that
-// no record exceeded.
+// no record exceeded. With the zero Range, all records that can be read are
+// pending.
 func Rebuild(path string, at time.Time, pending Range, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
-	if pending.From == 0 || pending.From > pending.Through {
+	if pending != (Range{}) && (pending.From == 0 || pending.From > pending.Through) {
 		return Salvaged{}, fmt.Errorf("cannot rebuild outbox %s: invalid range %d to %d", path, pending.From, pending.Through)
 	}
 	var s Salvaged
 	damagedFile, err := replaceDamaged(path, at, func(im image, db *bolt.DB) error {
 		found := im.scan()
-		found.tail = tail{first: pending.From, acked: pending.From - 1, sequence: pending.Through}
+		if pending == (Range{}) {
+			pending = found.all()
+		}
+		found.tail = tail{first: pending.From, acked: pending.From - 1, sequence: pending.Through, epoch: Epoch{First: 1}}
 		var err error
 		s, err = found.write(im, db, replace)
+		s.TailLost = true
 		return err
 	})
 	if err != nil {
@@ -191,6 +199,18 @@ func (f findings) newest() uint64 {
 	return newest
 }
 
+// all returns the range of the records that were found: {1, 0} if there is none.
+func (f findings) all() Range {
+	r := Range{From: 1}
+	for seq := range f.entries {
+		if r.Through == 0 || seq < r.From {
+			r.From = seq
+		}
+		r.Through = max(r.Through, seq)
+	}
+	return r
+}
+
 // lost returns the ranges that are missing between the tail's first record and
 // the newest.
 func (f findings) lost() (lost []Range) {
@@ -266,7 +286,7 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 				return err
 			}
 		}
-		return writeTail(tx, tail{sequence: newest, link: link, first: f.tail.first, acked: f.tail.acked})
+		return writeTail(tx, tail{sequence: newest, link: link, first: f.tail.first, acked: f.tail.acked, epoch: f.tail.epoch, commit: f.tail.commit})
 	})
 }
 

@@ -42,7 +42,7 @@ var migrations = []func(tx *bolt.Tx) error{
 				return err
 			}
 		}
-		return writeTail(tx, tail{first: 1})
+		return writeTail(tx, tail{first: 1, epoch: Epoch{First: 1}})
 	},
 	func(tx *bolt.Tx) error {
 		err := tx.Bucket(eventsBucket).ForEach(func(k, entry []byte) error {
@@ -62,6 +62,13 @@ var migrations = []func(tx *bolt.Tx) error{
 			return err
 		}
 		return writeTail(tx, t) // format 1 had no acked in the tail
+	},
+	func(tx *bolt.Tx) error {
+		t, err := readTail(tx)
+		if err != nil {
+			return err
+		}
+		return writeTail(tx, t) // format 2 had no epoch in the tail
 	},
 }
 

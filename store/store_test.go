@@ -277,7 +277,7 @@ func TestFailedCommitLeavesNoGhost(t *testing.T) {
 				return err
 			}
 		}
-		return writeTail(tx, tail{sequence: 5, link: make([]byte, LinkSize), first: 2, acked: 1})
+		return writeTail(tx, tail{sequence: 5, link: make([]byte, LinkSize), first: 2, acked: 1, epoch: Epoch{First: 1}, commit: s.last.commit + 1})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -395,6 +395,9 @@ func TestNewerTail(t *testing.T) {
 		{sequence: 5, first: 3, acked: 4},
 		{sequence: 5, first: 6, acked: 5},
 		{sequence: 6, first: 1},
+		{sequence: 5, first: 1, commit: 1},
+		{sequence: 5, first: 1, acked: 1, commit: 1},
+		{sequence: 4, first: 1, commit: 2},
 	}
 	for i, a := range ascending {
 		for k, b := range ascending {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -78,21 +79,21 @@ func (p program) eventsSubcommand(name, about, long string, do func(context.Cont
 
 func (p program) list(ctx context.Context, source source) error {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SEQUENCE\tTIME\tTYPE\tBYTES\tHUB")
+	fmt.Fprintln(w, "EPOCH\tSEQUENCE\tTIME\tTYPE\tBYTES\tHUB")
 	s, err := source.each(ctx, func(e sealed) error {
 		h, err := event.Peek(e.text)
 		if err != nil {
-			fmt.Fprintf(w, "%d\t%v\n", e.sequence, err)
+			fmt.Fprintf(w, "-\t%d\t%v\n", e.position, err)
 			return nil
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\n", e.sequence, h.Time.Format("2006-01-02 15:04:05Z"), h.Type, len(e.text), e.state)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%s\n", cmp.Or(h.Epoch, "-"), h.Sequence, h.Time.Format("2006-01-02 15:04:05Z"), h.Type, len(e.text), e.state)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for _, l := range s.lost {
-		fmt.Fprintf(w, "%d\tcannot be read, through %d\n", l.From, l.Through)
+		fmt.Fprintf(w, "-\t%d\tcannot be read, through %d\n", l.From, l.Through)
 	}
 	return w.Flush()
 }
@@ -122,6 +123,7 @@ const verifyAtOnce = 1000
 func (p program) verify(ctx context.Context, source source, v verifier) error {
 	faults, events := 0, 0
 	var first, last uint64
+	epochs := map[string]bool{}
 	tell := func(format string, args ...any) {
 		faults++
 		fmt.Fprintf(p.stdout, format+"\n", args...)
@@ -142,9 +144,10 @@ func (p program) verify(ctx context.Context, source source, v verifier) error {
 	}
 	s, err := source.each(ctx, func(e sealed) error {
 		events++
-		if last = e.sequence; events == 1 {
-			first = e.sequence
+		if last = e.Sequence; events == 1 {
+			first = e.Sequence
 		}
+		epochs[e.Epoch] = true
 		lot = append(lot, e)
 		if len(lot) > verifyAtOnce {
 			check()
@@ -162,7 +165,11 @@ func (p program) verify(ctx context.Context, source source, v verifier) error {
 	for _, l := range s.lost {
 		tell("events %d to %d: cannot be read", l.From, l.Through)
 	}
-	if faults == 0 {
+	switch {
+	case faults > 0:
+	case len(epochs) > 1:
+		fmt.Fprintf(p.stdout, "%d events in %d epochs: %s\n", events, len(epochs), v.found)
+	default:
 		fmt.Fprintf(p.stdout, "%d events, %d to %d: %s\n", events, first, last, v.found)
 	}
 	if v.opener == nil {
@@ -222,12 +229,8 @@ func (v verifier) check(lot []sealed) []event.Fault {
 	texts := make([][]byte, len(lot))
 	for i, e := range lot {
 		texts[i] = e.text
-		h, err := event.Peek(e.text)
-		switch {
-		case err != nil && v.opener == nil:
-			faults = append(faults, event.Fault{Place: i, Sequence: e.sequence, Through: e.sequence, Err: err})
-		case err == nil && e.sequence != 0 && h.Sequence != e.sequence:
-			faults = append(faults, event.Fault{Place: i, Sequence: e.sequence, Through: e.sequence, Err: fmt.Errorf("event says that it is %d", h.Sequence)})
+		if _, err := event.Peek(e.text); err != nil && v.opener == nil {
+			faults = append(faults, event.Fault{Place: i, Sequence: e.position, Through: e.position, Err: err})
 		}
 	}
 	if v.opener != nil {
@@ -237,24 +240,29 @@ func (v verifier) check(lot []sealed) []event.Fault {
 }
 
 // inOrder returns the faults that the sequence numbers alone reveal: repeated,
-// reordered and missing events.
+// reordered and missing events of an epoch.
 func inOrder(lot []sealed) (faults []event.Fault) {
-	var newest uint64
-	seen := map[uint64]bool{}
+	newest := map[string]uint64{}
+	type place struct {
+		epoch    string
+		sequence uint64
+	}
+	seen := map[place]bool{}
 	for i, e := range lot {
 		fault := func(from, through uint64, err error) {
 			faults = append(faults, event.Fault{Place: i, Sequence: from, Through: through, Err: err})
 		}
-		switch {
-		case seen[e.sequence]:
-			fault(e.sequence, e.sequence, event.ErrRepeated)
-		case e.sequence < newest:
-			fault(e.sequence, e.sequence, event.ErrReordered)
-		case newest != 0 && e.sequence > newest+1:
-			fault(newest+1, e.sequence-1, event.ErrMissing)
+		at := place{e.Epoch, e.Sequence}
+		switch last := newest[e.Epoch]; {
+		case seen[at]:
+			fault(e.Sequence, e.Sequence, event.ErrRepeated)
+		case e.Sequence < last:
+			fault(e.Sequence, e.Sequence, event.ErrReordered)
+		case last != 0 && e.Sequence > last+1:
+			fault(last+1, e.Sequence-1, event.ErrMissing)
 		}
-		seen[e.sequence] = true
-		newest = max(newest, e.sequence)
+		seen[at] = true
+		newest[e.Epoch] = max(newest[e.Epoch], e.Sequence)
 	}
 	return faults
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"smartkiosk/kiosk/feed"
@@ -20,9 +21,15 @@ import (
 
 // sealed is an event as the kiosk keeps it.
 type sealed struct {
-	sequence uint64 // its number in the outbox or in the event, or 0 without a number
-	text     []byte // a CloudEvent
-	state    string // whether the hub has it, "" if unknown
+	event.Header        // as it claims; the zero value if text is no event
+	position     uint64 // its number in the outbox, which counts across epochs; 0 if there is none
+	text         []byte // a CloudEvent
+	state        string // whether the hub has it, "" if unknown
+}
+
+func newSealed(position uint64, text []byte, state string) sealed {
+	h, _ := event.Peek(text)
+	return sealed{h, position, text, state}
 }
 
 // summary is what a source reports in addition to its events.
@@ -60,8 +67,8 @@ func openSource(path string) (source, error) {
 func commaList(s string) []string { return strings.Split(s, ",") }
 
 // state returns whether the hub has an event, in words.
-func state(sequence, acked uint64) string {
-	if sequence <= acked {
+func state(position, acked uint64) string {
+	if position <= acked {
 		return "has it"
 	}
 	return "waits"
@@ -74,7 +81,7 @@ func (path outboxFile) each(_ context.Context, f func(sealed) error) (summary, e
 	var found []sealed // acked is only known at the end
 	flush := func(acked uint64) error {
 		for _, e := range found {
-			e.state = state(e.sequence, acked)
+			e.state = state(e.position, acked)
 			if err := f(e); err != nil {
 				return err
 			}
@@ -82,7 +89,7 @@ func (path outboxFile) each(_ context.Context, f func(sealed) error) (summary, e
 		return nil
 	}
 	x, err := store.Inspect(string(path), func(r store.Record) error {
-		found = append(found, sealed{sequence: r.Sequence, text: r.Data})
+		found = append(found, newSealed(r.Sequence, r.Data, ""))
 		return nil
 	})
 	if err != nil {
@@ -104,8 +111,7 @@ func (path exported) each(_ context.Context, f func(sealed) error) (summary, err
 		return summary{}, errors.New("it is no JSON array of events")
 	}
 	for _, e := range events {
-		h, _ := event.Peek(e)
-		if err := f(sealed{sequence: h.Sequence, text: e}); err != nil {
+		if err := f(newSealed(0, e, "")); err != nil {
 			return summary{}, err
 		}
 	}
@@ -117,31 +123,32 @@ type liveKiosk string
 
 func (path liveKiosk) each(ctx context.Context, f func(sealed) error) (summary, error) {
 	var s feed.State
-	if err := path.get(ctx, "/v1/outbox", &s); err != nil {
+	if _, err := path.get(ctx, "/v1/outbox", &s); err != nil {
 		return summary{}, err
 	}
 	for after := s.First - 1; after < s.Last; {
 		var events []json.RawMessage
-		if err := path.get(ctx, fmt.Sprintf("/v1/events?max=%d&after=%d", hubapi.DefaultFeedBatch, after), &events); err != nil {
+		cursor, err := path.get(ctx, fmt.Sprintf("/v1/events?max=%d&after=%d", hubapi.DefaultFeedBatch, after), &events)
+		if err != nil {
 			return summary{}, err
 		}
-		if len(events) == 0 {
+		last, err := strconv.ParseUint(cursor, 10, 64)
+		if err != nil || len(events) == 0 {
 			return summary{}, fmt.Errorf("event %d is not there any more", after+1)
 		}
-		for _, e := range events {
-			after++
-			if h, err := event.Peek(e); err == nil && h.Sequence > after {
-				after = h.Sequence // the events in between were deleted meanwhile
-			}
-			if err := f(sealed{after, bytes.TrimSpace(e), state(after, s.Acked)}); err != nil {
+		for i, e := range events {
+			position := last - uint64(len(events)-1-i)
+			if err := f(newSealed(position, bytes.TrimSpace(e), state(position, s.Acked))); err != nil {
 				return summary{}, err
 			}
 		}
+		after = last
 	}
 	return summary{}, nil
 }
 
-func (path liveKiosk) get(ctx context.Context, what string, into any) error {
+// get decodes an answer of kioskd, and returns its cursor.
+func (path liveKiosk) get(ctx context.Context, what string, into any) (cursor string, err error) {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -150,19 +157,19 @@ func (path liveKiosk) get(ctx context.Context, what string, into any) error {
 	}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://kioskd"+what, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("kioskd answers %s", response.Status)
+		return "", fmt.Errorf("kioskd answers %s", response.Status)
 	}
-	return json.Unmarshal(body, into)
+	return response.Header.Get(hubapi.CursorHeader), json.Unmarshal(body, into)
 }

@@ -37,7 +37,7 @@ func TestKeyInTPM(t *testing.T) {
 	p := newPerson(t, s.panel)
 	kiosk := s.startKiosk(p)
 	p.sees("welcome")
-	s.events(1)
+	s.events(2)
 	tpm.Restart() // drops the keys that were loaded
 	remove := s.insert("expired")
 	p.sees("denied")
@@ -54,7 +54,7 @@ func TestKeyInTPM(t *testing.T) {
 	p.sees("denied")
 	remove()
 	p.sees("welcome")
-	events := s.events(3)
+	events := s.events(4)
 	for _, e := range events[len(events)-2:] {
 		if e.kind != event.TypeVisit || !strings.Contains(string(e.data), `"outcome":"denied"`) {
 			t.Errorf("event %d is %s %s", e.sequence, e.kind, e.data)

@@ -93,10 +93,13 @@ func TestKilledWhileQueuedEventsDrain(t *testing.T) {
 			starts++
 		}
 	}
-	events := s.events(queued + uint64(starts))
+	events := s.events(1 + queued + uint64(starts))
 	for i, e := range events {
 		want := event.TypeVisit
-		if i >= queued {
+		switch {
+		case i == 0:
+			want = event.TypeEpoch
+		case i > queued:
 			want = event.TypeStarted
 		}
 		if e.sequence != uint64(i+1) || e.kind != want {

@@ -46,7 +46,7 @@ func TestSealingKeyRotation(t *testing.T) {
 	third := s.sealingKeys()[0]
 	theHub.await("key=" + third)
 	kiosk.await("key=" + third)
-	s.events(4)
+	s.events(5)
 	theHub.signal(syscall.SIGKILL)
 
 	// The kiosk keeps to the new key after a restart, also without its records.
@@ -57,24 +57,24 @@ func TestSealingKeyRotation(t *testing.T) {
 	kiosk = s.startKiosk(p)
 	p.sees("welcome")
 	denied("expired")
-	if got, want := s.sealedTo(), []string{first, first, first, second, third, third}; !slices.Equal(got, want) {
+	if got, want := s.sealedTo(), []string{first, first, first, first, second, third, third}; !slices.Equal(got, want) {
 		t.Errorf("events are sealed to %q, want %q", got, want)
 	}
 
 	// The hub's key file opens all events. A key can be retired when no event sealed
 	// to it is queued; older events can then no longer be opened.
 	verify := []string{"events", "verify", "--from", s.bundle("state/kioskd.sock"), "--seal", s.path("hub/seal.jwk"), "--certificate", s.bundle("kiosk.pem")}
-	if out := must(t, "kioskctl", verify...); !strings.HasPrefix(out, "6 events, ") {
+	if out := must(t, "kioskctl", verify...); !strings.HasPrefix(out, "7 events, ") {
 		t.Errorf("kioskctl events verify prints %q", out)
 	}
 	for _, old := range []string{first, second} {
 		must(t, "kioskhub", "seal", "retire", "--dir", s.path("hub"), "--yes", old)
 	}
-	if out := fails(t, "kioskctl", verify...); !strings.Contains(out, "event 4: cannot open event: event is sealed to a key that this hub does not have\n") || strings.Contains(out, "event 5:") {
+	if out := fails(t, "kioskctl", verify...); !strings.Contains(out, "event 5: cannot open event: event is sealed to a key that this hub does not have\n") || strings.Contains(out, "event 6:") {
 		t.Errorf("with two keys retired: %q", out)
 	}
 	theHub = s.startHub()
-	events := s.events(6)
+	events := s.events(7)
 	if len(events) != 2 || events[0].kind != event.TypeStarted || events[1].kind != event.TypeVisit {
 		t.Errorf("after the restart the feed has %v", events)
 	}
@@ -102,10 +102,10 @@ func TestRetiredTooSoon(t *testing.T) {
 	kiosk.stop()
 	kiosk = start()
 	var kinds []string
-	for _, e := range s.events(3) {
+	for _, e := range s.events(4) {
 		kinds = append(kinds, e.kind)
 	}
-	if want := []string{event.TypeParked, event.TypeParked, event.TypeStarted}; !slices.Equal(kinds, want) {
+	if want := []string{event.TypeParked, event.TypeParked, event.TypeParked, event.TypeStarted}; !slices.Equal(kinds, want) {
 		t.Errorf("the feed has %q, want %q", kinds, want)
 	}
 	kiosk.stop()

@@ -73,10 +73,7 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 		cards := reader.New(c.Reader.Match, log)
 		cards.IgnorePINPad = c.Reader.PINPad == "off"
 		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Speech: voice, Watchdog: front.watchdog, Service: manager}
-		d, err := daemon.Open(ctx, c, parts, texts, log)
-		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return nil // ctx ended while kioskd waited for the hub
-		}
+		d, err := daemon.Open(c, parts, texts, log)
 		if err != nil {
 			return err
 		}

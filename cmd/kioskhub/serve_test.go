@@ -186,8 +186,8 @@ func TestServeSurvivesKill(t *testing.T) {
 			if err != nil && sent >= perRound {
 				break
 			}
-			if err != nil || got != k.sequence {
-				t.Fatalf("acknowledged %d, %v; want %d", got, err, k.sequence)
+			if err != nil || got.Acknowledged != k.sequence {
+				t.Fatalf("acknowledged %d, %v; want %d", got.Acknowledged, err, k.sequence)
 			}
 			pending = nil
 			if sent == 0 && round == 1 {
@@ -201,8 +201,8 @@ func TestServeSurvivesKill(t *testing.T) {
 	}
 
 	start(t, "serve", "--dir", dir).says(t, "hub ready")
-	if got, err := k.SendEvents(t.Context(), []json.RawMessage{pending}); err != nil || got != k.sequence {
-		t.Fatalf("acknowledged %d, %v; want %d", got, err, k.sequence)
+	if got, err := k.SendEvents(t.Context(), []json.RawMessage{pending}); err != nil || got.Acknowledged != k.sequence {
+		t.Fatalf("acknowledged %d, %v; want %d", got.Acknowledged, err, k.sequence)
 	}
 	tail := start(t, "feed", "tail", "--dir", dir, "office")
 	for want := uint64(4); want <= k.sequence; want++ {

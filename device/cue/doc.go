@@ -33,13 +33,7 @@
 //	                                     control-group, the default)
 //	both are killed at once (-9): OOM    the kernel, where it makes a released   deploy/bench
 //	killer, systemctl kill -s KILL       line an input, and a pull-down resistor
-//	both are stopped (SIGSTOP, a         the service manager: kioskd misses its  parts: test, SIGSTOP of each;
-//	frozen control group)                watchdog (WatchdogSec=) and the unit    deploy/bench
-//	                                     is killed (-9), so the row above holds;
-//	                                     if that fails too, the hardware
-//	                                     watchdog, which nobody feeds
-//	guardian hangs and kiosk is dead     the service manager kills what is left  not shown
-//	                                     of the unit before it starts it again
+//	guardian hangs and kiosk is dead     no software                             not shown
 //	the kernel hangs or panics           the hardware watchdog: reset makes the  not shown
 //	                                     line an input; its timeout is the bound
 //	a transistor or a relay fails        no software                             not shown

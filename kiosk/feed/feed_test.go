@@ -210,12 +210,12 @@ func get(ctx context.Context, h http.Handler, path string) *recorder {
 // Local answers a technician's requests and refuses bad ones.
 func TestLocal(t *testing.T) {
 	o := newOutbox(t, 5)
-	if err := errors.Join(o.Ack(2), o.MoveToDeadLetters(4, func(_, _ []byte) ([]byte, error) { return []byte(`{"standin":4}`), nil })); err != nil {
+	if err := errors.Join(o.Ack(2), o.MoveToDeadLetters(4, func([]byte, store.Record) ([]byte, error) { return []byte(`{"standin":4}`), nil })); err != nil {
 		t.Fatal(err)
 	}
 	h := feed.Local(o, slog.New(slog.DiscardHandler))
 	for path, want := range map[string]string{
-		"/v1/outbox":               `200 {"first":1,"acked":2,"last":5,"parked":[{"n":4}]}`,
+		"/v1/outbox":               `200 {"first":1,"acked":2,"last":5,"parked":[{"n":4}],"parked_count":1}`,
 		"/v1/events?after=2&max=2": `200 [{"n":3},{"standin":4}]`,
 		"/v1/events?after=9":       `200 []`,
 		"/v1/events?max=0":         `400 {"type":"urn:smartkiosk:problem:malformed"`,

@@ -16,8 +16,12 @@ type State struct {
 	First  uint64            `json:"first"`  // the oldest stored event; last+1 if the outbox is empty
 	Acked  uint64            `json:"acked"`  // the newest event that the hub has acknowledged
 	Last   uint64            `json:"last"`   // the newest event
-	Parked []json.RawMessage `json:"parked"` // events that the hub refused
+	Parked []json.RawMessage `json:"parked"` // events that the hub refused, the newest maxParked of them
+
+	ParkedCount int `json:"parked_count"` // how many there are
 }
+
+const maxParked = 100
 
 // Local serves the outbox to a technician on this machine. It does not
 // authenticate clients: the permissions of its socket decide who can connect.
@@ -32,8 +36,8 @@ func Local(o Outbox, log *slog.Logger) http.Handler {
 			return
 		}
 		p := o.Position()
-		s := State{First: p.First, Acked: p.Acked, Last: p.Last, Parked: []json.RawMessage{}}
-		for _, e := range parked {
+		s := State{First: p.First, Acked: p.Acked, Last: p.Last, Parked: []json.RawMessage{}, ParkedCount: len(parked)}
+		for _, e := range parked[max(0, len(parked)-maxParked):] {
 			s.Parked = append(s.Parked, e.Data)
 		}
 		if err := apihttp.WriteJSON(w, http.StatusOK, s); err != nil {

@@ -165,8 +165,8 @@ func TestAbuse(t *testing.T) {
 		t.Errorf("an honest consumer gets no answer: %v", err)
 	}
 	batch := honest.events(20)
-	if n, err := honest.SendEvents(t.Context(), batch); err != nil || n != 20 {
-		t.Errorf("an honest kiosk's events: acknowledged %d, %v", n, err)
+	if n, err := honest.SendEvents(t.Context(), batch); err != nil || n.Acknowledged != 20 {
+		t.Errorf("an honest kiosk's events: acknowledged %d, %v", n.Acknowledged, err)
 	}
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)

@@ -132,7 +132,10 @@ type party struct {
 	url  string
 	seal *event.Sealer
 
-	sequence uint64 // of the kiosk's last event
+	sealTo *jose.JSONWebKey
+
+	epoch    string // of the kiosk's last event; "" for a kiosk of an older version
+	sequence uint64
 	link     []byte
 }
 
@@ -143,7 +146,8 @@ func (b *bed) kiosk(url, id string) *party {
 		b.t.Fatal(err)
 	}
 	p := b.party(url, bundle, "kiosk")
-	if p.seal, err = event.NewSealer(id, p.key, readJWK(b.t, filepath.Join(bundle, "hub-seal.jwk"))); err != nil {
+	p.sealTo = readJWK(b.t, filepath.Join(bundle, "hub-seal.jwk"))
+	if p.seal, err = event.NewSealer(id, p.key, p.sealTo); err != nil {
 		b.t.Fatal(err)
 	}
 	return p
@@ -267,6 +271,20 @@ func (p *party) to(url string) *party {
 	return &other
 }
 
+// withKey returns the same kiosk with a new key.
+func (p *party) withKey(cert *x509.Certificate, key *ecdsa.PrivateKey) *party {
+	p.t.Helper()
+	var err error
+	replaced := *p
+	replaced.key, replaced.tls = key, p.tls.Clone()
+	replaced.tls.Certificates = []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}}
+	replaced.Client = hubapi.NewClient(p.url, replaced.tls)
+	if replaced.seal, err = event.NewSealer(p.id, key, p.sealTo); err != nil {
+		p.t.Fatal(err)
+	}
+	return &replaced
+}
+
 // events seals the kiosk's next n events.
 func (p *party) events(n int) (batch []json.RawMessage) {
 	p.t.Helper()
@@ -276,7 +294,7 @@ func (p *party) events(n int) (batch []json.RawMessage) {
 			p.t.Fatal(err)
 		}
 		sealed, link, err := p.seal.Seal(event.Header{
-			ID: id, Kiosk: p.id, Sequence: p.sequence + 1, Type: event.TypeVisit, Time: time.Now(),
+			ID: id, Kiosk: p.id, Epoch: p.epoch, Sequence: p.sequence + 1, Type: event.TypeVisit, Time: time.Now(),
 			BootID: "b0", Uptime: time.Minute, ClockTrusted: true, Prev: p.link,
 		}, event.Visit{Visit: id, Outcome: kiosk.Cancelled, Reason: kiosk.ByHolder})
 		if err != nil {
@@ -292,8 +310,8 @@ func (p *party) events(n int) (batch []json.RawMessage) {
 func (p *party) send(batch []json.RawMessage, acknowledged uint64) {
 	p.t.Helper()
 	got, err := p.SendEvents(p.t.Context(), batch)
-	if err != nil || got != acknowledged {
-		p.t.Fatalf("sent %d events: acknowledged %d, %v; want %d", len(batch), got, err, acknowledged)
+	if err != nil || got.Acknowledged != acknowledged {
+		p.t.Fatalf("sent %d events: acknowledged %d, %v; want %d", len(batch), got.Acknowledged, err, acknowledged)
 	}
 }
 

@@ -7,10 +7,11 @@
 // folder. Several hubs on one JetStream act as one hub: everything that may happen
 // only once is done with compare-and-set there.
 //
-//	stream smartkiosk-events           smartkiosk.events.<id> holds the events of one kiosk as
-//	                                   consumers get them, and notes where its chain goes on after
-//	                                   events that the kiosk itself has lost;
-//	                                   smartkiosk.reviews.<id> holds the hub's reviews of them, and
+//	stream smartkiosk-events           smartkiosk.events.<id>.<epoch> holds the events of one kiosk as
+//	                                   consumers get them; see eventlog.go for further branches of an
+//	                                   epoch, and for older kiosks;
+//	                                   smartkiosk.reviews.… holds the hub's reviews of them under the
+//	                                   same names, and
 //	                                   smartkiosk.alarms.<id> the hub's alarms about the kiosk
 //	bucket smartkiosk-challenges       nonce → its kiosk, its expiry, whether it was spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream

@@ -1,93 +1,193 @@
 package hub
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/reconcile"
 )
 
-// stored describes an event of a kiosk in the stream. The zero value means that the
-// kiosk has no event yet.
+// The events of a kiosk are in several subjects of the stream, one for each branch of its
+// history (see the package reconcile):
+//
+//	smartkiosk.events.<kiosk>                    events without an epoch, of older kiosks
+//	smartkiosk.events.<kiosk>.<epoch>            an epoch
+//	smartkiosk.events.<kiosk>.<epoch>.<branch>   further branches of an epoch
+//
+// Within a subject, sequence numbers rise without a gap. JetStream stores a message only if
+// the subject's last message is still the one that the hub has checked, so several hubs can
+// store events of one kiosk at the same time.
+
+// noEpoch stands for the epoch of older kiosks in the subjects of its further branches.
+const noEpoch = "0"
+
+func mainSubject(kioskID, epoch string) string {
+	if epoch == "" {
+		return eventsSubject + kioskID
+	}
+	return eventsSubject + kioskID + "." + epoch
+}
+
+// branchSubject names a further branch by its first event, so that several hubs choose the
+// same name.
+func branchSubject(kioskID, epoch string, first reconcile.ID) string {
+	return mainSubject(kioskID, cmp.Or(epoch, noEpoch)) + "." + hex.EncodeToString([]byte(first)[:8])
+}
+
+// history is what the hub knows of a kiosk's events.
+type history struct {
+	reconcile.Log
+	parts []part // where each branch is in the stream
+}
+
+type part struct {
+	subject string
+	place   uint64 // of the subject's last message
+}
+
+func (y history) clone() *history {
+	y.Branches, y.Opens, y.parts = slices.Clone(y.Branches), slices.Clone(y.Opens), slices.Clone(y.parts)
+	return &y
+}
+
+// newest returns the place of the kiosk's last event.
+func (y *history) newest() (p reconcile.Place) {
+	var place uint64
+	for i, b := range y.Branches {
+		if y.parts[i].place > place {
+			place, p = y.parts[i].place, reconcile.Place{Epoch: b.Epoch, Sequence: b.Last}
+		}
+	}
+	return p
+}
+
+// stored describes an event of a kiosk in the stream.
 type stored struct {
-	place    uint64 // its message's sequence number in the stream
-	sequence uint64 // the kiosk's sequence number
-	link     []byte // the link that the next event must have; nil if any is accepted
-	kept     bool   // the message is the hub's note about the event with this sequence, which comes before it: see join.go
+	reconcile.Place
+	id   reconcile.ID
+	open *reconcile.Open
+	kept bool // the message is a note of an older hub about the event with this sequence number, which comes before it
 }
 
 // errOvertaken means that another hub has stored events of the same kiosk first.
 var errOvertaken = errors.New("another hub stored events of this kiosk")
 
-// lastOf returns the last event of a kiosk.
-func (h *Hub) lastOf(ctx context.Context, kioskID string) (stored, error) {
+// readHistory reads a kiosk's history from the stream.
+func (h *Hub) readHistory(ctx context.Context, kioskID string) (*history, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	msg, err := h.events.GetLastMsgForSubject(ctx, eventsSubject+kioskID)
+	info, err := h.events.Info(ctx, jetstream.WithSubjectFilter(eventsSubject+kioskID+".>"))
+	if err != nil {
+		return nil, storeError{err}
+	}
+	subjects := []string{mainSubject(kioskID, "")}
+	for subject := range info.State.Subjects {
+		subjects = append(subjects, subject)
+	}
+	slices.Sort(subjects)
+	y := &history{}
+	for _, subject := range subjects {
+		if err := h.readBranch(ctx, y, subject); err != nil {
+			return nil, err
+		}
+	}
+	return y, nil
+}
+
+// readBranch adds the branch of a subject to a history. A subject without messages has none.
+func (h *Hub) readBranch(ctx context.Context, y *history, subject string) error {
+	newest, err := h.events.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return stored{}, nil
+		return nil
 	}
 	if err != nil {
-		return stored{}, storeError{err}
+		return storeError{err}
 	}
-	_, last, err := readEnds(msg)
-	return last, err
+	oldest, err := h.events.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
+	if err != nil {
+		return storeError{err}
+	}
+	first, _, err := readEnds(oldest)
+	if err != nil {
+		return err
+	}
+	_, last, err := readEnds(newest)
+	if err != nil {
+		return err
+	}
+	y.Branches = append(y.Branches, reconcile.Branch{Epoch: first.Epoch, First: first.Sequence, Last: last.Sequence, Tip: last.id})
+	y.parts = append(y.parts, part{subject, newest.Sequence})
+	if first.open != nil {
+		y.Opens = append(y.Opens, *first.open)
+	}
+	return nil
 }
 
-// find returns a kiosk's event with this sequence number, which comes before last, the
-// kiosk's last event. Sequence numbers rise with the places in the stream, so this is a
-// binary search.
-func (h *Hub) find(ctx context.Context, kioskID string, sequence uint64, last stored) (stored, error) {
+// reader returns the function with which the rules of the package reconcile read a history.
+func (h *Hub) idReader(ctx context.Context, y *history) reconcile.Read {
+	return func(branch int, sequence uint64) (reconcile.ID, error) {
+		return h.find(ctx, y.parts[branch], sequence)
+	}
+}
+
+// find returns the ID of the event with this sequence number in a branch that covers it.
+// Sequence numbers rise with the places in the stream, so this is a binary search.
+func (h *Hub) find(ctx context.Context, in part, sequence uint64) (reconcile.ID, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	low, high := uint64(1), last.place+1
+	low, high := uint64(1), in.place+1
 	for low < high {
 		middle := low + (high-low)/2
-		// The kiosk's first message at middle or later. There is one: that of last.
-		msg, err := h.events.GetMsg(ctx, middle, jetstream.WithGetMsgSubject(eventsSubject+kioskID))
+		// The branch's first message at middle or later. There is one: that at in.place.
+		msg, err := h.events.GetMsg(ctx, middle, jetstream.WithGetMsgSubject(in.subject))
 		if err != nil {
-			return stored{}, storeError{err}
+			return "", storeError{err}
 		}
-		first, final, err := readEnds(msg)
+		first, last, err := readEnds(msg)
 		switch {
 		case err != nil:
-			return stored{}, err
-		case final.sequence < sequence:
+			return "", err
+		case last.Sequence < sequence:
 			low = msg.Sequence + 1
-		case first.sequence > sequence, first.kept:
+		case first.Sequence > sequence, first.kept:
 			high = middle
 		default:
-			return readWithin(msg, int(sequence-first.sequence))
+			return readWithin(msg, int(sequence-first.Sequence))
 		}
 	}
-	return stored{}, fmt.Errorf("cannot find sequence %d of kiosk %s in the stream", sequence, kioskID)
+	return "", fmt.Errorf("cannot find sequence %d of %s in the stream", sequence, in.subject)
 }
 
-// publish stores events after the kiosk's message at place and returns the last of them.
-// Each message is on disk before the next is sent. publish stops with errOvertaken if
-// the stream has a later message of this kiosk.
-func (h *Hub) publish(ctx context.Context, kioskID string, place uint64, events []event.Opened) (last stored, err error) {
+// publish stores events after a branch's last message. Each message is on disk before the
+// next is sent. publish stops with errOvertaken if the stream has a later message of this
+// branch.
+func (h *Hub) publish(ctx context.Context, to part, events []event.Opened) (place uint64, err error) {
 	var text []byte
 	if len(events) > 1 {
 		text = make([]byte, 0, maxMessage+event.MaxSize) // room for the event that makes it too large
 	}
+	place = to.place
 	for n := 0; len(events) > 0; events = events[n:] {
 		if text, n, err = makeMessage(text, events); err != nil {
-			return stored{}, err
+			return 0, err
 		}
 		done := h.scheduler.beginStoring()
-		place, err = h.publishOne(ctx, eventsSubject+kioskID, place, text)
+		place, err = h.publishOne(ctx, to.subject, place, text)
 		if done(); err != nil {
-			return stored{}, err
+			return 0, err
 		}
-		last = stored{place: place, sequence: events[n-1].Sequence, link: events[n-1].Link}
 	}
-	return last, nil
+	return place, nil
 }
 
 func (h *Hub) publishOne(ctx context.Context, subject string, place uint64, text []byte) (uint64, error) {
@@ -115,18 +215,20 @@ func readEnds(msg *jetstream.RawStreamMsg) (first, last stored, err error) {
 	return first, last, err
 }
 
-// readWithin reads the event at index i of a message.
-func readWithin(msg *jetstream.RawStreamMsg, i int) (stored, error) {
+// readWithin reads the ID of the event at index i of a message.
+func readWithin(msg *jetstream.RawStreamMsg, i int) (reconcile.ID, error) {
 	events := readMessage(msg.Data)
 	if i >= len(events) {
-		return stored{}, unreadable(msg.Sequence, errors.New("events are missing"))
+		return "", unreadable(msg.Sequence, errors.New("events are missing"))
 	}
-	return readStored(events[i], msg.Sequence)
+	e, err := readStored(events[i], msg.Sequence)
+	return e.id, err
 }
 
-// readStored reads those parts of an event that the next event must match.
+// readStored reads those parts of an event that the next events must match.
 func readStored(text []byte, place uint64) (stored, error) {
 	var plain struct {
+		Epoch    string          `json:"epoch"`
 		Sequence string          `json:"sequence"`
 		Type     string          `json:"type"`
 		JWS      string          `json:"jws"`
@@ -140,7 +242,7 @@ func readStored(text []byte, place uint64) (stored, error) {
 		if err := json.Unmarshal(plain.Data, &kept); err != nil {
 			return stored{}, unreadable(place, err)
 		}
-		return stored{place: place, sequence: kept.Sequence, kept: true}, nil
+		return stored{Place: reconcile.Place{Sequence: kept.Sequence}, kept: true}, nil
 	}
 	sequence, err := strconv.ParseUint(plain.Sequence, 10, 64)
 	if err != nil {
@@ -150,5 +252,29 @@ func readStored(text []byte, place uint64) (stored, error) {
 	if err != nil {
 		return stored{}, unreadable(place, err)
 	}
-	return stored{place: place, sequence: sequence, link: link}, nil
+	s := stored{Place: reconcile.Place{Epoch: plain.Epoch, Sequence: sequence}, id: reconcile.ID(link)}
+	if plain.Type == event.TypeEpoch {
+		if _, s.open, err = readOpen(plain.Data); err != nil {
+			return stored{}, unreadable(place, err)
+		}
+	}
+	return s, nil
+}
+
+// readOpen reads the payload of an announcement. after is the place of the kiosk's previous
+// event.
+func readOpen(payload []byte) (after reconcile.Place, open *reconcile.Open, err error) {
+	var p event.Epoch
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return reconcile.Place{}, nil, errors.New("payload is not that of " + event.TypeEpoch)
+	}
+	vouches, err := base64.RawURLEncoding.Strict().DecodeString(p.Vouches)
+	switch {
+	case err != nil, len(vouches) != 0 && len(vouches) != event.LinkSize:
+		return reconcile.Place{}, nil, errors.New("vouches is not base64url of 32 bytes")
+	case p.LostFrom > p.LostThrough, p.LostFrom == 0 && p.LostThrough != 0:
+		return reconcile.Place{}, nil, fmt.Errorf("%d to %d is not a range of lost events", p.LostFrom, p.LostThrough)
+	}
+	return reconcile.Place{Epoch: p.AfterEpoch, Sequence: p.AfterSequence},
+		&reconcile.Open{Epoch: p.LostEpoch, From: p.LostFrom, Through: p.LostThrough, Vouches: reconcile.ID(vouches)}, nil
 }

@@ -44,7 +44,7 @@ type Hub struct {
 	scheduler  scheduler
 	limiter    *limiter
 	abuse      *abuseLog
-	lastEvents sync.Map // kiosk ID → stored: a cache; another hub may have stored a later event
+	histories  sync.Map // kiosk ID → *history: a cache; another hub may have stored later events
 	now        func() time.Time
 	rand       io.Reader
 
@@ -55,7 +55,7 @@ type Hub struct {
 // Names in JetStream.
 const (
 	eventsStream     = "smartkiosk-events"
-	eventsSubject    = "smartkiosk.events." // + the kiosk's ID
+	eventsSubject    = "smartkiosk.events." // + the kiosk's ID, and more: see mainSubject
 	challengesBucket = "smartkiosk-challenges"
 	cursorsBucket    = "smartkiosk-cursors"
 )
@@ -160,7 +160,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	}
 	h.events, err = h.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:     eventsStream,
-		Subjects: []string{eventsSubject + "*", reviewsSubject + "*", alarmsSubject + "*"},
+		Subjects: []string{eventsSubject + ">", reviewsSubject + ">", alarmsSubject + "*"},
 		Storage:  jetstream.FileStorage,
 		// No AllowDirect: a follower may not know a kiosk's last event yet, and the
 		// kiosk would get an answer about a gap that does not exist.

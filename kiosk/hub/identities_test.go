@@ -239,8 +239,8 @@ func TestEventsOfAnEarlierKey(t *testing.T) {
 	k1 := b.kiosk(url, "k1")
 	waiting := k1.events(2)
 	again := b.holder(url, hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"}, true)
-	if got, err := again.SendEvents(t.Context(), waiting); err != nil || got != 2 {
-		t.Errorf("acknowledged %d, %v", got, err)
+	if got, err := again.SendEvents(t.Context(), waiting); err != nil || got.Acknowledged != 2 {
+		t.Errorf("acknowledged %d, %v", got.Acknowledged, err)
 	}
 	stranger := b.holder(url, hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k2"}, true)
 	if _, err := stranger.SendEvents(t.Context(), waiting); err == nil {

@@ -1,7 +1,7 @@
 package hub
 
 import (
-	"context"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/reconcile"
 )
 
 func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -25,23 +26,42 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	if end == nil {
 		return notReady()
 	}
-	opening := startOpening(h.opener(), h.deviceKeys(c), &h.scheduler, h.log)
+	keys, err := h.signingKeys(r, c)
+	if err != nil {
+		end()
+		return err
+	}
+	opening := startOpening(h.opener(), keys, &h.scheduler, h.log)
 	err = readEvents(body, opening.add)
 	opened, failure := opening.finish()
 	end()
 	if err != nil {
 		return err
 	}
-	events, refusal := chainOf(c.Name, opened, failure)
+	if _, panicked := errors.AsType[panicError](failure); panicked {
+		return failure
+	}
+	events, refusal := check(c.Name, opened, failure)
 	// The events before a refused event are valid, and the hub stores them.
-	acknowledged, err := h.keep(r.Context(), c.Name, events)
+	k, err := h.keep(r.Context(), c.Name, events)
 	if err != nil {
 		return err
+	}
+	if k.gap >= 0 {
+		return gapProblem(k, events[k.gap])
 	}
 	if refusal != nil {
 		return refusal
 	}
-	return apihttp.WriteJSON(w, http.StatusOK, hubapi.Acknowledgement{Acknowledged: acknowledged})
+	last := k.newest()
+	if len(events) > 0 {
+		last = events[len(events)-1].ref.Place
+	}
+	answer := hubapi.Acknowledgement{Epoch: last.Epoch, Acknowledged: last.Sequence, Conflict: k.Forked(last.Epoch)}
+	for _, o := range k.Missing() {
+		answer.Missing = append(answer.Missing, hubapi.LostEvents{Epoch: o.Epoch, From: o.From, Through: o.Through})
+	}
+	return apihttp.WriteJSON(w, http.StatusOK, answer)
 }
 
 // readEvents reads a batch to its end and calls add with each event.
@@ -63,108 +83,44 @@ func readEvents(body io.Reader, add func(json.RawMessage)) error {
 	return apihttp.Malformed("the body is not a JSON array of events")
 }
 
-// chainOf checks a kiosk's batch. It returns the events up to the first bad one, and a
-// refusal for that one (nil if all are good). The events that it returns belong to this
-// kiosk and form one chain. failure says why the event after opened could not be opened.
-func chainOf(kioskID string, opened []event.Opened, failure error) (events []event.Opened, refusal *hubapi.Problem) {
+// check checks a kiosk's batch. It returns the events up to the first bad one, and a refusal
+// for that one (nil if all are good). failure says why the event after opened could not be
+// opened.
+func check(kioskID string, opened []event.Opened, failure error) (events []incoming, refusal *hubapi.Problem) {
 	for i, e := range opened {
+		in, err := newIncoming(e)
 		if e.Kiosk != kioskID {
-			return opened[:i], refusedEvent(i, errors.New("the event belongs to another kiosk"))
+			err = errors.New("the event belongs to another kiosk")
 		}
-		if i > 0 {
-			if p := misplaced(i, e, opened[i-1].Sequence, opened[i-1].Link); p != nil {
-				return opened[:i], p
-			}
+		if err != nil {
+			return events, refusedEvent(i, err)
 		}
-	}
-	if _, panicked := errors.AsType[panicError](failure); panicked {
-		// The log has the details. The kiosk must not send this event for ever: it makes a
-		// dead letter of it if the hub accepts later events.
-		failure = errors.New("the hub has failed to open it")
+		events = append(events, in)
 	}
 	if failure != nil {
-		return opened, refusedEvent(len(opened), failure)
+		return events, refusedEvent(len(events), failure)
 	}
-	return opened, nil
+	return events, nil
 }
 
-// keep stores those events that the hub does not have yet, and returns the sequence
-// number of the last one. events are one chain. Several hubs may do this for the same
-// kiosk at the same time: JetStream stores a message only if the kiosk's last message is
-// still the one that this hub has checked.
-func (h *Hub) keep(ctx context.Context, kioskID string, events []event.Opened) (acknowledged uint64, err error) {
-	// The cache saves reading half a megabyte from the stream after a backlog.
-	if last, ok := h.lastEvents.Load(kioskID); ok && len(events) > 0 {
-		if err := h.keepAfter(ctx, kioskID, last.(stored), events); err == nil {
-			return events[len(events)-1].Sequence, nil
-		}
-		// The cached event may no longer be the last one.
+// gapProblem says what the hub has, so that the kiosk can send what is missing.
+func gapProblem(k kept, e incoming) *hubapi.Problem {
+	loss := reconcile.Loss(e.ref.Place, e.ref.ID, k.Branches)
+	p := apihttp.Problem(http.StatusConflict, hubapi.KindGap, "events are missing",
+		fmt.Sprintf("the hub does not have the event before sequence %d", e.Sequence))
+	p.Event, p.Wanted = &k.gap, cmp.Or(loss.From, e.Sequence)
+	for _, b := range k.Branches {
+		p.Has = append(p.Has, hubapi.Branch{Epoch: b.Epoch, First: b.First, Last: b.Last, Link: []byte(b.Tip)})
 	}
-	for {
-		last, err := h.lastOf(ctx, kioskID)
-		if err != nil {
-			return 0, err
-		}
-		if len(events) == 0 {
-			return last.sequence, nil
-		}
-		err = h.keepAfter(ctx, kioskID, last, events)
-		if errors.Is(err, errOvertaken) {
-			continue // another hub stored some of these; find out which
-		}
-		if err != nil {
-			return 0, err
-		}
-		return events[len(events)-1].Sequence, nil
-	}
-}
-
-// keepAfter stores events after last, the kiosk's last event. It fails with errOvertaken
-// if the stream has a later one.
-func (h *Hub) keepAfter(ctx context.Context, kioskID string, last stored, events []event.Opened) error {
-	fresh, lost, err := h.join(ctx, kioskID, last, events)
-	if err != nil {
-		return err
-	}
-	if lost != nil {
-		if last, err = h.publishKept(ctx, kioskID, last.place, *lost); err != nil {
-			return err
-		}
-	}
-	if len(fresh) > 0 {
-		if last, err = h.publish(ctx, kioskID, last.place, fresh); err != nil {
-			return err
-		}
-		h.log.Info("events stored", "kiosk", kioskID, "events", len(fresh), "sequence", last.sequence)
-	}
-	h.lastEvents.Store(kioskID, last)
-	return nil
-}
-
-// misplaced checks that e, at index i of a batch, follows the event with this sequence
-// number and link. It returns nil if it does.
-func misplaced(i int, e event.Opened, sequence uint64, link []byte) *hubapi.Problem {
-	switch {
-	case e.Sequence != sequence+1:
-		p := apihttp.Problem(http.StatusConflict, hubapi.KindGap, "events are missing",
-			fmt.Sprintf("got sequence %d, want %d", e.Sequence, sequence+1))
-		p.Wanted, p.Event = sequence+1, &i
-		return p
-	case e.Follows(sequence, link) != nil:
-		return conflict(i, e.Sequence)
-	}
-	return nil
-}
-
-func conflict(i int, sequence uint64) *hubapi.Problem {
-	p := apihttp.Problem(http.StatusConflict, hubapi.KindConflict, "the hub has another chain of events",
-		fmt.Sprintf("sequence %d differs from the hub's event, or follows another one", sequence))
-	p.Event = &i
 	return p
 }
 
 func refusedEvent(i int, err error) *hubapi.Problem {
-	p := apihttp.Problem(http.StatusUnprocessableEntity, hubapi.KindEvent, "an event is not valid", err.Error())
+	kind, title := hubapi.KindEvent, "an event is not valid"
+	if errors.Is(err, event.ErrDeviceKey) {
+		kind, title = hubapi.KindDeviceKey, "the key of an event is not known"
+	}
+	p := apihttp.Problem(http.StatusUnprocessableEntity, kind, title, err.Error())
 	p.Event = &i
 	return p
 }

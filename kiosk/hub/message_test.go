@@ -109,15 +109,11 @@ func TestStreamOfSingleEvents(t *testing.T) {
 	}
 	b.consumer(url, "office").pulled(4, "k1/4", "k1/5", "k1/6", "k1/7")
 
-	// The hub recognises each of these events, wherever it is stored, and no other.
+	// The hub recognises each of these events, wherever it is stored.
 	all := slices.Concat(old, fresh)
-	again := *k1
-	again.sequence, again.link = 0, nil
-	anew := again.events(15)
 	for i := range all {
 		k1.send(all[:i+1], uint64(i+1))
 		k1.send(all[i:i+1], uint64(i+1))
-		again.wantProblem(anew[i:i+1], hubapi.KindConflict, 0, 0, "sequence")
 	}
 	b.holds(places("k1", 1, 15)...)
 }
@@ -134,8 +130,8 @@ func TestOverlappingBatchesAtOnce(t *testing.T) {
 	for i := range 6 {
 		sending.Go(func() {
 			n := 4 * (i + 1)
-			if got, err := k1.to(urls[i%2]).SendEvents(t.Context(), all[:n]); err != nil || got != uint64(1+n) {
-				t.Errorf("acknowledged %d, %v; want %d", got, err, 1+n)
+			if got, err := k1.to(urls[i%2]).SendEvents(t.Context(), all[:n]); err != nil || got.Acknowledged != uint64(1+n) {
+				t.Errorf("acknowledged %d, %v; want %d", got.Acknowledged, err, 1+n)
 			}
 		})
 	}

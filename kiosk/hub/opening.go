@@ -18,7 +18,7 @@ import (
 // as far as the scheduler lets them.
 type opening struct {
 	opener    eventOpener
-	device    []crypto.PublicKey
+	keys      []crypto.PublicKey // of the kiosk, former ones included
 	scheduler *scheduler
 	log       *slog.Logger
 	events    []*openingEvent
@@ -43,9 +43,9 @@ type openingEvent struct {
 // nor the workers wait for each other at every event.
 const openingQueue = 64
 
-func startOpening(opener eventOpener, device []crypto.PublicKey, s *scheduler, log *slog.Logger) *opening {
+func startOpening(opener eventOpener, keys []crypto.PublicKey, s *scheduler, log *slog.Logger) *opening {
 	const none = 1 << 62
-	o := &opening{opener: opener, device: device, scheduler: s, log: log, queue: make(chan *openingEvent, openingQueue)}
+	o := &opening{opener: opener, keys: keys, scheduler: s, log: log, queue: make(chan *openingEvent, openingQueue)}
 	o.failed.Store(none)
 	for range runtime.GOMAXPROCS(0) {
 		o.workers.Go(o.work)
@@ -73,7 +73,7 @@ func (o *opening) work() {
 	}
 }
 
-// panicError holds what a worker panicked with.
+// panicError holds what a worker panicked with. It becomes HTTP status 500.
 type panicError struct{ value any }
 
 func (e panicError) Error() string { return fmt.Sprint("panic: ", e.value) }
@@ -87,7 +87,7 @@ func (o *opening) open(text json.RawMessage) (opened event.Opened, err error) {
 			opened, err = event.Opened{}, panicError{v}
 		}
 	}()
-	return o.opener.Open(text, o.device...)
+	return o.opener.Open(text, o.keys...)
 }
 
 // finish waits for the workers. It returns the events before the first one that does

@@ -29,7 +29,7 @@ import (
 // a slow OCSP responder does not delay any kiosk.
 
 const (
-	reviewsSubject = "smartkiosk.reviews." // + the kiosk's ID
+	reviewsSubject = "smartkiosk.reviews." // + the rest of the subject of the event
 	reviewer       = "smartkiosk-reviewer"
 
 	reviewTime  = 20 * time.Second // for one event
@@ -59,6 +59,7 @@ type storedVisit struct {
 	ID           string      `json:"id"`
 	Type         string      `json:"type"`
 	Time         time.Time   `json:"time"`
+	Epoch        string      `json:"epoch"`
 	Sequence     uint64      `json:"sequence,string"`
 	ClockTrusted bool        `json:"clocktrusted"`
 	Data         event.Visit `json:"data"`
@@ -89,7 +90,7 @@ func (h *Hub) review(ctx context.Context) {
 func (h *Hub) reviewAll(ctx context.Context, f *reviewFailures) error {
 	consumer, err := h.events.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable:       reviewer,
-		FilterSubject: eventsSubject + "*",
+		FilterSubject: eventsSubject + ">",
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       2 * reviewTime,
 		MaxAckPending: 1, // so that a kiosk's events are reviewed in their order
@@ -177,9 +178,10 @@ func (f *reviewFailures) giveUp(at position, err error) bool {
 	return f.times >= maxReviewTries
 }
 
-// reviewOne reviews an event if it is a visit that a kiosk decided offline. An event that
-// is delivered twice is reviewed once.
-func (h *Hub) reviewOne(ctx context.Context, kioskID string, message []byte) error {
+// reviewOne reviews an event if it is a visit that a kiosk decided offline. branch is the
+// part of its subject after eventsSubject. An event that is delivered twice is reviewed once.
+func (h *Hub) reviewOne(ctx context.Context, branch string, message []byte) error {
+	kioskID, _, _ := strings.Cut(branch, ".")
 	var e storedVisit
 	if err := json.Unmarshal(message, &e); err != nil {
 		// The event could be opened, so it is of a newer version or of another type.
@@ -193,8 +195,8 @@ func (h *Hub) reviewOne(ctx context.Context, kioskID string, message []byte) err
 	if problem == "" && !event.Reviewed(e.Data) {
 		return nil
 	}
-	last, err := h.lastReview(ctx, kioskID)
-	if err != nil || last.sequence >= e.Sequence {
+	last, place, err := h.lastReview(ctx, branch)
+	if err != nil || last >= e.Sequence {
 		return err
 	}
 	review, err := h.decideAgain(ctx, kioskID, e, problem)
@@ -215,30 +217,30 @@ func (h *Hub) reviewOne(ctx context.Context, kioskID string, message []byte) err
 	if err != nil {
 		return err
 	}
-	_, err = h.publishOne(ctx, reviewsSubject+kioskID, last.place, text)
+	_, err = h.publishOne(ctx, reviewsSubject+branch, place, text)
 	if errors.Is(err, errOvertaken) {
 		return nil // another hub wrote it
 	}
 	return err
 }
 
-// lastReview returns the event of a kiosk that was reviewed last: its sequence number and
+// lastReview returns the event of a branch that was reviewed last: its sequence number and
 // the place of the review in the stream.
-func (h *Hub) lastReview(ctx context.Context, kioskID string) (stored, error) {
-	msg, err := h.events.GetLastMsgForSubject(ctx, reviewsSubject+kioskID)
+func (h *Hub) lastReview(ctx context.Context, branch string) (sequence, place uint64, err error) {
+	msg, err := h.events.GetLastMsgForSubject(ctx, reviewsSubject+branch)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return stored{}, nil
+		return 0, 0, nil
 	}
 	if err != nil {
-		return stored{}, storeError{err}
+		return 0, 0, storeError{err}
 	}
 	var r struct {
 		Data event.Review `json:"data"`
 	}
 	if err := json.Unmarshal(msg.Data, &r); err != nil {
-		return stored{}, unreadable(msg.Sequence, err)
+		return 0, 0, unreadable(msg.Sequence, err)
 	}
-	return stored{place: msg.Sequence, sequence: r.Data.Sequence}, nil
+	return r.Data.Sequence, msg.Sequence, nil
 }
 
 // denials are the reasons with which an honest kiosk denies offline.
@@ -334,7 +336,7 @@ func (h *Hub) decideAgain(ctx context.Context, kioskID string, e storedVisit, pr
 		at = now
 	}
 	r := event.Review{
-		Kiosk: kioskID, Event: e.ID, Sequence: e.Sequence, Visit: v.Visit, Outcome: v.Outcome, Verdict: kiosk.Denied,
+		Kiosk: kioskID, Event: e.ID, Epoch: e.Epoch, Sequence: e.Sequence, Visit: v.Visit, Outcome: v.Outcome, Verdict: kiosk.Denied,
 	}
 	if incomplete(v.Evidence) {
 		r.Reason, r.Problem = kiosk.NonceUnknown, problem
@@ -380,6 +382,6 @@ func (h *Hub) alarmAboutReview(ctx context.Context, r event.Review) error {
 		kind, detail = event.AlarmEvidence, r.Problem
 	}
 	return h.alarm(ctx, "review "+r.Event, event.Alarm{
-		Kiosk: r.Kiosk, Kind: kind, Detail: detail, Event: r.Event, Sequence: r.Sequence, Visit: r.Visit,
+		Kiosk: r.Kiosk, Kind: kind, Detail: detail, Event: r.Event, Epoch: r.Epoch, Sequence: r.Sequence, Visit: r.Visit,
 	})
 }

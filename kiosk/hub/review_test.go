@@ -51,7 +51,7 @@ func (p *party) visits(at time.Time, all ...event.Visit) (batch []json.RawMessag
 			p.t.Fatal(err)
 		}
 		sealed, link, err := p.seal.Seal(event.Header{
-			ID: id, Kiosk: p.id, Sequence: p.sequence + 1, Type: event.TypeVisit, Time: at,
+			ID: id, Kiosk: p.id, Epoch: p.epoch, Sequence: p.sequence + 1, Type: event.TypeVisit, Time: at,
 			BootID: "b0", Uptime: time.Minute, ClockTrusted: true, Prev: p.link,
 		}, v)
 		if err != nil {

@@ -7,19 +7,27 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/store"
 )
 
 // Outbox keeps events until the hub has acknowledged them. Append calls seal
-// with the event's sequence number and the link of the previous event. It
-// returns when the record and link that seal returned are on disk. After an
-// error the outbox is unchanged.
+// with the event's sequence number within its epoch and the link of the previous
+// event. It returns when the record and link that seal returned are on disk. After
+// an error the outbox is unchanged. A position counts across epochs.
 type Outbox interface {
-	Append(seal func(sequence uint64, prev []byte) (record, link []byte, err error)) (sequence uint64, err error)
+	Append(seal func(sequence uint64, prev []byte) (record, link []byte, err error)) (position uint64, err error)
+	// BeginEpoch is like Append, but the event is the first of a new epoch.
+	BeginEpoch(id string, seal func(sequence uint64, prev []byte) (record, link []byte, err error)) (position uint64, err error)
+	// Epoch returns the current epoch.
+	Epoch() store.Epoch
+	// Sequence returns the position of the newest event.
+	Sequence() uint64
 }
 
 // Clocks provides the times in an event's header. A kiosk has no clock that
@@ -31,7 +39,8 @@ type Clocks struct {
 	Trusted func() bool          // whether Now has been synchronised with a trusted clock
 }
 
-// Journal writes the events of one kiosk to its outbox.
+// Journal writes the events of one kiosk to its outbox. The first event of an empty outbox
+// begins an epoch.
 type Journal struct {
 	Sealer *event.Sealer
 	Outbox Outbox
@@ -42,6 +51,7 @@ type Journal struct {
 	// informational events instead of writing them. nil means never.
 	Scarce func() bool
 
+	epochs  sync.RWMutex // write-locked while an epoch begins, so that each event names its own
 	last    atomic.Uint64
 	thinned atomic.Uint64
 	sealer  atomic.Pointer[event.Sealer] // replaces Sealer after a call of Reseal
@@ -58,8 +68,8 @@ func (j *Journal) seal(h event.Header, payload any) (record, link []byte, err er
 	return j.Sealer.Seal(h, payload)
 }
 
-// Last returns the sequence number of the last event that this Journal wrote,
-// or 0 before the first.
+// Last returns the position of the last event that this Journal wrote, or 0
+// before the first.
 func (j *Journal) Last() uint64 { return j.last.Load() }
 
 // Record records the outcome of a visit; see kiosk.Record.
@@ -107,15 +117,78 @@ func (j *Journal) append(kind string, payload any) error {
 	if err != nil {
 		return err
 	}
-	sequence, err := j.Outbox.Append(func(sequence uint64, prev []byte) (record, link []byte, err error) {
+	if j.Outbox.Sequence() == 0 {
+		if err := j.beginFirst(); err != nil {
+			return fmt.Errorf("cannot write event %s: %w", kind, err)
+		}
+	}
+	j.epochs.RLock()
+	defer j.epochs.RUnlock()
+	h.Epoch = j.Outbox.Epoch().ID
+	position, err := j.Outbox.Append(func(sequence uint64, prev []byte) (record, link []byte, err error) {
 		h.Sequence, h.Prev = sequence, prev
 		return j.seal(h, payload)
 	})
 	if err != nil {
 		return fmt.Errorf("cannot write event %s: %w", kind, err)
 	}
-	j.last.Store(sequence)
+	j.last.Store(position)
 	return nil
+}
+
+// BeginEpoch begins a new epoch with an event that announces it, and returns the
+// event's position. It completes the payload. The announcement links to the previous
+// event, unless it vouches for another one.
+func (j *Journal) BeginEpoch(payload event.Epoch) (position uint64, err error) {
+	h, err := j.epochHeader()
+	if err != nil {
+		return 0, err
+	}
+	j.epochs.Lock()
+	defer j.epochs.Unlock()
+	return j.begin(h, payload)
+}
+
+// beginFirst begins the first epoch of an empty outbox, unless another event does so first.
+func (j *Journal) beginFirst() error {
+	h, err := j.epochHeader()
+	if err != nil {
+		return err
+	}
+	j.epochs.Lock()
+	defer j.epochs.Unlock()
+	if j.Outbox.Sequence() > 0 {
+		return nil
+	}
+	_, err = j.begin(h, event.Epoch{Why: event.EpochNew})
+	return err
+}
+
+func (j *Journal) epochHeader() (event.Header, error) {
+	h, err := j.header(event.TypeEpoch)
+	if err == nil {
+		h.Epoch, err = event.NewEpoch(rand.Reader)
+	}
+	return h, err
+}
+
+// begin writes an announcement. The caller holds j.epochs.
+func (j *Journal) begin(h event.Header, payload event.Epoch) (position uint64, err error) {
+	before, last := j.Outbox.Epoch(), j.Outbox.Sequence()
+	if last >= before.First {
+		payload.AfterEpoch, payload.AfterSequence = before.ID, last-before.First+1
+	}
+	position, err = j.Outbox.BeginEpoch(h.Epoch, func(sequence uint64, prev []byte) (record, link []byte, err error) {
+		if h.Sequence = sequence; payload.Vouches == "" {
+			h.Prev = prev
+		}
+		return j.seal(h, payload)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("cannot begin a new epoch: %w", err)
+	}
+	j.last.Store(position)
+	return position, nil
 }
 
 // header returns the header of an event that happens now. The caller sets its

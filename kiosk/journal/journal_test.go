@@ -15,6 +15,7 @@ import (
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/store"
 )
 
 // memory is an outbox in memory.
@@ -22,6 +23,20 @@ type memory struct {
 	events [][]byte
 	links  [][]byte
 	full   bool
+	epoch  store.Epoch
+}
+
+func (m *memory) Epoch() store.Epoch { return m.epoch }
+func (m *memory) Sequence() uint64   { return uint64(len(m.events)) }
+
+func (m *memory) BeginEpoch(id string, seal func(uint64, []byte) ([]byte, []byte, error)) (uint64, error) {
+	before := m.epoch
+	m.epoch = store.Epoch{ID: id, First: m.Sequence() + 1}
+	position, err := m.Append(seal)
+	if err != nil {
+		m.epoch = before
+	}
+	return position, err
 }
 
 func (m *memory) Append(seal func(uint64, []byte) ([]byte, []byte, error)) (uint64, error) {
@@ -32,7 +47,7 @@ func (m *memory) Append(seal func(uint64, []byte) ([]byte, []byte, error)) (uint
 	if len(m.links) > 0 {
 		prev = m.links[len(m.links)-1]
 	}
-	record, link, err := seal(uint64(len(m.events)+1), prev)
+	record, link, err := seal(uint64(len(m.events))+2-m.epoch.First, prev)
 	if err != nil {
 		return 0, err
 	}
@@ -59,7 +74,7 @@ func newJournal(t *testing.T) (*Journal, *memory, func() event.Opened) {
 		t.Fatal(err)
 	}
 	opener := event.NewOpener(jose.JSONWebKey{Key: hub})
-	out := &memory{}
+	out := &memory{epoch: store.Epoch{First: 1}}
 	j := &Journal{
 		Sealer: sealer, Outbox: out, Origin: "https://hub.example",
 		Clocks: Clocks{
@@ -95,7 +110,7 @@ func TestRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := open()
-	if e.Type != event.TypeVisit || e.Sequence != 2 || !bytes.Equal(e.Prev, out.links[0]) ||
+	if e.Type != event.TypeVisit || e.Sequence != 3 || !bytes.Equal(e.Prev, out.links[1]) ||
 		e.BootID != "boot-1" || e.Uptime != time.Minute || !e.ClockTrusted || !e.Time.Equal(j.Clocks.Now()) {
 		t.Errorf("header %+v", e.Header)
 	}
@@ -107,7 +122,7 @@ func TestRecord(t *testing.T) {
 		got.Evidence.Nonce != r.Nonce || got.Evidence.Origin != j.Origin || string(got.Evidence.Token) != string(r.Token) {
 		t.Errorf("payload %s", e.Payload)
 	}
-	if j.Last() != 2 {
+	if j.Last() != 3 { // the first event announces the epoch
 		t.Errorf("the last event is %d", j.Last())
 	}
 }
@@ -129,7 +144,7 @@ func TestRecordFails(t *testing.T) {
 	j, out, _ := newJournal(t)
 	out.full = true
 	err := j.Record(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Failed})
-	if err == nil || !strings.Contains(err.Error(), "cannot write event smartkiosk.visit.v1: disk full") || j.Last() != 0 {
+	if err == nil || !strings.Contains(err.Error(), "cannot write event smartkiosk.visit.v1: cannot begin a new epoch: disk full") || j.Last() != 0 {
 		t.Errorf("%v, last %d", err, j.Last())
 	}
 }
@@ -142,7 +157,7 @@ func TestScarce(t *testing.T) {
 	if err := errors.Join(j.Started("1.0"), j.Record(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Denied})); err != nil {
 		t.Fatal(err)
 	}
-	if len(out.events) != 1 {
+	if len(out.events) != 2 {
 		t.Errorf("%d events", len(out.events))
 	}
 }
@@ -161,7 +176,46 @@ func TestPanel(t *testing.T) {
 	if err := errors.Join(j.Part(event.Part{Part: "display.pcf8574", State: "found"}), j.Tamper("opened")); err != nil {
 		t.Fatal(err)
 	}
-	if e := open(); len(out.events) != 2 || e.Type != event.TypeTamper || string(e.Payload) != `{"state":"opened"}` {
+	if e := open(); len(out.events) != 3 || e.Type != event.TypeTamper || string(e.Payload) != `{"state":"opened"}` {
 		t.Errorf("%d events, %s %s", len(out.events), e.Type, e.Payload)
+	}
+}
+
+// A new epoch begins with an event that announces it and names the previous event.
+// Only if it vouches for another event it has no link.
+func TestBeginEpoch(t *testing.T) {
+	j, out, open := newJournal(t)
+	if err := errors.Join(j.Started("1.0"), j.Started("1.0")); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := j.BeginEpoch(event.Epoch{Why: event.EpochConflict}); err != nil || at != 4 || j.Last() != 4 {
+		t.Fatalf("the epoch begins at %d, %v", at, err)
+	}
+	e := open()
+	first := e.Epoch
+	var said event.Epoch
+	if err := json.Unmarshal(e.Payload, &said); err != nil {
+		t.Fatal(err)
+	}
+	if e.Type != event.TypeEpoch || e.Sequence != 1 || first == "" || !bytes.Equal(e.Prev, out.links[2]) ||
+		said.Why != event.EpochConflict || said.AfterEpoch == "" || said.AfterEpoch == first || said.AfterSequence != 3 {
+		t.Errorf("%+v %s", e.Header, e.Payload)
+	}
+	if err := j.Started("1.0"); err != nil {
+		t.Fatal(err)
+	}
+	if e := open(); e.Epoch != first || e.Sequence != 2 || !bytes.Equal(e.Prev, out.links[3]) {
+		t.Errorf("%+v", e.Header)
+	}
+	if _, err := j.BeginEpoch(event.Epoch{Why: event.EpochGap, LostFrom: 1, LostThrough: 1, Vouches: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if e := open(); e.Epoch == first || e.Sequence != 1 || len(e.Prev) != 0 ||
+		string(e.Payload) != `{"why":"gap","afterepoch":"`+first+`","aftersequence":2,"lostfrom":1,"lostthrough":1,"vouches":"x"}` {
+		t.Errorf("%+v %s", e.Header, e.Payload)
+	}
+	out.full = true
+	if _, err := j.BeginEpoch(event.Epoch{Why: event.EpochNew}); err == nil || out.epoch.First != 6 {
+		t.Errorf("%v, epoch %+v", err, out.epoch)
 	}
 }

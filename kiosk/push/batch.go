@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // MaxEvents is the maximum number of events in a batch.
@@ -31,14 +33,27 @@ const (
 
 // batch is a request with events that is in flight.
 type batch struct {
-	first, last uint64
-	turn        chan<- struct{} // closed when Send may send the end of the body
-	cancel      context.CancelFunc
+	positions []uint64        // of its events
+	turn      chan<- struct{} // closed when Send may send the end of the body
+	cancel    context.CancelFunc
 
-	answered     chan struct{} // closed when the fields below are set
-	acknowledged uint64
-	err          error
-	took         time.Duration
+	answered chan struct{} // closed when the fields below are set
+	answer   hubapi.Acknowledgement
+	err      error
+	took     time.Duration
+}
+
+func (b *batch) last() uint64 { return b.positions[len(b.positions)-1] }
+
+// through returns the position through which the hub has all events if it has the first n of
+// the batch; 0 if it has none. An announcement that is sent early does not count.
+func (b *batch) through(n int) uint64 {
+	for ; n > 0; n-- {
+		if at := b.positions[n-1]; at <= b.last() {
+			return at
+		}
+	}
+	return 0
 }
 
 // begin starts to send the events that are pending after a sequence number. It
@@ -48,17 +63,17 @@ func (p *Pusher) begin(ctx context.Context, after uint64) (*batch, error) {
 	if p.busy() {
 		limit = minBatch
 	}
-	first, events, err := p.read(after, limit)
+	positions, events, err := p.read(after, limit)
 	if err != nil || len(events) == 0 {
 		return nil, err
 	}
 	turn := make(chan struct{})
-	b := &batch{first: first, last: first + uint64(len(events)) - 1, turn: turn, answered: make(chan struct{})}
+	b := &batch{positions: positions, turn: turn, answered: make(chan struct{})}
 	ctx, b.cancel = context.WithTimeout(ctx, sendTimeout)
 	go func() {
 		defer close(b.answered)
 		began := time.Now()
-		b.acknowledged, b.err = p.Send(ctx, events, turn)
+		b.answer, b.err = p.Send(ctx, events, turn)
 		b.took = time.Since(began)
 	}()
 	return b, nil
@@ -69,7 +84,7 @@ func (p *Pusher) begin(ctx context.Context, after uint64) (*batch, error) {
 // with a person's request.
 func (p *Pusher) follow(ctx context.Context) {
 	for len(p.inFlight) < atOnce && p.bytes == maxBatch && !p.busy() {
-		b, err := p.begin(ctx, p.inFlight[len(p.inFlight)-1].last)
+		b, err := p.begin(ctx, p.inFlight[len(p.inFlight)-1].last())
 		if err != nil || b == nil {
 			return // a read error is reported when the event is the first
 		}
@@ -78,13 +93,13 @@ func (p *Pusher) follow(ctx context.Context) {
 }
 
 // finish waits for the answer to the first batch in flight. Unless the hub
-// accepted the whole batch, it cancels the following ones.
+// accepted the batch, it cancels the following ones.
 func (p *Pusher) finish() *batch {
 	b := p.inFlight[0]
 	p.inFlight = p.inFlight[1:]
 	<-b.answered
 	b.cancel()
-	if b.err != nil || b.acknowledged != b.last {
+	if b.err != nil {
 		p.cancelAll()
 	}
 	switch {
@@ -106,36 +121,39 @@ func (p *Pusher) cancelAll() {
 	p.inFlight = nil
 }
 
-// read returns the events that are pending after a sequence number, and the number
-// of the first: as many as fit into limit bytes, and at least one.
-func (p *Pusher) read(after uint64, limit int) (first uint64, events []json.RawMessage, err error) {
-	last := after
+// read returns the events that are pending after a position, and their positions: as many as
+// fit into limit bytes, and at least one.
+func (p *Pusher) read(after uint64, limit int) (positions []uint64, events []json.RawMessage, err error) {
 	for size := 0; ; {
 		// It reads a few events at a time, because they may be large.
-		records, err := p.Queue.Pending(last, min(MaxEvents-len(events), readEvents))
+		records, err := p.Queue.Pending(after, min(MaxEvents-len(events), readEvents))
 		switch {
 		case err != nil && len(events) == 0:
-			return 0, nil, err
+			return nil, nil, err
 		case err != nil || len(records) == 0:
-			return first, events, nil // send the events before the damaged one
+			return positions, events, nil // send the events before the damaged one
 		}
 		for _, r := range records {
 			if size += len(r.Data); size > limit && len(events) > 0 {
-				return first, events, nil
+				return positions, events, nil
 			}
-			if len(events) == 0 {
-				first = r.Sequence
+			if r.Sequence == p.early.before {
+				announcement, err := p.Queue.Records(p.early.announcement-1, 1)
+				if err != nil || len(announcement) == 0 {
+					return positions, events, err
+				}
+				positions, events = append(positions, p.early.announcement), append(events, announcement[0].Data)
 			}
-			events, last = append(events, r.Data), r.Sequence
+			positions, events, after = append(positions, r.Sequence), append(events, r.Data), r.Sequence
 		}
-		if len(events) == MaxEvents {
-			return first, events, nil
+		if len(events) >= MaxEvents {
+			return positions, events, nil
 		}
 	}
 }
 
 // sendOne sends a single event while no batch is in flight.
-func (p *Pusher) sendOne(ctx context.Context, event json.RawMessage) (acknowledged uint64, err error) {
+func (p *Pusher) sendOne(ctx context.Context, event json.RawMessage) (hubapi.Acknowledgement, error) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	turn := make(chan struct{})

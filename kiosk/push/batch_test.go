@@ -26,7 +26,7 @@ type pipe struct {
 	gaps  int      // number of gaps that the hub saw
 }
 
-func (p *pipe) send(ctx context.Context, batch []json.RawMessage, mine <-chan struct{}) (uint64, error) {
+func (p *pipe) send(ctx context.Context, batch []json.RawMessage, mine <-chan struct{}) (hubapi.Acknowledgement, error) {
 	first, err := head(batch[0])
 	if err != nil {
 		p.t.Error(err)
@@ -46,7 +46,7 @@ func (p *pipe) send(ctx context.Context, batch []json.RawMessage, mine <-chan st
 		select {
 		case <-passed:
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return hubapi.Acknowledgement{}, ctx.Err()
 		}
 	}
 	turn.Lock()
@@ -59,7 +59,7 @@ func (p *pipe) send(ctx context.Context, batch []json.RawMessage, mine <-chan st
 	if problem, ok := errors.AsType[*hubapi.Problem](err); ok && problem.Type == hubapi.KindGap {
 		p.gaps++
 	}
-	return n, err
+	return hubapi.Acknowledgement{Acknowledged: n}, err
 }
 
 // While the hub stores a batch, the pusher sends the next one. During a visit it

@@ -1,10 +1,13 @@
 package push
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -19,9 +22,8 @@ const deadLetterAfter = 3
 //   - If the hub already has later events, it also has the refused one: the kiosk
 //     lost the acknowledgement in a restart, and the hub has since retired the key
 //     that the event is sealed to. The event counts as acknowledged.
-//   - If the hub refuses the newest event too, for example because it lacks a key
-//     or the kiosk's certificate has changed, the fault is the hub's and nothing
-//     becomes a dead letter.
+//   - If the hub refuses the newest event too, for example because it lacks a key, the
+//     fault is the hub's and nothing becomes a dead letter.
 //
 // If no event is pending after the refused one, handleRefusal does nothing.
 func (p *Pusher) handleRefusal(ctx context.Context, r *refusal) (progress bool, err error) {
@@ -39,14 +41,21 @@ func (p *Pusher) handleRefusal(ctx context.Context, r *refusal) (progress bool, 
 	if err != nil || len(behind) == 0 {
 		return false, errors.Join(r, err)
 	}
-	has, err := p.sendOne(ctx, behind[0].Data)
+	_, err = p.sendOne(ctx, behind[0].Data)
 	problem, _ := errors.AsType[*hubapi.Problem](err)
+	var has uint64 // the newest pending event that the hub has
 	switch {
-	case err == nil: // the hub has every event
-	case problem == nil || problem.Type != hubapi.KindGap || problem.Wanted < r.sequence:
+	case err == nil:
+		// The hub has every event of the newest one's epoch, but not necessarily those before.
+		if refused, err := p.Queue.Records(r.sequence-1, 1); err == nil && len(refused) > 0 && sameEpoch(refused[0].Data, behind[0].Data) {
+			has = newest
+		}
+	case problem == nil || problem.Type != hubapi.KindGap:
 		return false, r
 	default:
-		has = problem.Wanted - 1
+		if has, err = p.newestOf(r.sequence, problem.Has); err != nil {
+			return false, errors.Join(r, err)
+		}
 	}
 	if has >= r.sequence {
 		return true, p.Queue.Ack(has)
@@ -57,6 +66,28 @@ func (p *Pusher) handleRefusal(ctx context.Context, r *refusal) (progress bool, 
 	p.Log.Error("event replaced by a dead letter: the hub refuses it but accepts later ones", "sequence", r.sequence, "err", r.err)
 	p.refused.times = 0
 	return true, nil
+}
+
+func sameEpoch(a, b []byte) bool {
+	x, _ := event.Peek(a)
+	y, _ := event.Peek(b)
+	return x.Epoch == y.Epoch
+}
+
+// newestOf returns the newest pending event, from a position on, that ends one of the hub's
+// branches; 0 if there is none.
+func (p *Pusher) newestOf(from uint64, has []hubapi.Branch) (newest uint64, err error) {
+	for after := from - 1; ; {
+		records, err := p.Queue.Pending(after, readEvents)
+		if err != nil || len(records) == 0 {
+			return newest, err
+		}
+		for _, r := range records {
+			if after = r.Sequence; slices.ContainsFunc(has, func(b hubapi.Branch) bool { return bytes.Equal(b.Link, r.Link) }) {
+				newest = r.Sequence
+			}
+		}
+	}
 }
 
 // problemText returns the text of the hub's problem without the wrapping errors.

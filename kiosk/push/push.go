@@ -14,30 +14,38 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/store"
 )
 
-// Queue is the outbox. The data of each record is a CloudEvent in JSON.
+// Queue is the outbox. The data of each record is a CloudEvent in JSON. The sequence numbers
+// of records are positions: they count across epochs, unlike those in the events.
 type Queue interface {
 	// Pending returns up to limit records after a sequence number, in order,
 	// that are not acknowledged.
 	Pending(after uint64, limit int) ([]store.Record, error)
 	// Records also returns acknowledged records, as far as they are still kept.
 	Records(after uint64, limit int) ([]store.Record, error)
-	// Ack marks all records through a sequence number as acknowledged.
+	// Ack marks all records through a sequence number as acknowledged. Unack makes those
+	// after a sequence number pending again.
 	Ack(through uint64) error
+	Unack(after uint64) error
+	// Position returns where the outbox stands.
+	Position() store.Position
+	// Epoch returns the outbox's current epoch.
+	Epoch() store.Epoch
 	// Sequence returns the number of the newest record.
 	Sequence() uint64
 	// Changed returns a channel that is closed when a record is added.
 	Changed() <-chan struct{}
 }
 
-// Send sends the hub a batch and returns the sequence number through which the hub
-// has everything on disk. It wraps a *hubapi.Problem if the hub refused. Send must
+// Send sends the hub a batch and returns the hub's answer. Without an error the hub has
+// the whole batch on disk. The error wraps a *hubapi.Problem if the hub refused. Send must
 // hold back the end of the body until turn is closed, so that the hub stores
 // nothing of the batch before that, and nothing at all if ctx ends first.
-type Send = func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (acknowledged uint64, err error)
+type Send = func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (hubapi.Acknowledgement, error)
 
 const (
 	// Pauses between retries. maxWait is low: a hub that is back receives what it
@@ -59,13 +67,21 @@ type Pusher struct {
 	// DeadLetter replaces an event that the hub refuses permanently although it
 	// accepts later ones. If it is nil, the later events wait.
 	DeadLetter func(sequence uint64, problem string) error
+	// BeginEpoch begins a new epoch with an event that announces it, and returns the event's
+	// position.
+	BeginEpoch func(event.Epoch) (position uint64, err error)
 
 	inFlight    []*batch // in order of their events
 	bytes       int      // of the next batch
 	wait        *backoff.ExponentialBackOff
 	lastProblem string // as logged; "" while all is well
-	resent      uint64 // the event for which resendPrevious was last called
-	refused     struct {
+	early       early
+	missing     []hubapi.LostEvents // that the hub named last
+	gap         struct {            // that fill tries to fill
+		at    uint64
+		times int
+	}
+	refused struct {
 		sequence uint64
 		times    int
 	}
@@ -122,32 +138,51 @@ func (p *Pusher) push(ctx context.Context) (progress bool, err error) {
 	}
 	close(p.inFlight[0].turn)
 	p.follow(ctx)
-	return p.settle(ctx, p.finish())
+	return p.settle(p.finish())
 }
 
 // settle handles the hub's answer to a batch.
-func (p *Pusher) settle(ctx context.Context, b *batch) (progress bool, err error) {
-	acknowledged, err := b.acknowledged, b.err
-	switch {
-	case err != nil:
-		acknowledged, err = refused(b.first, int(b.last-b.first)+1, err)
-	case acknowledged < b.first:
-		err = fmt.Errorf("hub acknowledged event %d, but the batch begins with %d", acknowledged, b.first)
-	}
-	if isConflict(err) && p.resent != b.first {
-		p.resent = b.first
-		if err := p.resendPrevious(ctx, b.first); err == nil {
-			return true, nil
+func (p *Pusher) settle(b *batch) (progress bool, err error) {
+	problem, n := &hubapi.Problem{}, len(b.positions) // the hub has the first n events
+	if b.err != nil {
+		if found, ok := errors.AsType[*hubapi.Problem](b.err); ok {
+			problem = found
 		}
+		if problem.Event == nil || *problem.Event < 0 || *problem.Event >= n {
+			return false, b.err
+		}
+		n = *problem.Event
+	} else if b.answer.Acknowledged == 0 {
+		return false, errors.New("hub acknowledged no event")
 	}
-	if err != nil {
-		return false, err
+	if through := b.through(n); through > 0 {
+		if err := p.Queue.Ack(through); err != nil {
+			p.cancelAll()
+			return false, err
+		}
+		if p.early.before <= through {
+			p.early = early{}
+		}
+		progress = true
 	}
-	if err := p.Queue.Ack(acknowledged); err != nil {
-		p.cancelAll()
-		return false, err
+	switch {
+	case b.err == nil:
+		return true, p.heed(b.answer)
+	case problem.Type == hubapi.KindGap:
+		return true, p.fill(b.positions[n], problem.Has, b.err)
+	case problem.Type == hubapi.KindEvent && n == 0:
+		return false, &refusal{sequence: b.positions[0], err: b.err}
+	case problem.Type == hubapi.KindEvent, problem.Type == hubapi.KindDeviceKey && progress:
+		return true, nil // the refused event will be the first of the next batch
 	}
-	return true, nil
+	return progress, b.err
+}
+
+func (p *Pusher) beginEpoch(e event.Epoch) (position uint64, err error) {
+	if p.BeginEpoch == nil {
+		return 0, errors.New("the outbox cannot begin an epoch")
+	}
+	return p.BeginEpoch(e)
 }
 
 // busy reports whether a visit is in progress.
@@ -197,23 +232,3 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("hub refuses event %d: %v", r.sequence, r.err) }
 func (r *refusal) Unwrap() error { return r.err }
-
-// refused interprets an error answer to a batch of n events that begins with
-// first. It returns the event through which the hub has everything nevertheless,
-// or the error.
-func refused(first uint64, n int, err error) (acknowledged uint64, _ error) {
-	problem, ok := errors.AsType[*hubapi.Problem](err)
-	switch {
-	case !ok:
-	case problem.Type == hubapi.KindGap && problem.Wanted > first:
-		return problem.Wanted - 1, nil
-	case problem.Type == hubapi.KindGap:
-		return 0, fmt.Errorf("hub wants event %d, but the oldest pending event is %d: %w", problem.Wanted, first, err)
-	case problem.Type == hubapi.KindEvent && problem.Event != nil && *problem.Event == 0:
-		return 0, &refusal{sequence: first, err: err}
-	case problem.Type == hubapi.KindEvent && problem.Event != nil && *problem.Event > 0 && *problem.Event < n:
-		// The refused event will be the first of the next batch.
-		return first + uint64(*problem.Event) - 1, nil
-	}
-	return 0, err
-}

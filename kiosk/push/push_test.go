@@ -46,7 +46,7 @@ func (m *memory) add(size int) {
 	defer turn.Unlock()
 	n := len(m.records) + 1
 	event := fmt.Appendf(nil, `{"sequence":%d,"pad":"%s"}`, n, strings.Repeat("x", size))
-	m.records = append(m.records, store.Record{Sequence: uint64(n), Data: event})
+	m.records = append(m.records, store.Record{Sequence: uint64(n), Link: link(uint64(n)), Data: event})
 	close(m.changed)
 	m.changed = make(chan struct{})
 }
@@ -75,6 +75,21 @@ func (m *memory) Ack(through uint64) error {
 	return nil
 }
 
+func (m *memory) Unack(after uint64) error {
+	turn.Lock()
+	defer turn.Unlock()
+	m.acked = min(m.acked, after)
+	return nil
+}
+
+func (m *memory) Position() store.Position {
+	turn.Lock()
+	defer turn.Unlock()
+	return store.Position{First: 1, Acked: m.acked, Last: uint64(len(m.records))}
+}
+
+func (m *memory) Epoch() store.Epoch { return store.Epoch{First: 1} }
+
 func (m *memory) Sequence() uint64 {
 	turn.Lock()
 	defer turn.Unlock()
@@ -86,6 +101,9 @@ func (m *memory) Changed() <-chan struct{} {
 	defer turn.Unlock()
 	return m.changed
 }
+
+// link is the link of an event.
+func link(sequence uint64) []byte { return fmt.Append(nil, sequence) }
 
 // hub accepts events like the real hub, and fails if the test says so.
 type hub struct {
@@ -102,14 +120,14 @@ type hub struct {
 	start     time.Time
 }
 
-type event struct {
+type fakeEvent struct {
 	Sequence uint64
 	StandIn  bool
 }
 
 // head parses an event without its padding, which would take encoding/json most
 // of a test's time.
-func head(text []byte) (e event, err error) {
+func head(text []byte) (e fakeEvent, err error) {
 	if begin, _, padded := bytes.Cut(text, []byte(`,"pad":`)); padded {
 		text = append(bytes.Clone(begin), '}')
 	}
@@ -138,7 +156,7 @@ func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
 			return 0, fmt.Errorf("cannot send: %w", &hubapi.Problem{Type: hubapi.KindEvent, Status: 422, Title: "bad seal", Event: &i})
 		}
 		if e.Sequence > h.last+1 {
-			return 0, &hubapi.Problem{Type: hubapi.KindGap, Status: 409, Wanted: h.last + 1, Event: &i}
+			return 0, h.gap(i)
 		}
 		h.last = max(h.last, e.Sequence)
 	}
@@ -150,14 +168,24 @@ func (h *hub) send(_ context.Context, batch []json.RawMessage) (uint64, error) {
 	return h.last, nil
 }
 
+// gap is the answer to a batch in which the event at index i is not the next one.
+func (h *hub) gap(i int) *hubapi.Problem {
+	p := &hubapi.Problem{Type: hubapi.KindGap, Status: 409, Event: &i}
+	if h.last > 0 {
+		p.Has = []hubapi.Branch{{First: 1, Last: h.last, Link: link(h.last)}}
+	}
+	return p
+}
+
 // whole returns a Send that calls send when the whole batch has arrived.
 func whole(send func(context.Context, []json.RawMessage) (uint64, error)) Send {
-	return func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (uint64, error) {
+	return func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (hubapi.Acknowledgement, error) {
 		select {
 		case <-turn:
-			return send(ctx, batch)
+			acknowledged, err := send(ctx, batch)
+			return hubapi.Acknowledgement{Acknowledged: acknowledged}, err
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return hubapi.Acknowledgement{}, ctx.Err()
 		}
 	}
 }
@@ -365,19 +393,17 @@ func TestAnswers(t *testing.T) {
 		log   string
 	}{
 		{"all taken", 4, nil, 4, ""},
-		{"one taken", 3, nil, 3, ""},
-		{"none taken", 2, nil, 2, "hub acknowledged event 2, but the batch begins with 3"},
-		{"taken what is not there", 9, nil, 2, "acknowledged what is not there"},
-		{"had one before", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 4}, 3, ""},
-		{"wants what is gone", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 2}, 2, "hub wants event 2, but the oldest pending event is 3"},
-		{"wants what it gets", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 3}, 2, "hub wants event 3, but the oldest pending event is 3"},
-		{"wants what never was", 0, &hubapi.Problem{Type: hubapi.KindGap, Wanted: 90}, 2, "acknowledged what is not there"},
+		{"no answer to the question", 0, nil, 2, "hub acknowledged no event"},
+		{"lacks an older one", 0, &hubapi.Problem{Type: hubapi.KindGap, Event: place(0)}, 0, ""},
+		{"lacks one that it has", 0, &hubapi.Problem{Type: hubapi.KindGap, Event: place(0), Has: []hubapi.Branch{{First: 1, Last: 2, Link: link(2)}}}, 2, "cannot push events"},
+		{"lacks the first of them", 0, &hubapi.Problem{Type: hubapi.KindGap, Event: place(1), Has: []hubapi.Branch{{First: 1, Last: 2, Link: link(2)}}}, 2, ""},
+		{"has a gap nowhere", 0, &hubapi.Problem{Type: hubapi.KindGap}, 2, "cannot push events"},
 		{"refuses the second", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(1)}, 3, ""},
 		{"refuses the first", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(0)}, 2, "hub refused an event"},
 		{"refuses none of them", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(2)}, 2, "cannot push events"},
 		{"refuses before them", 0, &hubapi.Problem{Type: hubapi.KindEvent, Event: place(-1)}, 2, "cannot push events"},
-		// A conflict acknowledges no event, because the hub has another chain.
-		{"has another chain", 0, &hubapi.Problem{Type: hubapi.KindConflict, Event: place(1)}, 2, "cannot push events"},
+		{"does not know the key of the second", 0, &hubapi.Problem{Type: hubapi.KindDeviceKey, Event: place(1)}, 3, ""},
+		{"does not know the key of the first", 0, &hubapi.Problem{Type: hubapi.KindDeviceKey, Event: place(0)}, 2, "cannot push events"},
 		{"is not ready", 0, &hubapi.Problem{Type: hubapi.KindNotReady}, 2, "cannot push events"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -485,7 +511,7 @@ func TestRestarts(t *testing.T) {
 	const events = 60
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t)
-		for round := 0; h.last < events; round++ {
+		for round := 0; ; round++ {
 			s, err := store.Open(path, store.Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -494,6 +520,12 @@ func TestRestarts(t *testing.T) {
 				if _, err := s.Append(seal); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if s.Len() == 0 {
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				return
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			calls := 0

@@ -128,7 +128,7 @@ func TestTwoUnderWay(t *testing.T) {
 
 	client := hubapi.NewClient("https://"+l.Addr().String(), credentials.TLS)
 	var began, under, most atomic.Int32
-	send := func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (uint64, error) {
+	send := func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (hubapi.Acknowledgement, error) {
 		most.Store(max(most.Load(), under.Add(1)))
 		defer under.Add(-1)
 		if began.Add(1)%4 == 1 {
@@ -144,7 +144,7 @@ func TestTwoUnderWay(t *testing.T) {
 			restarts = restarts[1:]
 			reached <- struct{}{}
 		}
-		if through == events {
+		if through == events+1 { // the first event announces the epoch
 			stop()
 		}
 	}}, Send: send, Log: slog.New(slog.DiscardHandler)}
@@ -165,7 +165,7 @@ func TestTwoUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	backend, n := hubapi.NewClient(url, consumer.TLS), 0
-	for n < events {
+	for n < events+1 {
 		got, cursor, err := backend.Feed(t.Context(), "backend", 1000, 0)
 		if err != nil || len(got) == 0 {
 			t.Fatalf("the feed ends after %d events, %v", n, err)

@@ -24,6 +24,7 @@ import (
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/kiosk/terminal"
 	"smartkiosk/store"
@@ -134,7 +135,7 @@ func TestSecrecy(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if n := outbox.Len(); n != secretVisits {
+	if n := outbox.Len(); n != secretVisits+1 {
 		t.Fatalf("%d visits left %d outcomes", secretVisits, n)
 	}
 
@@ -142,20 +143,20 @@ func TestSecrecy(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	pusher := push.Pusher{
 		Queue: outbox, Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Send: func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (uint64, error) {
+		Send: func(ctx context.Context, batch []json.RawMessage, turn <-chan struct{}) (hubapi.Acknowledgement, error) {
 			select {
 			case <-turn:
 			case <-ctx.Done():
-				return 0, ctx.Err()
+				return hubapi.Acknowledgement{}, ctx.Err()
 			}
 			for _, e := range batch {
 				sent.Write(e)
 			}
 			last, err := event.Peek(batch[len(batch)-1])
-			if last.Sequence == secretVisits {
+			if last.Sequence == secretVisits+1 { // the first event announces the epoch
 				stop()
 			}
-			return last.Sequence, err
+			return hubapi.Acknowledgement{Acknowledged: last.Sequence}, err
 		},
 	}
 	if err := pusher.Run(ctx); !errors.Is(err, context.Canceled) {

@@ -33,7 +33,7 @@ import (
 type Daemon struct {
 	terminal *terminal.Terminal
 	journal  *journal.Journal
-	store    *trackedOutbox
+	store    *store.Store
 	records  *store.Records
 	client   *hubapi.Client
 	offline  *offlineMode
@@ -61,14 +61,13 @@ type Parts struct {
 }
 
 // Open reads the kiosk's keys and trust domains and opens its outbox. texts contains
-// the panel's languages. If nothing on this machine says which event was the last, Open
-// asks the hub until it answers or ctx ends.
-func Open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
+// the panel's languages.
+func Open(c *config.Config, parts Parts, texts *screen.Catalogue, log *slog.Logger) (*Daemon, error) {
 	if !texts.Has(c.Language) {
 		return nil, fmt.Errorf("cannot use language %q: it has no texts", c.Language)
 	}
 	d := &Daemon{log: log, visits: newVisits(), room: make(chan bool)}
-	if err := d.open(ctx, c, parts, texts); err != nil {
+	if err := d.open(c, parts, texts); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
@@ -76,7 +75,7 @@ func Open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Cata
 
 // open opens everything in turn. It adds what it has opened to d.closers, also when it
 // returns an error.
-func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts *screen.Catalogue) error {
+func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) error {
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return fmt.Errorf("cannot make state folder: %w", err)
 	}
@@ -112,16 +111,18 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, parts Parts, texts 
 	d.journal = &journal.Journal{Sealer: sealer, Clocks: clocks, Origin: c.Hub.URL, Scarce: d.scarce.Load}
 	d.client = hubapi.NewClient(c.Hub.URL, credentials.TLS)
 	d.client.Heard = now.Told
+	if d.client.Former, err = formerCertificates(c.State, credentials.TLS.Certificates[0].Leaf); err != nil {
+		return err
+	}
 	opening := outboxOpening{
 		path:    filepath.Join(c.State, "outbox.db"),
 		options: store.Options{MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required},
-		records: d.records, journal: d.journal, send: d.client.SendEvents, watchdog: askingWatchdog(parts.Watchdog, d.log), service: parts.Service, log: d.log,
+		journal: d.journal, log: d.log,
 	}
-	if d.store, err = opening.open(ctx); err != nil {
+	if d.store, err = opening.open(); err != nil {
 		return err
 	}
 	d.closers.add(d.store.Close)
-	d.journal.Outbox = d.store
 	cards := newCardRecords(d.records, d.log)
 	d.closers.add(func() error { cards.close(); return nil })
 	driver, err := newCardDriver(c.Reader.Profiles, secrets, cards)

@@ -21,6 +21,7 @@ import (
 	"smartkiosk/kiosk/clock"
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/push"
 	"smartkiosk/store"
 )
@@ -68,23 +69,14 @@ func newTended(t *testing.T, state string, o store.Options) *tended {
 		offline: &offlineMode{clock: now},
 	}
 	made := &tended{Daemon: d, t: t, opener: event.NewOpener(jose.JSONWebKey{Key: hub}), device: device}
-	opening := made.opening(filepath.Join(state, "outbox.db"), away)
-	opening.options = o
-	if d.store, err = opening.open(t.Context()); err != nil {
+	opening := outboxOpening{path: filepath.Join(state, "outbox.db"), options: o, journal: j, log: log}
+	if d.store, err = opening.open(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.store.Close() })
-	j.Outbox, j.Scarce = d.store, d.scarce.Load
+	j.Scarce = d.scarce.Load
 	return made
 }
-
-// opening returns the kiosk's way to open an outbox. send reaches the hub.
-func (d *tended) opening(path string, send sendEvents) *outboxOpening {
-	return &outboxOpening{path: path, records: d.records, journal: d.journal, send: send, watchdog: &watchdog{}, log: d.log}
-}
-
-// away is a hub that cannot be reached.
-func away(context.Context, []json.RawMessage) (uint64, error) { return 0, errors.New("away") }
 
 // run tends the outbox until the test ends.
 func (d *tended) run() {
@@ -209,9 +201,9 @@ func TestIdleWritesNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		tries := 0
-		p := push.Pusher{Queue: d.store, Log: d.log, Send: func(ctx context.Context, batch []json.RawMessage, _ <-chan struct{}) (uint64, error) {
+		p := push.Pusher{Queue: d.store, Log: d.log, Send: func(ctx context.Context, batch []json.RawMessage, _ <-chan struct{}) (hubapi.Acknowledgement, error) {
 			tries++
-			return away(ctx, batch)
+			return hubapi.Acknowledgement{}, errors.New("away")
 		}}
 		go func() { _ = p.Run(ctx) }()
 		go d.watchClock(ctx)

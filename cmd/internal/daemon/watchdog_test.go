@@ -178,7 +178,7 @@ func TestOutboxFeedsWatchdog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.DiscardHandler), store: &trackedOutbox{Store: outbox, records: records}, visits: newVisits()}
+	d := &Daemon{terminal: &terminal.Terminal{}, log: slog.New(slog.DiscardHandler), store: outbox, visits: newVisits()}
 	fed := make(chan string)
 	d.watchdog.set(dogFunc(func(part string) error { fed <- part; return nil }))
 	ctx, stop := context.WithCancelCause(t.Context())

@@ -71,10 +71,7 @@ func Open(ctx context.Context, dir string, newSlot func(cards string) (Slot, err
 	if d.hub, err = hub.Open(ctx, hubConfig, log.With("program", "hub")); err != nil {
 		return nil, err
 	}
-	// The hub does not serve yet, so the kiosk should not wait for it long.
-	opening, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if d.daemon, err = daemon.Open(opening, c, daemon.Parts{Slot: d.slot, Panel: p}, texts, log.With("program", "kiosk")); err != nil {
+	if d.daemon, err = daemon.Open(c, daemon.Parts{Slot: d.slot, Panel: p}, texts, log.With("program", "kiosk")); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	if d.kioskSide, err = listen(hubConfig.Listen); err != nil {

@@ -33,6 +33,56 @@ func chain(t *testing.T, n uint64, lost ...uint64) [][]byte {
 	return events
 }
 
+// epochAfter seals an epoch of three events that follows an event.
+func epochAfter(t *testing.T, before []byte) (events [][]byte) {
+	t.Helper()
+	opened, err := NewOpener(jwk(t, "hub")).Open(before, &deviceKey(t).PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := opened.Link
+	for sequence := uint64(1); sequence <= 3; sequence++ {
+		h, payload := testHeader(t, sequence, link), any(testVisit())
+		if h.Epoch = "00000000000000e1"; sequence == 1 {
+			h.Type, payload = TypeEpoch, Epoch{Why: EpochConflict, AfterSequence: opened.Sequence}
+		}
+		sealed, next, err := sealer(t).Seal(h, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, link = append(events, sealed), next
+	}
+	return events
+}
+
+// TestEpochInPlain checks that the epoch is signed, stays readable on the kiosk and is in the
+// feed, where the hub marks events that have another one's number.
+func TestEpochInPlain(t *testing.T) {
+	events := epochAfter(t, chain(t, 3)[2])
+	for i, sealed := range events {
+		if h, err := Peek(sealed); err != nil || h.Epoch != "00000000000000e1" {
+			t.Errorf("event %d has epoch %q, %v", i, h.Epoch, err)
+		}
+		e, err := NewOpener(jwk(t, "hub")).Open(sealed, &deviceKey(t).PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e.Conflict = range []bool{false, true} {
+			text, err := e.Plain()
+			if err != nil || !bytes.Contains(text, []byte(`"epoch":"00000000000000e1","sequence":"`)) || bytes.Contains(text, []byte(`"conflict":true`)) != e.Conflict {
+				t.Errorf("event %d is %s, %v", i, text, err)
+			}
+		}
+	}
+	id, err := NewEpoch(bytes.NewReader([]byte{0, 1, 2, 3, 4, 5, 6, 0xFF}))
+	if err != nil || id != "00010203040506ff" {
+		t.Errorf("a new epoch is %q, %v", id, err)
+	}
+	if _, err := NewEpoch(bytes.NewReader(nil)); err == nil {
+		t.Error("an epoch without random")
+	}
+}
+
 func TestFollows(t *testing.T) {
 	s, o := sealer(t), NewOpener(jwk(t, "hub"))
 	var link []byte
@@ -67,6 +117,7 @@ func TestFollows(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	events, others := chain(t, 6), chain(t, 6)
+	epoch := epochAfter(t, events[2])
 	altered := bytes.Replace(events[2], []byte(`"clocktrusted":true`), []byte(`"clocktrusted":false`), 1)
 	far := bytes.Replace(events[2], []byte(`"sequence":"0`), []byte(`"sequence":"1`), 1)
 	pick := func(places ...int) (list [][]byte) {
@@ -92,6 +143,9 @@ func TestVerify(t *testing.T) {
 		{"reordered", pick(0, 2, 1, 3), "[2: 2-2 reordered]"},
 		{"replaced by another chain's", slices.Concat(events[:2], others[2:3], events[3:]), "[2: 3-3 link][3: 4-4 link]"},
 		{"lost ones", chain(t, 6, 1, 3, 4, 6), ""},
+		{"an epoch", slices.Concat(events[:3], epoch), ""},
+		{"missing in both epochs", slices.Concat(events[:1], events[2:3], epoch[:1], epoch[2:]), "[1: 2-2 missing][3: 2-2 missing]"},
+		{"repeated in an epoch", slices.Concat(events[:2], epoch[:1], epoch[:1]), "[3: 1-1 repeated]"},
 	} {
 		var got string
 		for _, f := range NewOpener(jwk(t, "hub")).Verify(tt.list, &deviceKey(t).PublicKey) {

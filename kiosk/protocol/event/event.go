@@ -17,6 +17,7 @@ package event
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -41,13 +42,14 @@ const LinkSize = sha256.Size
 type Header struct {
 	ID           string        // a UUIDv7, see NewID
 	Kiosk        string        // set by Seal
-	Sequence     uint64        // 1, 2, 3 … per kiosk, without a gap
+	Epoch        string        // of the kiosk's outbox, see the type Epoch; "" in events of older programs
+	Sequence     uint64        // 1, 2, 3 … per epoch, without a gap
 	Type         string        // one of Types
 	Time         time.Time     // by the kiosk's clock, in UTC, to the millisecond
 	BootID       string        // identifies the run of the machine (Linux: random/boot_id)
 	Uptime       time.Duration // since that boot, to the millisecond
 	ClockTrusted bool          // the clock was synchronised
-	Prev         []byte        // link to the previous event, LinkSize bytes; nil at sequence 1, and if an event that takes the place of another does not know it
+	Prev         []byte        // link to the previous event, LinkSize bytes; nil for the first event of an outbox, and where it is unknown: see Epoch.Vouches, TypeLost and TypeParked
 }
 
 // Link returns what the event after jws must have as Prev: the SHA-256 of the
@@ -75,6 +77,15 @@ func NewID(at time.Time, random io.Reader) (string, error) {
 	return u.String(), nil
 }
 
+// NewEpoch makes an epoch's ID from 8 bytes of random: 16 hexadecimal digits.
+func NewEpoch(random io.Reader) (string, error) {
+	var b [8]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("cannot make an epoch's id: %w", err)
+	}
+	return hex.EncodeToString(b[:]), nil
+}
+
 const (
 	// SourcePrefix comes before the kiosk's name in the source of its events.
 	SourcePrefix = "urn:smartkiosk:kiosk:"
@@ -85,6 +96,7 @@ var (
 	kioskForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	typeForm   = regexp.MustCompile(`^smartkiosk\.[a-z][a-z0-9-]*\.v[1-9][0-9]*$`)
 	bootIDForm = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
+	epochForm  = regexp.MustCompile(`^[0-9a-f]{16}$`)
 )
 
 // check returns why a header must not be sealed, or cannot have been sealed by a
@@ -97,17 +109,23 @@ func (h Header) check() error {
 		return errors.New("source is not a kiosk")
 	case !typeForm.MatchString(h.Type) || madeByHub(h.Type):
 		return errors.New("type is not an event type of kiosks")
+	case h.Epoch != "" && !epochForm.MatchString(h.Epoch):
+		return errors.New("epoch is not 16 hexadecimal digits")
 	case h.Sequence == 0:
 		return errors.New("sequence is 0")
+	case h.Type == TypeEpoch && (h.Epoch == "" || h.Sequence != 1):
+		return errors.New("only the first event of an epoch announces it")
+	case h.Type != TypeEpoch && !standsIn(h.Type) && h.Epoch != "" && h.Sequence == 1:
+		return errors.New("the first event of an epoch does not announce it")
 	case h.Time.Year() < 1970 || h.Time.Year() > 9999:
 		return errors.New("time is outside 1970 to 9999")
 	case !bootIDForm.MatchString(h.BootID):
 		return errors.New("bootid is missing or malformed")
 	case h.Uptime < 0:
 		return errors.New("uptimems is negative")
-	case h.Sequence == 1 && len(h.Prev) != 0:
+	case h.Sequence == 1 && h.Epoch == "" && len(h.Prev) != 0:
 		return errors.New("prev is set at sequence 1")
-	case h.Sequence != 1 && len(h.Prev) != LinkSize && !(standsIn(h.Type) && len(h.Prev) == 0):
+	case len(h.Prev) != LinkSize && !((h.Sequence == 1 || standsIn(h.Type)) && len(h.Prev) == 0):
 		return errors.New("prev is not a link of 32 bytes")
 	}
 	return nil
@@ -121,6 +139,7 @@ type attributes struct {
 	Source       string `json:"source"`
 	Type         string `json:"type"`
 	Time         string `json:"time"`
+	Epoch        string `json:"epoch,omitempty"`
 	Sequence     string `json:"sequence"`
 	BootID       string `json:"bootid"`
 	UptimeMS     string `json:"uptimems"`
@@ -133,6 +152,7 @@ func (h Header) attributes() attributes {
 		Source:       SourcePrefix + h.Kiosk,
 		Type:         h.Type,
 		Time:         h.Time.UTC().Format(timeFormat),
+		Epoch:        h.Epoch,
 		Sequence:     fmt.Sprintf("%020d", h.Sequence),
 		BootID:       h.BootID,
 		UptimeMS:     strconv.FormatInt(h.Uptime.Milliseconds(), 10),
@@ -142,14 +162,15 @@ func (h Header) attributes() attributes {
 
 // same reports whether two headers have the same attributes.
 func (h Header) same(o Header) bool {
-	return h.ID == o.ID && h.Kiosk == o.Kiosk && h.Type == o.Type && h.Time.Equal(o.Time) && h.Sequence == o.Sequence &&
+	return h.ID == o.ID && h.Kiosk == o.Kiosk && h.Type == o.Type && h.Time.Equal(o.Time) && h.Epoch == o.Epoch && h.Sequence == o.Sequence &&
 		h.BootID == o.BootID && h.Uptime == o.Uptime && h.ClockTrusted == o.ClockTrusted
 }
 
 // headerNames lists the members of a signed object that are not part of the payload.
-var headerNames = []string{"id", "source", "type", "time", "sequence", "bootid", "uptimems", "clocktrusted", "prev"}
+var headerNames = []string{"id", "source", "type", "time", "epoch", "sequence", "bootid", "uptimems", "clocktrusted", "prev"}
 
-// readHeader is the inverse of attributes. It also reads prev if that is present.
+// readHeader is the inverse of attributes. It also reads prev if that is present. An event
+// without an epoch is of an older program.
 func readHeader(o object) (Header, error) {
 	var a attributes
 	var prev string
@@ -164,12 +185,20 @@ func readHeader(o object) (Header, error) {
 			return Header{}, err
 		}
 	}
+	if o.get("epoch") != nil {
+		if err := o.read("epoch", &a.Epoch); err != nil {
+			return Header{}, err
+		}
+		if a.Epoch == "" {
+			return Header{}, errors.New("epoch is empty")
+		}
+	}
 	if o.get("prev") != nil {
 		if err := o.read("prev", &prev); err != nil {
 			return Header{}, err
 		}
 	}
-	h := Header{ID: a.ID, Type: a.Type, BootID: a.BootID, ClockTrusted: a.ClockTrusted}
+	h := Header{ID: a.ID, Type: a.Type, Epoch: a.Epoch, BootID: a.BootID, ClockTrusted: a.ClockTrusted}
 	var ok bool
 	if h.Kiosk, ok = strings.CutPrefix(a.Source, SourcePrefix); !ok {
 		return Header{}, errors.New("source is not a kiosk")

@@ -63,6 +63,10 @@ type Opened struct {
 	Payload json.RawMessage // an object
 	JWS     string          // the event as the kiosk signed it, compact serialisation
 	Link    []byte          // what the next event must have as Prev; nil (unknown) after TypeLost
+
+	// Conflict says that the hub has another event with the same epoch and sequence number.
+	// The hub sets it.
+	Conflict bool
 }
 
 // Open decrypts a CloudEvent and checks that one of the device keys (P-256) signed
@@ -140,7 +144,7 @@ func (e Opened) Plain() ([]byte, error) { return e.AppendPlain(nil) }
 
 // AppendPlain appends what Plain returns to b.
 func (e Opened) AppendPlain(b []byte) ([]byte, error) {
-	head, err := json.Marshal(plain{SpecVersion: "1.0", attributes: e.attributes(), DataContentType: "application/json"})
+	head, err := json.Marshal(plain{SpecVersion: "1.0", attributes: e.attributes(), Conflict: e.Conflict, DataContentType: "application/json"})
 	if err != nil {
 		return nil, errors.New("cannot encode event in plain")
 	}
@@ -163,5 +167,6 @@ func (e Opened) AppendPlain(b []byte) ([]byte, error) {
 type plain struct {
 	SpecVersion string `json:"specversion"`
 	attributes
+	Conflict        bool   `json:"conflict,omitempty"`
 	DataContentType string `json:"datacontenttype"`
 }

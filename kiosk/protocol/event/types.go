@@ -23,6 +23,7 @@ const (
 	TypePart    = "smartkiosk.part.v1"
 	TypeTamper  = "smartkiosk.tamper.v1"
 	TypeAlarm   = "smartkiosk.alarm.v1"
+	TypeEpoch   = "smartkiosk.epoch.v1"
 )
 
 // Type is one row of the table of events.
@@ -59,8 +60,13 @@ var Types = []Type{
 		Informational: true,
 	},
 	{
+		Name:    TypeEpoch,
+		When:    "the kiosk began a new epoch, in which sequence numbers begin with 1; it is the first event of the epoch",
+		Payload: Epoch{},
+	},
+	{
 		Name:    TypeLost,
-		When:    "the kiosk cannot read the event of this sequence number any more; this event takes its place, but the hub keeps the original if it has it; the next event still links to the lost one",
+		When:    "an older version of the kiosk could not read the event of this sequence number any more; this event takes its place, but the hub keeps the original if it has it; the next event still links to the lost one; today's kiosks begin a new epoch instead",
 		Payload: Lost{},
 	},
 	{
@@ -88,7 +94,7 @@ var Types = []Type{
 	},
 	{
 		Name:    TypeKept,
-		When:    "a kiosk reported events as lost that the hub already has; they stay in the feed, and the kiosk's next event may link to its report instead of to the last of them; because the hub writes it, it is not sealed, has no jws and belongs to no chain",
+		When:    "an older version of the hub received reports of lost events (smartkiosk.lost.v1) that it already had; they stay in the feed, and the kiosk's next event may link to its report instead of to the last of them; because the hub writes it, it is not sealed, has no jws and belongs to no chain",
 		Payload: Kept{},
 		By:      ByHub,
 	},
@@ -143,6 +149,25 @@ type Started struct {
 	Version string `json:"version" doc:"version of kioskd"`
 }
 
+// Epoch announces a new epoch: a new life of the kiosk's outbox. See the package reconcile.
+type Epoch struct {
+	Why           string `json:"why" doc:"new: the outbox was empty, because the kiosk is new or its disk was replaced; damaged: the disk lost events; conflict: the hub has other events with the same epoch and sequence numbers, because the kiosk's disk was restored from a copy or a second machine has the kiosk's identity; gap: the hub lacks events that the kiosk has deleted or lost"`
+	AfterEpoch    string `json:"afterepoch,omitempty" doc:"epoch of the kiosk's previous event; absent if there is none, or if that event has no epoch"`
+	AfterSequence uint64 `json:"aftersequence,omitempty" doc:"sequence of the kiosk's previous event; absent if there is none"`
+	LostEpoch     string `json:"lostepoch,omitempty" doc:"epoch of the lost events; absent if they have no epoch"`
+	LostFrom      uint64 `json:"lostfrom,omitempty" doc:"the first sequence number of events that are lost, if the feed does not have them; absent if no loss is known"`
+	LostThrough   uint64 `json:"lostthrough,omitempty" doc:"the last one"`
+	Vouches       string `json:"vouches,omitempty" doc:"the SHA-256 of the JWS, in base64url, of the event after the lost ones, whose previous event the hub does not have"`
+}
+
+// Values of Epoch.Why.
+const (
+	EpochNew      = "new"
+	EpochDamaged  = "damaged"
+	EpochConflict = "conflict"
+	EpochGap      = "gap"
+)
+
 // Lost takes the place of an event that the kiosk cannot read any more.
 type Lost struct {
 	From    uint64 `json:"from,omitempty" doc:"the first sequence number of the range of events that were lost together"`
@@ -193,6 +218,7 @@ type Kept struct {
 type Review struct {
 	Kiosk    string        `json:"kiosk" doc:"the kiosk that decided"`
 	Event    string        `json:"event" doc:"id of the visit's event"`
+	Epoch    string        `json:"eventepoch,omitempty" doc:"epoch of that event"`
 	Sequence uint64        `json:"eventsequence" doc:"sequence of that event"`
 	Visit    string        `json:"visit" doc:"the visit's identifier"`
 	Outcome  kiosk.Outcome `json:"outcome" doc:"what the kiosk told the person: granted or denied"`
@@ -206,14 +232,16 @@ type Review struct {
 const (
 	AlarmReview   = "review"   // the hub's review disagrees with a kiosk that let somebody in
 	AlarmEvidence = "evidence" // the evidence of an offline visit is missing or was not made by an honest kiosk
+	AlarmConflict = "conflict" // a kiosk has two different events with the same epoch and sequence number
 )
 
 // Alarm is what a hub reports about a kiosk that needs the operator's attention.
 type Alarm struct {
 	Kiosk    string `json:"kiosk" doc:"the kiosk that the alarm is about"`
-	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk"`
+	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity"`
 	Detail   string `json:"detail" doc:"what was found, for a person"`
 	Event    string `json:"event,omitempty" doc:"id of the event that the alarm is about"`
+	Epoch    string `json:"eventepoch,omitempty" doc:"epoch of that event"`
 	Sequence uint64 `json:"eventsequence,omitempty" doc:"sequence of that event"`
 	Visit    string `json:"visit,omitempty" doc:"identifier of the visit that the alarm is about"`
 }

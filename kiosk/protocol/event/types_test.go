@@ -40,7 +40,7 @@ func document() []byte {
 Each event is a CloudEvent 1.0. A kiosk seals it: whoever holds the sealed event can read the attributes below, but
 only the hub can read the payload. The hub opens the event and puts it into the feed for every consumer, with the
 signed original (a JWS) in the extension attribute ` + "`jws`" + `. Events that the hub writes itself are only in the feed:
-their source is ` + "`" + HubSource + "`" + `, and they have neither ` + "`sequence`, `bootid`, `uptimems`, `clocktrusted` nor `jws`" + `.
+their source is ` + "`" + HubSource + "`" + `, and they have neither ` + "`epoch`, `sequence`, `bootid`, `uptimems`, `clocktrusted` nor `jws`" + `.
 
 | attribute | meaning |
 |---|---|
@@ -48,7 +48,9 @@ their source is ` + "`" + HubSource + "`" + `, and they have neither ` + "`seque
 | ` + "`source`" + ` | ` + "`" + SourcePrefix + "<kiosk>`" + ` |
 | ` + "`type`" + ` | one of the types below |
 | ` + "`time`" + ` | when the kiosk recorded it, by the kiosk's clock: RFC 3339, UTC, milliseconds |
-| ` + "`sequence`" + ` | counts per kiosk from 1 without a gap; 20 digits, so that it sorts as text |
+| ` + "`sequence`" + ` | counts per kiosk and epoch from 1 without a gap; 20 digits, so that it sorts as text |
+| ` + "`epoch`" + ` | identifies one life of the kiosk's outbox, see ` + TypeEpoch + `; absent in events of older kiosks |
+| ` + "`conflict`" + ` | in the feed only: true if an earlier event in the feed has the same kiosk, epoch and sequence, but another content; otherwise absent |
 | ` + "`bootid`" + ` | identifies the run of the machine since its last boot |
 | ` + "`uptimems`" + ` | milliseconds since that boot, as a decimal string |
 | ` + "`clocktrusted`" + ` | whether the kiosk's clock was synchronised |

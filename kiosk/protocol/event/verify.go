@@ -25,9 +25,9 @@ type Fault struct {
 }
 
 // Verify opens a list of one kiosk's events and reports each event that was altered,
-// is missing between two others, occurs again or is out of order. The list may begin
-// and end anywhere in the chain. Faults are in the order of their places. Without
-// faults, the list is a part of the chain as the kiosk made it.
+// is missing between two others of its epoch, occurs again or is out of order. The list
+// may begin and end anywhere in the chain. Faults are in the order of their places.
+// Without faults, the list is a part of the chain as the kiosk made it.
 func (o *Opener) Verify(cloudEvents [][]byte, device ...crypto.PublicKey) []Fault {
 	var faults []Fault
 	report := func(place int, from, through uint64, err error) {
@@ -37,50 +37,54 @@ func (o *Opener) Verify(cloudEvents [][]byte, device ...crypto.PublicKey) []Faul
 		place int
 		event Opened // the zero value if Open failed
 	}
-	found := map[uint64]seen{}
-	var newest uint64
+	type epoch struct {
+		found  map[uint64]seen
+		newest uint64
+	}
+	epochs := map[string]*epoch{}
 	for place, text := range cloudEvents {
 		e, err := o.Open(text, device...)
-		sequence := e.Sequence
+		h := e.Header
 		if err != nil {
-			sequence = claimedSequence(text)
-			report(place, sequence, sequence, err)
-			// An unproven sequence number counts only if it is the next one.
-			if newest == 0 || sequence != newest+1 {
-				continue
-			}
+			h, _ = Peek(text) // what the event claims
+			report(place, h.Sequence, h.Sequence, err)
 		}
-		if _, again := found[sequence]; again {
-			report(place, sequence, sequence, ErrRepeated)
+		in := epochs[h.Epoch]
+		if in == nil {
+			in = &epoch{found: map[uint64]seen{}}
+			epochs[h.Epoch] = in
+		}
+		// An unproven sequence number counts only if it is the next one.
+		if err != nil && (in.newest == 0 || h.Sequence != in.newest+1) {
 			continue
 		}
-		if sequence < newest {
-			report(place, sequence, sequence, ErrReordered)
+		if _, again := in.found[h.Sequence]; again {
+			report(place, h.Sequence, h.Sequence, ErrRepeated)
+			continue
 		}
-		newest = max(newest, sequence)
-		found[sequence] = seen{place, e}
+		if h.Sequence < in.newest {
+			report(place, h.Sequence, h.Sequence, ErrReordered)
+		}
+		in.newest = max(in.newest, h.Sequence)
+		in.found[h.Sequence] = seen{place, e}
 	}
 
-	sequences := slices.Sorted(maps.Keys(found))
-	for i := 1; i < len(sequences); i++ {
-		before, this := found[sequences[i-1]], found[sequences[i]]
-		if from, through := sequences[i-1]+1, sequences[i]-1; from <= through {
-			report(this.place, from, through, ErrMissing)
-			continue
-		}
-		if before.event.Sequence == 0 || this.event.Sequence == 0 {
-			continue
-		}
-		if err := this.event.Follows(before.event.Sequence, before.event.Link); err != nil {
-			report(this.place, sequences[i], sequences[i], err)
+	for _, in := range epochs {
+		sequences := slices.Sorted(maps.Keys(in.found))
+		for i := 1; i < len(sequences); i++ {
+			before, this := in.found[sequences[i-1]], in.found[sequences[i]]
+			if from, through := sequences[i-1]+1, sequences[i]-1; from <= through {
+				report(this.place, from, through, ErrMissing)
+				continue
+			}
+			if before.event.Sequence == 0 || this.event.Sequence == 0 {
+				continue
+			}
+			if err := this.event.Follows(before.event.Sequence, before.event.Link); err != nil {
+				report(this.place, sequences[i], sequences[i], err)
+			}
 		}
 	}
 	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Place, b.Place) })
 	return faults
-}
-
-// claimedSequence returns the sequence number of a CloudEvent without proof.
-func claimedSequence(cloudEvent []byte) uint64 {
-	h, _ := Peek(cloudEvent)
-	return h.Sequence
 }

@@ -61,8 +61,8 @@ func TestSendEventsInTurn(t *testing.T) {
 	}
 	turn := make(chan struct{})
 	close(turn)
-	if n, err := c.SendEventsInTurn(t.Context(), batch, turn); err != nil || n != 2 {
-		t.Errorf("in its turn: %d, %v", n, err)
+	if n, err := c.SendEventsInTurn(t.Context(), batch, turn); err != nil || n.Acknowledged != 2 {
+		t.Errorf("in its turn: %d, %v", n.Acknowledged, err)
 	}
 	x.saw(t, "POST /v1/events", MediaEvents, `[1,2]`)
 }

@@ -24,6 +24,10 @@ type Client struct {
 	// to the second. Set it before the first call.
 	Heard func(time.Time)
 
+	// Former are the certificates (DER) of keys that the kiosk used before. The hub accepts
+	// events that these keys signed. Set it before the first call.
+	Former [][]byte
+
 	base   string
 	http   *http.Client
 	visits *http.Client // for what belongs to a visit, see Forget
@@ -94,10 +98,10 @@ func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []
 	return kiosk.Verdict{}, fmt.Errorf("cannot get a verdict: the hub answered %q", out.Verdict)
 }
 
-// SendEvents sends sealed events in order and returns the sequence number up to which the
-// hub has them on disk. Events may safely be sent again. After an error only the Problem
-// says which events the hub has.
-func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (acknowledged uint64, err error) {
+// SendEvents sends sealed events in order. Without an error the hub has all of them on disk.
+// Events may safely be sent again. After an error only the Problem says which events the hub
+// has.
+func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (Acknowledgement, error) {
 	turn := make(chan struct{})
 	close(turn)
 	return c.SendEventsInTurn(ctx, events, turn)
@@ -107,20 +111,20 @@ func (c *Client) SendEvents(ctx context.Context, events []json.RawMessage) (ackn
 // being sent. It sends all of the body except the end at once, so that the hub can already
 // open the events. It sends the end after turn is closed. If ctx ends before that, the hub
 // stores none of these events.
-func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage, turn <-chan struct{}) (acknowledged uint64, err error) {
+func (c *Client) SendEventsInTurn(ctx context.Context, events []json.RawMessage, turn <-chan struct{}) (Acknowledgement, error) {
 	body, encoding, err := c.line.encode(events)
 	if err != nil {
-		return 0, fmt.Errorf("cannot send events: %w", err)
+		return Acknowledgement{}, fmt.Errorf("cannot send events: %w", err)
 	}
 	answer, _, err := c.do(ctx, http.MethodPost, "/v1/events", content{media: MediaEvents, encoding: encoding, body: body, turn: turn, once: true}, http.StatusOK)
 	if err != nil {
-		return 0, fmt.Errorf("cannot send events: %w", err)
+		return Acknowledgement{}, fmt.Errorf("cannot send events: %w", err)
 	}
 	var out Acknowledgement
 	if err := json.Unmarshal(answer, &out); err != nil {
-		return 0, fmt.Errorf("cannot send events: cannot read the hub's answer: %w", err)
+		return Acknowledgement{}, fmt.Errorf("cannot send events: cannot read the hub's answer: %w", err)
 	}
-	return out.Acknowledged, nil
+	return out, nil
 }
 
 // Feed returns at most max events (1 to MaxEvents) that the consumer has not acknowledged.
@@ -183,6 +187,9 @@ func (c *Client) do(ctx context.Context, method, path string, send content, want
 		// closed.
 		req.GetBody = func() (io.ReadCloser, error) { return c.line.body(ctx, send.body, send.turn), nil }
 		req.Body, _ = req.GetBody()
+	}
+	if send.turn != nil && len(c.Former) > 0 {
+		req.Header.Set(FormerHeader, encodeFormer(c.Former))
 	}
 	if send.media != "" {
 		req.Header.Set("Content-Type", send.media)

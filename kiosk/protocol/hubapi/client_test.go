@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -100,10 +101,11 @@ func TestClientAuthenticateTakesNoOtherVerdict(t *testing.T) {
 }
 
 func TestClientSendEvents(t *testing.T) {
-	x := exchange{status: 200, answer: `{"acknowledged":12}`}
+	x := exchange{status: 200, answer: `{"epoch":"e1","acknowledged":12,"conflict":true,"missing":[{"epoch":"e0","from":3,"through":4}]}`}
 	got, err := hub(t, &x).SendEvents(t.Context(), []json.RawMessage{json.RawMessage(`{"id":"a"}`), json.RawMessage(`{"id":"b"}`)})
-	if err != nil || got != 12 {
-		t.Errorf("got %d, %v", got, err)
+	want := Acknowledgement{Epoch: "e1", Acknowledged: 12, Conflict: true, Missing: []LostEvents{{Epoch: "e0", From: 3, Through: 4}}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	x.saw(t, "POST /v1/events", MediaEvents, `[{"id":"a"},{"id":"b"}]`)
 	if x.encoding != "gzip" {
@@ -128,10 +130,10 @@ func TestClientFeed(t *testing.T) {
 
 func TestClientGivesTheProblem(t *testing.T) {
 	x := exchange{status: 409, header: http.Header{"Content-Type": {MediaProblem}},
-		answer: `{"type":"urn:smartkiosk:problem:sequence-gap","title":"events are missing","status":409,"wanted":7}`}
+		answer: `{"type":"urn:smartkiosk:problem:sequence-gap","title":"events are missing","status":409,"wanted":7,"has":[{"epoch":"e1","first":1,"last":6,"link":"bGluaw=="}]}`}
 	_, err := hub(t, &x).SendEvents(t.Context(), nil)
 	p, ok := errors.AsType[*Problem](err)
-	if !ok || p.Type != KindGap || p.Wanted != 7 || !strings.HasPrefix(err.Error(), "cannot send events: ") {
+	if !ok || p.Type != KindGap || p.Wanted != 7 || !reflect.DeepEqual(p.Has, []Branch{{Epoch: "e1", First: 1, Last: 6, Link: []byte("link")}}) || !strings.HasPrefix(err.Error(), "cannot send events: ") {
 		t.Errorf("got %v", err)
 	}
 	x.saw(t, "POST /v1/events", MediaEvents, `[]`)

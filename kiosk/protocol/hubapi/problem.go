@@ -14,20 +14,20 @@ type Kind string
 
 // The kinds of problem that the hub answers with.
 const (
-	KindMalformed  Kind = "urn:smartkiosk:problem:malformed"         // 400: the body or a parameter does not match the API
-	KindForbidden  Kind = "urn:smartkiosk:problem:forbidden"         // 403: not allowed for the role or name in the client's certificate
-	KindNotFound   Kind = "urn:smartkiosk:problem:not-found"         // 404
-	KindMethod     Kind = "urn:smartkiosk:problem:method"            // 405
-	KindGap        Kind = "urn:smartkiosk:problem:sequence-gap"      // 409: events are missing; Wanted is the sequence number to send from
-	KindConflict   Kind = "urn:smartkiosk:problem:sequence-conflict" // 409: the events do not continue the chain that the hub holds for this kiosk
-	KindTooLarge   Kind = "urn:smartkiosk:problem:too-large"         // 413
-	KindMedia      Kind = "urn:smartkiosk:problem:media-type"        // 415
-	KindEvent      Kind = "urn:smartkiosk:problem:event"             // 422: an event that cannot be opened or does not verify; Event is its index
-	KindInternal   Kind = "urn:smartkiosk:problem:internal"          // 500
-	KindRolledBack Kind = "urn:smartkiosk:problem:rolled-back"       // 409: the stream ends before the consumer's cursor, or was replaced by another one
-	KindTooMany    Kind = "urn:smartkiosk:problem:too-many"          // 429: the client exceeds a limit of the hub
-	KindNotReady   Kind = "urn:smartkiosk:problem:not-ready"         // 503: the hub's own store is unavailable at the moment
-	KindUnknown    Kind = "about:blank"                              // the Client's kind for an answer that is not a problem document
+	KindMalformed  Kind = "urn:smartkiosk:problem:malformed"    // 400: the body or a parameter does not match the API
+	KindForbidden  Kind = "urn:smartkiosk:problem:forbidden"    // 403: not allowed for the role or name in the client's certificate
+	KindNotFound   Kind = "urn:smartkiosk:problem:not-found"    // 404
+	KindMethod     Kind = "urn:smartkiosk:problem:method"       // 405
+	KindGap        Kind = "urn:smartkiosk:problem:sequence-gap" // 409: the event before Event is missing; Has says what the hub has
+	KindTooLarge   Kind = "urn:smartkiosk:problem:too-large"    // 413
+	KindMedia      Kind = "urn:smartkiosk:problem:media-type"   // 415
+	KindEvent      Kind = "urn:smartkiosk:problem:event"        // 422: an event that cannot be opened or does not verify; Event is its index
+	KindDeviceKey  Kind = "urn:smartkiosk:problem:device-key"   // 422: an event that is signed by a key which the hub does not know as the kiosk's; Event is its index
+	KindInternal   Kind = "urn:smartkiosk:problem:internal"     // 500
+	KindRolledBack Kind = "urn:smartkiosk:problem:rolled-back"  // 409: the stream ends before the consumer's cursor, or was replaced by another one
+	KindTooMany    Kind = "urn:smartkiosk:problem:too-many"     // 429: the client exceeds a limit of the hub
+	KindNotReady   Kind = "urn:smartkiosk:problem:not-ready"    // 503: the hub's own store is unavailable at the moment
+	KindUnknown    Kind = "about:blank"                         // the Client's kind for an answer that is not a problem document
 )
 
 // Problem is an error of the API (RFC 9457). The Client returns it, wrapped.
@@ -37,11 +37,13 @@ type Problem struct {
 	Status int    `json:"status"`           // HTTP status
 	Detail string `json:"detail,omitempty"` // what is wrong with this request
 
-	// Wanted is the sequence number of the first event that the hub does not have, with
-	// KindGap. All events before it are durable.
+	// Wanted is the sequence number of the first event that the hub does not have, in the
+	// epoch of the refused event, with KindGap.
 	Wanted uint64 `json:"wanted,omitempty"`
+	// Has is all that the hub has of this kiosk, with KindGap.
+	Has []Branch `json:"has,omitempty"`
 	// Event is the index in the batch, from 0, of the refused event, with KindEvent,
-	// KindGap and KindConflict. All events before it are durable.
+	// KindDeviceKey and KindGap. All events before it are durable.
 	Event *int `json:"event,omitempty"`
 
 	// Wait is the Retry-After of the answer: how long the client must wait.

@@ -39,9 +39,32 @@ type Authentication struct {
 	ValidFor int          `json:"valid_for,omitempty"` // seconds for which the kiosk may act on a granted verdict
 }
 
-// Acknowledgement is the answer to POST /v1/events.
+// Acknowledgement is the answer to POST /v1/events. All events of the batch are durable.
 type Acknowledgement struct {
-	Acknowledged uint64 `json:"acknowledged"` // this kiosk's events up to this sequence number are durable
+	Epoch        string `json:"epoch,omitempty"` // of the last event of the batch; of the kiosk's last event if the batch is empty
+	Acknowledged uint64 `json:"acknowledged"`    // that event's sequence number; 0 if the hub has no event of the kiosk
+
+	// Conflict says that the hub has different events with the same numbers in this epoch. The
+	// kiosk must begin a new epoch.
+	Conflict bool `json:"conflict,omitempty"`
+	// Missing are those events that the kiosk announced as lost and that the hub does not have.
+	// A kiosk that still has some of them sends them.
+	Missing []LostEvents `json:"missing,omitempty"`
+}
+
+// LostEvents is a range of events that a kiosk announced as lost.
+type LostEvents struct {
+	Epoch   string `json:"epoch,omitempty"`
+	From    uint64 `json:"from"`
+	Through uint64 `json:"through"`
+}
+
+// Branch is a run of a kiosk's events that the hub has. Each event links to the one before it.
+type Branch struct {
+	Epoch string `json:"epoch,omitempty"`
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+	Link  []byte `json:"link,omitempty"` // of the last event; base64
 }
 
 // FeedAcknowledgement is the body of POST /v1/feed/{consumer}/ack.

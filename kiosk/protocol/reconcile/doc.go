@@ -1,7 +1,7 @@
-// Package reconcile specifies how a kiosk and a hub agree again after one of them
-// lost or repeated a part of its history. It holds the protocol as a pure state
-// machine, with which a test explores all short histories. Nothing in it runs in
-// kioskd or kioskhub yet: it is the specification that both must follow.
+// Package reconcile holds the rules by which a kiosk and a hub agree again after one of
+// them lost or repeated a part of its history. The hub (kiosk/hub) and the kiosk
+// (kiosk/push) follow them, and so does a model with which a test explores all short
+// histories.
 //
 // # The parties
 //
@@ -9,32 +9,37 @@
 // some time after that. Each event has an epoch, a sequence number within the epoch,
 // and a link: the hash of the previous event. An epoch is one life of an outbox. Its
 // id is random, so that two machines never choose the same one. The first event of
-// an epoch announces it (smartkiosk.epoch.v1).
+// an epoch announces it (smartkiosk.epoch.v1). Events of older kiosks have no epoch;
+// together they are the first one.
 //
 // The hub keeps every event of every epoch, in the order in which they arrived. That
-// order is the feed.
+// order is the feed. For each kiosk it knows branches: runs of events of one epoch, each
+// linked to the one before.
 //
 //	kiosk                                             hub
-//	  │  batch: pending events, oldest first            │
+//	  │  POST /v1/events: pending events, oldest first, │
+//	  │  and the certificates of former keys            │
 //	  ├────────────────────────────────────────────────▶│ for each event, in order:
 //	  │                                                 │   the hub has it      → skip it
 //	  │                                                 │   previous is there   → store it
 //	  │                                                 │   another event with the same
-//	  │                                                 │     epoch and number  → store both, mark a fork, alarm
+//	  │                                                 │     epoch and number  → store both, mark the second, alarm
 //	  │                                                 │   previous is missing → stop: gap
-//	  │  answer: which events are durable, fork, gap,   │
-//	  │          the last events of each epoch, numbers │
-//	  │          named as lost that the hub still lacks │
+//	  │  200: all are durable; conflict; numbers        │
+//	  │       named as lost that the hub still lacks    │
+//	  │  409: gap; the branches that the hub has        │
 //	  │◀────────────────────────────────────────────────┤
 //	  │                                                 │
 //	  │  durable   mark the events as acknowledged      │
-//	  │  fork      begin a new epoch                    │
+//	  │  conflict  begin a new epoch                    │
 //	  │  gap       send again from the hub's last event │
-//	  │            that the kiosk knows; if it keeps no │
-//	  │            such event, begin a new epoch whose  │
-//	  │            first event names the lost numbers   │
-//	  │            and vouches for the oldest event     │
-//	  │            that is left                         │
+//	  │            that the kiosk knows; if it does not │
+//	  │            keep the missing event, begin a new  │
+//	  │            epoch whose first event names the    │
+//	  │            lost numbers and vouches for the     │
+//	  │            event after them; send everything    │
+//	  │            again, the announcement before that  │
+//	  │            event                                │
 //	  │  missing   send such an event again, if the     │
 //	  │            kiosk still has it                   │
 //
@@ -42,11 +47,12 @@
 //
 //   - Its outbox is new or empty, because the SD card was replaced. It does not wait
 //     for the hub and does not guess how many events there were.
-//   - The hub reports a fork: the outbox was restored from an image or lost its last
+//   - The end of its outbox was damaged, so that it does not know which numbers it used.
+//   - The hub reports a conflict: the outbox was restored from an image or lost its last
 //     commits, or a second machine has the same identity. Events that were already
 //     recorded keep their numbers, and the hub stores both histories.
-//   - The hub has lost events that the kiosk has deleted, because the hub was restored
-//     from a backup.
+//   - The hub lacks events that the kiosk has deleted, because the hub was restored
+//     from a backup, or that the kiosk lost with a part of its disk.
 //
 // # Keys
 //

@@ -10,19 +10,19 @@ import (
 const (
 	depth     = 12
 	records   = 2 // at most, by both machines together
-	disasters = 2 // at most: restore, replace, roll back, copy, new key
+	disasters = 2 // at most: restore, replace, roll back, lose, copy, new key
 	once      = 1 // at most: lost answers, images, backups; more of them lead to no new states
 )
 
 // world is a hub, a kiosk, maybe a second machine with the same identity, backups
 // of both sides, and a batch that the network delivers late.
 type world struct {
-	hub      Hub
-	machines [2]*Kiosk // the second is nil until somebody copies the first
-	image    *Kiosk
-	backup   *Hub
-	late     *Batch
-	source   Source
+	hub      hub
+	machines [2]*kiosk // the second is nil until somebody copies the first
+	image    *kiosk
+	backup   *hub
+	late     *batch
+	source   source
 	keys     uint8
 	recorded int
 	mishaps  int
@@ -32,8 +32,8 @@ type world struct {
 
 	dishonest error // see invariant 5
 
-	acked map[ID]Event // every event of the first machine's history that a hub ever acknowledged
-	born  map[uint8]uint8
+	acked map[ID]event // every event of the first machine's history that a hub ever acknowledged
+	born  map[string]uint64
 }
 
 func (w world) clone() world {
@@ -49,13 +49,13 @@ func cloneMap[K comparable, V any](m map[K]V) map[K]V {
 	return c
 }
 
-func (w *world) set(i int, k Kiosk) { w.machines[i] = &k }
+func (w *world) set(i int, k kiosk) { w.machines[i] = &k }
 
 // note remembers which numbers have existed.
 func (w *world) note() {
 	for _, m := range w.machines {
 		if m != nil {
-			for _, e := range m.Kept {
+			for _, e := range m.outbox {
 				w.born[e.Epoch] = max(w.born[e.Epoch], e.Sequence)
 			}
 		}
@@ -65,26 +65,26 @@ func (w *world) note() {
 // exchange sends the pending events of a machine. The answer may get lost.
 func (w *world) exchange(i int, answered bool) {
 	m := *w.machines[i]
-	batch := m.Pending()
-	if len(batch.Events) == 0 {
+	pending := m.pending()
+	if len(pending.events) == 0 {
 		return
 	}
-	var a Answer
-	w.hub, a = w.hub.Receive(batch)
+	var a answer
+	w.hub, a = w.hub.receive(pending)
 	if !answered {
-		w.late = &batch
+		w.late = &pending
 		return
 	}
-	for _, e := range batch.Events {
-		if slices.Contains(a.Durable, e.ID) {
+	for _, e := range pending.events {
+		if slices.Contains(a.durable, e.ID) {
 			w.acked[e.ID] = e
 		}
 	}
-	k := m.Handle(a, &w.source)
-	for _, e := range k.Kept[len(m.Kept):] {
-		for _, n := range numbers(*e.Open) {
-			if e.Open.From != 0 && w.hub.hasNumber(e.Open.Epoch, n) {
-				w.dishonest = fmt.Errorf("5: event %d/%d is named as lost, but the hub has it", e.Open.Epoch, n)
+	k := m.handle(a, &w.source)
+	for _, e := range k.outbox[len(m.outbox):] {
+		for n := e.Open.From; n != 0 && n <= e.Open.Through; n++ {
+			if w.hub.log.Has(Place{e.Open.Epoch, n}) {
+				w.dishonest = fmt.Errorf("5: event %q/%d is named as lost, but the hub has it", e.Open.Epoch, n)
 			}
 		}
 	}
@@ -110,11 +110,11 @@ var steps = []step{
 		if w.late == nil {
 			return false
 		}
-		w.hub, _ = w.hub.Receive(*w.late)
+		w.hub, _ = w.hub.receive(*w.late)
 		w.late = nil
 		return true
 	}},
-	{"prune", func(w *world) bool { w.set(0, w.machines[0].Prune()); return true }},
+	{"prune", func(w *world) bool { w.set(0, w.machines[0].prune()); return true }},
 	{"take an image", func(w *world) bool { w.images++; w.image = w.machines[0]; return w.images <= once }},
 	{"restore the image", func(w *world) bool {
 		if w.image == nil || !mishap(w) {
@@ -125,10 +125,11 @@ var steps = []step{
 	}},
 	{"replace the SD card", func(w *world) bool {
 		w.keys++
-		w.set(0, Kiosk{Key: w.keys})
+		w.set(0, kiosk{key: w.keys})
 		return mishap(w)
 	}},
-	{"roll back the outbox", func(w *world) bool { w.set(0, w.machines[0].LoseTail()); return mishap(w) }},
+	{"roll back the outbox", func(w *world) bool { w.set(0, w.machines[0].loseTail()); return mishap(w) }},
+	{"lose an event", func(w *world) bool { w.set(0, w.machines[0].loseMiddle()); return mishap(w) }},
 	{"back up the hub", func(w *world) bool { h := w.hub; w.backups++; w.backup = &h; return w.backups <= once }},
 	{"restore the hub", func(w *world) bool {
 		if w.backup == nil || !mishap(w) {
@@ -146,7 +147,7 @@ var steps = []step{
 	}},
 	{"new key", func(w *world) bool {
 		w.keys++
-		w.set(0, w.machines[0].NewKey(w.keys))
+		w.set(0, w.machines[0].newKey(w.keys))
 		return mishap(w)
 	}},
 	{"the copy records", func(w *world) bool { return w.machines[1] != nil && w.record(1) }},
@@ -163,7 +164,7 @@ func (w *world) record(i int) bool {
 	if w.recorded++; w.recorded > records {
 		return false
 	}
-	w.set(i, w.machines[i].Record(&w.source))
+	w.set(i, w.machines[i].record(&w.source))
 	w.note()
 	return true
 }
@@ -176,9 +177,9 @@ func (w world) settle() error {
 		if m == nil {
 			continue
 		}
-		for rounds := 0; len(w.machines[i].Pending().Events) > 0; rounds++ {
+		for rounds := 0; len(w.machines[i].pending().events) > 0; rounds++ {
 			if rounds == 4 {
-				return fmt.Errorf("1: machine %d still has %d events pending", i, len(w.machines[i].Pending().Events))
+				return fmt.Errorf("1: machine %d still has %d events pending", i, len(w.machines[i].pending().events))
 			}
 			w.exchange(i, true)
 		}
@@ -187,34 +188,36 @@ func (w world) settle() error {
 		if m == nil {
 			continue
 		}
-		for _, e := range m.Kept {
+		for _, e := range m.outbox {
 			// If the hub was restored and the kiosk does not know that, the kiosk's next
 			// event reveals the gap.
 			if !w.hub.has(e.ID) && !w.afterNext(i).has(e.ID) {
-				return fmt.Errorf("2: the hub lacks event %d/%d, which machine %d keeps", e.Epoch, e.Sequence, i)
+				return fmt.Errorf("2: the hub lacks event %q/%d, which machine %d keeps", e.Epoch, e.Sequence, i)
 			}
 		}
 	}
 	if w.dishonest != nil {
 		return w.dishonest
 	}
-	byNumber := map[[2]uint8]ID{}
-	for n, e := range w.hub.Feed {
+	byNumber := map[Place]ID{}
+	for n, e := range w.hub.feed {
 		if w.hub.find(e.ID) != n {
-			return fmt.Errorf("3: event %d/%d is in the feed twice", e.Epoch, e.Sequence)
+			return fmt.Errorf("3: event %q/%d is in the feed twice", e.Epoch, e.Sequence)
 		}
-		before := Hub{Feed: w.hub.Feed[:n]}
-		if e.Previous != 0 && !before.has(e.Previous) && !before.vouched(e.ID) {
-			return fmt.Errorf("4: event %d/%d comes before its previous one", e.Epoch, e.Sequence)
+		before := w.hub.feed[:n]
+		if e.Previous != "" && !slices.ContainsFunc(before, func(o event) bool {
+			return o.ID == e.Previous || o.Open != nil && o.Open.Vouches == e.ID
+		}) {
+			return fmt.Errorf("4: event %q/%d comes before its previous one", e.Epoch, e.Sequence)
 		}
 		if o := e.Open; o != nil && o.From != 0 {
 			if o.Through < o.From || o.Through > w.born[o.Epoch] {
-				return fmt.Errorf("5: numbers %d to %d of epoch %d are named as lost, but there were %d", o.From, o.Through, o.Epoch, w.born[o.Epoch])
+				return fmt.Errorf("5: numbers %d to %d of epoch %q are named as lost, but there were %d", o.From, o.Through, o.Epoch, w.born[o.Epoch])
 			}
 		}
-		number := [2]uint8{e.Epoch, e.Sequence}
-		if other, ok := byNumber[number]; ok && other != e.ID && !slices.Contains(w.hub.Forks, e.Epoch) {
-			return fmt.Errorf("7: no alarm for two events %d/%d", e.Epoch, e.Sequence)
+		number := e.Place
+		if other, ok := byNumber[number]; ok && other != e.ID && !slices.Contains(w.hub.forks, e.Epoch) {
+			return fmt.Errorf("7: no alarm for two events %q/%d", e.Epoch, e.Sequence)
 		}
 		byNumber[number] = e.ID
 	}
@@ -222,9 +225,9 @@ func (w world) settle() error {
 }
 
 // afterNext returns the hub after the machine has recorded one more event.
-func (w world) afterNext(i int) Hub {
+func (w world) afterNext(i int) hub {
 	w = w.clone()
-	w.set(i, w.machines[i].Record(&w.source))
+	w.set(i, w.machines[i].record(&w.source))
 	for range 4 {
 		w.exchange(i, true)
 	}
@@ -236,17 +239,17 @@ func (w world) unnamed() error {
 	m := w.machines[0]
 	h := w.afterNext(0)
 	for id, e := range w.acked {
-		if h.has(id) || !slices.ContainsFunc(m.Kept, func(k Event) bool { return k.Epoch == e.Epoch && k.Sequence > e.Sequence }) {
+		if h.has(id) || !slices.ContainsFunc(m.outbox, func(k kept) bool { return k.Epoch == e.Epoch && k.Sequence > e.Sequence }) {
 			continue
 		}
 		// Another branch of a fork may have the same number.
-		if slices.ContainsFunc(h.Feed, func(o Event) bool { return o.Epoch == e.Epoch && o.Sequence == e.Sequence }) {
+		if slices.ContainsFunc(h.feed, func(o event) bool { return o.Epoch == e.Epoch && o.Sequence == e.Sequence }) {
 			continue
 		}
-		if !slices.ContainsFunc(h.Feed, func(o Event) bool {
+		if !slices.ContainsFunc(h.feed, func(o event) bool {
 			return o.Open != nil && o.Open.Epoch == e.Epoch && o.Open.From <= e.Sequence && e.Sequence <= o.Open.Through
 		}) {
-			return fmt.Errorf("6: event %d/%d was acknowledged, is gone and is not named as lost", e.Epoch, e.Sequence)
+			return fmt.Errorf("6: event %q/%d was acknowledged, is gone and is not named as lost", e.Epoch, e.Sequence)
 		}
 	}
 	return nil
@@ -255,30 +258,37 @@ func (w world) unnamed() error {
 // key returns a text that is the same for worlds that differ only in how they came about.
 func (w world) key() string {
 	var b []byte
-	events := func(list []Event) {
-		for _, e := range list {
-			b = append(b, byte(e.ID), e.Epoch, e.Sequence, byte(e.Previous), e.Key)
-			if e.Open != nil {
-				b = append(b, 'o', e.Open.Epoch, e.Open.From, e.Open.Through, byte(e.Open.Vouches))
-			}
+	add := func(e event) {
+		b = append(append(append(append(b, e.ID...), e.Epoch...), byte(e.Sequence), '<'), e.Previous...)
+		b = append(append(append(b, '<'), e.After.Epoch...), byte(e.After.Sequence), e.key)
+		if e.Open != nil {
+			b = append(append(append(b, 'o'), e.Open.Epoch...), byte(e.Open.From), byte(e.Open.Through))
+			b = append(b, e.Open.Vouches...)
 		}
 		b = append(b, ';')
 	}
-	hub := func(h *Hub) {
+	hub := func(h *hub) {
 		if h != nil {
-			events(h.Feed)
-			b = append(b, h.Forks...)
+			for _, e := range h.feed {
+				add(e)
+			}
+			for _, f := range h.forks {
+				b = append(b, f...)
+			}
 		}
 		b = append(b, '|')
 	}
-	machine := func(k *Kiosk) {
+	machine := func(k *kiosk) {
 		if k != nil {
-			events(k.Kept)
-			for _, id := range slices.Sorted(slices.Values(k.Acked)) {
-				b = append(b, byte(id))
+			for _, e := range k.outbox {
+				b = append(b, e.position)
+				add(e.event)
 			}
-			b = append(b, ';', k.Epoch, k.Last, byte(k.LastID), k.Key)
-			b = append(b, k.Former...)
+			for _, id := range slices.Sorted(slices.Values(k.acked)) {
+				b = append(b, id...)
+			}
+			b = append(append(append(b, ';'), k.epoch...), byte(k.last.Sequence), k.next)
+			b = append(append(append(b, k.lastID...), ';', k.key), k.former...)
 		}
 		b = append(b, '|')
 	}
@@ -288,7 +298,9 @@ func (w world) key() string {
 	machine(w.machines[1])
 	machine(w.image)
 	if w.late != nil {
-		events(w.late.Events)
+		for _, e := range w.late.events {
+			add(e)
+		}
 	}
 	return string(append(b, byte(w.recorded), byte(w.mishaps), byte(w.lost), byte(w.images), byte(w.backups)))
 }
@@ -299,8 +311,8 @@ func TestEveryHistory(t *testing.T) {
 		world
 		path []byte
 	}
-	begin := world{acked: map[ID]Event{}, born: map[uint8]uint8{}}
-	begin.set(0, Kiosk{})
+	begin := world{acked: map[ID]event{}, born: map[string]uint64{}}
+	begin.set(0, kiosk{})
 	frontier := []node{{begin, nil}}
 	seen := map[string]bool{begin.key(): true}
 	bound := depth

@@ -83,7 +83,7 @@ func TestCheckNotices(t *testing.T) {
 		{name: "not parked", say: func(p *promise) { p.parked[3] = true }, want: "dead letter 3 is missing"},
 		{
 			name: "another stands in", change: reopened(func(s *store.Store) error {
-				return s.MoveToDeadLetters(3, func(_, _ []byte) ([]byte, error) { return []byte("other"), nil })
+				return s.MoveToDeadLetters(3, func([]byte, store.Record) ([]byte, error) { return []byte("other"), nil })
 			}),
 			say: func(p *promise) { p.parked[3] = true }, want: "record 3: it is neither the appended record nor its stand-in",
 		},

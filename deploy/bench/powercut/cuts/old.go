@@ -67,7 +67,7 @@ func (o *Old) read(path string) error {
 	}
 	_, err = s.Append(func(_ uint64, prev []byte) (record, link []byte, err error) {
 		o.link = prev
-		return nil, make([]byte, store.LinkSize), nil
+		return []byte("last"), make([]byte, store.LinkSize), nil
 	})
 	return err
 }

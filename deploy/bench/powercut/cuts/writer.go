@@ -153,7 +153,7 @@ func (l *life) session(opening Point, records int) (at store.Position, err error
 // parked is the stand-in for a dead letter.
 var parked = []byte("parked")
 
-func standIn(_, _ []byte) (record []byte, err error) { return parked, nil }
+func standIn([]byte, store.Record) (record []byte, err error) { return parked, nil }
 
 // appends appends n records. After every few records it acknowledges and moves
 // the consumer's cursor, up to behind records before the newest.

@@ -27,7 +27,7 @@ export function entry(event) {
     who.classList.add("claimed");
     who.append(part("", " (not proven)"));
   }
-  const why = part("why", review ? `${data.agrees ? "agrees" : "disagrees"} ${data.reason ?? ""}` : (data.reason ?? ""));
+  const why = part("why", review ? `${data.agrees ? "agrees" : "disagrees"} ${data.reason ?? ""}` : (data.reason ?? data.why ?? ""));
   const sequence = part("sequence", `#${event.sequence ?? data.eventsequence ?? ""}`.replace(/^#0+(?=\d)/, "#")); // padded to sort as text
   sequence.title = "Sequence number of this kiosk";
   const chips = part("chips");
