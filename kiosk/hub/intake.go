@@ -47,6 +47,7 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	if err != nil {
 		return err
 	}
+	h.limiter.store(c.Identity, opening.size(len(events)))
 	if k.gap >= 0 {
 		return gapProblem(k, events[k.gap])
 	}

@@ -9,6 +9,7 @@ import (
 
 	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
 // Limits keep one client from slowing down the others. They are far above what a kiosk or
@@ -25,6 +26,7 @@ const (
 	maxConnections = 16 // the hub closes the oldest one for the next
 	handshakeRate  = 10.0
 	handshakeBurst = 60
+	maxStoredADay  = 2 << 30 // bytes of events in a day (UTC): a full outbox twice
 
 	// Of all identities together.
 	maxAllBatches  = 12              // each takes up to 16 MB while it is opened
@@ -32,6 +34,7 @@ const (
 	maxPending     = 256             // connections in their handshake; the hub closes the oldest one for the next
 	batchWait      = 8 * time.Second // that a batch waits for its turn
 	limitRetry     = time.Second     // Retry-After of a request over a limit
+	storedRetry    = time.Minute     // the same for maxStoredADay
 	forgetIdentity = 10 * time.Minute
 )
 
@@ -57,6 +60,7 @@ type usage struct {
 	requests, challenges, handshakes bucket
 	active, polls                    int
 	batches                          []*batchSlot // the oldest first
+	stored, day                      int64        // bytes of events on this day, see hubpolicy.Day
 	seen                             time.Time
 }
 
@@ -79,7 +83,7 @@ func newLimiter() *limiter {
 func (l *limiter) of(id hubapi.Identity, now time.Time) *usage {
 	if now.Sub(l.swept) > forgetIdentity {
 		for other, u := range l.users {
-			if u.active == 0 && len(u.batches) == 0 && now.Sub(u.seen) > forgetIdentity {
+			if u.active == 0 && len(u.batches) == 0 && now.Sub(u.seen) > forgetIdentity && (u.stored == 0 || u.day != hubpolicy.Day(now)) {
 				delete(l.users, other)
 			}
 		}
@@ -102,6 +106,7 @@ const (
 	tooManyPolls      = "too many long polls"
 	tooManyHandshakes = "too many connections"
 	tooManyPending    = "too many unfinished handshakes"
+	tooMuchStored     = "too many bytes of events in a day"
 	failedConnection  = "failed connections"
 
 	unacceptedCertificate = "certificate is not accepted"
@@ -124,6 +129,8 @@ func (l *limiter) begin(id hubapi.Identity, r *http.Request) (end func(), exceed
 		return nil, tooManyAtOnce
 	case poll && u.polls >= maxPolls:
 		return nil, tooManyPolls
+	case r.URL.Path == "/v1/events" && u.day == hubpolicy.Day(now) && u.stored >= maxStoredADay:
+		return nil, tooMuchStored
 	}
 	u.active++
 	if poll {
@@ -142,6 +149,18 @@ func (l *limiter) begin(id hubapi.Identity, r *http.Request) (end func(), exceed
 func isPoll(r *http.Request) bool {
 	wait := r.URL.Query().Get("wait")
 	return wait != "" && wait != "0"
+}
+
+// store counts bytes of events that the hub has taken from an identity.
+func (l *limiter) store(id hubapi.Identity, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	u := l.of(id, now)
+	if today := hubpolicy.Day(now); u.day != today {
+		u.day, u.stored = today, 0
+	}
+	u.stored += bytes
 }
 
 // handshake counts a connection, and reports whether the identity may have it.
@@ -189,5 +208,8 @@ func (l *limiter) beginBatch(ctx context.Context, id hubapi.Identity, cancel fun
 func tooMany(exceeded string) *hubapi.Problem {
 	p := apihttp.Problem(http.StatusTooManyRequests, hubapi.KindTooMany, "too many requests", exceeded)
 	p.Wait = limitRetry
+	if exceeded == tooMuchStored {
+		p.Wait = storedRetry
+	}
 	return p
 }

@@ -103,3 +103,11 @@ func (o *opening) finish() (opened []event.Opened, failure error) {
 	}
 	return opened, nil
 }
+
+// size returns the length of the first n events.
+func (o *opening) size(n int) (bytes int64) {
+	for _, e := range o.events[:n] {
+		bytes += int64(len(e.text))
+	}
+	return bytes
+}
