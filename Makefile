@@ -148,9 +148,10 @@ WALKS := 500
 longrun: need-build
 	@go test ./kiosk/push -run TestWalk -walk.rounds $(WALKS) -timeout 6h
 
-# Attacks a hub with one hostile kiosk and one hostile consumer. "make test" runs a short form.
+# Attacks a hub with one hostile kiosk and one hostile consumer, and adds the figures to
+# bench.json. "make test" runs a short form.
 abuse: need-build
-	@go test ./kiosk/hub -run TestAbuse$$ -abuse -v -timeout 10m
+	@set -o pipefail; go test ./kiosk/hub -run TestAbuse$$ -abuse -v -timeout 10m | go run ./deploy/benchtable -abuse
 
 need-build:
 	$(NEED) $(BUILD)

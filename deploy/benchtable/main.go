@@ -2,6 +2,9 @@
 // project's table of measurements. rows.toml names the rows and the row that each
 // is compared with. The program prints the table and writes it as JSON.
 //
+// With -abuse it does the same for the rows of abuse.toml and the output of "make abuse",
+// and adds them to the rows that the JSON file has.
+//
 // It fails if a benchmark failed, or if no benchmark measured one of the rows.
 package main
 
@@ -10,9 +13,12 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -22,6 +28,9 @@ import (
 
 //go:embed rows.toml
 var rowsFile string
+
+//go:embed abuse.toml
+var abuseFile string
 
 // row is an entry of rows.toml.
 type row struct {
@@ -54,13 +63,22 @@ type Comparison struct {
 }
 
 func main() {
-	if err := run(os.Stdin, os.Stdout, os.Stderr, "bench.json"); err != nil {
+	abuse := flag.Bool("abuse", false, "use the rows of make abuse, and add them to bench.json")
+	flag.Parse()
+	err := error(nil)
+	if *abuse {
+		err = run(os.Stdin, os.Stdout, os.Stderr, "bench.json", abuseFile, true)
+	} else {
+		err = run(os.Stdin, os.Stdout, os.Stderr, "bench.json", rowsFile, false)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchtable:", err)
 		os.Exit(1)
 	}
 }
 
-func run(in io.Reader, out, progress io.Writer, file string) error {
+// run makes the table of rows. With add it keeps the other results in file.
+func run(in io.Reader, out, progress io.Writer, file, rows string, add bool) error {
 	metrics, err := read(in, progress)
 	if err != nil {
 		return err
@@ -68,14 +86,22 @@ func run(in io.Reader, out, progress io.Writer, file string) error {
 	var table struct {
 		Row []row `toml:"row"`
 	}
-	if err := toml.NewDecoder(strings.NewReader(rowsFile)).DisallowUnknownFields().Decode(&table); err != nil {
-		return fmt.Errorf("cannot read rows.toml: %w", err)
+	if err := toml.NewDecoder(strings.NewReader(rows)).DisallowUnknownFields().Decode(&table); err != nil {
+		return fmt.Errorf("cannot read the rows: %w", err)
 	}
 	results, err := fill(table.Row, metrics)
 	if err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(results, "", "  ")
+	all := results
+	if add {
+		others, err := readOthers(file, results)
+		if err != nil {
+			return err
+		}
+		all = append(others, results...)
+	}
+	data, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -85,6 +111,23 @@ func run(in io.Reader, out, progress io.Writer, file string) error {
 	return print(out, table.Row, results)
 }
 
+// readOthers returns the results in file, without those that are measured again.
+func readOthers(file string, results []Result) (others []Result, err error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &others)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot add to %s: %w", file, err)
+	}
+	return slices.DeleteFunc(others, func(old Result) bool {
+		return slices.ContainsFunc(results, func(r Result) bool { return r.Name == old.Name })
+	}), nil
+}
+
 // read returns the metrics by "Benchmark unit". It copies each line that it reads
 // to progress.
 func read(in io.Reader, progress io.Writer) (map[string]float64, error) {
@@ -92,7 +135,7 @@ func read(in io.Reader, progress io.Writer) (map[string]float64, error) {
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		words := strings.Fields(lines.Text())
 		switch {
-		case len(words) > 0 && (words[0] == "FAIL" || words[0] == "---" || words[0] == "panic:"):
+		case len(words) > 0 && (words[0] == "FAIL" || words[0] == "---" && words[1] != "PASS:" || words[0] == "panic:"):
 			_, _ = io.Copy(progress, in)
 			return nil, errors.New("a benchmark failed: " + lines.Text())
 		case len(words) < 4 || !strings.HasPrefix(words[0], "Benchmark"):

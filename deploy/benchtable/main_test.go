@@ -46,7 +46,7 @@ func TestRunRefusesHoles(t *testing.T) {
 		"BenchmarkX-2 1 fast ns/op":  "cannot read",
 	} {
 		file := filepath.Join(t.TempDir(), "bench.json")
-		if err := run(strings.NewReader(in), io.Discard, io.Discard, file); err == nil || !strings.Contains(err.Error(), want) {
+		if err := run(strings.NewReader(in), io.Discard, io.Discard, file, rowsFile, false); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", in, err, want)
 		}
 		if _, err := os.Stat(file); err == nil {
@@ -79,7 +79,7 @@ func TestRun(t *testing.T) {
 	in := measured(t)
 	file := filepath.Join(t.TempDir(), "bench.json")
 	var out bytes.Buffer
-	if err := run(strings.NewReader(in), &out, io.Discard, file); err != nil {
+	if err := run(strings.NewReader(in), &out, io.Discard, file, rowsFile, false); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(file)
@@ -99,5 +99,34 @@ func TestRun(t *testing.T) {
 		if name := r["name"].(string); !strings.Contains(out.String(), name) {
 			t.Errorf("the table lacks %s", name)
 		}
+	}
+}
+
+// The rows of "make abuse" are added to the others, and replace older ones of the same name.
+func TestAdd(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bench.json")
+	old := `[{"name": "other", "value": 1}, {"name": "memory of the hub during abuse", "value": 1}]`
+	if err := os.WriteFile(file, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := "=== RUN   TestAbuse\nBenchmarkAbuse 1 1e7 quiet-p99-ns 2e7 flooded-p99-ns 100 hub-MiB\n--- PASS: TestAbuse (1s)\nPASS\n"
+	for range 2 {
+		if err := run(strings.NewReader(in), io.Discard, io.Discard, file, abuseFile, true); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var results []Result
+		if err := json.Unmarshal(data, &results); err != nil || len(results) != 5 || results[0].Name != "other" || results[4].Value != 100 || results[3].Value != 2 {
+			t.Errorf("the file holds %s, %v", data, err)
+		}
+	}
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(strings.NewReader(in), io.Discard, io.Discard, file, abuseFile, true); err == nil || !strings.Contains(err.Error(), "cannot add to") {
+		t.Errorf("a damaged file: %v", err)
 	}
 }

@@ -38,9 +38,6 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	if err != nil {
 		return err
 	}
-	if _, panicked := errors.AsType[panicError](failure); panicked {
-		return failure
-	}
 	events, refusal := check(c.Name, opened, failure)
 	// The events before a refused event are valid, and the hub stores them.
 	k, err := h.keep(r.Context(), c.Name, events)
@@ -97,6 +94,11 @@ func check(kioskID string, opened []event.Opened, failure error) (events []incom
 			return events, refusedEvent(i, err)
 		}
 		events = append(events, in)
+	}
+	if _, panicked := errors.AsType[panicError](failure); panicked {
+		// The log has the details. The kiosk must not send this event for ever: it makes a
+		// dead letter of it if the hub accepts later events.
+		failure = errors.New("the hub has failed to open it")
 	}
 	if failure != nil {
 		return events, refusedEvent(len(events), failure)

@@ -73,7 +73,7 @@ func (o *opening) work() {
 	}
 }
 
-// panicError holds what a worker panicked with. It becomes HTTP status 500.
+// panicError holds what a worker panicked with.
 type panicError struct{ value any }
 
 func (e panicError) Error() string { return fmt.Sprint("panic: ", e.value) }
