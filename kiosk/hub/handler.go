@@ -26,7 +26,7 @@ func (h *Hub) Handler() http.Handler {
 	mux := http.NewServeMux()
 	allowed := map[string][]string{} // methods by path
 	on := func(method, path string, op operation, roles ...hubapi.Role) {
-		mux.Handle(method+" "+path, h.answer(op, roles...))
+		mux.Handle(method+" "+path, h.metrics.timed(method+" "+path, h.answer(op, roles...)))
 		allowed[path] = append(allowed[path], method)
 	}
 	on("POST", "/v1/challenges", h.forPerson(h.challenge), hubapi.RoleKiosk)
@@ -39,6 +39,7 @@ func (h *Hub) Handler() http.Handler {
 	on("POST", "/v1/feed/{consumer}/ack", h.ackFeed, hubapi.RoleConsumer)
 	on("GET", "/v1/openapi.yaml", describe, hubapi.RoleKiosk, hubapi.RoleConsumer)
 	on("GET", "/healthz", h.health)
+	on("GET", "/metrics", h.metricsAnswer, hubapi.RoleOperator)
 	for path, methods := range allowed {
 		mux.Handle(path, h.answer(func(w http.ResponseWriter, r *http.Request, _ caller) error {
 			w.Header().Set("Allow", strings.Join(methods, ", "))

@@ -44,6 +44,7 @@ type Hub struct {
 	scheduler  scheduler
 	limiter    *limiter
 	abuse      *abuseLog
+	metrics    *metrics
 	histories  sync.Map // kiosk ID → *history: a cache; another hub may have stored later events
 	now        func() time.Time
 	rand       io.Reader
@@ -83,6 +84,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		abuse:     &abuseLog{log: log},
 	}
 	h.webhooks = http.DefaultTransport
+	h.metrics = newMetrics(h)
 	var err error
 	if h.holders, err = newHolders(cfg.Sign); err != nil {
 		return nil, err

@@ -234,6 +234,9 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{consumer, "GET", crls, "", "", 403},
 
 		{consumer, "GET", feed, "", "", 200},
+		{consumer, "GET", feed + "?after=0&type=smartkiosk.visit.v1&type=smartkiosk.alarm.v1&kiosk=k1&domain=test", "", "", 200},
+		{consumer, "GET", feed + "?since=2026-11-29T12:00:00Z", "", "", 200},
+		{consumer, "GET", feed + "?kiosks=k1", "", "", 400},
 		{consumer, "GET", feed + "?max=0", "", "", 400},
 		{consumer, "GET", feed + "?max=1001", "", "", 400},
 		{consumer, "GET", feed + "?max=%2B1", "", "", 400},
@@ -258,6 +261,9 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 
 		{operator, "GET", health, "", "", 200},
 		{away, "GET", health, "", "", 503},
+
+		{operator, "GET", "/metrics", "", "", 200},
+		{kiosk, "GET", "/metrics", "", "", 403},
 
 		{kiosk, "DELETE", events, "", "", 405},
 		{operator, "GET", "/", "", "", 404},

@@ -38,6 +38,7 @@ func (h *Hub) authenticate(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
+	h.metrics.countVerdict(verdict)
 	out := hubapi.Authentication{Verdict: hubapi.VerdictDenied, Reason: verdict.Reason, Holder: verdict.Holder}
 	if verdict.Granted {
 		out = hubapi.Authentication{

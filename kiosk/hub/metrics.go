@@ -1,0 +1,149 @@
+package hub
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sys/unix"
+
+	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/hubapi"
+)
+
+// metrics are the figures of one hub for Prometheus. They name kiosks, consumers and trust
+// domains, and never a holder.
+type metrics struct {
+	registry *prometheus.Registry
+	verdicts *prometheus.CounterVec
+	requests *prometheus.HistogramVec
+}
+
+func newMetrics(h *Hub) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "smartkiosk_hub_verdicts_total",
+			Help: "Verdicts of this hub process, by verdict and by the reason of a denial.",
+		}, []string{"verdict", "reason"}),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "smartkiosk_hub_request_seconds",
+			Help:    "Time to answer a request, by operation and HTTP status. A pull of the feed includes its wait.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 60},
+		}, []string{"operation", "code"}),
+	}
+	m.registry.MustRegister(m.verdicts, m.requests, gauges{h})
+	return m
+}
+
+// countVerdict counts a verdict that the hub answers.
+func (m *metrics) countVerdict(v kiosk.Verdict) {
+	if v.Granted {
+		m.verdicts.WithLabelValues(hubapi.VerdictGranted, "").Inc()
+	} else {
+		m.verdicts.WithLabelValues(hubapi.VerdictDenied, string(v.Reason)).Inc()
+	}
+}
+
+// timed measures the requests that answer serves. operation is the method and the path.
+func (m *metrics) timed(operation string, answer http.Handler) http.Handler {
+	return promhttp.InstrumentHandlerDuration(m.requests.MustCurryWith(prometheus.Labels{"operation": operation}), answer)
+}
+
+// metricsAnswer handles GET /metrics.
+func (h *Hub) metricsAnswer(w http.ResponseWriter, r *http.Request, _ caller) error {
+	promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)
+	return nil
+}
+
+// gauges reads figures of the stream, of the consumers, of the CRLs and of the disk when
+// Prometheus asks for them.
+type gauges struct{ h *Hub }
+
+var (
+	storeUp      = prometheus.NewDesc("smartkiosk_hub_store_up", "1 if JetStream answers, else 0.", nil, nil)
+	streamEvents = prometheus.NewDesc("smartkiosk_hub_stream_messages", "Messages in the stream of events. A message holds one event or more.", nil, nil)
+	streamBytes  = prometheus.NewDesc("smartkiosk_hub_stream_bytes", "Size of the stream of events.", nil, nil)
+	streamLast   = prometheus.NewDesc("smartkiosk_hub_stream_last_message_timestamp_seconds", "When the hubs stored the last event, in seconds since 1970.", nil, nil)
+	consumerLag  = prometheus.NewDesc("smartkiosk_hub_consumer_lag_messages", "Messages that a consumer has not acknowledged.", []string{"consumer"}, nil)
+	crlUpdate    = prometheus.NewDesc("smartkiosk_hub_crl_this_update_timestamp_seconds", "thisUpdate of a CRL in force, in seconds since 1970.", []string{"domain", "crl"}, nil)
+	crlNext      = prometheus.NewDesc("smartkiosk_hub_crl_next_update_timestamp_seconds", "nextUpdate of a CRL in force, in seconds since 1970.", []string{"domain", "crl"}, nil)
+	diskFree     = prometheus.NewDesc("smartkiosk_hub_disk_free_bytes", "Free space on the disk of the embedded JetStream.", nil, nil)
+	diskSize     = prometheus.NewDesc("smartkiosk_hub_disk_size_bytes", "Size of the disk of the embedded JetStream.", nil, nil)
+)
+
+// Describe sends the descriptions of the figures.
+func (g gauges) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{storeUp, streamEvents, streamBytes, streamLast, consumerLag, crlUpdate, crlNext, diskFree, diskSize} {
+		to <- d
+	}
+}
+
+// Collect sends the figures that can be read. What cannot be read is missing, and storeUp
+// is 0.
+func (g gauges) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	up := 1.0
+	if err := g.collectStream(gauge); err != nil {
+		up = 0
+		g.h.log.Warn("cannot read the store for the metrics", "err", err)
+	}
+	gauge(storeUp, up)
+	g.collectCRLs(gauge)
+	var fs unix.Statfs_t
+	if g.h.embedded != nil && unix.Statfs(g.h.config.JetStream, &fs) == nil {
+		gauge(diskFree, float64(fs.Bavail)*float64(fs.Bsize))
+		gauge(diskSize, float64(fs.Blocks)*float64(fs.Bsize))
+	}
+}
+
+func (g gauges) collectStream(gauge func(*prometheus.Desc, float64, ...string)) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	info, err := g.h.events.Info(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(streamEvents, float64(info.State.Msgs))
+	gauge(streamBytes, float64(info.State.Bytes))
+	if info.State.LastSeq > 0 {
+		gauge(streamLast, seconds(info.State.LastTime))
+	}
+	consumers, err := g.h.cursors.ListKeys(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return err
+	}
+	for name := range consumers.Keys() {
+		at, err := g.h.cursor(ctx, name)
+		if err != nil {
+			return err
+		}
+		lag := float64(info.State.LastSeq) - float64(at.place)
+		if at.part > 0 {
+			lag++ // the message at the place is not acknowledged as a whole
+		}
+		gauge(consumerLag, max(0, lag), name)
+	}
+	return nil
+}
+
+func (g gauges) collectCRLs(gauge func(*prometheus.Desc, float64, ...string)) {
+	for _, c := range g.h.config.Trust.current.Load().crls {
+		crl := g.h.config.Trust.set(c.Digest)
+		if crl == nil { // replaced meanwhile
+			continue
+		}
+		id := c.Digest[:8]
+		gauge(crlUpdate, seconds(crl.ThisUpdate), c.Domain, id)
+		if !crl.NextUpdate.IsZero() {
+			gauge(crlNext, seconds(crl.NextUpdate), c.Domain, id)
+		}
+	}
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
