@@ -76,7 +76,7 @@ check 'kioskd may use the reader' runuser -u kioskd -- sh -c 'kioskctl panel det
 check 'kioskd sees the reader' within sh -c 'journalctl -u kioskd | grep -q "Virtual PCD"'
 
 # Groups give access to the devices of a panel, also in kioskd's own user namespace.
-for group in gpio i2c input dialout; do
+for group in gpio i2c input dialout audio; do
 	install -m 0060 -g "$group" /dev/null "/srv/$group"
 	check "kioskd may use devices of $group" systemd-run --quiet --wait -p User=kioskd -p PrivateUsers=yes test -r "/srv/$group" -a -w "/srv/$group"
 	rm "/srv/$group"

@@ -25,8 +25,9 @@ var volumes = []int{speech.Normal, speech.Loud, speech.Quiet}
 const maxKeys = 16
 
 // voice is a panel that also speaks its screens. The repeat key speaks the screen again
-// with the number of digits typed, the volume key at the next volume. A digit is never
-// spoken: each one stops the speech, so that it sounds like any other.
+// with the number of digits typed, the volume key at the next volume. Any other key stops
+// the speech. A digit is never spoken, so that it sounds like any other. After a visit
+// the volume is the normal one again (EN 301 549, 5.1.3.13).
 type voice struct {
 	terminal.Panel
 	texts   *screen.Catalogue
@@ -52,6 +53,9 @@ func (v *voice) Show(s kiosk.Screen) {
 	v.Panel.Show(s)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if over := v.shown.ID; s.ID == kiosk.ScreenWelcome && over != kiosk.ScreenWelcome && over != kiosk.ScreenPrivacy {
+		v.volume = 0
+	}
 	before := v.said
 	v.shown, v.said = s, v.texts.Spoken(s, v.ok)
 	typing := s.TakesPIN() && s.Typed > 0 && s.Notice == "" && !s.TimeShort
@@ -102,7 +106,7 @@ func (v *voice) press(key kiosk.Key) {
 		v.say(join(v.said.Text, v.said.Entry+"."))
 	case key == kiosk.KeyRepeat:
 		v.say(v.said.Text)
-	case v.shown.TakesPIN():
+	default:
 		v.say("")
 	}
 }

@@ -191,9 +191,10 @@ func TestDigitsAreNotHeard(t *testing.T) {
 	}
 }
 
-// TestVoiceKeys checks volume and repeat, and that a failure is logged once.
+// TestVoiceKeys checks volume, repeat and silence, that the volume is reset after a
+// visit, and that a failure is logged once.
 func TestVoiceKeys(t *testing.T) {
-	spokenKiosk(t, func(b *bench, e *ears, _ *cardsim.Card) {
+	spokenKiosk(t, func(b *bench, e *ears, card *cardsim.Card) {
 		_, heard := e.since(0)
 		for _, want := range []struct {
 			key    rune
@@ -206,6 +207,25 @@ func TestVoiceKeys(t *testing.T) {
 			if len(said) != 1 || said[0].Volume != want.volume || said[0].Voice != "nb" || !strings.HasPrefix(said[0].Text, "Sett inn kortet") {
 				t.Errorf("%c: says %+v, want the screen at volume %d", want.key, said, want.volume)
 			}
+		}
+		b.keys <- '5'
+		synctest.Wait()
+		e.mu.Lock()
+		if n := len(e.heard); n != heard+1 || e.heard[n-1].Text != "" {
+			t.Errorf("another key does not stop the speech: %+v", e.heard[heard:])
+		}
+		e.mu.Unlock()
+		b.keys <- 'V'
+		synctest.Wait()
+		b.Insert(card)
+		synctest.Wait()
+		if said, _ := e.since(0); said[len(said)-1].Volume != speech.Loud {
+			t.Errorf("a visit does not keep the volume: %+v", said[len(said)-1])
+		}
+		b.Remove()
+		synctest.Wait()
+		if said, _ := e.since(0); said[len(said)-1].Volume != speech.Normal {
+			t.Errorf("the volume stays for the next person: %+v", said[len(said)-1])
 		}
 		for _, err := range []error{nil, errors.New("no device"), errors.New("no device"), nil, errors.New("again")} {
 			e.results <- err

@@ -39,6 +39,8 @@ type fakeKiosk struct {
 	panel *panel.Panel
 	words *screen.Catalogue
 
+	other chan rune // keys for speech
+
 	mu       sync.Mutex
 	shown    kiosk.Screen
 	typed    string
@@ -55,7 +57,7 @@ func serveFake(t *testing.T, wrap func(http.Handler) http.Handler) (*fakeKiosk, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &fakeKiosk{t: t, panel: panel.New(), words: words, hub: true, changed: make(chan struct{})}
+	k := &fakeKiosk{t: t, panel: panel.New(), words: words, hub: true, changed: make(chan struct{}), other: make(chan rune, 2)}
 	k.show(kiosk.Screen{ID: kiosk.ScreenWelcome, Language: "nb"})
 	h := Handler(k, k.panel)
 	if wrap != nil {
@@ -98,6 +100,9 @@ func (k *fakeKiosk) key(key rune) {
 	defer k.mu.Unlock()
 	s := k.shown
 	switch {
+	case key == 'R', key == 'V':
+		k.other <- key
+		return
 	case key == 'L' || key == '*' && s.ID == kiosk.ScreenWelcome:
 		s.Language = k.words.Next(s.Language)
 	case s.ID != kiosk.ScreenPIN:

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -19,6 +20,9 @@ var longScreens = []kiosk.Screen{
 	{ID: kiosk.ScreenPIN, WrongPIN: true, Tries: 1, TriesKnown: true},
 	{ID: kiosk.ScreenGranted, Name: "Bartholomeus-Kristoffer Nordmann", Offline: true},
 	{ID: kiosk.ScreenDenied, Reason: kiosk.OfflineUnknown},
+	{ID: kiosk.ScreenOutOfService, Reason: kiosk.OutboxFailed},
+	{ID: kiosk.ScreenPrivacy},
+	{ID: kiosk.ScreenRemoveCard, Insistent: true, Speech: true},
 }
 
 // present shows a screen and returns its heading.
@@ -64,8 +68,8 @@ func TestPanelFillsTheScreen(t *testing.T) {
 					s.Language = language
 					shown := k.present(s)
 					browsertest.Until(t, ctx, fmt.Sprintf("document.querySelector('.kp-live [lang=%s] .kp-heading')?.textContent === %q", language, shown))
-					if i == 0 {
-						browsertest.Do(t, ctx, browsertest.Screenshot(filepath.Join(dir, name+"-"+language+".png")))
+					if i == 0 || i == len(longScreens)-1 {
+						browsertest.Do(t, ctx, browsertest.Screenshot(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, language, i))))
 					}
 					for _, what := range browsertest.Get(t, ctx, chromedp.Evaluate[[]string](offScreen)) {
 						t.Errorf("%s, %s, %s: %s", name, language, shown, what)
@@ -80,6 +84,37 @@ func TestPanelFillsTheScreen(t *testing.T) {
 	} {
 		if heading[grows[0]] >= heading[grows[1]] {
 			t.Errorf("the heading has %v px in %s and %v px in %s", heading[grows[0]], grows[0], heading[grows[1]], grows[1])
+		}
+	}
+}
+
+// TestSpeechKeys checks that the panel has keys for repeat and volume, by name, while
+// the kiosk speaks, and only then. The R and V keys of a keyboard do the same.
+func TestSpeechKeys(t *testing.T) {
+	k, url := serveFake(t, nil)
+	ctx := browsertest.Start(t)
+	browsertest.Do(t, ctx, chromedp.Navigate(url+"/panel/"))
+	names := func() []string {
+		return browsertest.Get(t, ctx, chromedp.Evaluate[[]string](`[...document.querySelectorAll("[data-key=R], [data-key=V]")].filter(e => e.checkVisibility()).map(e => e.lang + " " + e.textContent)`))
+	}
+	show := func(s kiosk.Screen) {
+		t.Helper()
+		s.ID = kiosk.ScreenWelcome
+		k.present(s)
+		browsertest.Until(t, ctx, fmt.Sprintf("document.querySelector('.kp-live [lang=%s]') && document.querySelector('[data-key=R]').hidden === %v", s.Language, !s.Speech))
+	}
+	show(kiosk.Screen{Language: "en"})
+	if got := names(); len(got) > 0 {
+		t.Errorf("without speech there are keys for it: %q", got)
+	}
+	show(kiosk.Screen{Language: "nn", Speech: true})
+	if got, want := names(), []string{"nn Les opp att", "nn Lydstyrke"}; !slices.Equal(got, want) {
+		t.Errorf("the keys are %q, want %q", got, want)
+	}
+	browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS("[data-key=R]")), chromedp.KeyEvent("v"))
+	for _, want := range "RV" {
+		if got := <-k.other; got != want {
+			t.Errorf("the panel sent %q, want %q", got, want)
 		}
 	}
 }
