@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/device/apdu/script"
@@ -44,10 +45,19 @@ recording of an official login (kioskctl scproxy record) and says which parts it
 sure of. Prove the profile with kioskctl card --sign.`,
 		Args: cli.Args(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if o.from != "" {
-				return p.learnFrom(o)
+			if o.from == "" {
+				return p.learn(c.Context(), o)
 			}
-			return p.learn(c.Context(), o)
+			var other string
+			c.Flags().Visit(func(f *pflag.Flag) {
+				if f.Name != "from" && f.Name != "name" {
+					other = f.Name
+				}
+			})
+			if other != "" {
+				return cli.Usagef("--%s does not apply to a recording (--from)", other)
+			}
+			return p.learnFrom(o)
 		},
 	}
 	f := c.Flags()
@@ -67,9 +77,6 @@ sure of. Prove the profile with kioskctl card --sign.`,
 	f.IntVar(&o.max, "pin-max", 8, "hint: greatest `number` of digits")
 	f.IntVar(&o.stored, "pin-stored", 8, "hint: `number` of bytes of the PIN in a command")
 	f.Uint8Var(&o.pad, "pin-pad", 0xFF, "hint: padding `byte` of the PIN, such as 0xFF")
-	c.MarkFlagsMutuallyExclusive("from", "script")
-	c.MarkFlagsMutuallyExclusive("from", "skip")
-	c.MarkFlagsMutuallyExclusive("from", "certificate-path")
 	return c
 }
 

@@ -26,8 +26,17 @@ The recording goes to the file scproxy.record in kioskd.toml, which "on" replace
 ends after one hour, and when kioskd ends. The panel shows that it is on. It contains
 no PIN and no challenge, and personal data is replaced. Still, record only a card whose
 holder agrees.`,
-		Args: cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"on", "off"},
-		RunE: func(c *cobra.Command, args []string) error { return p.record(c.Context(), from, args) },
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("unexpected argument %q", args[1])
+			}
+			if len(args) == 1 && args[0] != "on" && args[0] != "off" {
+				return fmt.Errorf("argument %q is not on or off", args[0])
+			}
+			return nil
+		},
+		ValidArgs: []string{"on", "off"},
+		RunE:      func(c *cobra.Command, args []string) error { return p.record(c.Context(), from, args) },
 	}
 	c.Flags().StringVar(&from, "from", defaultSocket, "`socket` of the running kioskd")
 	return c
