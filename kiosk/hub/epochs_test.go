@@ -17,6 +17,7 @@ import (
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/reconcile"
 )
 
 // begin seals the announcement of a new epoch, which links to the kiosk's last event unless
@@ -331,5 +332,29 @@ func TestExistingStream(t *testing.T) {
 	info, err := h.events.Info(t.Context(), jetstream.WithSubjectFilter(">"))
 	if err != nil || info.State.Subjects["smartkiosk.events.k1"] != 1 || info.State.Subjects["smartkiosk.events.k1."+k1.epoch] != 2 {
 		t.Errorf("the stream has %v, %v", info.State.Subjects, err)
+	}
+}
+
+// TestTooManyEpochs: a kiosk cannot fill the hub with epochs.
+func TestTooManyEpochs(t *testing.T) {
+	b := newBed(t)
+	k1, h := b.kiosk(b.serve(), "k1"), b.open()
+	opened, err := event.NewOpener(*b.privateSeal()).Open(k1.begin(event.Epoch{Why: event.EpochNew}), k1.key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := newIncoming(opened)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]bool{maxBranches - 1: true, maxBranches: false} {
+		y := &history{}
+		for i := range n {
+			y.Branches = append(y.Branches, reconcile.Branch{Epoch: fmt.Sprintf("%016x", i), First: 1, Last: 1})
+			y.parts = append(y.parts, part{})
+		}
+		if _, err := h.keepIn(t.Context(), "k1", y, []incoming{e}); (err == nil) != want {
+			t.Errorf("with %d branches: %v", n, err)
+		}
 	}
 }

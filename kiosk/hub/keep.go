@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sort"
 
+	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/reconcile"
 )
 
@@ -165,10 +168,19 @@ func fresh(y *history, events []incoming) (n int) {
 	return n
 }
 
+// maxBranches is how many branches the hub keeps of one kiosk. A sound kiosk has a few: one for
+// each disk, restored copy or restored hub.
+const maxBranches = 1000
+
 // store stores events that continue a branch of the history, or begin a new one if branch is
 // -1.
 func (h *Hub) store(ctx context.Context, kioskID string, y *history, branch int, events []incoming) error {
 	first := events[0]
+	if branch < 0 && len(y.Branches) >= maxBranches {
+		h.abuse.note("epochs", hubapi.Identity{Role: hubapi.RoleKiosk, Name: kioskID}, "")
+		return apihttp.Problem(http.StatusForbidden, hubapi.KindForbidden, "too many epochs",
+			fmt.Sprintf("the kiosk has begun %d epochs or branches of them", len(y.Branches)))
+	}
 	to := part{subject: mainSubject(kioskID, first.Epoch)}
 	switch {
 	case branch >= 0:

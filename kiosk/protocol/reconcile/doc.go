@@ -61,6 +61,12 @@
 // that was restored from a backup need not remember them, and a new key never turns
 // an event into a dead letter.
 //
+// # Older versions
+//
+// A hub goes on with a stream from before epochs, and a kiosk with an outbox from before
+// epochs. A hub accepts events of older kiosks. An older hub does not understand epochs, so
+// hubs are upgraded before their kiosks.
+//
 // # Invariants
 //
 // The test explores every history of a bounded number of steps and checks after each
