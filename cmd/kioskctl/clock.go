@@ -67,7 +67,7 @@ func (p program) showClock(ctx context.Context, socket string) error {
 	row("judged for", s.At, "certificates of cards, and the policy")
 	row("TLS", s.TLS, "the hub's certificate")
 	row("hub", s.Hub, "as the hub said last")
-	row("hub, unconfirmed", s.Unproven, "far ahead of the rest; does not count until a second answer confirms it")
+	row("hub, unconfirmed", s.Unproven, "far ahead of the rest; does not count until a second answer, or against NTP a list of revoked cards, confirms it")
 	row("signed", s.Signed, "newest list of revoked cards or policy")
 	row("own", s.Own, "newest time of the machine's clock, counted up to 31 days ahead of the rest")
 	row("certificate", s.Floor, "begin of the validity of the kiosk's certificate")

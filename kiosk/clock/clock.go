@@ -9,10 +9,13 @@
 //   - The machine's own clock counts at most ownLead ahead of the times that the
 //     hub or a signature has stated.
 //   - A hub's Date more than maxLead ahead of everything else counts only after a
-//     second answer, or a signed time, has confirmed it. The hub's latest answer
-//     replaces the previous one, even if its time is earlier.
-//   - The time of a signature (a CRL, the policy) counts only if the machine's clock
-//     or the hub agrees that it is not in the future.
+//     second answer, or the time of a CRL, has confirmed it. While NTP keeps the
+//     machine's clock, and that is not behind, two sources disagree, and only a CRL
+//     decides. The hub's latest answer replaces the previous one, even if its time is
+//     earlier.
+//   - The time of a CRL counts only if the machine's clock or the hub agrees that it is
+//     not in the future.
+//   - The time of the policy comes from the hub's clock, so it does not confirm the hub.
 //
 // The kiosk checks the hub's TLS certificate for TLSTime, which stays within the
 // validity of the kiosk's own certificate. So a kiosk with a wrong clock can still
@@ -68,6 +71,10 @@ type remembered struct {
 
 // Clock combines the machine's clock with the times of other sources. Its methods may be called from any goroutine.
 type Clock struct {
+	// Synchronised reports whether NTP keeps the machine's clock; nil means never. Set it
+	// before the first call of Told.
+	Synchronised func() bool
+
 	wall           func() time.Time
 	uptime         func() time.Duration
 	records        Records
@@ -161,8 +168,8 @@ func (c *Clock) Behind() bool {
 
 func (c *Clock) behind() bool { return c.wall().Add(Tolerance).Before(c.newest()) }
 
-// AtLeast remembers the time of a signature, such as a CRL's thisUpdate. It does not
-// write to disk.
+// AtLeast remembers the time of a CA's signature: a CRL's thisUpdate. It does not write to
+// disk.
 func (c *Clock) AtLeast(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,6 +180,16 @@ func (c *Clock) AtLeast(t time.Time) {
 		c.confirm()
 	}
 	c.known.Signed = latest(c.known.Signed, t.UTC())
+}
+
+// Issued remembers the time at which the hub has signed a policy. It counts unless it is
+// far ahead of all other sources. It does not write to disk.
+func (c *Clock) Issued(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !t.After(c.at().Add(maxLead)) {
+		c.known.Signed = latest(c.known.Signed, t.UTC())
+	}
 }
 
 // Told remembers the hub's current time, from an answer of the hub. It does not write
@@ -190,6 +207,9 @@ func (c *Clock) Told(t time.Time) {
 			return
 		case passed < confirmAfter:
 			return
+		case c.Synchronised != nil && c.Synchronised() && !c.behind():
+			c.pending, c.pendedAt = t, c.uptime()
+			return // hub and NTP disagree
 		}
 	}
 	c.pending = t

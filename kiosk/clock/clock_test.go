@@ -182,6 +182,49 @@ func TestSignatureFromTheFuture(t *testing.T) {
 	r.expect(noon.Add(48*time.Hour), true)
 }
 
+// While NTP keeps the machine's clock, a hub that repeats another time does not prevail,
+// and neither does the policy, whose time is the hub's. The signature of a CA decides.
+func TestHubAndNTPDisagree(t *testing.T) {
+	for name, synchronised := range map[string]bool{"with NTP": true, "without NTP": false} {
+		r := newRig(t)
+		r.Synchronised = func() bool { return synchronised }
+		tell := func() time.Time {
+			r.pass(time.Minute)
+			hub := r.now.AddDate(0, 0, 40)
+			r.Told(hub)
+			r.Issued(hub)
+			return hub
+		}
+		tell()
+		r.expect(r.now, false)
+		if hub := tell(); synchronised {
+			r.expect(r.now, false)
+		} else {
+			r.expect(hub, true)
+		}
+		hub := tell()
+		r.AtLeast(hub.Add(-time.Hour))
+		if r.expect(hub, true); t.Failed() {
+			t.Fatal(name)
+		}
+		// NTP and hub agree again.
+		r.Told(r.now)
+		if !r.At().Before(r.now.Add(2 * time.Hour)) {
+			t.Errorf("%s: the time stays at %s", name, r.At())
+		}
+	}
+}
+
+// A policy from the future does not confirm a time of the hub.
+func TestIssued(t *testing.T) {
+	r := newRig(t)
+	r.Issued(noon.Add(30 * time.Minute))
+	r.expect(noon.Add(30*time.Minute), true)
+	r.Told(noon.AddDate(1, 0, 0))
+	r.Issued(noon.AddDate(1, 0, 0))
+	r.expect(noon.Add(30*time.Minute), true)
+}
+
 // A kiosk can reach the hub even if its clock is beyond the validity of its own
 // certificate.
 func TestTLSTime(t *testing.T) {

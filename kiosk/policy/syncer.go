@@ -34,7 +34,8 @@ type Hub interface {
 // Clock learns from the policy and its CRLs (kiosk/clock).
 type Clock interface {
 	At() time.Time
-	AtLeast(time.Time)
+	AtLeast(time.Time) // the time of a CRL
+	Issued(time.Time)  // the time of a policy
 }
 
 // Syncer keeps the kiosk's policy up to date.
@@ -273,7 +274,7 @@ func (s *Syncer) follow(p hubpolicy.Policy, version string, crls map[string]*tru
 	if err != nil {
 		return err
 	}
-	s.Clock.AtLeast(p.IssuedAt)
+	s.Clock.Issued(p.IssuedAt)
 	s.Decider.Set(offline.Config{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, Holders: p.Holders,
 		Deny: p.Deny, Warnings: p.Warnings})
 	if len(p.Warnings) > 0 {

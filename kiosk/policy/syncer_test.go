@@ -128,7 +128,8 @@ type bench struct {
 
 func (b *bench) At() time.Time            { return b.at }
 func (b *bench) Behind() bool             { return false }
-func (b *bench) AtLeast(at time.Time)     { b.seen = at }
+func (b *bench) AtLeast(at time.Time)     {}
+func (b *bench) Issued(at time.Time)      { b.seen = at }
 func (b *bench) seal(k sealkey.Key) error { b.sealed = k.Key; return b.unsealed }
 
 var errDown = errors.New("no route to host")

@@ -41,6 +41,7 @@ func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *
 	}
 	credentials.TLS.Time = c.TLSTime // so that a kiosk whose clock is wrong can learn the time from the hub
 	synchronised := clocks.Trusted
+	c.Synchronised = synchronised
 	clocks.Trusted = func() bool { return synchronised() && !c.Behind() }
 	return c, nil
 }
