@@ -13,6 +13,7 @@ TEST := pcscd="the PC/SC service, a real one" \
 	opensc="judges our software card and our driver" \
 	opensc-pkcs11="a PKCS 11 module for real cards" \
 	softhsm2="a PKCS 11 token in software" \
+	curl="enrols as a foreign EST client" \
 	openssl="judges our signatures and certificates" \
 	swtpm="a TPM in software" \
 	tpm2-openssl="judges our use of a TPM" \

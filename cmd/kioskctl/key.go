@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"smartkiosk/cmd/internal/cli"
+	"smartkiosk/cmd/internal/devicekey"
 	"smartkiosk/device/tpmkey"
 )
 
@@ -48,44 +48,23 @@ func (p program) keyCreate(file, device string) error {
 // (RFC 2986) for it. The request contains no name, because the operator tells the hub
 // whose key it is.
 func createKey(file, device string) (request []byte, err error) {
-	// Create the file first, so that no key is made in vain and no key file is
-	// overwritten.
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("cannot write key: %w", err)
+	if err := devicekey.Create(file, device); err != nil {
+		return nil, err
 	}
-	text, err := tpmkey.Create(device)
-	if err == nil {
-		_, err = f.Write(text)
-		err = errors.Join(err, f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = syncFolder(filepath.Dir(file))
-	}
-	if err == nil {
-		request, err = certificateRequest(text, device)
-	}
+	request, err = certificateRequest(file, device)
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(file))
 	}
 	return request, nil
 }
 
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
-
-func certificateRequest(text []byte, device string) ([]byte, error) {
-	key, err := tpmkey.Open(text, device)
+func certificateRequest(file, device string) ([]byte, error) {
+	key, closer, err := devicekey.Open(file, device)
 	if err != nil {
 		return nil, err
 	}
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
-	if err := errors.Join(err, key.Close()); err != nil {
+	if err := errors.Join(err, closer.Close()); err != nil {
 		return nil, fmt.Errorf("cannot make a certificate request: %w", err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil

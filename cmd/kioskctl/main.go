@@ -51,6 +51,8 @@ func (p program) command() *cobra.Command {
 		p.tokenCommand(),
 		p.eventsCommand(),
 		p.clockCommand(),
+		p.enrolCommand(),
+		p.statusCommand(),
 		cli.Group("key", "Make device keys", "", p.keyCreateCommand()),
 		p.panelCommand(),
 		cli.Group("scproxy", "Learn from official logins", "", p.recordCommand()),

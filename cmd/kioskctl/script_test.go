@@ -29,6 +29,7 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"smartkiosk/cmd/internal/cli"
+	"smartkiosk/cmd/internal/devicekey"
 	"smartkiosk/device/cardsim"
 	"smartkiosk/device/cardsim/pcsctest"
 	"smartkiosk/device/cardsim/testpki"
@@ -101,10 +102,12 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Values[stageKey{}] = &stage{t: e.T().(testing.TB)}
+			e.Values[hubKey{}] = &aHub{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status,
+			"hub":    hubCommand,
 			"talk":   talk,
 			// pcscd starts a PC/SC service with a virtual reader.
 			"pcscd": func(ts *testscript.TestScript, _ bool, _ []string) {
@@ -303,6 +306,12 @@ func kioskd(ts *testscript.TestScript, _ bool, _ []string) {
 	s := stageOf(ts)
 	s.recorder = recording.New(ts.MkAbs("login.txt"), slog.New(slog.DiscardHandler))
 	mux.Handle("/v1/scproxy/record", recording.Handler(s.recorder))
+	mux.HandleFunc("GET /v1/identity", func(w http.ResponseWriter, _ *http.Request) {
+		end := time.Now().Add(10*24*time.Hour - time.Hour).UTC()
+		_ = json.NewEncoder(w).Encode(devicekey.Status{
+			Kiosk: "k1", Hub: "https://hub.example", NotAfter: end, RenewAt: end, Failure: "the hub is down", Twin: "192.0.2.7", Mark: "x2",
+		})
+	})
 	server := &http.Server{Handler: mux}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()

@@ -25,7 +25,7 @@ func runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Serve as a kiosk until SIGTERM or SIGINT",
-		Long:  "Serve as a kiosk until SIGTERM or SIGINT. The log goes to standard error.\n\"kioskhub kiosk add\" writes the configuration file.",
+		Long:  "Serve as a kiosk until SIGTERM or SIGINT. The log goes to standard error.\n\"kioskctl enrol\" writes the configuration file.",
 		Args:  cli.Args(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return runKiosk(c.Context(), file, c.ErrOrStderr())

@@ -83,13 +83,26 @@ func (p program) printJSON(v any) error {
 
 func printClients(out io.Writer, role hubapi.Role, list []hub.Client, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\tCERTIFICATE ENDS\tSTATE\n", strings.ToUpper(string(role)))
+	kiosks := role == hubapi.RoleKiosk
+	head := strings.ToUpper(string(role)) + "\tCERTIFICATE ENDS"
+	if kiosks {
+		head += "\tLAST SEEN"
+	}
+	fmt.Fprintf(w, "%s\tSTATE\n", head)
 	for _, c := range list {
 		ends := "-"
 		if !c.NotAfter.IsZero() {
 			ends = c.NotAfter.UTC().Format(time.DateOnly)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Name, ends, strings.Join(stateOf(c, now), "; "))
+		fmt.Fprintf(w, "%s\t%s\t", c.Name, ends)
+		if kiosks {
+			seen := "never"
+			if !c.Seen.IsZero() {
+				seen = c.Seen.UTC().Format("2006-01-02 15:04Z")
+			}
+			fmt.Fprintf(w, "%s\t", seen)
+		}
+		fmt.Fprintln(w, strings.Join(stateOf(c, now), "; "))
 	}
 	return w.Flush()
 }
@@ -105,6 +118,9 @@ func stateOf(c hub.Client, now time.Time) (notes []string) {
 		notes = append(notes, fmt.Sprintf("ends in %d days", int(c.NotAfter.Sub(now)/(24*time.Hour))))
 	default:
 		notes = append(notes, "valid")
+	}
+	if !c.Twin.IsZero() {
+		notes = append(notes, "two machines use this identity: "+strings.Join(c.Addresses, " and "))
 	}
 	if c.Alarms > 0 {
 		notes = append(notes, fmt.Sprintf("%d alarms, the last one %s", c.Alarms, c.LastAlarm))

@@ -40,7 +40,7 @@ func (p program) init(dir string, o hub.InitOptions) error {
 	if o.Trust == "" {
 		fmt.Fprintf(p.stdout, "  put the CA files of the cards to trust into %s,\n  and name them in trust.toml there, which says how\n", filepath.Join(dir, "trust"))
 	}
-	fmt.Fprintf(p.stdout, "  kioskhub serve --dir %s\n  kioskhub kiosk add --dir %[1]s ID\n", dir)
+	fmt.Fprintf(p.stdout, "  kioskhub serve --dir %s\n  kioskhub codes new --dir %[1]s KIOSK\n", dir)
 	return nil
 }
 
@@ -59,7 +59,11 @@ own key and enrols with a one-time code: "kioskhub codes new ID".`,
 		Args: cli.Args("ID"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if request == "" {
-				return p.printBundle(hub.AddKiosk(dir, args[0]))
+				bundle, err := hub.AddKiosk(dir, args[0])
+				if err == nil {
+					fmt.Fprintln(p.stderr, "The bundle holds the kiosk's private key. It is for demos and tests; for a real kiosk use kioskhub codes new.")
+				}
+				return p.printBundle(bundle, err)
 			}
 			text, err := os.ReadFile(request)
 			if err != nil {

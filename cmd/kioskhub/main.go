@@ -40,6 +40,8 @@ func (p program) command() *cobra.Command {
 		cli.Group("kiosk", "Manage kiosks", "", append([]*cobra.Command{p.kioskAddCommand()}, p.clientCommands(hubapi.RoleKiosk)...)...),
 		p.consumerCommand(),
 		p.operatorCommand(),
+		p.codesCommand(),
+		p.urlCommand(),
 		cli.Group("seal", "Manage the keys that events are sealed to", "", p.sealListCommand(), p.sealRotateCommand(), p.sealRetireCommand()),
 		cli.Group("feed", "Read a consumer's feed", "", p.feedTailCommand()),
 		cli.Group("rules", "Check rules files", "", p.rulesCheckCommand()),

@@ -38,34 +38,45 @@ func AddKioskOf(dir, id string, request []byte) (bundle string, err error) {
 }
 
 func addKiosk(dir, id string, public crypto.PublicKey, in withRegistry) (bundle string, err error) {
-	// Without trust domains the kiosk could not accept any card.
-	trusted := filepath.Join(dir, trustDir, trustFile)
-	if _, err := trust.Load(trusted); err != nil {
+	if err := checkTrust(dir); err != nil {
 		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
 	}
 	bundle, err = addClient(dir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: id}, public, in, func(to string, s settings) error {
-		keys, err := sealkey.ReadPrivate(filepath.Join(dir, sealFile))
-		if err != nil {
-			return err
-		}
-		if err := sealkey.WritePublic(filepath.Join(to, bundleSealFile), keys[0]); err != nil {
-			return err
-		}
-		if err := copyPublicJWK(filepath.Join(to, bundleSignFile), filepath.Join(dir, signFile)); err != nil {
-			return err
-		}
-		if err := os.Mkdir(filepath.Join(to, trustDir), 0o700); err != nil {
-			return err
-		}
-		if err := copyTrust(filepath.Join(to, trustDir), trusted); err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(to, "kioskd.toml"), fmt.Appendf(nil, kioskTemplate, id, s.URL, offlineBeforePolicy(s.Offline.Rule)), 0o644)
+		return writeKioskFiles(dir, to, id, s)
 	})
 	if err != nil {
 		return "", fmt.Errorf("cannot add kiosk %s: %w", id, err)
 	}
 	return bundle, nil
+}
+
+// checkTrust returns an error if a hub's folder has no trust domains. Without them a kiosk
+// could not accept any card.
+func checkTrust(dir string) error {
+	_, err := trust.Load(filepath.Join(dir, trustDir, trustFile))
+	return err
+}
+
+// writeKioskFiles writes the files of a kiosk's bundle that hold no secret and no
+// certificate.
+func writeKioskFiles(dir, to, id string, s settings) error {
+	keys, err := sealkey.ReadPrivate(filepath.Join(dir, sealFile))
+	if err != nil {
+		return err
+	}
+	if err := sealkey.WritePublic(filepath.Join(to, bundleSealFile), keys[0]); err != nil {
+		return err
+	}
+	if err := copyPublicJWK(filepath.Join(to, bundleSignFile), filepath.Join(dir, signFile)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(to, trustDir), 0o700); err != nil {
+		return err
+	}
+	if err := copyTrust(filepath.Join(to, trustDir), filepath.Join(dir, trustDir, trustFile)); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(to, "kioskd.toml"), fmt.Appendf(nil, kioskTemplate, id, s.URL, offlineBeforePolicy(s.Offline.Rule)), 0o644)
 }
 
 // offlineBeforePolicy is what a kiosk may decide offline until it has its first policy.

@@ -52,6 +52,10 @@ type Client struct {
 	Fingerprint string    `json:"fingerprint,omitempty"` // SHA-256 of the certificate
 	Source      string    `json:"source,omitempty"`      // how it came about
 	Removed     time.Time `json:"removed,omitzero"`
+	Seen        time.Time `json:"seen,omitzero"`        // when a kiosk called last, to 10 minutes
+	Host        string    `json:"host,omitempty"`       // by which it called the hub
+	Twin        time.Time `json:"twin,omitzero"`        // when two machines were last seen with its identity
+	Addresses   []string  `json:"addresses,omitempty"`  // of the two
 	Alarms      int       `json:"alarms"`               // of a kiosk
 	LastAlarm   string    `json:"last_alarm,omitempty"` // its kind
 }
@@ -77,10 +81,18 @@ func Clients(dir string, role hubapi.Role) (list []Client, err error) {
 		if err != nil {
 			return err
 		}
+		seen, err := r.sightings(ctx)
+		if err != nil {
+			return err
+		}
 		for name, e := range entries {
 			c := describeClient(name, e, r.now())
 			if role == hubapi.RoleKiosk {
 				c.Alarms, c.LastAlarm = marks[name].Alarms, marks[name].Kind
+				c.Seen, c.Host = seen[name].Last, seen[name].Host
+				if s := seen[name]; r.now().Sub(s.Twin) < twinMemory {
+					c.Twin, c.Addresses = s.Twin, []string{s.Address, s.Before}
+				}
 			}
 			list = append(list, c)
 		}

@@ -36,6 +36,9 @@ type Config struct {
 	Trust       *Trust           // decides which cards are valid
 	Rules       *rules.File      // decide which holders of a valid card are let in
 
+	Lifetime  time.Duration // of the certificates that the hub issues
+	authority *authority    // issues them
+
 	Offline   OfflineConfig // what kiosks may decide while they cannot reach the hub
 	CRLs      string        // folder of the fetched CRLs
 	CRLsEvery time.Duration // how often they are fetched
@@ -49,8 +52,11 @@ type Config struct {
 
 // settings is the content of hub.toml.
 type settings struct {
-	Listen  string        `toml:"listen"`
-	URL     string        `toml:"url"`
+	Listen string `toml:"listen"`
+	URL    string `toml:"url"`
+	// EarlierURLs are those that some kiosks still use.
+	EarlierURLs []string `toml:"earlier_urls"`
+
 	CRLs    crlSettings   `toml:"crls"`
 	Offline OfflineConfig `toml:"offline"`
 
@@ -120,15 +126,18 @@ func Load(dir string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	ca, _, err := readCertificate(filepath.Join(dir, caFile))
+	ca, err := readAuthority(dir)
 	if err != nil {
 		return Config{}, err
 	}
 	clients := x509.NewCertPool()
-	clients.AddCert(ca)
+	clients.AddCert(ca.cert)
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, serverFile), filepath.Join(dir, serverKeyFile))
 	if err != nil {
 		return Config{}, fmt.Errorf("cannot read the hub's certificate: %w", err)
+	}
+	if err := checkCovered(pair, s.URL); err != nil {
+		return Config{}, err
 	}
 	seal, err := sealkey.Watch(filepath.Join(dir, sealFile))
 	if err != nil {
@@ -146,6 +155,7 @@ func Load(dir string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	trusted.earlier = s.EarlierURLs
 	admitted, err := rules.Open(filepath.Join(dir, rulesFile), domains.Names())
 	if err != nil {
 		return Config{}, err
@@ -156,6 +166,8 @@ func Load(dir string) (Config, error) {
 		URL:         s.URL,
 		Certificate: pair,
 		Clients:     clients,
+		Lifetime:    s.lifetime(),
+		authority:   ca,
 		Seal:        seal,
 		Sign:        sign,
 		Trust:       trusted,
@@ -207,6 +219,11 @@ func parseSettings(text []byte) (settings, error) {
 	}
 	if err := s.Offline.check(); err != nil {
 		return settings{}, err
+	}
+	for _, u := range s.EarlierURLs {
+		if err := checkURL(u); err != nil {
+			return settings{}, fmt.Errorf("earlier_urls: %w", err)
+		}
 	}
 	return s, checkURL(s.URL)
 }

@@ -20,6 +20,8 @@ type connections struct {
 	abuse   *abuseLog
 	refused func(tls.ConnectionState) error // why a client may not connect, or nil
 
+	enrolling func() bool // whether clients may connect without a certificate
+
 	mu      sync.Mutex
 	pending *list.List                     // of net.Conn: those before the end of their handshake, the oldest first
 	places  map[net.Conn]*list.Element     // in pending
@@ -35,9 +37,9 @@ type owner struct {
 	fingerprint string // of its certificate
 }
 
-func newConnections(l *limiter, a *abuseLog, refused func(tls.ConnectionState) error) *connections {
+func newConnections(l *limiter, a *abuseLog, refused func(tls.ConnectionState) error, enrolling func() bool) *connections {
 	return &connections{
-		limiter: l, abuse: a, refused: refused, pending: list.New(), places: map[net.Conn]*list.Element{},
+		limiter: l, abuse: a, refused: refused, enrolling: enrolling, pending: list.New(), places: map[net.Conn]*list.Element{},
 		open: map[hubapi.Identity]*list.List{}, owners: map[net.Conn]owner{}, silent: map[net.Conn]struct{}{},
 	}
 }
@@ -48,9 +50,12 @@ func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (
 	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		conn := hello.Conn
 		own := config.Clone()
+		if c.enrolling() {
+			own.ClientAuth = tls.VerifyClientCertIfGiven
+		}
 		own.VerifyConnection = func(state tls.ConnectionState) error {
 			if len(state.PeerCertificates) == 0 {
-				return errors.New("there is no client certificate")
+				return c.addAnonymous(conn)
 			}
 			cert := state.PeerCertificates[0]
 			id, _ := hubapi.IdentityOf(cert)
@@ -65,6 +70,21 @@ func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (
 		}
 		return own, nil
 	}
+}
+
+// addAnonymous notes the end of a handshake of a client without a certificate, which may
+// enrol and do nothing else. All such clients together have the limits of one identity.
+func (c *connections) addAnonymous(conn net.Conn) error {
+	var anyone hubapi.Identity
+	if !c.enrolling() {
+		return errors.New("there is no client certificate")
+	}
+	if !c.limiter.handshake(anyone) {
+		c.abuse.note(tooManyHandshakes, anyone, "")
+		return errors.New(tooManyHandshakes)
+	}
+	c.add(owner{}, conn)
+	return nil
 }
 
 // add notes the end of a handshake. If the identity has too many connections, the oldest

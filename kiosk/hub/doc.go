@@ -22,6 +22,9 @@
 //	                                   from which pseudonyms are made; see package hubpolicy
 //	bucket smartkiosk-known            kiosk and hash of the holder → the last day on which the hub
 //	                                   granted access there; used by the offline rule "known"
+//	bucket smartkiosk-codes            kiosk → its one-time code, as a keyed hash
+//	bucket smartkiosk-sightings        kiosk → how it was seen last, and whether two machines use its
+//	                                   identity
 //	bucket smartkiosk-identities       role and name → the certificates that hubs accept, and when the
 //	                                   client was removed; the key "begun" says since when
 //

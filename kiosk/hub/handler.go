@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"smartkiosk/kiosk/protocol/apihttp"
+	"smartkiosk/kiosk/protocol/est"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -38,6 +39,10 @@ func (h *Hub) Handler() http.Handler {
 	on("GET", "/v1/feed/{consumer}", h.feed, hubapi.RoleConsumer)
 	on("POST", "/v1/feed/{consumer}/ack", h.ackFeed, hubapi.RoleConsumer)
 	on("GET", "/v1/openapi.yaml", describe, hubapi.RoleKiosk, hubapi.RoleConsumer)
+	on("GET", "/v1/setup", h.setup, hubapi.RoleKiosk)
+	on("GET", est.PathCACerts, h.caCerts, hubapi.RoleKiosk, hubapi.RoleConsumer, hubapi.RoleOperator)
+	on("POST", est.PathSimpleEnroll, h.simpleEnroll, hubapi.RoleKiosk)
+	on("POST", est.PathSimpleReenroll, h.simpleReenroll, hubapi.RoleKiosk, hubapi.RoleConsumer, hubapi.RoleOperator)
 	on("GET", "/healthz", h.health)
 	on("GET", "/metrics", h.metricsAnswer, hubapi.RoleOperator)
 	for path, methods := range allowed {
@@ -49,7 +54,14 @@ func (h *Hub) Handler() http.Handler {
 	mux.Handle("/", h.answer(func(http.ResponseWriter, *http.Request, caller) error {
 		return apihttp.Problem(http.StatusNotFound, hubapi.KindNotFound, "not found", "")
 	}))
-	return mux
+	anyone := h.withoutCertificate()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS != nil && len(r.TLS.PeerCertificates) == 0 {
+			anyone.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // answer runs an operation for callers that have one of the roles. Without roles any
@@ -63,6 +75,10 @@ func (h *Hub) answer(op operation, roles ...hubapi.Role) http.Handler {
 			err = h.accept(r, c.cert)
 		}
 		if err == nil {
+			h.noteKiosk(w, r, c)
+			if h.identities.renewed(c) {
+				w.Header().Set("Connection", "close") // the client comes back with its newest certificate
+			}
 			err = h.withinLimits(op, w, r, c)
 		}
 		if err != nil {

@@ -41,6 +41,8 @@ type Hub struct {
 	holders    *holders
 	events     jetstream.Stream
 	identities *identities
+	codes      *codes
+	sightings  *sightings
 	scheduler  scheduler
 	limiter    *limiter
 	abuse      *abuseLog
@@ -122,6 +124,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "reviews", h.review)
 	h.runInBackground(background, "revocations from OCSP", h.watchRevoked)
 	h.runInBackground(background, "registered certificates", h.watchIdentities)
+	h.runInBackground(background, "codes", h.watchCodes)
+	h.runInBackground(background, "sightings", h.watchSightings)
 	return h, nil
 }
 
@@ -182,7 +186,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities} {
+	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings} {
 		if err := attach(ctx); err != nil {
 			return err
 		}
@@ -209,11 +213,12 @@ const (
 	maxHeader       = 16 << 10 // bytes
 )
 
-// Serve answers requests on ln until ctx ends, over mutual TLS 1.3 only, and closes
-// ln. At the end it still answers the requests under way; long polls return the
+// Serve answers requests on ln until ctx ends, over mutual TLS 1.3, and closes ln. While
+// kiosks may enrol with one-time codes it also accepts clients without a certificate, for
+// two operations of EST only. At the end it still answers the requests under way; long polls return the
 // events that they have. Serve may run for several listeners at the same time.
 func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
-	conns := newConnections(h.limiter, h.abuse, h.refusedClient)
+	conns := newConnections(h.limiter, h.abuse, h.refusedClient, h.codes.waiting)
 	defer h.identities.serve(conns)()
 	config := h.tls()
 	config.NextProtos = []string{"h2", "http/1.1"}

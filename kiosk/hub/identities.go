@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -44,9 +46,14 @@ func (h *Hub) attachIdentities(ctx context.Context) error {
 
 // watchIdentities follows the registry until ctx ends.
 func (h *Hub) watchIdentities(ctx context.Context) {
+	h.keepFollowing(ctx, "registered certificates", h.identities.follow)
+}
+
+// keepFollowing calls follow again when it returns, until ctx ends.
+func (h *Hub) keepFollowing(ctx context.Context, what string, follow func(context.Context) error) {
 	for ctx.Err() == nil {
-		if err := h.identities.follow(ctx); err != nil && ctx.Err() == nil {
-			h.log.Error("cannot follow the registered certificates", "err", err)
+		if err := follow(ctx); err != nil && ctx.Err() == nil {
+			h.log.Error("cannot follow the store", "task", what, "err", err)
 		}
 		select {
 		case <-time.After(reloadInterval):
@@ -55,32 +62,20 @@ func (h *Hub) watchIdentities(ctx context.Context) {
 	}
 }
 
-// follow reads the registry's entries, and then its changes.
+// follow reads the registry's entries, and then its changes, until ctx ends.
 func (i *identities) follow(ctx context.Context) error {
-	watch, err := i.registry.kv.WatchAll(ctx)
-	if err != nil {
-		return err
-	}
-	defer watch.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	return follow(ctx, i.registry.kv, func(found jetstream.KeyValueEntry) error {
+		if found.Key() == begunKey {
 			return nil
-		case found, ok := <-watch.Updates():
-			if !ok {
-				return nil
-			}
-			if found == nil || found.Key() == begunKey { // nil: there are no more older entries
-				continue
-			}
-			id, ok := identityOf(found.Key())
-			var e entry
-			if err := json.Unmarshal(found.Value(), &e); err != nil || !ok {
-				return fmt.Errorf("cannot read entry %s: %w", found.Key(), err)
-			}
-			i.learn(id, e)
 		}
-	}
+		id, ok := identityOf(found.Key())
+		var e entry
+		if err := json.Unmarshal(found.Value(), &e); err != nil || !ok {
+			return fmt.Errorf("cannot read entry %s: %w", found.Key(), err)
+		}
+		i.learn(id, e)
+		return nil
+	})
 }
 
 // learn replaces what is known of an identity, and closes its connections that use a
@@ -146,6 +141,12 @@ func (h *Hub) check(ctx context.Context, id hubapi.Identity, cert *x509.Certific
 	return e.check(print)
 }
 
+// renewed reports whether a client has a newer certificate than that of its connection.
+func (i *identities) renewed(c caller) bool {
+	newest := i.known(c.Identity).current()
+	return newest != nil && newest.Source == fromRenewal && newest.Fingerprint != fingerprint(c.cert.Raw)
+}
+
 // refusedClient returns why a client may not connect, or nil. It is called at the end of
 // a handshake.
 func (h *Hub) refusedClient(state tls.ConnectionState) error {
@@ -169,6 +170,9 @@ func (h *Hub) accept(r *http.Request, cert *x509.Certificate) error {
 		return apihttp.Forbidden(err.Error())
 	}
 	err = h.check(r.Context(), id, cert)
+	if err == nil && time.Now().After(cert.NotAfter) {
+		err = errExpired // the connection is older
+	}
 	if err == nil {
 		return nil
 	}

@@ -110,6 +110,7 @@ const (
 	failedConnection  = "failed connections"
 
 	unacceptedCertificate = "certificate is not accepted"
+	wrongCode             = "code is refused"
 )
 
 // begin counts a request. It returns the limit that the request exceeds, or else a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
+	"smartkiosk/kiosk/protocol/est"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
@@ -31,6 +33,9 @@ func init() {
 	}
 	openapi3filter.RegisterBodyDecoder(hubapi.MediaOpenAPI, text)
 	openapi3filter.RegisterBodyDecoder(hubpolicy.MediaType, text)
+	openapi3filter.RegisterBodyDecoder(est.MediaRequest, text)
+	openapi3filter.RegisterBodyDecoder("application/pkcs7-mime", text)
+	openapi3filter.RegisterBodyDecoder(hubapi.MediaTar, text)
 }
 
 // againstDocument checks every answer, and every request that succeeded, against the
@@ -119,7 +124,13 @@ func conforms(router routers.Router, r *http.Request, body []byte, answer *httpt
 // document.
 func authentic(_ context.Context, in *openapi3filter.AuthenticationInput) error {
 	r := in.RequestValidationInput.Request
-	if in.SecuritySchemeName == "any" {
+	switch in.SecuritySchemeName {
+	case "any":
+		return nil
+	case "code":
+		if _, _, ok := r.BasicAuth(); !ok {
+			return errors.New("no code")
+		}
 		return nil
 	}
 	id, err := hubapi.IdentityOf(r.TLS.PeerCertificates[0])
@@ -171,6 +182,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		ack             = "/v1/feed/{consumer}/ack"
 		openapi         = "/v1/openapi.yaml"
 		health          = "/healthz"
+		setup           = "/v1/setup"
 		json            = "application/json"
 	)
 	b := newBed(t)
@@ -180,6 +192,13 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 	good := array(kiosk.events(2))
 	gap := array(kiosk.events(2)[1:])
 	question := `{"visit":"v","nonce":"n","token":{}}`
+
+	newcomer := &party{t: t, url: url, tls: &tls.Config{RootCAs: kiosk.tls.RootCAs}}
+	request := string(est.Encode(requestOf(t, kiosk.tls.Certificates[0])))
+	codes := map[string]string{} // by what is wrong with it; "" for none
+	codes["locked"] = b.code("k3")
+	codes[""] = b.code("k2")
+	k2 := string(est.Encode(requestFor(t, hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k2"}, mustKey(t))))
 
 	lost := newBed(t)
 	lostURL := lost.serve()
@@ -264,6 +283,19 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 
 		{operator, "GET", "/metrics", "", "", 200},
 		{kiosk, "GET", "/metrics", "", "", 403},
+		{kiosk, "GET", setup, "", "", 200},
+		{consumer, "GET", setup, "", "", 403},
+		{newcomer, "GET", setup, "", "", 403},
+		{newcomer, "GET", est.PathCACerts, "", "", 200},
+		{consumer, "GET", est.PathCACerts, "", "", 200},
+		{newcomer, "POST", est.PathSimpleReenroll, est.MediaRequest, request, 403},
+		{kiosk, "POST", est.PathSimpleReenroll, est.MediaRequest, request, 200},
+		{kiosk, "POST", est.PathSimpleReenroll, est.MediaRequest, "%", 400},
+		{kiosk, "POST", est.PathSimpleReenroll, est.MediaRequest, k2, 400},
+		{kiosk, "POST", est.PathSimpleReenroll, est.MediaRequest, long, 413},
+		{kiosk, "POST", est.PathSimpleReenroll, json, request, 415},
+		{away, "POST", est.PathSimpleReenroll, est.MediaRequest, request, 503},
+		{newcomer, "POST", est.PathSimpleEnroll, est.MediaRequest, k2, 401},
 
 		{kiosk, "DELETE", events, "", "", 405},
 		{operator, "GET", "/", "", "", 404},
@@ -279,6 +311,31 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 				}
 			}
 		}
+	}
+	for range codeAttempts {
+		newcomer.enrol("k3", "AAAAAAAA", est.MediaRequest, k2)
+	}
+	nowhere := &party{t: t, url: lostURL, tls: &tls.Config{RootCAs: away.tls.RootCAs}}
+	for _, c := range []struct {
+		who                     *party
+		name, code, media, body string
+		status                  int
+	}{
+		{newcomer, "k2", "AAAAAAAA", est.MediaRequest, k2, 401},
+		{newcomer, "K/2", "AAAAAAAA", est.MediaRequest, k2, 401},
+		{newcomer, "k9", codes[""], est.MediaRequest, k2, 401},
+		{newcomer, "k3", codes["locked"], est.MediaRequest, k2, 403},
+		{newcomer, "k2", codes[""], est.MediaRequest, request, 400}, // a request of k1
+		{newcomer, "k2", codes[""], est.MediaRequest, long, 413},
+		{newcomer, "k2", codes[""], json, k2, 415},
+		{newcomer, "k2", codes[""], est.MediaRequest, k2, 200},
+		{newcomer, "k2", codes[""], est.MediaRequest, k2, 200}, // the answer was lost
+		{nowhere, "k2", codes[""], est.MediaRequest, k2, 503},
+	} {
+		if status := c.who.enrol(c.name, c.code, c.media, c.body).StatusCode; status != c.status {
+			t.Errorf("enrol %s: status %d, want %d", c.name, status, c.status)
+		}
+		delete(missing, "POST "+est.PathSimpleEnroll+" "+strconv.Itoa(c.status))
 	}
 	for _, path := range []string{policyPath, known} {
 		tag := kiosk.raw("GET", path, "", "").Header.Get("ETag")

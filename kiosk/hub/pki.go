@@ -176,7 +176,11 @@ func readCertificate(path string) (*x509.Certificate, []byte, error) {
 }
 
 func writeCertificate(path string, der []byte) error {
-	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+	return os.WriteFile(path, pemCertificate(der), 0o644)
+}
+
+func pemCertificate(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 func writeKey(path string, key crypto.Signer) error {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -59,7 +60,8 @@ type certificateEntry struct {
 	Key         []byte    `json:"key"` // the public key (SubjectPublicKeyInfo, DER)
 	Issued      time.Time `json:"issued"`
 	Source      source    `json:"source"`
-	Ended       time.Time `json:"ended,omitzero"` // when another one replaced it, or when the identity was removed
+	Ended       time.Time `json:"ended,omitzero"`  // when another one replaced it, or when the identity was removed
+	Barred      bool      `json:"barred,omitzero"` // the identity was removed: whoever has the key may not enrol again
 }
 
 // source says how a certificate came about.
@@ -271,6 +273,11 @@ func (r *registry) change(ctx context.Context, id hubapi.Identity, f func(*entry
 // earlier certificates end; otherwise they stay valid until they expire.
 func (r *registry) register(ctx context.Context, id hubapi.Identity, cert *x509.Certificate, from source, replace bool) error {
 	return r.change(ctx, id, func(e *entry) error {
+		if slices.ContainsFunc(e.Certificates, func(old certificateEntry) bool {
+			return old.Barred && bytes.Equal(old.Key, cert.RawSubjectPublicKeyInfo)
+		}) {
+			return errBarred
+		}
 		if replace {
 			e.end(r.now())
 			e.Removed = time.Time{}
@@ -289,6 +296,9 @@ func (r *registry) remove(ctx context.Context, id hubapi.Identity) error {
 			return errRemoved
 		}
 		e.end(r.now())
+		for i := range e.Certificates {
+			e.Certificates[i].Barred = true
+		}
 		e.Removed = r.now().UTC()
 		return nil
 	})
@@ -334,7 +344,9 @@ func eachEntry(ctx context.Context, kv jetstream.KeyValue, keys string, f func(k
 // Reasons why a certificate is not accepted.
 var (
 	errRemoved      = errors.New("it was removed")
+	errBarred       = errors.New("its key belongs to a certificate that was removed: make a new key")
 	errReplaced     = errors.New("another certificate has replaced this one")
+	errExpired      = errors.New("the certificate has expired")
 	errUnregistered = errors.New("the certificate is not registered")
 )
 

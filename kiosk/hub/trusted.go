@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,9 +37,10 @@ type Proof struct {
 // Trust holds the trust domains of a hub and the CRLs that were fetched last. It is safe
 // for concurrent use.
 type Trust struct {
-	origin string
-	ocsp   *trust.OCSP
-	files  *trust.Domains // as in the operator's files
+	origin  string
+	earlier []string // origins that some kiosks still use
+	ocsp    *trust.OCSP
+	files   *trust.Domains // as in the operator's files
 
 	current atomic.Pointer[inForce]
 
@@ -123,8 +125,7 @@ func (t *Trust) set(digest string) *trust.CRL {
 
 // Verify implements Validator.
 func (t *Trust) Verify(token []byte, nonce string, at time.Time) (Proof, error) {
-	v := webeid.Validator{Origin: t.origin, Domains: t.current.Load().domains}
-	path, err := v.Verify(token, nonce, at)
+	path, err := fromAnyOrigin(t, nil, func(v webeid.Validator) (*trust.Path, error) { return v.Verify(token, nonce, at) })
 	if err != nil {
 		return Proof{}, err
 	}
@@ -135,6 +136,23 @@ func (t *Trust) Verify(token []byte, nonce string, at time.Time) (Proof, error) 
 
 // Prove verifies a token with the current trust domains; see webeid.Validator.Prove.
 func (t *Trust) Prove(ctx context.Context, token []byte, nonce string, at, revocation time.Time) (webeid.Proof, error) {
-	v := webeid.Validator{Origin: t.origin, Domains: t.current.Load().domains, OCSP: t.ocsp}
-	return v.Prove(ctx, token, nonce, at, revocation)
+	return fromAnyOrigin(t, t.ocsp, func(v webeid.Validator) (webeid.Proof, error) {
+		return v.Prove(ctx, token, nonce, at, revocation)
+	})
+}
+
+// fromAnyOrigin calls verify for the hub's URL. If the signature is wrong, it may be for one
+// of the earlier URLs.
+func fromAnyOrigin[T any](t *Trust, ocsp *trust.OCSP, verify func(webeid.Validator) (T, error)) (T, error) {
+	v := webeid.Validator{Origin: t.origin, Domains: t.current.Load().domains, OCSP: ocsp}
+	proven, first := verify(v)
+	for _, v.Origin = range t.earlier {
+		if refusal, ok := errors.AsType[*trust.Refusal](first); !ok || refusal.Reason != kiosk.Signature {
+			break
+		}
+		if other, err := verify(v); err == nil {
+			return other, nil
+		}
+	}
+	return proven, first
 }

@@ -1,12 +1,11 @@
 package daemon
 
 import (
-	"crypto"
 	"fmt"
 	"io"
 
 	"smartkiosk/cmd/internal/config"
-	"smartkiosk/device/tpmkey"
+	"smartkiosk/cmd/internal/devicekey"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -14,13 +13,9 @@ import (
 // configured key file contains either the key or a reference to a key in a TPM. The
 // caller must close device, which releases the TPM.
 func openCredentials(c *config.Config) (credentials *hubapi.Credentials, device io.Closer, err error) {
-	text, err := hubapi.ReadKeyFile(c.Hub.Key)
+	key, device, err := devicekey.Open(c.Hub.Key, c.Hub.TPM)
 	if err != nil {
 		return nil, nil, err
-	}
-	key, device, err := openDeviceKey(text, c.Hub.TPM)
-	if err != nil {
-		return nil, nil, fmt.Errorf("device key %s: %w", c.Hub.Key, err)
 	}
 	credentials, err = hubapi.NewCredentials(c.Hub.CA, c.Hub.Certificate, key)
 	if who := (hubapi.Identity{Role: hubapi.RoleKiosk, Name: c.ID}); err == nil && credentials.Identity != who {
@@ -31,13 +26,4 @@ func openCredentials(c *config.Config) (credentials *hubapi.Credentials, device 
 		return nil, nil, err
 	}
 	return credentials, device, nil
-}
-
-func openDeviceKey(text []byte, tpm string) (crypto.Signer, io.Closer, error) {
-	if tpmkey.IsKeyFile(text) {
-		key, err := tpmkey.Open(text, tpm)
-		return key, key, err
-	}
-	key, err := hubapi.ParseKey(text)
-	return key, io.NopCloser(nil), err
 }

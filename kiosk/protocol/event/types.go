@@ -231,6 +231,7 @@ type Review struct {
 // The kinds of an Alarm.
 const (
 	AlarmReview   = "review"   // the hub's review disagrees with a kiosk that let somebody in
+	AlarmTwin     = "twin"     // two machines use the identity of the kiosk at the same time
 	AlarmEvidence = "evidence" // the evidence of an offline visit is missing or was not made by an honest kiosk
 	AlarmConflict = "conflict" // a kiosk has two different events with the same epoch and sequence number
 )
@@ -238,7 +239,7 @@ const (
 // Alarm is what a hub reports about a kiosk that needs the operator's attention.
 type Alarm struct {
 	Kiosk    string `json:"kiosk" doc:"the kiosk that the alarm is about"`
-	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity"`
+	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity; twin: two machines use the kiosk's identity at the same time"`
 	Detail   string `json:"detail" doc:"what was found, for a person"`
 	Event    string `json:"event,omitempty" doc:"id of the event that the alarm is about"`
 	Epoch    string `json:"eventepoch,omitempty" doc:"epoch of that event"`

@@ -28,6 +28,12 @@ type Client struct {
 	// events that these keys signed. Set it before the first call.
 	Former [][]byte
 
+	// Instance, if set, is sent with each request; see NewInstance. Twin, if set, is called
+	// with the address of a second machine that uses this kiosk's identity, while the hub
+	// sees one. Set both before the first call.
+	Instance string
+	Twin     func(address string)
+
 	base   string
 	http   *http.Client
 	visits *http.Client // for what belongs to a visit, see Forget
@@ -218,7 +224,7 @@ func (c *Client) do(ctx context.Context, method, path string, send content, want
 		return nil, nil, errors.New("the hub's answer is too long")
 	}
 	if resp.StatusCode != want {
-		return nil, nil, readProblem(resp, answer)
+		return nil, nil, ReadProblem(resp, answer)
 	}
 	return answer, resp.Header, nil
 }

@@ -7,7 +7,9 @@
 package hubapi
 
 import (
+	"crypto/rand"
 	_ "embed"
+	"encoding/hex"
 	"time"
 )
 
@@ -21,6 +23,7 @@ const (
 	MediaEvents  = "application/cloudevents-batch+json" // CloudEvents 1.0, JSON batch format
 	MediaProblem = "application/problem+json"           // RFC 9457
 	MediaOpenAPI = "application/yaml"                   // RFC 9512
+	MediaTar     = "application/x-tar"                  // files of a kiosk (pax, POSIX.1-2001)
 )
 
 // CursorHeader is the header field of a feed's answer that holds its cursor. The consumer
@@ -30,6 +33,31 @@ const CursorHeader = "Feed-Cursor"
 // EndingSoon is how long before the end of a certificate technicians and operators are told.
 // A kiosk has renewed its certificate long before.
 const EndingSoon = 30 * 24 * time.Hour
+
+// InstanceHeader is the header field in which a kiosk says which start of kioskd makes a
+// request: a random number in hexadecimal. It stays in memory, so a copy of the kiosk's
+// files does not have it.
+const InstanceHeader = "Kiosk-Instance"
+
+// TwinHeader is the header field of an answer to a kiosk while the hub sees a second
+// machine with the same identity. It holds the IP address of the other machine.
+const TwinHeader = "Kiosk-Twin"
+
+// instanceBytes is the length of an instance.
+const instanceBytes = 16
+
+// NewInstance makes the instance of this start of kioskd.
+func NewInstance() string {
+	b := make([]byte, instanceBytes)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// ValidInstance reports whether s has the form of an instance.
+func ValidInstance(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == instanceBytes
+}
 
 // Limits of the hub. It refuses a request beyond them with a problem.
 const (

@@ -44,7 +44,7 @@ func (c *Client) policy(ctx context.Context, version string) (string, error) {
 	case resp.StatusCode == http.StatusNotModified && version != "":
 		return "", nil
 	case resp.StatusCode != http.StatusOK:
-		return "", readProblem(resp, text)
+		return "", ReadProblem(resp, text)
 	}
 	return string(text), nil
 }
@@ -69,7 +69,7 @@ func (c *Client) Known(ctx context.Context, tag string) (days map[string]int64, 
 	case resp.StatusCode == http.StatusNotModified && tag != "":
 		return nil, tag, nil
 	case resp.StatusCode != http.StatusOK:
-		err = readProblem(resp, text)
+		err = ReadProblem(resp, text)
 	default:
 		err = json.Unmarshal(text, &out)
 	}
@@ -89,7 +89,7 @@ func (c *Client) CRLSet(ctx context.Context, digest string) (io.ReadCloser, erro
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, MaxRequestBody))
-		return nil, fmt.Errorf("cannot get CRL: %w", readProblem(resp, text))
+		return nil, fmt.Errorf("cannot get CRL: %w", ReadProblem(resp, text))
 	}
 	return resp.Body, nil
 }
@@ -103,13 +103,26 @@ func (c *Client) get(ctx context.Context, path string, header http.Header) (*htt
 	return c.sendWithRetry(c.http, req)
 }
 
-// send sends a request. It passes the time of the hub's clock to Heard.
+// send sends a request. It passes the time of the hub's clock to Heard, and the address of
+// a second machine to Twin.
 func (c *Client) send(by *http.Client, req *http.Request) (*http.Response, error) {
+	if c.Instance != "" {
+		if req.Header == nil {
+			req.Header = http.Header{}
+		}
+		req.Header.Set(InstanceHeader, c.Instance)
+	}
 	resp, err := by.Do(req)
-	if err == nil && c.Heard != nil {
+	if err != nil {
+		return nil, err
+	}
+	if c.Heard != nil {
 		if at, err := time.Parse(http.TimeFormat, resp.Header.Get("Date")); err == nil {
 			c.Heard(at)
 		}
 	}
-	return resp, err
+	if other := resp.Header.Get(TwinHeader); other != "" && c.Twin != nil {
+		c.Twin(other)
+	}
+	return resp, nil
 }

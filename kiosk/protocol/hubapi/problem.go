@@ -16,6 +16,7 @@ type Kind string
 const (
 	KindMalformed  Kind = "urn:smartkiosk:problem:malformed"    // 400: the body or a parameter does not match the API
 	KindForbidden  Kind = "urn:smartkiosk:problem:forbidden"    // 403: not allowed for the role or name in the client's certificate
+	KindCode       Kind = "urn:smartkiosk:problem:code"         // 401 or 403: a one-time code is wrong, locked, expired or used
 	KindNotFound   Kind = "urn:smartkiosk:problem:not-found"    // 404
 	KindMethod     Kind = "urn:smartkiosk:problem:method"       // 405
 	KindGap        Kind = "urn:smartkiosk:problem:sequence-gap" // 409: the event before Event is missing; Has says what the hub has
@@ -61,9 +62,9 @@ func (p *Problem) Error() string {
 // RetryAfter returns Wait. It serves callers that test an error only for this method.
 func (p *Problem) RetryAfter() time.Duration { return p.Wait }
 
-// readProblem makes a Problem from an answer that is not a success. It keeps the status of
+// ReadProblem makes a Problem from an answer that is not a success. It keeps the status of
 // every answer, including the error page of a proxy.
-func readProblem(resp *http.Response, body []byte) *Problem {
+func ReadProblem(resp *http.Response, body []byte) *Problem {
 	p := &Problem{Type: KindUnknown, Title: "the hub answered " + http.StatusText(resp.StatusCode)}
 	if media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && media == MediaProblem {
 		var read Problem

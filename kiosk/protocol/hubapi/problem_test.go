@@ -48,7 +48,7 @@ func TestReadProblem(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, want := readProblem(tt.resp, []byte(tt.body)), tt.want
+			got, want := ReadProblem(tt.resp, []byte(tt.body)), tt.want
 			if g, w := asJSON(t, got), asJSON(t, &want); g != w || got.Wait != want.Wait {
 				t.Errorf("got %s wait %v, want %s wait %v", g, got.Wait, w, want.Wait)
 			}
@@ -84,7 +84,7 @@ func FuzzReadProblem(f *testing.F) {
 	f.Add(502, "text/html", "", []byte(`<html>`))
 	f.Add(503, MediaProblem, "99999999999", []byte(`{"title":"x","event":-1}`))
 	f.Fuzz(func(t *testing.T, status int, media, retryAfter string, body []byte) {
-		p := readProblem(answer(status, media, retryAfter), body)
+		p := ReadProblem(answer(status, media, retryAfter), body)
 		if p.Status != status || p.Wait < 0 || strings.TrimSpace(p.Error()) == "" {
 			t.Errorf("got %#v", p)
 		}

@@ -1,0 +1,105 @@
+// Package devicekey opens and makes the private key of a kiosk, which is in a file or in a
+// TPM.
+package devicekey
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"smartkiosk/device/tpmkey"
+	"smartkiosk/kiosk/protocol/hubapi"
+)
+
+// Open opens the key in a file, which holds either the key or a reference to a key in the
+// TPM at device. The caller must close closer, which releases the TPM.
+func Open(file, device string) (key crypto.Signer, closer io.Closer, err error) {
+	text, err := hubapi.ReadKeyFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	if tpmkey.IsKeyFile(text) {
+		var k *tpmkey.Key
+		if k, err = tpmkey.Open(text, device); err == nil {
+			return k, k, nil
+		}
+	} else if key, err = hubapi.ParseKey(text); err == nil {
+		return key, io.NopCloser(nil), nil
+	}
+	return nil, nil, fmt.Errorf("device key %s: %w", file, err)
+}
+
+// Create makes a key and writes its file, which must not exist. With a device the key is in
+// that TPM.
+func Create(file, device string) error {
+	// Create the file first, so that no key is made in vain and no key file is
+	// overwritten.
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot write key: %w", err)
+	}
+	text, err := create(device)
+	if err == nil {
+		_, err = f.Write(text)
+		err = errors.Join(err, f.Sync())
+		clear(text)
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = SyncFolder(filepath.Dir(file))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
+}
+
+func create(device string) ([]byte, error) {
+	if device != "" {
+		return tpmkey.Create(device)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a key: %w", err)
+	}
+	defer clear(der)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// SyncFolder makes the names in a folder durable.
+func SyncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// Replace writes a file completely or not at all, and makes it durable.
+func Replace(path string, text []byte, mode os.FileMode) error {
+	temp := path + ".tmp"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync())
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err == nil {
+		err = SyncFolder(filepath.Dir(path))
+	}
+	return err
+}

@@ -1,0 +1,135 @@
+package est
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/x509"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func certificate(t testing.TB) *x509.Certificate {
+	t.Helper()
+	key := newKey(t)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+// What we write openssl reads, and the reverse.
+func TestCertsOnlyWithOpenSSL(t *testing.T) {
+	first, second := certificate(t), certificate(t)
+	ours, err := CertsOnly(first, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	printed, err := exec.Command("openssl", "pkcs7", "-inform", "DER", "-in", write("ours.p7", ours), "-print_certs").CombinedOutput()
+	if err != nil || strings.Count(string(printed), "BEGIN CERTIFICATE") != 2 {
+		t.Errorf("openssl: %v, %s", err, printed)
+	}
+	theirs, err := exec.Command("openssl", "crl2pkcs7", "-nocrl", "-certfile", write("certs.pem", printed), "-outform", "DER").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, der := range map[string][]byte{"ours": ours, "openssl's": theirs} {
+		certs, err := ReadCertsOnly(der)
+		if err != nil || len(certs) != 2 || !certs[0].Equal(first) || !certs[1].Equal(second) {
+			t.Errorf("%s: %d certificates, %v", name, len(certs), err)
+		}
+	}
+}
+
+func TestReadCertsOnlyRefuses(t *testing.T) {
+	cert := certificate(t)
+	good, err := CertsOnly(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := CertsOnly()
+	if err != nil {
+		t.Fatal(err)
+	}
+	many, err := CertsOnly(cert, cert, cert, cert, cert, cert, cert, cert, cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged, err := CertsOnly(&x509.Certificate{Raw: []byte{0x30, 0x00}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		der  []byte
+		want string
+	}{
+		"empty":            {nil, "not a certs-only CMS message"},
+		"a certificate":    {cert.Raw, "not a certs-only CMS message"},
+		"cut short":        {good[:len(good)-1], "not a certs-only CMS message"},
+		"something after":  {append(bytes.Clone(good), 0), "not a certs-only CMS message"},
+		"no certificate":   {none, "has no certificate"},
+		"nine":             {many, "not a certs-only CMS message"},
+		"no X.509":         {damaged, "has a certificate that cannot be read"},
+		"another CMS type": {bytes.Replace(good, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02}, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x03}, 1), "not a certs-only CMS message"},
+	} {
+		if _, err := ReadCertsOnly(tt.der); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
+func TestDecode(t *testing.T) {
+	for text, want := range map[string]string{
+		"aGVs\r\nbG8=\r\n": "hello", "aGVsbG8=": "hello", " aG Vs bG8= ": "hello", "": "",
+		"aGVsbG8": "", "aGVsbG9=": "", "%": "",
+	} {
+		got, err := Decode([]byte(text))
+		if string(got) != want || (err == nil) != (want != "" || text == "") {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+	long := bytes.Repeat([]byte("certificate"), 50)
+	if got, err := Decode(Encode(long)); err != nil || !bytes.Equal(got, long) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func FuzzReadCertsOnly(f *testing.F) {
+	good, err := CertsOnly(certificate(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte{0x30, 0x80})
+	f.Fuzz(func(t *testing.T, der []byte) {
+		certs, err := ReadCertsOnly(der)
+		if err != nil {
+			return
+		}
+		again, err := CertsOnly(certs...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read, err := ReadCertsOnly(again); err != nil || len(read) != len(certs) {
+			t.Errorf("%d certificates, %v", len(read), err)
+		}
+	})
+}
