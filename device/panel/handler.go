@@ -47,9 +47,10 @@ func (p *Panel) serveEvents(w http.ResponseWriter, r *http.Request) {
 	shown, cued := p.shown-1, p.cued // so that the first frame counts as new
 	p.mu.Unlock()
 	var lit *lamps
+	marked := "" // a page begins without a mark
 	for {
 		p.mu.Lock()
-		frame, cue, changed := p.frame, p.cue, p.changed
+		frame, cue, mark, changed := p.frame, p.cue, p.mark, p.changed
 		newFrame, newCue := p.shown != shown, p.cued != cued
 		shown, cued = p.shown, p.cued
 		p.mu.Unlock()
@@ -63,6 +64,12 @@ func (p *Panel) serveEvents(w http.ResponseWriter, r *http.Request) {
 				if err := writeEvent(w, "lamps", l); err != nil {
 					return
 				}
+			}
+		}
+		if mark != marked {
+			marked = mark
+			if err := writeEvent(w, "mark", mark); err != nil {
+				return
 			}
 		}
 		if newCue {

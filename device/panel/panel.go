@@ -66,6 +66,7 @@ type Panel struct {
 	shown   uint64 // frames shown so far
 	cue     string
 	cued    uint64        // cues played so far
+	mark    string        // in the corner
 	changed chan struct{} // closed at the next change
 }
 
@@ -86,6 +87,17 @@ func (p *Panel) Show(f Frame) {
 	p.frame = f
 	p.shown++
 	p.wake()
+}
+
+// Mark shows a few letters in the corner of the display, below every frame, until the next
+// call. They are for technicians; "" shows nothing.
+func (p *Panel) Mark(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mark != text {
+		p.mark = text
+		p.wake()
+	}
 }
 
 // Cue makes the pages play a sound. A page knows key, refused, attention,

@@ -14,10 +14,10 @@ import (
 // with a certificate of the same CA.
 func ServerTLS(kiosk *hubapi.Credentials) *tls.Config {
 	return &tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		Certificates: kiosk.TLS.Certificates,
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    kiosk.TLS.RootCAs,
+		MinVersion:     tls.VersionTLS13,
+		GetCertificate: kiosk.TLSCertificate, // kioskd renews it
+		ClientAuth:     tls.RequireAndVerifyClientCert,
+		ClientCAs:      kiosk.TLS.RootCAs,
 	}
 }
 

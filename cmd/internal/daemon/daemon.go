@@ -37,6 +37,7 @@ type Daemon struct {
 	records  *store.Records
 	client   *hubapi.Client
 	offline  *offlineMode
+	identity *identity
 	log      *slog.Logger
 	closers  closers // close what Open has opened so far
 
@@ -114,6 +115,11 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	if d.client.Former, err = formerCertificates(c.State, credentials.TLS.Certificates[0].Leaf); err != nil {
 		return err
 	}
+	d.identity = newIdentity(c, credentials, now.At, d.log)
+	d.client.Instance, d.client.Twin = hubapi.NewInstance(), d.identity.heardTwin
+	if p, ok := parts.Panel.(interface{ Mark(string) }); ok {
+		d.identity.show = p.Mark
+	}
 	opening := outboxOpening{
 		path:    filepath.Join(c.State, "outbox.db"),
 		options: store.Options{MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required},
@@ -129,7 +135,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	if err != nil {
 		return err
 	}
-	if d.sockets, err = openSockets(c, credentials, d.store, now, d.log); err != nil {
+	if d.sockets, err = openSockets(c, credentials, d.store, now, d.identity, d.log); err != nil {
 		return err
 	}
 	for _, s := range d.sockets {
@@ -200,6 +206,7 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	tasks.Go(func() { d.offline.syncer.Run(background) })
 	tasks.Go(func() { d.watchClock(background) })
 	tasks.Go(func() { d.forget(background) })
+	tasks.Go(func() { d.identity.run(background) })
 	if d.front != nil {
 		tasks.Go(func() { d.reportParts(background) })
 	}

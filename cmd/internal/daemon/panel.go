@@ -18,6 +18,9 @@ func (p WebPanel) Show(s kiosk.Screen) { p.Panel.Show(panel.Frame(p.Texts.Frame(
 // Sound makes the page play the sound.
 func (p WebPanel) Sound(c kiosk.Cue) { p.Panel.Cue(string(c)) }
 
+// Mark shows a mark for technicians in the corner of the page.
+func (p WebPanel) Mark(text string) { p.Panel.Mark(text) }
+
 // OpenDoor does nothing: a web page has no door.
 func (p WebPanel) OpenDoor() {}
 

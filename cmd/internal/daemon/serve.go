@@ -59,12 +59,12 @@ type socket struct {
 }
 
 // openSockets opens the local socket and the feed.
-func openSockets(c *config.Config, kiosk *hubapi.Credentials, outbox feed.Outbox, now *clock.Clock, log *slog.Logger) ([]socket, error) {
+func openSockets(c *config.Config, kiosk *hubapi.Credentials, outbox feed.Outbox, now *clock.Clock, who *identity, log *slog.Logger) ([]socket, error) {
 	local, err := listenLocal(c.State, log)
 	if err != nil {
 		return nil, err
 	}
-	sockets := []socket{{local, serveClock(feed.Local(outbox, log), now, log)}}
+	sockets := []socket{{local, serveIdentity(serveClock(feed.Local(outbox, log), now, log), who)}}
 	consumers, err := listenFeed(c.Feed.Listen, kiosk)
 	if err != nil {
 		return nil, errors.Join(err, local.Close())

@@ -7,6 +7,7 @@ package frontpanel
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,10 @@ type Panel struct {
 	buzzer   *buzzer // nil if the board has none, as lamps and door
 	lamps    *lamps
 	door     *door
+
+	mu     sync.Mutex
+	screen kiosk.Screen // shown last
+	mark   string       // see Mark
 
 	keys   chan rune
 	health *health
@@ -110,14 +115,42 @@ func (p *Panel) Reports() <-chan Report { return p.health.reports }
 
 // Show implements terminal.Panel.
 func (p *Panel) Show(s kiosk.Screen) {
-	for _, d := range p.displays {
-		d.keeper.Show(frame(p.texts, s, d.form, p.ok))
-	}
+	p.mu.Lock()
+	p.screen = s
+	p.draw()
+	p.mu.Unlock()
 	if p.lamps != nil {
 		p.lamps.show(p.texts.Frame(s).Tone)
 	}
 	if p.other != nil {
 		p.other.Show(s)
+	}
+}
+
+// Mark shows a few letters for technicians at the end of the last row of each display that
+// has this row free, until the next call.
+func (p *Panel) Mark(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mark != text {
+		p.mark = text
+		if p.screen.ID != "" {
+			p.draw()
+		}
+	}
+	if other, ok := p.other.(interface{ Mark(string) }); ok {
+		other.Mark(text)
+	}
+}
+
+// draw shows the last screen on the displays. The caller holds mu.
+func (p *Panel) draw() {
+	for _, d := range p.displays {
+		f := frame(p.texts, p.screen, d.form, p.ok)
+		if last := len(f.Rows) - 1; last > 1 && f.Rows[last] == "" && p.mark != "" {
+			f.Rows[last] = strings.Repeat(" ", max(0, d.form.Columns-len(p.mark))) + p.mark
+		}
+		d.keeper.Show(f)
 	}
 }
 

@@ -43,6 +43,7 @@ function element(tag, className, attributes = {}, ...children) {
 
 class KioskPanel extends HTMLElement {
   #frame = { entry: -1 };
+  #mark = "";
   #stream;
   #retry;
   #queue = Promise.resolve(); // sends one key after the other, because two requests could overtake each other
@@ -125,6 +126,9 @@ class KioskPanel extends HTMLElement {
     on("lamps", (lit) => {
       for (const [colour, lamp] of Object.entries(this.lamps)) lamp.classList.toggle("kp-lit", lit[colour]);
     });
+    // A reconnected page gets no event if there is no mark any more.
+    stream.onopen = () => this.#corner("");
+    on("mark", (mark) => this.#corner(mark));
     on("cue", sound);
     stream.onerror = () => {
       this.#showLost();
@@ -135,6 +139,12 @@ class KioskPanel extends HTMLElement {
   #close() {
     clearTimeout(this.#retry);
     this.#stream?.close();
+  }
+
+  // Shows the frame's own code, or else the mark, which stays from frame to frame.
+  #corner(mark) {
+    this.#mark = mark;
+    this.corner.textContent = this.#frame.corner || mark;
   }
 
   #show(frame) {
@@ -156,7 +166,7 @@ class KioskPanel extends HTMLElement {
       this.icon.innerHTML = icon(dataset.icon);
     }
     this.#showEntry(frame, before);
-    this.corner.textContent = frame.corner;
+    this.#corner(this.#mark);
     this.keypad.lang = frame.lang;
     this.keypad.setAttribute("aria-label", frame.keypad);
     this.clear.textContent = frame.clearKey;

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 )
 
 // Credentials is what a kiosk or a consumer needs to connect to the hub.
@@ -15,6 +16,34 @@ type Credentials struct {
 	Identity Identity
 	Key      crypto.Signer // private key of the certificate; a kiosk signs its events with it too
 	TLS      *tls.Config   // presents the certificate, trusts only the hub's CA
+
+	current atomic.Pointer[tls.Certificate]
+}
+
+// Certificate returns the certificate that new connections present.
+func (c *Credentials) Certificate() *x509.Certificate { return c.current.Load().Leaf }
+
+// TLSCertificate returns the certificate and key that new connections present. It has the
+// form of tls.Config.GetCertificate.
+func (c *Credentials) TLSCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return c.current.Load(), nil
+}
+
+// Replace makes new connections present another certificate of the same identity and key.
+func (c *Credentials) Replace(cert *x509.Certificate) error {
+	if id, err := IdentityOf(cert); err != nil || id != c.Identity {
+		return fmt.Errorf("cannot use the new certificate: it is not for %s", c.Identity)
+	}
+	if !ownKey(c.Key, cert) {
+		return errors.New("cannot use the new certificate: it is for another key")
+	}
+	c.current.Store(&tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: c.Key, Leaf: cert})
+	return nil
+}
+
+func ownKey(key crypto.Signer, cert *x509.Certificate) bool {
+	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(cert.PublicKey)
 }
 
 // LoadCredentials reads PEM files: the hub's CA, the client's certificate and its private
@@ -89,10 +118,10 @@ func NewCredentials(caFile, certFile string, key crypto.Signer) (*Credentials, e
 	if err != nil {
 		return nil, fmt.Errorf("cannot use %s: %w", certFile, err)
 	}
-	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(leaf.PublicKey) {
+	if !ownKey(key, leaf) {
 		return nil, fmt.Errorf("cannot use %s: the private key is not this certificate's", certFile)
 	}
-	return &Credentials{
+	c := &Credentials{
 		Identity: id,
 		Key:      key,
 		TLS: &tls.Config{
@@ -100,7 +129,19 @@ func NewCredentials(caFile, certFile string, key crypto.Signer) (*Credentials, e
 			RootCAs:      roots,
 			Certificates: []tls.Certificate{{Certificate: chain, PrivateKey: key, Leaf: leaf}},
 		},
-	}, nil
+	}
+	c.current.Store(&c.TLS.Certificates[0])
+	c.TLS.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.current.Load(), nil }
+	return c, nil
+}
+
+// ReadCertificate reads the first certificate in a PEM file.
+func ReadCertificate(path string) (*x509.Certificate, error) {
+	_, leaf, err := readChain(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the certificate %s: %w", path, err)
+	}
+	return leaf, nil
 }
 
 // readChain reads a certificate and the CA certificates that may follow it in the file.
