@@ -302,6 +302,25 @@ func TestFailedCommitLeavesNoGhost(t *testing.T) {
 	}
 }
 
+// A commit failed, and now the tail is damaged: the outbox cannot tell which records
+// are on disk, and appends nothing.
+func TestFailedCommitAndDamagedTail(t *testing.T) {
+	s, err := Open(outbox(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	add(t, s, "a")
+	err = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Put(tailKey, []byte("garbage")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.uncertain = true
+	if seq, err := s.Append(sealText("b")); !errors.Is(err, ErrDamaged) {
+		t.Errorf("appended as %d, %v", seq, err)
+	}
+}
+
 func TestFull(t *testing.T) {
 	path := outbox(t)
 	s, err := Open(path, Options{MaxSize: MinMaxSize})

@@ -217,6 +217,20 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// A grant of the hub that cannot be remembered is logged, and no other.
+func TestGrantNotRemembered(t *testing.T) {
+	b := newBench(t, hubpolicy.OfflineRules{Rule: hubpolicy.Known, UntrustedClock: hubpolicy.Deny, KnownDays: 30})
+	b.letIn("valid")
+	if b.log.Len() > 0 {
+		t.Errorf("logged %s", b.log.String())
+	}
+	b.disk.putErr = errors.New("no space left on device")
+	b.letIn("blocked")
+	if !strings.Contains(b.log.String(), "cannot remember who was let in") {
+		t.Errorf("logged %q", b.log.String())
+	}
+}
+
 func until(b *bench, at time.Time) offline.Config {
 	s := b.Config()
 	s.Until = at

@@ -445,6 +445,8 @@ func TestLargeCRL(t *testing.T) {
 // retries sooner, with growing pauses. It returns when its context ends.
 func TestRun(t *testing.T) {
 	b := newBench(t)
+	var told strings.Builder // read after Run has ended
+	b.syncer.Log = slog.New(slog.NewTextHandler(&told, nil))
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -481,6 +483,12 @@ func TestRun(t *testing.T) {
 		stop()
 		<-ended
 	})
+	// Of many failures in a row the log has the first, and that they ended.
+	for _, says := range []string{"cannot get policy", "policy fetched again after failures"} {
+		if n := strings.Count(told.String(), says); n != 1 {
+			t.Errorf("logged %d times: %s", n, says)
+		}
+	}
 }
 
 // Holders that the hub granted access at other kiosks are known here if the

@@ -3,6 +3,9 @@ package trust_test
 import (
 	"crypto/x509"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -93,6 +96,35 @@ func TestChooseNamesTheNearestRefusal(t *testing.T) {
 	} {
 		_, err := d.Choose(row.certs, now)
 		wantReason(t, row.name, err, row.want)
+	}
+}
+
+// Of refusals that are equally near, the first certificate's is named.
+func TestChooseNamesTheFirstRefusal(t *testing.T) {
+	d, err := configured(t, domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	garbage, huge := []byte("garbage"), make([]byte, trust.MaxCertificate+1)
+	_, first := d.Choose([][]byte{garbage}, now)
+	_, second := d.Choose([][]byte{huge}, now)
+	_, both := d.Choose([][]byte{garbage, huge}, now)
+	if first == nil || second == nil || both == nil || first.Error() == second.Error() || both.Error() != first.Error() {
+		t.Errorf("one: %v; the other: %v; both: %v", first, second, both)
+	}
+}
+
+// The error of ReadCertificates names the file.
+func TestReadCertificates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if _, err := trust.ReadCertificates(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trust.ReadCertificates(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a file without a certificate: %v", err)
 	}
 }
 

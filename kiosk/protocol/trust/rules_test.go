@@ -18,6 +18,51 @@ func TestPathOfOne(t *testing.T) {
 	}
 }
 
+// TestPoliciesOfCAs: a CA between the holder and the anchor must allow one of the
+// domain's policies that the holder's certificate has. A CA without policies allows
+// all, and the anchor's policies do not count, because the operator chose it.
+func TestPoliciesOfCAs(t *testing.T) {
+	oid := func(text string) x509.OID {
+		t.Helper()
+		o, err := x509.ParseOID(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	const wanted, other = "2.16.578.1.26.1.3.1", "2.16.578.1.26.1.3.6"
+	certificate := func(policies ...string) *x509.Certificate {
+		c := &x509.Certificate{RawSubject: []byte{0x30, 0}}
+		for _, p := range policies {
+			c.Policies = append(c.Policies, oid(p))
+		}
+		return c
+	}
+	for name, tt := range map[string]struct {
+		holder, ca, anchor *x509.Certificate
+		any                bool // the domain accepts every policy
+		ok                 bool
+	}{
+		"the same policy":                                {certificate(wanted), certificate(wanted), certificate(), false, true},
+		"one of several":                                 {certificate(wanted, other), certificate(other, wanted), certificate(), false, true},
+		"a CA without policies":                          {certificate(wanted), certificate(), certificate(), false, true},
+		"a CA of any policy":                             {certificate(wanted), certificate(oidAnyPolicy), certificate(), false, true},
+		"a CA of another policy":                         {certificate(wanted), certificate(other), certificate(), false, false},
+		"a holder of another policy":                     {certificate(other), certificate(wanted), certificate(), false, false},
+		"a policy of both that the domain does not want": {certificate(other), certificate(other), certificate(), false, false},
+		"an anchor of another policy":                    {certificate(wanted), certificate(wanted), certificate(other), false, true},
+		"a domain of any policy":                         {certificate(wanted), certificate(other), certificate(), true, true},
+	} {
+		d := &domain{Domain: Domain{Policies: []string{wanted}}}
+		if tt.any {
+			d.Policies = []string{AnyPolicy}
+		}
+		if r := d.checkChain([]*x509.Certificate{tt.holder, tt.ca, tt.anchor}); (r == nil) != tt.ok {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+}
+
 // Path.CRL skips the CRLs that do not cover the certificate or are not fresh, and
 // returns the newest of the others.
 func TestPathCRL(t *testing.T) {
