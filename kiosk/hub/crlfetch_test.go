@@ -177,7 +177,7 @@ func TestCRLFetchRefuses(t *testing.T) {
 		"altered": {func(b *crlBench) {
 			b.publish(2, "")
 			b.der[len(b.der)-1] ^= 1
-		}, "has signed it"},
+		}, "it is not signed by a CA"},
 		"older":         {func(b *crlBench) { b.publish(0, "") }, "older than the one that the hub has"},
 		"in the future": {func(b *crlBench) { b.publish(200, "") }, "is in the future"},
 		"elsewhere":     {func(b *crlBench) { b.answer = b.around }, "more than 3 redirects"},
