@@ -3,10 +3,8 @@
 package service
 
 import (
-	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 )
@@ -39,12 +37,6 @@ func New(log *slog.Logger, notify func(state string) error, parts ...string) *Ma
 	m := &Manager{log: log, notify: notify, parts: parts}
 	m.await()
 	return m
-}
-
-// StartingFor says that the program has not started yet but makes progress, and asks for
-// this much more time. status says what it waits for.
-func (m *Manager) StartingFor(more time.Duration, status string) {
-	m.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d\nSTATUS=%s", more.Microseconds(), status))
 }
 
 // Ready says that the program serves.

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestNotifications reads what a real socket receives.
@@ -31,10 +30,9 @@ func TestNotifications(t *testing.T) {
 		return string(b[:n])
 	}
 	for want, do := range map[string]func(){
-		"EXTEND_TIMEOUT_USEC=90000000\nSTATUS=waiting": func() { m.StartingFor(90*time.Second, "waiting") },
-		"READY=1\nSTATUS=serving":                      m.Ready,
-		"STOPPING=1\nSTATUS=ending":                    m.Stopping,
-		"WATCHDOG=1":                                   func() { m.Alive("outbox"); m.Alive("visits") },
+		"READY=1\nSTATUS=serving":   m.Ready,
+		"STOPPING=1\nSTATUS=ending": m.Stopping,
+		"WATCHDOG=1":                func() { m.Alive("outbox"); m.Alive("visits") },
 	} {
 		if do(); received() != want {
 			t.Errorf("the socket does not receive %q", want)
@@ -79,7 +77,6 @@ func TestWithoutServiceManager(t *testing.T) {
 	m = nil
 	m.Ready()
 	m.Alive("visits")
-	m.StartingFor(time.Second, "waiting")
 	m.Stopping()
 	if log.Len() > 0 {
 		t.Errorf("logged %s", &log)

@@ -184,6 +184,7 @@ func (w world) settle() error {
 			w.exchange(i, true)
 		}
 	}
+	var after [2]*hub // see afterNext
 	for i, m := range w.machines {
 		if m == nil {
 			continue
@@ -191,7 +192,14 @@ func (w world) settle() error {
 		for _, e := range m.outbox {
 			// If the hub was restored and the kiosk does not know that, the kiosk's next
 			// event reveals the gap.
-			if !w.hub.has(e.ID) && !w.afterNext(i).has(e.ID) {
+			if w.hub.has(e.ID) {
+				continue
+			}
+			if after[i] == nil {
+				h := w.afterNext(i)
+				after[i] = &h
+			}
+			if !after[i].has(e.ID) {
 				return fmt.Errorf("2: the hub lacks event %q/%d, which machine %d keeps", e.Epoch, e.Sequence, i)
 			}
 		}
@@ -221,7 +229,7 @@ func (w world) settle() error {
 		}
 		byNumber[number] = e.ID
 	}
-	return w.unnamed()
+	return w.unnamed(after[0])
 }
 
 // afterNext returns the hub after the machine has recorded one more event.
@@ -234,11 +242,17 @@ func (w world) afterNext(i int) hub {
 	return w.hub
 }
 
-// unnamed checks invariant 6.
-func (w world) unnamed() error {
+// unnamed checks invariant 6. h is what afterNext(0) returned, or nil.
+func (w world) unnamed(h *hub) error {
 	m := w.machines[0]
-	h := w.afterNext(0)
 	for id, e := range w.acked {
+		if w.hub.has(id) {
+			continue
+		}
+		if h == nil {
+			next := w.afterNext(0)
+			h = &next
+		}
 		if h.has(id) || !slices.ContainsFunc(m.outbox, func(k kept) bool { return k.Epoch == e.Epoch && k.Sequence > e.Sequence }) {
 			continue
 		}
