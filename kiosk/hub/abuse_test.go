@@ -182,7 +182,7 @@ func (b *bed) attack(a attack) (end func()) {
 	if err := c.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	limit := time.AfterFunc(time.Minute, func() { _ = c.Process.Kill() })
+	limit := time.AfterFunc(3*time.Minute, func() { _ = c.Process.Kill() })
 	defer limit.Stop()
 	lines := bufio.NewReader(out)
 	for {
