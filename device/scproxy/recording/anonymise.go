@@ -246,13 +246,11 @@ func (a *anonymiser) isPath(v []byte) bool {
 func (a *anonymiser) pseudonym(v []byte) {
 	mac := hmac.New(sha256.New, a.key)
 	mac.Write(v)
-	stream := mac.Sum(nil)
-	for len(stream) < len(v) {
+	for block := mac.Sum(nil); len(v) > 0; v = v[copy(v, block):] {
 		mac.Reset()
-		mac.Write(stream)
-		stream = mac.Sum(stream)
+		mac.Write(block)
+		block = mac.Sum(nil)
 	}
-	copy(v, stream)
 }
 
 // number replaces a positive INTEGER by another of the same number of bits, up to 8.
