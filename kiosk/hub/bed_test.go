@@ -278,6 +278,7 @@ func (p *party) withKey(cert *x509.Certificate, key *ecdsa.PrivateKey) *party {
 	var err error
 	replaced := *p
 	replaced.key, replaced.tls = key, p.tls.Clone()
+	replaced.tls.GetClientCertificate = nil
 	replaced.tls.Certificates = []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}}
 	replaced.Client = hubapi.NewClient(p.url, replaced.tls)
 	if replaced.seal, err = event.NewSealer(p.id, key, p.sealTo); err != nil {

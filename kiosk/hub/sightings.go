@@ -72,7 +72,10 @@ func (s *sightings) follow(ctx context.Context) error {
 	return follow(ctx, s.kv, func(found jetstream.KeyValueEntry) error {
 		var seen sighting
 		_ = json.Unmarshal(found.Value(), &seen) // a damaged sighting counts as none
-		s.remember(found.Key(), seen)
+		// Entries arrive late and in any order. This hub may have seen the kiosk since.
+		if !seen.Last.Before(s.of(found.Key()).Last) {
+			s.remember(found.Key(), seen)
+		}
 		return nil
 	})
 }
