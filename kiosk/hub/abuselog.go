@@ -12,7 +12,7 @@ import (
 // same identity.
 const abuseLogInterval = time.Minute
 
-// abuseLog logs that a client exceeds a limit: one line a minute for each kind and
+// abuseLog logs that a client exceeds a limit, or is refused: one line a minute for each kind and
 // identity, because a client that floods the hub must not flood its log.
 type abuseLog struct {
 	log *slog.Logger
@@ -50,6 +50,11 @@ func (l *abuseLog) note(kind string, by hubapi.Identity, detail string) {
 	if now.Sub(count.logged) < abuseLogInterval {
 		return
 	}
-	l.log.Warn("client exceeds a limit", "reason", kind, "caller", by, "requests", count.times, "err", detail)
+	attributes := []any{"reason", kind, "caller", by, "requests", count.times, "err", detail}
+	if kind == unacceptedCertificate || kind == wrongCode {
+		l.log.Warn("client refused", attributes...)
+	} else {
+		l.log.Warn("client exceeds a limit", attributes...)
+	}
 	*count = abuseCount{logged: now}
 }

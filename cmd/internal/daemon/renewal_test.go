@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -24,6 +25,8 @@ import (
 
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/devicekey"
+	"smartkiosk/device/cardsim/testpki"
+	"smartkiosk/kiosk/hub"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -156,6 +159,85 @@ func TestRenewsAtTwoThirds(t *testing.T) {
 			t.Errorf("the panel had the marks %q", r.marks)
 		}
 	})
+}
+
+// startHub runs a hub until the test ends.
+func startHub(t *testing.T) (dir, url string) {
+	t.Helper()
+	dir, trust := filepath.Join(t.TempDir(), "hub"), filepath.Join(t.TempDir(), "pki")
+	pki, err := testpki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url = "https://" + l.Addr().String()
+	if err := errors.Join(pki.Write(trust), hub.Init(dir, hub.InitOptions{Listen: l.Addr().String(), URL: url, Trust: trust})); err != nil {
+		t.Fatal(err)
+	}
+	c, err := hub.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := hub.Open(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- opened.Serve(ctx, l) }()
+	t.Cleanup(func() { end(); <-served; opened.Close() })
+	return dir, url
+}
+
+// A kiosk renews at a real hub, which accepts both certificates.
+func TestRenewsAtARealHub(t *testing.T) {
+	dir, url := startHub(t)
+	bundle, err := hub.AddKiosk(dir, "k1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(name string) string { return filepath.Join(bundle, name) }
+	c := &config.Config{ID: "k1", Hub: config.Hub{URL: url, CA: file("hub-ca.pem"), Certificate: file("kiosk.pem"), Key: file("kiosk.key")}}
+	credentials, device, err := openCredentials(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	before := credentials.Certificate()
+	client := hubapi.NewClient(url, credentials.TLS)
+	if _, err := client.Challenge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := newIdentity(c, credentials, time.Now, slog.New(slog.DiscardHandler)).renewNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after := credentials.Certificate()
+	if after.Equal(before) || after.SerialNumber.Cmp(before.SerialNumber) == 0 || !after.PublicKey.(*ecdsa.PublicKey).Equal(before.PublicKey) {
+		t.Errorf("the certificate is until %v, before until %v", after.NotAfter, before.NotAfter)
+	}
+	for range 2 { // on the open connection, and on a new one
+		if _, err := client.Challenge(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	again, device, err := openCredentials(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	if !again.Certificate().Equal(after) {
+		t.Error("after a restart the kiosk has another certificate")
+	}
+	// A kiosk that was removed cannot renew.
+	if _, err := hub.RemoveClient(dir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := newIdentity(c, credentials, time.Now, slog.New(slog.DiscardHandler)).renewNow(t.Context()); err == nil {
+		t.Error("a removed kiosk has renewed its certificate")
+	}
 }
 
 // A hub that is down for long: the kiosk tries again, more and more seldom but at least every

@@ -174,7 +174,7 @@ func prepare(dir, pki, hubDir string) (bundle string, err error) {
 	bundle = filepath.Join(hubDir, "kiosks", kioskID)
 	ready := filepath.Join(dir, "ready")
 	if _, err := os.Stat(ready); err == nil {
-		return bundle, nil
+		return bundle, renew(hubDir)
 	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return "", fmt.Errorf("cannot create the demo in %s: the folder holds something else", dir)
@@ -202,6 +202,24 @@ func prepare(dir, pki, hubDir string) (bundle string, err error) {
 		return "", err
 	}
 	return bundle, os.WriteFile(ready, nil, 0o600)
+}
+
+// renew issues new certificates in a demo that was not used for a long time. In between
+// kioskd would have renewed its own.
+func renew(hubDir string) error {
+	for _, id := range []hubapi.Identity{{Role: hubapi.RoleKiosk, Name: kioskID}, {Role: hubapi.RoleConsumer, Name: consumer}} {
+		cert, err := hubapi.ReadCertificate(filepath.Join(hubDir, string(id.Role)+"s", id.Name, string(id.Role)+".pem"))
+		if err != nil {
+			return err
+		}
+		if time.Until(cert.NotAfter) > hubapi.EndingSoon {
+			continue
+		}
+		if _, _, err := hub.RenewClient(hubDir, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // freeAddress returns a loopback address with an unused port.
