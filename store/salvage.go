@@ -199,7 +199,7 @@ func (f findings) newest() uint64 {
 	return newest
 }
 
-// all returns the range of the records that were found: {1, 0} if there is none.
+// all returns the range of the records that were found: {1, 0} if no record was found.
 func (f findings) all() Range {
 	r := Range{From: 1}
 	for seq := range f.entries {

@@ -185,7 +185,7 @@ type openedKey struct {
 	where  string
 }
 
-// openKey opens the kiosk's key. If there is none, or a new one is wanted, it makes one in a
+// openKey opens the kiosk's key. If it does not exist, or a new one is wanted, it makes one in a
 // file next to the final one; made is the name of that file. A second attempt finds it there,
 // and so has the key for which the code was used.
 func (k kioskFiles) openKey() (key openedKey, made string, err error) {

@@ -22,7 +22,7 @@ import (
 // sealed is an event as the kiosk keeps it.
 type sealed struct {
 	event.Header        // as it claims; the zero value if text is no event
-	position     uint64 // its number in the outbox, which counts across epochs; 0 if there is none
+	position     uint64 // its number in the outbox, which counts across epochs; 0 without a number
 	text         []byte // a CloudEvent
 	state        string // whether the hub has it, "" if unknown
 }

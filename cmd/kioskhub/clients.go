@@ -65,7 +65,7 @@ func (p program) clientListCommand(role hubapi.Role) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return p.printJSON(append([]hub.Client{}, list...)) // [] if there are none
+				return p.printJSON(append([]hub.Client{}, list...)) // [] and not null for an empty list
 			}
 			return printClients(p.stdout, role, list, time.Now())
 		},

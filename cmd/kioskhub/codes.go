@@ -64,7 +64,7 @@ func (p program) codesListCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return p.printJSON(append([]hub.CodeState{}, list...)) // [] if there are none
+				return p.printJSON(append([]hub.CodeState{}, list...)) // [] and not null for an empty list
 			}
 			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "KIOSK\tSTATE\tEXPIRES\tWRONG ATTEMPTS")

@@ -145,7 +145,7 @@ func TestEnrol(t *testing.T) {
 	if left := cert.NotAfter.Sub(b.now()); left < defaultLifetime-time.Minute || left > defaultLifetime {
 		t.Errorf("the certificate is valid for %v", left)
 	}
-	// Nobody else can use it.
+	// No other client can use it.
 	_, err = est.Enrol(t.Context(), url, ca, code, requestFor(t, hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"}, mustKey(t)))
 	if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindCode || p.Detail != errCodeUsed.Error() {
 		t.Errorf("a second kiosk with the same code: %v", err)

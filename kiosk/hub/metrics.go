@@ -82,8 +82,8 @@ func (g gauges) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect sends the figures that can be read. What cannot be read is missing, and storeUp
-// is 0.
+// Collect sends the figures that can be read. If the store does not answer, its figures
+// are missing and storeUp is 0.
 func (g gauges) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)

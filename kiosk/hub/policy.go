@@ -84,7 +84,7 @@ func (h *Hub) policyFor(ctx context.Context, kioskID string) (hubpolicy.Policy, 
 	}, nil
 }
 
-// denyRules returns the deny rules that apply at a kiosk. A kiosk that lets nobody in
+// denyRules returns the deny rules that apply at a kiosk. A kiosk that lets no one in
 // offline needs none.
 func (h *Hub) denyRules(ctx context.Context, r *rules.Rules, kioskID string, keys hubpolicy.HolderKeys) (deny []hubpolicy.DenyRule, err error) {
 	if h.config.Offline.Rule == hubpolicy.Never {

@@ -28,7 +28,7 @@ const (
 )
 
 // Memory remembers holders without their names. It stores each as an HMAC-SHA256 of the
-// holder's pseudonym. Without the key nobody can tell who was here. A kiosk with a TPM
+// holder's pseudonym. Without the key no holder can be found. A kiosk with a TPM
 // lets it seal the key, so a thief of the SD card does not get it. Without a TPM the key is
 // on the same SD card, and the cost of the pseudonym protects the holder; see "Names of
 // holders" in package hubpolicy.

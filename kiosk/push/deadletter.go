@@ -75,7 +75,7 @@ func sameEpoch(a, b []byte) bool {
 }
 
 // newestOf returns the newest pending event, from a position on, that ends one of the hub's
-// branches; 0 if there is none.
+// branches; 0 without one.
 func (p *Pusher) newestOf(from uint64, has []hubapi.Branch) (newest uint64, err error) {
 	for after := from - 1; ; {
 		records, err := p.Queue.Pending(after, readEvents)

@@ -16,7 +16,7 @@ import (
 var unspeakable = regexp.MustCompile(`[^\p{L}\d .,:?!]|\p{L}\.\p{L}|(?i)\b(pin|puk|min\.|max\.|kl\.|nr\.|gč\.|ok)\b`)
 
 // TestSpoken writes what is said about every screen into golden files, and checks that
-// it is whole, that an engine can read it, and that it names nobody.
+// it is whole, that an engine can read it, and that it names no person.
 func TestSpoken(t *testing.T) {
 	c := catalogue(t)
 	for _, l := range c.languages {

@@ -55,7 +55,7 @@ type secretFiles struct {
 const secretSize = 32
 
 // read returns the secret in a file. If the file is missing, damaged, sealed by another
-// TPM, or not sealed although there is a TPM, read makes a new secret. What was stored
+// TPM, or not sealed although there is a TPM, read makes a new secret. Data that was stored
 // under the old one is lost, and must not be the only copy of anything.
 func (s secretFiles) read(name string) ([]byte, error) {
 	path := filepath.Join(s.folder, name)

@@ -235,7 +235,7 @@ func TestSignatureIsExact(t *testing.T) {
 		"another typ":                {map[string]any{"typ": "smartkiosk-policy+jws"}, plain, keys, ErrAlgorithm},
 		"one more member":            {map[string]any{"x": 1}, plain, keys, ErrAlgorithm},
 		"no kid":                     {map[string]any{"kid": nil}, plain, keys, ErrDeviceKey},
-		"kid of nobody":              {map[string]any{"kid": "x"}, plain, keys, ErrDeviceKey},
+		"kid of no key":              {map[string]any{"kid": "x"}, plain, keys, ErrDeviceKey},
 		"kid a number":               {map[string]any{"kid": 7}, plain, keys, ErrDeviceKey},
 	} {
 		text, err := verify(sign(tt.head, tt.change), tt.keys)

@@ -152,8 +152,8 @@ type Started struct {
 // Epoch announces a new epoch: a new life of the kiosk's outbox. See the package reconcile.
 type Epoch struct {
 	Why           string `json:"why" doc:"new: the outbox was empty, because the kiosk is new or its disk was replaced; damaged: the disk lost events; conflict: the hub has other events with the same epoch and sequence numbers, because the kiosk's disk was restored from a copy or a second machine has the kiosk's identity; gap: the hub lacks events that the kiosk has deleted or lost"`
-	AfterEpoch    string `json:"afterepoch,omitempty" doc:"epoch of the kiosk's previous event; absent if there is none, or if that event has no epoch"`
-	AfterSequence uint64 `json:"aftersequence,omitempty" doc:"sequence of the kiosk's previous event; absent if there is none"`
+	AfterEpoch    string `json:"afterepoch,omitempty" doc:"epoch of the kiosk's previous event; absent if that event does not exist or has no epoch"`
+	AfterSequence uint64 `json:"aftersequence,omitempty" doc:"sequence of the kiosk's previous event; absent if that event does not exist"`
 	LostEpoch     string `json:"lostepoch,omitempty" doc:"epoch of the lost events; absent if they have no epoch"`
 	LostFrom      uint64 `json:"lostfrom,omitempty" doc:"the first sequence number of events that are lost, if the feed does not have them; absent if no loss is known"`
 	LostThrough   uint64 `json:"lostthrough,omitempty" doc:"the last one"`

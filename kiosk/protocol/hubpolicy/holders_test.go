@@ -21,7 +21,7 @@ func TestHolderHash(t *testing.T) {
 	}
 }
 
-// TestHolderHashCost checks that nobody makes the hash cheaper: a search of all Buypass
+// TestHolderHashCost checks that no change makes the hash cheaper: a search of all Buypass
 // numbers must take more than a year on one core.
 func TestHolderHashCost(t *testing.T) {
 	if hashMemory < 64<<10 || hashPasses < 2 {

@@ -16,7 +16,7 @@ type Place struct {
 type Event struct {
 	ID ID
 	Place
-	Previous ID    // of the event before it, also across epochs; "" if there is none or if it is lost
+	Previous ID    // of the event before it, also across epochs; "" for the first event, or if it is lost
 	After    Place // of that event
 	Open     *Open // the announcement of an epoch, nil for any other event
 }
