@@ -3,12 +3,15 @@ package push
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // deadLetter replaces an event in memory, as the outbox does.
@@ -120,6 +123,37 @@ func TestVisitComesFirst(t *testing.T) {
 		}
 		if most < 100 {
 			t.Errorf("no batch after the visit has more than %d events", most)
+		}
+	})
+}
+
+// An event whose key the hub does not know never becomes a dead letter, although the hub
+// accepts later ones. It is sent as soon as the hub knows the key.
+func TestUnknownKeyIsNotPoison(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, h := newMemory(20, 10), newHub(t)
+		h.poison = 8
+		send := func(ctx context.Context, batch []json.RawMessage) (uint64, error) {
+			acknowledged, err := h.send(ctx, batch)
+			if problem, ok := errors.AsType[*hubapi.Problem](err); ok && problem.Type == hubapi.KindEvent {
+				problem.Type = hubapi.KindDeviceKey
+			}
+			return acknowledged, err
+		}
+		log := run(t, q, send, func(p *Pusher) { p.DeadLetter = q.deadLetter })
+		pass(time.Hour)
+		if len(q.deadLetters) != 0 || q.acked != 7 {
+			t.Errorf("dead letters %q, acknowledged %d", q.deadLetters, q.acked)
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "cannot push events") {
+			t.Errorf("log:\n%s", log)
+		}
+		turn.Lock()
+		h.poison = 0
+		turn.Unlock()
+		pass(maxWait * 2)
+		if q.acked != 20 {
+			t.Errorf("acknowledged %d of 20", q.acked)
 		}
 	})
 }
