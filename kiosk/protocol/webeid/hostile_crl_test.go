@@ -138,6 +138,9 @@ func TestHostileCRLs(t *testing.T) {
 		})},
 		{"a serial number of 22 octets", kiosk.RevocationUnknown, `it has no serial number, or one too long`, entry(new(big.Int).Lsh(big.NewInt(1), 168), now)},
 		{"a serial number with a zero too many", kiosk.RevocationUnknown, `its serial number is not in the shortest form`, entry(raw([]byte{2, 2, 0, 1}), now)},
+		{"an entry that is not a SEQUENCE", kiosk.RevocationUnknown, `tag 05`, resigned(func(tbs []asn1.RawValue) []asn1.RawValue {
+			return append(append(tbs[:5:5], raw([]byte{0x30, 2, 5, 0})), tbs[len(tbs)-1])
+		})},
 		{"an entry without a date", kiosk.RevocationUnknown, `it has no date`, entry(big.NewInt(1))},
 		{"a thirteenth month", kiosk.RevocationUnknown, `"261301000000Z" is not a valid time`, entry(big.NewInt(1), raw(append([]byte{0x17, 13}, "261301000000Z"...)))},
 		{"a time with a zone", kiosk.RevocationUnknown, `"261101000000+0100" is not a valid time`, entry(big.NewInt(1), raw(append([]byte{0x17, 17}, "261101000000+0100"...)))},
