@@ -75,6 +75,12 @@ check 'kioskd may use the reader' runuser -u kioskd -- sh -c 'kioskctl panel det
 	check 'another user may not' fails runuser -u games -- sh -c 'kioskctl panel detect | grep "Virtual PCD"'
 check 'kioskd sees the reader' within sh -c 'journalctl -u kioskd | grep -q "Virtual PCD"'
 
+check 'doctor finds no failure' kioskctl doctor
+as_kioskd() { nsenter --target "$(main_pid kioskd)" --mount --setuid "$(id -u kioskd)" --setgid "$(id -g kioskd)" "$@"; }
+check 'kioskd may replace its certificate' as_kioskd test -w /etc/smartkiosk
+check 'kioskd may write its state' as_kioskd test -w /var/lib/smartkiosk
+check 'not even root may write elsewhere in kioskd' fails nsenter --target "$(main_pid kioskd)" --mount touch /usr/bin/kioskd /etc/hosts
+
 # Groups give access to the devices of a panel, also in kioskd's own user namespace.
 for group in gpio i2c input dialout audio; do
 	install -m 0060 -g "$group" /dev/null "/srv/$group"
@@ -144,6 +150,12 @@ check 'purge with unsent events' dpkg --purge kioskd
 check 'its outbox is kept' test "$(first_event /var/lib/smartkiosk/outbox.db)" = "$first"
 check 'its key is gone' fails test -e /etc/smartkiosk
 check 'purge leaves no other file' sh -c 'test "$(find /etc /usr -name kioskd -o -name "*kioskd.*" | wc -l)" = 0'
+
+# A person who is asked, and refuses.
+check 'install again' dpkg -i /packages/newer/kioskd_*"$arch".deb
+check 'purge, asked' sh -c 'printf "no\n" | DEBIAN_FRONTEND=teletype TERM=dumb script -qec "dpkg --purge kioskd" /dev/null >/packages/result/asked'
+check 'the question says how many events' grep -q 'Delete [0-9]* events that the hub does not have' /packages/result/asked
+check 'its outbox is kept' test "$(first_event /var/lib/smartkiosk/outbox.db)" = "$first"
 
 # A person who agrees.
 check 'install again' dpkg -i /packages/newer/kioskd_*"$arch".deb
