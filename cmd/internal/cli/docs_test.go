@@ -11,10 +11,10 @@ import (
 const root = "../../../"
 
 // documents lists the files whose commands and links are checked.
-var documents = []string{"README.md", "cmd/README.md", ".github/CONTRIBUTING.md", "deploy/packages/README.md"}
+var documents = []string{"README.md", "cmd/README.md", ".github/CONTRIBUTING.md", "deploy/packages/README.md", "deploy/FIELD.md"}
 
 var (
-	consoleLine = regexp.MustCompile(`(?m)^\$ (.*)$`)
+	consoleLine = regexp.MustCompile(`(?m)^ *\$ (.*)$`)
 	codeSpan    = regexp.MustCompile("`([^`\n]+)`")
 	link        = regexp.MustCompile(`\]\(([^)#:]+)\)`)
 	testFlag    = regexp.MustCompile(`-run (\w+)`)
@@ -79,7 +79,7 @@ func TestDocumentedCommands(t *testing.T) {
 		lines := consoleLine.FindAllStringSubmatch(string(text), -1)
 		for _, line := range append(lines, codeSpan.FindAllStringSubmatch(string(text), -1)...) {
 			command, _, _ := strings.Cut(line[1], " #")
-			words := strings.Fields(strings.TrimRight(command, "& "))
+			words := strings.Fields(strings.TrimPrefix(strings.TrimRight(command, "& "), "sudo "))
 			program := strings.TrimPrefix(words[0], "bin/")
 			commands := manual(t, program)
 			switch {
