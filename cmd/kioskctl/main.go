@@ -1,6 +1,6 @@
 // Kioskctl is the technician's tool. It shows what is on a card, changes and unblocks
-// its PIN, tests whether a card signs, inspects a kiosk's outbox, and finds, shows and
-// tests the parts of its front panel.
+// its PIN, tests whether a card signs, inspects a kiosk's outbox, finds, shows and
+// tests the parts of its front panel, and says what is wrong with a kiosk.
 package main
 
 import (
@@ -45,7 +45,7 @@ func (p program) command() *cobra.Command {
 	return cli.Program(&cobra.Command{
 		Use:   "kioskctl",
 		Short: "The technician's tool for a kiosk",
-		Long:  "Kioskctl is the technician's tool: it shows what is on a card, changes and\nunblocks its PIN, reads a kiosk's outbox, and finds, shows and tests the parts of\nits front panel.\n\nA command that needs a card waits 10 seconds for one.",
+		Long:  "Kioskctl is the technician's tool: it shows what is on a card, changes and\nunblocks its PIN, reads a kiosk's outbox, finds, shows and tests the parts of its\nfront panel, and says what is wrong with a kiosk.\n\nA command that needs a card waits 10 seconds for one.",
 	},
 		p.cardCommand(),
 		p.tokenCommand(),
@@ -55,6 +55,7 @@ func (p program) command() *cobra.Command {
 		p.statusCommand(),
 		cli.Group("key", "Make device keys", "", p.keyCreateCommand()),
 		p.panelCommand(),
+		p.doctorCommand(),
 		cli.Group("scproxy", "Learn from official logins", "", p.recordCommand()),
 	)
 }

@@ -84,7 +84,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	if err != nil {
 		return err
 	}
-	credentials, device, err := openCredentials(c)
+	credentials, device, err := OpenCredentials(c)
 	if err != nil {
 		return err
 	}
@@ -188,6 +188,9 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	if err := d.journal.Started(version); err != nil {
 		return err
 	}
+	d.sockets[0].handler = serveStatus(d.sockets[0].handler, func() Status {
+		return Status{Version: version, PolicyUntil: d.offline.decider.Config().Until}
+	})
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	background, stop := context.WithCancel(ctx)

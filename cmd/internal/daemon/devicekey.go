@@ -9,10 +9,10 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// openCredentials reads the kiosk's certificate and opens its device key. The
+// OpenCredentials reads the kiosk's certificate and opens its device key. The
 // configured key file contains either the key or a reference to a key in a TPM. The
 // caller must close device, which releases the TPM.
-func openCredentials(c *config.Config) (credentials *hubapi.Credentials, device io.Closer, err error) {
+func OpenCredentials(c *config.Config) (credentials *hubapi.Credentials, device io.Closer, err error) {
 	key, device, err := devicekey.Open(c.Hub.Key, c.Hub.TPM)
 	if err != nil {
 		return nil, nil, err

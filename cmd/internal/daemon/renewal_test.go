@@ -201,7 +201,7 @@ func TestRenewsAtARealHub(t *testing.T) {
 	}
 	file := func(name string) string { return filepath.Join(bundle, name) }
 	c := &config.Config{ID: "k1", Hub: config.Hub{URL: url, CA: file("hub-ca.pem"), Certificate: file("kiosk.pem"), Key: file("kiosk.key")}}
-	credentials, device, err := openCredentials(c)
+	credentials, device, err := OpenCredentials(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestRenewsAtARealHub(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	again, device, err := openCredentials(c)
+	again, device, err := OpenCredentials(c)
 	if err != nil {
 		t.Fatal(err)
 	}

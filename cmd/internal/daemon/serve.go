@@ -58,7 +58,7 @@ type socket struct {
 	handler  http.Handler
 }
 
-// openSockets opens the local socket and the feed.
+// openSockets opens the local socket, which is the first of them, and the feed.
 func openSockets(c *config.Config, kiosk *hubapi.Credentials, outbox feed.Outbox, now *clock.Clock, who *identity, log *slog.Logger) ([]socket, error) {
 	local, err := listenLocal(c.State, log)
 	if err != nil {
