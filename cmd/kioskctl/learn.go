@@ -22,9 +22,9 @@ type learnOptions struct {
 	from                string // recording
 	skip                int
 
-	certificate, aid, path, kind, encoding string // hints
-	key, pin, pad                          uint8
-	min, max, stored                       int
+	certificate, object, aid, path, kind, encoding string // hints
+	key, pin, pad                                  uint8
+	min, max, stored                               int
 }
 
 func (p program) learnCommand() *cobra.Command {
@@ -37,8 +37,8 @@ The command asks for the PIN once and sends it once, and only if at least three 
 are left. It tries ways of signing from the usual to the odd, until one gives a valid
 signature, and stops if the card forgets the PIN or spends a try.
 
-A card without a directory by ISO 7816-15 needs hints: --certificate-path, and
-usually --key-reference and --pin-reference.
+A card without a directory by ISO 7816-15 needs hints: --certificate-path or
+--certificate-object, and usually --key-reference and --pin-reference.
 
 With --from the command needs no card and no PIN: it makes the profile from the
 recording of an official login (kioskctl scproxy record) and says which parts it is
@@ -66,7 +66,8 @@ sure of. Prove the profile with kioskctl card --sign.`,
 	f.StringVar(&o.script, "script", "", "write the APDUs to this `file`, without the PIN")
 	f.IntVar(&o.skip, "skip", 0, "`number` of ways of signing to skip, as an earlier attempt advised")
 	trustFlag(c, &o.trust)
-	f.StringVar(&o.certificate, "certificate-path", "", "hint: `path` of the certificate, starting with 3F00")
+	f.StringVar(&o.certificate, "certificate-path", "", "hint: `path` of the certificate, starting with 3F00, or its identifier in the application")
+	f.StringVar(&o.object, "certificate-object", "", "hint: `tag` of the certificate's data object, such as 5FC105")
 	f.StringVar(&o.aid, "application-aid", "", "hint: `AID` of the application with the PIN and the keys")
 	f.StringVar(&o.path, "application-path", "", "hint: `path` of the application, starting with 3F00")
 	f.StringVar(&o.kind, "key-kind", "rsa", "hint: `kind` of the key, rsa or ec")
@@ -82,7 +83,7 @@ sure of. Prove the profile with kioskctl card --sign.`,
 
 // hint returns the profile that the hints describe, nil without hints.
 func (o learnOptions) hint() (*smartkort.Profile, error) {
-	if o.certificate == "" {
+	if o.certificate == "" && o.object == "" {
 		return nil, nil
 	}
 	text := fmt.Sprintf(`name = %q
@@ -106,11 +107,12 @@ kind = %q
 use = "authentication"
 reference = %d
 certificate = %q
+object = %q
 [change]
 recipe = "unknown"
 [unblock]
 recipe = "unknown"
-`, o.name, o.aid, o.path, o.pin, o.encoding, o.min, o.max, o.stored, o.pad, o.kind, o.key, o.certificate)
+`, o.name, o.aid, o.path, o.pin, o.encoding, o.min, o.max, o.stored, o.pad, o.kind, o.key, o.certificate, o.object)
 	hint, err := smartkort.ParseProfile([]byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("cannot use hints: %w", err)

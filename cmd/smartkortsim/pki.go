@@ -20,7 +20,7 @@ func pkiCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "pki DIR",
 		Short: "Make a test PKI with cards in a folder",
-		Long:  "Make a test PKI in the folder DIR: certificate authorities, an OCSP responder, a\nCRL, and cards in DIR/cards. There is a Smartkort for each kind of trouble, and\none card of each other kind: two-pin, no-aid, applet, t1, isoapplet, oseid\nand mixed. It takes several seconds.",
+		Long:  "Make a test PKI in the folder DIR: certificate authorities, an OCSP responder, a\nCRL, and cards in DIR/cards. There is a Smartkort for each kind of trouble, and\none card of each other kind: two-pin, no-aid, applet, t1, isoapplet, oseid,\npiv, esteid, fineid and mixed. It takes several seconds.",
 		Args:  cli.Args("DIR"),
 		RunE:  func(c *cobra.Command, args []string) error { return makePKI(args[0], c.OutOrStdout()) },
 	}

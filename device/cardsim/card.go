@@ -40,6 +40,7 @@ type Card struct {
 	chain   *apdu.Command // the part of a chained command that has arrived
 	signing *environment  // digital signature template
 	proving *environment  // authentication template
+	hashed  []byte        // what PSO: HASH has left
 }
 
 // New makes a card from its image, without power and with no PIN verified. It
@@ -91,7 +92,7 @@ func (c *Card) PowerOff() {
 
 func (c *Card) forget() {
 	c.outside, c.current = c.layout.applet != nil, c.root
-	c.waiting, c.chain, c.signing, c.proving = nil, nil, nil, nil
+	c.waiting, c.chain, c.signing, c.proving, c.hashed = nil, nil, nil, nil, nil
 	for _, p := range c.pins {
 		p.verified = false
 	}

@@ -164,7 +164,9 @@ func (c *Card) selectApplet(cmd apdu.Command) ([]byte, apdu.Status) {
 	if cmd.P1 != 0x04 || len(cmd.Data) == 0 || !bytes.HasPrefix(c.layout.applet, cmd.Data) {
 		return nil, apdu.FileNotFound
 	}
-	c.forget()
+	if c.outside || !c.layout.keepsStatus {
+		c.forget()
+	}
 	c.outside = false
 	return c.layout.greeting, apdu.OK
 }

@@ -2,8 +2,9 @@ package cardsim
 
 import "smartkiosk/device/apdu"
 
-// Kinds of card other than the Smartkort. They are invented. Together they
-// cover the differences between real cards that a driver must handle.
+// Kinds of card other than the Smartkort. Together they cover the differences
+// between real cards that a driver must handle. Most are invented; those with the
+// name of a real card are stand-ins, made from public documents.
 const (
 	// TwoPIN has a PIN of 4 digits for authentication and a PIN of 6 digits
 	// for signatures, which must be verified before each signature
@@ -35,6 +36,10 @@ const (
 	// MyEID, which OsEID has too. The facts are from the MyEID reference manual
 	// and from OpenSC's driver for it.
 	OsEID = "oseid"
+	// PIV, EstEID and FinEID are described in piv.go, esteid.go and fineid.go.
+	PIV    = "piv"
+	EstEID = "esteid"
+	FinEID = "fineid"
 	// Mixed is a Smartkort with a company's certificates before the qualified
 	// ones.
 	Mixed = "mixed"
@@ -50,6 +55,7 @@ var kinds = map[string]*layout{
 	Mixed:     &mixed,
 	IsoApplet: &isoApplet,
 	OsEID:     &osEID,
+	FinEID:    &finEID,
 }
 
 // twoPIN's historical bytes list its capabilities (ISO 7816-4 §12.1.1):

@@ -15,6 +15,8 @@ type layout struct {
 	applet   []byte // AID of the applet that contains everything; nil for a card without applets
 	greeting []byte // response data to the selection of the applet
 
+	keepsStatus bool // selecting the applet again keeps verified PINs
+
 	aid      []byte // name of the application's DF, also in EF.DIR; nil for no name and no EF.DIR
 	df       uint16 // file identifier of the application's DF
 	relative bool   // paths in directory files are relative to the application's DF
@@ -28,6 +30,12 @@ type layout struct {
 	needsAlgorithm bool        // MSE SET must name the algorithm
 	refusal        apdu.Status // for MSE SET in a form that the kind does not support; 6A80 when zero
 	keyFiles       bool        // each key is an elementary file, which must be selected and named in MSE SET
+
+	hashFirst bool // signatures by PSO: HASH, then COMPUTE DIGITAL SIGNATURE without data
+
+	// For a kind that differs from ISO 7816-15: its file system and its commands.
+	files        func(*layout, Image) *file
+	instructions map[byte]instruction
 
 	algorithms []algorithm
 	pins       []pinLayout

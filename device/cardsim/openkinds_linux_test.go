@@ -42,6 +42,8 @@ func TestOpenSCReadsEveryKind(t *testing.T) {
 		"applet":    "isoApplet", // knows the AID
 		"t1":        "MaskTech",  // knows extended length
 		"isoapplet": "isoApplet",
+		"piv":       "PIV-II",
+		"esteid":    "esteid2018",
 	}
 	d := pcsctest.Start(t)
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
@@ -67,6 +69,9 @@ var openscID = map[string]map[string]string{
 	"t1":        {"authentication": "45", "signature": "46"},
 	"isoapplet": {"authentication": "45", "signature": "46"},
 	"oseid":     {"authentication": "45", "signature": "46"},
+	"piv":       {"authentication": "01", "signature": "02"},
+	"esteid":    {"authentication": "01", "signature": "02"},
+	"fineid":    {"authentication": "45", "signature": "46"},
 	"mixed":     {"authentication": "45", "signature": "46", "company-authentication": "21", "company-signature": "22"},
 }
 
@@ -82,6 +87,8 @@ func TestOpenSCSignsWithKinds(t *testing.T) {
 	}
 	rsa := form{"sha256", 32, []string{"--sha-256", "--pkcs1"}}
 	ec := form{"sha1", 20, []string{"--sha-1", "--signature-format", "openssl"}} // the one hash that the driver has with such keys
+	raw256 := form{"sha256", 32, []string{"--signature-format", "openssl"}}
+	raw384 := form{"sha384", 48, []string{"--signature-format", "openssl"}}
 	for _, c := range []struct {
 		kind, driver, key, pin string
 		form                   form
@@ -92,6 +99,16 @@ func TestOpenSCSignsWithKinds(t *testing.T) {
 		{"isoapplet", "isoApplet", "46", testpki.PIN, ec},
 		{"t1", "MaskTech", "45", testpki.LongPIN, rsa},
 		{"mixed", "MaskTech", "21", testpki.PIN, rsa},
+		{"mixed", "MaskTech", "22", testpki.PIN, rsa},
+		{"mixed", "MaskTech", "45", testpki.PIN, rsa},
+		{"mixed", "MaskTech", "46", testpki.PIN, rsa},
+		{"t1", "MaskTech", "46", testpki.LongPIN, rsa},
+		{"oseid", "myeid", "45", testpki.PIN, rsa},
+		{"oseid", "myeid", "46", testpki.PIN, ec},
+		{"piv", "PIV-II", "01", testpki.LongPIN, rsa},
+		{"piv", "PIV-II", "02", testpki.LongPIN, raw256},
+		{"esteid", "esteid2018", "01", testpki.PIN, raw384},
+		{"esteid", "esteid2018", "02", testpki.LongPIN, raw384},
 	} {
 		t.Run(c.kind+" "+c.key, func(t *testing.T) {
 			defer d.Insert(t, kinds[c.kind].Card)()

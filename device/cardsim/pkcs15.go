@@ -13,6 +13,9 @@ import (
 // name, and in the application's DF the files of ISO 7816-15 and the
 // certificates.
 func buildFiles(l *layout, image Image) *file {
+	if l.files != nil {
+		return l.files(l, image)
+	}
 	app := &file{id: l.df, name: l.aid, dedicate: true}
 	app.add(
 		l.directoryFile(idODF, l.odf()),

@@ -79,13 +79,14 @@ func (c *Card) manageSecurityEnvironment(cmd apdu.Command) ([]byte, apdu.Status)
 }
 
 // keyFileEnvironment is MSE SET of a kind whose keys are files: 80 with the
-// algorithm, 81 with the selected key file and 84 00, in this order.
+// algorithm, 81 with the selected key file and 84 00, in this order. OpenSC leaves out
+// 84 00 when the directory states no key reference.
 func (c *Card) keyFileEnvironment(data []byte) (*environment, apdu.Status) {
 	for i := range c.layout.keys {
 		k := &c.layout.keys[i]
 		algorithm := c.layout.algorithmOf(k)
 		want := []byte{0x80, 1, algorithm.reference, 0x81, 2, byte(k.file >> 8), byte(k.file), 0x84, 1, 0x00}
-		if !bytes.Equal(data, want) {
+		if !bytes.Equal(data, want) && !bytes.Equal(data, want[:7]) {
 			continue
 		}
 		if c.current.id != k.file {
@@ -128,6 +129,12 @@ func (l *layout) algorithmOf(k *keyLayout) *algorithm {
 // performSecurityOperation is PSO: COMPUTE DIGITAL SIGNATURE (ISO 7816-8
 // §11.2, P1-P2 = 9E 9A).
 func (c *Card) performSecurityOperation(cmd apdu.Command) ([]byte, apdu.Status) {
+	if c.layout.hashFirst {
+		if cmd.P1 != 0x90 || cmd.P2 != 0xA0 {
+			return nil, apdu.WrongP1P2
+		}
+		return c.takeHash(cmd)
+	}
 	if cmd.P1 != 0x9E || cmd.P2 != 0x9A {
 		return nil, apdu.WrongP1P2
 	}

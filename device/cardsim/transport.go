@@ -58,7 +58,14 @@ const claMore = 0x10
 
 // find returns the implementation of a command, or the status that refuses it.
 func (c *Card) find(cmd apdu.Command) (instruction, apdu.Status) {
-	do, ok := instructions[cmd.INS]
+	known := instructions
+	if c.layout.instructions != nil {
+		known = c.layout.instructions
+	}
+	do, ok := known[cmd.INS]
+	if c.layout.hashFirst && cmd.INS == 0x2A && cmd.P1 == 0x9E && len(cmd.Data) == 0 {
+		do = instruction{send: (*Card).signHash}
+	}
 	switch {
 	case !ok, c.outside && cmd.INS != insSelect && cmd.INS != insGetResponse:
 		return do, apdu.INSUnsupported

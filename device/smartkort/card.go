@@ -66,6 +66,7 @@ type Card struct {
 	mode      int    // index into selectModes
 	modeWorks bool   // the card has processed a SELECT in this mode
 	block     int    // the most bytes that the card returns at a time, 0 when unknown
+	efOnly    bool   // the card selects an EF only with P1 = 02
 	stepwise  bool   // the card cannot select a whole path, only file by file
 	byName    bool   // the card cannot select the application by its path
 	shortIDs  bool   // the card has short EF identifiers

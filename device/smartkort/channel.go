@@ -73,7 +73,7 @@ func (l *channel) exchange(ctx context.Context, cmd apdu.Command) (apdu.Response
 		exchange = apdu.Exchange
 	}
 	l.due, l.corrected = max(cmd.Le, maxUnasked), 0
-	if cmd.INS == insReadBinary { // some cards return the whole rest of a file
+	if cmd.INS == insReadBinary || cmd.INS == insGetData { // some cards return the whole rest of a file
 		l.due = maxFile
 	}
 	r, err := exchange(ctx, l, cmd)

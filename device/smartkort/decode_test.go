@@ -198,6 +198,8 @@ func FuzzObjects(f *testing.F) {
 	for _, s := range []string{goldenODF, goldenTokenInfo, goldenKey, goldenCertificate, goldenPIN, goldenFCI, goldenDIR} {
 		f.Add(unhex(f, s))
 	}
+	f.Add(dataObject(unhex(f, goldenCertificate), 0x00))
+	f.Add(dataObject(compressed(f, unhex(f, goldenCertificate)), 0x01))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		check := func(err error) {
 			if err != nil && !errors.Is(err, ErrMalformed) {
@@ -207,6 +209,8 @@ func FuzzObjects(f *testing.F) {
 		_, _, err := decodeODF(b)
 		check(err)
 		_, err = decodeTokenInfo(b)
+		check(err)
+		_, err = decodeDataObject(b)
 		check(err)
 		if size := fileSize(b); size < -1 || size > 1<<24 {
 			t.Fatalf("size %d", size)

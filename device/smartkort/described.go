@@ -10,13 +10,21 @@ import (
 
 // findByProfile uses the profile's description of a card that does not
 // describe itself. It detects a wrong profile before any PIN is sent: the
-// application and each certificate must be where the profile says.
-func (c *Card) findByProfile(ctx context.Context) (found bool, err error) {
-	c.profile = c.profiles.For(c.channel.ATR(), nil)
+// application and each certificate must be where the profile says. applet is the
+// applet that is selected, nil for none.
+func (c *Card) findByProfile(ctx context.Context, applet []byte) (found bool, err error) {
+	c.profile = c.profiles.find(c.channel.ATR(), nil, applet)
 	if len(c.profile.Keys) == 0 {
 		return false, nil
 	}
 	c.app, c.at = c.profile.application(), elsewhere
+	switch {
+	case applet == nil:
+	case c.profile.Application.AID == "" && c.profile.Application.Path == "":
+		c.app.AID, c.at = applet, inApplication
+	default:
+		c.app.Applet = applet
+	}
 	c.forgetRead()
 	c.token, c.tokenRaw, c.odf = TokenInfo{}, nil, odf{}
 	c.keys, c.certificates, c.pins = nil, nil, nil
@@ -27,17 +35,31 @@ func (c *Card) findByProfile(ctx context.Context) (found bool, err error) {
 	}
 	for i, f := range c.profile.Keys {
 		id := []byte{byte(i + 1)}
-		k := Key{ID: id, Label: f.Label, Reference: int(f.Reference), kind: keyRSA}
-		if f.Kind == "ec" {
-			k.kind = keyEC
-		}
+		k := Key{ID: id, Label: f.Label, Reference: int(f.Reference), kind: map[string]uint32{"rsa": keyRSA, "ec": keyEC}[f.Kind]}
 		k.Usage = Usage{Sign: f.Use == useAuthentication, NonRepudiation: f.Use == useSignature}
-		file, _ := hex.DecodeString(f.Certificate) // checkKeys has checked it
+		file, _ := hex.DecodeString(f.Certificate) // checkKeys has checked both
+		tag, _ := hex.DecodeString(f.Object)
 		c.keys = append(c.keys, k)
-		c.certificates = append(c.certificates, certificateObject{id: id, label: f.Label, path: Path{File: file}})
+		c.certificates = append(c.certificates, certificateObject{id: id, label: f.Label, path: Path{File: file, Object: tag}})
 	}
 	c.keysRead, c.pinsRead, c.certsRead = true, true, true
-	return true, nil
+	if applet == nil {
+		return true, nil
+	}
+	return c.hasCertificate(ctx)
+}
+
+// hasCertificate reports whether one of the profile's certificates is on the card. A
+// card that accepts every SELECT is no proof of an applet.
+func (c *Card) hasCertificate(ctx context.Context) (bool, error) {
+	for _, o := range c.certificates {
+		_, err := c.readObject(ctx, o.path)
+		if err == nil || !skippable(err) {
+			return err == nil, err
+		}
+	}
+	c.keysRead, c.pinsRead, c.certsRead = false, false, false
+	return false, nil
 }
 
 // application returns where a card that does not describe itself has its PIN
@@ -72,12 +94,18 @@ func (p *Profile) checkKeys() error {
 	}
 	for i, k := range p.Keys {
 		switch {
-		case k.Kind != "rsa" && k.Kind != "ec":
+		case k.Kind != "rsa" && k.Kind != "ec" && k.Kind != "":
 			return fmt.Errorf("key %d: kind %q is not rsa or ec", i+1, k.Kind)
 		case k.Use != useAuthentication && k.Use != useSignature:
 			return fmt.Errorf("key %d: use %q is not authentication or signature", i+1, k.Use)
-		case !isPath(k.Certificate):
-			return fmt.Errorf("key %d: certificate %q is not a hexadecimal path that starts with 3F00", i+1, k.Certificate)
+		case k.Certificate == "" && k.Object == "":
+			return fmt.Errorf("key %d: certificate is missing", i+1)
+		case k.Certificate != "" && k.Object != "":
+			return fmt.Errorf("key %d has both certificate and object; only one is allowed", i+1)
+		case k.Object != "" && !isTag(k.Object):
+			return fmt.Errorf("key %d: object %q is not a hexadecimal tag of 1 to 3 bytes", i+1, k.Object)
+		case k.Object == "" && !isPath(k.Certificate) && !isIdentifier(k.Certificate):
+			return fmt.Errorf("key %d: certificate %q is not a hexadecimal path that starts with 3F00, or an identifier of 2 bytes", i+1, k.Certificate)
 		}
 	}
 	if len(p.Keys) > maxCerts {
@@ -92,6 +120,16 @@ func (p *Profile) checkKeys() error {
 func isPath(s string) bool {
 	b, err := hex.DecodeString(s)
 	return err == nil && bytes.HasPrefix(b, masterFile) && len(b)%2 == 0 && len(b) <= 16
+}
+
+func isIdentifier(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == 2
+}
+
+func isTag(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) >= 1 && len(b) <= 3
 }
 
 // pins returns the profile's PIN and PUK.

@@ -40,30 +40,50 @@ func (c *Card) find(ctx context.Context) error {
 		}
 	}
 	var broken error
+	named, others := c.profiles.applets(c.channel.ATR())
+	if found, err := c.findInApplets(ctx, named, &broken); found || err != nil {
+		return err
+	}
 	found, err := c.findIn(ctx, nil, &broken)
 	if found || err != nil {
 		return err
 	}
-	for _, aid := range c.profiles.applets() {
-		c.at = elsewhere
-		_, err := c.selectBy(ctx, byAID, aid)
-		if isStatus(err) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if found, err := c.findIn(ctx, aid, &broken); found || err != nil {
-			return err
-		}
+	if found, err := c.findInApplets(ctx, others, &broken); found || err != nil {
+		return err
 	}
-	if found, err := c.findByProfile(ctx); found || err != nil {
+	if found, err := c.findByProfile(ctx, nil); found || err != nil {
 		return err
 	}
 	if broken != nil {
 		return broken
 	}
 	return ErrUnknownCard
+}
+
+// findInApplets tries the applets. A profile that describes the content of an applet
+// is used without a search.
+func (c *Card) findInApplets(ctx context.Context, applets [][]byte, broken *error) (found bool, err error) {
+	for _, aid := range applets {
+		c.at = elsewhere
+		_, err := c.selectBy(ctx, byAID, aid)
+		if isStatus(err) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		found, err := c.findByProfile(ctx, aid)
+		if found || err != nil {
+			return found, err
+		}
+		if len(c.profile.Keys) > 0 { // the applet has no directory
+			continue
+		}
+		if found, err := c.findIn(ctx, aid, broken); found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
 }
 
 // findIn tries the standard's ways, on the whole card or within an applet. If

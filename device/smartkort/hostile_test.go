@@ -158,6 +158,12 @@ func TestVisitIsBounded(t *testing.T) {
 	}
 }
 
+// spared are attacks with files that a kind does not have.
+var spared = map[string]map[cardsim.Evil]bool{
+	cardsim.PIV:    {cardsim.LyingLengths: true, cardsim.DirectoryLoop: true, cardsim.HugeCertificate: true},
+	cardsim.EstEID: {cardsim.DirectoryLoop: true},
+}
+
 // TestEvilCards checks that each attack of the software card, for every kind of
 // card, ends the visit with an error, whether or not a good card of the kind was
 // here before. AnswersAfterPull does not, because the card is not removed. On the
@@ -172,7 +178,7 @@ func TestEvilCards(t *testing.T) {
 			t.Fatal(err)
 		}
 		pin := testpki.PIN
-		if name == cardsim.T1 {
+		if name == cardsim.T1 || name == cardsim.PIV {
 			pin = testpki.LongPIN
 		}
 		good := k.Card.Image()
@@ -193,7 +199,7 @@ func TestEvilCards(t *testing.T) {
 				runtime.ReadMemStats(&before)
 				_, err = tryVisit(t, caching(t, maps.Clone(keep)), l, pin)
 				runtime.ReadMemStats(&after)
-				if (err == nil) != (evil == cardsim.AnswersAfterPull) {
+				if (err == nil) != (evil == cardsim.AnswersAfterPull || spared[name][evil]) {
 					t.Errorf("%s, %s: %v", name, evil, err)
 				}
 				good := evil == cardsim.WrongSignature || evil == cardsim.AnswersAfterPull

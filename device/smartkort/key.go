@@ -18,6 +18,7 @@ type Key struct {
 	UserConsent int    // signatures per PIN verification, 0 for no limit
 	algorithms  []int  // references into TokenInfo
 	kind        uint32
+	piv         byte // algorithm for GENERAL AUTHENTICATE, 0 for none
 }
 
 // Usage is the part of a key's KeyUsageFlags that the driver uses (ISO 7816-15

@@ -33,7 +33,8 @@ func newKinds(t testing.TB) map[string]testpki.Kind {
 
 // pinOf returns the PIN that the key of a certificate needs.
 func pinOf(kind string, c smartkort.Certificate) string {
-	if kind == cardsim.T1 || kind == cardsim.TwoPIN && c.Key.Usage.NonRepudiation {
+	two := kind == cardsim.TwoPIN || kind == cardsim.FinEID
+	if kind == cardsim.T1 || kind == cardsim.PIV || two && c.Key.Usage.NonRepudiation {
 		return testpki.LongPIN
 	}
 	return testpki.PIN
@@ -77,6 +78,7 @@ func TestKinds(t *testing.T) {
 		ways    map[string][]crypto.SignerOpts // by the names of keys
 		unknown map[string]crypto.SignerOpts
 		readFew int // certificates read to authenticate
+		hidden  int // keys that the profile leaves out
 	}{
 		cardsim.TwoPIN: {found: "AID of the standard", readFew: 2, ways: map[string][]crypto.SignerOpts{
 			"authentication": {sha256, sha384}, "authentication-rsa": {sha256, sha384, pss}, "signature": {sha384}}},
@@ -90,6 +92,12 @@ func TestKinds(t *testing.T) {
 			"authentication": {sha256, sha384}, "signature": {sha256}}},
 		cardsim.OsEID: {found: "AID of the standard", readFew: 1, ways: map[string][]crypto.SignerOpts{
 			"authentication": {sha256, sha384, pss}, "signature": {sha256}}},
+		cardsim.PIV: {found: "profile piv", readFew: 1, ways: map[string][]crypto.SignerOpts{
+			"authentication": {sha256, sha384, pss}, "signature": {sha256}}},
+		cardsim.EstEID: {found: "profile esteid", readFew: 1, hidden: 1, ways: map[string][]crypto.SignerOpts{
+			"authentication": {sha384}}},
+		cardsim.FinEID: {found: "AID of the standard", readFew: 1, ways: map[string][]crypto.SignerOpts{
+			"authentication": {sha384}, "signature": {sha384}}},
 		cardsim.Mixed: {found: "AID of the standard", readFew: 3, ways: map[string][]crypto.SignerOpts{
 			"authentication": {sha256}, "signature": {sha256}, "company-authentication": {sha256}, "company-signature": {sha256}}},
 	} {
@@ -104,7 +112,7 @@ func TestKinds(t *testing.T) {
 				t.Errorf("%d certificates to authenticate with, %v, want %d", len(few), err, want.readFew)
 			}
 			certs, err := card.Certificates(t.Context())
-			if err != nil || len(certs) != len(k.Certificates) {
+			if err != nil || len(certs) != len(k.Certificates)-want.hidden {
 				t.Fatalf("%d certificates of %d, %v", len(certs), len(k.Certificates), err)
 			}
 			if d, err := card.Describe(t.Context()); err != nil || d.Found != want.found {
@@ -231,7 +239,7 @@ func TestChainedBlock(t *testing.T) {
 func TestPINsOfEveryKind(t *testing.T) {
 	for name, k := range newKinds(t) {
 		driver := smartkort.Driver{}
-		if name == cardsim.NoAID || name == cardsim.Mixed { // the Smartkort's form of ATR
+		if name == cardsim.NoAID || name == cardsim.Mixed || name == cardsim.FinEID { // their profiles do not say how to change a PIN
 			driver = withProfile(t, "")
 		}
 		card, err := driver.Open(t.Context(), connect(t, k.Card))
@@ -268,7 +276,7 @@ func TestPINsOfEveryKind(t *testing.T) {
 			expect("wrong", card.VerifyPIN(t.Context(), c, []byte(wrong)), left, false)
 		}
 		expect("right, but blocked", card.VerifyPIN(t.Context(), c, []byte(right)), 0, false)
-		if n, known, err := card.PINTries(t.Context(), c); n != 0 || !known || err != nil {
+		if n, known, err := card.PINTries(t.Context(), c); n != 0 || known == (name == cardsim.EstEID) || err != nil {
 			t.Errorf("%s: blocked, but %d tries (%v, %v)", name, n, known, err)
 		}
 		expect("change when blocked", card.ChangePIN(t.Context(), pin, []byte(right), []byte(other)), 0, false)
@@ -347,7 +355,8 @@ func TestAuthorities(t *testing.T) {
 			t.Fatal(err)
 		}
 		authorities, err := card.Authorities(t.Context())
-		if err != nil || len(authorities) == 0 {
+		none := name == cardsim.PIV || name == cardsim.EstEID
+		if err != nil || (len(authorities) == 0) != none {
 			t.Fatalf("%s: %d authorities, %v", name, len(authorities), err)
 		}
 		for _, a := range authorities {

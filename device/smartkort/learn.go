@@ -181,9 +181,10 @@ func (c *Card) writeProfile(name string) string {
 	}
 	described := len(c.profile.Keys) == 0
 	line("\n# The application was found by: %s.\n[application]", c.app.How)
-	switch {
-	case c.app.Applet != nil:
+	if c.app.Applet != nil {
 		line("applets = [%q]", fmt.Sprintf("%X", c.app.Applet))
+	}
+	switch {
 	case !described && c.app.AID != nil:
 		line("aid = %q", fmt.Sprintf("%X", c.app.AID))
 	case !described:
@@ -196,7 +197,12 @@ func (c *Card) writeProfile(name string) string {
 			p.Label, p.Reference, []string{"bcd", "ascii", "utf8"}[p.Encoding], max(1, p.MinLength), max(1, p.MaxLength), p.StoredLength, p.Pad)
 	}
 	for _, k := range c.profile.Keys {
-		line("\n[[key]]\nlabel = %q\nkind = %q\nuse = %q\nreference = 0x%02X\ncertificate = %q", k.Label, k.Kind, k.Use, k.Reference, k.Certificate)
+		line("\n[[key]]\nlabel = %q\nuse = %q\nreference = 0x%02X", k.Label, k.Use, k.Reference)
+		for _, own := range [][2]string{{"kind", k.Kind}, {"certificate", k.Certificate}, {"object", k.Object}} {
+			if own[1] != "" {
+				line("%s = %q", own[0], own[1])
+			}
+		}
 	}
 	for what, r := range map[string]PINRecipe{"change": c.profile.Change, "unblock": c.profile.Unblock} {
 		line("\n[%s]\nrecipe = %q", what, r.Recipe)

@@ -48,7 +48,7 @@ func TestLearnKinds(t *testing.T) {
 	for name, k := range kinds {
 		t.Run(name, func(t *testing.T) {
 			pin := testpki.PIN
-			if name == cardsim.T1 {
+			if name == cardsim.T1 || name == cardsim.PIV {
 				pin = testpki.LongPIN
 			}
 			conn := &counting{Conn: connect(t, k.Card).Conn}
@@ -62,7 +62,7 @@ func TestLearnKinds(t *testing.T) {
 			a := alter(t, connect(t, k.Card).Conn)
 			mse := 0
 			a.answer = func(_ *altered, command []byte) []byte {
-				if command[1] == 0x22 {
+				if command[1] == 0x22 || command[1] == 0x87 && command[0] == 0x00 { // MSE SET, or GENERAL AUTHENTICATE
 					mse++
 				}
 				return nil
@@ -73,6 +73,73 @@ func TestLearnKinds(t *testing.T) {
 		})
 	}
 }
+
+// TestLearnByHint learns cards without a directory, of which no profile knows anything,
+// from a description by hints.
+func TestLearnByHint(t *testing.T) {
+	kinds := newKinds(t)
+	for name, c := range map[string]struct{ hint, pin, recipe string }{
+		cardsim.PIV: {`[application]
+aid = "A00000030800001000"
+[pin]
+label = "PIN"
+reference = 0x80
+encoding = "ascii"
+min = 6
+max = 8
+stored = 8
+pad = 0xFF
+[[key]]
+label = "Authentication"
+use = "authentication"
+reference = 0x9A
+object = "5FC105"
+`, testpki.LongPIN, "general-authenticate"},
+		cardsim.EstEID: {`[application]
+applets = ["A000000077010800070000FE00000100"]
+aid = "E828BD080FF2504F5420415750"
+[pin]
+label = "PIN"
+reference = 0x01
+encoding = "ascii"
+min = 4
+max = 12
+stored = 12
+pad = 0xFF
+[[key]]
+label = "Authentication"
+kind = "ec"
+use = "authentication"
+reference = 0x81
+certificate = "3401"
+`, testpki.PIN, "internal-authenticate, algorithm 04"},
+	} {
+		hint, err := smartkort.ParseProfile([]byte("name = \"hint\"\nabout = \"a hint\"\n" + c.hint + rest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := lesson(c.pin)
+		l.Hint = hint
+		conn := &counting{Conn: connect(t, kinds[name].Card).Conn}
+		learned, err := smartkort.Driver{}.Learn(t.Context(), conn, l)
+		if err != nil || !strings.Contains(learned.Recipe, c.recipe) || conn.apdus > 300 {
+			t.Errorf("%s: %d APDUs, recipe %q, %v", name, conn.apdus, learned.Recipe, err)
+			continue
+		}
+		if _, err := tryVisit(t, driverWith(t, learned.Profile), connect(t, kinds[name].Card), c.pin); err != nil {
+			t.Errorf("%s, with the learned profile: %v\n%s", name, err, learned.Profile)
+		}
+	}
+}
+
+// rest is the end of a hint.
+const rest = `[verify]
+classes = [0x00]
+[change]
+recipe = "unknown"
+[unblock]
+recipe = "unknown"
+`
 
 // TestLearnRandomKinds learns 500 kinds of card with random recipes, or is refused
 // with a reason. It never sends more than one PIN.

@@ -87,10 +87,11 @@ type PINForm struct {
 // certificate.
 type KeyForm struct {
 	Label       string `toml:"label"`
-	Kind        string `toml:"kind"`        // rsa or ec
+	Kind        string `toml:"kind"`        // rsa or ec; the certificate tells when missing
 	Use         string `toml:"use"`         // authentication or signature
-	Reference   byte   `toml:"reference"`   // in MSE SET (84)
-	Certificate string `toml:"certificate"` // hexadecimal path of its file, starts with 3F00
+	Reference   byte   `toml:"reference"`   // in MSE SET (84) or GENERAL AUTHENTICATE (P2)
+	Certificate string `toml:"certificate"` // hexadecimal path of its file, starts with 3F00 or is an identifier in the application
+	Object      string `toml:"object"`      // hexadecimal tag of its data object, for cards with GET DATA instead of files
 }
 
 // PINRecipe says how a PIN is changed or unblocked.
@@ -112,8 +113,10 @@ type Signing struct {
 	//	hash                   the same over the bare hash
 	//	block                  the same over a whole block of PKCS #1, as long as the key
 	//	internal-authenticate  INTERNAL AUTHENTICATE over a DigestInfo
+	//	hash-command           PSO: HASH with the finished hash, then COMPUTE DIGITAL SIGNATURE without data
+	//	general-authenticate   GENERAL AUTHENTICATE over a whole block or a hash, without MSE SET (PIV)
 	Recipe    string `toml:"recipe"`
-	Algorithm *byte  `toml:"algorithm"` // reference in MSE SET (80)
+	Algorithm *byte  `toml:"algorithm"` // reference in MSE SET (80), P1 of GENERAL AUTHENTICATE
 	// KeyBy says how MSE SET names the key:
 	//	(missing)      by its key reference (84), or by its file (81) when it has none
 	//	file           by its file (81) and its key reference
@@ -131,6 +134,8 @@ const (
 	recipeHash       = "hash"
 	recipeBlock      = "block"
 	recipeInternal   = "internal-authenticate"
+	recipeHashFirst  = "hash-command"
+	recipeGeneral    = "general-authenticate"
 )
 
 var encodings = map[string]Encoding{"ascii": ASCII, "bcd": BCD, "utf8": UTF8}
@@ -182,8 +187,11 @@ func (p *Profile) check() error {
 		if s.Key != "rsa" && s.Key != "ec" {
 			return fmt.Errorf("sign %d: key %q is not rsa or ec", i+1, s.Key)
 		}
-		if known := []string{recipeDigestInfo, recipeHash, recipeBlock, recipeInternal}; !slices.Contains(known, s.Recipe) ||
-			s.Key == "ec" && s.Recipe != recipeHash && s.Recipe != recipeInternal {
+		known := []string{recipeHash, recipeInternal, recipeHashFirst, recipeGeneral}
+		if s.Key == "rsa" {
+			known = append(known, recipeDigestInfo, recipeBlock)
+		}
+		if !slices.Contains(known, s.Recipe) {
 			return fmt.Errorf("sign %d: recipe %q is not one for %s", i+1, s.Recipe, s.Key)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -121,16 +122,21 @@ func (p *Profiles) find(atr []byte, token *TokenInfo, applet []byte) *Profile {
 	return p.plain
 }
 
-// applets returns the AIDs of all profiles' applets. It ignores which profile
-// matches, because a card whose application is in an applet often has nothing
-// else to be recognised by.
-func (p *Profiles) applets() [][]byte {
-	var all [][]byte
+// applets returns the AIDs of the profiles' applets: those of profiles that name this
+// answer to reset, and those of profiles that name none, because a card whose
+// application is in an applet often has nothing else to be recognised by.
+func (p *Profiles) applets(atr []byte) (named, others [][]byte) {
+	have := strings.ToUpper(hex.EncodeToString(atr))
 	for _, profile := range p.list {
 		for _, text := range profile.Application.Applets {
 			aid, _ := hex.DecodeString(text) // check has checked it
-			all = append(all, aid)
+			switch {
+			case len(profile.Match.ATR) == 0:
+				others = append(others, aid)
+			case slices.ContainsFunc(profile.Match.ATR, func(form string) bool { return hasForm(have, form) }):
+				named = append(named, aid)
+			}
 		}
 	}
-	return all
+	return named, others
 }

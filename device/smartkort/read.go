@@ -21,6 +21,9 @@ func (c *Card) readObject(ctx context.Context, p Path) ([]byte, error) {
 		}
 	}
 	return c.once(p, func() ([]byte, error) {
+		if len(p.Object) > 0 {
+			return c.readDataObject(ctx, p.Object)
+		}
 		size, err := c.selectFile(ctx, p)
 		if err != nil {
 			return nil, err

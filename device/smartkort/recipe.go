@@ -51,6 +51,9 @@ func (r recipe) same(other recipe) bool {
 	return r == other
 }
 
+// wholeBlock reports whether the host pads the data of an RSA key.
+func (r recipe) wholeBlock() bool { return r.Form == recipeBlock || r.Form == recipeGeneral }
+
 // Ways to name the key in MSE SET (ISO 7816-4 §10.3.3).
 const (
 	byReference = ""              // by the key reference, tag 84; by tag 81 when the card states none
@@ -90,16 +93,19 @@ var standardPKCS = []recipe{
 	{Form: recipeBlock, Algorithm: 0x00},
 	{Form: recipeHash, Algorithm: -1},
 	{Form: recipeInternal, Algorithm: -1},
+	{Form: recipeGeneral, Algorithm: -1},
 }
 
 // standardPSS are the recipes for RSA with PSS, padded by the host.
 var standardPSS = []recipe{
 	{Form: recipeBlock, Algorithm: -1},
 	{Form: recipeBlock, Algorithm: 0x00, KeyBy: bySelection},
+	{Form: recipeGeneral, Algorithm: -1},
 }
 
 // standardEC are the recipes for ECDSA. IsoApplet uses algorithm 21, MyEID and
-// OsEID 04.
+// OsEID 04, the Estonian card of 2018 internal-authenticate with 04, FinEID
+// hash-command with 44 or 54 by the hash.
 var standardEC = []recipe{
 	{Form: recipeHash, Algorithm: -1},
 	{Form: recipeHash, Algorithm: 0x21},
@@ -107,6 +113,10 @@ var standardEC = []recipe{
 	{Form: recipeHash, Algorithm: 0x00, KeyBy: bySelection},
 	{Form: recipeHash, Algorithm: -1, KeyBy: byFile},
 	{Form: recipeInternal, Algorithm: -1},
+	{Form: recipeInternal, Algorithm: 0x04},
+	{Form: recipeHashFirst, Algorithm: 0x44},
+	{Form: recipeHashFirst, Algorithm: 0x54},
+	{Form: recipeGeneral, Algorithm: -1},
 }
 
 func pkcsScheme(hash crypto.Hash) scheme {
@@ -130,7 +140,11 @@ func (c *Card) recipes(s scheme, k Key, hash crypto.Hash) (all []recipe, err err
 		same := func(other recipe) bool {
 			return other.Form == r.Form && other.Algorithm == r.Algorithm && other.KeyBy == r.KeyBy
 		}
-		if !slices.ContainsFunc(all, same) && (r.KeyBy == byReference || c.isFile(k)) {
+		possible := r.KeyBy == byReference || c.isFile(k)
+		if r.Form == recipeGeneral {
+			possible = k.Reference >= 0 && (k.piv != 0 || r.Algorithm >= 0)
+		}
+		if !slices.ContainsFunc(all, same) && possible {
 			all = append(all, r)
 		}
 	}
@@ -138,7 +152,7 @@ func (c *Card) recipes(s scheme, k Key, hash crypto.Hash) (all []recipe, err err
 		if own.Key != s.key {
 			continue
 		}
-		if s.name == "rsa-pss" && own.Recipe != recipeBlock {
+		if s.name == "rsa-pss" && own.Recipe != recipeBlock && own.Recipe != recipeGeneral {
 			return nil, fmt.Errorf("%w: PSS by recipe %s", ErrUnsupportedKey, own.Recipe)
 		}
 		r := recipe{Form: own.Recipe, Algorithm: -1, KeyBy: own.KeyBy}
@@ -220,11 +234,11 @@ func (k Key) environment(r recipe) []byte {
 // pkcs1 returns what is sent to the card for a signature by PKCS #1 v1.5 (RFC
 // 8017 §9.2): the hash, the DigestInfo, or a padded block of size bytes.
 func (r recipe) pkcs1(digest []byte, hash crypto.Hash, size int) []byte {
-	if r.Form == recipeHash {
+	if r.Form == recipeHash || r.Form == recipeHashFirst {
 		return digest
 	}
 	info := append(bytes.Clone(digestInfo[hash]), digest...)
-	if r.Form != recipeBlock {
+	if !r.wholeBlock() {
 		return info
 	}
 	filling := bytes.Repeat([]byte{0xFF}, max(8, size-len(info)-3))

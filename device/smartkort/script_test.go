@@ -65,6 +65,8 @@ func TestUnknownCards(t *testing.T) {
 			> 00 A4 08 0C 02 50 15                                # the application by path
 			< 6A 82
 			> 00 A4 04 0C 0C F2 76 A2 88 BC FB A6 9D 34 F3 10 01  # an applet that may hold one
+			< 6A 82
+			> 00 A4 04 0C 09 A0 00 00 03 08 00 00 10 00           # the PIV applet
 			< 6A 82`, smartkort.ErrUnknownCard},
 		"a card that knows no class 00": {`
 			> 00 A4 04 0C 0C A0 00 00 00 63 50 4B 43 53 2D 31 35  # the application by AID
@@ -80,6 +82,8 @@ func TestUnknownCards(t *testing.T) {
 			> 00 A4 00 0C 02 3F 00                                # step by step
 			< 6E 00
 			> 00 A4 04 0C 0C F2 76 A2 88 BC FB A6 9D 34 F3 10 01  # an applet that may hold one
+			< 6E 00
+			> 00 A4 04 0C 09 A0 00 00 03 08 00 00 10 00           # the PIV applet
 			< 6E 00`, smartkort.ErrUnknownCard},
 		"an application whose directory is garbage": {`
 			> 00 A4 04 0C 0C A0 00 00 00 63 50 4B 43 53 2D 31 35  # the application by AID
@@ -97,6 +101,8 @@ func TestUnknownCards(t *testing.T) {
 			> 00 A4 08 0C 02 50 15                                # the application by path
 			< 6A 82
 			> 00 A4 04 0C 0C F2 76 A2 88 BC FB A6 9D 34 F3 10 01  # an applet that may hold one
+			< 6A 82
+			> 00 A4 04 0C 09 A0 00 00 03 08 00 00 10 00           # the PIV applet
 			< 6A 82`, smartkort.ErrMalformed},
 		"a card under secure messaging": {`
 			> 00 A4 04 0C 0C A0 00 00 00 63 50 4B 43 53 2D 31 35  # the application by AID

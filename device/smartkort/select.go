@@ -22,11 +22,14 @@ const (
 	insGetResponse  = 0xC0
 	insReadBinary   = 0xB0
 	insReadRecord   = 0xB2
+	insGeneralAuth  = 0x87
+	insGetData      = 0xCB
 )
 
 // P1 of SELECT (ISO 7816-4 §11.2.2).
 const (
 	byFileID   = 0x00
+	underDF    = 0x02 // an EF under the current DF
 	byAID      = 0x04
 	fromMF     = 0x08 // a path without the MF's own identifier
 	fromHere   = 0x09 // a path that starts under the current DF
@@ -49,10 +52,16 @@ type Path struct {
 	File   []byte // file identifiers of 2 bytes each; absolute when it starts with 3F00, else under the application
 	Offset int    // where in the file the object starts
 	Length int    // bytes that the object takes, 0 when not stated
+	Object []byte // tag of a data object of the application, instead of a file
 }
 
 // key is the map key of p in Card.files and Card.memory.
-func (p Path) key() string { return fmt.Sprintf("%X+%d+%d", p.File, p.Offset, p.Length) }
+func (p Path) key() string {
+	if len(p.Object) > 0 {
+		return fmt.Sprintf("object %X", p.Object)
+	}
+	return fmt.Sprintf("%X+%d+%d", p.File, p.Offset, p.Length)
+}
 
 // selectModes are the values of P2 of SELECT in the order in which they are
 // tried. "No response data" (0C) costs the fewest bytes, but some cards refuse
@@ -144,7 +153,18 @@ func (c *Card) selectWithin(ctx context.Context, id []byte) (size int, err error
 	if err := c.enter(ctx); err != nil {
 		return 0, err
 	}
-	return c.selectBy(ctx, byFileID, id)
+	if c.efOnly {
+		return c.selectBy(ctx, underDF, id)
+	}
+	size, err = c.selectBy(ctx, byFileID, id)
+	if errors.Is(err, apdu.WrongP1P2) { // some cards select an EF only as one
+		var again error
+		if size, again = c.selectBy(ctx, underDF, id); again == nil {
+			c.efOnly = true
+			return size, nil
+		}
+	}
+	return size, err
 }
 
 // selectPath selects a whole path at once. On a card that cannot do that, it

@@ -42,13 +42,18 @@ func (c *Card) Signer(ctx context.Context, cert Certificate) (crypto.Signer, err
 		return nil, fmt.Errorf("cannot use certificate %X: %w: %v", cert.ID, ErrMalformed, err)
 	}
 	s := signer{ctx: ctx, card: c, key: cert.Key}
+	if s.key.kind == 0 { // the profile leaves it to the certificate
+		s.key.kind = map[x509.PublicKeyAlgorithm]uint32{x509.RSA: keyRSA, x509.ECDSA: keyEC}[parsed.PublicKeyAlgorithm]
+	}
+	s.key.piv = pivAlgorithm(parsed.PublicKey)
 	switch public := parsed.PublicKey.(type) {
 	case *rsa.PublicKey:
-		if cert.Key.kind == keyRSA && public.Size() <= maxRSA {
+		if s.key.kind == keyRSA && public.Size() <= maxRSA {
 			return &rsaSigner{s, public}, nil
 		}
 	case *ecdsa.PublicKey:
-		if cert.Key.kind == keyEC && (public.Curve == elliptic.P256() || public.Curve == elliptic.P384()) {
+		if s.key.kind == keyEC && (public.Curve == elliptic.P256() || public.Curve == elliptic.P384()) {
+			s.field = (public.Params().BitSize + 7) / 8
 			return &ecSigner{s, public}, nil
 		}
 	}
@@ -57,9 +62,10 @@ func (c *Card) Signer(ctx context.Context, cert Certificate) (crypto.Signer, err
 
 // signer is the common part of rsaSigner and ecSigner.
 type signer struct {
-	ctx  context.Context
-	card *Card
-	key  Key
+	ctx   context.Context
+	card  *Card
+	key   Key
+	field int // bytes of a coordinate of an EC key
 }
 
 type rsaSigner struct {
@@ -92,7 +98,7 @@ func (s *rsaSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts
 	return s.tryRecipes(pssScheme(hash), hash, attempt{
 		size: s.public.Size(),
 		data: func(r recipe) ([]byte, error) {
-			if r.Form != recipeBlock {
+			if !r.wholeBlock() {
 				return digest, nil
 			}
 			return encodePSS(random, digest, s.public.N.BitLen(), salt, hash)
@@ -118,7 +124,7 @@ func (s *ecSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 	if digestInfo[hash] == nil || len(digest) != hash.Size() {
 		return nil, fmt.Errorf("cannot sign: %w: %v over %d bytes", ErrUnsupportedKey, hash, len(digest))
 	}
-	field := (s.public.Curve.Params().BitSize + 7) / 8
+	field := s.field
 	return s.tryRecipes(ecScheme(hash), hash, attempt{
 		size: apdu.MaxShortLe,
 		data: func(recipe) ([]byte, error) { return digest[:min(len(digest), field)], nil },
@@ -250,6 +256,9 @@ func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
 	if n := s.key.UserConsent; guarded && n > 0 && c.uses[string(pin.ID)] >= n {
 		return nil, ErrConsent
 	}
+	if r.Form == recipeGeneral {
+		return s.counted(pin, guarded, func() ([]byte, error) { return s.generalAuthenticate(r, data, size) })
+	}
 	template, cmd := byte(0xB6), apdu.Command{INS: insPSO, P1: 0x9E, P2: 0x9A}
 	if r.Form == recipeInternal {
 		template, cmd = 0xA4, apdu.Command{INS: insInternalAuth}
@@ -262,13 +271,28 @@ func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
 	if _, err := c.channel.demand(s.ctx, apdu.Command{INS: insMSE, P1: 0x41, P2: template, Data: s.key.environment(r)}); err != nil {
 		return nil, fmt.Errorf("cannot select key: %w", err)
 	}
-	if guarded {
-		c.uses[string(pin.ID)]++
-	}
 	cmd.Data, cmd.Le = data, size
-	answer, err := c.channel.demand(s.ctx, cmd)
+	if r.Form == recipeHashFirst {
+		hash := apdu.Command{INS: insPSO, P1: 0x90, P2: 0xA0, Data: tlv.Append(nil, 0x90, data...)}
+		if _, err := c.channel.demand(s.ctx, hash); err != nil {
+			return nil, fmt.Errorf("cannot send hash: %w", err)
+		}
+		cmd.Data = nil
+		if s.field > 0 {
+			cmd.Le = 2 * s.field
+		}
+	}
+	return s.counted(pin, guarded, func() ([]byte, error) { return c.channel.demand(s.ctx, cmd) })
+}
+
+// counted counts a signature by a key that a PIN guards, unless the card refuses it.
+func (s *signer) counted(pin PIN, guarded bool, sign func() ([]byte, error)) ([]byte, error) {
+	if guarded {
+		s.card.uses[string(pin.ID)]++
+	}
+	answer, err := sign()
 	if isStatus(err) && guarded {
-		c.uses[string(pin.ID)]--
+		s.card.uses[string(pin.ID)]--
 	}
 	return answer, err
 }

@@ -12,8 +12,9 @@ import (
 	"smartkiosk/device/cardsim"
 )
 
-// LongPIN is the PIN of six digits on cards that need one: for signatures on
-// the card two-pin, and for all keys on the card t1. All other PINs are PIN.
+// LongPIN is the PIN of six digits on cards that need one: for signatures on the
+// cards two-pin, esteid and fineid, and for all keys on the cards t1 and piv. All
+// other PINs are PIN.
 const LongPIN = "123456"
 
 // Kind is a valid card of another kind than the Smartkort, and its content.
@@ -51,6 +52,15 @@ var kindCast = []kindRole{
 	{card: cardsim.OsEID, about: "OsEID and MyEID, keys are files",
 		given: "Gudrun", surname: "Filnes", number: "900000017",
 		keys: map[string]int{authentication: 2048, signature: 256}},
+	{card: cardsim.PIV, about: "PIV, data objects instead of files",
+		given: "Sindre", surname: "Føderal", number: "900000018",
+		keys: map[string]int{authentication: 2048, signature: 256}},
+	{card: cardsim.EstEID, about: "Estonian identity card of 2018",
+		given: "Maarja", surname: "Näidis", number: "900000019",
+		keys: map[string]int{authentication: 384, signature: 384}},
+	{card: cardsim.FinEID, about: "Finnish identity card of version 4",
+		given: "Aino", surname: "Esimerkki", number: "900000020",
+		keys: map[string]int{authentication: 384, signature: 384}},
 	{card: cardsim.Mixed, about: "company certificates before the qualified ones",
 		given: "Wenche", surname: "Blandvoll", number: "900000015",
 		keys: map[string]int{company + authentication: 2048, company + signature: 2048, authentication: 2048, signature: 2048}},
@@ -103,9 +113,9 @@ func (p *PKI) kind(r kindRole) (Kind, error) {
 		Authorities: [][]byte{p.PersonCA.Raw},
 	}
 	switch r.card {
-	case cardsim.TwoPIN:
+	case cardsim.TwoPIN, cardsim.EstEID, cardsim.FinEID:
 		image.PINs["signature-pin"] = cardsim.PIN{Value: []byte(LongPIN), Left: Tries}
-	case cardsim.T1:
+	case cardsim.T1, cardsim.PIV:
 		image.PINs["pin"] = cardsim.PIN{Value: []byte(LongPIN), Left: Tries}
 	case cardsim.Mixed:
 		ca, err := p.companyCA()

@@ -19,7 +19,7 @@ func TestKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(slices.Sorted(maps.Keys(kinds)), " "); got != "applet isoapplet mixed no-aid oseid t1 two-pin" {
+	if got := strings.Join(slices.Sorted(maps.Keys(kinds)), " "); got != "applet esteid fineid isoapplet mixed no-aid oseid piv t1 two-pin" {
 		t.Errorf("kinds %s", got)
 	}
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
@@ -50,7 +50,7 @@ func TestKinds(t *testing.T) {
 			switch {
 			case pin == "puk":
 				want = testpki.PUK
-			case pin == "signature-pin" || name == "t1":
+			case pin == "signature-pin" || name == "t1" || name == "piv":
 				want = testpki.LongPIN
 			}
 			if string(value.Value) != want || value.Left != testpki.Tries {
