@@ -45,7 +45,7 @@ func TestLearnRefuses(t *testing.T) {
 		t.Errorf("two tries left: %v", err)
 	}
 	b = newBench(nil, "")
-	if err := b.run(t.Context(), []string{"card", "learn", "--certificate-path", "5015"}); err == nil || !strings.Contains(err.Error(), "cannot use hints") {
+	if err := b.run(t.Context(), []string{"card", "learn", "--certificate-path", "50"}); err == nil || !strings.Contains(err.Error(), "cannot use hints") {
 		t.Errorf("bad hint: %v", err)
 	}
 }

@@ -63,10 +63,32 @@ func TestViewEqualsOpenSC(t *testing.T) {
 			if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 				t.Fatal(err)
 			}
-			if ours := ourView(r); !reflect.DeepEqual(ours, theirs) || len(ours) < 5 {
+			if ours := ourView(r); name == cardsim.PIV || name == cardsim.EstEID {
+				ours.sameCertificates(t, theirs)
+			} else if !reflect.DeepEqual(ours, theirs) || len(ours) < 5 {
 				t.Errorf("ours:\n%s\nOpenSC's:\n%s", strings.Join(ours, "\n"), strings.Join(theirs, "\n"))
 			}
 		})
+	}
+}
+
+// sameCertificates checks that OpenSC sees all certificates of v too. The rest of its
+// view is made up by its driver, because these cards have no directory.
+func (v view) sameCertificates(t *testing.T, theirs view) {
+	t.Helper()
+	n := 0
+	for _, line := range v {
+		if !strings.HasPrefix(line, "certificate ") {
+			continue
+		}
+		n++
+		digest := line[strings.LastIndex(line, " "):]
+		if !slices.ContainsFunc(theirs, func(other string) bool { return strings.HasSuffix(other, digest) }) {
+			t.Errorf("OpenSC does not see %s, only\n%s", line, strings.Join(theirs, "\n"))
+		}
+	}
+	if n == 0 {
+		t.Errorf("no certificates in\n%s", strings.Join(v, "\n"))
 	}
 }
 
