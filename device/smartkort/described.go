@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // findByProfile uses the profile's description of a card that does not
@@ -14,7 +15,7 @@ import (
 // applet that is selected, nil for none.
 func (c *Card) findByProfile(ctx context.Context, applet []byte) (found bool, err error) {
 	c.profile = c.profiles.find(c.channel.ATR(), nil, applet)
-	if len(c.profile.Keys) == 0 {
+	if len(c.profile.Keys) == 0 || applet != nil && !c.profile.names(applet) {
 		return false, nil
 	}
 	c.app, c.at = c.profile.application(), elsewhere
@@ -60,6 +61,13 @@ func (c *Card) hasCertificate(ctx context.Context) (bool, error) {
 	}
 	c.keysRead, c.pinsRead, c.certsRead = false, false, false
 	return false, nil
+}
+
+// names reports whether the profile names the applet. A profile that only has the
+// card's answer to reset is no reason to ignore how the card describes itself.
+func (p *Profile) names(applet []byte) bool {
+	aid := fmt.Sprintf("%X", applet)
+	return p.Match.Applet == aid || slices.Contains(p.Application.Applets, aid)
 }
 
 // application returns where a card that does not describe itself has its PIN

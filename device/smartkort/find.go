@@ -76,7 +76,7 @@ func (c *Card) findInApplets(ctx context.Context, applets [][]byte, broken *erro
 		if found || err != nil {
 			return found, err
 		}
-		if len(c.profile.Keys) > 0 { // the applet has no directory
+		if len(c.profile.Keys) > 0 && c.profile.names(aid) { // the applet has no directory
 			continue
 		}
 		if found, err := c.findIn(ctx, aid, broken); found || err != nil {
