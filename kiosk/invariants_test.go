@@ -41,7 +41,7 @@ func name(prefix string, n int) string {
 }
 
 func (w *walk) step(e Event) {
-	before, typedBefore, extensions := w.visit.state, w.visit.pin.Len(), w.visit.extensions
+	before, typedBefore, extensions, language := w.visit.state, w.visit.pin.Len(), w.visit.extensions, w.visit.language
 	after, effects := w.visit.Step(e)
 	w.visit = after
 	if b := after.pin.buffer; b != nil {
@@ -51,6 +51,9 @@ func (w *walk) step(e Event) {
 		w.cut = true
 	} else if after.pin.Len() == 0 && !after.digitRefused {
 		w.cut = w.cut && after.state != enteringPIN
+	}
+	if key, pressed := e.(KeyPressed); pressed && key.Key == KeyLanguage && (after.language == language || after.Screen().Language != after.language) {
+		w.Fatalf("in state %d the language key does not change the language", before)
 	}
 	shown := 0
 	for i, effect := range effects {

@@ -146,3 +146,40 @@ func TestLatestText(t *testing.T) {
 		t.Errorf("the engine reports\n%q, want\n%q", got, want)
 	}
 }
+
+// TestScreens renders what the kiosk says about each screen, in each language that has
+// a voice, and checks that every text can be heard whole.
+func TestScreens(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "speech.wav")
+	s, err := speech.Open(toFile(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for language, voice := range map[string]string{"nb": "nb", "nn": "nb", "en": "en-gb"} {
+		spoken, err := os.ReadFile("../../kiosk/screen/testdata/" + language + "-spoken.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts := 0
+		for line := range strings.Lines(string(spoken)) {
+			text, isText := strings.CutPrefix(line, "    ")
+			if !isText {
+				continue
+			}
+			texts++
+			s.Say(speech.Utterance{Voice: voice, Volume: speech.Normal, Text: text})
+			if err := <-s.Results(); err != nil {
+				t.Fatal(err)
+			}
+			seconds, loudness := sound(t, file)
+			// People speak 10 to 20 letters a second.
+			if least := float64(len([]rune(text))) / 30; seconds < least || seconds > 10*least || loudness < 0.01 {
+				t.Errorf("%s: %q takes %.1f s at a loudness of %.3f", language, text, seconds, loudness)
+			}
+		}
+		if texts < 30 {
+			t.Errorf("%s has %d texts", language, texts)
+		}
+	}
+}

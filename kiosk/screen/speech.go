@@ -41,7 +41,6 @@ func (c *Catalogue) Spoken(s kiosk.Screen, ok string) Spoken {
 		s.Language = l.Tag
 	}
 	out.Voice = l.Speech.Voice
-	s.Name, s.Speech = "", false
 	say := l.Speech.replacer().Replace
 	t := c.words(s, l.Speech.Keys[cmp.Or(ok, Hash)])
 	var all []string
