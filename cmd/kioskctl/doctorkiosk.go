@@ -39,7 +39,7 @@ func (d *doctor) configuration(context.Context) diagnosis {
 	c, err := d.load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return diagnose(stateFailed, "there is no %s", d.config).advise("this machine is not a kiosk yet: copy the folder that \"kioskhub kiosk add\" makes to %s", filepath.Dir(d.config))
+		return diagnose(stateFailed, "there is no %s", d.config).advise("this machine is not a kiosk yet: sudo kioskctl enrol --hub URL --dir %s", filepath.Dir(d.config))
 	case errors.Is(err, fs.ErrPermission):
 		return diagnose(stateFailed, "%v", err).advise("run doctor as root: sudo kioskctl doctor")
 	case err != nil:
