@@ -16,9 +16,10 @@ import (
 // are known from their handshake on, so that the hub can bound how many an identity has,
 // and can close those of an identity that was removed.
 type connections struct {
-	limiter *limiter
-	abuse   *abuseLog
-	refused func(tls.ConnectionState) error // why a client may not connect, or nil
+	handshakes handshakes
+	limiter    *limiter
+	abuse      *abuseLog
+	refused    func(tls.ConnectionState) error // why a client may not connect, or nil
 
 	enrolling func() bool // whether clients may connect without a certificate
 
@@ -39,7 +40,7 @@ type owner struct {
 
 func newConnections(l *limiter, a *abuseLog, refused func(tls.ConnectionState) error, enrolling func() bool) *connections {
 	return &connections{
-		limiter: l, abuse: a, refused: refused, enrolling: enrolling, pending: list.New(), places: map[net.Conn]*list.Element{},
+		handshakes: newHandshakes(), limiter: l, abuse: a, refused: refused, enrolling: enrolling, pending: list.New(), places: map[net.Conn]*list.Element{},
 		open: map[hubapi.Identity]*list.List{}, owners: map[net.Conn]owner{}, silent: map[net.Conn]struct{}{},
 	}
 }
@@ -49,6 +50,9 @@ func newConnections(l *limiter, a *abuseLog, refused func(tls.ConnectionState) e
 func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		conn := hello.Conn
+		if err := c.handshakes.begin(hello.Context(), conn); err != nil {
+			return nil, err
+		}
 		own := config.Clone()
 		if c.enrolling() {
 			own.ClientAuth = tls.VerifyClientCertIfGiven

@@ -252,7 +252,7 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 		}
 		stopped <- err
 	})
-	err := srv.ServeTLS(ln, "", "")
+	err := srv.ServeTLS(handshakeListener{ln}, "", "")
 	if stop() {
 		return fmt.Errorf("cannot serve: %w", err)
 	}

@@ -49,14 +49,16 @@ func TestServeOnlyByMutualTLS(t *testing.T) {
 		want   string // in the error; "" for none
 	}{
 		{"the kiosk", func(*tls.Config) {}, ""},
-		{"a client without a certificate", func(c *tls.Config) { c.Certificates = nil }, "certificate required"},
+		{"a client without a certificate", func(c *tls.Config) { c.Certificates, c.GetClientCertificate = nil, nil }, "certificate required"},
 		{"another hub's kiosk", func(c *tls.Config) {
 			// Sends the certificate although the hub asks for another CA.
 			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				return &other.tls.Certificates[0], nil
 			}
 		}, "unknown certificate authority"},
-		{"the hub's own certificate", func(c *tls.Config) { c.Certificates = []tls.Certificate{hub.Certificate} }, "bad certificate"},
+		{"the hub's own certificate", func(c *tls.Config) {
+			c.Certificates, c.GetClientCertificate = []tls.Certificate{hub.Certificate}, nil
+		}, "bad certificate"},
 		{"a self-made certificate", func(c *tls.Config) {
 			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				return selfMade(t, hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"}), nil
