@@ -21,7 +21,7 @@ if [ ! -d "$folder" ]; then
 	work=$(mktemp -d "$cache/build-XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	mirror=$(sed -n 's/^URIs: *//p; s/^deb \(\[.*\] \)\?\(http[^ ]*\).*/\2/p' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -1)
-	mmdebstrap --variant=minbase --include="$packages" "$suite" "$work/root" "${mirror:-http://deb.debian.org/debian}" >"$work/log" 2>&1 ||
+	mmdebstrap --variant=minbase --include="$packages" "$suite" "$work/root" ${mirror:+"$mirror"} >"$work/log" 2>&1 ||
 		{ tail -20 "$work/log" >&2; exit 1; }
 	mv "$work/root" "$folder"
 fi

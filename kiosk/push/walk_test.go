@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -21,7 +22,7 @@ var walkRounds = flag.Int("walk.rounds", 8, "random walks of TestWalk")
 func TestWalk(t *testing.T) {
 	dir, url := makeHub(t)
 	keys := kioskCredentials(t, filepath.Join(dir, "kiosks", "k1"))
-	if err := flag.Set("rapid.checks", flag.Lookup("walk.rounds").Value.String()); err != nil {
+	if err := flag.Set("rapid.checks", strconv.Itoa(*walkRounds)); err != nil {
 		t.Fatal(err)
 	}
 	first := filepath.Join(t.TempDir(), "jetstream")
