@@ -252,7 +252,7 @@ func TestEventsRefuses(t *testing.T) {
 		`unknown command "drop"`:  {"events", "drop", "--from", path + "y"},
 		"no such file":            {"events", "list", "--from", path + "y"},
 		"must be given together":  {"events", "verify", "--from", path, "--seal", path},
-		"no JSON object":          {"events", "verify", "--from", path, "--seal", path, "--certificate", path},
+		"it is not a JSON object": {"events", "verify", "--from", path, "--seal", path, "--certificate", path},
 		"its tail cannot be read": {"events", "export", "--from", path},
 	} {
 		if _, err := kioskctl(t, args...); err == nil || !strings.Contains(err.Error(), want) {

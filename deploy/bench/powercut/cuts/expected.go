@@ -85,12 +85,21 @@ func (e *expected) record(seq uint64) (record []byte) {
 	return record
 }
 
-// matchDeadLetters compares the dead letters with the expected ones. From then on
-// match expects stand-ins in their places.
+// matchDeadLetters compares the dead letters with the expected ones: those that the
+// writer moved, and those of the old outbox. From then on match expects stand-ins in the
+// places of the former. The old outbox already has stand-ins for the latter.
 func (e *expected) matchDeadLetters(records []store.Record, promised map[uint64]bool) error {
 	original := *e
 	e.aside = map[uint64][]byte{}
+	there := map[uint64]bool{}
 	for _, r := range records {
+		there[r.Sequence] = true
+		if of, ok := e.old.aside[r.Sequence]; ok {
+			if err := compare(r.Data, of); err != nil {
+				return fmt.Errorf("dead letter %d of the old outbox: %w", r.Sequence, err)
+			}
+			continue
+		}
 		if _, tried := promised[r.Sequence]; !tried {
 			return fmt.Errorf("record %d became a dead letter without being moved there", r.Sequence)
 		}
@@ -98,6 +107,11 @@ func (e *expected) matchDeadLetters(records []store.Record, promised map[uint64]
 			return fmt.Errorf("dead letter %d: %w", r.Sequence, err)
 		}
 		e.aside[r.Sequence] = r.Data
+	}
+	for seq := range e.old.aside {
+		if !there[seq] {
+			return fmt.Errorf("dead letter %d of the old outbox is missing", seq)
+		}
 	}
 	for seq, done := range promised {
 		if _, is := e.aside[seq]; done && !is {

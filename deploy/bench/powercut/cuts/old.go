@@ -16,7 +16,8 @@ type Old struct {
 	at      store.Position
 	cursor  uint64 // the consumer's cursor
 	records map[uint64][]byte
-	link    []byte // the newest record's link
+	aside   map[uint64][]byte // the dead letters
+	link    []byte            // the newest record's link
 }
 
 // none describes a newly created outbox.
@@ -35,7 +36,7 @@ func ReadOld(pattern, scratch string) ([]Old, error) {
 		if err != nil {
 			return nil, err
 		}
-		old := Old{data: data, records: map[uint64][]byte{}}
+		old := Old{data: data, records: map[uint64][]byte{}, aside: map[uint64][]byte{}}
 		if err := old.read(filepath.Join(scratch, filepath.Base(name))); err != nil {
 			return nil, fmt.Errorf("cannot read old outbox %s: %w", name, err)
 		}
@@ -64,6 +65,13 @@ func (o *Old) read(path string) error {
 	}
 	for _, r := range records {
 		o.records[r.Sequence] = r.Data
+	}
+	aside, err := s.DeadLetters()
+	if err != nil {
+		return err
+	}
+	for _, r := range aside {
+		o.aside[r.Sequence] = r.Data
 	}
 	_, err = s.Append(func(_ uint64, prev []byte) (record, link []byte, err error) {
 		o.link = prev
