@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/x509"
+	"encoding/asn1"
 	"math/big"
 	"reflect"
 	"testing"
@@ -145,5 +146,29 @@ func TestTemplateValues(t *testing.T) {
 	got, err := entry{Template: "buypass", Revocation: "none"}.fill()
 	if err != nil || got.OCSP != nil || got.CRLURLs != nil || got.Revocation != "none" {
 		t.Errorf("without revocation: %+v, %v", got, err)
+	}
+}
+
+// A certificate with extended key usages must have one that fits the purpose. Usages that
+// Go does not know count too.
+func TestExtendedKeyUsage(t *testing.T) {
+	d := &domain{Domain: Domain{Purposes: []Purpose{Authenticate}}}
+	foreign := []asn1.ObjectIdentifier{{1, 2, 3}}
+	for _, c := range []struct {
+		known   []x509.ExtKeyUsage
+		unknown []asn1.ObjectIdentifier
+		fits    bool
+	}{
+		{nil, nil, true},
+		{[]x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, nil, true},
+		{[]x509.ExtKeyUsage{x509.ExtKeyUsageAny}, foreign, true},
+		{[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, nil, false},
+		{[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, foreign, false},
+		{nil, foreign, false},
+	} {
+		cert := &x509.Certificate{KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: c.known, UnknownExtKeyUsage: c.unknown}
+		if r := d.checkPurpose(cert, Authenticate); (r == nil) != c.fits {
+			t.Errorf("usages %v and %v: refused with %v", c.known, c.unknown, r)
+		}
 	}
 }
