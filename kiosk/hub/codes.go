@@ -234,8 +234,8 @@ func (c *codes) follow(ctx context.Context) error {
 }
 
 // follow calls f with the entries of a bucket, and then with their changes, until ctx ends.
-func follow(ctx context.Context, kv jetstream.KeyValue, f func(jetstream.KeyValueEntry) error) error {
-	watch, err := kv.WatchAll(ctx)
+func follow(ctx context.Context, kv jetstream.KeyValue, f func(jetstream.KeyValueEntry) error, options ...jetstream.WatchOpt) error {
+	watch, err := kv.WatchAll(ctx, options...)
 	if err != nil {
 		return err
 	}

@@ -75,29 +75,11 @@ func (h *Hub) watchRevoked(ctx context.Context) {
 }
 
 func (h *Hub) addSharedRevocations(ctx context.Context) error {
-	watch, err := h.revoked.WatchAll(ctx, jetstream.IgnoreDeletes())
-	if err != nil {
-		return err
-	}
-	defer watch.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case entry, ok := <-watch.Updates():
-			if !ok {
-				return nil
-			}
-			if entry == nil { // there are no more older entries
-				continue
-			}
-			var r trust.Revocation
-			if err := json.Unmarshal(entry.Value(), &r); err != nil {
-				return fmt.Errorf("cannot read entry %s: %w", entry.Key(), err)
-			}
-			if err := h.config.Trust.addRevoked(r); err != nil {
-				return err
-			}
+	return follow(ctx, h.revoked, func(found jetstream.KeyValueEntry) error {
+		var r trust.Revocation
+		if err := json.Unmarshal(found.Value(), &r); err != nil {
+			return fmt.Errorf("cannot read entry %s: %w", found.Key(), err)
 		}
-	}
+		return h.config.Trust.addRevoked(r)
+	}, jetstream.IgnoreDeletes())
 }
