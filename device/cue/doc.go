@@ -28,7 +28,7 @@
 //	its process group is killed (-9)     guardian: it is not in the group        test, kill -9 of the group
 //	the kiosk hangs                      guardian: its time is over              test, SIGSTOP
 //	the guardian is killed (-9)          the kiosk starts another, which shuts   test, kill -9
-//	the guardian hangs                   the kiosk, at the next command          test, SIGSTOP
+//	the guardian hangs                   the kiosk, at the next command or end   test, SIGSTOP
 //	systemd stops the service            guardian: SIGTERM (KillMode=            test, SIGTERM
 //	                                     control-group, the default)
 //	both are killed at once (-9): OOM    the kernel, where it makes a released   deploy/bench

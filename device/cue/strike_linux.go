@@ -29,6 +29,7 @@ type Strike struct {
 	mu       sync.Mutex // one command at a time
 	closed   bool
 	guardian *guardian // nil after one has ended and before the next has started
+	unshut   error     // why the line may have been left open at the end; read after ended
 }
 
 // guardian is the guardian's process, as its parent sees it.
@@ -73,7 +74,9 @@ func (s *Strike) Shut() error { return s.command(0) }
 // guardian could start. It is never closed.
 func (s *Strike) Errors() <-chan error { return s.errors }
 
-// Close shuts the strike and ends the guardian.
+// Close shuts the strike and ends the guardian. It kills a guardian that does not
+// end by itself and starts another, which shuts the line. An error says that the
+// line may still be open.
 func (s *Strike) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -82,11 +85,11 @@ func (s *Strike) Close() error {
 	}
 	s.closed = true
 	if s.guardian != nil {
-		s.guardian.commands.Close() // it shuts the line and ends
+		defer s.guardian.dismiss().Stop()
 	}
 	s.mu.Unlock()
 	<-s.ended
-	return nil
+	return s.unshut
 }
 
 func (s *Strike) command(d time.Duration) error {
@@ -150,6 +153,9 @@ func (s *Strike) watch(g *guardian) {
 		closed := s.closed
 		s.mu.Unlock()
 		if closed {
+			if err != nil {
+				s.unshut = s.shutOnce()
+			}
 			return
 		}
 		s.report(fmt.Errorf("the guardian of the door ended (%w): another is started", errors.Join(err, errors.New(g.cmd.ProcessState.String()))))
@@ -170,6 +176,20 @@ func (s *Strike) watch(g *guardian) {
 			time.Sleep(startAgain)
 		}
 	}
+}
+
+// shutOnce starts a guardian only to shut the line.
+func (s *Strike) shutOnce() error {
+	g, err := s.start()
+	if err != nil {
+		return fmt.Errorf("cannot shut the door: %w", err)
+	}
+	defer g.close()
+	defer g.dismiss().Stop()
+	if err := g.cmd.Wait(); err != nil {
+		return fmt.Errorf("cannot shut the door: its guardian ended (%w)", err)
+	}
+	return nil
 }
 
 func (s *Strike) report(err error) {
@@ -198,6 +218,13 @@ func (g *guardian) answer(within time.Duration) error {
 		g.kill()
 	}
 	return err
+}
+
+// dismiss tells a guardian to shut the line and end, and kills it if it does not.
+// The caller waits for its end and then stops the timer.
+func (g *guardian) dismiss() *time.Timer {
+	g.commands.Close()
+	return time.AfterFunc(answerWithin, g.kill)
 }
 
 func (g *guardian) kill() { _ = g.cmd.Process.Kill() }

@@ -168,7 +168,20 @@ func TestStrikeShutsWhenItsGuardianEnds(t *testing.T) {
 	}
 }
 
-// A guardian that does not answer is killed, and another shuts the line.
+// hang stops the guardian and returns when it has stopped.
+func (s *Strike) hang(t *testing.T) {
+	t.Helper()
+	pid := s.pid()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A guardian that does not answer, or does not end, is killed, and another shuts
+// the line.
 func TestHungGuardian(t *testing.T) {
 	d := newDoor(t)
 	s, err := OpenStrike(d.path, time.Hour)
@@ -180,13 +193,22 @@ func TestHungGuardian(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.sees(t, "01")
-	if err := syscall.Kill(s.pid(), syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	s.hang(t)
 	if err := s.Shut(); err == nil || !strings.HasPrefix(err.Error(), "cannot use the door: no answer of its guardian") {
 		t.Errorf("shutting: %v", err)
 	}
 	d.sees(t, "0")
+	if err := <-s.Errors(); !strings.HasPrefix(err.Error(), "the guardian of the door ended") {
+		t.Error(err)
+	}
+	if err := s.Open(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	s.hang(t)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	d.sees(t, "10")
 }
 
 func TestOpenStrikeErrors(t *testing.T) {
