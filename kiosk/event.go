@@ -42,14 +42,26 @@ type (
 	// wrong way round, or is not a smart card. This is a visit, too.
 	CardSilent struct{ Visit string }
 	CardGone   struct{} // also reported when a reader begins to work and is empty
-	ReaderGone struct{} // unplugged, or the PC/SC service has ended
+	// ReaderGone is a reader that was unplugged, a reader that none of those which are
+	// connected is, or the end of the PC/SC service. The names are for the technician.
+	ReaderGone struct {
+		Wanted string // what the reader's name must contain; "" if any reader will do
+		Found  string // the name of a reader that does not match; "" if there is none
+	}
 	// CardClaimed means that the card in the slot is for a login page in the
 	// browser, which waits for it or uses it. It begins no visit. During a visit
 	// it changes nothing.
 	CardClaimed struct{}
+	// CardWanted means that a login page has begun to ask for the card in the slot.
+	// A visit ends for it if its holder has typed nothing yet; the card is then
+	// claimed as by CardClaimed. Otherwise it changes nothing.
+	CardWanted struct{}
 	// CardReturned follows CardClaimed: the login page has used the card and does
-	// not need it any more. If the page has not used it, CardInserted follows.
+	// not need it any more.
 	CardReturned struct{}
+	// CardUnused follows CardClaimed or CardWanted: the login page has not used the
+	// card. If the card is claimed, a visit with this new id begins.
+	CardUnused struct{ Visit string }
 )
 
 // Events of the recording of login pages, which a technician switches on.
@@ -179,7 +191,9 @@ func (CardInserted) event()    {}
 func (CardSilent) event()      {}
 func (CardGone) event()        {}
 func (CardClaimed) event()     {}
+func (CardWanted) event()      {}
 func (CardReturned) event()    {}
+func (CardUnused) event()      {}
 func (RecordingBegins) event() {}
 func (RecordingEnds) event()   {}
 func (ReaderGone) event()      {}

@@ -22,6 +22,7 @@ type walk struct {
 	buffers  []*[MaxPINDigits]byte
 	typed    []byte          // digits typed in this visit
 	onPad    bool            // the reader asks for the PIN
+	sent     bool            // a PIN of this visit was sent to the card
 	cut      bool            // a digit of the PIN being typed was refused
 	offline  map[string]bool // visits for which no hub could be reached
 	lastShow Screen
@@ -55,6 +56,10 @@ func (w *walk) step(e Event) {
 	if key, pressed := e.(KeyPressed); pressed && key.Key == KeyLanguage && (after.language == language || after.Screen().Language != after.language) {
 		w.Fatalf("in state %d the language key does not change the language", before)
 	}
+	if _, wanted := e.(CardWanted); wanted && after.claimed && before != idle && before != outOfService &&
+		(before != reading && before != enteringPIN || typedBefore > 0 || w.sent) {
+		w.Fatalf("a visit in state %d yields its card after the holder has typed", before)
+	}
 	shown := 0
 	for i, effect := range effects {
 		w.checkNoPIN(effect)
@@ -68,7 +73,7 @@ func (w *walk) step(e Event) {
 			}
 			w.started = append(w.started, effect.Visit)
 			w.typed = nil
-			w.onPad = false
+			w.onPad, w.sent = false, false
 		case Record:
 			w.records[effect.Visit]++
 			if w.records[effect.Visit] > 1 {
@@ -92,6 +97,7 @@ func (w *walk) step(e Event) {
 			if w.cut {
 				w.Fatal("a PIN is verified although one of its digits was refused")
 			}
+			w.sent = true
 			// The runner of the effect owns the PIN and wipes it.
 			if err := effect.PIN.Use(func([]byte) error { return nil }); err != nil {
 				w.Fatal(err)
@@ -210,9 +216,9 @@ func (w *walk) event() Event {
 	part := rapid.SampledFrom([]Part{Display, Keypad, Door}).Draw(w.T, "part")
 	expected := map[state][]Event{
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
-		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}},
-		reading:           {CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
-		enteringPIN:       {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce", 0}},
+		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}, CardUnused{fresh}},
+		reading:           {CardWanted{}, CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
+		enteringPIN:       {CardWanted{}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce", 0}},
 		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadRefused{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
 		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubUnreachable{id}},
 		awaitingChallenge: {ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
@@ -231,7 +237,7 @@ func (w *walk) event() Event {
 		serial--
 	}
 	return rapid.SampledFrom([]Event{
-		CardGone{}, ReaderGone{}, CardInserted{fresh}, CardSilent{fresh}, CardClaimed{}, CardReturned{}, RecordingBegins{}, RecordingEnds{},
+		CardGone{}, ReaderGone{}, ReaderGone{"Twin", "Other"}, CardInserted{fresh}, CardSilent{fresh}, CardClaimed{}, CardWanted{}, CardReturned{}, CardUnused{fresh}, RecordingBegins{}, RecordingEnds{},
 		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage}, KeyPressed{KeyRepeat}, KeyPressed{KeyVolume},
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},

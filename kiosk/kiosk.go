@@ -91,6 +91,7 @@ const (
 	HubSilent      Reason = "hub-silent"      // a hub was reached, but did not answer in time
 	ByHolder       Reason = "by-holder"       // the holder cancelled by key
 	CardRemoved    Reason = "card-removed"
+	LoginPage      Reason = "login-page" // a login page in the browser took over the card before the holder typed anything
 	PINTimeout     Reason = "pin-timeout"
 	VisitTimeout   Reason = "visit-timeout"
 	CardMute       Reason = "card-mute" // no answer to reset

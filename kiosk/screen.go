@@ -54,6 +54,8 @@ type Screen struct {
 	TimeShort  bool // no key for a long time: the visit ends soon unless a key is pressed
 	TriesKnown bool
 	Reason     Reason
+	Wanted     string // out of service for want of a reader: what its name must contain
+	Found      string // then: the name of a reader that does not match; "" for none
 	Name       string // the holder's name, shortened unless Config.FullNames; on granted only
 	Offline    bool   // the kiosk decided without the hub
 	Recorded   bool   // what login pages and cards say to each other is recorded

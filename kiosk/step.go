@@ -45,8 +45,14 @@ func (s *step) handle(e Event) {
 		s.gone()
 	case CardClaimed:
 		s.claim()
+	case CardWanted:
+		s.yield()
 	case CardReturned:
 		s.returned()
+	case CardUnused:
+		if s.claimed {
+			s.inserted(e.Visit)
+		}
 	case RecordingBegins:
 		s.Visit.recording = true
 	case RecordingEnds:
@@ -54,6 +60,7 @@ func (s *step) handle(e Event) {
 	case ReaderGone:
 		s.abandon(Failed, ReaderLost)
 		s.cardIn, s.claimed, s.hasReader = false, false, false
+		s.noReader = e
 		s.leaveService()
 	case PartLost:
 		s.partLost(e.Part)
@@ -117,6 +124,19 @@ func (s *step) claim() {
 	} else {
 		s.serveAgain()
 	}
+}
+
+// yield ends a visit in favour of a login page, if the holder has typed nothing yet:
+// no digit of a PIN, and no PIN before. A visit whose PIN is typed on the reader's keys
+// continues, because the kiosk does not see whether a key was pressed there.
+func (s *step) yield() {
+	untouched := s.state == enteringPIN && s.pin.Len() == 0 && !s.digitRefused && !s.wrongPIN
+	if s.state != reading && !untouched {
+		return
+	}
+	s.abandon(Cancelled, LoginPage)
+	s.claimed = true
+	s.rest()
 }
 
 // returned asks the person to take a card that a login page has used.

@@ -149,6 +149,10 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.CardGone{})
 	case "claimed":
 		return one(kiosk.CardClaimed{})
+	case "wanted":
+		return one(kiosk.CardWanted{})
+	case "unused":
+		return one(kiosk.CardUnused{Visit: arg(1)})
 	case "returned":
 		return one(kiosk.CardReturned{})
 	case "recording-begins":
@@ -156,7 +160,7 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 	case "recording-ends":
 		return one(kiosk.RecordingEnds{})
 	case "reader-gone":
-		return one(kiosk.ReaderGone{})
+		return one(kiosk.ReaderGone{Wanted: arg(1), Found: strings.Join(w[min(2, len(w)):], " ")})
 	case "part-lost":
 		return one(kiosk.PartLost{Part: kiosk.Part(arg(1))})
 	case "part-found":
@@ -246,7 +250,7 @@ func describe(e kiosk.Effect) string {
 			typed = fmt.Sprintf("typed=%d", s.Typed)
 		}
 		return words("show", string(s.ID), s.Language, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
-			notice, string(s.Reason), s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Insistent, "insistent"), flag(s.Recorded, "recorded"))
+			notice, string(s.Reason), s.Wanted, s.Found, s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Insistent, "insistent"), flag(s.Recorded, "recorded"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))
 	case kiosk.OpenDoor:

@@ -27,6 +27,7 @@ type Visit struct {
 
 	// Reasons for being out of service.
 	hasReader    bool
+	noReader     ReaderGone // what is there instead, without hasReader
 	outboxFailed bool
 	outboxFull   bool
 	stopped      bool
@@ -187,7 +188,7 @@ func (v Visit) Screen() Screen {
 		case len(v.lost) > 0:
 			s.Reason = v.lost[0].reason()
 		default:
-			s.Reason = ReaderLost
+			s.Reason, s.Wanted, s.Found = ReaderLost, v.noReader.Wanted, v.noReader.Found
 		}
 	case idle:
 		switch {

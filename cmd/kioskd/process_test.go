@@ -169,6 +169,7 @@ type frame struct {
 	Heading string `json:"heading"`
 	Text    string `json:"text"`
 	Entry   int    `json:"entry"`
+	Corner  string `json:"corner"`
 }
 
 func newPerson(t testing.TB, address string) *person {

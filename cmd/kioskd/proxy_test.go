@@ -55,15 +55,33 @@ func TestLoginPage(t *testing.T) {
 	remove()
 	p.sees("welcome")
 
-	// During a visit no page gets the card.
+	// A card that is in before the page asks for it: the visit yields it.
 	remove = s.insert("valid")
 	p.sees("pin")
+	if answer := page.post("list/", "{}"); !strings.Contains(answer, `"cardstatus":302`) {
+		t.Errorf("for a card that is in a visit: %s", answer)
+	}
+	p.sees("card-in-use")
+	if answer := page.selectMF(); !strings.Contains(answer, `{"apdu":"9000"}`) {
+		t.Errorf("after a visit has yielded: %s", answer)
+	}
+	page.post("disconnect/", `{"session":"0123456789abcdef"}`)
+	p.sees("remove-card")
+	remove()
+	p.sees("welcome")
+
+	// While a person types the PIN no page gets the card.
+	remove = s.insert("valid")
+	p.sees("pin")
+	p.presses("1")
+	p.awaits("a digit", func(f frame) bool { return f.Entry == 1 })
 	if answer := page.post("list/", "{}"); !strings.Contains(answer, `"cardstatus":304`) {
 		t.Errorf("list during a visit: %s", answer)
 	}
 	if answer := page.selectMF(); !strings.HasPrefix(answer, "503 ") {
 		t.Errorf("during a visit: %s", answer)
 	}
+	p.presses("*")
 	p.presses("*")
 	p.presses("#")
 	p.sees("cancelled")

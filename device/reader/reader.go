@@ -84,7 +84,7 @@ func (r *Reader) noReader(names []string) error {
 	case len(names) == 0:
 		return errors.New("no card reader is connected")
 	case len(r.matching(names)) == 0:
-		return fmt.Errorf("no reader's name contains %q; there are %q", r.match, names)
+		return &slot.NoMatchError{Match: r.match, Readers: names}
 	}
 	return fmt.Errorf("the reader does not work: %q", r.matching(names))
 }

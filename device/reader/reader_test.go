@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -191,7 +192,10 @@ func TestNoServiceAtAll(t *testing.T) {
 func TestNoReaderThatMatches(t *testing.T) {
 	start(t)
 	r := reader.New("no such reader", slog.New(slog.DiscardHandler))
-	watch(t, r)(slot.NoReader)
+	e := watch(t, r)(slot.NoReader)
+	if other, ok := errors.AsType[*slot.NoMatchError](e.Err); !ok || other.Match != "no such reader" || !slices.Contains(other.Readers, pcsctest.Reader) {
+		t.Errorf("the reason is %v", e.Err)
+	}
 	if _, err := r.Connect(t.Context()); !errors.Is(err, slot.ErrNoCard) {
 		t.Errorf("connect: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -101,4 +102,21 @@ func TestChangeLog(t *testing.T) {
 			t.Error("a reader that is missing after a change was not logged at once")
 		}
 	})
+}
+
+// TestOtherReader: each change of the readers that do not match is an event, because
+// the technician sees them.
+func TestOtherReader(t *testing.T) {
+	var got []string
+	w := watch{Reader: New("Twin", slog.New(slog.DiscardHandler)), emit: func(e slot.Event) { got = append(got, e.State.String()+" "+mismatch(e)) }}
+	for _, names := range [][]string{{"ACS"}, {"ACS"}, nil, {"Cherry", "ACS"}, {"Cherry", "ACS"}} {
+		w.missing = w.noReader(names)
+		w.update(nil)
+	}
+	want := []string{
+		`no reader no reader's name contains "Twin"; there are ["ACS"]`, "no reader ", `no reader no reader's name contains "Twin"; there are ["Cherry" "ACS"]`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
 }

@@ -198,7 +198,7 @@ func (w *watch) update(names []string) {
 	if now.State == slot.Empty && hasCard(w.last) && now.Reader == w.last.Reader && w.unplugged() {
 		now = slot.Event{State: slot.NoReader, Err: errUnplugged}
 	}
-	if w.looked && now.State == w.last.State && now.Reader == w.last.Reader &&
+	if w.looked && sameSlot(now, w.last) &&
 		(!hasCard(now) || counter == w.counter && bytes.Equal(now.ATR, w.last.ATR)) {
 		return
 	}
@@ -252,6 +252,21 @@ func (w *watch) state(names []string) (slot.Event, scard.StateFlag) {
 	return best, counter
 }
 
+// sameSlot reports whether two events have the same state at the same reader. Without
+// a reader, the readers that do not match must be the same too, because the technician
+// is told of them.
+func sameSlot(a, b slot.Event) bool {
+	return a.State == b.State && a.Reader == b.Reader && mismatch(a) == mismatch(b)
+}
+
+// mismatch describes the readers that do not match, "" for none.
+func mismatch(e slot.Event) string {
+	if other, ok := errors.AsType[*slot.NoMatchError](e.Err); ok {
+		return other.Error()
+	}
+	return ""
+}
+
 func hasCard(e slot.Event) bool { return e.State == slot.Present || e.State == slot.Mute }
 
 // deliver forwards events to a receiver that may be slow. It leaves out states
@@ -284,7 +299,7 @@ func after(last *slot.Event, e slot.Event) []slot.Event {
 		return []slot.Event{e}
 	case hasCard(*last) && hasCard(e):
 		return []slot.Event{{State: slot.Empty, Reader: last.Reader}, e}
-	case e.State == last.State && e.Reader == last.Reader:
+	case sameSlot(e, *last):
 		return nil
 	}
 	return []slot.Event{e}

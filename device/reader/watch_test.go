@@ -151,6 +151,7 @@ func TestUSBFile(t *testing.T) {
 // TestSlowReceiver: past states are left out, but not a change of cards.
 func TestSlowReceiver(t *testing.T) {
 	none := slot.Event{State: slot.NoReader, Err: errors.New("no service")}
+	other := slot.Event{State: slot.NoReader, Err: &slot.NoMatchError{Match: "A", Readers: []string{"B"}}}
 	empty := slot.Event{State: slot.Empty, Reader: "A"}
 	card := slot.Event{State: slot.Present, Reader: "A", ATR: []byte{0x3B, 0x00}}
 	mute := slot.Event{State: slot.Mute, Reader: "A"}
@@ -166,6 +167,7 @@ func TestSlowReceiver(t *testing.T) {
 		{"swapped twice", card, []slot.Event{empty, card, empty, mute}, []slot.Event{empty, mute}},
 		{"service down, and back with a card", empty, []slot.Event{none, empty, card}, []slot.Event{card}},
 		{"service down for long", none, []slot.Event{none, none}, nil},
+		{"another reader that does not match", none, []slot.Event{other}, []slot.Event{other}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			seen, events := make(chan slot.Event), make(chan slot.Event)

@@ -25,7 +25,10 @@
 // program on this machine has it until the session ends: by disconnect, by the
 // first command of another session, by the removal of the card, or 10 seconds
 // after its last command. The service then resets the card. Uses tells the kiosk
-// whether a page waits for a card, so that the card begins no visit there.
+// whether a page waits for a card, so that the card begins no visit there. A visit that
+// has begun before yields the card when a page asks for the readers, unless the holder
+// has typed a digit or the reader itself asks for the PIN. The page then finds the card
+// in the list.
 //
 // # Where the open programs differ
 //
@@ -47,7 +50,8 @@
 //	    connection; here 200 with "" for each command and -3.
 //	    The page can then ask for the card, as when it is removed in a session.
 //	card in use by a visit at the kiosk
-//	    magnuswatn 304 in the list, then 500; here 304, then 503 with the reason as text.
+//	    magnuswatn 304 in the list, then 500; here 304, then 503 with the reason as text,
+//	    if the visit does not yield the card.
 //	    The card works, but not for this page.
 //	list during a session
 //	    magnuswatn 304, because it cannot open the card a second time; wvengen and

@@ -6,6 +6,7 @@ package slot
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"smartkiosk/device/apdu"
 )
@@ -29,7 +30,17 @@ type Event struct {
 	State  State
 	Reader string // the reader's PC/SC name, "" with NoReader
 	ATR    []byte // the answer to reset, with Present (ISO 7816-3 §8)
-	Err    error  // with NoReader: the reason, for the technician
+	Err    error  // with NoReader: the reason, for the technician; may wrap a *NoMatchError
+}
+
+// NoMatchError means that there are readers, but none that the slot looks for.
+type NoMatchError struct {
+	Match   string   // what the name of the slot's reader must contain
+	Readers []string // PC/SC names of the readers that are there, at least one
+}
+
+func (e *NoMatchError) Error() string {
+	return fmt.Sprintf("no reader's name contains %q; there are %q", e.Match, e.Readers)
 }
 
 // Slot is a place that takes one card.

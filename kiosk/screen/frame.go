@@ -7,6 +7,10 @@ import (
 	"smartkiosk/kiosk"
 )
 
+// maxCorner is the maximum length of Frame.Corner in letters. Names of readers can be
+// very long.
+const maxCorner = 64
+
 // Frame is a screen in words for the web panel, which has room for sentences. It has
 // the fields of device/panel.Frame in the same order, so that one converts to the
 // other. That package documents the fields.
@@ -54,7 +58,7 @@ func (c *Catalogue) Frame(s kiosk.Screen) Frame {
 		NextLang:     next.Tag,
 		NextLanguage: next.Name,
 
-		Corner: corner(s),
+		Corner: corner(s, maxCorner),
 	}
 	if s.Speech {
 		f.Repeat, f.Volume = l.Keys.Repeat, l.Keys.Volume

@@ -57,6 +57,7 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	case !otherKeys:
 		entry = entryRow(s.Typed, end, f.Columns)
 	}
+	code := corner(s, f.Columns)
 	if f.Rows == 2 {
 		switch {
 		case entry != "":
@@ -65,7 +66,7 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 		default:
 			entry = cut(fillName(t.Short, s.Name, f.Columns), f.Columns)
 		}
-		if code := corner(s); code != "" {
+		if code != "" {
 			entry = withCorner(entry, code, f.Columns)
 		}
 		return append(rows, entry)
@@ -77,19 +78,25 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	if entry != "" {
 		rows[f.Rows-1] = entry
 	}
-	if code := corner(s); code != "" {
+	if code != "" {
 		rows[f.Rows-1] = withCorner(rows[f.Rows-1], code, f.Columns)
 	}
 	return rows
 }
 
 // corner returns what the last corner of the display says to a technician: why the
-// kiosk is out of service, by the code that is in the log and in events too.
-func corner(s kiosk.Screen) string {
-	if situationOf(s) != "out-of-service" {
+// kiosk is out of service, by the code that is in the log and in events too. If the
+// only readers are others than the configuration asks for, it names what is looked for
+// and one that is there: "Twin? ACS ACR39U".
+func corner(s kiosk.Screen, columns int) string {
+	switch {
+	case situationOf(s) != "out-of-service":
 		return ""
+	case s.Found == "":
+		return printable(string(s.Reason))
 	}
-	return printable(string(s.Reason))
+	wanted := cut(printable(s.Wanted), max(columns/2-2, 1)) + "? "
+	return wanted + strings.TrimSpace(cut(printable(s.Found), max(columns-letters(wanted), 0)))
 }
 
 // withCorner puts a code at the end of a row. It replaces a row that has no room for

@@ -93,6 +93,8 @@ func situations(t *testing.T) []kiosk.Screen {
 			add(kiosk.Screen{ID: id, Insistent: true})
 		case kiosk.ScreenOutOfService:
 			add(kiosk.Screen{ID: id, Reason: kiosk.OutboxFailed})
+			// The same text with another corner.
+			all = append(all, kiosk.Screen{ID: id, Reason: kiosk.ReaderLost, Wanted: "Twin", Found: "ACS ACR39U ICC Reader 00 00"})
 		case kiosk.ScreenGranted:
 			add(kiosk.Screen{ID: id, Name: "Solveig P."})
 			add(kiosk.Screen{ID: id, Name: "Solveig P.", Offline: true})
@@ -140,7 +142,11 @@ func TestEveryScreenFits(t *testing.T) {
 					if form.Rows == 2 {
 						want = words.Heading // the code has replaced the rest
 					}
-					if code := string(s.Reason); !strings.HasSuffix(rows[form.Rows-1], code) || len(rows[form.Rows-1]) != form.Columns {
+					code := string(s.Reason)
+					if s.Found != "" { // what is looked for, and a reader that is there
+						code = map[int]string{16: "Twin? ACS ACR39U", 20: "Twin? ACS ACR39U ICC", 21: "Twin? ACS ACR39U ICC"}[form.Columns]
+					}
+					if !strings.HasSuffix(rows[form.Rows-1], code) || len(rows[form.Rows-1]) != form.Columns {
 						t.Errorf("%s on %s: the code %s is not in the corner of %q", l.Tag, name, code, rows)
 					}
 				}
@@ -329,7 +335,7 @@ func TestPictures(t *testing.T) {
 
 func TestEveryReasonIsGrouped(t *testing.T) {
 	ownScreen := map[kiosk.Reason]bool{ // cancelled, timed-out
-		kiosk.ByHolder: true, kiosk.CardRemoved: true, kiosk.PINTimeout: true, kiosk.VisitTimeout: true,
+		kiosk.ByHolder: true, kiosk.CardRemoved: true, kiosk.LoginPage: true, kiosk.PINTimeout: true, kiosk.VisitTimeout: true,
 	}
 	for _, r := range reasons(t) {
 		_, denied := denials[r]
@@ -401,6 +407,18 @@ func TestFrame(t *testing.T) {
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	for wanted, corner := range map[string]string{
+		"Twin":                   "Twin? ACS ACR39U ICC Reader 00 00",
+		strings.Repeat("W", 100): strings.Repeat("W", 30) + "? ACS ACR39U ICC Reader 00 00",
+	} {
+		s := kiosk.Screen{ID: kiosk.ScreenOutOfService, Reason: kiosk.ReaderLost, Wanted: wanted, Found: "ACS ACR39U ICC Reader 00 00"}
+		if got := c.Frame(s).Corner; got != corner {
+			t.Errorf("the corner is %q, want %q", got, corner)
+		}
+		if got := c.Lines(s, Text16x2)[1]; len(got) != 16 {
+			t.Errorf("the corner of two rows is %q", got)
+		}
 	}
 	got = c.Frame(kiosk.Screen{ID: kiosk.ScreenGranted, Language: "nb", Name: "Kari\x00\u202e Nordmann"})
 	if got.Heading != "Velkommen" || got.Text != "Kari Nordmann" || got.Entry != -1 || got.EntryLabel != "" {

@@ -38,7 +38,7 @@ func (s cardSlot) Watch(ctx context.Context) <-chan kiosk.Event {
 		defer close(events)
 		for e := range s.slot.Watch(ctx) {
 			select {
-			case events <- slotEvent(e.State):
+			case events <- slotEvent(e):
 			case <-ctx.Done():
 			}
 		}
@@ -46,16 +46,22 @@ func (s cardSlot) Watch(ctx context.Context) <-chan kiosk.Event {
 	return events
 }
 
-// slotEvent translates a state of the reader. It gives each insertion the id of a new
-// visit, a UUIDv7, so that visits sort by time.
-func slotEvent(s slot.State) kiosk.Event {
-	switch s {
+// newVisit returns the id of a new visit, a UUIDv7, so that visits sort by time.
+func newVisit() string { return uuid.Must(uuid.NewV7()).String() }
+
+// slotEvent translates an event of the reader. It gives each insertion the id of a new
+// visit.
+func slotEvent(e slot.Event) kiosk.Event {
+	switch e.State {
 	case slot.Empty:
 		return kiosk.CardGone{}
 	case slot.Present:
-		return kiosk.CardInserted{Visit: uuid.Must(uuid.NewV7()).String()}
+		return kiosk.CardInserted{Visit: newVisit()}
 	case slot.Mute:
-		return kiosk.CardSilent{Visit: uuid.Must(uuid.NewV7()).String()}
+		return kiosk.CardSilent{Visit: newVisit()}
+	}
+	if other, ok := errors.AsType[*slot.NoMatchError](e.Err); ok {
+		return kiosk.ReaderGone{Wanted: other.Match, Found: other.Readers[0]}
 	}
 	return kiosk.ReaderGone{}
 }

@@ -160,3 +160,20 @@ func TestAuthorities(t *testing.T) {
 		t.Errorf("%d authorities, %v", len(authorities), err)
 	}
 }
+
+// TestNoReaderEvent checks that the terminal learns which reader is looked for and which
+// is there.
+func TestNoReaderEvent(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want kiosk.ReaderGone
+	}{
+		{fmt.Errorf("no reader: %w", &slot.NoMatchError{Match: "Twin", Readers: []string{"ACS ACR39U", "Cherry"}}), kiosk.ReaderGone{Wanted: "Twin", Found: "ACS ACR39U"}},
+		{errors.New("no card reader is connected"), kiosk.ReaderGone{}},
+		{nil, kiosk.ReaderGone{}},
+	} {
+		if got := slotEvent(slot.Event{State: slot.NoReader, Err: c.err}); got != c.want {
+			t.Errorf("%v: %+v, want %+v", c.err, got, c.want)
+		}
+	}
+}

@@ -142,7 +142,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		d.closers.addListener(s.listener)
 	}
 	if c.SCProxy.Enabled {
-		if d.proxy, err = openProxy(c, quietSlot{parts.Slot, d.visits.busy}, d.log); err != nil {
+		if d.proxy, err = openProxy(c, quietSlot{parts.Slot, d.visits}, d.log); err != nil {
 			return err
 		}
 		d.closers.addListener(d.proxy.listener)
@@ -157,7 +157,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		return err
 	}
 	if d.proxy != nil {
-		slots = pageSlot{slots, d.proxy.service.Uses}
+		slots = pageSlot{slots, d.proxy.service.Uses, newVisit}
 	}
 	d.terminal = &terminal.Terminal{
 		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Hub: d.client, Journal: d.journal,

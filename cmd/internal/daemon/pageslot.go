@@ -10,10 +10,12 @@ import (
 )
 
 // pageSlot is a slot that the terminal shares with login pages in the browser. A
-// card that is inserted while a page waits for one begins no visit.
+// card that is inserted while a page waits for one begins no visit. A card that was
+// inserted before is offered to the page once: the visit decides whether it yields.
 type pageSlot struct {
 	terminal.Slot
-	uses func(context.Context) <-chan scproxy.Use
+	uses     func(context.Context) <-chan scproxy.Use
+	newVisit func() string // returns the id of a new visit
 }
 
 // claimFor is how long an inserted card is kept for a page that waits. If the page
@@ -26,7 +28,7 @@ func (s pageSlot) Watch(ctx context.Context) <-chan kiosk.Event {
 	go func() {
 		defer close(events)
 		cards, uses := s.Slot.Watch(ctx), s.uses(ctx)
-		var c claim
+		c := claim{newVisit: s.newVisit}
 		patience := time.NewTimer(claimFor)
 		patience.Stop()
 		for {
@@ -46,10 +48,12 @@ func (s pageSlot) Watch(ctx context.Context) <-chan kiosk.Event {
 			case <-patience.C:
 				e = c.giveUp()
 			}
-			if c.state != claimed {
-				patience.Stop()
-			} else if _, began := e.(kiosk.CardClaimed); began {
+			switch e.(type) {
+			case kiosk.CardClaimed, kiosk.CardWanted:
 				patience.Reset(claimFor)
+			}
+			if c.state != claimed && c.state != offered {
+				patience.Stop()
 			}
 			if e == nil {
 				continue
@@ -69,7 +73,7 @@ type claim struct {
 	pages    scproxy.Use
 	in       bool // a card that answered to reset is in the slot
 	state    claimState
-	inserted kiosk.Event // CardInserted of the card, in state claimed
+	newVisit func() string
 }
 
 type claimState int
@@ -77,17 +81,19 @@ type claimState int
 const (
 	unclaimed claimState = iota // no card, or a card that is in a visit or was in one
 	claimed                     // for a page that has not used it yet
+	offered                     // the same, if the visit yields it
+	kept                        // was offered once, but the page did not use it
 	used                        // a page uses or has used it
 	returned                    // a page has used it and is done
 )
 
 // card returns the event for the terminal after an event of the slot.
 func (c *claim) card(e kiosk.Event) kiosk.Event {
-	c.state, c.inserted = unclaimed, nil
+	c.state = unclaimed
 	_, c.in = e.(kiosk.CardInserted)
 	switch {
 	case c.in && c.pages == scproxy.Awaited:
-		c.state, c.inserted = claimed, e
+		c.state = claimed
 		return kiosk.CardClaimed{}
 	case c.in && c.pages == scproxy.InUse:
 		c.state = used
@@ -107,7 +113,10 @@ func (c *claim) use(pages scproxy.Use) kiosk.Event {
 	case pages == scproxy.InUse:
 		c.state = used
 		return kiosk.CardClaimed{}
-	case pages == scproxy.Unused && c.state == claimed:
+	case pages == scproxy.Awaited && c.state == unclaimed:
+		c.state = offered
+		return kiosk.CardWanted{}
+	case pages == scproxy.Unused && (c.state == claimed || c.state == offered):
 		return c.giveUp()
 	case pages == scproxy.Unused && c.state == used:
 		c.state = returned
@@ -116,11 +125,11 @@ func (c *claim) use(pages scproxy.Use) kiosk.Event {
 	return nil
 }
 
-// giveUp begins the visit of a card that no page has used.
+// giveUp begins a visit with a card that no page has used.
 func (c *claim) giveUp() kiosk.Event {
-	if c.state != claimed {
+	if c.state != claimed && c.state != offered {
 		return nil
 	}
-	c.state = unclaimed
-	return c.inserted
+	c.state = kept
+	return kiosk.CardUnused{Visit: c.newVisit()}
 }

@@ -24,7 +24,7 @@ func (s scriptedSlot) Watch(context.Context) <-chan kiosk.Event { return s.cards
 // events that the terminal receives.
 func TestPageSlot(t *testing.T) {
 	in, gone, silent := kiosk.CardInserted{Visit: "v1"}, kiosk.CardGone{}, kiosk.CardSilent{Visit: "v2"}
-	claimed, returned := kiosk.CardClaimed{}, kiosk.CardReturned{}
+	claimed, wanted, returned, unusedCard := kiosk.CardClaimed{}, kiosk.CardWanted{}, kiosk.CardReturned{}, kiosk.CardUnused{Visit: "v9"}
 	const unused, awaited, inUse = scproxy.Unused, scproxy.Awaited, scproxy.InUse
 	for name, c := range map[string]struct {
 		steps []any // kiosk.Event of the slot, scproxy.Use of the pages, time.Duration that passes
@@ -34,22 +34,28 @@ func TestPageSlot(t *testing.T) {
 		"a page waits and logs in":      {[]any{gone, awaited, in, inUse, unused, gone, in}, []kiosk.Event{gone, claimed, returned, gone, in}},
 		"the holder types slowly":       {[]any{awaited, in, inUse, awaited, time.Hour, inUse, unused}, []kiosk.Event{claimed, claimed, returned}},
 		"a second session":              {[]any{awaited, in, inUse, unused, inUse, unused, gone}, []kiosk.Event{claimed, returned, claimed, returned, gone}},
-		"the page does not use it":      {[]any{awaited, in, claimFor, time.Hour}, []kiosk.Event{claimed, in}},
+		"the page does not use it":      {[]any{awaited, in, claimFor, time.Hour}, []kiosk.Event{claimed, unusedCard}},
 		"the page uses it just in time": {[]any{awaited, in, claimFor - 1, inUse, time.Hour, unused}, []kiosk.Event{claimed, returned}},
-		"the page stops waiting":        {[]any{awaited, in, unused, time.Hour}, []kiosk.Event{claimed, in}},
+		"the page stops waiting":        {[]any{awaited, in, unused, time.Hour}, []kiosk.Event{claimed, unusedCard}},
 		"pulled while claimed":          {[]any{awaited, in, gone, time.Hour, unused}, []kiosk.Event{claimed, gone}},
 		"pulled while used":             {[]any{awaited, in, inUse, gone, unused}, []kiosk.Event{claimed, gone}},
 		"two cards for one page":        {[]any{awaited, in, claimFor - 1, gone, in, claimFor - 1, inUse}, []kiosk.Event{claimed, gone, claimed}},
 		"the session is seen first":     {[]any{gone, inUse, in, unused}, []kiosk.Event{gone, claimed, returned}},
 		"seen after the card is gone":   {[]any{in, gone, inUse, unused}, []kiosk.Event{in, gone}},
-		"a card left in after a visit":  {[]any{in, time.Hour, awaited, inUse, unused, gone}, []kiosk.Event{in, claimed, returned, gone}},
+		"a card left in after a visit":  {[]any{in, time.Hour, awaited, inUse, unused, gone}, []kiosk.Event{in, wanted, claimed, returned, gone}},
+		"in before the page asks":       {[]any{in, awaited, claimFor - 1, inUse, time.Hour, unused}, []kiosk.Event{in, wanted, claimed, returned}},
+		"the page only asked":           {[]any{in, awaited, time.Hour, unused}, []kiosk.Event{in, wanted, unusedCard}},
+		"the page asks again and again": {[]any{in, awaited, time.Hour, unused, awaited, time.Hour, unused, awaited}, []kiosk.Event{in, wanted, unusedCard}},
+		"given back, and then used":     {[]any{in, awaited, time.Hour, inUse, unused}, []kiosk.Event{in, wanted, unusedCard, claimed, returned}},
+		"asked for, and given up":       {[]any{in, awaited, unused, time.Hour, gone, in, awaited}, []kiosk.Event{in, wanted, unusedCard, gone, in, wanted}},
+		"pulled while offered":          {[]any{in, awaited, gone, time.Hour}, []kiosk.Event{in, wanted, gone}},
 		"a mute card":                   {[]any{awaited, silent, gone, in}, []kiosk.Event{silent, gone, claimed}},
 		"the reader goes":               {[]any{awaited, in, kiosk.ReaderGone{}, unused}, []kiosk.Event{claimed, kiosk.ReaderGone{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cards, uses := make(chan kiosk.Event), make(chan scproxy.Use)
-				s := pageSlot{scriptedSlot{cards: cards}, func(context.Context) <-chan scproxy.Use { return uses }}
+				s := pageSlot{scriptedSlot{cards: cards}, func(context.Context) <-chan scproxy.Use { return uses }, func() string { return "v9" }}
 				events := s.Watch(t.Context())
 				got := make(chan []kiosk.Event)
 				go func() {

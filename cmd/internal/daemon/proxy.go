@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/device/scproxy"
@@ -72,8 +73,12 @@ func (p *proxy) serve(ctx context.Context, log *slog.Logger) {
 // card as mute and refuses connections to it.
 type quietSlot struct {
 	slot.Slot
-	busy func() bool
+	visits *visits
 }
+
+// yieldWithin is how long a page waits for a visit to yield the card to it (see
+// kiosk.CardWanted). That takes milliseconds, unless the visit continues.
+const yieldWithin = 2 * time.Second
 
 var errBusy = errors.New("cannot connect to card: a visit is in progress")
 
@@ -82,7 +87,7 @@ func (s quietSlot) Watch(ctx context.Context) <-chan slot.Event {
 	go func() {
 		defer close(events)
 		for e := range s.Slot.Watch(ctx) {
-			if e.State == slot.Present && s.busy() {
+			if e.State == slot.Present && !s.visits.endsWithin(ctx, yieldWithin) {
 				e.State, e.ATR = slot.Mute, nil
 			}
 			select {
@@ -95,7 +100,7 @@ func (s quietSlot) Watch(ctx context.Context) <-chan slot.Event {
 }
 
 func (s quietSlot) Connect(ctx context.Context) (slot.Conn, error) {
-	if s.busy() {
+	if s.visits.busy() {
 		return nil, errBusy
 	}
 	return s.Slot.Connect(ctx)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // visits knows whether a visit is in progress. Work that would make a person wait
@@ -13,6 +14,7 @@ type visits struct {
 	begin context.CancelFunc
 
 	ended chan struct{} // a visit has ended since the last receive
+	over  chan struct{} // closed when the present visit ends; nil before the first visit
 }
 
 func newVisits() *visits {
@@ -28,9 +30,10 @@ func (v *visits) set(inProgress bool) {
 	switch {
 	case inProgress:
 		v.begin()
-		v.quiet = nil
+		v.quiet, v.over = nil, make(chan struct{})
 	case v.quiet == nil:
 		v.quiet, v.begin = context.WithCancel(context.Background())
+		close(v.over)
 		select {
 		case v.ended <- struct{}{}:
 		default:
@@ -50,4 +53,24 @@ func (v *visits) idle() (context.Context, bool) {
 func (v *visits) busy() bool {
 	_, idle := v.idle()
 	return !idle
+}
+
+// endsWithin waits until no visit is in progress, at most for limit. It reports whether
+// that is so.
+func (v *visits) endsWithin(ctx context.Context, limit time.Duration) bool {
+	v.mu.Lock()
+	idle, over := v.quiet != nil, v.over
+	v.mu.Unlock()
+	if idle {
+		return true
+	}
+	patience := time.NewTimer(limit)
+	defer patience.Stop()
+	select {
+	case <-over:
+		return true
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return false
 }
