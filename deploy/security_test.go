@@ -8,6 +8,9 @@ import (
 	"testing"
 )
 
+// knownRows is a number of rows that the table had. It only grows.
+const knownRows = 40
+
 // The table in SECURITY.md names tests that exist.
 func TestSecurityNamesTests(t *testing.T) {
 	text, err := os.ReadFile("SECURITY.md")
@@ -33,8 +36,8 @@ func TestSecurityNamesTests(t *testing.T) {
 			}
 		}
 	}
-	if rows < 15 {
-		t.Errorf("the table has %d rows", rows)
+	if rows < knownRows {
+		t.Errorf("the table has %d rows, want at least %d: has a merge lost some?", rows, knownRows)
 	}
 }
 
