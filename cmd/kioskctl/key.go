@@ -1,11 +1,7 @@
 package main
 
 import (
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -51,21 +47,9 @@ func createKey(file, device string) (request []byte, err error) {
 	if err := devicekey.Create(file, device); err != nil {
 		return nil, err
 	}
-	request, err = certificateRequest(file, device)
+	request, err = devicekey.Request(file, device)
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(file))
 	}
 	return request, nil
-}
-
-func certificateRequest(file, device string) ([]byte, error) {
-	key, closer, err := devicekey.Open(file, device)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
-	if err := errors.Join(err, closer.Close()); err != nil {
-		return nil, fmt.Errorf("cannot make a certificate request: %w", err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
 }

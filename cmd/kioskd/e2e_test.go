@@ -33,7 +33,7 @@ func newSite(t testing.TB) *site {
 	must(t, "smartkortsim", "pki", s.path("pki"))
 	must(t, "kioskhub", "init", "--listen", freePort(t), "--trust", s.path("pki"), s.path("hub"))
 	s.hubSettings(`rule = "never"`, `rule = "trusted"`) // the tests let kiosks decide offline
-	must(t, "kioskhub", "kiosk", "add", "--dir", s.path("hub"), "k1")
+	must(t, "kioskhub", "kiosk", "add", "--test-key", "--dir", s.path("hub"), "k1")
 	must(t, "kioskhub", "consumer", "add", "--dir", s.path("hub"), "backend")
 	s.config = s.path("hub/kiosks/k1/kioskd.toml")
 	text, err := os.ReadFile(s.config)

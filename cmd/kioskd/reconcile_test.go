@@ -74,7 +74,7 @@ func TestNewDeviceKey(t *testing.T) {
 	if err := errors.Join(os.Rename(s.bundle("state"), s.path("state")), os.RemoveAll(s.path("hub/kiosks/k1"))); err != nil {
 		t.Fatal(err)
 	}
-	must(t, "kioskhub", "kiosk", "add", "--dir", s.path("hub"), "k1")
+	must(t, "kioskhub", "kiosk", "add", "--test-key", "--dir", s.path("hub"), "k1")
 	if err := errors.Join(os.WriteFile(s.config, config, 0o600), os.Rename(s.path("state"), s.bundle("state"))); err != nil {
 		t.Fatal(err)
 	}

@@ -4,19 +4,25 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/cmd/internal/demo/page/browsertest"
 	"smartkiosk/device/cardsim/pcsctest"
+	"smartkiosk/kiosk/hub"
+	"smartkiosk/kiosk/protocol/hubapi"
 )
 
 // demoScript plays a script in this process.
@@ -97,6 +103,70 @@ func TestDemoScriptFails(t *testing.T) {
 		if _, err := demoScript(t, script); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", script, err, want)
 		}
+	}
+}
+
+// TestDemoHubHasNoKioskKey checks that the key of the demo's kiosk is not in the hub's
+// folder.
+func TestDemoHubHasNoKioskKey(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo")
+	if _, err := demoScript(t, "expect screen welcome\n", "--dir", dir); err != nil {
+		t.Fatal(err)
+	}
+	cert, err := hubapi.ReadCertificate(filepath.Join(dir, "kiosk/kiosk.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := 0
+	err = filepath.WalkDir(filepath.Join(dir, "hub"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if key, err := hubapi.ParseKey(text); err == nil {
+			keys++
+			if cert.PublicKey.(*ecdsa.PublicKey).Equal(key.Public()) {
+				t.Errorf("%s is the kiosk's private key", path)
+			}
+		}
+		return nil
+	})
+	if err != nil || keys < 2 {
+		t.Errorf("the hub's folder has %d private keys, %v; want those of its CA and its server", keys, err)
+	}
+}
+
+// TestDemoRenews checks that a demo whose certificates end soon gets new ones.
+func TestDemoRenews(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo")
+	play := func() {
+		t.Helper()
+		if _, err := demoScript(t, "expect screen welcome\n", "--dir", dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	play()
+	hubDir, cert := filepath.Join(dir, "hub"), filepath.Join(dir, "kiosk/kiosk.pem")
+	settings := filepath.Join(hubDir, "hub.toml")
+	usual, err := os.ReadFile(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	brief := bytes.Replace(usual, []byte(`lifetime = "2160h"`), []byte(`lifetime = "48h"`), 1)
+	if err := os.WriteFile(settings, brief, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	short, _, err := hub.RenewClient(hubDir, hubapi.Identity{Role: hubapi.RoleKiosk, Name: "demo"})
+	if err := errors.Join(err, os.Rename(short, cert), os.WriteFile(settings, usual, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	play()
+	renewed, err := hubapi.ReadCertificate(cert)
+	if err != nil || time.Until(renewed.NotAfter) < hubapi.EndingSoon {
+		t.Errorf("the kiosk's certificate ends %v, %v", renewed.NotAfter, err)
 	}
 }
 

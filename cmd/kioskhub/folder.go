@@ -46,24 +46,28 @@ func (p program) init(dir string, o hub.InitOptions) error {
 
 func (p program) kioskAddCommand() *cobra.Command {
 	var dir, request string
+	var testKey bool
 	c := &cobra.Command{
-		Use:   "add ID",
-		Short: "Make a kiosk's bundle: certificate, keys, trust, kioskd.toml",
-		Long: `Make the bundle of a new kiosk, a folder with its certificate, keys, trust and
-kioskd.toml, and print where it is. Earlier certificates of a kiosk with this name
-end at once.
+		Use:   "add ID --csr FILE",
+		Short: "Make the bundle of a kiosk that has a key: certificate, trust, kioskd.toml",
+		Long: `Make the bundle of a kiosk that has made its own key, and print where it is. The
+bundle is a folder with the kiosk's certificate, the hub's public keys, trust and
+kioskd.toml. Earlier certificates of a kiosk with this name end at once.
 
-Without --csr the hub makes the kiosk's private key too, which is for demos and
-tests only: whoever has read the bundle can act as the kiosk. A real kiosk makes its
-own key and enrols with a one-time code: "kioskhub codes new ID".`,
+"kioskhub codes new ID" is simpler where the kiosk can reach the hub: the kiosk then
+makes its key and gets all this by itself.
+
+--test-key is for tests only. The hub makes the key, and it is in the bundle: whoever
+has read the bundle can act as the kiosk.`,
 		Args: cli.Args("ID"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if request == "" {
-				bundle, err := hub.AddKiosk(dir, args[0])
-				if err == nil {
-					fmt.Fprintln(p.stderr, "The bundle holds the kiosk's private key. It is for demos and tests; for a real kiosk use kioskhub codes new.")
-				}
-				return p.printBundle(bundle, err)
+			switch {
+			case testKey && request != "":
+				return cli.Usagef("--csr and --test-key exclude each other")
+			case testKey:
+				return p.printBundle(hub.AddKiosk(dir, args[0]))
+			case request == "":
+				return cli.Usagef("--csr is missing: the kiosk makes its key, and enrols with a code that \"kioskhub codes new %s\" prints", args[0])
 			}
 			text, err := os.ReadFile(request)
 			if err != nil {
@@ -73,6 +77,7 @@ own key and enrols with a one-time code: "kioskhub codes new ID".`,
 		},
 	}
 	dirFlag(c, &dir)
-	c.Flags().StringVar(&request, "csr", "", "the kiosk has a key of its own: the `file` with its certificate request (PEM), made by kioskctl key create")
+	c.Flags().StringVar(&request, "csr", "", "the `file` with the kiosk's certificate request (PEM), which kioskctl key create prints")
+	c.Flags().BoolVar(&testKey, "test-key", false, "make a key for the kiosk, for tests only")
 	return c
 }

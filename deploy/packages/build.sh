@@ -111,7 +111,7 @@ for package in kioskd kioskctl kioskhub smartkiosk-demo; do
 		for board in deploy/boards/*.toml; do
 			put 644 "$board" "/usr/share/smartkiosk/boards/${board##*/}"
 		done
-		# "kioskhub kiosk add" writes state = "state", next to kioskd.toml.
+		# "kioskctl enrol" writes state = "state", next to kioskd.toml.
 		mkdir -p "$root/etc/smartkiosk"
 		ln -s /var/lib/smartkiosk "$root/etc/smartkiosk/state"
 		;;

@@ -19,7 +19,7 @@ import (
 // AddKiosk makes the bundle of a kiosk in the hub's folder and returns its path,
 // dir/kiosks/ID. kioskd can start from a copy of it. It holds the kiosk's certificate and
 // key, the hub's CA and public keys, the current trust domains, and kioskd.toml. Because
-// the hub makes the key, this is for demos and tests: see AddKioskOf and NewCode.
+// the hub makes the key, this is for tests: see AddKioskOf and NewCode.
 //
 // The earlier certificates of a kiosk with this name end. The folder's hub may be running.
 func AddKiosk(dir, id string) (bundle string, err error) {

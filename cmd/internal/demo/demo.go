@@ -15,6 +15,7 @@ import (
 
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/daemon"
+	"smartkiosk/cmd/internal/devicekey"
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/device/slot"
 	"smartkiosk/kiosk/hub"
@@ -51,12 +52,11 @@ type Demo struct {
 // Open opens the system in dir, and creates it first if dir is empty. newSlot
 // returns the kiosk's slot for the cards in a folder.
 func Open(ctx context.Context, dir string, newSlot func(cards string) (Slot, error), p terminal.Panel, texts *screen.Catalogue, log *slog.Logger) (*Demo, error) {
-	pki, hubDir := filepath.Join(dir, "pki"), filepath.Join(dir, "hub")
-	bundle, err := prepare(dir, pki, hubDir)
-	if err != nil {
+	pki, hubDir, kiosk := filepath.Join(dir, "pki"), filepath.Join(dir, "hub"), filepath.Join(dir, "kiosk")
+	if err := prepare(dir, pki, hubDir, kiosk); err != nil {
 		return nil, err
 	}
-	c, err := config.Load(filepath.Join(bundle, "kioskd.toml"))
+	c, err := config.Load(filepath.Join(kiosk, "kioskd.toml"))
 	if err != nil {
 		return nil, err
 	}
@@ -168,54 +168,79 @@ func (d *Demo) Settle(ctx context.Context) []json.RawMessage {
 	return events
 }
 
-// prepare creates PKI, hub and kiosk in dir unless they exist. It returns the
-// kiosk's folder.
-func prepare(dir, pki, hubDir string) (bundle string, err error) {
-	bundle = filepath.Join(hubDir, "kiosks", kioskID)
+// prepare creates PKI, hub and kiosk in folders of dir unless they exist.
+func prepare(dir, pki, hubDir, kiosk string) error {
 	ready := filepath.Join(dir, "ready")
 	if _, err := os.Stat(ready); err == nil {
-		return bundle, renew(hubDir)
+		return renew(hubDir, kiosk)
 	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return "", fmt.Errorf("cannot create the demo in %s: the folder holds something else", dir)
+		return fmt.Errorf("cannot create the demo in %s: the folder holds something else", dir)
 	}
 	test, err := testpki.New(time.Now())
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := test.Write(pki); err != nil {
-		return "", err
+		return err
 	}
 	address, err := freeAddress()
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := hub.Init(hubDir, hub.InitOptions{
 		Listen: address, URL: "https://" + address, Trust: pki, Offline: hubpolicy.Trusted, // so that the demo can show it
 	}); err != nil {
-		return "", err
+		return err
 	}
-	if _, err := hub.AddKiosk(hubDir, kioskID); err != nil {
-		return "", err
+	if err := addKiosk(hubDir, kiosk); err != nil {
+		return err
 	}
 	if _, err := hub.AddConsumer(hubDir, consumer); err != nil {
-		return "", err
+		return err
 	}
-	return bundle, os.WriteFile(ready, nil, 0o600)
+	return os.WriteFile(ready, nil, 0o600)
+}
+
+// addKiosk makes the kiosk's folder with a key that the hub does not see.
+func addKiosk(hubDir, kiosk string) error {
+	made := kiosk + ".key"
+	if err := devicekey.Create(made, ""); err != nil {
+		return err
+	}
+	request, err := devicekey.Request(made, "")
+	if err != nil {
+		return err
+	}
+	bundle, err := hub.AddKioskOf(hubDir, kioskID, request)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(bundle, kiosk); err != nil {
+		return err
+	}
+	return os.Rename(made, filepath.Join(kiosk, "kiosk.key"))
 }
 
 // renew issues new certificates in a demo that was not used for a long time. In between
 // kioskd would have renewed its own.
-func renew(hubDir string) error {
-	for _, id := range []hubapi.Identity{{Role: hubapi.RoleKiosk, Name: kioskID}, {Role: hubapi.RoleConsumer, Name: consumer}} {
-		cert, err := hubapi.ReadCertificate(filepath.Join(hubDir, string(id.Role)+"s", id.Name, string(id.Role)+".pem"))
+func renew(hubDir, kiosk string) error {
+	for id, path := range map[hubapi.Identity]string{
+		{Role: hubapi.RoleKiosk, Name: kioskID}:     filepath.Join(kiosk, "kiosk.pem"),
+		{Role: hubapi.RoleConsumer, Name: consumer}: filepath.Join(hubDir, "consumers", consumer, "consumer.pem"),
+	} {
+		cert, err := hubapi.ReadCertificate(path)
 		if err != nil {
 			return err
 		}
 		if time.Until(cert.NotAfter) > hubapi.EndingSoon {
 			continue
 		}
-		if _, _, err := hub.RenewClient(hubDir, id); err != nil {
+		renewed, _, err := hub.RenewClient(hubDir, id)
+		if err != nil {
+			return err
+		}
+		if err := os.Rename(renewed, path); err != nil {
 			return err
 		}
 	}

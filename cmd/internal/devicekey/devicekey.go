@@ -77,6 +77,20 @@ func create(device string) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
+// Request returns a certificate request (RFC 2986, PEM) for the key in a file. The request
+// contains no name, because the operator tells the hub whose key it is.
+func Request(file, device string) ([]byte, error) {
+	key, closer, err := Open(file, device)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return nil, fmt.Errorf("cannot make a certificate request: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
+}
+
 // SyncFolder makes the names in a folder durable.
 func SyncFolder(path string) error {
 	folder, err := os.Open(path)

@@ -169,7 +169,7 @@ func (b bench) makeHub(ctx context.Context, pki, hub string, kiosks []string) er
 		{"kioskhub", "consumer", "add", "--dir", hub, scenario.Consumer},
 	}
 	for _, id := range kiosks {
-		commands = append(commands, []string{"kioskhub", "kiosk", "add", "--dir", hub, id})
+		commands = append(commands, []string{"kioskhub", "kiosk", "add", "--test-key", "--dir", hub, id})
 	}
 	for _, c := range commands {
 		if out, err := exec.CommandContext(ctx, filepath.Join(b.programs, c[0]), c[1:]...).CombinedOutput(); err != nil {
