@@ -83,13 +83,6 @@ var _ slot.PINPad = (*conn)(nil)
 // HasPINPad implements slot.PINPad.
 func (c *conn) HasPINPad() bool { return c.verifyCode != 0 }
 
-// typingTime is the least time that a person needs to type a PIN, or that a
-// reader should wait for one. When a reader fails sooner it has not asked for the
-// PIN: it accepts only one length, refuses different minimum and maximum lengths,
-// or its firmware has a fault. Drivers report these cases with different errors,
-// so the time is the better sign.
-const typingTime = time.Second
-
 // padErrors are the reader's own status words, which it returns instead of the
 // card's (PC/SC part 10 §2.5.2).
 var padErrors = map[apdu.Status]error{
@@ -110,12 +103,12 @@ func (c *conn) VerifyOnPad(ctx context.Context, e slot.PINEntry) ([]byte, error)
 	asked := time.Now()
 	response, err := c.do(ctx, func() ([]byte, error) {
 		response, err := c.control(c.verifyCode, request)
-		if took := time.Since(asked); err == nil || took >= typingTime {
+		if took := time.Since(asked); err == nil || took >= slot.TypingTime {
 			return response, err
 		}
 		return nil, fmt.Errorf("%w: %w", slot.ErrPadRefused, err)
 	})
-	early := time.Since(asked) < typingTime
+	early := time.Since(asked) < slot.TypingTime
 	if err == nil {
 		var r apdu.Response
 		if r, err = apdu.ParseResponse(response); err == nil {

@@ -3,6 +3,7 @@ package slot
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // PINPad is a Conn whose reader may have its own keys. A PIN that the holder
@@ -15,9 +16,17 @@ type PINPad interface {
 	// and send the command once. It returns the card's response. Errors:
 	// those of Transmit; and ErrPadCancelled, ErrPadTimeout, ErrPadLength and
 	// ErrPadRefused, with which nothing was sent to the card. After
-	// ErrPadRefused HasPINPad returns false.
+	// ErrPadRefused HasPINPad returns false. An error that comes sooner than
+	// TypingTime means ErrPadRefused, too.
 	VerifyOnPad(ctx context.Context, e PINEntry) (response []byte, err error)
 }
+
+// TypingTime is the least time that a person needs to type a PIN, or that a reader
+// should wait for one. When a reader fails sooner it has not asked for the PIN: it
+// accepts only one length, refuses different minimum and maximum lengths, or its
+// firmware has a fault. Drivers report these cases with different errors, so the time
+// is the better sign.
+const TypingTime = time.Second
 
 // PINEntry describes a PIN to a reader.
 type PINEntry struct {

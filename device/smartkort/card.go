@@ -99,6 +99,7 @@ type Card struct {
 	attempts   []Attempt         // recipes that were tried and failed
 	worked     string            // the recipe that made the last valid signature
 	tellsTries bool              // the card has told the tries left
+	padRefused bool              // the reader with keys does not ask for the PIN
 
 	learning     bool   // try odd recipes too
 	skip         int    // recipes to skip when learning

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/slot"
@@ -12,17 +13,18 @@ import (
 // HasPINPad reports whether the holder can type the PIN on the reader.
 func (c *Card) HasPINPad() bool {
 	pad, ok := c.channel.Conn.(slot.PINPad)
-	return ok && pad.HasPINPad()
+	return ok && !c.padRefused && pad.HasPINPad()
 }
 
 // VerifyPINOnPad is VerifyPIN with the PIN typed on the reader's own keypad.
 // The holder has about 30 s to start typing. Further errors:
-// slot.ErrPadCancelled, slot.ErrPadTimeout and slot.ErrPadLength; no try was
-// spent then. If the card does not know the class of the command, the reader
+// slot.ErrPadCancelled, slot.ErrPadTimeout, slot.ErrPadLength and
+// slot.ErrPadRefused; no try was spent then. After ErrPadRefused HasPINPad returns
+// false, and the PIN must be typed elsewhere. If the card does not know the class of the command, the reader
 // asks for the PIN again.
 func (c *Card) VerifyPINOnPad(ctx context.Context, cert Certificate) error {
 	pad, ok := c.channel.Conn.(slot.PINPad)
-	if !ok || !pad.HasPINPad() {
+	if !ok || !c.HasPINPad() {
 		return errors.New("cannot verify PIN: the reader has no keypad")
 	}
 	p, err := c.readyToVerify(ctx, cert)
@@ -45,11 +47,12 @@ func (c *Card) presentOnPad(ctx context.Context, pad slot.PINPad, p PIN) error {
 		if err != nil {
 			return err
 		}
+		asked := time.Now()
 		answer, err := pad.VerifyOnPad(ctx, slot.PINEntry{
 			Command: command, BCD: p.Encoding == BCD, Min: p.MinLength, Max: min(p.MaxLength, p.capacity()),
 		})
 		if err != nil {
-			return err
+			return c.padError(err, time.Since(asked))
 		}
 		r, err := apdu.ParseResponse(answer)
 		if err != nil {
@@ -61,4 +64,22 @@ func (c *Card) presentOnPad(ctx context.Context, pad slot.PINPad, p PIN) error {
 		}
 	}
 	return apdu.CLAUnsupported
+}
+
+// padError returns the error of a reader that took a time to fail. Unless the card or
+// the visit is over, an error that came before anybody could have typed means that the
+// reader refuses to ask.
+func (c *Card) padError(err error, took time.Duration) error {
+	for _, known := range []error{
+		slot.ErrNoCard, slot.ErrPadCancelled, slot.ErrPadTimeout, slot.ErrPadLength, context.Canceled, context.DeadlineExceeded, ErrTimeout,
+	} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	if took < slot.TypingTime && !errors.Is(err, slot.ErrPadRefused) {
+		err = fmt.Errorf("%w: %w", slot.ErrPadRefused, err)
+	}
+	c.padRefused = c.padRefused || errors.Is(err, slot.ErrPadRefused)
+	return err
 }

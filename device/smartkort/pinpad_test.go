@@ -6,8 +6,11 @@ import (
 	"crypto"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"smartkiosk/device/cardsim"
+	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/device/slot"
 	"smartkiosk/device/smartkort"
 )
@@ -85,5 +88,71 @@ func TestPINPad(t *testing.T) {
 	card, certs := open(t, connect(t, newPKI(t).Cards["valid"]))
 	if err := card.VerifyPINOnPad(t.Context(), certs[0]); err == nil || card.HasPINPad() {
 		t.Errorf("a reader without keys: %v", err)
+	}
+}
+
+// fixedPad asks only for PINs of one length. It refuses others with an error of its
+// own, as the driver of a GemPC Pinpad does, and after a time.
+type fixedPad struct {
+	padLine
+	took time.Duration
+}
+
+func (p *fixedPad) VerifyOnPad(ctx context.Context, e slot.PINEntry) ([]byte, error) {
+	if e.Min == e.Max {
+		return p.padLine.VerifyOnPad(ctx, e)
+	}
+	p.asked = append(p.asked, e)
+	time.Sleep(p.took)
+	return nil, errParameter
+}
+
+var errParameter = errors.New("invalid parameter")
+
+// TestFixedLengthPad: when a reader refuses a PIN of variable length before anybody could
+// have typed it, the PIN is typed on the kiosk's keypad. An error that comes later is
+// not a refusal, because a PIN may have been typed.
+func TestFixedLengthPad(t *testing.T) {
+	kinds := newKinds(t)
+	for name, c := range map[string]struct {
+		card  *cardsim.Card
+		fixed bool
+	}{
+		cardsim.Smartkort: {newPKI(t).Cards["valid"], true},
+		cardsim.Applet:    {kinds[cardsim.Applet].Card, false},
+		cardsim.NoAID:     {kinds[cardsim.NoAID].Card, false},
+		cardsim.TwoPIN:    {kinds[cardsim.TwoPIN].Card, false},
+	} {
+		for _, took := range []time.Duration{0, slot.TypingTime - 1, slot.TypingTime} {
+			synctest.Test(t, func(t *testing.T) {
+				pad := &fixedPad{padLine{line: connect(t, c.card), typed: []byte(testpki.PIN)}, took}
+				card, err := smartkort.Driver{}.Open(t.Context(), pad)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer card.Close()
+				certs, err := card.AuthenticationCertificates(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = card.VerifyPINOnPad(t.Context(), certs[0])
+				if c.fixed {
+					if err != nil || !card.HasPINPad() {
+						t.Errorf("%s: %v", name, err)
+					}
+					return
+				}
+				early := took < slot.TypingTime
+				if !errors.Is(err, errParameter) || errors.Is(err, slot.ErrPadRefused) != early || card.HasPINPad() == early {
+					t.Errorf("%s, after %v: %v, the reader asks: %v", name, took, err, card.HasPINPad())
+				}
+				if pad.count(insVerify) > 0 {
+					t.Errorf("%s: the card received a PIN", name)
+				}
+				if err := card.VerifyPIN(t.Context(), certs[0], []byte(testpki.PIN)); err != nil {
+					t.Errorf("%s, on the kiosk's keypad: %v", name, err)
+				}
+			})
+		}
 	}
 }

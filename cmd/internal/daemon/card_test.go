@@ -70,13 +70,8 @@ func TestPINPad(t *testing.T) {
 		slot.ErrPadCancelled: terminal.PadCancelled,
 		slot.ErrPadTimeout:   terminal.PadTimedOut,
 		slot.ErrPadLength:    terminal.PadMistyped,
-		slot.ErrPadRefused:   terminal.PadRefused,
 	} {
-		pad.fails = fails
-		err := card.VerifyPINOnPad(t.Context(), 0)
-		if got, ok := errors.AsType[*terminal.PadError](err); !ok || got.Result != want || !errors.Is(err, fails) {
-			t.Errorf("the reader's error %v became %#v", fails, err)
-		}
+		pad.failsAs(t, card, fails, want)
 	}
 	pad.fails, pad.types = nil, "0000"
 	err = card.VerifyPINOnPad(t.Context(), 0)
@@ -86,6 +81,20 @@ func TestPINPad(t *testing.T) {
 	pad.types = testpki.PIN
 	if err := card.VerifyPINOnPad(t.Context(), 0); err != nil {
 		t.Errorf("the right PIN: %v", err)
+	}
+	pad.failsAs(t, card, errors.New("invalid parameter"), terminal.PadRefused)
+	if status, err := card.PINStatus(t.Context(), 0); err != nil || status.OnReader {
+		t.Errorf("after a refusal: %+v, %v", status, err)
+	}
+}
+
+// failsAs lets the reader fail and checks the result that the terminal learns.
+func (s *padSlot) failsAs(t *testing.T, card terminal.Card, fails error, want terminal.PadResult) {
+	t.Helper()
+	s.fails = fails
+	err := card.VerifyPINOnPad(t.Context(), 0)
+	if got, ok := errors.AsType[*terminal.PadError](err); !ok || got.Result != want || !errors.Is(err, fails) {
+		t.Errorf("the reader's error %v became %#v", fails, err)
 	}
 }
 
