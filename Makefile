@@ -20,6 +20,8 @@ TEST := pcscd="the PC/SC service, a real one" \
 	espeak-ng="the speech engine of kiosks that speak" \
 	chromium="the browser that drives the panel" \
 	systemd="judges our units" \
+	e2fsprogs="makes a disk that turns read-only" \
+	mount="mounts it" \
 	util-linux="namespaces, so that tests have a pcscd of their own" \
 	iproute2="the loopback device inside them" \
 	ca-certificates="lets Go fetch modules" \

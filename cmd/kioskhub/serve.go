@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -59,18 +60,18 @@ func (p program) serve(ctx context.Context, dir string) error {
 	return nil
 }
 
-// storeWrites is the hub's part that feeds the service manager's watchdog. JetStream
-// keeps some write errors until it is restarted, so the hub must be restarted then.
+// storeWrites is the hub's part that feeds the service manager's watchdog.
 const storeWrites = "store"
 
 // proveEvery is the interval between two writes that prove that the store works.
 const proveEvery = 15 * time.Second
 
-// feedWatchdog reports to the service manager, until ctx ends, that the store writes.
+// feedWatchdog reports to the service manager, until ctx ends, that the store writes, or that
+// the hub knows why it does not: then it goes on by itself, and still serves what it can read.
 func (p program) feedWatchdog(ctx context.Context, prove func(context.Context) error, manager *service.Manager) {
 	for {
 		switch err := prove(ctx); {
-		case err == nil:
+		case err == nil, errors.As(err, new(hub.StoreError)):
 			manager.Alive(storeWrites)
 		case ctx.Err() == nil:
 			p.log.Error("the store cannot write; the service manager restarts the hub if that goes on", "err", err)

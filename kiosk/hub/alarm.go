@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	alarmsSubject = "smartkiosk.alarms." // + the kiosk's ID
+	alarmsSubject = "smartkiosk.alarms." // + the kiosk's ID, or "_" and the kind of an alarm about the hub itself
 	marksBucket   = "smartkiosk-marks"   // kiosk → Mark
 )
 
@@ -38,6 +38,10 @@ func openMarks(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue,
 // alarm stores an alarm event and marks the kiosk. Alarms with the same id within two
 // minutes (JetStream's duplicate window) are stored once.
 func (h *Hub) alarm(ctx context.Context, id string, a event.Alarm) error {
+	subject := alarmsSubject + a.Kiosk
+	if a.Kiosk == "" {
+		subject = ownAlarms(a.Kind)
+	}
 	h.log.Warn("alarm", "kiosk", a.Kiosk, "kind", a.Kind, "reason", a.Detail, "visit", a.Visit)
 	eventID, err := event.NewID(h.now(), h.rand)
 	if err != nil {
@@ -49,15 +53,19 @@ func (h *Hub) alarm(ctx context.Context, id string, a event.Alarm) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	ack, err := h.js.Publish(ctx, alarmsSubject+a.Kiosk, text, jetstream.WithMsgID(id))
+	ack, err := h.js.Publish(ctx, subject, text, jetstream.WithMsgID(id))
 	if err != nil {
 		return storeError{err}
 	}
-	if ack.Duplicate {
+	if ack.Duplicate || a.Kiosk == "" {
 		return nil
 	}
 	return h.mark(ctx, a)
 }
+
+// ownAlarms is the subject of the alarms of a kind about the hub itself. No kiosk's ID begins
+// with "_".
+func ownAlarms(kind string) string { return alarmsSubject + "_" + kind }
 
 // mark counts an alarm in the kiosk's mark.
 func (h *Hub) mark(ctx context.Context, a event.Alarm) error {

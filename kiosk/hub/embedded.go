@@ -1,11 +1,15 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,18 +20,22 @@ import (
 // startTime bounds how long JetStream may take to load its folder.
 const startTime = 2 * time.Minute
 
-// noStoreLimit leaves the limit to the disk. By default JetStream takes 75 % of the space
-// that is free at its start, and refuses all writes after that; a restart then finds even
-// less.
-const noStoreLimit = 1 << 50
-
 // embedded is a NATS server inside this process. It opens no network port. Commands reach
-// it through a socket in its folder.
+// it through a socket in its folder. After a write error JetStream refuses all writes until
+// the server is started again, so the server can be replaced while its connection, and all
+// that was made from it, stay.
 type embedded struct {
-	server *server.Server
+	dir    string
+	log    *slog.Logger
 	conn   *nats.Conn
 	lock   *os.File
 	socket *storageServer
+
+	// trouble gets a value when the server has logged an error.
+	trouble chan struct{}
+
+	mu     sync.Mutex
+	server *server.Server // nil while it is being replaced
 }
 
 // startEmbedded runs JetStream in a folder. Everything that it acknowledges is on disk,
@@ -45,31 +53,58 @@ func openEmbedded(dir string, by folderUser, log *slog.Logger) (*embedded, error
 	if err != nil {
 		return nil, err
 	}
-	e := &embedded{lock: lock}
-	if err := e.start(dir, log); err != nil {
+	e := &embedded{dir: dir, log: log, lock: lock, trouble: make(chan struct{}, 1)}
+	if err := e.start(); err != nil {
 		e.close()
 		return nil, err
 	}
 	return e, nil
 }
 
-func (e *embedded) start(dir string, log *slog.Logger) error {
+// start runs the server, connects to it and opens its socket.
+func (e *embedded) start() (err error) {
+	if err := e.run(); err != nil {
+		return err
+	}
+	e.conn, err = nats.Connect("", nats.InProcessServer(e),
+		// After the server was replaced, the connection is made again. Meanwhile requests
+		// fail at once.
+		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(0, 0), nats.ReconnectBufSize(-1),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { e.log.Debug("jetstream", "err", err) }),
+	)
+	if err != nil {
+		return err
+	}
+	e.socket, err = listenStorage(e.dir, e, e.log)
+	return err
+}
+
+// reconnectWait is the time between two attempts to connect to a server that was replaced.
+const reconnectWait = 20 * time.Millisecond
+
+// run starts a server.
+func (e *embedded) run() error {
+	space, err := measure(e.dir)
+	if err != nil {
+		return err
+	}
 	srv, err := server.NewServer(&server.Options{
-		ServerName:             "smartkiosk-hub",
-		DontListen:             true,
-		NoSigs:                 true,
-		JetStream:              true,
-		StoreDir:               dir,
-		SyncAlways:             true,
-		JetStreamMaxStore:      noStoreLimit,
+		ServerName: "smartkiosk-hub",
+		DontListen: true,
+		NoSigs:     true,
+		JetStream:  true,
+		StoreDir:   e.dir,
+		SyncAlways: true,
+		// By default JetStream takes 75 % of the space that is free at its start, and a
+		// restart then finds even less.
+		JetStreamMaxStore:      int64(space.size - space.reserve()),
 		MaxPayload:             2 * maxMessage, // the default of NATS servers, which an external cluster has too
 		DisableJetStreamBanner: true,
 	})
 	if err != nil {
 		return err
 	}
-	e.server = srv
-	logger := &natsLog{log: log, fatal: make(chan error, 1)}
+	logger := &natsLog{log: e.log, fatal: make(chan error, 1), trouble: e.trouble}
 	srv.SetLoggerV2(logger, false, false, false)
 	ready := make(chan error, 1)
 	go func() {
@@ -84,13 +119,74 @@ func (e *embedded) start(dir string, log *slog.Logger) error {
 	case err = <-logger.fatal:
 	}
 	if err != nil {
+		shutDown(srv)
 		return err
 	}
-	if e.conn, err = nats.Connect("", nats.InProcessServer(srv)); err != nil {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.server = srv
+	return nil
+}
+
+func shutDown(srv *server.Server) {
+	srv.Shutdown()
+	srv.WaitForShutdown()
+}
+
+// end ends the server. It returns without an error if there is none.
+func (e *embedded) end() {
+	e.mu.Lock()
+	srv := e.server
+	e.server = nil
+	e.mu.Unlock()
+	if srv != nil {
+		shutDown(srv)
+	}
+}
+
+// restart replaces the server, and waits until the connection works again.
+func (e *embedded) restart(ctx context.Context) error {
+	e.end()
+	if err := e.run(); err != nil {
 		return err
 	}
-	e.socket, err = listenStorage(dir, srv, log)
-	return err
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for !e.conn.IsConnected() {
+		select {
+		case <-time.After(reconnectWait):
+		case <-ctx.Done():
+			return fmt.Errorf("cannot connect to the server: %w", ctx.Err())
+		}
+	}
+	return e.conn.FlushWithContext(ctx)
+}
+
+var errRestarting = errors.New("JetStream is being restarted")
+
+// InProcessConn implements nats.InProcessConnProvider.
+func (e *embedded) InProcessConn() (net.Conn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.server == nil {
+		return nil, errRestarting
+	}
+	return e.server.InProcessConn()
+}
+
+// writeError returns why a stream refuses all writes, or nil. JetStream reports a stream
+// only after a message could not be stored.
+func (e *embedded) writeError() error {
+	e.mu.Lock()
+	srv := e.server
+	e.mu.Unlock()
+	if srv == nil {
+		return errRestarting
+	}
+	if s := srv.Healthz(&server.HealthzOptions{}); s.StatusCode != http.StatusOK {
+		return errors.New(s.Error)
+	}
+	return nil
 }
 
 func (e *embedded) close() {
@@ -100,10 +196,7 @@ func (e *embedded) close() {
 	if e.conn != nil {
 		e.conn.Close()
 	}
-	if e.server != nil {
-		e.server.Shutdown()
-		e.server.WaitForShutdown()
-	}
+	e.end()
 	if e.socket != nil {
 		e.socket.wait()
 	}
@@ -163,8 +256,9 @@ func writeAt(f *os.File, text string) error {
 // natsLog writes the server's messages to the hub's log. Its notices, about starting and
 // stopping, do not help an operator, so they become debug messages.
 type natsLog struct {
-	log   *slog.Logger
-	fatal chan error
+	log     *slog.Logger
+	fatal   chan error
+	trouble chan<- struct{} // gets a value after an error
 }
 
 func (l *natsLog) Noticef(format string, v ...any) {
@@ -175,6 +269,10 @@ func (l *natsLog) Warnf(format string, v ...any) {
 }
 func (l *natsLog) Errorf(format string, v ...any) {
 	l.log.Error("jetstream", "text", fmt.Sprintf(format, v...))
+	select {
+	case l.trouble <- struct{}{}:
+	default:
+	}
 }
 func (l *natsLog) Debugf(string, ...any) {}
 func (l *natsLog) Tracef(string, ...any) {}

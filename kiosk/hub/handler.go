@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"context"
 	"crypto/x509"
 	"net/http"
 	"strings"
@@ -16,6 +15,9 @@ type caller struct {
 	hubapi.Identity
 	cert *x509.Certificate
 }
+
+// eventsPath is where kiosks hand in events.
+const eventsPath = "/v1/events"
 
 // operation answers one kind of request. It either writes an answer or returns an
 // error, which becomes a problem document.
@@ -32,7 +34,7 @@ func (h *Hub) Handler() http.Handler {
 	}
 	on("POST", "/v1/challenges", h.forPerson(h.challenge), hubapi.RoleKiosk)
 	on("POST", "/v1/authentications", h.forPerson(h.authenticate), hubapi.RoleKiosk)
-	on("POST", "/v1/events", h.takeEvents, hubapi.RoleKiosk)
+	on("POST", eventsPath, h.takeEvents, hubapi.RoleKiosk)
 	on("GET", "/v1/kiosk", h.policyAnswer, hubapi.RoleKiosk)
 	on("GET", "/v1/known", h.knownAnswer, hubapi.RoleKiosk)
 	on("GET", "/v1/crls/{digest}", h.crlSet, hubapi.RoleKiosk)
@@ -89,6 +91,13 @@ func (h *Hub) answer(op operation, roles ...hubapi.Role) http.Handler {
 
 // withinLimits runs an operation unless the caller exceeds a limit.
 func (h *Hub) withinLimits(op operation, w http.ResponseWriter, r *http.Request, c caller) error {
+	// All operations that write are POST requests. They fail at once, and not each after a
+	// timeout.
+	if r.Method == http.MethodPost {
+		if err := h.keeper.refusal(r.URL.Path == eventsPath); err != nil {
+			return err
+		}
+	}
 	end, exceeded := h.limiter.begin(c.Identity, r)
 	if exceeded != "" {
 		h.abuse.note(exceeded, c.Identity, "")
@@ -123,16 +132,6 @@ func describe(w http.ResponseWriter, _ *http.Request, _ caller) error {
 
 // healthKey is an entry that no nonce can have, for the proof of a write.
 const healthKey = "health"
-
-// ProveWrite returns an error if the store cannot write.
-func (h *Hub) ProveWrite(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	if _, err := h.challenges.Put(ctx, healthKey, nil); err != nil {
-		return storeError{err}
-	}
-	return nil
-}
 
 // health proves that the store can write, and reports whether the rules file can be used.
 func (h *Hub) health(w http.ResponseWriter, r *http.Request, _ caller) error {

@@ -26,6 +26,7 @@ type Hub struct {
 	config   Config
 	log      *slog.Logger
 	embedded *embedded // nil with Config.Conn
+	keeper   *keeper   // of embedded; nil without it
 	conn     *nats.Conn
 	js       jetstream.JetStream
 
@@ -100,6 +101,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 			return nil, err
 		}
 		conn = h.embedded.conn
+		h.keeper = newKeeper(h.embedded, log)
+		h.keeper.prove, h.keeper.rose, h.keeper.back = h.putHealth, h.alarmAboutDisk, h.alarmAboutPause
 	}
 	// Without a deadline each call would have 5 s, too few for a slow disk at the start.
 	attaching, cancel := context.WithTimeout(ctx, startTime)
@@ -115,6 +118,13 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	if err != nil {
 		h.Close()
 		return nil, err
+	}
+	if h.keeper != nil {
+		if err := h.readDiskLevel(attaching); err != nil {
+			h.Close()
+			return nil, err
+		}
+		h.runInBackground(background, "store", h.keeper.run)
 	}
 	h.runInBackground(background, "rules", func(ctx context.Context) { h.rules.Watch(ctx, reloadInterval, log, h.rulesChanged) })
 	h.rulesChanged(h.rules.Rules())

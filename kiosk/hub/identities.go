@@ -52,9 +52,11 @@ func (h *Hub) watchIdentities(ctx context.Context) {
 // keepFollowing calls follow again when it returns, until ctx ends.
 func (h *Hub) keepFollowing(ctx context.Context, what string, follow func(context.Context) error) {
 	for ctx.Err() == nil {
-		if err := follow(ctx); err != nil && ctx.Err() == nil {
+		reading, cancel := h.keeper.untilReplaced(ctx)
+		if err := follow(reading); err != nil && reading.Err() == nil {
 			h.log.Error("cannot follow the store", "task", what, "err", err)
 		}
+		cancel()
 		select {
 		case <-time.After(reloadInterval):
 		case <-ctx.Done():

@@ -8,7 +8,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/sys/unix"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/hubapi"
@@ -72,12 +71,15 @@ var (
 	crlUpdate    = prometheus.NewDesc("smartkiosk_hub_crl_this_update_timestamp_seconds", "thisUpdate of a CRL in force, in seconds since 1970.", []string{"domain", "crl"}, nil)
 	crlNext      = prometheus.NewDesc("smartkiosk_hub_crl_next_update_timestamp_seconds", "nextUpdate of a CRL in force, in seconds since 1970.", []string{"domain", "crl"}, nil)
 	diskFree     = prometheus.NewDesc("smartkiosk_hub_disk_free_bytes", "Free space on the disk of the embedded JetStream.", nil, nil)
+	diskLevel    = prometheus.NewDesc("smartkiosk_hub_disk_warning_percent", "The highest of the levels 60, 80 and 100 that the disk has reached, else 0. At 100 the hub stores no more events.", nil, nil)
+	storeRefuses = prometheus.NewDesc("smartkiosk_hub_store_refuses", "1 while the hub refuses to write because of its disk or its store, else 0.", nil, nil)
+	storeStarts  = prometheus.NewDesc("smartkiosk_hub_store_restarts_total", "How often the hub has started the embedded JetStream again after write errors.", nil, nil)
 	diskSize     = prometheus.NewDesc("smartkiosk_hub_disk_size_bytes", "Size of the disk of the embedded JetStream.", nil, nil)
 )
 
 // Describe sends the descriptions of the figures.
 func (g gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{storeUp, streamEvents, streamBytes, streamLast, consumerLag, crlUpdate, crlNext, diskFree, diskSize} {
+	for _, d := range []*prometheus.Desc{storeUp, streamEvents, streamBytes, streamLast, consumerLag, crlUpdate, crlNext, diskFree, diskSize, diskLevel, storeRefuses, storeStarts} {
 		to <- d
 	}
 }
@@ -95,11 +97,23 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(storeUp, up)
 	g.collectCRLs(gauge)
-	var fs unix.Statfs_t
-	if g.h.embedded != nil && unix.Statfs(g.h.config.JetStream, &fs) == nil {
-		gauge(diskFree, float64(fs.Bavail)*float64(fs.Bsize))
-		gauge(diskSize, float64(fs.Blocks)*float64(fs.Bsize))
+	if k := g.h.keeper; k != nil {
+		g.collectDisk(k, gauge)
+		to <- prometheus.MustNewConstMetric(storeStarts, prometheus.CounterValue, float64(k.restarted()))
 	}
+}
+
+func (g gauges) collectDisk(k *keeper, gauge func(*prometheus.Desc, float64, ...string)) {
+	if s, err := k.measure(k.store.dir); err == nil {
+		gauge(diskFree, float64(s.free))
+		gauge(diskSize, float64(s.size))
+	}
+	refuses := 0.0
+	if k.refusal(false) != nil {
+		refuses = 1
+	}
+	gauge(storeRefuses, refuses)
+	gauge(diskLevel, float64(k.reached()))
 }
 
 func (g gauges) collectStream(gauge func(*prometheus.Desc, float64, ...string)) error {

@@ -26,6 +26,7 @@ func (e storeError) Unwrap() error { return e.err }
 // fault: the client learns only that, and the log has the error.
 func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, c caller, err error) {
 	p, ok := errors.AsType[*hubapi.Problem](err)
+	var refused StoreError
 	switch {
 	case ok && p.Status == http.StatusTooManyRequests: // logged once a minute
 	case ok:
@@ -33,7 +34,11 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, c caller, err error
 	case r.Context().Err() != nil:
 		// The client is gone, or the hub stops. In the second case it gets the answer.
 		p = notReady()
+	case errors.As(err, &refused):
+		h.log.Debug("request refused", "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "err", err)
+		p = refused.problem()
 	case errors.As(err, new(storeError)):
+		h.keeper.suspect()
 		h.log.Error("store failed", "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "err", err)
 		p = notReady()
 	default:

@@ -77,7 +77,11 @@ func (h *Hub) attachReviews(ctx context.Context) (err error) {
 func (h *Hub) review(ctx context.Context) {
 	var f reviewFailures
 	for ctx.Err() == nil {
-		if err := h.reviewAll(ctx, &f); err != nil && ctx.Err() == nil {
+		reading, cancel := h.keeper.untilReplaced(ctx)
+		err := h.reviewAll(reading, &f)
+		replaced := reading.Err() != nil
+		cancel()
+		if err != nil && !replaced {
 			h.log.Error("cannot review visits", "err", err, "retry_in", reviewRetry)
 			select {
 			case <-time.After(reviewRetry):

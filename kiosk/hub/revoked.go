@@ -63,15 +63,7 @@ func revokedKey(r trust.Revocation) string {
 // watchRevoked adds the reports of all hubs, those from before the start included, until
 // ctx ends.
 func (h *Hub) watchRevoked(ctx context.Context) {
-	for ctx.Err() == nil {
-		if err := h.addSharedRevocations(ctx); err != nil && ctx.Err() == nil {
-			h.log.Error("cannot read the revocations from OCSP", "err", err)
-		}
-		select {
-		case <-time.After(reloadInterval):
-		case <-ctx.Done():
-		}
-	}
+	h.keepFollowing(ctx, "revocations from OCSP", h.addSharedRevocations)
 }
 
 func (h *Hub) addSharedRevocations(ctx context.Context) error {

@@ -226,7 +226,11 @@ func TestEmbeddedSyncsAlways(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.close()
-	if c := e.server.JetStreamConfig(); c == nil || !c.SyncAlways || c.MaxStore != noStoreLimit {
+	disk, err := measure(e.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := e.server.JetStreamConfig(); c == nil || !c.SyncAlways || uint64(c.MaxStore) != disk.size-disk.reserve() {
 		t.Errorf("got %+v", c)
 	}
 	if addr := e.server.Addr(); addr != nil {

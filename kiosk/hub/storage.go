@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
 
@@ -69,14 +68,14 @@ func (d storageDialer) Dial(string, string) (conn net.Conn, err error) {
 type storageServer struct {
 	path     string
 	listener net.Listener
-	server   *server.Server
+	server   nats.InProcessConnProvider
 	log      *slog.Logger
 	running  sync.WaitGroup
 }
 
 // listenStorage accepts connections to srv until close. The caller holds the folder's
 // lock.
-func listenStorage(dir string, srv *server.Server, log *slog.Logger) (*storageServer, error) {
+func listenStorage(dir string, srv nats.InProcessConnProvider, log *slog.Logger) (*storageServer, error) {
 	s := &storageServer{path: filepath.Join(dir, storageSocket), server: srv, log: log}
 	if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -107,7 +107,7 @@ var Types = []Type{
 	},
 	{
 		Name:    TypeAlarm,
-		When:    "a hub found that a kiosk let somebody in whom the hub would not, or that a kiosk did what no honest kiosk does; the hub writes it, so it is not sealed, has no jws and is in no chain; the same alarm may come twice",
+		When:    "a hub found that a kiosk let somebody in whom the hub would not, or that a kiosk did what no honest kiosk does, or that something is wrong with the hub itself; the hub writes it, so it is not sealed, has no jws and is in no chain; the same alarm may come twice",
 		Payload: Alarm{},
 		By:      ByHub,
 	},
@@ -234,17 +234,24 @@ const (
 	AlarmTwin     = "twin"     // two machines use the identity of the kiosk at the same time
 	AlarmEvidence = "evidence" // the evidence of an offline visit is missing or was not made by an honest kiosk
 	AlarmConflict = "conflict" // a kiosk has two different events with the same epoch and sequence number
+
+	// Alarms about the hub itself.
+	AlarmDisk       = "disk"        // the hub's disk fills up, or the hub could not write for a while
+	AlarmRolledBack = "rolled-back" // a reader's place is not in the stream of events any more
 )
 
-// Alarm is what a hub reports about a kiosk that needs the operator's attention.
+// Alarm is what a hub reports about a kiosk, or about itself, that needs the operator's
+// attention.
 type Alarm struct {
-	Kiosk    string `json:"kiosk" doc:"the kiosk that the alarm is about"`
-	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity; twin: two machines use the kiosk's identity at the same time"`
+	Kiosk    string `json:"kiosk,omitempty" doc:"the kiosk that the alarm is about; absent if it is about the hub itself"`
+	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity; twin: two machines use the kiosk's identity at the same time; disk: the hub's disk fills up, or the hub could not write for a while; rolled-back: the stream of events was restored or damaged behind a reader's place"`
 	Detail   string `json:"detail" doc:"what was found, for a person"`
 	Event    string `json:"event,omitempty" doc:"id of the event that the alarm is about"`
 	Epoch    string `json:"eventepoch,omitempty" doc:"epoch of that event"`
 	Sequence uint64 `json:"eventsequence,omitempty" doc:"sequence of that event"`
 	Visit    string `json:"visit,omitempty" doc:"identifier of the visit that the alarm is about"`
+	Level    int    `json:"level,omitempty" doc:"of disk: the part of the hub's disk, in percent, whose use was reached; 100 means that the hub stores no more events"`
+	Reader   string `json:"reader,omitempty" doc:"of rolled-back: the consumer, or hub.reviews for the hub's own reviews"`
 }
 
 // checkPayload checks that the table has the type, and that payload has its Go type.

@@ -1,0 +1,55 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"smartkiosk/kiosk/protocol/event"
+)
+
+// alarmAboutDisk raises an alarm about a disk that has reached a level. It does not wait for
+// the store.
+func (h *Hub) alarmAboutDisk(level int, s space) {
+	detail := fmt.Sprintf("%d %% of the hub's disk are used, %d MiB are free", s.percent(), s.free>>20)
+	if level == diskFull {
+		detail += "; the hub stores no more events, and the kiosks keep theirs"
+	}
+	h.alarmAboutItself(event.Alarm{Kind: event.AlarmDisk, Level: level, Detail: detail})
+}
+
+// alarmAboutPause raises an alarm after the hub could not write for a while.
+func (h *Hub) alarmAboutPause(fault string, since, until time.Time) {
+	h.alarmAboutItself(event.Alarm{Kind: event.AlarmDisk, Detail: fmt.Sprintf(
+		"the hub wrote nothing from %s to %s, because %s", since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339), fault)})
+}
+
+func (h *Hub) alarmAboutItself(a event.Alarm) {
+	h.running.Go(func() {
+		if err := h.alarm(context.Background(), a.Kind+" "+a.Detail, a); err != nil {
+			h.log.Error("cannot store an alarm", "kind", a.Kind, "reason", a.Detail, "err", err)
+		}
+	})
+}
+
+// readDiskLevel reads for which level of the disk there is an alarm, so that a start does not
+// raise it again.
+func (h *Hub) readDiskLevel(ctx context.Context) error {
+	msg, err := h.events.GetLastMsgForSubject(ctx, ownAlarms(event.AlarmDisk))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	if err != nil {
+		return storeError{err}
+	}
+	var last struct {
+		Data event.Alarm `json:"data"`
+	}
+	_ = json.Unmarshal(msg.Data, &last) // a damaged alarm counts as none
+	h.keeper.level = last.Data.Level
+	return nil
+}
