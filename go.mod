@@ -78,6 +78,7 @@ require (
 )
 
 tool (
+	github.com/nats-io/nats-server/v2
 	go-simpler.org/sloglint/cmd/sloglint
 	golang.org/x/vuln/cmd/govulncheck
 	honnef.co/go/tools/cmd/staticcheck

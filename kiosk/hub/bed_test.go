@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
@@ -61,9 +62,10 @@ func newFolder(t testing.TB) (dir string) {
 
 // bed is a JetStream on which a test can start several hubs.
 type bed struct {
-	t    testing.TB
-	dir  string
-	conn *nats.Conn
+	t        testing.TB
+	dir      string
+	conn     *nats.Conn
+	replicas int
 
 	clock sync.Mutex
 	ahead time.Duration
@@ -242,10 +244,19 @@ func (b *bed) issue(id hubapi.Identity) (cert *x509.Certificate, key *ecdsa.Priv
 	return cert, key
 }
 
+func (b *bed) jetStream() jetstream.JetStream {
+	b.t.Helper()
+	js, err := openJetStream(b.conn, b.replicas)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return js
+}
+
 // registry opens the registry of the bed's JetStream.
 func (b *bed) registry() *registry {
 	b.t.Helper()
-	r, err := openRegistry(b.t.Context(), b.conn, b.dir, b.now)
+	r, err := openRegistry(b.t.Context(), b.jetStream(), b.dir, b.now)
 	if err != nil {
 		b.t.Fatal(err)
 	}

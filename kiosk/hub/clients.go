@@ -25,17 +25,14 @@ func registryOf(dir string) withRegistry {
 }
 
 func useRegistry(dir string, f func(ctx context.Context, r *registry) error) error {
-	if _, err := readSettings(dir); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	conn, end, err := openStorage(ctx, filepath.Join(dir, jetstreamDir))
+	js, end, err := openStore(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("cannot read the registered certificates: %w", err)
 	}
 	defer end()
-	r, err := openRegistry(ctx, conn, dir, time.Now)
+	r, err := openRegistry(ctx, js, dir, time.Now)
 	if err != nil {
 		return fmt.Errorf("cannot read the registered certificates: %w", err)
 	}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk/protocol/est"
@@ -58,11 +57,7 @@ type codes struct {
 }
 
 // openCodes opens the bucket, or creates it.
-func openCodes(ctx context.Context, conn *nats.Conn, sign jose.JSONWebKey, now func() time.Time) (*codes, error) {
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return nil, err
-	}
+func openCodes(ctx context.Context, js jetstream.JetStream, sign jose.JSONWebKey, now func() time.Time) (*codes, error) {
 	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: codesBucket, Storage: jetstream.FileStorage, TTL: codeMemory})
 	if err != nil {
 		return nil, err
@@ -260,21 +255,18 @@ func follow(ctx context.Context, kv jetstream.KeyValue, f func(jetstream.KeyValu
 
 // useCodes calls f with the codes of the hub in a folder, which may be running.
 func useCodes(dir string, f func(ctx context.Context, c *codes) error) error {
-	if _, err := readSettings(dir); err != nil {
-		return err
-	}
 	sign, err := readPrivateJWK(filepath.Join(dir, signFile))
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	conn, end, err := openStorage(ctx, filepath.Join(dir, jetstreamDir))
+	js, end, err := openStore(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer end()
-	c, err := openCodes(ctx, conn, sign, time.Now)
+	c, err := openCodes(ctx, js, sign, time.Now)
 	if err != nil {
 		return err
 	}

@@ -43,8 +43,9 @@ type Config struct {
 	CRLs      string        // folder of the fetched CRLs
 	CRLsEvery time.Duration // how often they are fetched
 
-	JetStream string     // folder of the embedded JetStream
-	Conn      *nats.Conn // a JetStream to use instead; the caller closes it
+	JetStream string       // folder of the embedded JetStream
+	NATS      natsSettings // an external JetStream to use instead, if it has a URL
+	Conn      *nats.Conn   // one that is connected already; the caller closes it
 
 	Now  func() time.Time
 	Rand io.Reader
@@ -61,6 +62,8 @@ type settings struct {
 	Offline OfflineConfig `toml:"offline"`
 
 	Certificates certificateSettings `toml:"certificates"`
+
+	NATS natsSettings `toml:"nats"`
 }
 
 // certificateSettings apply to the certificates that the hub issues.
@@ -84,6 +87,7 @@ func defaultSettings() settings {
 	return settings{
 		CRLs:         crlSettings{Every: hubpolicy.Duration(time.Hour)},
 		Certificates: certificateSettings{Lifetime: hubpolicy.Duration(defaultLifetime)},
+		NATS:         natsSettings{Replicas: defaultReplicas},
 		Offline: OfflineConfig{
 			OfflineRules: hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny},
 			ValidFor:     hubpolicy.Duration(72 * time.Hour), AskEvery: hubpolicy.Duration(15 * time.Minute),
@@ -176,6 +180,7 @@ func Load(dir string) (Config, error) {
 		CRLsEvery:   time.Duration(s.CRLs.Every),
 		Rules:       admitted,
 		JetStream:   filepath.Join(dir, jetstreamDir),
+		NATS:        s.NATS,
 		Now:         time.Now,
 		Rand:        rand.Reader,
 	}, nil
@@ -218,6 +223,9 @@ func parseSettings(text []byte) (settings, error) {
 		return settings{}, fmt.Errorf("certificates.lifetime must be from 1h to %s", maxLifetime)
 	}
 	if err := s.Offline.check(); err != nil {
+		return settings{}, err
+	}
+	if err := s.NATS.check(); err != nil {
 		return settings{}, err
 	}
 	for _, u := range s.EarlierURLs {

@@ -21,7 +21,7 @@ import (
 
 // attachCodes opens the one-time codes.
 func (h *Hub) attachCodes(ctx context.Context) (err error) {
-	if h.codes, err = openCodes(ctx, h.conn, h.config.Sign, h.now); err != nil {
+	if h.codes, err = openCodes(ctx, h.js, h.config.Sign, h.now); err != nil {
 		return err
 	}
 	return h.codes.load(ctx)

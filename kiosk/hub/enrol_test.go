@@ -62,7 +62,7 @@ func (b *bed) codes() *codes {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	c, err := openCodes(b.t.Context(), b.conn, cfg.Sign, b.now)
+	c, err := openCodes(b.t.Context(), b.jetStream(), cfg.Sign, b.now)
 	if err != nil {
 		b.t.Fatal(err)
 	}

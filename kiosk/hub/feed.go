@@ -69,7 +69,7 @@ const firstFetch = hubapi.MaxEventsBody / maxMessage
 
 // read returns the events that a request selects.
 func (h *Hub) read(ctx context.Context, from reading, pull hubapi.Pull) (*batch, error) {
-	b := &batch{Batch: apihttp.Batch{Max: pull.Max}, last: from.after, filter: newFilter(pull)}
+	b := &batch{Batch: apihttp.Batch{Max: pull.Max}, last: from.after, filter: newFilter(pull), next: h.nextPlace}
 	reader, err := h.reader(ctx, from)
 	if err != nil {
 		return nil, storeError{err}
@@ -117,6 +117,7 @@ type batch struct {
 	apihttp.Batch
 	last   position // of the last event that was read
 	filter filter
+	next   func(ctx context.Context, after uint64) (place uint64, err error)
 
 	messages, bytes int // read so far
 }
@@ -200,11 +201,53 @@ func (b *batch) take(ctx context.Context, reader fetcher, n int, wait time.Durat
 			if err != nil {
 				return got, false, err
 			}
-			if !b.add(msg.Data(), about.Sequence.Stream) {
+			place := about.Sequence.Stream
+			if err := b.follows(ctx, place); err != nil {
+				if b.messages > 0 {
+					err = nil // the next request meets it again
+				}
+				return got, false, err
+			}
+			if !b.add(msg.Data(), place) {
 				return got, false, nil
 			}
 		}
 	}
+}
+
+var errLagging = errors.New("a replica of the stream does not have all of its messages yet")
+
+// follows returns an error if the message at a place is not the next one of the stream. A
+// reader may be served by a replica that lags. It may then pass over messages, or begin
+// before the place where it should.
+func (b *batch) follows(ctx context.Context, place uint64) error {
+	next := b.last.place + 1
+	if b.last.part > 0 {
+		next = b.last.place
+	}
+	if place > next {
+		var err error
+		// The messages between the two may have been deleted.
+		if next, err = b.next(ctx, next-1); err != nil {
+			return err
+		}
+	}
+	if place != next {
+		return errLagging
+	}
+	return nil
+}
+
+// nextPlace returns the place of the first message after a place, as the leader of the
+// stream has it.
+func (h *Hub) nextPlace(ctx context.Context, after uint64) (place uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	msg, err := h.events.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(">"))
+	if err != nil {
+		return 0, err
+	}
+	return msg.Sequence, nil
 }
 
 // add puts the events of a message into the batch, except those before the position where

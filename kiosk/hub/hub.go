@@ -25,8 +25,9 @@ import (
 type Hub struct {
 	config   Config
 	log      *slog.Logger
-	embedded *embedded // nil with Config.Conn
-	keeper   *keeper   // of embedded; nil without it
+	embedded *embedded  // nil if the JetStream is external
+	keeper   *keeper    // of embedded; nil without it
+	external *nats.Conn // to the JetStream of Config.NATS
 	conn     *nats.Conn
 	js       jetstream.JetStream
 
@@ -72,9 +73,9 @@ const challengeMemory = time.Hour
 // keys have changed.
 const reloadInterval = 2 * time.Second
 
-// Open starts a hub on the JetStream behind cfg.Conn or, without one, on an embedded
-// JetStream in the folder cfg.JetStream. ctx bounds the start only. The caller closes
-// the hub after Serve has returned.
+// Open starts a hub on the JetStream behind cfg.Conn, on the external one of cfg.NATS, or
+// on an embedded JetStream in the folder cfg.JetStream. ctx bounds the start only. The
+// caller closes the hub after Serve has returned.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h := &Hub{
 		config:    cfg,
@@ -95,7 +96,15 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h.stop = stop
 	conn := cfg.Conn
-	if conn == nil {
+	switch {
+	case conn != nil:
+	case cfg.NATS.URL != "":
+		if conn, err = cfg.NATS.connect(cfg.Folder); err != nil {
+			stop()
+			return nil, err
+		}
+		h.external = conn
+	default:
 		if h.embedded, err = startEmbedded(cfg.JetStream, byHub, log); err != nil {
 			stop()
 			return nil, err
@@ -171,7 +180,7 @@ func (h *Hub) panics(ctx context.Context, name string, task func(context.Context
 // attach opens the stream and the buckets, and creates those that are missing.
 func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	h.conn = conn
-	if h.js, err = jetstream.New(conn); err != nil {
+	if h.js, err = openJetStream(conn, h.replicas()); err != nil {
 		return err
 	}
 	h.events, err = h.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -208,9 +217,20 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 func (h *Hub) Close() {
 	h.stop()
 	h.running.Wait()
+	if h.external != nil {
+		h.external.Close()
+	}
 	if h.embedded != nil {
 		h.embedded.close()
 	}
+}
+
+// replicas is the number of replicas of each stream and bucket.
+func (h *Hub) replicas() int {
+	if h.external == nil {
+		return 1
+	}
+	return h.config.NATS.Replicas
 }
 
 // Timeouts and bounds of connections. The longest answer is that of a long poll.

@@ -32,7 +32,7 @@ type identities struct {
 
 // attachIdentities opens the registry.
 func (h *Hub) attachIdentities(ctx context.Context) error {
-	r, err := openRegistry(ctx, h.conn, h.config.Folder, h.now)
+	r, err := openRegistry(ctx, h.js, h.config.Folder, h.now)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ func serverHosts(o InitOptions) ([]string, error) {
 }
 
 func writeServer(dir string, hosts []string, now time.Time) error {
-	ca, err := newAuthority(now)
+	ca, err := newAuthority("Smartkiosk hub CA", now)
 	if err != nil {
 		return err
 	}

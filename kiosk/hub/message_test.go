@@ -239,13 +239,14 @@ type again struct {
 	jetstream.Msg
 	subject string
 	data    []byte
+	place   uint64 // 0 means 1
 }
 
 func (a again) Subject() string   { return a.subject }
 func (a again) Data() []byte      { return a.data }
 func (a again) InProgress() error { return nil }
 func (a again) Metadata() (*jetstream.MsgMetadata, error) {
-	return &jetstream.MsgMetadata{Sequence: jetstream.SequencePair{Stream: 1}}, nil
+	return &jetstream.MsgMetadata{Sequence: jetstream.SequencePair{Stream: max(1, a.place)}}, nil
 }
 
 // If a message is delivered again, because the hub stopped or an event could not be

@@ -45,13 +45,13 @@ func newKey() (*ecdsa.PrivateKey, error) {
 }
 
 // newAuthority makes a CA that can issue end-entity certificates only.
-func newAuthority(now time.Time) (*authority, error) {
+func newAuthority(name string, now time.Time) (*authority, error) {
 	key, err := newKey()
 	if err != nil {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "Smartkiosk hub CA"},
+		Subject:               pkix.Name{CommonName: name},
 		NotBefore:             now.Add(-backdated),
 		NotAfter:              now.AddDate(caYears, 0, 0),
 		IsCA:                  true,

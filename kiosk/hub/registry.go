@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk/protocol/hubapi"
@@ -141,11 +140,7 @@ func (e entry) keys() (all []crypto.PublicKey) {
 
 // openRegistry opens the registry, or creates it. A registry that is new adopts the
 // certificates in the bundles of a hub's folder.
-func openRegistry(ctx context.Context, conn *nats.Conn, dir string, now func() time.Time) (*registry, error) {
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return nil, err
-	}
+func openRegistry(ctx context.Context, js jetstream.JetStream, dir string, now func() time.Time) (*registry, error) {
 	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: identitiesBucket, Storage: jetstream.FileStorage})
 	if err != nil {
 		return nil, err

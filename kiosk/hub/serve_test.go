@@ -83,7 +83,7 @@ func TestServeOnlyByMutualTLS(t *testing.T) {
 // trust.
 func selfMade(t *testing.T, id hubapi.Identity) *tls.Certificate {
 	t.Helper()
-	ca, err := newAuthority(time.Now())
+	ca, err := newAuthority("Smartkiosk hub CA", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

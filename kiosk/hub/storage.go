@@ -14,12 +14,37 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // The commands that manage identities and codes work in a hub's folder, also while the
 // hub runs. Only one process can have the embedded JetStream open. So the process that has
 // it open accepts NATS connections on a socket in the JetStream folder. Only the owner of
 // the folder can connect to it.
+
+// openStore opens what the hub in a folder keeps: in its own JetStream, or in the external
+// one that it shares. The caller calls end.
+func openStore(ctx context.Context, dir string) (js jetstream.JetStream, end func(), err error) {
+	s, err := readSettings(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	var conn *nats.Conn
+	replicas := 1
+	if s.NATS.URL != "" {
+		replicas = s.NATS.Replicas
+		if conn, err = s.NATS.connect(dir); err == nil {
+			end = conn.Close
+		}
+	} else {
+		conn, end, err = openStorage(ctx, filepath.Join(dir, jetstreamDir))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	js, err = openJetStream(conn, replicas)
+	return js, end, err
+}
 
 // storageSocket is the name of the socket in the JetStream folder.
 const storageSocket = "nats.sock"

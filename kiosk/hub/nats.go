@@ -1,0 +1,140 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// natsSettings name an external JetStream, which several hubs share. Without a URL the hub
+// runs its own JetStream in its folder.
+type natsSettings struct {
+	URL      string `toml:"url"`      // of the servers, separated by commas
+	Replicas int    `toml:"replicas"` // of each stream and bucket
+}
+
+// The files with which a hub proves itself to the servers, and they to it. They are in the
+// hub's folder. ClusterInit makes them.
+const (
+	natsCAFile    = "nats-ca.pem"
+	natsCAKeyFile = "nats-ca.key"
+	natsCertFile  = "nats.pem"
+	natsKeyFile   = "nats.key"
+)
+
+const (
+	defaultReplicas = 3
+	maxReplicas     = 5 // JetStream's bound
+
+	// natsPing is how often the hub asks a server whether it is still there. After two
+	// questions without an answer it goes to the next server.
+	natsPing = 2 * time.Second
+
+	natsRetry = 500 * time.Millisecond // the pause before a hub goes to the next server
+)
+
+// check checks the settings of a hub.toml.
+func (s natsSettings) check() error {
+	if s.URL == "" {
+		return nil
+	}
+	if s.Replicas < 1 || s.Replicas > maxReplicas {
+		return fmt.Errorf("nats.replicas must be from 1 to %d", maxReplicas)
+	}
+	for _, server := range strings.Split(s.URL, ",") {
+		u, err := url.Parse(server)
+		if err != nil || u.Port() == "" || u.Hostname() == "" || u.User != nil || u.Path != "" {
+			return fmt.Errorf("nats.url: %q is not of the form tls://host:port", server)
+		}
+		ip := net.ParseIP(u.Hostname())
+		loopback := ip != nil && ip.IsLoopback()
+		if u.Scheme != "tls" && !(u.Scheme == "nats" && loopback) {
+			return fmt.Errorf("nats.url: %q must begin with tls://, because it is not a loopback address", server)
+		}
+	}
+	return nil
+}
+
+// connect connects to a server. The hub is connected again to any of the servers when it
+// loses one. Meanwhile its calls fail at once: a message that waited for a connection could
+// be stored after its sender had given up.
+func (s natsSettings) connect(dir string) (*nats.Conn, error) {
+	options := []nats.Option{
+		nats.Name("smartkiosk hub"), nats.MaxReconnects(-1), nats.ReconnectWait(natsRetry), nats.ReconnectBufSize(-1),
+		nats.PingInterval(natsPing), nats.MaxPingsOutstanding(2),
+	}
+	if strings.Contains(s.URL, "tls://") {
+		options = append(options,
+			nats.RootCAs(filepath.Join(dir, natsCAFile)),
+			nats.ClientCert(filepath.Join(dir, natsCertFile), filepath.Join(dir, natsKeyFile)))
+	}
+	conn, err := nats.Connect(s.URL, options...)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot connect to JetStream: %w: run kioskhub cluster init, or put the file there", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to JetStream at %s: %w", s.URL, err)
+	}
+	return conn, nil
+}
+
+// replicated creates streams and buckets with a number of replicas.
+type replicated struct {
+	jetstream.JetStream
+	replicas int
+}
+
+// openJetStream returns the JetStream behind a connection. replicas 0 means 1.
+func openJetStream(conn *nats.Conn, replicas int) (jetstream.JetStream, error) {
+	js, err := jetstream.New(conn)
+	return replicated{js, max(1, replicas)}, err
+}
+
+// CreateOrUpdateStream implements jetstream.JetStream.
+func (r replicated) CreateOrUpdateStream(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
+	config.Replicas = r.replicas
+	return r.JetStream.CreateOrUpdateStream(ctx, config)
+}
+
+// CreateOrUpdateKeyValue implements jetstream.JetStream. A bucket with replicas answers
+// from its leader only: a follower may not know yet that another hub has stored a challenge
+// or removed an identity.
+func (r replicated) CreateOrUpdateKeyValue(ctx context.Context, config jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	config.Replicas = r.replicas
+	if r.replicas == 1 {
+		return r.JetStream.CreateOrUpdateKeyValue(ctx, config)
+	}
+	kv, err := r.JetStream.KeyValue(ctx, config.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		// One that another hub has made meanwhile is the same.
+		_, err = r.JetStream.CreateKeyValue(ctx, config)
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	stream, err := r.JetStream.Stream(ctx, "KV_"+config.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	stored := stream.CachedInfo().Config
+	if !stored.AllowDirect && stored.Replicas == r.replicas && stored.MaxAge == config.TTL && kv != nil {
+		return kv, nil
+	}
+	stored.AllowDirect, stored.Replicas, stored.MaxAge = false, r.replicas, config.TTL
+	if _, err := r.JetStream.UpdateStream(ctx, stored); err != nil {
+		return nil, err
+	}
+	return r.JetStream.KeyValue(ctx, config.Bucket) // which reads AllowDirect
+}
