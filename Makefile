@@ -27,7 +27,8 @@ TEST := pcscd="the PC/SC service, a real one" \
 	ca-certificates="lets Go fetch modules" \
 	curl="runs an example for consumers" \
 	python3-cryptography="runs an example for consumers" \
-	nodejs="runs an example for consumers"
+	nodejs="runs an example for consumers, and an OpenID provider" \
+	$(if $(shell command -v npm),,npm="installs the OpenID provider that judges our client")
 
 # The packages' architectures; "make packages ARCH=arm64" builds for one.
 ARCH := amd64 arm64 armhf

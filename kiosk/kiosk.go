@@ -79,6 +79,21 @@ const (
 	NotAsked       Reason = "not-asked"       // the hub's time for the verdict ended before it answered
 )
 
+// Reasons of a login through a broker (kiosk/hub/broker).
+const (
+	LoginState     Reason = "login-state"     // the broker's answer does not belong to this login, or was used before
+	LoginToken     Reason = "login-token"     // the broker's answer is not authentic, or is for another time or client
+	LoginLevel     Reason = "login-level"     // the person logged in by another way than the kiosk asked for
+	LoginSubject   Reason = "login-subject"   // the answer does not name one person, or contradicts itself
+	LoginRefused   Reason = "login-refused"   // the broker refuses the hub, for example because of its set-up
+	LoginCancelled Reason = "login-cancelled" // the person gave up at the broker or on the phone
+	LoginExpired   Reason = "login-expired"   // the person did not finish in time
+	LoginDigits    Reason = "login-digits"    // three times the wrong digits at the kiosk
+	LoginSandbox   Reason = "login-sandbox"   // a login of the broker's sandbox, at a kiosk for production
+	BrokerDown     Reason = "broker-down"     // the broker cannot be reached, is too slow, or reports a fault
+	BrokerAnswer   Reason = "broker-answer"   // the broker's answer cannot be read
+)
+
 // Reasons that arise in the visit itself.
 const (
 	Blocked        Reason = "blocked"         // the card's PIN has no tries left

@@ -58,6 +58,7 @@ type Screen struct {
 	Found      string // then: the name of a reader that does not match; "" for none
 	Name       string // the holder's name, shortened unless Config.FullNames; on granted only
 	Offline    bool   // the kiosk decided without the hub
+	ByPhone    bool   // the visit is a login by phone: there is no card
 	Recorded   bool   // what login pages and cards say to each other is recorded
 	Speech     bool   // the kiosk speaks its screens
 	Insistent  bool   // several reminders to take the card have passed

@@ -47,6 +47,15 @@ var tones = map[situation]string{
 	"failed-retry":         "attention",
 	"cancelled":            "neutral",
 	"timed-out":            "neutral",
+	"login-granted":        "good",
+	"login-again":          "bad",
+	"login-level":          "bad",
+	"login-unknown":        "bad",
+	"login-digits-wrong":   "bad",
+	"login-failed":         "bad",
+	"login-no-contact":     "bad",
+	"login-cancelled":      "neutral",
+	"login-expired":        "neutral",
 	"remove-card":          "attention",
 	"remove-card-again":    "attention",
 	"card-in-use":          "busy",
@@ -120,9 +129,28 @@ var failures = map[kiosk.Reason]situation{
 	kiosk.Internal:     "failed",
 }
 
+// logins does the same for logins by phone, whatever their outcome: nobody has to take a
+// card.
+var logins = map[kiosk.Reason]situation{
+	kiosk.LoginState:     "login-again",
+	kiosk.LoginToken:     "login-again",
+	kiosk.LoginLevel:     "login-level",
+	kiosk.LoginSubject:   "login-unknown",
+	kiosk.LoginDigits:    "login-digits-wrong",
+	kiosk.LoginSandbox:   "login-failed",
+	kiosk.LoginRefused:   "login-failed",
+	kiosk.BrokerAnswer:   "login-failed",
+	kiosk.BrokerDown:     "login-no-contact",
+	kiosk.LoginCancelled: "login-cancelled",
+	kiosk.LoginExpired:   "login-expired",
+}
+
 // situationOf returns the situation of a screen. An unknown screen is shown as out
 // of service, which is the safest text.
 func situationOf(s kiosk.Screen) situation {
+	if to, ok := logins[s.Reason]; ok {
+		return to
+	}
 	switch s.ID {
 	case kiosk.ScreenWelcome, kiosk.ScreenCardInUse:
 		if s.Recorded {
@@ -135,6 +163,9 @@ func situationOf(s kiosk.Screen) situation {
 			return "remove-card-again"
 		}
 	case kiosk.ScreenGranted:
+		if s.ByPhone {
+			return "login-granted"
+		}
 		if s.Offline {
 			return "granted-offline"
 		}

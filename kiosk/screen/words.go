@@ -21,6 +21,9 @@ func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 	if s.Speech && situationOf(s) == "welcome" && l.Speech.Voice == "" {
 		t.Short, t.Text = l.Speech.Short, l.Speech.Text
 	}
+	if s.ByPhone {
+		t.Hint = "" // it says what to do with the card
+	}
 	fill := strings.NewReplacer(
 		"{tries}", strconv.Itoa(s.Tries),
 		"{digits}", strconv.Itoa(s.Digits),

@@ -43,7 +43,7 @@ var (
 // gets the domain's name as a prefix, so that a company CA cannot issue a
 // certificate for a holder of a Buypass card.
 func (d *domain) holder(cert *x509.Certificate) (kiosk.Holder, *Refusal) {
-	h := kiosk.Holder{Name: printableName(cert.Subject.CommonName), Domain: d.Name}
+	h := kiosk.Holder{Name: PrintableName(cert.Subject.CommonName), Domain: d.Name}
 	refuse := func(format string, args ...any) (kiosk.Holder, *Refusal) {
 		return kiosk.Holder{}, Refuse(kiosk.Identifier, format, args...)
 	}
@@ -60,10 +60,10 @@ func (d *domain) holder(cert *x509.Certificate) (kiosk.Holder, *Refusal) {
 			h.ID = d.Name + ":" + numbers[0]
 			return h, nil
 		}
-		m := buypassNumber.FindStringSubmatch(numbers[0])
+		id, ok := BuypassID(numbers[0])
 		switch {
-		case m != nil:
-			h.ID = buypassPrefix + m[1]
+		case ok:
+			h.ID = id
 		case bareNumber.MatchString(numbers[0]):
 			return refuse("the subject's serialNumber is a bare number, as in certificates wrongly issued in 2024")
 		default:
@@ -81,11 +81,21 @@ func (d *domain) holder(cert *x509.Certificate) (kiosk.Holder, *Refusal) {
 	return h, nil
 }
 
-// printableName returns name without characters that are not printable, such as
+// BuypassID returns the holder's identifier for a serialNumber in one of Buypass's two
+// forms. ok is false for any other text, also for a bare number.
+func BuypassID(serialNumber string) (id string, ok bool) {
+	m := buypassNumber.FindStringSubmatch(serialNumber)
+	if m == nil {
+		return "", false
+	}
+	return buypassPrefix + m[1], true
+}
+
+// PrintableName returns name without characters that are not printable, such as
 // control characters and marks that change the direction of text, because a
 // screen or a log might interpret them. It keeps at most 64 characters
 // (ub-common-name, RFC 5280 §A.1).
-func printableName(name string) string {
+func PrintableName(name string) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range name {

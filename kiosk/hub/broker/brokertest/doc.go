@@ -1,0 +1,8 @@
+// Package brokertest is a stand-in for an identity broker: a small OpenID provider for
+// tests and for the demo. Everybody can log in with it as any of its invented persons. It
+// proves nothing about a real broker.
+//
+// It checks the hub as a strict broker would: client authentication, PKCE, the redirect
+// URL, pushed requests, request objects, and that each code and assertion is used once. Its
+// hooks spoil its answers, so that a test can see what the hub makes of them.
+package brokertest
