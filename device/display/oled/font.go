@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -22,8 +23,9 @@ var (
 	//go:embed 8x13B.hex
 	file8x13B string
 
-	small = readFont(file6x12, 6, 12)
-	bold  = readFont(file8x13B, 8, 13)
+	// Read on first use: a kiosk with another display does not need the memory.
+	small = sync.OnceValue(func() font { return readFont(file6x12, 6, 12) })
+	bold  = sync.OnceValue(func() font { return readFont(file8x13B, 8, 13) })
 )
 
 type font struct {

@@ -16,6 +16,7 @@ const (
 
 // dotsOf draws a content as dots.
 func dotsOf(c display.Content) *image1bit.VerticalLSB {
+	small, bold := small(), bold()
 	dots := image1bit.NewVerticalLSB(image.Rect(0, 0, width, height))
 	switch {
 	case c.Picture != nil:

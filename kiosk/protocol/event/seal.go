@@ -23,7 +23,7 @@ type Sealer struct {
 // NewSealer makes a Sealer from the kiosk's name (letters, digits, ".", "_", "-"; at most
 // 63), its device key (P-256) and the hub's public sealing key (P-256).
 func NewSealer(kiosk string, key crypto.Signer, hub *jose.JSONWebKey) (*Sealer, error) {
-	if !kioskForm.MatchString(kiosk) {
+	if !isKiosk(kiosk) {
 		return nil, fmt.Errorf("cannot seal events: %q is not a kiosk's name", kiosk)
 	}
 	deviceID, err := KeyID(key.Public())

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -28,13 +27,16 @@ type Identity struct {
 
 const urnPrefix = "urn:smartkiosk:"
 
-// names matches DNS labels (RFC 1035 §2.3.1), so that a name can be used unchanged in a
-// URI, a NATS subject and a file name.
-var names = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-
 // ValidName reports whether a client may have this name: 1 to 63 lower-case
-// letters, digits and hyphens, without a hyphen at either end.
-func ValidName(name string) bool { return names.MatchString(name) }
+// letters, digits and hyphens, without a hyphen at either end. These are DNS labels
+// (RFC 1035 §2.3.1), so a name can be used unchanged in a URI, a NATS subject and a file
+// name.
+func ValidName(name string) bool {
+	if name == "" || len(name) > 63 || name[0] == '-' || name[len(name)-1] == '-' {
+		return false
+	}
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
 
 // URI returns the identity in the form that certificates contain.
 func (id Identity) URI() *url.URL {

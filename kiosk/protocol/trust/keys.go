@@ -46,7 +46,7 @@ func checkKey(public crypto.PublicKey) error {
 // primes are the primes up to 167. The flawed generator (see isROCA) works with
 // the product of these for keys of 512 to 960 bits, and with a multiple of that
 // product for longer keys (Nemec et al., table 1).
-var primes = []uint64{
+var primes = [39]uint64{
 	2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
 	101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
 }
@@ -82,12 +82,10 @@ func isROCA(n *big.Int) bool {
 	return true
 }
 
-// powers65537 contains, for each of primes, the powers of 65537 modulo that
-// prime.
-var powers65537 = func() []map[uint64]bool {
-	all := make([]map[uint64]bool, len(primes))
+// powers65537 says, for each of primes and each remainder of that prime, whether
+// the remainder is a power of 65537.
+var powers65537 = func() (all [39][168]bool) {
 	for i, p := range primes {
-		all[i] = map[uint64]bool{}
 		for x := uint64(1); !all[i][x]; x = x * 65537 % p {
 			all[i][x] = true
 		}
