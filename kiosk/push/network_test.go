@@ -321,7 +321,6 @@ func TestNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, raw := range events {
-			n++
 			var e struct {
 				Sequence string
 				Data     event.Visit
@@ -329,6 +328,10 @@ func TestNetwork(t *testing.T) {
 			if err := json.Unmarshal(raw, &e); err != nil {
 				t.Fatal(err)
 			}
+			if e.Sequence == "" {
+				continue // an alarm of the hub about the disk of this machine
+			}
+			n++
 			if e.Sequence != fmt.Sprintf("%020d", n) || n > 1 && e.Data.Visit != fmt.Sprintf("v%d", n-1) {
 				t.Fatalf("event %d of the feed is %s, visit %s", n, e.Sequence, e.Data.Visit)
 			}

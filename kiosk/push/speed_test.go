@@ -171,9 +171,12 @@ func TestTwoUnderWay(t *testing.T) {
 			t.Fatalf("the feed ends after %d events, %v", n, err)
 		}
 		for _, text := range got {
-			n++
 			var e struct{ Sequence string }
-			if err := json.Unmarshal(text, &e); err != nil || e.Sequence != fmt.Sprintf("%020d", n) {
+			err := json.Unmarshal(text, &e)
+			if err == nil && e.Sequence == "" {
+				continue // an alarm of the hub about the disk of this machine
+			}
+			if n++; err != nil || e.Sequence != fmt.Sprintf("%020d", n) {
 				t.Fatalf("event %d of the feed is %s, %v", n, e.Sequence, err)
 			}
 		}
