@@ -8,6 +8,8 @@ import (
 	"os"
 
 	bolt "go.etcd.io/bbolt"
+
+	"smartkiosk/device/atomicfile"
 )
 
 // compactFrom is the size of the free pages from which compaction is worth its
@@ -63,7 +65,7 @@ func (s *Store) compact(ctx context.Context, progress func()) error {
 	}
 	s.file.Lock()
 	defer s.file.Unlock()
-	if err := install(s.path+".new", s.path); err != nil {
+	if err := atomicfile.Rename(s.path+".new", s.path); err != nil {
 		// Either file may have the name now, and a power cut may change that.
 		return errors.Join(s.fail(fmt.Errorf("cannot determine which file is the outbox: %w", err)), fresh.Close())
 	}

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"smartkiosk/device/atomicfile"
 )
 
 // lockFile takes the lock of an outbox's path. bbolt's own lock belongs to the
@@ -59,7 +60,7 @@ func createAs(path string, fill func(*bolt.DB) error) error {
 	if err := errors.Join(db.Sync(), db.Close()); err != nil {
 		return err
 	}
-	return install(path+".new", path)
+	return atomicfile.Rename(path+".new", path)
 }
 
 // openFresh creates an empty database. It first removes a file of that name,
@@ -72,17 +73,3 @@ func openFresh(path string, maxSize int) (*bolt.DB, error) {
 }
 
 func fill(db *bolt.DB) error { return migrate(db, migrations, 0) }
-
-// install renames a synced file to path and syncs the folder, so that a power
-// cut cannot undo the renaming.
-func install(fresh, path string) error {
-	if err := os.Rename(fresh, path); err != nil {
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	err = folder.Sync()
-	return errors.Join(err, folder.Close())
-}

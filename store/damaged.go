@@ -10,6 +10,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"smartkiosk/device/atomicfile"
 )
 
 // replaceDamaged replaces a damaged file by a new one that fill fills. It
@@ -48,12 +50,12 @@ func replaceDamaged(path string, at time.Time, fill func(damaged image, db *bolt
 	// A file that is called path exists at every moment, because Open would
 	// create an empty outbox if it found none.
 	if gone {
-		return "", install(path+".new", path)
+		return "", atomicfile.Rename(path+".new", path)
 	}
 	if damagedPath, err = linkUnused(path, damagedName(path, at)); err != nil {
 		return "", err
 	}
-	return damagedPath, errors.Join(install(path+".new", path), removeOldDamaged(path, damagedPath))
+	return damagedPath, errors.Join(atomicfile.Rename(path+".new", path), removeOldDamaged(path, damagedPath))
 }
 
 // maxDamagedFiles is how many damaged files are kept, so that a disk that fails

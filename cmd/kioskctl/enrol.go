@@ -25,6 +25,7 @@ import (
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/devicekey"
+	"smartkiosk/device/atomicfile"
 	"smartkiosk/device/tpmkey"
 	"smartkiosk/kiosk/protocol/est"
 	"smartkiosk/kiosk/protocol/hubapi"
@@ -249,10 +250,10 @@ func (k kioskFiles) write(ctx context.Context, client *hubapi.Client, cert, ca *
 			return err
 		}
 	}
-	if err := devicekey.Replace(k.ca, certificatePEM(ca), 0o644); err != nil {
+	if err := atomicfile.Replace(k.ca, certificatePEM(ca), 0o644); err != nil {
 		return err
 	}
-	if err := devicekey.Replace(k.certificate, certificatePEM(cert), 0o644); err != nil {
+	if err := atomicfile.Replace(k.certificate, certificatePEM(cert), 0o644); err != nil {
 		return err
 	}
 	if !k.fresh {
@@ -262,7 +263,7 @@ func (k kioskFiles) write(ctx context.Context, client *hubapi.Client, cert, ca *
 		before := []byte("\nkey = \"kiosk.key\"")
 		settings = bytes.Replace(settings, before, fmt.Appendf(nil, "\ntpm = %q%s", k.tpm, before), 1)
 	}
-	return devicekey.Replace(k.config, settings, 0o644)
+	return atomicfile.Replace(k.config, settings, 0o644)
 }
 
 func certificatePEM(c *x509.Certificate) []byte {

@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"smartkiosk/device/atomicfile"
 )
 
 // Files that Certificate writes.
@@ -40,7 +42,7 @@ func Certificate(dir string) (tls.Certificate, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if b, err = makeCertificate(dir); err == nil {
-			err = keep(path, b)
+			err = atomicfile.Replace(path, b, 0o600)
 		}
 	}
 	if err != nil {
@@ -88,19 +90,4 @@ func makeCertificate(dir string) ([]byte, error) {
 		return nil, err
 	}
 	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), public...), nil
-}
-
-// keep writes the whole file or nothing. CreateTemp makes files that only their
-// owner may read.
-func keep(path string, secret []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), keyFile+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(secret)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

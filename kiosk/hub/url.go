@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"smartkiosk/device/atomicfile"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -173,9 +174,5 @@ func replaceFile(path string, text []byte) error {
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	temp := path + ".new"
-	if err := os.WriteFile(temp, text, mode); err != nil {
-		return err
-	}
-	return os.Rename(temp, path)
+	return atomicfile.Replace(path, text, mode)
 }

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
+
+	"smartkiosk/device/atomicfile"
 )
 
 // Witness is a small file apart from the records. It shows that the records have been
@@ -83,31 +84,11 @@ func (w *Witness) count() (uint64, error) {
 func (w *Witness) write(s witnessState) error {
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = replace(w.path, text)
+		err = atomicfile.Replace(w.path, text, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write what offline grants rest on: %w", err)
 	}
 	w.state = s
 	return nil
-}
-
-func replace(path string, text []byte) error {
-	fresh := path + ".new"
-	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(fresh, path); err != nil {
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

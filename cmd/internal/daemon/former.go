@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"smartkiosk/device/atomicfile"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -43,29 +44,9 @@ func formerCertificates(state string, current *x509.Certificate) (former [][]byt
 		all = append(all, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	}
 	if !bytes.Equal(all, text) {
-		if err := replaceFile(path, all); err != nil {
+		if err := atomicfile.Replace(path, all, 0o600); err != nil {
 			return nil, fmt.Errorf("cannot remember the kiosk's certificate: %w", err)
 		}
 	}
 	return former, nil
-}
-
-// replaceFile writes a file so that after a power cut there is the old content or the new one.
-func replaceFile(path string, text []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"smartkiosk/cmd/internal/config"
+	"smartkiosk/device/atomicfile"
 	"smartkiosk/device/tpmkey"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -80,7 +81,7 @@ func (s secretFiles) read(name string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if err := writeSecret(path, text); err != nil {
+	if err := atomicfile.Replace(path, text, 0o600); err != nil {
 		return nil, fmt.Errorf("cannot write secret: %w", err)
 	}
 	return secret, nil
@@ -104,18 +105,4 @@ func (s secretFiles) open(text []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", errUnusable, err)
 	}
 	return secret, err
-}
-
-// writeSecret replaces a file, so that a power cut leaves the old or the new one.
-func writeSecret(path string, text []byte) error {
-	fresh := path + ".new"
-	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(fresh, path)
 }

@@ -14,6 +14,7 @@ import (
 
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/devicekey"
+	"smartkiosk/device/atomicfile"
 	"smartkiosk/kiosk/protocol/est"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -109,7 +110,7 @@ func (i *identity) renewNow(ctx context.Context) error {
 	cert, err := i.renew(ctx)
 	if err == nil {
 		// First the file: a certificate that is in use must still be there after a restart.
-		err = devicekey.Replace(i.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), 0o644)
+		err = atomicfile.Replace(i.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), 0o644)
 	}
 	if err == nil {
 		err = i.credentials.Replace(cert)

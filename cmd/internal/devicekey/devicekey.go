@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"smartkiosk/device/atomicfile"
 	"smartkiosk/device/tpmkey"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -53,7 +54,7 @@ func Create(file, device string) error {
 		clear(text)
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = SyncFolder(filepath.Dir(file))
+		err = atomicfile.SyncFolder(filepath.Dir(file))
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(file))
@@ -89,31 +90,4 @@ func Request(file, device string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot make a certificate request: %w", err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
-}
-
-// SyncFolder makes the names in a folder durable.
-func SyncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
-
-// Replace writes a file completely or not at all, and makes it durable.
-func Replace(path string, text []byte, mode os.FileMode) error {
-	temp := path + ".tmp"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync())
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err == nil {
-		err = SyncFolder(filepath.Dir(path))
-	}
-	return err
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"smartkiosk/device/atomicfile"
 )
 
 // ReadPrivate reads private keys from a hub's file: a JWK Set (RFC 7517 §5) or one JWK. It
@@ -79,36 +81,12 @@ func WritePublic(path string, k Key) error { return replace(path, k.Public(), 0o
 func replace(path string, value any, mode fs.FileMode) error {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err == nil {
-		err = replaceText(path, append(text, '\n'), mode)
+		err = atomicfile.Replace(path, append(text, '\n'), mode)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	return nil
-}
-
-func replaceText(path string, text []byte, mode fs.FileMode) error {
-	fresh := path + ".new"
-	// Remove the file of an attempt that was interrupted.
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(fresh, path); err != nil {
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // lock prevents other processes from changing files in the folder of path.
