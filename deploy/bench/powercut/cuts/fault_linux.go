@@ -22,7 +22,7 @@ type Access string
 const (
 	Read   Access = "read"
 	Write  Access = "write"  // also to a file's size
-	Sync   Access = "sync"   // of a file: the writes since the last sync are lost, although the page cache has them
+	Sync   Access = "sync"   // of a file: the writes since the last sync are lost, although the page cache has them; or of the folder
 	Change Access = "change" // creating, renaming and removing names, and opening a file for writing
 )
 

@@ -2,16 +2,19 @@ package cuts
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"smartkiosk/device/atomicfile"
 	"smartkiosk/store"
 )
 
@@ -22,6 +25,7 @@ var faultyWork = map[string]func(folder string) error{
 	"refused full":      refusedCommits(Fault{Access: Write, Errno: syscall.ENOSPC}),
 	"refused read-only": refusedCommits(Fault{Access: Write, Errno: syscall.EROFS}, Fault{Access: Change, Errno: syscall.EROFS}),
 	"unreadable":        unreadable,
+	"each access":       eachAccess,
 }
 
 // faultyBox is the number of an outbox with unsealed records.
@@ -169,3 +173,94 @@ func unreadable(folder string) error {
 // TestUnreadablePage: the process survives and refuses to use the outbox. When the
 // outbox is opened again, only the records on the page are lost.
 func TestUnreadablePage(t *testing.T) { record(t, "unreadable", 0) }
+
+// eachAccess refuses the accesses of an operation to the disk, the first and all later ones,
+// then the second and all later ones, and so on. The operation must fail until it gets as
+// many as it needs.
+func eachAccess(folder string) error {
+	path := boxPath(folder, faultyBox)
+	fill := func(path string) error {
+		s, err := store.Open(path, store.Options{Keep: 9})
+		if err != nil {
+			return err
+		}
+		for range 5 {
+			if _, err := s.Append(chain{box: faultyBox}.seal); err != nil {
+				return err
+			}
+		}
+		return errors.Join(s.Ack(2), s.Advance(consumer, 1), s.Close())
+	}
+	opened := func(use func(*store.Store) error) func(path string) func() error {
+		return func(path string) func() error {
+			s, err := store.Open(path, store.Options{Keep: 9})
+			return func() error {
+				if err != nil {
+					return err
+				}
+				return errors.Join(use(s), s.Close())
+			}
+		}
+	}
+	for _, o := range []struct {
+		name                 string
+		prepare              func(path string) func() error // returns the operation
+		writes, syncs, names int                            // the accesses that it needs
+	}{
+		{"replace a file", func(path string) func() error {
+			return func() error { return atomicfile.Replace(path, []byte("new"), 0o600) }
+		}, 1, 2, 2},
+		{"create", func(path string) func() error {
+			return func() error { _, err := store.Open(path+".other", store.Options{}); return err }
+		}, 4, 7, 4},
+		{"create records", func(path string) func() error {
+			return func() error { _, err := store.OpenRecords(path + ".other"); return err }
+		}, 4, 7, 4},
+		{"compact", opened(func(s *store.Store) error { return s.Compact(context.Background(), nil) }), 12, 11, 2},
+		{"unack", opened(func(s *store.Store) error { return s.Unack(0) }), 2, 2, 0},
+		{"dead letter", opened(func(s *store.Store) error { return s.MoveToDeadLetters(4, standIn) }), 3, 2, 0},
+		{"begin an epoch", opened(func(s *store.Store) error {
+			_, err := s.BeginEpoch("e", chain{box: faultyBox}.seal)
+			return err
+		}), 3, 2, 0},
+		{"salvage", func(path string) func() error {
+			return func() error {
+				_, err := store.Salvage(path, time.Unix(0, 0), 0, func(uint64, store.Range, []byte) (record, link []byte, err error) {
+					return nil, nil, errors.New("a record is lost")
+				})
+				return err
+			}
+		}, 12, 11, 4},
+	} {
+		for _, a := range []struct {
+			access Access
+			needed int
+		}{{Write, o.writes}, {Sync, o.syncs}, {Change, o.names}} {
+			for pass := 0; ; pass++ {
+				path := fmt.Sprintf("%s-%s-%s-%d", path, strings.ReplaceAll(o.name, " ", "-"), a.access, pass)
+				if err := fill(path); err != nil {
+					return err
+				}
+				operation := o.prepare(path)
+				if err := Refuse(folder, Fault{Access: a.access, Pass: pass, Errno: syscall.EIO}); err != nil {
+					return err
+				}
+				err := operation()
+				if err := Refuse(folder); err != nil {
+					return err
+				}
+				if err == nil {
+					if pass != a.needed {
+						return fmt.Errorf("%s succeeds although %s number %d was refused; it needs %d", o.name, a.access, pass+1, a.needed)
+					}
+					break
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// TestEachRefusedAccess: an operation succeeds only if the disk has confirmed each of its
+// accesses.
+func TestEachRefusedAccess(t *testing.T) { record(t, "each access", 0) }

@@ -148,6 +148,9 @@ func (r *rootNode) Rename(_ context.Context, name string, _ fs.InodeEmbedder, ne
 func (r *rootNode) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if errno := r.refuses(Sync, 0, 0, 0); errno != 0 {
+		return errno
+	}
 	r.log.add(operation{Kind: syncFolder})
 	return 0
 }
