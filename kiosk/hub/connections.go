@@ -17,6 +17,7 @@ import (
 // and can close those of an identity that was removed.
 type connections struct {
 	handshakes handshakes
+	sources    sources
 	limiter    *limiter
 	abuse      *abuseLog
 	refused    func(tls.ConnectionState) error // why a client may not connect, or nil
@@ -50,6 +51,10 @@ func newConnections(l *limiter, a *abuseLog, refused func(tls.ConnectionState) e
 func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		conn := hello.Conn
+		if !c.sources.begin(conn.RemoteAddr()) {
+			c.abuse.note(tooManyWasted, hubapi.Identity{}, conn.RemoteAddr().String())
+			return nil, errors.New(tooManyWasted)
+		}
 		if err := c.handshakes.begin(hello.Context(), conn); err != nil {
 			return nil, err
 		}
@@ -58,22 +63,31 @@ func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (
 			own.ClientAuth = tls.VerifyClientCertIfGiven
 		}
 		own.VerifyConnection = func(state tls.ConnectionState) error {
-			if len(state.PeerCertificates) == 0 {
-				return c.addAnonymous(conn)
+			err := c.verify(conn, state)
+			if err == nil {
+				c.sources.succeeded(conn.RemoteAddr())
 			}
-			cert := state.PeerCertificates[0]
-			id, _ := hubapi.IdentityOf(cert)
-			if !c.limiter.handshake(id) {
-				c.abuse.note(tooManyHandshakes, id, "")
-				return errors.New(tooManyHandshakes)
-			}
-			c.add(owner{id, fingerprint(cert.Raw)}, conn)
-			// The check comes after add. Otherwise a removal between the two would not
-			// close the connection.
-			return c.refused(state)
+			return err
 		}
 		return own, nil
 	}
+}
+
+// verify says why a client may not connect. state is that at the end of its handshake.
+func (c *connections) verify(conn net.Conn, state tls.ConnectionState) error {
+	if len(state.PeerCertificates) == 0 {
+		return c.addAnonymous(conn)
+	}
+	cert := state.PeerCertificates[0]
+	id, _ := hubapi.IdentityOf(cert)
+	if !c.limiter.handshake(id) {
+		c.abuse.note(tooManyHandshakes, id, "")
+		return errors.New(tooManyHandshakes)
+	}
+	c.add(owner{id, fingerprint(cert.Raw)}, conn)
+	// The check comes after add. Otherwise a removal between the two would not
+	// close the connection.
+	return c.refused(state)
 }
 
 // addAnonymous notes the end of a handshake of a client without a certificate, which may

@@ -28,6 +28,10 @@ const (
 	handshakeBurst = 60
 	maxStoredADay  = 2 << 30 // bytes of events in a day (UTC): a full outbox twice
 
+	// Of one source address, for handshakes that do not lead to an accepted client.
+	wastedRate  = 25.0 // a second
+	wastedBurst = 100
+
 	// Of all identities together.
 	maxAllBatches  = 12              // each takes up to 16 MB while it is opened
 	maxStreams     = 32              // HTTP/2 streams of one connection
@@ -46,14 +50,22 @@ type bucket struct {
 
 // take takes a token, and reports whether there was one.
 func (b *bucket) take(now time.Time, rate, burst float64) bool {
-	b.spent = max(0, b.spent-now.Sub(b.at).Seconds()*rate)
-	b.at = now
-	if b.spent+1 > burst {
+	if b.left(now, rate, burst) < 1 {
 		return false
 	}
 	b.spent++
 	return true
 }
+
+// left returns how many tokens there are, and forgets what was spent before.
+func (b *bucket) left(now time.Time, rate, burst float64) float64 {
+	b.spent = max(0, b.spent-now.Sub(b.at).Seconds()*rate)
+	b.at = now
+	return burst - b.spent
+}
+
+// putBack puts a token back.
+func (b *bucket) putBack() { b.spent = max(0, b.spent-1) }
 
 // usage is what one identity uses of the hub.
 type usage struct {
@@ -105,6 +117,7 @@ const (
 	tooManyAtOnce     = "too many requests at the same time"
 	tooManyPolls      = "too many long polls"
 	tooManyHandshakes = "too many connections"
+	tooManyWasted     = "too many refused connections from one address"
 	tooManyPending    = "too many unfinished handshakes"
 	tooMuchStored     = "too many bytes of events in a day"
 	failedConnection  = "failed connections"
