@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,50 @@ type aHub struct {
 	dir, address string
 	ahead        time.Duration // of its clock
 	stop         func()
+	listener     *mortalListener
+}
+
+// mortalListener is the listener of a hub that dies at a certain moment: it and all its
+// connections close.
+type mortalListener struct {
+	net.Listener
+
+	mu    sync.Mutex
+	conns []net.Conn
+	at    int  // it dies at this connection from now on; 0 for never
+	grant bool // it dies when the hub has issued a certificate, before the answer
+}
+
+func (l *mortalListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns = append(l.conns, conn)
+	if l.at--; l.at == 0 {
+		l.die()
+	}
+	return conn, nil
+}
+
+// die needs the lock.
+func (l *mortalListener) die() {
+	_ = l.Listener.Close()
+	for _, conn := range l.conns {
+		_ = conn.Close()
+	}
+}
+
+// Write is called with each line of the hub's log.
+func (l *mortalListener) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.grant && bytes.Contains(line, []byte(`msg="certificate issued"`)) {
+		l.die()
+	}
+	return len(line), nil
 }
 
 type hubKey struct{}
@@ -43,6 +88,8 @@ type hubKey struct{}
 //
 //	hub start             makes a hub the first time, runs it, and sets $HUB to its URL
 //	hub stop              stops it
+//	hub dies at N         its Nth connection from now on kills it
+//	hub dies issued       it is killed when it has issued a certificate, before it answers
 //	hub code VAR KIOSK    sets $VAR to a new one-time code
 //	hub wrong VAR KIOSK   sets $VAR to a code of this hub with another secret
 //	hub guess KIOSK N     guesses the kiosk's code N times: see guess
@@ -58,6 +105,14 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	case "stop":
 		h.stop()
 		h.stop = nil
+	case "dies":
+		h.listener.mu.Lock()
+		defer h.listener.mu.Unlock()
+		if h.listener.grant = args[1] == "issued"; !h.listener.grant {
+			n, err := strconv.Atoi(args[2])
+			ts.Check(err)
+			h.listener.at = n
+		}
 	case "code":
 		code, _, err := hub.NewCode(h.dir, args[2])
 		ts.Check(err)
@@ -100,13 +155,14 @@ func (h *aHub) start(ts *testscript.TestScript) {
 	c, err := hub.Load(h.dir)
 	ts.Check(err)
 	c.Now = func() time.Time { return time.Now().Add(h.ahead) }
-	opened, err := hub.Open(context.Background(), c, slog.New(slog.DiscardHandler))
-	ts.Check(err)
 	l, err := net.Listen("tcp", h.address)
+	ts.Check(err)
+	h.listener = &mortalListener{Listener: l}
+	opened, err := hub.Open(context.Background(), c, slog.New(slog.NewTextHandler(h.listener, nil)))
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	go func() { _ = opened.Serve(ctx, l); close(ended) }()
+	go func() { _ = opened.Serve(ctx, h.listener); close(ended) }()
 	h.stop = func() { cancel(); <-ended; opened.Close() }
 	ts.Defer(func() {
 		if h.stop != nil {
