@@ -97,8 +97,13 @@ printf '[Service]\nWatchdogSec=8\n' >/run/systemd/system/kioskd.service.d/watchd
 systemctl daemon-reload
 systemctl restart kioskd
 before=$(main_pid kioskd)
-kill -STOP "$before"
+# A second process of the unit, as the guardian of a door is, is stopped too. It must not survive.
+sleep 1000 &
+left=$!
+echo "$left" >/sys/fs/cgroup/system.slice/kioskd.service/cgroup.procs
+kill -STOP "$before" "$left"
 check 'a kiosk that hangs is started again' within sh -c "journalctl -u kioskd | grep -q 'Watchdog timeout' && systemctl is-active kioskd && test \$(systemctl show -P MainPID kioskd) != $before"
+check 'a stopped process of the unit is ended before that' fails grep -q '^State:.[^Z]' "/proc/$left/status"
 rm -r /run/systemd/system/kioskd.service.d
 systemctl daemon-reload
 

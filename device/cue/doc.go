@@ -19,7 +19,7 @@
 //   - the time of an opening has passed
 //   - OpenStrike's max has passed, even if more openings were commanded meanwhile
 //   - the parent's end of the pipe is closed; the kernel closes it however the parent dies
-//   - it receives SIGTERM, SIGINT, SIGHUP or SIGQUIT
+//   - it receives SIGTERM, SIGINT, SIGHUP, SIGQUIT or SIGABRT
 //
 // The mechanism that helps in each case:
 //
@@ -33,7 +33,16 @@
 //	                                     control-group, the default)
 //	both are killed at once (-9): OOM    the kernel, where it makes a released   deploy/bench
 //	killer, systemctl kill -s KILL       line an input, and a pull-down resistor
-//	guardian hangs and kiosk is dead     no software                             not shown
+//	both are stopped (SIGSTOP, a         the service manager, when kioskd misses test, SIGSTOP of both;
+//	frozen control group)                its watchdog (WatchdogSec=): SIGABRT    deploy/bench; systemd in
+//	                                     and SIGCONT, so that the guardian       deploy/packages
+//	                                     shuts; then -9, as in the row above;
+//	                                     then a new kioskd, which shuts first
+//	guardian hangs and kiosk is dead     the service manager kills what is left  test, as above
+//	                                     of the unit, and the new kioskd shuts
+//	the service manager hangs too        the hardware watchdog, which is not     not shown
+//	                                     pinged any more: reset makes the line
+//	                                     an input
 //	the kernel hangs or panics           the hardware watchdog: reset makes the  not shown
 //	                                     line an input; its timeout is the bound
 //	a transistor or a relay fails        no software                             not shown

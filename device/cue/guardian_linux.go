@@ -64,9 +64,9 @@ func beGuardian(open func(pin string) (Output, error)) error {
 	}
 
 	// The signals that end a service or a session end the guardian too, after it
-	// has shut the line.
+	// has shut the line. systemd sends SIGABRT when the kiosk misses its watchdog.
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGABRT)
 	stop := make(chan struct{})
 	go func() {
 		<-signals

@@ -2,9 +2,12 @@ package cue
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,6 +106,67 @@ func TestStrikeShutsWhenItsKioskHangs(t *testing.T) {
 	d.sees(t, "010")
 }
 
+// guardianOf returns the only child of a process.
+func guardianOf(t *testing.T, kiosk *exec.Cmd) (pid int) {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", kiosk.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var children string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		children += string(text)
+	}
+	if pid, err = strconv.Atoi(strings.TrimSpace(children)); err != nil {
+		t.Fatalf("the kiosk has the children %q", children)
+	}
+	return pid
+}
+
+// Kiosk and guardian are both stopped while the door is open. No process is left that could
+// shut it, so the service manager must end them: systemd sends its WatchdogSignal to both
+// and lets them go on to receive it, and kills what does not end.
+func TestBothStopped(t *testing.T) {
+	stop := func(pids ...int) {
+		t.Helper()
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Run("watchdog signal", func(t *testing.T) {
+		d := newDoor(t)
+		kiosk := d.kiosk(t, "guarded", "1h")
+		d.sees(t, "01")
+		guardian := guardianOf(t, kiosk)
+		stop(kiosk.Process.Pid, guardian)
+		for _, s := range []syscall.Signal{syscall.SIGABRT, syscall.SIGCONT} {
+			if err := errors.Join(syscall.Kill(guardian, s), syscall.Kill(kiosk.Process.Pid, s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.sees(t, "0")
+	})
+	t.Run("killed", func(t *testing.T) {
+		d := newDoor(t)
+		kiosk := d.kiosk(t, "guarded", "1h")
+		d.sees(t, "01")
+		guardian := guardianOf(t, kiosk)
+		stop(kiosk.Process.Pid, guardian)
+		if err := errors.Join(syscall.Kill(guardian, syscall.SIGKILL), syscall.Kill(kiosk.Process.Pid, syscall.SIGKILL)); err != nil {
+			t.Fatal(err)
+		}
+		// This line keeps its level. The kiosk that the service manager starts next shuts it.
+		d.kiosk(t, "guarded", "1h")
+		d.sees(t, "01")
+	})
+}
+
 // Without a guardian the same kill leaves the line on. This checks that the other
 // tests could see a line that stays on.
 func TestWithoutGuardian(t *testing.T) {
@@ -137,7 +201,7 @@ func TestStrikeShutsWhenItsGuardianEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.sees(t, "0")
-	for signal, want := range map[syscall.Signal]string{syscall.SIGKILL: "0", syscall.SIGTERM: "00", syscall.SIGINT: "00", syscall.SIGHUP: "00"} {
+	for signal, want := range map[syscall.Signal]string{syscall.SIGKILL: "0", syscall.SIGTERM: "00", syscall.SIGINT: "00", syscall.SIGHUP: "00", syscall.SIGABRT: "00"} {
 		if err := s.Open(time.Hour); err != nil {
 			t.Fatal(err)
 		}

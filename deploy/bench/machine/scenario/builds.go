@@ -61,6 +61,7 @@ var all = []build{
 		{"a kiosk that hangs", hung},
 		{"a guardian that is killed", guardianKilled},
 		{"a kiosk and its guardian that are killed", bothKilled},
+		{"a kiosk and its guardian that are stopped", bothStopped},
 		{"a display that is pulled", pulledDisplay},
 		{"the end", shutDown},
 	}},

@@ -3,6 +3,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -67,6 +68,34 @@ func bothKilled(k *kiosk) {
 	k.sees("Sett inn kortet")
 	k.visits()
 }
+
+// bothStopped is a kiosk whose kioskd and guardian are both stopped while the door is open.
+// No process is left that shuts it, so it stays open for longer than it may. The service
+// manager, whose watchdog kioskd does not ping any more, kills both. Stopped processes
+// die of that too, and then the kernel makes the line an input.
+func bothStopped(k *kiosk) {
+	k.isLetIn()
+	pids := append(k.guardians(), k.daemon.cmd.Process.Pid)
+	for _, pid := range pids {
+		k.must(syscall.Kill(pid, syscall.SIGSTOP))
+	}
+	k.report.line("technician", "stops kioskd and its guardian (SIGSTOP) while the door is open")
+	time.Sleep(serviceWatchdog)
+	if !k.Strike.On() {
+		k.must(errors.New("the strike was shut, although nobody can have done that"))
+	}
+	k.report.line("door", "is still open after %v", serviceWatchdog)
+	k.shutsWhen("kioskd and its guardian are killed while they are stopped (-9)", pids...)
+	<-k.daemon.done
+	k.expectsVisit("granted")
+	k.takesCard()
+	k.starts()
+	k.sees("Sett inn kortet")
+	k.visits()
+}
+
+// serviceWatchdog is WatchdogSec= of kioskd's unit.
+const serviceWatchdog = 30 * time.Second
 
 // hungForGood is a kiosk whose kioskd hangs until the watchdog fires.
 func hungForGood(k *kiosk) {
