@@ -9,12 +9,13 @@
 //   - The machine's own clock counts at most ownLead ahead of the times that the
 //     hub or a signature has stated.
 //   - A hub's Date more than maxLead ahead of everything else counts only after a
-//     second answer, or the time of a CRL, has confirmed it. While NTP keeps the
-//     machine's clock, and that is not behind, two sources disagree, and only a CRL
-//     decides. The hub's latest answer replaces the previous one, even if its time is
-//     earlier.
-//   - The time of a CRL counts only if the machine's clock or the hub agrees that it is
-//     not in the future.
+//     second answer, or the time of a CRL or an OCSP answer, has confirmed it. While
+//     NTP keeps the machine's clock, and that is not behind, two sources disagree, and
+//     only the time of a CRL or an OCSP answer decides. The hub's latest answer
+//     replaces the previous one, even if its time is earlier.
+//   - The time of a CRL or an OCSP answer counts only if the machine's clock or the hub
+//     agrees that it is not in the future. The hub has verified the signature, and
+//     passes the time on.
 //   - The time of the policy comes from the hub's clock, so it does not confirm the hub.
 //
 // The kiosk checks the hub's TLS certificate for TLSTime, which stays within the
@@ -65,7 +66,7 @@ const (
 // remembered holds the newest time of each source.
 type remembered struct {
 	Hub    time.Time `json:"hub,omitzero"`    // in the hub's last answer
-	Signed time.Time `json:"signed,omitzero"` // in a CRL or policy
+	Signed time.Time `json:"signed,omitzero"` // in a CRL, OCSP answer or policy
 	Own    time.Time `json:"own,omitzero"`    // the machine's own clock when something happened
 }
 
@@ -168,8 +169,8 @@ func (c *Clock) Behind() bool {
 
 func (c *Clock) behind() bool { return c.wall().Add(Tolerance).Before(c.newest()) }
 
-// AtLeast remembers the time of a CA's signature: a CRL's thisUpdate. It does not write to
-// disk.
+// AtLeast remembers the time of a CA's signature: thisUpdate of a CRL or an OCSP answer. It
+// does not write to disk.
 func (c *Clock) AtLeast(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -273,7 +274,7 @@ type State struct {
 	Behind     bool      `json:"behind"`               // the machine's clock is behind Remembered
 	Hub        time.Time `json:"hub,omitzero"`         // in the hub's last answer
 	Unproven   time.Time `json:"unconfirmed,omitzero"` // in an answer of the hub, but not confirmed
-	Signed     time.Time `json:"signed,omitzero"`      // newest time of a CRL or policy
+	Signed     time.Time `json:"signed,omitzero"`      // newest time of a CRL, OCSP answer or policy
 	Own        time.Time `json:"own,omitzero"`         // newest time of the machine's own clock
 	Floor      time.Time `json:"floor,omitzero"`       // NotBefore of the kiosk's certificate
 }

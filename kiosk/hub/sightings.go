@@ -108,12 +108,15 @@ func (r *registry) sightings(ctx context.Context) (map[string]sighting, error) {
 	return all, err
 }
 
-// noteKiosk notes a request of a kiosk. While there is a second machine with the same
-// identity, it says so in the answer's header. Neither machine is refused, because the hub
-// cannot tell which one is right.
+// noteKiosk notes a request of a kiosk. The answer's header has the time of the CAs'
+// signatures. While there is a second machine with the same identity, it says so too.
+// Neither machine is refused, because the hub cannot tell which one is right.
 func (h *Hub) noteKiosk(w http.ResponseWriter, r *http.Request, c caller) {
 	if c.Role != hubapi.RoleKiosk {
 		return
+	}
+	if signed := h.config.Trust.signedTime(); !signed.IsZero() {
+		w.Header().Set(hubapi.SignedTimeHeader, signed.UTC().Format(http.TimeFormat))
 	}
 	now := h.now().UTC()
 	address, _, _ := net.SplitHostPort(r.RemoteAddr)

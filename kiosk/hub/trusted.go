@@ -52,6 +52,15 @@ type Trust struct {
 	sets map[string]*trust.CRL // by digest: the current ones and the ones before them
 }
 
+// signedTime returns the newest time that a CA has signed in an OCSP answer, or zero.
+// Kiosks get the times of CRLs with the CRL sets.
+func (t *Trust) signedTime() time.Time {
+	if t.ocsp == nil {
+		return time.Time{}
+	}
+	return t.ocsp.Newest()
+}
+
 // inForce are the current trust domains, and the CRL sets that policies name.
 type inForce struct {
 	domains *trust.Domains

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -184,5 +185,27 @@ func TestRevokedByOCSPIsInTheNextCRLSet(t *testing.T) {
 		if v := ask(t, h, "valid", "k1"); v.Reason != kiosk.Revoked {
 			t.Errorf("%s: got %+v, want revoked", name, v)
 		}
+	}
+}
+
+// Answers to a kiosk have the newest time that a CA has signed in an OCSP answer. It does
+// not depend on the hub's clock.
+func TestSignedTime(t *testing.T) {
+	b := newBed(t)
+	h := ocspHub(t, b, false, responder(t, ocsp.Good))
+	signed := func() string {
+		w := httptest.NewRecorder()
+		h.noteKiosk(w, httptest.NewRequest("GET", "/v1/kiosk", nil), caller{Identity: hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"}})
+		return w.Header().Get(hubapi.SignedTimeHeader)
+	}
+	if got := signed(); got != "" {
+		t.Errorf("without an OCSP answer the time is %s", got)
+	}
+	if v := ask(t, h, "valid", "k1"); !v.Granted {
+		t.Fatalf("got %+v", v)
+	}
+	got, err := http.ParseTime(signed())
+	if newest := h.config.Trust.signedTime(); err != nil || newest.IsZero() || !got.Equal(newest.Truncate(time.Second)) {
+		t.Errorf("the time is %s, %v; want that of the answer, %s", got, err, newest)
 	}
 }

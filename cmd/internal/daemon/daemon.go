@@ -111,7 +111,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	}
 	d.journal = &journal.Journal{Sealer: sealer, Clocks: clocks, Origin: c.Hub.URL, Scarce: d.scarce.Load}
 	d.client = hubapi.NewClient(c.Hub.URL, credentials.TLS)
-	d.client.Heard = now.Told
+	d.client.Heard, d.client.Signed = now.Told, now.AtLeast
 	if d.client.Former, err = formerCertificates(c.State, credentials.TLS.Certificates[0].Leaf); err != nil {
 		return err
 	}

@@ -24,6 +24,10 @@ type Client struct {
 	// to the second. Set it before the first call.
 	Heard func(time.Time)
 
+	// Signed, if set, is called with the SignedTimeHeader of each answer that has one. Set it
+	// before the first call.
+	Signed func(time.Time)
+
 	// Former are the certificates (DER) of keys that the kiosk used before. The hub accepts
 	// events that these keys signed. Set it before the first call.
 	Former [][]byte

@@ -43,6 +43,11 @@ const InstanceHeader = "Kiosk-Instance"
 // machine with the same identity. It holds the IP address of the other machine.
 const TwinHeader = "Kiosk-Twin"
 
+// SignedTimeHeader is the header field of an answer to a kiosk with the newest time that a
+// CA has signed in an OCSP answer to the hub (its thisUpdate, as an HTTP date). It is
+// independent of the hub's clock, and missing if the hub has had no such answer.
+const SignedTimeHeader = "Signed-Time"
+
 // instanceBytes is the length of an instance.
 const instanceBytes = 16
 

@@ -103,8 +103,8 @@ func (c *Client) get(ctx context.Context, path string, header http.Header) (*htt
 	return c.sendWithRetry(c.http, req)
 }
 
-// send sends a request. It passes the time of the hub's clock to Heard, and the address of
-// a second machine to Twin.
+// send sends a request. It passes the time of the hub's clock to Heard, that of a CA to
+// Signed, and the address of a second machine to Twin.
 func (c *Client) send(by *http.Client, req *http.Request) (*http.Response, error) {
 	if c.Instance != "" {
 		if req.Header == nil {
@@ -116,13 +116,17 @@ func (c *Client) send(by *http.Client, req *http.Request) (*http.Response, error
 	if err != nil {
 		return nil, err
 	}
-	if c.Heard != nil {
-		if at, err := time.Parse(http.TimeFormat, resp.Header.Get("Date")); err == nil {
-			c.Heard(at)
-		}
-	}
+	tellTime(resp.Header.Get("Date"), c.Heard)
+	tellTime(resp.Header.Get(SignedTimeHeader), c.Signed)
 	if other := resp.Header.Get(TwinHeader); other != "" && c.Twin != nil {
 		c.Twin(other)
 	}
 	return resp, nil
+}
+
+// tellTime calls tell, which may be nil, with the time of a header field.
+func tellTime(field string, tell func(time.Time)) {
+	if at, err := time.Parse(http.TimeFormat, field); err == nil && tell != nil {
+		tell(at)
+	}
 }

@@ -78,18 +78,24 @@ func TestClientCRLSet(t *testing.T) {
 	}
 }
 
-// Every answer reports the time of the hub's clock, a refusal too.
+// Every answer reports the time of the hub's clock, a refusal too, and the time that a CA
+// has signed if the hub knows one.
 func TestClientHears(t *testing.T) {
 	x := exchange{status: 503, header: http.Header{"Date": {"Sun, 22 Nov 2026 12:00:00 GMT"}}}
 	c := hub(t, &x)
-	var heard []time.Time
+	var heard, signed []time.Time
 	c.Heard = func(at time.Time) { heard = append(heard, at) }
+	c.Signed = func(at time.Time) { signed = append(signed, at) }
 	_, _ = c.Policy(t.Context(), "")
 	_, _ = c.Challenge(t.Context())
 	x.header.Set("Date", "noon")
+	x.header.Set(SignedTimeHeader, "Sun, 22 Nov 2026 11:59:00 GMT")
 	_, _ = c.Challenge(t.Context())
 	want := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	if len(heard) != 2 || !heard[0].Equal(want) || !heard[1].Equal(want) {
 		t.Errorf("heard %v", heard)
+	}
+	if len(signed) != 1 || !signed[0].Equal(want.Add(-time.Minute)) {
+		t.Errorf("heard of the signed times %v", signed)
 	}
 }

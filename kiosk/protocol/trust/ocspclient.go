@@ -52,8 +52,9 @@ type OCSP struct {
 	client *http.Client
 	random io.Reader
 
-	mu   sync.Mutex
-	kept map[[sha256.Size]byte]ocspAnswer
+	mu     sync.Mutex
+	kept   map[[sha256.Size]byte]ocspAnswer
+	newest time.Time
 }
 
 // NewOCSP returns an OCSP that sends its requests through transport. It reads
@@ -68,6 +69,14 @@ func NewOCSP(transport http.RoundTripper, random io.Reader) *OCSP {
 	}
 }
 
+// Newest returns the newest thisUpdate of the answers that responders have signed; zero if
+// there was no answer.
+func (o *OCSP) Newest() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.newest
+}
+
 // ask returns the responder's answer about cert. It uses the cached answer if
 // that is valid at the given time.
 func (o *OCSP) ask(ctx context.Context, d *domain, cert, issuer *x509.Certificate, at time.Time) (ocspAnswer, error) {
@@ -79,7 +88,7 @@ func (o *OCSP) ask(ctx context.Context, d *domain, cert, issuer *x509.Certificat
 		return kept, nil
 	}
 	answer, err := o.fetch(ctx, d, cert, issuer, at)
-	if err == nil && !answer.until.IsZero() {
+	if err == nil {
 		o.keep(key, answer, at)
 	}
 	if err == nil && answer.revoked && o.OnRevoked != nil {
@@ -88,11 +97,18 @@ func (o *OCSP) ask(ctx context.Context, d *domain, cert, issuer *x509.Certificat
 	return answer, err
 }
 
-// keep adds an answer to the cache. If the cache is full, keep removes the
-// expired answers, and arbitrary ones if that is not enough.
+// keep notes the time of an answer, and adds the answer to the cache if that says until when
+// it is valid. If the cache is full, keep removes the expired answers, and arbitrary ones if
+// that is not enough.
 func (o *OCSP) keep(key [sha256.Size]byte, answer ocspAnswer, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if answer.this.After(o.newest) {
+		o.newest = answer.this
+	}
+	if answer.until.IsZero() {
+		return
+	}
 	if len(o.kept) >= maxOCSPKept {
 		for k, a := range o.kept {
 			if at.After(a.until) {
