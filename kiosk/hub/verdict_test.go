@@ -139,6 +139,16 @@ func TestVerdictIsQuickerThanTheKiosk(t *testing.T) {
 	if hubapi.VerdictWithin >= kiosk.DefaultTiming.Hub {
 		t.Errorf("the hub may take %s, but a kiosk waits %s", hubapi.VerdictWithin, kiosk.DefaultTiming.Hub)
 	}
+	// The limits that follow each other within a verdict, as a sum: all checks have one
+	// deadline, and each of the two that run in parallel may be awaited a little longer.
+	if sum := hubapi.VerdictWithin - answerMargin + 2*stragglers; sum > hubapi.VerdictWithin {
+		t.Errorf("the hub's limits add up to %s, more than %s", sum, hubapi.VerdictWithin)
+	}
+	// The kiosk's limit also has to hold the way of request and answer.
+	const way = 250 * time.Millisecond
+	if sum := hubapi.VerdictWithin + way; sum > kiosk.DefaultTiming.Hub {
+		t.Errorf("verdict and network take up to %s, but a kiosk waits %s", sum, kiosk.DefaultTiming.Hub)
+	}
 	b := newBed(t)
 	c, err := b.open().newChallenge(t.Context(), "k1")
 	if err != nil || c.VerdictWithin != hubapi.VerdictWithin.Seconds() {

@@ -107,10 +107,6 @@ func (s *Syncer) Open() error {
 }
 
 const (
-	// skew is how far in the future a policy in force may have been issued. Beyond
-	// it the hub's clock was wrong, and an earlier policy may replace this one.
-	skew = time.Hour
-
 	firstRetry   = 5 * time.Second
 	fetchTimeout = 10 * time.Minute // a large CRL over a slow line
 )
@@ -174,7 +170,9 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case p.IssuedAt.Before(s.policy.IssuedAt) && !s.policy.IssuedAt.After(s.Clock.At().Add(skew)):
+	// A policy in force that was issued in the future shows that the hub's clock was wrong.
+	// An earlier policy may replace it.
+	case p.IssuedAt.Before(s.policy.IssuedAt) && !s.policy.IssuedAt.After(s.Clock.At().Add(trust.DefaultSkew)):
 		return fmt.Errorf("cannot use the hub's policy: it was issued at %s, before the policy in force, %s",
 			p.IssuedAt.Format(time.RFC3339), s.policy.IssuedAt.Format(time.RFC3339))
 	case !p.ValidUntil.Add(trust.DefaultSkew).After(s.Clock.At()):

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -49,6 +50,35 @@ func tabTo(t *testing.T, ctx context.Context, selector string) {
 		}
 	}
 	t.Fatalf("Tab does not reach %s", selector)
+}
+
+// A digit that is typed on a keyboard does not show on the screen's keys while it is held
+// down. Bystanders would see the PIN.
+func TestTypedDigitsAreNotHighlighted(t *testing.T) {
+	_, ctx := openPage(t, nil)
+	tabTo(t, ctx, ".choose")
+	browsertest.Do(t, ctx, chromedp.KeyEvent(kb.Enter))
+	tabTo(t, ctx, "[data-insert=valid]")
+	browsertest.Do(t, ctx, chromedp.KeyEvent(kb.Enter))
+	browsertest.Until(t, ctx, screenIs("pin"))
+	looks := func() string {
+		t.Helper()
+		return browsertest.Get(t, ctx, chromedp.Evaluate[string](`JSON.stringify([...document.querySelectorAll(".kp-key")].map((key) => {
+			const style = getComputedStyle(key);
+			return [key.outerHTML, key.matches(":active, :focus, :hover"), style.backgroundColor, style.color, style.boxShadow, style.transform];
+		}))`))
+	}
+	before := looks()
+	if !strings.Contains(before, `data-key=\"7\"`) {
+		t.Fatalf("the page has no keys: %s", before)
+	}
+	if _, err := chromedp.Call(ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: "keyDown", Key: "7", Text: "7"}); err != nil {
+		t.Fatal(err)
+	}
+	browsertest.Until(t, ctx, "document.querySelectorAll('.kp-on').length === 1") // the digit has arrived
+	if during := looks(); during != before {
+		t.Errorf("while 7 is held down the keys look like\n%s\nand before like\n%s", during, before)
+	}
 }
 
 func TestKeyboardAlone(t *testing.T) {
