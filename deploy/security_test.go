@@ -9,7 +9,7 @@ import (
 )
 
 // knownRows is a number of rows that the table had. It only grows.
-const knownRows = 40
+const knownRows = 42
 
 // The table in SECURITY.md names tests that exist.
 func TestSecurityNamesTests(t *testing.T) {

@@ -69,6 +69,11 @@ check 'the kiosk is active' systemctl is-active kioskd
 check 'the kiosk has a watchdog' property kioskd WatchdogUSec 30s
 check 'other users cannot read its key' fails runuser -u nobody -- cat /etc/smartkiosk/kiosk.key
 check 'other users cannot read its events' fails runuser -u nobody -- kioskctl events list
+# Another user must not type PINs at the panel, or read a name from it.
+# shellcheck disable=SC2016
+page='exec 3<>/dev/tcp/127.0.0.1/8080; printf "GET /panel/ HTTP/1.0\r\nHost: 127.0.0.1:8080\r\n\r\n" >&3; grep -q "^HTTP/1.[01] 200" <&3'
+check 'kioskd serves its panel to its own user' within runuser -u kioskd -- bash -c "$page"
+check 'and not to other users' fails runuser -u games -- bash -c "$page"
 check 'the kiosk delivers its events' within delivered
 
 # The reader. Without the polkit rule pcscd refuses kioskd.
