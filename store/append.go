@@ -3,20 +3,37 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
 )
 
-// request is one Append that waits for its commit.
+// Addition is a record that AppendAll adds.
+type Addition struct {
+	Seal func(seq uint64, prev []byte) (record, link []byte, err error) // see Append
+
+	// Note is a text that the outbox keeps until a later record clears it, see
+	// Notes; "" for none. It has at most 128 bytes and no NUL. The outbox keeps
+	// the newest 8 notes.
+	Note   string
+	Clears string // the note that the record clears; "" for none
+}
+
+// request is one call of AppendAll that waits for its commit.
 type request struct {
-	seal   func(seq uint64, prev []byte) (record, link []byte, err error)
-	epoch  string // the ID of the epoch that the record begins; "" for none
-	tried  bool
+	additions []Addition
+	epoch     string // the ID of the epoch that the first record begins; "" for none
+	tried     bool
+	sealed    []sealed
+	err       error
+}
+
+// sealed is a record that is ready to be written.
+type sealed struct {
 	seq    uint64
 	link   []byte
 	record []byte
-	err    error
 }
 
 // queue holds the requests for the next commit.
@@ -55,16 +72,30 @@ var errNotTried = errors.New("sealing another record of the same commit panicked
 // Records that are appended during a commit go to disk together in the next
 // commit. So seal may run in another caller's goroutine. It must not use s.
 func (s *Store) Append(seal func(seq uint64, prev []byte) (record, link []byte, err error)) (seq uint64, err error) {
-	return s.append(&request{seal: seal, err: errNotTried})
+	return s.append(&request{additions: []Addition{{Seal: seal}}, err: errNotTried})
+}
+
+// AppendAll adds records as Append does, in one commit: all of them, or none after an
+// error. It returns the last one's sequence number.
+func (s *Store) AppendAll(additions ...Addition) (seq uint64, err error) {
+	if len(additions) == 0 {
+		return 0, errors.New("cannot append to outbox: there is no record")
+	}
+	for _, a := range additions {
+		if a.Note != "" && !validNote(a.Note) {
+			return 0, fmt.Errorf("cannot append to outbox: the note %.40q has more than %d bytes or contains NUL", a.Note, maxNote)
+		}
+	}
+	return s.append(&request{additions: additions, err: errNotTried})
 }
 
 // BeginEpoch adds a record as Append does. The record is the first of a new epoch,
 // in which sequence numbers begin with 1. An epoch's ID is used once.
 func (s *Store) BeginEpoch(id string, seal func(seq uint64, prev []byte) (record, link []byte, err error)) (seq uint64, err error) {
-	if id == "" || len(id) > maxEpochID {
-		return 0, fmt.Errorf("cannot begin an epoch: its ID has %d bytes, not 1 to %d", len(id), maxEpochID)
+	if id == "" || len(id) > maxEpochID || strings.ContainsRune(id, 0) {
+		return 0, fmt.Errorf("cannot begin an epoch: its ID has %d bytes, not 1 to %d without NUL", len(id), maxEpochID)
 	}
-	return s.append(&request{seal: seal, epoch: id, err: errNotTried})
+	return s.append(&request{additions: []Addition{{Seal: seal}}, epoch: id, err: errNotTried})
 }
 
 func (s *Store) append(r *request) (seq uint64, err error) {
@@ -77,7 +108,7 @@ func (s *Store) append(r *request) (seq uint64, err error) {
 	if r.err != nil {
 		return 0, fmt.Errorf("cannot append to outbox: %w", r.err)
 	}
-	return r.seq, nil
+	return r.sealed[len(r.sealed)-1].seq, nil
 }
 
 // commitQueue seals and writes all waiting records. The caller holds s.commit.
@@ -86,7 +117,11 @@ func (s *Store) commitQueue() {
 	for _, r := range requests {
 		r.tried = true
 	}
-	space, err := s.spaceFor(len(requests))
+	records := 0
+	for _, r := range requests {
+		records += len(r.additions)
+	}
+	space, err := s.spaceFor(records)
 	s.mu.Lock()
 	next, cursors := s.next(s.keep), s.unwritten
 	s.mu.Unlock()
@@ -97,21 +132,13 @@ func (s *Store) commitQueue() {
 			r.err = err
 			continue
 		}
-		epoch := next.epoch
-		if r.epoch != "" {
-			epoch = Epoch{ID: r.epoch, First: next.sequence + 1}
-		}
-		r.record, r.link, r.err = r.seal(next.sequence+2-epoch.First, next.link)
-		if r.err == nil {
-			r.err = r.check(space)
-		}
-		if r.err != nil {
+		var after tail
+		var left int64
+		if after, left, r.err = r.seal(next, space); r.err != nil {
 			continue
 		}
-		space -= r.cost()
-		s.uncheckedSpace -= r.cost()
-		next.sequence, next.link, next.epoch = next.sequence+1, r.link, epoch
-		r.seq = next.sequence
+		s.uncheckedSpace -= space - left
+		next, space = after, left
 		batch = append(batch, r)
 	}
 	if len(batch) == 0 {
@@ -124,7 +151,29 @@ func (s *Store) commitQueue() {
 	}
 }
 
-func (r *request) check(space int64) error {
+// seal seals the request's records after a tail, and returns the tail and the space after
+// them.
+func (r *request) seal(t tail, space int64) (tail, int64, error) {
+	if r.epoch != "" {
+		t.epoch = Epoch{ID: r.epoch, First: t.sequence + 1}
+	}
+	for _, a := range r.additions {
+		record, link, err := a.Seal(t.sequence+2-t.epoch.First, t.link)
+		n := sealed{seq: t.sequence + 1, link: link, record: record}
+		if err == nil {
+			err = n.check(space)
+		}
+		if err != nil {
+			return t, space, err
+		}
+		t.sequence, t.link, t.notes = n.seq, link, withNote(t.notes, a.Note, a.Clears)
+		space -= n.cost()
+		r.sealed = append(r.sealed, n)
+	}
+	return t, space, nil
+}
+
+func (r sealed) check(space int64) error {
 	switch {
 	case len(r.link) != LinkSize:
 		return fmt.Errorf("the link has %d bytes, not %d", len(r.link), LinkSize)
@@ -140,7 +189,7 @@ func (r *request) check(space int64) error {
 
 // cost is the space of a record in the file, in bytes of whole pages, at most
 // maxCost.
-func (r *request) cost() int64 {
+func (r sealed) cost() int64 {
 	return (int64(len(r.record)) + entryHead + 2*pageSize - 1) / pageSize * pageSize
 }
 
@@ -156,11 +205,13 @@ func (s *Store) write(next tail, cursors map[string]uint64, batch []*request) er
 		if err := deleteRange(tx, last.first, next.first-1); err != nil {
 			return err
 		}
-		for _, r := range batch {
-			begin := len(entries)
-			entries = appendEntry(entries, r.seq, r.link, r.record)
-			if err := putEntry(tx, r.seq, entries[begin:]); err != nil {
-				return err
+		for _, request := range batch {
+			for _, r := range request.sealed {
+				begin := len(entries)
+				entries = appendEntry(entries, r.seq, r.link, r.record)
+				if err := putEntry(tx, r.seq, entries[begin:]); err != nil {
+					return err
+				}
 			}
 		}
 		if err := writeCursors(tx, cursors); err != nil {

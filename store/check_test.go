@@ -107,7 +107,7 @@ func FuzzCheck(f *testing.F) {
 			}
 			_ = s.Close()
 		case errors.Is(err, ErrDamaged):
-			if _, err := Salvage(path, noon, 0, replaceText); err != nil && !errors.Is(err, ErrDamaged) {
+			if _, err := Salvage(path, noon); err != nil && !errors.Is(err, ErrDamaged) {
 				t.Error(err)
 			}
 		case !errors.Is(err, ErrSchema):

@@ -72,7 +72,7 @@ func TestEpochs(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Salvage(path, noon, 0, replaceText); err != nil {
+	if _, err := Salvage(path, noon); err != nil {
 		t.Fatal(err)
 	}
 	s = openWith(t, path, Options{})
@@ -93,7 +93,7 @@ func TestEpochIsAtomic(t *testing.T) {
 		sealed = append(sealed, seq)
 		return sealText("x")(seq, prev)
 	}
-	requests := []*request{{seal: seal}, {seal: seal, epoch: "e1"}, {seal: seal}}
+	requests := []*request{{additions: []Addition{{Seal: seal}}}, {additions: []Addition{{Seal: seal}}, epoch: "e1"}, {additions: []Addition{{Seal: seal}}}}
 	for _, r := range requests {
 		s.queue.add(r)
 	}
@@ -116,9 +116,7 @@ func TestEmptyPlaces(t *testing.T) {
 	if err := os.WriteFile(path, damaged, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	salvaged, err := Salvage(path, noon, 0, func(uint64, Range, []byte) (record, link []byte, err error) {
-		return nil, make([]byte, LinkSize), nil
-	})
+	salvaged, err := Salvage(path, noon)
 	if err != nil || salvaged.TailLost || len(salvaged.Lost) != 1 {
 		t.Fatalf("salvaged %+v, %v", salvaged, err)
 	}
@@ -136,23 +134,6 @@ func TestEmptyPlaces(t *testing.T) {
 	}
 	if n := len(pending(t, s, 0, 10)); n != 4 {
 		t.Errorf("%d records after compaction", n)
-	}
-}
-
-// TestRebuildOfAll: without a known range, all records that can be read are kept.
-func TestRebuildOfAll(t *testing.T) {
-	path := outbox(t)
-	if err := os.WriteFile(path, make([]byte, 8*pageSize), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	rebuilt, err := Rebuild(path, noon, Range{}, replaceText)
-	if err != nil || rebuilt.Kept != 0 || !rebuilt.TailLost {
-		t.Fatalf("rebuilt %+v, %v", rebuilt, err)
-	}
-	s := openWith(t, path, Options{})
-	expectPosition(t, s, Position{First: 1})
-	if begin(t, s, "e1") != 1 {
-		t.Error("the first record is not 1")
 	}
 }
 

@@ -65,38 +65,3 @@ func TestInspect(t *testing.T) {
 		t.Errorf("inspected garbage: %v", err)
 	}
 }
-
-// TestRebuild: the new outbox of a file that is missing or cannot be salvaged
-// continues after all numbers that may have been assigned.
-func TestRebuild(t *testing.T) {
-	path := outbox(t)
-	for _, want := range []string{path + ".damaged-20261122T120000Z", path + ".damaged-20261122T120000Z-2", ""} {
-		err := os.WriteFile(path, bytes.Repeat([]byte("garbage!"), 4096), 0o600)
-		if want == "" {
-			err = os.Remove(path)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		begun, err := Rebuild(path, noon, Range{41, 1043}, replaceText)
-		if err != nil || begun.DamagedFile != want || begun.Kept != 0 || !slices.Equal(begun.Lost, []Range{{41, 1043}}) {
-			t.Fatalf("rebuilt with %+v, %v, want %s", begun, err, want)
-		}
-		s := openWith(t, path, Options{})
-		expectPosition(t, s, Position{First: 41, Acked: 40, Last: 1043})
-		if records := pending(t, s, 0, 2000); len(records) != 1003 || string(records[1002].Data) != "lost 1043" {
-			t.Errorf("rebuilt with %d records", len(records))
-		}
-		if seq := add(t, s, "a"); seq != 1044 {
-			t.Errorf("appended as %d", seq)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, none := range []Range{{0, 3}, {4, 3}} {
-		if _, err := Rebuild(path, noon, none, replaceText); err == nil {
-			t.Errorf("rebuilt with %v lost", none)
-		}
-	}
-}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -75,6 +76,7 @@ type tail struct {
 	acked    uint64 // the newest acknowledged record, 0 before the first acknowledgement
 	epoch    Epoch
 	commit   uint64 // number of the commit that wrote the tail; 0 in format 2 and older
+	notes    []string
 }
 
 // Epoch is one life of an outbox: see BeginEpoch. Outboxes of format 2 and older
@@ -84,7 +86,11 @@ type Epoch struct {
 	First uint64 // sequence number of the epoch's first record in the outbox
 }
 
-const maxEpochID = 64
+const (
+	maxEpochID = 64
+	maxNote    = 128
+	maxNotes   = 8
+)
 
 // newer reports whether t is from a later commit than u. A commit that failed may
 // be on disk, and then the next one has the same number. Of two such tails, the one
@@ -101,15 +107,17 @@ func (t tail) newer(u tail) bool {
 }
 
 // encodeTail returns the sequence number and an entry whose record holds first,
-// acked, the commit and the epoch. Its digest distinguishes a tail from any other bytes.
-// Format 1 had no acked, because acknowledged records were deleted at once.
-// Format 2 had neither commit nor epoch.
+// acked, the commit, the epoch and, each after a NUL, the notes. Its digest
+// distinguishes a tail from any other bytes. Format 1 had no acked, because
+// acknowledged records were deleted at once. Format 2 had neither commit nor epoch.
+// Older programs of format 3 do not know notes. They can open a file that has none.
 func encodeTail(t tail) []byte {
 	link := t.link
 	if link == nil {
 		link = make([]byte, LinkSize)
 	}
-	return append(key(t.sequence), encodeEntry(t.sequence, link, slices.Concat(key(t.first), key(t.acked), key(t.commit), key(t.epoch.First), []byte(t.epoch.ID)))...)
+	text := strings.Join(slices.Concat([]string{t.epoch.ID}, t.notes), "\x00")
+	return append(key(t.sequence), encodeEntry(t.sequence, link, slices.Concat(key(t.first), key(t.acked), key(t.commit), key(t.epoch.First), []byte(text)))...)
 }
 
 func decodeTail(b []byte) (tail, error) {
@@ -119,7 +127,7 @@ func decodeTail(b []byte) (tail, error) {
 	}
 	t := tail{sequence: sequence(b)}
 	link, rest, err := decodeEntry(t.sequence, b[8:])
-	if err != nil || len(rest) != 8 && len(rest) != 16 && (len(rest) < 32 || len(rest) > 32+maxEpochID) {
+	if err != nil || len(rest) != 8 && len(rest) != 16 && len(rest) < 32 {
 		return tail{}, bad
 	}
 	t.first = sequence(rest)
@@ -130,7 +138,11 @@ func decodeTail(b []byte) (tail, error) {
 	t.epoch = Epoch{First: 1}
 	if len(rest) >= 32 {
 		t.commit = sequence(rest[16:])
-		t.epoch = Epoch{ID: string(rest[32:]), First: sequence(rest[24:])}
+		texts := strings.Split(string(rest[32:]), "\x00")
+		t.epoch, t.notes = Epoch{ID: texts[0], First: sequence(rest[24:])}, texts[1:]
+	}
+	if len(t.epoch.ID) > maxEpochID || len(t.notes) > maxNotes || slices.ContainsFunc(t.notes, func(n string) bool { return !validNote(n) }) {
+		return tail{}, bad
 	}
 	if t.epoch.First == 0 || t.epoch.First > t.sequence+1 || t.first == 0 || t.first > t.acked+1 || t.acked > t.sequence {
 		return tail{}, bad

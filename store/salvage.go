@@ -8,11 +8,11 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Salvaged is the result of Salvage or Rebuild.
+// Salvaged is the result of Salvage.
 type Salvaged struct {
-	Kept        int     // the number of records in the new file that were read from the old one
+	Kept        int     // the number of records in the new file
 	Lost        []Range // the records that could not be read, ascending
-	DamagedFile string  // the damaged file's new name
+	DamagedFile string  // the damaged file's new name; "" if there was no file
 	TailLost    bool    // there may have been records after the newest one that was found
 }
 
@@ -22,67 +22,29 @@ type Range struct{ From, Through uint64 }
 // ErrNoTrace says that a file has no readable tail.
 var ErrNoTrace = fmt.Errorf("%w: its tail cannot be read", ErrDamaged)
 
-// Salvage replaces a damaged outbox by a new one with all records that can
-// still be read. It keeps the damaged file next to the new one, with the date
-// in its name.
+// Salvage replaces a damaged or missing outbox by a new one with everything that
+// can still be read: records, dead letters, cursors and notes. It keeps the damaged
+// file next to the new one, with the date in its name.
 //
-// Lost records leave no gap. For each of them Salvage calls replace, which
-// returns a stand-in and its link like Append's seal. prev is nil also where
-// the previous record's link is unknown. lost is the whole range that was lost
-// at this place. The record after a stand-in still links to the lost record. An
-// empty stand-in leaves the place empty: no later call returns such a record.
-//
-// assigned is the newest sequence number that may have been assigned, 0 if that
-// is unknown. Salvage uses it only when the damage destroyed the newest tail.
-// Then all numbers through assigned that are not in the file are lost.
-//
-// Records that were acknowledged last may be pending again. If the file has no
-// readable tail, Salvage changes nothing and fails with ErrNoTrace; see Rebuild.
-func Salvage(path string, at time.Time, assigned uint64, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
+// The place of a lost record stays empty: no later call returns a record there.
+// Records that were acknowledged last may be pending again, and a consumer may get
+// its last records again. If the file has no readable tail, all records that can be
+// read are pending.
+func Salvage(path string, at time.Time) (Salvaged, error) {
 	var s Salvaged
 	damagedFile, err := replaceDamaged(path, at, func(im image, db *bolt.DB) error {
 		found := im.scan()
 		if found.tail.first == 0 {
-			return ErrNoTrace
-		}
-		if !found.sure {
-			found.assigned = assigned
+			all := found.all()
+			found.tail, found.sure = tail{first: all.From, acked: all.From - 1, sequence: all.Through, epoch: Epoch{First: 1}}, false
 		}
 		var err error
-		s, err = found.write(im, db, replace)
+		s, err = found.write(im, db)
 		s.TailLost = !found.sure
 		return err
 	})
 	if err != nil {
 		return Salvaged{}, fmt.Errorf("cannot salvage outbox %s: %w", path, err)
-	}
-	s.DamagedFile = damagedFile
-	return s, nil
-}
-
-// Rebuild is Salvage for a file without a readable tail, or for a missing file.
-// The caller may know from elsewhere which records may be pending: from the one
-// after the last record that was certainly acknowledged, through a number that
-// no record exceeded. With the zero Range, all records that can be read are
-// pending.
-func Rebuild(path string, at time.Time, pending Range, replace func(seq uint64, lost Range, prev []byte) (record, link []byte, err error)) (Salvaged, error) {
-	if pending != (Range{}) && (pending.From == 0 || pending.From > pending.Through) {
-		return Salvaged{}, fmt.Errorf("cannot rebuild outbox %s: invalid range %d to %d", path, pending.From, pending.Through)
-	}
-	var s Salvaged
-	damagedFile, err := replaceDamaged(path, at, func(im image, db *bolt.DB) error {
-		found := im.scan()
-		if pending == (Range{}) {
-			pending = found.all()
-		}
-		found.tail = tail{first: pending.From, acked: pending.From - 1, sequence: pending.Through, epoch: Epoch{First: 1}}
-		var err error
-		s, err = found.write(im, db, replace)
-		s.TailLost = true
-		return err
-	})
-	if err != nil {
-		return Salvaged{}, fmt.Errorf("cannot rebuild outbox %s: %w", path, err)
 	}
 	s.DamagedFile = damagedFile
 	return s, nil
@@ -95,53 +57,96 @@ type location struct {
 	inner int // the index in the inline bucket at index, or -1
 }
 
-// findings are the valid entries of a file, wherever they are in it.
+// findings are the valid entries of a file.
 type findings struct {
 	entries     map[uint64]location
 	deadLetters map[uint64]location
-	tail        tail   // the newest tail
-	sure        bool   // the newest root leads to a tail, so that tail is the newest
-	assigned    uint64 // numbers through this may have been assigned; 0 if unknown
+	cursors     map[string]uint64
+	unreadable  map[uint64]bool // records that the newest root names and that cannot be read
+	tail        tail            // the newest tail
+	sure        bool            // the newest root leads to the tail
+	bounded     bool            // no record after the tail exists
 }
 
-// scan reads every page, in use or not. The digests identify entries and tails
-// for certain, but a deleted entry may still be found. If two pages have an
-// entry of the same number, scan takes the one from the page in use.
+// scan reads the pages to which the newest root leads. The other pages hold what was
+// deleted, or what a failed commit left, and must not come back. But if a part of the
+// tree cannot be read, pages of the tree are among them. Then scan reads the pages of
+// the previous root, which has the state of one commit before, and after them all
+// others. The digests identify entries and tails for certain. Of two entries with the
+// same number the first one counts.
 func (im image) scan() findings {
-	f := findings{entries: map[uint64]location{}, deadLetters: map[uint64]location{}}
-	inUse, sure := im.inUse()
-	f.sure = sure
-	for _, want := range []bool{true, false} {
-		for id := range im.pages {
-			if inUse[id] == want {
-				f.scanPage(im, id)
+	f := findings{
+		entries: map[uint64]location{}, deadLetters: map[uint64]location{},
+		cursors: map[string]uint64{}, unreadable: map[uint64]bool{},
+	}
+	roots, _ := im.roots()
+	scanned := make([]bool, im.pages)
+	for i, r := range roots {
+		t := im.read(r)
+		if i == 0 {
+			f.sure, f.unreadable = t.tail.first > 0, t.unreadable
+			if f.bounded = f.sure && len(roots) == 2; f.bounded {
+				f.tail = t.tail
 			}
+		}
+		for name, at := range t.cursors {
+			f.cursors[name] = max(f.cursors[name], at)
+		}
+		for id, reached := range t.pages {
+			if reached && !scanned[id] {
+				scanned[id] = true
+				f.scanPage(im, uint64(id))
+			}
+		}
+		if i == 0 && t.complete && len(roots) == 2 {
+			return f
+		}
+	}
+	for id := range im.pages {
+		if !scanned[id] {
+			f.scanPage(im, id)
 		}
 	}
 	return f
 }
 
-// inUse returns which pages the newest root leads to, as far as they can be
-// read, and whether the tail is among them.
-func (im image) inUse() (pages []bool, tail bool) {
+// tree is what can be read below a root.
+type tree struct {
+	pages      []bool // that were reached
+	complete   bool
+	tail       tail // zero if it cannot be read
+	cursors    map[string]uint64
+	unreadable map[uint64]bool // records that are named and cannot be read
+}
+
+func (im image) read(r root) tree {
 	w := walker{image: im, end: im.pages, seen: make([]bool, im.pages)}
-	roots, _ := im.roots()
-	if len(roots) == 0 {
-		return w.seen, false
-	}
-	_ = w.tree(roots[0].page, nil, nil, func(e element) error {
-		if e.bucket {
-			_ = w.bucket(e, func(inner element) error {
-				if bytes.Equal(e.key, metaBucket) && bytes.Equal(inner.key, tailKey) {
-					_, err := decodeTail(inner.value)
-					tail = err == nil
-				}
-				return nil
-			})
+	t := tree{pages: w.seen, complete: true, cursors: map[string]uint64{}, unreadable: map[uint64]bool{}}
+	err := w.tree(r.page, nil, nil, func(e element) error {
+		if !e.bucket {
+			return nil
 		}
+		readable := false
+		err := w.bucket(e, func(inner element) (err error) {
+			switch {
+			case bytes.Equal(e.key, metaBucket) && bytes.Equal(inner.key, tailKey):
+				t.tail, err = decodeTail(inner.value)
+			case bytes.Equal(e.key, cursorsBucket) && len(inner.value) == 8:
+				t.cursors[string(inner.key)] = sequence(inner.value)
+			case len(e.key) == 8 && bytes.Equal(inner.key, e.key):
+				_, _, err = decodeEntry(sequence(e.key), inner.value)
+				readable = err == nil
+			}
+			return err
+		})
+		if len(e.key) == 8 && !readable {
+			t.unreadable[sequence(e.key)] = true
+		}
+		t.complete = t.complete && err == nil
 		return nil
 	})
-	return w.seen, tail
+	t.complete = t.complete && err == nil
+	return t
 }
 
 func (f *findings) scanPage(im image, id uint64) {
@@ -169,12 +174,12 @@ func (f *findings) scanPage(im image, id uint64) {
 func (f *findings) add(e element, at location) {
 	switch {
 	case e.bucket:
-	case len(e.key) == 8:
+	case len(e.key) == 8 && !f.unreadable[sequence(e.key)]:
 		f.addEntry(f.entries, sequence(e.key), e.value, at)
 	case len(e.key) == 9 && e.key[0] == deadLetterKey(0)[0]:
 		f.addEntry(f.deadLetters, sequence(e.key[1:]), e.value, at)
 	case bytes.Equal(e.key, tailKey):
-		if t, err := decodeTail(e.value); err == nil && t.newer(f.tail) {
+		if t, err := decodeTail(e.value); err == nil && !f.bounded && t.newer(f.tail) {
 			f.tail = t
 		}
 	}
@@ -189,12 +194,14 @@ func (f *findings) addEntry(in map[uint64]location, seq uint64, entry []byte, at
 	}
 }
 
-// newest returns the newest record that exists or may have existed. It can be
-// newer than the tail if the newest tail was lost.
+// newest returns the newest record that was found. It can be newer than the tail if
+// the newest tail was lost.
 func (f findings) newest() uint64 {
-	newest := max(f.tail.sequence, f.assigned)
-	for seq := range f.entries {
-		newest = max(newest, seq)
+	newest := f.tail.sequence
+	if !f.bounded {
+		for seq := range f.entries {
+			newest = max(newest, seq)
+		}
 	}
 	return newest
 }
@@ -230,33 +237,26 @@ func (f findings) lost() (lost []Range) {
 // salvageBatch is the number of records in one commit to a new file.
 const salvageBatch = 500
 
-// write fills an empty file with the findings and with stand-ins.
-func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byte) ([]byte, []byte, error)) (s Salvaged, err error) {
+// write fills an empty file with the findings.
+func (f findings) write(im image, db *bolt.DB) (s Salvaged, err error) {
 	if err := migrate(db, migrations, 0); err != nil {
 		return s, err
 	}
-	newest, lost := f.newest(), f.lost()
-	s.Lost = lost
+	newest := f.newest()
+	s.Lost = f.lost()
 	link, next := f.tail.link, f.tail.first
-	if next <= f.tail.sequence {
-		link = nil // the link of the record before the first is unknown
+	if next <= newest {
+		link = nil
 	}
 	for next <= newest {
 		err := db.Update(func(tx *bolt.Tx) error {
 			for end := min(newest, next+salvageBatch-1); next <= end; next++ {
-				if len(lost) > 0 && next > lost[0].Through {
-					lost = lost[1:]
-				}
-				var entry []byte
-				var err error
-				if len(lost) > 0 && next >= lost[0].From {
-					entry, err = replacement(next, lost[0], link, replace)
-				} else {
-					entry, err = f.read(im, f.entries[next], next)
+				entry := encodeEntry(next, make([]byte, LinkSize), nil)
+				if at, there := f.entries[next]; there {
+					if entry, err = f.read(im, at, next); err != nil {
+						return err
+					}
 					s.Kept++
-				}
-				if err != nil {
-					return err
 				}
 				if link, _, err = decodeEntry(next, entry); err != nil {
 					return err
@@ -286,20 +286,15 @@ func (f findings) write(im image, db *bolt.DB, replace func(uint64, Range, []byt
 				return err
 			}
 		}
-		return writeTail(tx, tail{sequence: newest, link: link, first: f.tail.first, acked: f.tail.acked, epoch: f.tail.epoch, commit: f.tail.commit})
+		for name, at := range f.cursors {
+			// The new numbers after newest are for other records than the old ones.
+			f.cursors[name] = min(at, newest)
+		}
+		if err := writeCursors(tx, f.cursors); err != nil {
+			return err
+		}
+		return writeTail(tx, tail{sequence: newest, link: link, first: f.tail.first, acked: f.tail.acked, epoch: f.tail.epoch, commit: f.tail.commit, notes: f.tail.notes})
 	})
-}
-
-// replacement returns the entry of the stand-in for a lost record.
-func replacement(seq uint64, lost Range, prev []byte, replace func(uint64, Range, []byte) ([]byte, []byte, error)) ([]byte, error) {
-	record, link, err := replace(seq, lost, prev)
-	if err == nil && len(link) != LinkSize {
-		err = fmt.Errorf("its link has %d bytes, not %d", len(link), LinkSize)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot replace record %d: %w", seq, err)
-	}
-	return encodeEntry(seq, link, record), nil
 }
 
 // read reads an entry that scan found and checks it again.

@@ -24,7 +24,7 @@ const (
 func (l Level) String() string { return [...]string{"roomy", "low", "full"}[l] }
 
 const (
-	// reserve is the space that is left at Full, in bytes: about 100 visits, or
+	// reserve is the space that is left at Full, in bytes: about 60 visits, or
 	// 8 of the largest records.
 	reserve = 8 * maxCost
 	maxCost = MaxRecordSize + 2*pageSize // of one record, in bytes

@@ -41,7 +41,7 @@ var (
 )
 
 const (
-	// DefaultMaxSize holds about 100,000 sealed visits.
+	// DefaultMaxSize holds about 60,000 sealed visits with what was shown of each.
 	DefaultMaxSize = 1 << 30
 	// MinMaxSize is the smallest MaxSize that Open accepts, in bytes.
 	MinMaxSize = 4 << 20

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
@@ -9,7 +10,7 @@ import (
 // The tail has one of the lengths that a format gave it. Any other length is damage, also
 // when the checksum is right.
 func TestTailLengths(t *testing.T) {
-	whole := slices.Concat(key(1), key(0), key(7), key(1), make([]byte, maxEpochID+1))
+	whole := slices.Concat(key(1), key(0), key(7), key(1), bytes.Repeat([]byte("e"), maxEpochID+1))
 	for n := range len(whole) + 1 {
 		text := append(key(3), encodeEntry(3, make([]byte, LinkSize), whole[:n])...)
 		_, err := decodeTail(text)

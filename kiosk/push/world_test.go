@@ -141,12 +141,9 @@ func (w *world) add(folder string) *machine {
 // open opens the outbox as kioskd does.
 func (m *machine) open() {
 	m.Helper()
-	empty := func(uint64, store.Range, []byte) (record, link []byte, err error) {
-		return nil, make([]byte, store.LinkSize), nil
-	}
 	var err error
 	if m.outbox, err = store.Open(m.path, store.Options{Keep: 1000}); errors.Is(err, store.ErrDamaged) {
-		_, err = store.Salvage(m.path, time.Now(), 0, empty)
+		_, err = store.Salvage(m.path, time.Now())
 		m.must(err)
 		m.outbox, err = store.Open(m.path, store.Options{Keep: 1000})
 	}

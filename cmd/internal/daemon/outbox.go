@@ -54,15 +54,8 @@ func (o *outboxOpening) open() (*store.Store, error) {
 	return outbox, nil
 }
 
-func (o *outboxOpening) salvage() (salvaged store.Salvaged, err error) {
-	empty := func(uint64, store.Range, []byte) (record, link []byte, err error) {
-		return nil, make([]byte, store.LinkSize), nil
-	}
-	at := o.journal.Clocks.Now()
-	salvaged, err = store.Salvage(o.path, at, 0, empty)
-	if errors.Is(err, store.ErrNoTrace) {
-		salvaged, err = store.Rebuild(o.path, at, store.Range{}, empty)
-	}
+func (o *outboxOpening) salvage() (store.Salvaged, error) {
+	salvaged, err := store.Salvage(o.path, o.journal.Clocks.Now())
 	if err == nil {
 		o.log.Warn("outbox salvaged", "kept", salvaged.Kept, "lost", salvaged.Lost, "file", salvaged.DamagedFile)
 	}

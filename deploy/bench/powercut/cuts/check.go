@@ -62,7 +62,7 @@ func (c Checker) box(path string, box int, p promise) error {
 
 	s, err := store.Open(path, options(box))
 	if errors.Is(err, store.ErrDamaged) && p.damaged {
-		if p.begun, err = p.repair(path, want.chain); err != nil {
+		if err := salvage(path); err != nil {
 			return err
 		}
 		s, err = store.Open(path, options(box))
@@ -86,22 +86,10 @@ func (c Checker) box(path string, box int, p promise) error {
 	if err != nil {
 		return err
 	}
-	if p.begun || p.lost.From > 0 && isLost(records, p.lost.From) {
-		want.lost = p.lost
-	}
 	if err := want.match(records, at.First, at.Last); err != nil {
 		return err
 	}
 	return want.goesOn(s, box, path, at.Last)
-}
-
-// repair repairs a damaged outbox as a device does. It reports whether it rebuilt
-// the outbox.
-func (p *promise) repair(path string, made chain) (begun bool, err error) {
-	if err = salvage(path); errors.Is(err, store.ErrNoTrace) && p.lost.From > 0 {
-		return true, begin(path, p.lost, made)
-	}
-	return false, err
 }
 
 // position compares the positions of an outbox and its consumer with the promise.
@@ -128,7 +116,7 @@ func (p *promise) mayDelete(box int) uint64 {
 		through = min(through, p.advanced)
 	}
 	through -= min(through, uint64(options(box).Keep))
-	return max(through, p.lost.From-min(p.lost.From, 1))
+	return through
 }
 
 // goesOn appends one more record and checks that it is there.

@@ -14,7 +14,6 @@ type expected struct {
 	keys  Keys // instead of chain, for records that are sealed
 	old   Old
 	aside map[uint64][]byte // the dead letters
-	lost  store.Range       // the lost records, which have stand-ins
 	last  uint64            // the newest record whose link is known
 	link  []byte            // that record's link
 }
@@ -41,12 +40,7 @@ func (e *expected) match(records []store.Record, first, last uint64) error {
 
 // is compares a record with the expected one.
 func (e *expected) is(seq uint64, data []byte) error {
-	original, isAside := e.aside[seq]
-	switch {
-	case e.lost.From <= seq && seq <= e.lost.Through:
-		e.record(seq) // computes the link
-		return compare(data, lost)
-	case isAside:
+	if original, isAside := e.aside[seq]; isAside {
 		return errors.Join(e.made(seq, original), compare(data, parked))
 	}
 	return e.made(seq, data)
@@ -119,14 +113,4 @@ func (e *expected) matchDeadLetters(records []store.Record, promised map[uint64]
 		}
 	}
 	return nil
-}
-
-// isLost reports whether a record is lost and has a stand-in.
-func isLost(records []store.Record, seq uint64) bool {
-	for _, r := range records {
-		if r.Sequence == seq {
-			return bytes.Equal(r.Data, lost)
-		}
-	}
-	return false
 }

@@ -25,9 +25,6 @@ func migrated(box int) bool { return box%2 == 0 }
 // salvaged outboxes are damaged but lose no record.
 func salvaged(box int) bool { return box%3 == 2 }
 
-// begun outboxes lose the whole content of the file and are rebuilt.
-func begun(box int) bool { return box%6 == 3 }
-
 // needs reports whether the consumer is required.
 func needs(box int) bool { return box%4 < 2 }
 

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"smartkiosk/store"
 )
 
 // Point is an action of the writer during which the power can be cut.
@@ -23,9 +21,8 @@ const (
 	Advance  Point = "advance" // a consumer's cursor
 	Compact  Point = "compact"
 	Park     Point = "park"   // store.MoveToDeadLetters
-	Damage   Point = "damage" // damages a closed outbox, for Salvage or Begin
+	Damage   Point = "damage" // damages a closed outbox, for Salvage
 	Salvage  Point = "salvage"
-	Begin    Point = "begin" // store.Rebuild
 	Close    Point = "close"
 
 	Rotate Point = "rotate" // replaces a hub's key
@@ -38,7 +35,7 @@ const (
 
 // points are the points that every writer passes.
 var points = []Point{
-	Create, Place, Migrate, Open, Append, Ack, Advance, Compact, Park, Close, Damage, Salvage, Begin, Rotate, Follow, OpenRecords, Keep, Remove,
+	Create, Place, Migrate, Open, Append, Ack, Advance, Compact, Park, Close, Damage, Salvage, Rotate, Follow, OpenRecords, Keep, Remove,
 }
 
 // Mark is an entry in the disk's log that says what the writer is about to do or
@@ -49,9 +46,8 @@ type Mark struct {
 	End   bool // the action is done
 	// Number depends on Point. For the end of Append and for Park, Ack and
 	// Advance it is the sequence number. For Place it is the index of the old
-	// outbox. For Damage it is the first lost record, 0 if no record is lost.
-	// For Rotate and Follow it is the key's number, and for Keep the write's,
-	// both from 1.
+	// outbox. For Rotate and Follow it is the key's number, and for Keep the
+	// write's, both from 1.
 	Number uint64
 }
 
@@ -93,8 +89,6 @@ type promise struct {
 	advanced uint64          // the newest record that the cursor may have reached
 	parked   map[uint64]bool // dead letters: true if certain, false if possible
 	damaged  bool            // the file may have to be salvaged
-	lost     store.Range     // the records that have stand-ins after a rebuild; zero if no record was lost
-	begun    bool            // the outbox was rebuilt
 	records  bool            // the device's records must exist
 	kept     uint64          // the newest write of the device's records that must exist
 	keeping  uint64          // the newest write that may exist
@@ -132,14 +126,8 @@ func (p *Promises) add(m Mark) {
 		for seq := range b.parked { // Salvage may put the original record back
 			b.parked[seq] = false
 		}
-		if m.Number != 0 {
-			b.lost = store.Range{From: m.Number, Through: b.appended}
-		}
 	case m.Point == Salvage && m.End:
 		b.damaged = false
-	case m.Point == Begin && m.End:
-		b.damaged, b.begun = false, true
-		clear(b.parked)
 	case m.Point == Rotate && m.End:
 		b.rotated = m.Number
 	case m.Point == Rotate:

@@ -67,12 +67,12 @@ func (l *life) live(records int) error {
 			return err
 		}
 	}
-	at, err := l.session(opening, records/2)
+	err := l.session(opening, records/2)
 	if err == nil {
-		err = l.mishap(at)
+		err = l.mishap()
 	}
 	if err == nil {
-		_, err = l.session(Open, records-records/2)
+		err = l.session(Open, records-records/2)
 	}
 	if err != nil {
 		return err
@@ -86,35 +86,26 @@ func (l *life) live(records int) error {
 	})
 }
 
-// mishap damages some closed outboxes and repairs them. at is the position of the
-// closed outbox.
-func (l *life) mishap(at store.Position) error {
-	switch {
-	case salvaged(l.box):
-		return errors.Join(
-			l.do(Damage, 0, func() error { return damage(l.path) }),
-			l.do(Salvage, 0, func() error { return salvage(l.path) }),
-		)
-	case begun(l.box):
-		pending := store.Range{From: at.Acked + 1, Through: at.Last}
-		return errors.Join(
-			l.do(Damage, pending.From, func() error { return os.Truncate(l.path, 0) }),
-			l.do(Begin, 0, func() error { return begin(l.path, pending, chain{seed: l.Seed, box: l.box}) }),
-		)
+// mishap damages some closed outboxes and repairs them.
+func (l *life) mishap() error {
+	if !salvaged(l.box) {
+		return nil
 	}
-	return nil
+	return errors.Join(
+		l.do(Damage, 0, func() error { return damage(l.path) }),
+		l.do(Salvage, 0, func() error { return salvage(l.path) }),
+	)
 }
 
-// session opens the outbox, works with it and closes it. It returns the outbox's
-// last position.
-func (l *life) session(opening Point, records int) (at store.Position, err error) {
+// session opens the outbox, works with it and closes it.
+func (l *life) session(opening Point, records int) (err error) {
 	var s *store.Store
 	err = l.do(opening, 0, func() error {
 		s, err = store.Open(l.path, options(l.box))
 		return err
 	})
 	if err != nil {
-		return at, err
+		return err
 	}
 	var work []func() error
 	work = append(work, func() error { return l.keeps(opening == Open) })
@@ -146,8 +137,7 @@ func (l *life) session(opening Point, records int) (at store.Position, err error
 	if last := s.Sequence(); err == nil { // the last record is never acknowledged
 		err = l.do(Park, last, func() error { return s.MoveToDeadLetters(last, standIn) })
 	}
-	err = errors.Join(err, l.do(Close, 0, s.Close))
-	return s.Position(), err
+	return errors.Join(err, l.do(Close, 0, s.Close))
 }
 
 // parked is the stand-in for a dead letter.
