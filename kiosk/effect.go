@@ -78,6 +78,35 @@ type Record struct {
 	Token         []byte // evidence: Web eID authentication token, JSON
 }
 
+// RecordShown writes to the outbox whether the person learned the outcome of a visit.
+// It follows the visit's Record, once for each. It has no answer.
+type RecordShown struct {
+	Visit  string
+	Result Result
+	Screen ScreenID  // the screen that showed the outcome; "" for none
+	Door   bool      // the door was opened
+	Reason Reason    // why there is no Screen, or why the door of a granted visit stayed shut
+	At     time.Time // set by the terminal
+}
+
+// Result says whether a person learned the outcome of a visit.
+type Result string
+
+const (
+	Shown        Result = "shown"
+	NotShown     Result = "not-shown"
+	ShownUnknown Result = "unknown" // the machine lost its power at that moment
+)
+
+// Entry is an Effect that is written to the outbox: Record or RecordShown.
+type Entry interface {
+	Effect
+	entry()
+}
+
+func (Record) entry()      {}
+func (RecordShown) entry() {}
+
 // Timer is one of the visit's clocks.
 type Timer string
 
@@ -112,5 +141,6 @@ func (GetChallenge) effect()  {}
 func (Authenticate) effect()  {}
 func (DecideOffline) effect() {}
 func (Record) effect()        {}
+func (RecordShown) effect()   {}
 func (StartTimer) effect()    {}
 func (StopTimer) effect()     {}

@@ -17,6 +17,9 @@ type walk struct {
 	visit    Visit
 	started  []string       // visits begun
 	records  map[string]int // outcomes by visit
+	told     map[string]RecordShown
+	screens  map[string]ScreenID // outcomes on the display, by visit
+	opened   map[string]bool     // visits for which the door opened
 	durable  map[string]bool
 	running  map[Timer]int // timers by serial
 	buffers  []*[MaxPINDigits]byte
@@ -32,7 +35,7 @@ func newWalk(t *rapid.T) *walk {
 	return &walk{
 		T:       t,
 		visit:   New(Config{Languages: []string{"nb", "en"}, Timing: DefaultTiming}),
-		records: map[string]int{}, durable: map[string]bool{}, offline: map[string]bool{}, running: map[Timer]int{},
+		records: map[string]int{}, told: map[string]RecordShown{}, screens: map[string]ScreenID{}, opened: map[string]bool{}, durable: map[string]bool{}, offline: map[string]bool{}, running: map[Timer]int{},
 	}
 }
 
@@ -85,6 +88,11 @@ func (w *walk) step(e Event) {
 			if _, hangs := e.(Elapsed); effect.Reason == PINTimeout && !w.lastShow.TimeShort && !(hangs && before == enteringOnReader) {
 				w.Fatal("PIN entry ends without a warning")
 			}
+		case RecordShown:
+			if _, again := w.told[effect.Visit]; again || w.records[effect.Visit] != 1 {
+				w.Fatalf("visit %s: a report after %d outcomes, reported before: %v", effect.Visit, w.records[effect.Visit], again)
+			}
+			w.told[effect.Visit] = effect
 		case VerifyOnPad:
 			if w.onPad {
 				w.Fatal("VerifyOnPad while the reader already asks for the PIN")
@@ -113,10 +121,14 @@ func (w *walk) step(e Event) {
 		case Show:
 			w.lastShow = effect.Screen
 			shown++
+			if after.state == showing && before == recording && !after.isLostIn(showing, Display) {
+				w.screens[after.id] = effect.Screen.ID
+			}
 		case OpenDoor:
 			if i == 0 || w.lastShow.ID != ScreenGranted {
 				w.Fatal("the door opens without the granted screen")
 			}
+			w.opened[after.id] = !after.isLostIn(showing, Door)
 		}
 	}
 	if shown > 1 {
@@ -279,7 +291,7 @@ func (w *walk) happen(e Event) {
 	w.step(e)
 }
 
-// TestInvariants walks random events and checks the five invariants of the
+// TestInvariants walks random events and checks the six invariants of the
 // visit machine, as ARCHITECTURE numbers them, at every step.
 func TestInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -295,6 +307,12 @@ func TestInvariants(t *testing.T) {
 		for _, id := range w.started {
 			if w.records[id] != 1 {
 				t.Fatalf("visit %s: %d outcomes", id, w.records[id])
+			}
+			// 6. Each outcome has one report of what the person saw, and it is true.
+			said, there := w.told[id]
+			if shown := w.screens[id] != "" || w.opened[id]; !there || said.Screen != w.screens[id] || said.Door != w.opened[id] ||
+				shown && said.Result != Shown || said.Result == NotShown && (shown || said.Reason == "") {
+				t.Fatalf("visit %s: reported %+v (%v); shown %q, door %v", id, said, there, w.screens[id], w.opened[id])
 			}
 		}
 	})

@@ -224,12 +224,17 @@ func (s *step) leaveService() {
 }
 
 // abandon records the outcome of an undecided visit that cannot continue. It does
-// not wait until the outcome is on disk.
+// not wait until the outcome is on disk. An outcome that is being recorded stays as it
+// is, but the person does not learn it.
 func (s *step) abandon(o Outcome, why Reason) {
-	if s.state.undecided() {
+	switch {
+	case s.state.undecided():
 		s.retry = true
 		s.do(s.record(o, why), Release{})
+	case s.state != recording:
+		return
 	}
+	s.do(RecordShown{Visit: s.id, Result: NotShown, Reason: why})
 }
 
 // finish decides the visit. The outcome is shown once it is on disk.
@@ -263,10 +268,24 @@ func (s *step) recorded(visit string) {
 		default:
 			s.do(Sound{CueDenied})
 		}
+		s.do(s.outcomeReport())
 	case s.outboxFailed:
 		s.outboxFailed = false
 		s.serveAgain()
 	}
+}
+
+// outcomeReport returns the report that the outcome has been shown, as far as the parts
+// of the panel work.
+func (s *step) outcomeReport() RecordShown {
+	r := RecordShown{Visit: s.id, Result: Shown, Screen: outcomeScreen(s.outcome.Outcome), Door: s.outcome.Outcome == Granted}
+	if r.Door && s.isLost(Door) {
+		r.Door, r.Reason = false, DoorLost
+	}
+	if s.isLost(Display) {
+		r.Screen, r.Reason = "", DisplayLost
+	}
+	return r
 }
 
 // enter changes the state. after is its maximum duration; 0 means no limit.
@@ -337,6 +356,7 @@ func (s *step) stateElapsed() {
 	case decidingOffline:
 		s.finish(Failed, Internal)
 	case recording:
+		s.abandon(Failed, OutboxFailed)
 		s.outboxFailed = true
 		s.leaveService()
 	case showing:

@@ -274,6 +274,8 @@ func describe(e kiosk.Effect) string {
 		return words("authenticate", e.Visit, e.Nonce, string(e.Token))
 	case kiosk.DecideOffline:
 		return words("decide-offline", e.Visit, e.Nonce, string(e.Token))
+	case kiosk.RecordShown:
+		return words("record-shown", e.Visit, string(e.Result), string(e.Screen), flag(e.Door, "door"), string(e.Reason))
 	case kiosk.Record:
 		return words("record", e.Visit, string(e.Outcome), string(e.Reason), e.Holder.Name,
 			flag(e.Authenticated, "authenticated"), flag(e.Offline, "offline"), e.Basis.Rules, e.Nonce, string(e.Token))

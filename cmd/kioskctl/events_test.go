@@ -94,7 +94,7 @@ func newKept(t testing.TB, events int) kept {
 		if i == events/2 {
 			j.Reseal(sealer(later)) // while earlier events are queued
 		}
-		if err := j.Record(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted}); err != nil {
+		if err := j.Write(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted}); err != nil {
 			t.Fatal(err)
 		}
 	}

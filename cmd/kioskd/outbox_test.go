@@ -82,7 +82,7 @@ func (s *site) journal(o store.Options) (j *journal.Journal, outbox *store.Store
 // visit records an outcome with evidence of the given size in bytes.
 func visit(t testing.TB, j *journal.Journal, name string, evidence int) {
 	t.Helper()
-	err := j.Record(t.Context(), kiosk.Record{
+	err := j.Write(t.Context(), kiosk.Record{
 		Visit: name, Outcome: kiosk.Granted, Nonce: "n", Token: fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", evidence)),
 	})
 	if err != nil {

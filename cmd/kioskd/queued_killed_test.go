@@ -55,7 +55,7 @@ func TestKilledWhileQueuedEventsDrain(t *testing.T) {
 	for range writers {
 		writing.Go(func() {
 			for range queued / writers {
-				if err := j.Record(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted, Nonce: "n", Token: token}); err != nil {
+				if err := j.Write(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted, Nonce: "n", Token: token}); err != nil {
 					t.Error(err)
 					return
 				}

@@ -4,25 +4,25 @@
 package journal
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/store"
 )
 
-// Outbox keeps events until the hub has acknowledged them. Append calls seal
+// Outbox keeps events until the hub has acknowledged them. AppendAll calls each Seal
 // with the event's sequence number within its epoch and the link of the previous
-// event. It returns when the record and link that seal returned are on disk. After
+// event. It returns when the records and links that they returned are on disk. After
 // an error the outbox is unchanged. A position counts across epochs.
 type Outbox interface {
-	Append(seal func(sequence uint64, prev []byte) (record, link []byte, err error)) (position uint64, err error)
-	// BeginEpoch is like Append, but the event is the first of a new epoch.
+	AppendAll(additions ...store.Addition) (last uint64, err error)
+	// Notes returns the notes of additions that no later one has cleared.
+	Notes() []string
+	// BeginEpoch is like AppendAll, but the event is the first of a new epoch.
 	BeginEpoch(id string, seal func(sequence uint64, prev []byte) (record, link []byte, err error)) (position uint64, err error)
 	// Epoch returns the current epoch.
 	Epoch() store.Epoch
@@ -72,24 +72,6 @@ func (j *Journal) seal(h event.Header, payload any) (record, link []byte, err er
 // before the first.
 func (j *Journal) Last() uint64 { return j.last.Load() }
 
-// Record records the outcome of a visit; see kiosk.Record.
-func (j *Journal) Record(_ context.Context, r kiosk.Record) error {
-	payload := event.Visit{
-		Visit: r.Visit, Outcome: r.Outcome, Reason: r.Reason,
-		Authenticated: r.Authenticated, Offline: r.Offline,
-	}
-	if r.Holder != (kiosk.Holder{}) {
-		payload.Holder = &r.Holder
-	}
-	if r.Token != nil {
-		payload.Evidence = &event.Evidence{Token: r.Token, Nonce: r.Nonce, Origin: j.Origin}
-	}
-	if r.Basis != (kiosk.Basis{}) {
-		payload.Basis = &event.Basis{Rules: r.Basis.Rules, Time: r.Basis.Time.UTC(), CRL: r.Basis.CRL}
-	}
-	return j.append(event.TypeVisit, payload)
-}
-
 // Started records that kioskd has started, with its version.
 func (j *Journal) Started(version string) error {
 	return j.append(event.TypeStarted, event.Started{Version: version})
@@ -113,24 +95,45 @@ func (j *Journal) append(kind string, payload any) error {
 		j.thinned.Add(1)
 		return nil
 	}
-	h, err := j.header(kind)
-	if err != nil {
-		return err
+	return j.appendAll(entry{kind: kind, payload: payload})
+}
+
+// entry is an event before it is sealed.
+type entry struct {
+	kind         string
+	payload      any
+	note, clears string // see store.Addition
+}
+
+// appendAll writes all events, in this order, or none after an error.
+func (j *Journal) appendAll(entries ...entry) error {
+	headers := make([]event.Header, len(entries))
+	for i, e := range entries {
+		var err error
+		if headers[i], err = j.header(e.kind); err != nil {
+			return err
+		}
 	}
+	last := entries[len(entries)-1].kind
 	if j.Outbox.Sequence() == 0 {
 		if err := j.beginFirst(); err != nil {
-			return fmt.Errorf("cannot write event %s: %w", kind, err)
+			return fmt.Errorf("cannot write event %s: %w", last, err)
 		}
 	}
 	j.epochs.RLock()
 	defer j.epochs.RUnlock()
-	h.Epoch = j.Outbox.Epoch().ID
-	position, err := j.Outbox.Append(func(sequence uint64, prev []byte) (record, link []byte, err error) {
-		h.Sequence, h.Prev = sequence, prev
-		return j.seal(h, payload)
-	})
+	epoch := j.Outbox.Epoch().ID
+	additions := make([]store.Addition, len(entries))
+	for i, e := range entries {
+		additions[i] = store.Addition{Note: e.note, Clears: e.clears, Seal: func(sequence uint64, prev []byte) (record, link []byte, err error) {
+			h := headers[i]
+			h.Epoch, h.Sequence, h.Prev = epoch, sequence, prev
+			return j.seal(h, e.payload)
+		}}
+	}
+	position, err := j.Outbox.AppendAll(additions...)
 	if err != nil {
-		return fmt.Errorf("cannot write event %s: %w", kind, err)
+		return fmt.Errorf("cannot write event %s: %w", last, err)
 	}
 	j.last.Store(position)
 	return nil
@@ -194,7 +197,7 @@ func (j *Journal) begin(h event.Header, payload event.Epoch) (position uint64, e
 // header returns the header of an event that happens now. The caller sets its
 // place in the chain.
 func (j *Journal) header(kind string) (event.Header, error) {
-	now := j.Clocks.Now()
+	now := within(j.Clocks.Now())
 	id, err := event.NewID(now, rand.Reader)
 	if err != nil {
 		return event.Header{}, fmt.Errorf("cannot name event: %w", err)
@@ -203,4 +206,16 @@ func (j *Journal) header(kind string) (event.Header, error) {
 		ID: id, Type: kind, Time: now, BootID: j.Clocks.BootID,
 		Uptime: j.Clocks.Uptime(), ClockTrusted: j.Clocks.Trusted(),
 	}, nil
+}
+
+// within returns t in UTC, or the nearest time that an event can hold. A clock that is
+// far off must not prevent an outcome from being recorded.
+func within(t time.Time) time.Time {
+	switch t = t.UTC(); {
+	case t.Before(event.MinTime):
+		return event.MinTime
+	case t.After(event.MaxTime):
+		return event.MaxTime
+	}
+	return t
 }

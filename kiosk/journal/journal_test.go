@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +24,29 @@ type memory struct {
 	events [][]byte
 	links  [][]byte
 	full   bool
+	notes  []string
 	epoch  store.Epoch
 }
 
 func (m *memory) Epoch() store.Epoch { return m.epoch }
 func (m *memory) Sequence() uint64   { return uint64(len(m.events)) }
+
+func (m *memory) Notes() []string { return m.notes }
+
+func (m *memory) AppendAll(additions ...store.Addition) (last uint64, err error) {
+	events, links, notes := len(m.events), len(m.links), m.notes
+	for _, a := range additions {
+		if last, err = m.Append(a.Seal); err != nil {
+			m.events, m.links, m.notes = m.events[:events], m.links[:links], notes
+			return 0, err
+		}
+		m.notes = slices.DeleteFunc(slices.Clone(m.notes), func(n string) bool { return n == a.Clears })
+		if a.Note != "" {
+			m.notes = append(m.notes, a.Note)
+		}
+	}
+	return last, nil
+}
 
 func (m *memory) BeginEpoch(id string, seal func(uint64, []byte) ([]byte, []byte, error)) (uint64, error) {
 	before := m.epoch
@@ -106,7 +125,7 @@ func TestRecord(t *testing.T) {
 		Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Kari Nordmann"},
 		Nonce:  "bm9uY2U=", Token: []byte(`{"format":"web-eid:1.0"}`),
 	}
-	if err := j.Record(t.Context(), r); err != nil {
+	if err := j.Write(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	e := open()
@@ -130,7 +149,7 @@ func TestRecord(t *testing.T) {
 // The event omits the fields that the visit does not have.
 func TestRecordOfNobody(t *testing.T) {
 	j, _, open := newJournal(t)
-	if err := j.Record(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Failed, Reason: kiosk.CardMute}); err != nil {
+	if err := j.Write(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Failed, Reason: kiosk.CardMute}); err != nil {
 		t.Fatal(err)
 	}
 	for _, absent := range []string{"holder", "evidence", "basis"} {
@@ -143,7 +162,7 @@ func TestRecordOfNobody(t *testing.T) {
 func TestRecordFails(t *testing.T) {
 	j, out, _ := newJournal(t)
 	out.full = true
-	err := j.Record(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Failed})
+	err := j.Write(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Failed})
 	if err == nil || !strings.Contains(err.Error(), "cannot write event smartkiosk.visit.v1: cannot begin a new epoch: disk full") || j.Last() != 0 {
 		t.Errorf("%v, last %d", err, j.Last())
 	}
@@ -154,7 +173,7 @@ func TestRecordFails(t *testing.T) {
 func TestScarce(t *testing.T) {
 	j, out, _ := newJournal(t)
 	j.Scarce = func() bool { return true }
-	if err := errors.Join(j.Started("1.0"), j.Record(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Denied})); err != nil {
+	if err := errors.Join(j.Started("1.0"), j.Write(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Denied})); err != nil {
 		t.Fatal(err)
 	}
 	if len(out.events) != 2 {

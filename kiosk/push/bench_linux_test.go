@@ -57,7 +57,7 @@ func (k *backlog) add(b *testing.B, n int) {
 	for range writers {
 		writing.Go(func() {
 			for range n / writers {
-				if err := k.journal.Record(b.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted, Token: token, Nonce: "n"}); err != nil {
+				if err := k.journal.Write(b.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted, Token: token, Nonce: "n"}); err != nil {
 					b.Error(err)
 					return
 				}

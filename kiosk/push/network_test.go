@@ -305,7 +305,7 @@ func TestNetwork(t *testing.T) {
 	pushed := make(chan error, 1)
 	go func() { pushed <- pusher.Run(ctx) }()
 	for i := range *networkEvents {
-		if err := j.Record(t.Context(), kiosk.Record{Visit: fmt.Sprintf("v%d", i+1), Outcome: kiosk.Granted}); err != nil {
+		if err := j.Write(t.Context(), kiosk.Record{Visit: fmt.Sprintf("v%d", i+1), Outcome: kiosk.Granted}); err != nil {
 			t.Fatal(err)
 		}
 	}

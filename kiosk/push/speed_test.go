@@ -117,7 +117,7 @@ func TestTwoUnderWay(t *testing.T) {
 	for range 20 {
 		writing.Go(func() {
 			for range events / 20 {
-				if err := j.Record(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted, Token: token}); err != nil {
+				if err := j.Write(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted, Token: token}); err != nil {
 					t.Error(err)
 					return
 				}

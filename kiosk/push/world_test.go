@@ -170,7 +170,7 @@ func (m *machine) record() {
 	m.Helper()
 	m.visits++
 	token := fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", 2900)) // so that each record has its own pages
-	m.must(m.journal.Record(m.Context(), kiosk.Record{Visit: fmt.Sprintf("v%d", m.visits), Outcome: kiosk.Granted, Token: token}))
+	m.must(m.journal.Write(m.Context(), kiosk.Record{Visit: fmt.Sprintf("v%d", m.visits), Outcome: kiosk.Granted, Token: token}))
 	m.note()
 }
 

@@ -42,6 +42,9 @@ type rig struct {
 	diary      []string
 	screen     kiosk.Screen
 	records    []kiosk.Record
+	reports    []kiosk.RecordShown
+	commits    int
+	slowDisk   <-chan struct{} // nil, or closed when the disk answers
 	recordErrs []error // errors of the first calls, in order; later calls succeed
 }
 
@@ -162,7 +165,10 @@ func (h *fakeHub) fails(ctx context.Context) error {
 	return h.err
 }
 
-func (r *rig) Record(_ context.Context, record kiosk.Record) error {
+func (r *rig) Write(_ context.Context, entries ...kiosk.Entry) error {
+	if r.slowDisk != nil {
+		<-r.slowDisk
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.recordErrs) > 0 {
@@ -171,8 +177,16 @@ func (r *rig) Record(_ context.Context, record kiosk.Record) error {
 		r.diary = append(r.diary, "record failed")
 		return err
 	}
-	r.records = append(r.records, record)
-	r.diary = append(r.diary, "record "+string(record.Outcome))
+	r.commits++
+	for _, e := range entries {
+		switch e := e.(type) {
+		case kiosk.Record:
+			r.records = append(r.records, e)
+			r.diary = append(r.diary, "record "+string(e.Outcome))
+		case kiosk.RecordShown:
+			r.reports = append(r.reports, e)
+		}
+	}
 	return nil
 }
 

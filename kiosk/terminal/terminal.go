@@ -104,9 +104,10 @@ type Panel interface {
 	Keys() <-chan rune // see kiosk.Key
 }
 
-// Journal stores outcomes. Record returns when the outcome is on disk.
+// Journal stores outcomes and what was shown of them. Write returns when all entries are
+// on disk, or none after an error.
 type Journal interface {
-	Record(ctx context.Context, r kiosk.Record) error
+	Write(ctx context.Context, entries ...kiosk.Entry) error
 }
 
 // Decider knows which cards are acceptable, and decides when no hub can be reached
@@ -149,6 +150,10 @@ type Terminal struct {
 	// InProgress is called when a visit begins (true) or has ended (false); may
 	// be nil. See kiosk.Visit.InProgress.
 	InProgress func(bool)
+	// Told is called when a person has learned the outcome of a visit, or will not learn
+	// it, before the Journal gets the report; may be nil. If the program ends before
+	// that, the next run knows from it what happened.
+	Told func(kiosk.RecordShown)
 	// ClearStack overwrites what a visit has left on the stack of the goroutine that calls
 	// it; may be nil.
 	ClearStack func()
@@ -158,7 +163,7 @@ type Terminal struct {
 	answers   mailbox[kiosk.Event]
 	timers    map[kiosk.Timer]*time.Timer
 	card      cardOwner
-	records   mailbox[kiosk.Record]
+	entries   mailbox[kiosk.Entry]
 	questions sync.WaitGroup // to the hub and the offline policy
 	visit     visitContext
 	began     time.Time
@@ -170,14 +175,14 @@ type Terminal struct {
 func (t *Terminal) Run(ctx context.Context) error {
 	workers, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	t.answers, t.records = newMailbox[kiosk.Event](workers), newMailbox[kiosk.Record](workers)
+	t.answers, t.entries = newMailbox[kiosk.Event](workers), newMailbox[kiosk.Entry](workers)
 	t.card = cardOwner{terminal: t, jobs: newMailbox[cardJob](workers)}
 	t.timers = map[kiosk.Timer]*time.Timer{}
 	t.visit = newVisitContext(workers)
 
 	var atWork, recording sync.WaitGroup
 	atWork.Go(t.card.run)
-	recording.Go(func() { t.record(workers) })
+	recording.Go(func() { (&recorder{Terminal: t}).run(workers) })
 
 	v := t.serve(ctx)
 
@@ -189,7 +194,7 @@ func (t *Terminal) Run(ctx context.Context) error {
 	for _, timer := range t.timers {
 		timer.Stop()
 	}
-	t.records.close()
+	t.entries.close()
 	if !within(t.Config.Timing.Recording, recording.Wait) {
 		return errors.New("cannot stop cleanly: the last outcome cannot be written to the outbox")
 	}
@@ -324,7 +329,10 @@ func (t *Terminal) do(e kiosk.Effect) {
 	case kiosk.Record:
 		t.Log.Info("visit ended", "visit", e.Visit, "outcome", e.Outcome, "reason", e.Reason,
 			"offline", e.Offline, "took", t.Now().Sub(t.began).Round(time.Millisecond))
-		t.records.put(e)
+		t.entries.put(e)
+	case kiosk.RecordShown:
+		e.At = t.Now()
+		t.entries.put(e)
 	default:
 		panic(fmt.Sprintf("terminal: cannot carry out %T", e))
 	}

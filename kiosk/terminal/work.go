@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"time"
 
 	"smartkiosk/kiosk"
 )
@@ -40,30 +39,4 @@ func ownNonce() string {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails
 	return base64.StdEncoding.EncodeToString(b)
-}
-
-// Pauses between the retries of an outcome that could not be written.
-const (
-	firstRetry = time.Second
-	lastRetry  = 30 * time.Second
-)
-
-// record writes the outcomes in order and retries each until it is on disk.
-func (t *Terminal) record(ctx context.Context) {
-	for r := range t.records.out {
-		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-			err := t.Journal.Record(ctx, r)
-			if err == nil {
-				t.answers.put(kiosk.Recorded{Visit: r.Visit})
-				break
-			}
-			t.Log.Error("out of service: cannot write an outcome", "visit", r.Visit, "err", err, "retry_in", wait)
-			t.answers.put(kiosk.RecordFailed{Visit: r.Visit})
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
 }

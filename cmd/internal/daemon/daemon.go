@@ -50,6 +50,7 @@ type Daemon struct {
 	voice    *voice            // nil without speech
 	front    *frontpanel.Panel // nil if the panel has no parts
 	watchdog watchdog
+	mark     *shownMark
 }
 
 // Parts are the devices that a kiosk works with.
@@ -129,6 +130,10 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		return err
 	}
 	d.closers.add(d.store.Close)
+	if d.mark, err = openShownMark(filepath.Join(c.State, "shown"), d.log); err != nil {
+		return err
+	}
+	d.closers.add(d.mark.close)
 	cards := newCardRecords(d.records, d.log)
 	d.closers.add(func() error { cards.close(); return nil })
 	driver, err := newCardDriver(c.Reader.Profiles, secrets, cards)
@@ -160,7 +165,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		slots = pageSlot{slots, d.proxy.service.Uses, newVisit}
 	}
 	d.terminal = &terminal.Terminal{
-		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Hub: d.client, Journal: d.journal,
+		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Hub: d.client, Journal: d.journal, Told: d.mark.write,
 		Decider: d.offline.decider, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming, FullNames: c.Panel.Names == "full", Speech: parts.Speech != nil},
 		Now:    clocks.Now, Log: d.log,
@@ -184,6 +189,9 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 func (d *Daemon) Run(ctx context.Context, version string) error {
 	if level, err := d.store.Level(); err == nil {
 		d.scarce.Store(level != store.Roomy)
+	}
+	if err := d.journal.Settle(d.mark.read()); err != nil && !errors.Is(err, store.ErrFull) {
+		return err
 	}
 	if err := d.journal.Started(version); err != nil {
 		return err

@@ -93,10 +93,14 @@ func (b *bench) Sound(kiosk.Cue)   {}
 func (b *bench) OpenDoor()         {}
 func (b *bench) Keys() <-chan rune { return b.keys }
 
-func (b *bench) Record(_ context.Context, r kiosk.Record) error {
+func (b *bench) Write(_ context.Context, entries ...kiosk.Entry) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.records = append(b.records, r)
+	for _, e := range entries {
+		if r, ok := e.(kiosk.Record); ok {
+			b.records = append(b.records, r)
+		}
+	}
 	return nil
 }
 

@@ -142,7 +142,7 @@ func TestSoftLimit(t *testing.T) {
 	if said.Level != "low" || said.Pending != at-1 {
 		t.Errorf("the hub is told %+v", said)
 	}
-	if err := errors.Join(d.journal.Started("1"), d.journal.Record(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted})); err != nil {
+	if err := errors.Join(d.journal.Started("1"), d.journal.Write(t.Context(), kiosk.Record{Visit: "v", Outcome: kiosk.Granted})); err != nil {
 		t.Fatal(err)
 	}
 	if d.store.Sequence() != at+1 {

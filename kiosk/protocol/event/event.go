@@ -86,6 +86,12 @@ func NewEpoch(random io.Reader) (string, error) {
 	return hex.EncodeToString(b[:]), nil
 }
 
+// The times that an event can hold, to the millisecond.
+var (
+	MinTime = time.Unix(0, 0).UTC()
+	MaxTime = time.Date(9999, 12, 31, 23, 59, 59, int(999*time.Millisecond), time.UTC)
+)
+
 const (
 	// SourcePrefix comes before the kiosk's name in the source of its events.
 	SourcePrefix = "urn:smartkiosk:kiosk:"
@@ -129,7 +135,7 @@ func (h Header) check() error {
 		return errors.New("only the first event of an epoch announces it")
 	case h.Type != TypeEpoch && !standsIn(h.Type) && h.Epoch != "" && h.Sequence == 1:
 		return errors.New("the first event of an epoch does not announce it")
-	case h.Time.Year() < 1970 || h.Time.Year() > 9999:
+	case h.Time.Before(MinTime) || h.Time.After(MaxTime):
 		return errors.New("time is outside 1970 to 9999")
 	case !isBootID(h.BootID):
 		return errors.New("bootid is missing or malformed")

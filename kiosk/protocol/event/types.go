@@ -13,6 +13,7 @@ import (
 // to the payload of a type. Any other change needs a new type (v2).
 const (
 	TypeVisit   = "smartkiosk.visit.v1"
+	TypeShown   = "smartkiosk.shown.v1"
 	TypeStarted = "smartkiosk.started.v1"
 	TypeLost    = "smartkiosk.lost.v1"
 	TypeClock   = "smartkiosk.clock.v1"
@@ -51,6 +52,11 @@ var Types = []Type{
 		Name:    TypeVisit,
 		When:    "a visit ended; the event is on disk before the panel shows the outcome",
 		Payload: Visit{},
+	},
+	{
+		Name:    TypeShown,
+		When:    "a person learned the outcome of a visit, or will not learn it, because the card or the reader is gone or the kiosk stopped; there is one for each smartkiosk.visit.v1 of a kiosk that knows this type, later in the feed, mostly within a second; if kioskd or its machine stopped in between, the next start writes it",
+		Payload: Shown{},
 	},
 	{
 		Name:    TypeStarted,
@@ -142,6 +148,16 @@ type Basis struct {
 	Rules string    `json:"rules,omitempty"`
 	Time  time.Time `json:"time,omitzero"`
 	CRL   string    `json:"crl,omitempty"`
+}
+
+// Shown is what a person saw of the outcome of a visit.
+type Shown struct {
+	Visit  string         `json:"visit" doc:"the visit's identifier, as in smartkiosk.visit.v1"`
+	Result kiosk.Result   `json:"result" doc:"shown: the kiosk told the person the outcome; not-shown: it told nothing and the door stayed shut, whatever the outcome; unknown: the machine stopped at that moment, so the kiosk cannot know which of the two"`
+	Screen kiosk.ScreenID `json:"screen,omitempty" doc:"the screen with the outcome: granted, denied, cancelled, timed-out or failed; absent if none was shown"`
+	Door   bool           `json:"door" doc:"the kiosk opened the door; true for each granted outcome that was shown, unless the door's strike had failed; a kiosk without a strike has only the screen"`
+	At     time.Time      `json:"shownat,omitzero" doc:"when the kiosk showed the screen and opened the door, by its clock: RFC 3339, UTC; absent unless result is shown"`
+	Reason kiosk.Reason   `json:"reason,omitempty" doc:"why the outcome was not shown, the screen is absent or the door stayed shut: card-removed, login-page, reader-lost, stopped, outbox-failed, display-lost or door-lost"`
 }
 
 // Started reports that the kiosk began to serve.
