@@ -162,8 +162,14 @@ func (s *step) askHubAgain() {
 // askChallenge requests a challenge. It discards the present one.
 func (s *step) askChallenge() {
 	s.challenge, s.nonce = challengeAsked, ""
-	s.do(GetChallenge{s.id})
+	s.do(GetChallenge{s.id, s.ask()})
 	s.start(TimerChallenge, s.config.Timing.Challenge)
+}
+
+// ask returns the number of the next question.
+func (s *step) ask() int {
+	s.question++
+	return s.question
 }
 
 // verify passes the PIN to the VerifyPIN effect, which wipes it.
@@ -219,19 +225,19 @@ func (s *step) answer(e Event) {
 			s.signed(e)
 		}
 	case ChallengeReady:
-		if s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge) {
+		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge) {
 			s.challengeReady(e)
 		}
 	case HubUnreachable:
-		if s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
+		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
 			s.hubUnreachable()
 		}
 	case HubFailed:
-		if s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
+		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
 			s.hubFailed(e.Reason)
 		}
 	case Decided:
-		if s.in(e.Visit, authenticating, decidingOffline) {
+		if e.Question == s.question && s.in(e.Visit, authenticating, decidingOffline) {
 			s.decided(e.Verdict)
 		}
 	}
@@ -358,7 +364,7 @@ func (s *step) signed(e Signed) {
 		s.decideOffline()
 		return
 	}
-	s.do(Authenticate{s.id, s.nonce, s.token})
+	s.do(Authenticate{s.id, s.ask(), s.nonce, s.token})
 	s.enter(authenticating, s.verdictWithin+s.config.Timing.Hub)
 }
 
@@ -387,7 +393,7 @@ func (s *step) hubFailed(why Reason) {
 }
 
 func (s *step) decideOffline() {
-	s.do(DecideOffline{s.id, s.nonce, s.token})
+	s.do(DecideOffline{s.id, s.ask(), s.nonce, s.token})
 	s.enter(decidingOffline, s.config.Timing.Deciding)
 }
 

@@ -49,18 +49,24 @@ type (
 	Release struct{}
 )
 
-// Effects on the hub, or on the offline policy.
+// Effects on the hub, or on the offline policy. Each has a number of its own, which the
+// answer repeats.
 type (
-	GetChallenge struct{ Visit string } // ChallengeReady, HubUnreachable or HubFailed
-	Authenticate struct {               // Decided, HubUnreachable or HubFailed
-		Visit string
-		Nonce string
-		Token []byte
+	GetChallenge struct { // ChallengeReady, HubUnreachable or HubFailed
+		Visit    string
+		Question int
+	}
+	Authenticate struct { // Decided, HubUnreachable or HubFailed
+		Visit    string
+		Question int
+		Nonce    string
+		Token    []byte
 	}
 	DecideOffline struct { // Decided
-		Visit string
-		Nonce string
-		Token []byte
+		Visit    string
+		Question int
+		Nonce    string
+		Token    []byte
 	}
 )
 

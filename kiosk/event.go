@@ -146,27 +146,34 @@ type PINStatus struct {
 
 func (s PINStatus) blocked() bool { return s.TriesKnown && s.Tries == 0 }
 
-// Events that answer an effect on the hub or the offline policy.
+// Events that answer an effect on the hub or the offline policy. Question is that of the
+// effect, so that Step can ignore the late answer to an earlier question of the visit.
 type (
 	ChallengeReady struct {
-		Visit string
-		Nonce string // 32 random bytes, base64
+		Visit    string
+		Question int
+		Nonce    string // 32 random bytes, base64
 		// VerdictWithin is the hub's own deadline for a verdict.
 		VerdictWithin time.Duration
 	}
 	// HubUnreachable follows GetChallenge or Authenticate: no hub could be
 	// reached. Only in this case may the kiosk decide by itself.
-	HubUnreachable struct{ Visit string }
+	HubUnreachable struct {
+		Visit    string
+		Question int
+	}
 	// HubFailed follows GetChallenge or Authenticate: a hub was reached, but it
 	// did not answer in time or refused to.
 	HubFailed struct {
-		Visit  string
-		Reason Reason // HubRefused or HubSilent
+		Visit    string
+		Question int
+		Reason   Reason // HubRefused or HubSilent
 	}
 	// Decided follows Authenticate or DecideOffline.
 	Decided struct {
-		Visit   string
-		Verdict Verdict
+		Visit    string
+		Question int
+		Verdict  Verdict
 	}
 )
 

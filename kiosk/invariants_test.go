@@ -47,6 +47,9 @@ func name(prefix string, n int) string {
 func (w *walk) step(e Event) {
 	before, typedBefore, extensions, language := w.visit.state, w.visit.pin.Len(), w.visit.extensions, w.visit.language
 	after, effects := w.visit.Step(e)
+	if late(e, w.visit.question) && len(effects) > 0 {
+		w.Fatalf("in state %d the late answer %+v has the effects %v", before, e, effects)
+	}
 	w.visit = after
 	if b := after.pin.buffer; b != nil {
 		w.buffers = append(w.buffers, b)
@@ -169,6 +172,21 @@ func (w *walk) step(e Event) {
 	}
 }
 
+// late reports whether e answers an earlier question than the last one.
+func late(e Event, question int) bool {
+	switch e := e.(type) {
+	case ChallengeReady:
+		return e.Question != question
+	case HubUnreachable:
+		return e.Question != question
+	case HubFailed:
+		return e.Question != question
+	case Decided:
+		return e.Question != question
+	}
+	return false
+}
+
 // isLostIn reports whether the visit is in a state and a part is lost.
 func (v Visit) isLostIn(in state, p Part) bool { return v.state == in && slices.Contains(v.lost, p) }
 
@@ -220,6 +238,10 @@ func (w *walk) event() Event {
 	if len(w.started) > 0 && rapid.IntRange(0, 9).Draw(w.T, "stale") == 0 {
 		id = rapid.SampledFrom(w.started).Draw(w.T, "visit")
 	}
+	q := w.visit.question
+	if rapid.IntRange(0, 9).Draw(w.T, "late answer") == 0 {
+		q -= rapid.IntRange(1, 3).Draw(w.T, "questions ago")
+	}
 	holder := Holder{ID: "UN:NO-x", Name: "Kari"}
 	tries := rapid.IntRange(0, 3).Draw(w.T, "tries")
 	status := PINStatus{Tries: tries, TriesKnown: rapid.Bool().Draw(w.T, "known"), OnReader: rapid.Bool().Draw(w.T, "on reader")}
@@ -230,13 +252,13 @@ func (w *walk) event() Event {
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
 		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}, CardUnused{fresh}},
 		reading:           {CardWanted{}, CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
-		enteringPIN:       {CardWanted{}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, "nonce", 0}},
-		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadRefused{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
-		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubUnreachable{id}},
-		awaitingChallenge: {ChallengeReady{id, "nonce", 0}, HubUnreachable{id}},
+		enteringPIN:       {CardWanted{}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, q, "nonce", 0}},
+		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadRefused{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}},
+		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubUnreachable{id, q}},
+		awaitingChallenge: {ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}},
 		signing:           {Signed{id, "nonce", []byte("token")}},
-		authenticating:    {Decided{id, Verdict{Granted: true, Holder: holder}}, HubUnreachable{id}, HubFailed{id, HubSilent}},
-		decidingOffline:   {Decided{id, Verdict{Reason: OfflineNever, Offline: true}}},
+		authenticating:    {Decided{id, q, Verdict{Granted: true, Holder: holder}}, HubUnreachable{id, q}, HubFailed{id, q, HubSilent}},
+		decidingOffline:   {Decided{id, q, Verdict{Reason: OfflineNever, Offline: true}}},
 		recording:         {Recorded{id}},
 		showing:           {CardGone{}},
 	}
@@ -254,7 +276,7 @@ func (w *walk) event() Event {
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
 		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, PadRefused{id}, Signed{id, "nonce", []byte("token")},
-		ChallengeReady{id, "nonce", 0}, HubUnreachable{id}, HubFailed{id, HubRefused}, Decided{id, Verdict{Granted: true}},
+		ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}, HubFailed{id, q, HubRefused}, Decided{id, q, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
 		PartLost{part}, PartFound{part}, PartFound{part},
 	}).Draw(w.T, "event")
@@ -272,7 +294,7 @@ func (w *walk) happen(e Event) {
 			w.typed = nil
 		}
 	case HubUnreachable:
-		w.offline[e.Visit] = true
+		w.offline[e.Visit] = w.offline[e.Visit] || e.Question == w.visit.question
 	case Recorded:
 		// A record can be on disk only if it was requested.
 		if w.records[e.Visit] == 0 {

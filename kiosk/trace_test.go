@@ -87,6 +87,8 @@ func play(script []byte) ([]byte, error) {
 type trace struct {
 	visit   kiosk.Visit
 	serials map[kiosk.Timer]int
+
+	question int // the number of the last question to the hub or the offline policy
 }
 
 func newTrace(parts ...kiosk.Part) *trace {
@@ -102,8 +104,15 @@ func (tr *trace) step(e kiosk.Event) []kiosk.Effect {
 	var effects []kiosk.Effect
 	tr.visit, effects = tr.visit.Step(e)
 	for _, effect := range effects {
-		if start, ok := effect.(kiosk.StartTimer); ok {
-			tr.serials[start.Timer] = start.Serial
+		switch effect := effect.(type) {
+		case kiosk.StartTimer:
+			tr.serials[effect.Timer] = effect.Serial
+		case kiosk.GetChallenge:
+			tr.question = effect.Question
+		case kiosk.Authenticate:
+			tr.question = effect.Question
+		case kiosk.DecideOffline:
+			tr.question = effect.Question
 		}
 	}
 	return effects
@@ -200,16 +209,16 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.Signed{Visit: arg(1), Nonce: arg(2), Token: []byte("token")})
 	case "challenge":
 		within, _ := time.ParseDuration(arg(3))
-		return one(kiosk.ChallengeReady{Visit: arg(1), Nonce: arg(2), VerdictWithin: within})
+		return one(kiosk.ChallengeReady{Visit: arg(1), Question: tr.question, Nonce: arg(2), VerdictWithin: within})
 	case "hub-unreachable":
-		return one(kiosk.HubUnreachable{Visit: arg(1)})
+		return one(kiosk.HubUnreachable{Visit: arg(1), Question: tr.question})
 	case "hub-failed":
-		return one(kiosk.HubFailed{Visit: arg(1), Reason: kiosk.Reason(arg(2))})
+		return one(kiosk.HubFailed{Visit: arg(1), Question: tr.question, Reason: kiosk.Reason(arg(2))})
 	case "granted":
-		return one(kiosk.Decided{Visit: arg(1), Verdict: kiosk.Verdict{
+		return one(kiosk.Decided{Visit: arg(1), Question: tr.question, Verdict: kiosk.Verdict{
 			Granted: true, Holder: kari, Offline: arg(2) == "offline", Basis: basis(arg(2))}})
 	case "denied":
-		return one(kiosk.Decided{Visit: arg(1), Verdict: kiosk.Verdict{
+		return one(kiosk.Decided{Visit: arg(1), Question: tr.question, Verdict: kiosk.Verdict{
 			Reason: kiosk.Reason(arg(2)), Holder: kari, Offline: arg(3) == "offline", Basis: basis(arg(3))}})
 	case "recorded":
 		return one(kiosk.Recorded{Visit: arg(1)})

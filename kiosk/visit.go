@@ -24,6 +24,7 @@ type Visit struct {
 	privacy    bool   // the person reads what a visit records; only while no card is in
 	lastSerial int
 	serials    map[Timer]int // of the running timers; never changed in place
+	question   int           // the number of the last question to the hub or the offline policy
 
 	// Reasons for being out of service.
 	hasReader    bool

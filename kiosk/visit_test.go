@@ -1,6 +1,7 @@
 package kiosk_test
 
 import (
+	"strings"
 	"testing"
 
 	"smartkiosk/kiosk"
@@ -124,9 +125,9 @@ func TestNames(t *testing.T) {
 		v := kiosk.New(kiosk.Config{Languages: []string{"nb"}, Timing: kiosk.DefaultTiming, FullNames: tt.full})
 		for _, e := range []kiosk.Event{
 			kiosk.CardGone{}, kiosk.CardInserted{Visit: "v"}, kiosk.CardRead{Visit: "v"}, kiosk.KeyPressed{Key: '1'}, kiosk.KeyPressed{Key: '2'},
-			kiosk.KeyPressed{Key: '3'}, kiosk.KeyPressed{Key: '4'}, kiosk.KeyPressed{Key: kiosk.KeyOK}, kiosk.ChallengeReady{Visit: "v", Nonce: "n"},
+			kiosk.KeyPressed{Key: '3'}, kiosk.KeyPressed{Key: '4'}, kiosk.KeyPressed{Key: kiosk.KeyOK}, kiosk.ChallengeReady{Visit: "v", Question: 1, Nonce: "n"},
 			kiosk.PINAccepted{Visit: "v"}, kiosk.Signed{Visit: "v", Nonce: "n", Token: []byte("t")},
-			kiosk.Decided{Visit: "v", Verdict: kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "x", Name: tt.name}}}, kiosk.Recorded{Visit: "v"},
+			kiosk.Decided{Visit: "v", Question: 2, Verdict: kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "x", Name: tt.name}}}, kiosk.Recorded{Visit: "v"},
 		} {
 			v, _ = v.Step(e)
 		}
@@ -137,4 +138,46 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q is still shown without the card", tt.name)
 		}
 	}
+}
+
+// The late answer to an earlier question of the same visit is ignored. Otherwise a request
+// that fails long after it was repeated would let the kiosk decide in the hub's place.
+func TestLateAnswers(t *testing.T) {
+	tr := newTrace()
+	var effects []kiosk.Effect
+	does := func(script string) {
+		t.Helper()
+		for line := range strings.Lines(script) {
+			events, err := tr.parse(strings.TrimSpace(line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range events {
+				effects = tr.step(e)
+			}
+		}
+	}
+	ignores := func(e kiosk.Event) {
+		t.Helper()
+		if got := tr.step(e); len(got) > 0 {
+			t.Errorf("%T{%+v} has the effects %v", e, e, got)
+		}
+	}
+	does("gone\ninserted v1\nread v1 tries 3")
+	first := tr.question
+	does("elapsed challenge")
+	if tr.question == first {
+		t.Fatal("the challenge is not asked for again")
+	}
+	does("keys 1234#\npin-accepted v1")
+	ignores(kiosk.ChallengeReady{Visit: "v1", Question: first, Nonce: "old"})
+	ignores(kiosk.HubFailed{Visit: "v1", Question: first, Reason: kiosk.HubRefused})
+	does("challenge v1 new\nsigned v1 new")
+	ignores(kiosk.HubUnreachable{Visit: "v1", Question: first})
+	ignores(kiosk.Decided{Visit: "v1", Question: first, Verdict: kiosk.Verdict{Granted: true}})
+	does("hub-unreachable v1")
+	if _, decides := effects[0].(kiosk.DecideOffline); !decides {
+		t.Errorf("the answer in time has the effects %v", effects)
+	}
+	ignores(kiosk.Decided{Visit: "v1", Question: tr.question - 1, Verdict: kiosk.Verdict{Granted: true}})
 }

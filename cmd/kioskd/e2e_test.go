@@ -73,7 +73,7 @@ func (s *site) insert(card string) (remove func()) {
 	return sim.stop
 }
 
-// pull pulls events, as a backend does, until it has n outcomes.
+// pull pulls events, as a backend does, until it has n outcomes and what was shown of each.
 func (s *site) pull(n int) []pulled {
 	s.t.Helper()
 	url, credentials, err := hub.Consumer(s.path("hub"), "backend")
@@ -84,7 +84,7 @@ func (s *site) pull(n int) []pulled {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	var all []pulled
-	for visits := 0; visits < n; {
+	for visits, shown := 0, 0; visits < n || shown < visits; {
 		batch, cursor, err := client.Feed(ctx, "backend", 100, 5*time.Second)
 		if err != nil {
 			s.t.Fatalf("after %d of %d outcomes: %v", visits, n, err)
@@ -98,8 +98,11 @@ func (s *site) pull(n int) []pulled {
 				s.review(raw)
 				continue
 			}
-			if all = append(all, e); e.Type == event.TypeVisit {
+			switch all = append(all, e); e.Type {
+			case event.TypeVisit:
 				visits++
+			case event.TypeShown:
+				shown++
 			}
 		}
 		if len(batch) > 0 {
@@ -160,10 +163,14 @@ func (s *site) review(raw json.RawMessage) {
 }
 
 type pulled struct {
-	Source   string      `json:"source"`
-	Type     string      `json:"type"`
-	Sequence string      `json:"sequence"`
-	Data     event.Visit `json:"data"`
+	Source   string `json:"source"`
+	Type     string `json:"type"`
+	Sequence string `json:"sequence"`
+	Data     struct {
+		event.Visit
+		Screen string // of an event.Shown
+		Door   bool
+	} `json:"data"`
 }
 
 // TestEndToEnd checks the main promise on real parts in separate processes: what the
@@ -246,9 +253,13 @@ func TestEndToEnd(t *testing.T) {
 	kiosk.stop()
 	theHub.stop()
 	var told, shown []string
+	reports := map[string]pulled{}
 	for i, e := range events {
 		if n, err := strconv.Atoi(e.Sequence); err != nil || n != i+1 {
 			t.Errorf("event %d has sequence %q", i+1, e.Sequence)
+		}
+		if e.Type == event.TypeShown {
+			reports[e.Data.Visit.Visit] = e
 		}
 		if e.Type != event.TypeVisit {
 			continue
@@ -264,6 +275,18 @@ func TestEndToEnd(t *testing.T) {
 	}
 	if !slices.Equal(shown, p.outcomes) {
 		t.Errorf("the feed has %v, but the panel showed %v", shown, p.outcomes)
+	}
+	for _, e := range events {
+		if e.Type != event.TypeVisit {
+			continue
+		}
+		want := string(e.Data.Outcome)
+		if want == "cancelled" {
+			want = ""
+		}
+		if r, there := reports[e.Data.Visit.Visit]; !there || r.Data.Screen != want || r.Data.Door != (want == "granted") {
+			t.Errorf("of %s was shown %+v", e.Data.Outcome, r.Data)
+		}
 	}
 	for i, r := range s.reviews {
 		if !r.Agrees || r.Verdict != "granted" {

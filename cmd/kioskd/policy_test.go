@@ -8,6 +8,7 @@ import (
 
 	"smartkiosk/device/cardsim/pcsctest"
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/event"
 )
 
 // TestPolicy checks that, while the hub is down, the kiosk decides by the hub's rules,
@@ -53,7 +54,7 @@ func TestPolicy(t *testing.T) {
 	theHub.stop()
 	var last []kiosk.Reason
 	for _, e := range events {
-		if e.Data.Visit == "" {
+		if e.Type != event.TypeVisit {
 			continue
 		}
 		last = append(last, e.Data.Reason)

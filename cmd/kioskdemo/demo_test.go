@@ -77,7 +77,7 @@ func TestDemoEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if len(lines) != 4 { // the epoch, the start and two visits
+	if len(lines) != 6 { // the epoch, the start, two visits and what was shown of them
 		t.Fatalf("%d events:\n%s", len(lines), out)
 	}
 	for i, line := range lines {
@@ -184,7 +184,7 @@ func TestDemoFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if last := lines[len(lines)-1]; !strings.Contains(last, `"sequence":"00000000000000000006"`) {
+	if last := lines[len(lines)-1]; !strings.Contains(last, `"sequence":"00000000000000000008"`) {
 		t.Errorf("a third run ends its events with %s", last)
 	}
 	other := t.TempDir()

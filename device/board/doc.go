@@ -68,7 +68,7 @@
 //	[strike]
 //	pin        = "GPIO26"
 //	open       = "3s"                # the time of each opening
-//	max        = "10s"               # the longest time, even with repeated openings
+//	max        = "10s"               # the longest time without a pause
 //	active_low = false
 //	[tamper]
 //	pin        = "GPIO21"

@@ -17,7 +17,7 @@
 // line. Later it shuts the line when one of these happens:
 //
 //   - the time of an opening has passed
-//   - OpenStrike's max has passed, even if more openings were commanded meanwhile
+//   - OpenStrike's max has passed; another opening may follow after a moment
 //   - the parent's end of the pipe is closed; the kernel closes it however the parent dies
 //   - it receives SIGTERM, SIGINT, SIGHUP, SIGQUIT or SIGABRT
 //

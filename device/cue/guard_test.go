@@ -121,6 +121,15 @@ func TestGuard(t *testing.T) {
 			at(2999*time.Millisecond, true)
 			at(time.Millisecond, false)
 
+			// A second person gets the full time, although the rest of the limit is less.
+			_ = tell(9 * time.Second)
+			at(8*time.Second, true)
+			if err := tell(9 * time.Second); err != nil {
+				t.Error(err)
+			}
+			at(8999*time.Millisecond, true)
+			at(time.Millisecond, false)
+
 			_ = tell(time.Minute) // cut to the limit
 			at(9999*time.Millisecond, true)
 			at(time.Millisecond, false)

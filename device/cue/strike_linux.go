@@ -58,8 +58,8 @@ func OpenStrike(pin string, max time.Duration) (*Strike, error) {
 }
 
 // Open opens the strike for d and returns when the line is on. If the strike is
-// already open, it stays open for no longer than the rest of max. The guardian
-// shuts it.
+// already open and d is more than the rest of max, the strike shuts for a moment first.
+// The guardian shuts it.
 func (s *Strike) Open(d time.Duration) error {
 	if d <= 0 {
 		return errors.New("cannot open the door: for no time")

@@ -40,7 +40,7 @@ type Reader struct {
 	noPads  map[string]bool // readers that did not ask for a PIN, by name
 }
 
-var _ slot.Slot = (*Reader)(nil)
+var _ slot.Readers = (*Reader)(nil)
 
 // New returns a slot with the readers whose names contain match; "" matches all
 // readers. Readers and pcscd may be started later.
@@ -100,13 +100,21 @@ func (r *Reader) setCurrent(name string) {
 // transaction. It waits until an earlier Conn of this Reader is closed. It
 // fails with slot.ErrNoCard, when another program uses the card, when there is
 // no PC/SC service, and when ctx ends.
-func (r *Reader) Connect(ctx context.Context) (slot.Conn, error) {
+func (r *Reader) Connect(ctx context.Context) (slot.Conn, error) { return r.claimCard(ctx, "") }
+
+// ConnectTo implements slot.Readers.
+func (r *Reader) ConnectTo(ctx context.Context, reader string) (slot.Conn, error) {
+	return r.claimCard(ctx, reader)
+}
+
+// claimCard connects to the card in a reader; "" means any.
+func (r *Reader) claimCard(ctx context.Context, reader string) (slot.Conn, error) {
 	select {
 	case r.claim <- struct{}{}:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("cannot connect to card: %w", ctx.Err())
 	}
-	c, err := r.connect()
+	c, err := r.connect(reader)
 	if err != nil {
 		<-r.claim
 		return nil, fmt.Errorf("cannot connect to card: %w", err)
@@ -114,14 +122,19 @@ func (r *Reader) Connect(ctx context.Context) (slot.Conn, error) {
 	return c, nil
 }
 
-func (r *Reader) connect() (*conn, error) {
+func (r *Reader) connect(reader string) (*conn, error) {
 	// Connect needs its own PC/SC context, because Watch's blocked
 	// GetStatusChange holds the lock of its context.
 	pcsc, err := scard.EstablishContext()
 	if err != nil {
 		return nil, fmt.Errorf("no PC/SC service: %w", err)
 	}
-	c, err := r.openAny(pcsc)
+	var c *conn
+	if reader != "" {
+		c, err = open(pcsc, reader)
+	} else {
+		c, err = r.openAny(pcsc)
+	}
 	if err != nil {
 		pcsc.Release()
 		return nil, err

@@ -56,6 +56,23 @@ type Slot interface {
 	Connect(ctx context.Context) (Conn, error)
 }
 
+// Readers is a Slot that several readers form.
+type Readers interface {
+	Slot
+	// ConnectTo is like Connect, but takes only the card in the reader that an Event
+	// named.
+	ConnectTo(ctx context.Context, reader string) (Conn, error)
+}
+
+// ConnectTo connects to the card in a reader. reader may be "", and s may have only one
+// reader; then it calls s.Connect.
+func ConnectTo(ctx context.Context, s Slot, reader string) (Conn, error) {
+	if readers, ok := s.(Readers); ok && reader != "" {
+		return readers.ConnectTo(ctx, reader)
+	}
+	return s.Connect(ctx)
+}
+
 // Conn is an exclusive connection to one card, one transaction long.
 type Conn interface {
 	apdu.Transmitter

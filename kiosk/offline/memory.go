@@ -144,12 +144,17 @@ func (m *Memory) Known(pseudonym []byte) (day int64, err error) {
 	return m.number(knownBucket, m.holderHash(pseudonym))
 }
 
-// DropKnownBefore deletes the holders whose last grant by the hub was before a day.
-func (m *Memory) DropKnownBefore(day int64) error {
+// KeepKnown deletes the holders whose last grant by the hub was before or after a range of
+// days. A day in the future was recorded while the kiosk's clock was ahead.
+func (m *Memory) KeepKnown(from, through int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.drop(knownBucket, func(_ string, value []byte) bool {
-		return len(value) != 8 || int64(binary.BigEndian.Uint64(value)) < day
+		if len(value) != 8 {
+			return true
+		}
+		day := int64(binary.BigEndian.Uint64(value))
+		return day < from || day > through
 	})
 }
 

@@ -297,11 +297,11 @@ func TestKnownIsForgotten(t *testing.T) {
 	if b.disk.writes != writes {
 		t.Error("what is known is written again")
 	}
-	if err := b.memory.DropKnownBefore(hubpolicy.Day(made)); err != nil {
+	if err := b.memory.KeepKnown(hubpolicy.Day(made), hubpolicy.Day(made)); err != nil {
 		t.Fatal(err)
 	}
 	b.expect("valid", "")
-	if err := b.memory.DropKnownBefore(hubpolicy.Day(made) + 1); err != nil {
+	if err := b.memory.KeepKnown(hubpolicy.Day(made)+1, hubpolicy.Day(made)+9); err != nil {
 		t.Fatal(err)
 	}
 	b.expect("valid", kiosk.OfflineUnknown)

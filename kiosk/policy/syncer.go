@@ -198,8 +198,9 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 		return err
 	}
 	err = errors.Join(s.Seal(p.Seal), stored, c.deleteOldCRLs(p), s.Memory.ResetGrants())
-	if days := p.Offline.KnownDays; err == nil {
-		err = s.Memory.DropKnownBefore(hubpolicy.Day(s.Clock.At()) - int64(days))
+	if today := hubpolicy.Day(s.Clock.At()); err == nil {
+		err = s.Memory.KeepKnown(today-int64(p.Offline.KnownDays), today+1)
+		s.knownTag = "" // if the clock is wrong, KeepKnown deleted holders that the hub still lists
 	}
 	if err != nil {
 		s.version = "" // fetch everything again

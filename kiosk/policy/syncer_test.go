@@ -153,6 +153,9 @@ func (b *bench) Known(_ context.Context, tag string) (map[string]int64, string, 
 	if tag == "tag" {
 		return nil, tag, nil
 	}
+	if tag == "tag" {
+		return nil, tag, nil
+	}
 	return b.known, "tag", nil
 }
 
@@ -621,4 +624,33 @@ func TestFailClosedReadOnly(t *testing.T) {
 		t.Error("a policy that leaves no trace is no error")
 	}
 	b.expect("valid", kiosk.OfflineNever)
+}
+
+// A clock that was once far ahead costs no holder: after the policy of that time the kiosk
+// asks for the whole list again. Days in the future that it recorded itself are deleted.
+func TestClockAheadForgetsNobody(t *testing.T) {
+	b := newBench(t)
+	cert := b.pki().Holders["valid"].Authentication.Certificate
+	b.policy.Offline = hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 3, UntrustedClock: hubpolicy.Deny}
+	b.policy.ValidUntil = noon.AddDate(3, 0, 0)
+	b.fetch()
+	p, err := b.decider.Config().Domains.Path(cert, trust.Authenticate, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.known = map[string]int64{hex.EncodeToString(b.policy.Holders.Pseudonym(hubpolicy.HashHolder(b.policy.Holders.Salt, p.Holder.ID).In(p.Holder.Domain))): hubpolicy.Day(noon)}
+	b.policy.IssuedAt = b.policy.IssuedAt.Add(time.Second)
+	b.fetch()
+	b.expect("valid", "")
+
+	b.at = noon.AddDate(2, 0, 0)
+	b.policy.IssuedAt = b.policy.IssuedAt.Add(time.Second)
+	b.fetch()
+	b.decider.RecordGrant(p.Holder) // a day in the future
+	b.at = noon
+	b.expect("valid", "")
+	b.known = map[string]int64{}
+	b.policy.IssuedAt = b.policy.IssuedAt.Add(time.Second)
+	b.fetch()
+	b.expect("valid", kiosk.OfflineUnknown)
 }

@@ -85,7 +85,7 @@ func awaitSlot(visit context.Context) {
 // read opens the card and chooses the certificate for authentication. No card is
 // open, because the machine releases one card before it reads the next.
 func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, error) {
-	card, err := o.terminal.Slot.Open(ctx)
+	card, err := o.terminal.Slot.Open(ctx, e.Visit)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ type rig struct {
 	reports    []kiosk.RecordShown
 	commits    int
 	slowDisk   <-chan struct{} // nil, or closed when the disk answers
-	recordErrs []error // errors of the first calls, in order; later calls succeed
+	recordErrs []error         // errors of the first calls, in order; later calls succeed
 }
 
 type fakeSlot struct {
@@ -55,7 +55,7 @@ type fakeSlot struct {
 
 func (s *fakeSlot) Watch(context.Context) <-chan kiosk.Event { return s.states }
 
-func (s *fakeSlot) Open(context.Context) (terminal.Card, error) { return s.rig.card, nil }
+func (s *fakeSlot) Open(context.Context, string) (terminal.Card, error) { return s.rig.card, nil }
 
 // fakeCard has the certificates and the key of the test PKI's valid card.
 type fakeCard struct {

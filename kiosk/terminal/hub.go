@@ -20,18 +20,18 @@ type Hub interface {
 
 // getChallenge carries out a GetChallenge.
 func (t *Terminal) getChallenge(ctx context.Context, q kiosk.GetChallenge) {
-	t.answers.put(t.askHub(ctx, q.Visit, func(ctx context.Context) (kiosk.Event, error) {
+	t.answers.put(t.askHub(ctx, q.Visit, q.Question, func(ctx context.Context) (kiosk.Event, error) {
 		c, err := t.Hub.Challenge(ctx)
 		within := time.Duration(c.VerdictWithin * float64(time.Second))
-		return kiosk.ChallengeReady{Visit: q.Visit, Nonce: c.Nonce, VerdictWithin: within}, err
+		return kiosk.ChallengeReady{Visit: q.Visit, Question: q.Question, Nonce: c.Nonce, VerdictWithin: within}, err
 	}))
 }
 
 // authenticate carries out an Authenticate.
 func (t *Terminal) authenticate(ctx context.Context, q kiosk.Authenticate) {
-	answer := t.askHub(ctx, q.Visit, func(ctx context.Context) (kiosk.Event, error) {
+	answer := t.askHub(ctx, q.Visit, q.Question, func(ctx context.Context) (kiosk.Event, error) {
 		v, err := t.Hub.Authenticate(ctx, q.Visit, q.Nonce, q.Token)
-		return kiosk.Decided{Visit: q.Visit, Verdict: v}, err
+		return kiosk.Decided{Visit: q.Visit, Question: q.Question, Verdict: v}, err
 	})
 	t.answers.put(answer)
 	if d, ok := answer.(kiosk.Decided); ok && d.Verdict.Granted {
@@ -43,7 +43,7 @@ func (t *Terminal) authenticate(ctx context.Context, q kiosk.Authenticate) {
 // not answer or refused, and HubUnreachable if no hub could be reached. It decides
 // within Timing.Hub whether a hub can be reached. After that only the visit's own
 // timeouts limit how long it waits.
-func (t *Terminal) askHub(ctx context.Context, visit string, call func(context.Context) (kiosk.Event, error)) kiosk.Event {
+func (t *Terminal) askHub(ctx context.Context, visit string, question int, call func(context.Context) (kiosk.Event, error)) kiosk.Event {
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
@@ -63,7 +63,7 @@ func (t *Terminal) askHub(ctx context.Context, visit string, call func(context.C
 			select {
 			case r = <-answered: // the answer arrived meanwhile
 			default:
-				return t.unreachable(visit, err)
+				return t.unreachable(visit, question, err)
 			}
 		} else {
 			r = <-answered
@@ -73,23 +73,23 @@ func (t *Terminal) askHub(ctx context.Context, visit string, call func(context.C
 	case r.err == nil:
 		return r.answer
 	case ctx.Err() != nil:
-		return kiosk.HubFailed{Visit: visit, Reason: kiosk.HubSilent} // the visit has ended, so no state waits for the answer
+		return kiosk.HubFailed{Visit: visit, Question: question, Reason: kiosk.HubSilent} // the visit has ended, so no state waits for the answer
 	case answered && fromGateway(problem):
-		return t.unreachable(visit, r.err)
+		return t.unreachable(visit, question, r.err)
 	case answered:
 		t.Log.Warn("hub refused a request", "visit", visit, "err", r.err)
-		return kiosk.HubFailed{Visit: visit, Reason: kiosk.HubRefused}
+		return kiosk.HubFailed{Visit: visit, Question: question, Reason: kiosk.HubRefused}
 	}
 	if t.reach(ctx) != nil {
-		return t.unreachable(visit, r.err)
+		return t.unreachable(visit, question, r.err)
 	}
 	t.Log.Warn("hub did not answer", "visit", visit, "err", r.err)
-	return kiosk.HubFailed{Visit: visit, Reason: kiosk.HubSilent}
+	return kiosk.HubFailed{Visit: visit, Question: question, Reason: kiosk.HubSilent}
 }
 
-func (t *Terminal) unreachable(visit string, err error) kiosk.Event {
+func (t *Terminal) unreachable(visit string, question int, err error) kiosk.Event {
 	t.Log.Warn("hub cannot be reached", "visit", visit, "err", err)
-	return kiosk.HubUnreachable{Visit: visit}
+	return kiosk.HubUnreachable{Visit: visit, Question: question}
 }
 
 // reach returns an error if no hub can be reached within half of Timing.Hub.

@@ -45,7 +45,7 @@ func (longPINCard) PINStatus(context.Context, int) (kiosk.PINStatus, error) {
 
 type longPINSlot struct{ fakeSlot }
 
-func (s *longPINSlot) Open(context.Context) (terminal.Card, error) {
+func (s *longPINSlot) Open(context.Context, string) (terminal.Card, error) {
 	return longPINCard{s.rig.card}, nil
 }
 

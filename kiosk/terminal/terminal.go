@@ -28,8 +28,9 @@ type Slot interface {
 	// share the slot, CardClaimed and CardReturned. The first two carry the id of
 	// a new visit.
 	Watch(ctx context.Context) <-chan kiosk.Event
-	// Open connects to the card in the slot, exclusively until it is closed.
-	Open(ctx context.Context) (Card, error)
+	// Open connects to the card that began a visit, exclusively until it is closed.
+	// It fails with ErrNoCard if that card is gone, even if there is another one.
+	Open(ctx context.Context, visit string) (Card, error)
 }
 
 // Card is an identity card. The other methods name a certificate by its index in

@@ -29,7 +29,7 @@ func (v *visitContext) begin() {
 
 // decideOffline lets the offline policy decide in place of the hub.
 func (t *Terminal) decideOffline(ctx context.Context, q kiosk.DecideOffline) {
-	t.answers.put(kiosk.Decided{Visit: q.Visit, Verdict: t.Decider.Decide(ctx, q.Visit, q.Token, q.Nonce)})
+	t.answers.put(kiosk.Decided{Visit: q.Visit, Question: q.Question, Verdict: t.Decider.Decide(ctx, q.Visit, q.Token, q.Nonce)})
 }
 
 // ownNonce returns a nonce that replaces the hub's challenge. The hub reviews the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -20,16 +21,53 @@ import (
 type cardSlot struct {
 	slot   slot.Slot
 	driver smartkort.Driver
+	latest *latestVisit
+}
+
+func newCardSlot(s slot.Slot, d smartkort.Driver) cardSlot { return cardSlot{s, d, &latestVisit{}} }
+
+// latestVisit is the visit that the last inserted card began, and that card's reader. The
+// reader of an earlier visit is not needed any more.
+type latestVisit struct {
+	mu            sync.Mutex
+	visit, reader string
+}
+
+func (l *latestVisit) set(visit, reader string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.visit, l.reader = visit, reader
+}
+
+// again begins another visit with the same card and returns its id.
+func (l *latestVisit) again() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.visit = newVisit()
+	return l.visit
+}
+
+// readerOf returns the reader of a visit's card. It fails if another card has been
+// inserted since, because the visit is over then.
+func (l *latestVisit) readerOf(visit string) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if visit != l.visit {
+		return "", fmt.Errorf("%w: another card has been inserted", terminal.ErrNoCard)
+	}
+	return l.reader, nil
 }
 
 // openCards returns the slot with the card software that the configuration names: our
-// driver, or a PKCS #11 module of the card vendor.
-func openCards(c config.Reader, s slot.Slot, driver smartkort.Driver) (terminal.Slot, error) {
-	cards := cardSlot{s, driver}
+// driver, or a PKCS #11 module of the card vendor. again begins another visit with the card
+// in the slot and returns its id.
+func openCards(c config.Reader, s slot.Slot, driver smartkort.Driver) (slots terminal.Slot, again func() string, err error) {
+	cards := newCardSlot(s, driver)
 	if c.PKCS11 == "" {
-		return cards, nil
+		return cards, cards.latest.again, nil
 	}
-	return openModule(cards, c.PKCS11, c.Match)
+	slots, err = openModule(cards, c.PKCS11, c.Match)
+	return slots, cards.latest.again, err
 }
 
 func (s cardSlot) Watch(ctx context.Context) <-chan kiosk.Event {
@@ -37,8 +75,12 @@ func (s cardSlot) Watch(ctx context.Context) <-chan kiosk.Event {
 	go func() {
 		defer close(events)
 		for e := range s.slot.Watch(ctx) {
+			card := slotEvent(e)
+			if inserted, ok := card.(kiosk.CardInserted); ok {
+				s.latest.set(inserted.Visit, e.Reader)
+			}
 			select {
-			case events <- slotEvent(e):
+			case events <- card:
 			case <-ctx.Done():
 			}
 		}
@@ -66,8 +108,12 @@ func slotEvent(e slot.Event) kiosk.Event {
 	return kiosk.ReaderGone{}
 }
 
-func (s cardSlot) Open(ctx context.Context) (terminal.Card, error) {
-	conn, err := s.slot.Connect(ctx)
+func (s cardSlot) Open(ctx context.Context, visit string) (terminal.Card, error) {
+	reader, err := s.latest.readerOf(visit)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := slot.ConnectTo(ctx, s.slot, reader)
 	if err != nil {
 		return nil, cardError(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func TestPINPad(t *testing.T) {
 	}
 	pad := &padSlot{Slot: cardsim.NewSlot("slot")}
 	pad.Insert(pki.Cards["valid"])
-	card, err := cardSlot{pad, smartkort.Driver{}}.Open(t.Context())
+	card, err := newCardSlot(pad, smartkort.Driver{}).Open(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestPulledWhileItSigns(t *testing.T) {
 	}
 	s := cardsim.NewSlot("slot")
 	s.Insert(pki.Cards["valid"])
-	card, err := cardSlot{s, smartkort.Driver{}}.Open(t.Context())
+	card, err := newCardSlot(s, smartkort.Driver{}).Open(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func TestAuthorities(t *testing.T) {
 	}
 	s := cardsim.NewSlot("slot")
 	s.Insert(kinds[cardsim.TwoPIN].Card)
-	card, err := cardSlot{s, smartkort.Driver{}}.Open(t.Context())
+	card, err := newCardSlot(s, smartkort.Driver{}).Open(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,4 +186,48 @@ func TestNoReaderEvent(t *testing.T) {
 			t.Errorf("%v: %+v, want %+v", c.err, got, c.want)
 		}
 	}
+}
+
+// twoReaders is a slot of two readers. It reports a card in reader A, and then A is empty
+// and reader B has another card.
+type twoReaders struct {
+	slot.Slot
+	events    chan slot.Event
+	connected []string
+}
+
+func (s *twoReaders) Watch(context.Context) <-chan slot.Event { return s.events }
+
+func (s *twoReaders) ConnectTo(_ context.Context, reader string) (slot.Conn, error) {
+	s.connected = append(s.connected, reader)
+	return nil, slot.ErrNoCard
+}
+
+// With cards in two readers, a visit opens the card that began it. A visit whose card is
+// gone never opens another one.
+func TestVisitOpensItsOwnCard(t *testing.T) {
+	readers := &twoReaders{events: make(chan slot.Event)}
+	cards := newCardSlot(readers, smartkort.Driver{})
+	events := cards.Watch(t.Context())
+	insert := func(reader string) string {
+		readers.events <- slot.Event{State: slot.Present, Reader: reader}
+		return (<-events).(kiosk.CardInserted).Visit
+	}
+	first := insert("A")
+	if _, err := cards.Open(t.Context(), first); !errors.Is(err, terminal.ErrNoCard) {
+		t.Errorf("the first visit: %v", err)
+	}
+	second := insert("B")
+	for _, visit := range []string{first, second} {
+		if _, err := cards.Open(t.Context(), visit); !errors.Is(err, terminal.ErrNoCard) {
+			t.Errorf("visit %s: %v", visit, err)
+		}
+	}
+	if _, err := cards.Open(t.Context(), cards.latest.again()); !errors.Is(err, terminal.ErrNoCard) {
+		t.Errorf("another visit with the same card: %v", err)
+	}
+	if want := []string{"A", "B", "B"}; !slices.Equal(readers.connected, want) {
+		t.Errorf("the visits connected to %q, want %q", readers.connected, want)
+	}
+	close(readers.events)
 }

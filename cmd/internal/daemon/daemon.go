@@ -157,12 +157,12 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	if d.offline, err = openOfflineMode(c, d.records, now, secrets.holders, d.client, seal, d.log); err != nil {
 		return err
 	}
-	slots, err := openCards(c.Reader, parts.Slot, driver)
+	slots, again, err := openCards(c.Reader, parts.Slot, driver)
 	if err != nil {
 		return err
 	}
 	if d.proxy != nil {
-		slots = pageSlot{slots, d.proxy.service.Uses, newVisit}
+		slots = pageSlot{slots, d.proxy.service.Uses, again}
 	}
 	d.terminal = &terminal.Terminal{
 		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Hub: d.client, Journal: d.journal, Told: d.mark.write,
@@ -239,6 +239,9 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 
 // Last returns the sequence number of the last event in the outbox.
 func (d *Daemon) Last() uint64 { return d.journal.Last() }
+
+// Reported reports whether the outbox has what was shown of each outcome in it.
+func (d *Daemon) Reported() bool { return len(d.store.Notes()) == 0 }
 
 // Close closes what Open opened.
 func (d *Daemon) Close() error { return d.closers.close() }

@@ -32,18 +32,23 @@ func openModule(s cardSlot, path, match string) (terminal.Slot, error) {
 	return moduleSlot{s, module, match}, nil
 }
 
-func (s moduleSlot) Open(ctx context.Context) (terminal.Card, error) {
+func (s moduleSlot) Open(_ context.Context, visit string) (terminal.Card, error) {
+	reader, err := s.latest.readerOf(visit)
+	if err != nil {
+		return nil, err
+	}
 	card, err := s.module.Open(s.match)
 	if err != nil {
 		return nil, cardError(err)
 	}
-	return &moduleCard{card: card, slot: s.slot}, nil
+	return &moduleCard{card: card, slot: s.slot, reader: reader}, nil
 }
 
 // moduleCard adapts a pkcs11card.Card to terminal.Card.
 type moduleCard struct {
 	card         *pkcs11card.Card
 	slot         slot.Slot
+	reader       string
 	certificates []pkcs11card.Certificate
 	pin          pkcs11card.PIN // of the certificate in the last call of PINStatus
 }
@@ -97,7 +102,7 @@ func (c *moduleCard) Signer(ctx context.Context, certificate int) (crypto.Signer
 func (c *moduleCard) Close() error {
 	err := c.card.Close()
 	// The visit's context has ended by now.
-	conn, gone := c.slot.Connect(context.Background())
+	conn, gone := slot.ConnectTo(context.Background(), c.slot, c.reader)
 	switch {
 	case gone == nil:
 		err = errors.Join(err, conn.Close())

@@ -83,11 +83,11 @@ func TestModule(t *testing.T) {
 	softToken(t, own)
 	s := &resets{Slot: cardsim.NewSlot("slot")}
 	s.Insert(pki.Cards["valid"])
-	slots, err := openCards(config.Reader{PKCS11: softHSM, Match: "SoftHSM"}, s, smartkort.Driver{})
+	slots, _, err := openCards(config.Reader{PKCS11: softHSM, Match: "SoftHSM"}, s, smartkort.Driver{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	card, err := slots.Open(t.Context())
+	card, err := slots.Open(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestModule(t *testing.T) {
 		t.Errorf("the card was reset %d times, %v", s.n, err)
 	}
 	s.Remove()
-	if card, err = slots.Open(t.Context()); err != nil {
+	if card, err = slots.Open(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := card.Close(); err != nil {
@@ -130,7 +130,7 @@ func TestModule(t *testing.T) {
 // module does not know.
 func TestModuleErrors(t *testing.T) {
 	s := cardsim.NewSlot("slot")
-	if _, err := openCards(config.Reader{PKCS11: "/no/such/module.so"}, s, smartkort.Driver{}); err == nil {
+	if _, _, err := openCards(config.Reader{PKCS11: "/no/such/module.so"}, s, smartkort.Driver{}); err == nil {
 		t.Error("a module that is not there")
 	}
 	pki, err := testpki.New(time.Now())
@@ -138,11 +138,11 @@ func TestModuleErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	softToken(t, pki.Holders["valid"].Authentication)
-	slots, err := openCards(config.Reader{PKCS11: softHSM, Match: "another reader"}, s, smartkort.Driver{})
+	slots, _, err := openCards(config.Reader{PKCS11: softHSM, Match: "another reader"}, s, smartkort.Driver{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = slots.Open(t.Context())
+	_, err = slots.Open(t.Context(), "")
 	if unknown, ok := errors.AsType[*terminal.CardError](err); !ok || unknown.Reason != kiosk.CardUnknown {
 		t.Errorf("a card that the module does not know: %v", err)
 	}

@@ -211,7 +211,7 @@ func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, 
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	term := &terminal.Terminal{
-		Slot: cardSlot{b, smartkort.Driver{Cache: cache}}, Panel: b, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",
+		Slot: newCardSlot(b, smartkort.Driver{Cache: cache}), Panel: b, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",
 		Config: kiosk.Config{Languages: []string{"en"}, Timing: kiosk.DefaultTiming},
 		Now:    time.Now, Log: slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

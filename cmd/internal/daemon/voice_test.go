@@ -81,7 +81,7 @@ func spokenKiosk(t *testing.T, f func(b *bench, e *ears, card *cardsim.Card)) {
 		log := slog.New(slog.NewTextHandler(&b.log, nil))
 		v := newVoice(b, texts, screen.Hash, e, log)
 		term := &terminal.Terminal{
-			Slot: cardSlot{b, smartkort.Driver{Cache: cache}}, Panel: v, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",
+			Slot: newCardSlot(b, smartkort.Driver{Cache: cache}), Panel: v, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",
 			Config: kiosk.Config{Languages: languages(texts, "nb"), Timing: kiosk.DefaultTiming, Speech: true},
 			Now:    time.Now, Log: log,
 		}

@@ -155,7 +155,7 @@ func (d *Demo) Feed(ctx context.Context) <-chan json.RawMessage { return d.feed.
 func (d *Demo) Settle(ctx context.Context) []json.RawMessage {
 	for d.HubReachable() {
 		events, sequence, changed := d.feed.state()
-		if sequence >= d.daemon.Last() {
+		if sequence >= d.daemon.Last() && d.daemon.Reported() {
 			return events
 		}
 		select {
