@@ -44,7 +44,7 @@ func (p program) command() *cobra.Command {
 		p.urlCommand(),
 		p.clusterCommand(),
 		cli.Group("seal", "Manage the keys that events are sealed to", "", p.sealListCommand(), p.sealRotateCommand(), p.sealRetireCommand()),
-		cli.Group("feed", "Read a consumer's feed", "", p.feedTailCommand()),
+		cli.Group("feed", "Read a consumer's feed, and move its cursor", "", p.feedTailCommand(), p.feedResetCommand()),
 		cli.Group("rules", "Check rules files", "", p.rulesCheckCommand()),
 		p.explainCommand(),
 	)

@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk/protocol/apihttp"
+	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -58,71 +60,138 @@ func (p position) beyond(q position) bool {
 	return p.part-1 > q.part-1 // 0, which is all, becomes the greatest
 }
 
-// cursor is how far a consumer has acknowledged the stream.
+// cursor is how far a reader has read the stream of events. It also identifies the stream,
+// because a place means nothing in another one.
 type cursor struct {
 	position
-	made     string // see placeTime; "" if it is not known
+	// made identifies the message at the place by the time at which it was stored; "" if the
+	// stream has no message there any more, and in cursors of old hubs.
+	made string
+	// stream identifies the stream; "" in cursors of old hubs. See streamID.
+	stream   string
 	revision uint64 // of the bucket's entry; 0 if there is no entry
 }
 
-// cursorText returns a cursor as consumers and the bucket have it: "7.3@kf12ab". The part
-// after the @ is placeTime.
-func cursorText(p position, made string) string {
-	if made == "" {
-		return p.String()
+// text returns a cursor as consumers and the bucket have it: "7.3@kf12ab@ke98xy", or "0" for
+// the beginning, which every stream has.
+func (c cursor) text() string {
+	switch {
+	case c.place == 0:
+		return "0"
+	case c.stream != "":
+		return c.String() + "@" + c.made + "@" + c.stream
+	case c.made != "":
+		return c.String() + "@" + c.made
 	}
-	return p.String() + "@" + made
+	return c.String()
 }
 
-func parseCursor(text string) (p position, made string, err error) {
-	place, made, _ := strings.Cut(text, "@")
-	p, err = parsePosition(place)
-	return p, made, err
+// parseCursor is the opposite of cursor.text. It also reads cursors of old hubs: "7.3" and
+// "7.3@kf12ab".
+func parseCursor(text string) (c cursor, err error) {
+	parts := strings.Split(text, "@")
+	if len(parts) > 3 {
+		return cursor{}, errors.New("it has too many parts")
+	}
+	if c.position, err = parsePosition(parts[0]); err != nil {
+		return cursor{}, err
+	}
+	if len(parts) > 1 {
+		c.made = parts[1]
+	}
+	if len(parts) > 2 {
+		c.stream = parts[2]
+	}
+	return c, nil
 }
 
-// placeTime identifies the message at a place by the time at which it was stored. A stream
-// that was rolled back, or made again, has another message there. It is "" if the stream
-// has no message there.
-func (h *Hub) placeTime(ctx context.Context, place uint64) (string, error) {
+// instant writes a time as part of a cursor.
+func instant(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 36) }
+
+// streamID identifies a stream by the time at which it was created. A stream that was restored
+// from a backup has the same ID as before, and other messages behind the backup.
+func streamID(info *jetstream.StreamInfo) string { return instant(info.Created) }
+
+// at returns the cursor of a position in a stream.
+func at(ctx context.Context, events jetstream.Stream, info *jetstream.StreamInfo, p position) (cursor, error) {
+	made, err := placeTime(ctx, events, p.place)
+	return cursor{position: p, made: made, stream: streamID(info)}, err
+}
+
+// placeTime returns when the message at a place was stored, as part of a cursor. It is "" if
+// the stream has no message there.
+func placeTime(ctx context.Context, events jetstream.Stream, place uint64) (string, error) {
 	if place == 0 {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	msg, err := h.events.GetMsg(ctx, place)
+	msg, err := events.GetMsg(ctx, place)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return "", nil
 	}
 	if err != nil {
 		return "", storeError{err}
 	}
-	return strconv.FormatInt(msg.Time.UnixNano(), 36), nil
+	return instant(msg.Time), nil
 }
 
-// checkCursor refuses to read on from a cursor that does not belong to the current stream:
-// its place is beyond the end, or another message is there. Reading on would skip events.
-// This happens after the stream was restored from a backup or damaged by a power cut. The
-// cursor stays; a consumer with a new name has no cursor and starts at the beginning.
-func (h *Hub) checkCursor(ctx context.Context, consumer string, at cursor) error {
-	if at.place == 0 {
-		return nil
-	}
-	infoCtx, cancel := context.WithTimeout(ctx, storeTimeout)
+// streamInfo describes the stream of events as it is now.
+func streamInfo(ctx context.Context, events jetstream.Stream) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	info, err := h.events.Info(infoCtx)
+	info, err := events.Info(ctx)
 	if err != nil {
-		return storeError{err}
+		return nil, storeError{err}
 	}
-	made, err := h.placeTime(ctx, at.place)
+	return info, nil
+}
+
+// rolledBack is the error of a cursor that does not belong to the stream as it is now. To read
+// on from there would skip events.
+type rolledBack struct{ why string }
+
+func (e rolledBack) Error() string { return e.why }
+
+// belongs returns a rolledBack if a cursor does not belong to the stream.
+func (c cursor) belongs(ctx context.Context, events jetstream.Stream, info *jetstream.StreamInfo) error {
+	switch {
+	case c.place == 0:
+		return nil
+	case c.stream != "" && c.stream != streamID(info):
+		return rolledBack{fmt.Sprintf("the cursor is of another stream: this one was created %s", info.Created.UTC().Format(time.RFC3339))}
+	case c.place > info.State.LastSeq:
+		return rolledBack{fmt.Sprintf("the cursor is at %d, but the stream ends at %d: it was restored or damaged", c.place, info.State.LastSeq)}
+	}
+	made, err := placeTime(ctx, events, c.place)
 	if err != nil {
 		return err
 	}
-	if at.place <= info.State.LastSeq && (made == "" || at.made == "" || made == at.made) {
-		return nil
+	if made != "" && c.made != "" && made != c.made {
+		return rolledBack{fmt.Sprintf("the stream has another event at %d, the place of the cursor: it was restored or damaged, and has grown since", c.place)}
 	}
-	h.log.Error("the stream was rolled back behind a consumer's cursor: add a consumer under a new name", "caller", consumer, "place", at.place, "high_water", info.State.LastSeq)
-	return apihttp.Problem(http.StatusConflict, hubapi.KindRolledBack, "the stream of events was rolled back",
-		fmt.Sprintf("the cursor is at %d, but the stream ends at %d or was replaced: the hub's operator must add a consumer under a new name (kioskhub consumer add), which starts at the beginning of the stream", at.place, info.State.LastSeq))
+	return nil
+}
+
+// checkCursor refuses to read on from a cursor that does not belong to the stream, logs that,
+// and raises an alarm. The reader stays where it is until the operator decides.
+func (h *Hub) checkCursor(ctx context.Context, reader string, c cursor, info *jetstream.StreamInfo) error {
+	err := c.belongs(ctx, h.events, info)
+	if gone, ok := errors.AsType[rolledBack](err); ok {
+		return h.refuseCursor(reader, c, info, gone)
+	}
+	return err
+}
+
+func (h *Hub) refuseCursor(reader string, c cursor, info *jetstream.StreamInfo, gone rolledBack) error {
+	const command = "kioskhub feed reset"
+	h.log.Error("a reader's cursor does not belong to the stream of events: decide with "+command, "caller", reader, "place", c.place, "high_water", info.State.LastSeq, "reason", gone.why)
+	detail := fmt.Sprintf("%s; nothing is skipped: the hub's operator decides where it reads on, with %s %s --to start, or end, a time or a cursor", gone.why, command, reader)
+	id := "rolled-back " + reader + " " + c.text()
+	if _, known := h.rolledBack.LoadOrStore(id, true); !known {
+		h.alarmAboutItself(id, event.Alarm{Kind: event.AlarmRolledBack, Reader: reader, Detail: detail})
+	}
+	return apihttp.Problem(http.StatusConflict, hubapi.KindRolledBack, "the stream of events was rolled back", detail)
 }
 
 func (h *Hub) ackFeed(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -133,59 +202,82 @@ func (h *Hub) ackFeed(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	to, made, err := parseCursor(text)
+	to, err := parseCursor(text)
 	if err != nil {
 		return apihttp.BadCursor()
 	}
-	if err := h.acknowledge(r.Context(), c.Name, to, made); err != nil {
+	if err := h.acknowledge(r.Context(), c.Name, to); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (h *Hub) cursor(ctx context.Context, consumer string) (cursor, error) {
+func (h *Hub) cursor(ctx context.Context, reader string) (cursor, error) {
+	return readCursor(ctx, h.cursors, reader)
+}
+
+// readCursor reads a reader's cursor from the bucket. A reader without one is at the beginning.
+func readCursor(ctx context.Context, cursors jetstream.KeyValue, reader string) (cursor, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	entry, err := h.cursors.Get(ctx, consumer)
+	entry, err := cursors.Get(ctx, reader)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return cursor{}, nil
 	}
 	if err != nil {
 		return cursor{}, storeError{err}
 	}
-	at, made, err := parseCursor(string(entry.Value()))
+	c, err := parseCursor(string(entry.Value()))
 	if err != nil {
-		return cursor{}, fmt.Errorf("cannot read the cursor of consumer %s: %w", consumer, err)
+		return cursor{}, fmt.Errorf("cannot read the cursor of %s: %w", reader, err)
 	}
-	return cursor{at, made, entry.Revision()}, nil
+	c.revision = entry.Revision()
+	return c, nil
 }
 
-// acknowledge moves a consumer's cursor forward. Acknowledgements that arrive
-// late, twice, or at several hubs at once never move it back.
-func (h *Hub) acknowledge(ctx context.Context, consumer string, to position, made string) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	info, err := h.events.Info(ctx)
+// acknowledge moves a reader's cursor forward. Acknowledgements that arrive late, twice, or at
+// several hubs at once never move it back. It refuses a cursor that does not belong to the
+// stream, and also moves none that does not.
+func (h *Hub) acknowledge(ctx context.Context, reader string, to cursor) error {
+	info, err := streamInfo(ctx, h.events)
 	if err != nil {
-		return storeError{err}
+		return err
 	}
-	if to.place > info.State.LastSeq {
-		return apihttp.BadCursor()
+	if to.place > info.State.LastSeq && to.made == "" {
+		return apihttp.BadCursor() // no answer had it
 	}
-	for {
-		at, err := h.cursor(ctx, consumer)
-		if err != nil || !to.beyond(at.position) {
+	if err := h.checkCursor(ctx, reader, to, info); err != nil {
+		return err
+	}
+	if to.stream == "" { // a cursor of an old hub
+		if to, err = at(ctx, h.events, info, to.position); err != nil {
 			return err
 		}
-		// Revision 0 means: only if there is no entry.
-		_, err = h.cursors.Update(ctx, consumer, []byte(cursorText(to, made)), at.revision)
-		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-			continue
-		}
-		if err != nil {
-			return storeError{err}
-		}
-		return nil
 	}
+	for {
+		now, err := h.cursor(ctx, reader)
+		if err == nil {
+			err = h.checkCursor(ctx, reader, now, info)
+		}
+		if err != nil || !to.beyond(now.position) {
+			return err
+		}
+		err = h.moveCursor(ctx, reader, to, now.revision)
+		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			return err
+		}
+	}
+}
+
+// moveCursor stores a cursor if the bucket's entry still has this revision. Revision 0 means:
+// only if there is no entry.
+func (h *Hub) moveCursor(ctx context.Context, reader string, to cursor, revision uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	_, err := h.cursors.Update(ctx, reader, []byte(to.text()), revision)
+	if err != nil && !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		return storeError{err}
+	}
+	return err
 }

@@ -19,18 +19,20 @@ func (h *Hub) alarmAboutDisk(level int, s space) {
 	if level == diskFull {
 		detail += "; the hub stores no more events, and the kiosks keep theirs"
 	}
-	h.alarmAboutItself(event.Alarm{Kind: event.AlarmDisk, Level: level, Detail: detail})
+	h.alarmAboutItself(fmt.Sprint("disk ", level), event.Alarm{Kind: event.AlarmDisk, Level: level, Detail: detail})
 }
 
 // alarmAboutPause raises an alarm after the hub could not write for a while.
 func (h *Hub) alarmAboutPause(fault string, since, until time.Time) {
-	h.alarmAboutItself(event.Alarm{Kind: event.AlarmDisk, Detail: fmt.Sprintf(
+	h.alarmAboutItself("disk "+until.String(), event.Alarm{Kind: event.AlarmDisk, Detail: fmt.Sprintf(
 		"the hub wrote nothing from %s to %s, because %s", since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339), fault)})
 }
 
-func (h *Hub) alarmAboutItself(a event.Alarm) {
+// alarmAboutItself raises an alarm about the hub without waiting for the store. Alarms with the
+// same id are stored once; see alarm.
+func (h *Hub) alarmAboutItself(id string, a event.Alarm) {
 	h.running.Go(func() {
-		if err := h.alarm(context.Background(), a.Kind+" "+a.Detail, a); err != nil {
+		if err := h.alarm(context.Background(), id, a); err != nil {
 			h.log.Error("cannot store an alarm", "kind", a.Kind, "reason", a.Detail, "err", err)
 		}
 	})

@@ -12,9 +12,11 @@
 //	                                   epoch, and for older kiosks;
 //	                                   smartkiosk.reviews.… holds the hub's reviews of them under the
 //	                                   same names, and
-//	                                   smartkiosk.alarms.<id> the hub's alarms about the kiosk
+//	                                   smartkiosk.alarms.<id> the hub's alarms about the kiosk, and
+//	                                   smartkiosk.alarms._<kind> its alarms about itself
 //	bucket smartkiosk-challenges       nonce → its kiosk, its expiry, whether it was spent
-//	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream
+//	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream;
+//	                                   "hub.reviews" → that of the reviews
 //	bucket smartkiosk-evidence         digest of an offline visit's nonce → its event
 //	bucket smartkiosk-marks            kiosk → how many alarms there were, and the last one
 //	bucket smartkiosk-revoked          certificate → an OCSP responder's report that it is revoked

@@ -20,34 +20,38 @@ func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	events, err := h.pull(r.Context(), c.Name, pull)
+	info, err := streamInfo(r.Context(), h.events)
 	if err != nil {
 		return err
 	}
-	made, err := h.placeTime(r.Context(), events.last.place)
+	events, err := h.pull(r.Context(), c.Name, pull, info)
 	if err != nil {
 		return err
 	}
-	events.Write(w, cursorText(events.last, made))
+	next, err := at(r.Context(), h.events, info, events.last)
+	if err != nil {
+		return err
+	}
+	events.Write(w, next.text())
 	return nil
 }
 
 // pull returns the events of a consumer's request. The request itself may say where they
 // begin: then the consumer's own cursor does not matter.
-func (h *Hub) pull(ctx context.Context, consumer string, p hubapi.Pull) (*batch, error) {
+func (h *Hub) pull(ctx context.Context, consumer string, p hubapi.Pull, info *jetstream.StreamInfo) (*batch, error) {
 	if !p.Since.IsZero() {
 		return h.read(ctx, reading{since: p.Since}, p)
 	}
 	var after cursor
 	var err error
 	if p.After != "" {
-		if after.position, after.made, err = parseCursor(p.After); err != nil {
+		if after, err = parseCursor(p.After); err != nil {
 			return nil, apihttp.BadCursor()
 		}
 	} else if after, err = h.cursor(ctx, consumer); err != nil {
 		return nil, err
 	}
-	if err := h.checkCursor(ctx, consumer, after); err != nil {
+	if err := h.checkCursor(ctx, consumer, after, info); err != nil {
 		return nil, err
 	}
 	return h.read(ctx, reading{after: after.position}, p)

@@ -201,11 +201,11 @@ func TestCursorNeverGoesBack(t *testing.T) {
 	hubs := []*Hub{b.open(), b.open()}
 	results := make(chan error)
 	for i := range events {
-		to := position{place: 1, part: uint64(i + 1)} // all are parts of one message
+		to := cursor{position: position{place: 1, part: uint64(i + 1)}} // all are parts of one message
 		if i == events-1 {
 			to.part = 0
 		}
-		go func() { results <- hubs[i%2].acknowledge(t.Context(), "office", to, "") }()
+		go func() { results <- hubs[i%2].acknowledge(t.Context(), "office", to) }()
 	}
 	for range events {
 		if err := <-results; err != nil {

@@ -49,6 +49,7 @@ type Hub struct {
 	limiter    *limiter
 	abuse      *abuseLog
 	metrics    *metrics
+	rolledBack sync.Map // id of each alarm about a reader's cursor → true
 	histories  sync.Map // kiosk ID → *history: a cache; another hub may have stored later events
 	now        func() time.Time
 	rand       io.Reader
@@ -183,14 +184,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if h.js, err = openJetStream(conn, h.replicas()); err != nil {
 		return err
 	}
-	h.events, err = h.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:     eventsStream,
-		Subjects: []string{eventsSubject + ">", reviewsSubject + ">", alarmsSubject + "*"},
-		Storage:  jetstream.FileStorage,
-		// No AllowDirect: a follower may not know a kiosk's last event yet, and the
-		// kiosk would get an answer about a gap that does not exist.
-	})
-	if err != nil {
+	if h.events, err = openEvents(ctx, h.js); err != nil {
 		return err
 	}
 	h.challenges, err = h.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -199,10 +193,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	h.cursors, err = h.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: cursorsBucket, Storage: jetstream.FileStorage,
-	})
-	if err != nil {
+	if h.cursors, err = openCursors(ctx, h.js); err != nil {
 		return err
 	}
 	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings} {
@@ -211,6 +202,22 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 		}
 	}
 	return nil
+}
+
+// openEvents opens the stream of events, or creates it.
+func openEvents(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+	return js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:     eventsStream,
+		Subjects: []string{eventsSubject + ">", reviewsSubject + ">", alarmsSubject + "*"},
+		Storage:  jetstream.FileStorage,
+		// No AllowDirect: a follower may not know a kiosk's last event yet, and the
+		// kiosk would get an answer about a gap that does not exist.
+	})
+}
+
+// openCursors opens the bucket of the readers' cursors, or creates it.
+func openCursors(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
+	return js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: cursorsBucket, Storage: jetstream.FileStorage})
 }
 
 // Close stops the background tasks and the embedded JetStream.

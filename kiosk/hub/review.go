@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk"
@@ -34,6 +35,12 @@ const (
 
 	reviewTime  = 20 * time.Second // for one event
 	reviewRetry = 5 * time.Second
+
+	// reviewsReader is the name of the reviews among the readers of the stream. It is not a
+	// valid name of a consumer. Their cursor in the bucket identifies the stream; it may be
+	// reviewNotes older than the place of the consumer in JetStream.
+	reviewsReader = "hub.reviews"
+	reviewNotes   = 10 * time.Second
 
 	// evidenceBucket maps the nonce of each offline verdict to the ID of its event, so
 	// that evidence that is used twice is recognised.
@@ -92,13 +99,7 @@ func (h *Hub) review(ctx context.Context) {
 }
 
 func (h *Hub) reviewAll(ctx context.Context, f *reviewFailures) error {
-	consumer, err := h.events.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable:       reviewer,
-		FilterSubject: eventsSubject + ">",
-		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       2 * reviewTime,
-		MaxAckPending: 1, // so that a kiosk's events are reviewed in their order
-	})
+	consumer, err := h.reviewer(ctx)
 	if err != nil {
 		return err
 	}
@@ -108,18 +109,66 @@ func (h *Hub) reviewAll(ctx context.Context, f *reviewFailures) error {
 	}
 	defer context.AfterFunc(ctx, messages.Stop)()
 	defer messages.Stop()
-	for {
-		msg, err := messages.Next()
-		if err != nil {
+	var done cursor // of the last message, and not noted yet
+	for noted := time.Now(); ; {
+		msg, err := messages.Next(jetstream.NextMaxWait(reviewNotes))
+		if err != nil && !errors.Is(err, nats.ErrTimeout) {
 			return err
 		}
-		if err := h.reviewMessage(ctx, msg, f); err != nil {
-			return errors.Join(err, msg.NakWithDelay(reviewRetry))
+		if msg != nil {
+			if err := h.reviewMessage(ctx, msg, f); err != nil {
+				return errors.Join(err, msg.NakWithDelay(reviewRetry))
+			}
+			if err := msg.Ack(); err != nil {
+				return err
+			}
+			if about, err := msg.Metadata(); err == nil {
+				done = cursor{position: position{place: about.Sequence.Stream}, made: instant(about.Timestamp)}
+			}
 		}
-		if err := msg.Ack(); err != nil {
-			return err
+		if done.place > 0 && time.Since(noted) >= reviewNotes {
+			if err := h.acknowledge(ctx, reviewsReader, done); err != nil {
+				return err
+			}
+			done, noted = cursor{}, time.Now()
 		}
 	}
+}
+
+// reviewer opens the consumer of JetStream that all hubs share for the reviews. It creates it
+// if it is missing; then it begins at the cursor of the reviews.
+func (h *Hub) reviewer(ctx context.Context) (jetstream.Consumer, error) {
+	info, err := streamInfo(ctx, h.events)
+	if err != nil {
+		return nil, err
+	}
+	at, err := h.cursor(ctx, reviewsReader)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.checkCursor(ctx, reviewsReader, at, info); err != nil {
+		return nil, err
+	}
+	config := jetstream.ConsumerConfig{
+		Durable:       reviewer,
+		FilterSubject: eventsSubject + ">",
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       2 * reviewTime,
+		MaxAckPending: 1, // so that a kiosk's events are reviewed in their order
+	}
+	if at.place > 0 {
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, at.place+1
+	}
+	consumer, err := h.events.Consumer(ctx, reviewer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return h.events.CreateConsumer(ctx, config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// The consumer's own place may be later than the cursor.
+	own := cursor{position: position{place: consumer.CachedInfo().AckFloor.Stream}}
+	return consumer, h.checkCursor(ctx, reviewsReader, own, info)
 }
 
 // reviewMessage reviews the events of a message in their order. After an error the

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"net/http/httptest"
@@ -14,8 +13,8 @@ import (
 )
 
 // If the stream was rolled back behind a consumer's cursor, the feed answers an error and
-// skips no event, also after the stream has grown past the cursor again. A consumer with a
-// new name gets the stream from its beginning, as the error says.
+// skips no event, also after the stream has grown past the cursor again. After a reset the
+// consumer gets the stream from its beginning.
 func TestFeedAfterRollback(t *testing.T) {
 	for name, later := range map[string]int{"the cursor is beyond the end": 1, "the stream has grown past the cursor": 9} {
 		t.Run(name, func(t *testing.T) {
@@ -50,25 +49,35 @@ func TestFeedAfterRollback(t *testing.T) {
 			t.Cleanup(store.close)
 			b.conn = store.conn
 			h := b.open()
-			var log bytes.Buffer
-			h.log = slog.New(slog.NewTextHandler(&log, nil))
+			log := &record{}
+			h.log = slog.New(slog.NewTextHandler(log, nil))
 			url = b.serve()
 			k2 = k2.to(url)
 			for i := range later {
 				k2.send(k2.events(1), uint64(i+1))
 			}
 			_, _, err = office.to(url).Feed(t.Context(), "office", 10, 0)
-			if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindRolledBack || p.Status != 409 || !strings.Contains(p.Detail, "kioskhub consumer add") {
+			if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindRolledBack || p.Status != 409 || !strings.Contains(p.Detail, "kioskhub feed reset office --to start") {
 				t.Errorf("the feed answers %v, want rolled-back", err)
 			}
 			at, err := h.cursor(t.Context(), "office")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := h.checkCursor(t.Context(), "office", at); err == nil || !strings.Contains(log.String(), "level=ERROR") {
-				t.Errorf("the log says %q, %v", &log, err)
+			info, err := streamInfo(t.Context(), h.events)
+			if err != nil {
+				t.Fatal(err)
 			}
-			b.consumer(url, "office-2").pulled(10, places("k2", 1, later)...)
+			if err := h.checkCursor(t.Context(), "office", at, info); err == nil || !strings.Contains(log.String(), "level=ERROR") {
+				t.Errorf("the log says %q, %v", log, err)
+			}
+			if _, err := b.feedStore().reset(t.Context(), "office", FeedStart); err != nil {
+				t.Fatal(err)
+			}
+			events, _, err := office.to(url).Pull(t.Context(), "office", hubapi.Pull{Max: 10, Kiosks: []string{"k2"}})
+			if got := office.places(events); err != nil || strings.Join(got, " ") != strings.Join(places("k2", 1, later), " ") {
+				t.Errorf("after the reset the feed has %v, %v", got, err)
+			}
 		})
 	}
 }

@@ -183,8 +183,8 @@ func (p *party) health(url string) error {
 	return nil
 }
 
-// diskAlarms returns the alarms about the hub's disk in the feed.
-func (p *party) diskAlarms() (alarms []event.Alarm) {
+// alarmsOf returns the alarms of a kind in the feed.
+func (p *party) alarmsOf(kind string) (alarms []event.Alarm) {
 	p.t.Helper()
 	events, _, err := p.Pull(p.t.Context(), p.id, hubapi.Pull{Max: 100, After: "0", Types: []string{event.TypeAlarm}})
 	if err != nil {
@@ -195,7 +195,9 @@ func (p *party) diskAlarms() (alarms []event.Alarm) {
 		if err := json.Unmarshal(text, &e); err != nil {
 			p.t.Fatal(err)
 		}
-		alarms = append(alarms, e.Data)
+		if e.Data.Kind == kind {
+			alarms = append(alarms, e.Data)
+		}
 	}
 	return alarms
 }
@@ -239,7 +241,7 @@ func TestFullDisk(t *testing.T) {
 	eventually(t, func() error { return watch.health(url) })
 	k1.nonce()
 	eventually(t, func() error {
-		for _, a := range office.diskAlarms() {
+		for _, a := range office.alarmsOf(event.AlarmDisk) {
 			if strings.Contains(a.Detail, "the hub wrote nothing from") {
 				return nil
 			}
@@ -324,7 +326,7 @@ func TestReserve(t *testing.T) {
 		t.Errorf("got %+v", v)
 	}
 	eventually(t, func() error {
-		if a := office.diskAlarms(); len(a) == 0 || a[len(a)-1].Level != diskFull {
+		if a := office.alarmsOf(event.AlarmDisk); len(a) == 0 || a[len(a)-1].Level != diskFull {
 			return errors.New("there is no alarm about the full disk")
 		}
 		return nil
