@@ -17,6 +17,8 @@ TEST := pcscd="the PC/SC service, a real one" \
 	openssl="judges our signatures and certificates" \
 	swtpm="a TPM in software" \
 	tpm2-openssl="judges our use of a TPM" \
+	dosfstools="makes and checks boot partitions" \
+	mtools="reads boot partitions" \
 	espeak-ng="the speech engine of kiosks that speak" \
 	chromium="the browser that drives the panel" \
 	systemd="judges our units" \

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Kioskctl is the technician's tool. It shows what is on a card, changes and unblocks
 // its PIN, tests whether a card signs, inspects a kiosk's outbox, finds, shows and
 // tests the parts of its front panel, and says what is wrong with a kiosk.
@@ -13,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smartkiosk/cmd/internal/cli"
+	"smartkiosk/cmd/internal/flash"
 	"smartkiosk/device/board"
 	"smartkiosk/device/reader"
 	"smartkiosk/device/slot"
@@ -51,6 +54,8 @@ func (p program) command() *cobra.Command {
 		p.tokenCommand(),
 		p.eventsCommand(),
 		p.clockCommand(),
+		p.cards().FlashCommand(),
+		p.cards().ProvisionCommand(),
 		p.enrolCommand(),
 		p.statusCommand(),
 		cli.Group("key", "Make device keys", "", p.keyCreateCommand()),
@@ -58,6 +63,11 @@ func (p program) command() *cobra.Command {
 		p.doctorCommand(),
 		cli.Group("scproxy", "Learn from official logins", "", p.recordCommand()),
 	)
+}
+
+// cards has the commands that make SD cards.
+func (p program) cards() flash.Program {
+	return flash.Program{Root: p.machine.root, Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr}
 }
 
 // run runs a command line in this process.

@@ -157,6 +157,12 @@ func TestScripts(t *testing.T) {
 			"tpm": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Setenv("TPM", swtpm.Start(stageOf(ts).t).Path)
 			},
+			// image FILE SIZE makes a kiosk's image of a few MB, as a file and
+			// compressed (FILE.zst), and the disk $PI/dev/sdb with SIZE bytes.
+			"image": imageCommand,
+			// bootfile FILE WANT fails unless the boot partition of $PI/dev/sdb has the
+			// file with the content of WANT.
+			"bootfile": bootfileCommand,
 			// serial makes a serial port, puts its path into $PORT and discards
 			// what is written to it.
 			"serial": func(ts *testscript.TestScript, _ bool, _ []string) {
@@ -235,6 +241,7 @@ func talk(ts *testscript.TestScript, _ bool, args []string) {
 	var printed bytes.Buffer
 	c.Stdin, c.Stdout, c.Stderr = tty, &printed, tty
 	c.Dir = ts.MkAbs(".")
+	c.Env = append(os.Environ(), "PI="+ts.Getenv("PI"))
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	ts.Check(c.Start())
 	ts.Check(tty.Close()) // the command alone has it now: its end is the end of what is shown

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/csv"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -17,6 +18,7 @@ func (p program) codesCommand() *cobra.Command {
 
 func (p program) codesNewCommand() *cobra.Command {
 	var dir string
+	var table bool
 	c := &cobra.Command{
 		Use:   "new KIOSK",
 		Short: "Make a one-time code with which a kiosk enrols",
@@ -26,12 +28,47 @@ for 24 hours. After 5 wrong attempts it is locked. It replaces an earlier code o
 this kiosk. When it is used, the kiosk's earlier certificates end.
 
 The first line of the output is the code. Give it to the technician in a way that you
-trust: it also says which hub the kiosk may trust.`,
-		Args: cli.Args("KIOSK"),
-		RunE: func(_ *cobra.Command, args []string) error { return p.newCode(dir, args[0]) },
+trust: it also says which hub the kiosk may trust.
+
+With --csv the command takes any number of kiosks, and prints a table from which
+"kioskctl provision --list" makes the files for their SD cards.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if table && len(args) > 0 {
+				return nil
+			}
+			return cli.Args("KIOSK")(c, args)
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if table {
+				return p.newCodes(dir, args)
+			}
+			return p.newCode(dir, args[0])
+		},
 	}
 	dirFlag(c, &dir)
+	c.Flags().BoolVar(&table, "csv", false, "print a table for \"kioskctl provision --list\"")
 	return c
+}
+
+// newCodes prints a table of new codes.
+func (p program) newCodes(dir string, kiosks []string) error {
+	url, err := hub.URL(dir)
+	if err != nil {
+		return err
+	}
+	w := csv.NewWriter(p.stdout)
+	_ = w.Write([]string{"kiosk", "hub", "code", "expires"}) // Error has it
+	for _, kiosk := range kiosks {
+		code, expires, err := hub.NewCode(dir, kiosk)
+		if err != nil {
+			w.Flush() // the codes so far are valid
+			return err
+		}
+		_ = w.Write([]string{kiosk, url, code.Text(), date(expires)}) // Error has it
+		code.Secret.Wipe()
+	}
+	w.Flush()
+	return w.Error()
 }
 
 func (p program) newCode(dir, kiosk string) error {
