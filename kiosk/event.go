@@ -157,7 +157,8 @@ type (
 		VerdictWithin time.Duration
 	}
 	// HubUnreachable follows GetChallenge or Authenticate: no hub could be
-	// reached. Only in this case may the kiosk decide by itself.
+	// reached, or a hub said that its store is unavailable. Only in this case may
+	// the kiosk decide by itself.
 	HubUnreachable struct {
 		Visit    string
 		Question int

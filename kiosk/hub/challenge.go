@@ -47,7 +47,7 @@ func (h *Hub) newChallenge(ctx context.Context, kioskID string) (hubapi.Challeng
 	if err != nil {
 		return hubapi.Challenge{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, hubapi.VerdictWithin-answerMargin) // a person waits
 	defer cancel()
 	if _, err := h.challenges.Create(ctx, nonceKey(raw), value); err != nil {
 		return hubapi.Challenge{}, storeError{err}

@@ -21,7 +21,8 @@ func measure(dir string) (space, error) {
 		return space{}, fmt.Errorf("cannot measure the disk of %s: %w", dir, err)
 	}
 	block := uint64(fs.Bsize)
-	return space{fs.Blocks * block, fs.Bavail * block, fs.Flags&unix.ST_RDONLY != 0}, nil
+	// Like df, without the part that is reserved for root.
+	return space{(fs.Blocks - fs.Bfree + fs.Bavail) * block, fs.Bavail * block, fs.Flags&unix.ST_RDONLY != 0}, nil
 }
 
 // Parts of a disk that events do not use, in bytes. Challenges and acknowledgements go on in

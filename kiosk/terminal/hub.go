@@ -40,7 +40,8 @@ func (t *Terminal) authenticate(ctx context.Context, q kiosk.Authenticate) {
 }
 
 // askHub returns the hub's answer. It returns HubFailed if a hub was reached but did
-// not answer or refused, and HubUnreachable if no hub could be reached. It decides
+// not answer or refused, and HubUnreachable if no hub could be reached, or if a hub says
+// that its store is unavailable. It decides
 // within Timing.Hub whether a hub can be reached. After that only the visit's own
 // timeouts limit how long it waits.
 func (t *Terminal) askHub(ctx context.Context, visit string, question int, call func(context.Context) (kiosk.Event, error)) kiosk.Event {
@@ -74,7 +75,7 @@ func (t *Terminal) askHub(ctx context.Context, visit string, question int, call 
 		return r.answer
 	case ctx.Err() != nil:
 		return kiosk.HubFailed{Visit: visit, Question: question, Reason: kiosk.HubSilent} // the visit has ended, so no state waits for the answer
-	case answered && fromGateway(problem):
+	case answered && noHub(problem):
 		return t.unreachable(visit, question, r.err)
 	case answered:
 		t.Log.Warn("hub refused a request", "visit", visit, "err", r.err)
@@ -99,12 +100,13 @@ func (t *Terminal) reach(ctx context.Context) error {
 	return t.Hub.Reach(ctx)
 }
 
-// fromGateway reports whether an answer comes from a proxy that could not reach the
-// hub behind it. A hub itself answers with a problem document.
-func fromGateway(p *hubapi.Problem) bool {
+// noHub reports whether an answer says that no hub can decide at the moment. It comes
+// from a proxy that could not reach the hub behind it, without a problem document of the
+// hub. Or a hub says that its own store is unavailable, so that it cannot use up a nonce.
+func noHub(p *hubapi.Problem) bool {
 	switch p.Status {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return p.Type == hubapi.KindUnknown
+		return p.Type == hubapi.KindUnknown || p.Type == hubapi.KindNotReady
 	}
 	return false
 }

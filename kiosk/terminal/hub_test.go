@@ -28,6 +28,7 @@ func TestOfflineOnlyWithoutHub(t *testing.T) {
 		"a gateway without a hub, 502":       {err: &hubapi.Problem{Type: hubapi.KindUnknown, Status: 502}, offline: true},
 		"a gateway without a hub, 503":       {err: &hubapi.Problem{Type: hubapi.KindUnknown, Status: 503}, offline: true},
 		"a gateway without a hub, 504":       {err: &hubapi.Problem{Type: hubapi.KindUnknown, Status: 504}, offline: true},
+		"a hub without its store":            {err: &hubapi.Problem{Type: hubapi.KindNotReady, Status: 503}, offline: true},
 		"a hub that is overloaded":           {err: &hubapi.Problem{Type: "urn:smartkiosk:problem:busy", Status: 503}, reason: kiosk.HubRefused},
 		"a hub that does not know the kiosk": {err: &hubapi.Problem{Type: "urn:smartkiosk:problem:forbidden", Status: 403}, reason: kiosk.HubRefused},
 		"a 404 without a problem":            {err: &hubapi.Problem{Type: hubapi.KindUnknown, Status: 404}, reason: kiosk.HubRefused},

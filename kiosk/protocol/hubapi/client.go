@@ -207,15 +207,14 @@ func (c *Client) do(ctx context.Context, method, path string, send content, want
 	if send.encoding != "" {
 		req.Header.Set("Content-Encoding", send.encoding)
 	}
-	client := c.http
+	client, patience := c.http, noHurry
 	if send.visit {
-		client = c.visits
+		client, patience = c.visits, visitPatience
 	}
-	exchange := c.sendWithRetry
 	if send.once {
-		exchange = c.send
+		patience = -1
 	}
-	resp, err := exchange(client, req)
+	resp, err := c.sendWithRetry(client, req, patience)
 	if err != nil {
 		return nil, nil, err
 	}

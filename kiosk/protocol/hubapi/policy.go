@@ -100,7 +100,7 @@ func (c *Client) get(ctx context.Context, path string, header http.Header) (*htt
 		return nil, err
 	}
 	req.Header = header
-	return c.sendWithRetry(c.http, req)
+	return c.sendWithRetry(c.http, req, noHurry)
 }
 
 // send sends a request. It passes the time of the hub's clock to Heard, that of a CA to

@@ -2,6 +2,7 @@ package hubapi
 
 import (
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -10,17 +11,26 @@ import (
 // maxRetryAfter bounds how long a Retry-After is respected.
 const maxRetryAfter = time.Minute
 
+// visitPatience bounds the pauses before the retries of a visit's request together. A
+// person waits, and the kiosk may be able to decide by itself.
+const visitPatience = 5 * time.Second
+
+// noHurry leaves the bound to the request's context.
+const noHurry = time.Duration(math.MaxInt64)
+
 // sendWithRetry sends a request and retries it when a hub answers 503 or 429 with
 // Retry-After, after the time that the hub names. It returns the hub's last answer when the
-// request's context would end before the next attempt. The request must be idempotent.
-func (c *Client) sendWithRetry(by *http.Client, req *http.Request) (*http.Response, error) {
+// request's context would end before the next attempt, or when the pauses would take longer
+// than patience. The request must be idempotent.
+func (c *Client) sendWithRetry(by *http.Client, req *http.Request, patience time.Duration) (*http.Response, error) {
 	for {
 		resp, err := c.send(by, req)
 		if err != nil || resp.StatusCode != http.StatusServiceUnavailable && resp.StatusCode != http.StatusTooManyRequests {
 			return resp, err
 		}
 		wait, ok := retryAfter(resp)
-		if deadline, bounded := req.Context().Deadline(); !ok || bounded && time.Until(deadline) <= wait {
+		deadline, bounded := req.Context().Deadline()
+		if patience -= wait; !ok || patience < 0 || bounded && time.Until(deadline) <= wait {
 			return resp, nil
 		}
 		// The body is read to its end so that the connection can be reused.

@@ -76,6 +76,20 @@ func TestClientRetriesOn503(t *testing.T) {
 	}
 }
 
+// A visit's request does not wait for long.
+func TestChallengeIsRetriedBriefly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := &busyHub{busy: 10}
+		c := &Client{base: "https://hub", http: &http.Client{Transport: hub}, visits: &http.Client{Transport: hub}}
+		began := time.Now()
+		_, err := c.Challenge(t.Context())
+		problem, ok := errors.AsType[*Problem](err)
+		if !ok || problem.Type != KindNotReady || time.Since(began) != 4*time.Second {
+			t.Errorf("%v after %s, want the hub's answer after 4s", err, time.Since(began))
+		}
+	})
+}
+
 // The client must not retry some requests: the hub may have spent the nonce, and the pusher
 // decides itself when to send events again.
 func TestClientSendsOnce(t *testing.T) {
