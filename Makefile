@@ -27,6 +27,7 @@ TEST := pcscd="the PC/SC service, a real one" \
 	util-linux="namespaces, so that tests have a pcscd of their own" \
 	iproute2="the loopback device inside them" \
 	ca-certificates="lets Go fetch modules" \
+	prometheus="judges the alert rules (promtool)" \
 	curl="runs an example for consumers" \
 	python3-cryptography="runs an example for consumers" \
 	nodejs="runs an example for consumers, and an OpenID provider" \

@@ -58,7 +58,7 @@ func (h *Hub) metricsAnswer(w http.ResponseWriter, r *http.Request, _ caller) er
 	return nil
 }
 
-// gauges reads figures of the stream, of the consumers, of the CRLs and of the disk when
+// gauges reads figures of the stream, the consumers, the CRLs, the disk and the clients when
 // Prometheus asks for them.
 type gauges struct{ h *Hub }
 
@@ -79,7 +79,7 @@ var (
 
 // Describe sends the descriptions of the figures.
 func (g gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{storeUp, streamEvents, streamBytes, streamLast, consumerLag, crlUpdate, crlNext, diskFree, diskSize, diskLevel, storeRefuses, storeStarts} {
+	for _, d := range []*prometheus.Desc{storeUp, streamEvents, streamBytes, streamLast, consumerLag, crlUpdate, crlNext, diskFree, diskSize, diskLevel, storeRefuses, storeStarts, kioskSeen, certificateEnd} {
 		to <- d
 	}
 }
@@ -97,6 +97,7 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(storeUp, up)
 	g.collectCRLs(gauge)
+	g.collectClients(gauge)
 	if k := g.h.keeper; k != nil {
 		g.collectDisk(k, gauge)
 		to <- prometheus.MustNewConstMetric(storeStarts, prometheus.CounterValue, float64(k.restarted()))

@@ -53,6 +53,8 @@ func TestMetrics(t *testing.T) {
 		"smartkiosk_hub_store_up 1",
 		"smartkiosk_hub_stream_messages 2",
 		`smartkiosk_hub_consumer_lag_messages{consumer="office"} 1`,
+		`smartkiosk_hub_kiosk_last_seen_timestamp_seconds{kiosk="k1"} `,
+		`smartkiosk_hub_client_certificate_end_timestamp_seconds{client="office",role="consumer"} `,
 		`smartkiosk_hub_crl_this_update_timestamp_seconds{crl="`,
 	} {
 		if !strings.Contains(text, "\n"+line) {
