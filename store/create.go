@@ -66,10 +66,21 @@ func createAs(path string, fill func(*bolt.DB) error) error {
 // openFresh creates an empty database. It first removes a file of that name,
 // which an interrupted attempt left.
 func openFresh(path string, maxSize int) (*bolt.DB, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(path); err != nil {
 		return nil, err
 	}
 	return openBolt(path, maxSize)
+}
+
+// removeFresh removes the new file that an interrupted creation, compaction or salvage
+// left. It can be as large as the file at path. The caller holds the lock.
+func removeFresh(path string) error { return removeFile(path + ".new") }
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func fill(db *bolt.DB) error { return migrate(db, migrations, 0) }

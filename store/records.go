@@ -31,6 +31,12 @@ const (
 	MaxValueSize = 1 << 20
 
 	maxRecordsSize = 256 << 20
+
+	// In the last part of the file, recordsReserve, Put refuses values that together
+	// have more than smallValues bytes. So counters can still be written and large
+	// values deleted.
+	recordsReserve = 32 << 20
+	smallValues    = 64 << 10
 )
 
 // The file's top-level buckets:
@@ -62,6 +68,9 @@ func OpenRecords(path string) (*Records, error) {
 
 func (r *Records) open() (err error) {
 	if r.lock, err = lockFile(r.path+".lock", lockWait); err != nil {
+		return err
+	}
+	if err := removeFresh(r.path); err != nil {
 		return err
 	}
 	switch _, err := os.Stat(r.path); {
@@ -179,7 +188,16 @@ func (r *Records) Each(bucket string, f func(key string, value []byte) error) er
 func (r *Records) Put(bucket string, values map[string][]byte) error {
 	r.put.Lock()
 	defer r.put.Unlock()
+	size := 0
+	for _, value := range values {
+		size += len(value)
+	}
 	err := r.update(func(tx *bolt.Tx) error {
+		stats := r.db.Stats()
+		free := int64(stats.FreePageN+stats.PendingPageN) * pageSize
+		if size > smallValues && tx.Size()-free+int64(size) > int64(r.maxSize-recordsReserve) {
+			return ErrFull
+		}
 		b := tx.Bucket(recordsBucket)
 		for key, value := range values {
 			k := recordKey(bucket, key)

@@ -2,7 +2,9 @@ package store
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -33,6 +35,10 @@ const (
 	// space while there is plenty. The headroom covers what other programs
 	// write to the disk meanwhile.
 	checkSpaceAfter = 1 << 20
+
+	// bookkeeping is the free space in the file that Append leaves, in bytes. With it
+	// acknowledgements and deletions can be written even if the disk is full.
+	bookkeeping = 64 * pageSize
 
 	// deletedAtOnce bounds the records that one commit deletes, and so the time
 	// that an append waits for it.
@@ -98,7 +104,10 @@ func (s *Store) space() (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		space := min(s.limit-used, max(disk-s.headroom, 0)+free)
+		if disk < s.headroom && s.removeDamaged() {
+			continue
+		}
+		space := min(s.limit-used, max(disk-s.headroom, 0)+max(free-bookkeeping, 0))
 		s.uncheckedSpace = min(space-(reserve+s.limit/4), checkSpaceAfter)
 		if !deletable || s.uncheckedSpace >= 0 {
 			return space, nil
@@ -107,6 +116,16 @@ func (s *Store) space() (int64, error) {
 			return 0, err
 		}
 	}
+}
+
+// removeDamaged removes the oldest damaged file that Salvage kept, because the disk has
+// no room for it any more. It reports whether there was one.
+func (s *Store) removeDamaged() bool {
+	names, err := filepath.Glob(s.path + ".damaged-*")
+	if err != nil || len(names) == 0 {
+		return false
+	}
+	return os.Remove(slices.Min(names)) == nil
 }
 
 // pages returns the bytes of the pages in use and of the free pages.

@@ -146,6 +146,9 @@ func (s *Store) open() (err error) {
 	if s.lock, err = lockFile(s.path+".lock", lockWait); err != nil {
 		return err
 	}
+	if err := removeFresh(s.path); err != nil {
+		return err
+	}
 	switch _, err := os.Stat(s.path); {
 	case errors.Is(err, os.ErrNotExist):
 		if err := create(s.path); err != nil {

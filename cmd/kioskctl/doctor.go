@@ -82,7 +82,7 @@ func (p program) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Find out what is wrong with a kiosk, and say what to do",
 		Long: `Examine a kiosk: power, SD card, clock, network, hub, certificate, card reader, panel,
-kioskd, outbox, policy and versions. Each failure comes with what to do. A check that
+kioskd, outbox, policy, what is fetched on a schedule, and versions. Each failure comes with what to do. A check that
 depends on a failed one is not run. kioskd may be running, and doctor changes nothing.
 Run it as root, because other users cannot read the kiosk's files.
 
@@ -159,6 +159,7 @@ func (d *doctor) checks() []check {
 		{name: "kioskd", needs: []string{"configuration"}, do: d.kioskd},
 		{name: "outbox", needs: []string{"configuration"}, do: d.outbox},
 		{name: "policy", needs: []string{"configuration"}, do: d.policy},
+		{name: "schedule", needs: []string{"kioskd"}, do: d.schedule},
 		{name: "versions", do: d.versions},
 	}
 }

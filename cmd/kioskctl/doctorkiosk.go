@@ -155,6 +155,45 @@ func (d *doctor) policy(ctx context.Context) diagnosis {
 	return diagnose(stateOK, "issued %s ago", age)
 }
 
+// schedule shows the age of everything that kioskd gets again and again.
+func (d *doctor) schedule(ctx context.Context) diagnosis {
+	var s daemon.Status
+	if _, err := liveKiosk(d.socket()).get(ctx, "/v1/status", &s); err != nil {
+		return diagnose(stateUnknown, "%v", err)
+	}
+	var ages, late []string
+	for _, t := range s.Tasks {
+		age, text := t.Age, t.Name+": "+roundAge(t.Age)+" old"
+		if t.Done.IsZero() {
+			age, text = s.Uptime, t.Name+": not since kioskd started "+roundAge(s.Uptime)+" ago"
+		}
+		if t.Problem != "" {
+			text += " (" + t.Problem + ")"
+		}
+		if age > t.Late {
+			late = append(late, text)
+		}
+		ages = append(ages, text)
+	}
+	if len(late) > 0 {
+		return diagnose(stateWarning, "late: %s", strings.Join(late, "; ")).advise("kioskd tries again by itself; see dns, hub and tls above")
+	}
+	return diagnose(stateOK, "%s", strings.Join(ages, "; "))
+}
+
+// roundAge returns a duration in days, hours, minutes or seconds.
+func roundAge(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
+}
+
 func (d *doctor) versions(ctx context.Context) diagnosis {
 	system := d.machine.read("etc/os-release")
 	name := "unknown system"

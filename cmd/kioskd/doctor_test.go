@@ -84,7 +84,7 @@ func TestDoctor(t *testing.T) {
 	s.pull(1)
 	is(t, "when all is well", s.examine(), map[string]string{
 		"configuration": "ok", "certificate": "ok", "network": "ok", "dns": "ok", "hub": "ok", "tls": "ok", "pcscd": "ok", "reader": "ok",
-		"panel": "ok", "kioskd": "ok", "outbox": "ok", "policy": "ok", "versions": "ok",
+		"panel": "ok", "kioskd": "ok", "outbox": "ok", "policy": "ok", "schedule": "ok", "versions": "ok",
 	})
 	t.Run("bundle", func(t *testing.T) { s.searchBundle(t, kiosk) })
 
@@ -97,7 +97,7 @@ func TestDoctor(t *testing.T) {
 	s.edit(t, `match = "Gemalto"`, `match = ""`)
 
 	kiosk.stop()
-	is(t, "without kioskd", s.examine(), map[string]string{"kioskd": "FAILED kioskd does not run", "outbox": "ok", "policy": "ok", "tls": "ok", "panel": "FAILED the panel's page"})
+	is(t, "without kioskd", s.examine(), map[string]string{"kioskd": "FAILED kioskd does not run", "outbox": "ok", "policy": "ok", "schedule": "not run kioskd", "tls": "ok", "panel": "FAILED the panel's page"})
 	pcscd.Kill()
 	is(t, "without pcscd", s.examine(), map[string]string{"pcscd": "FAILED no PC/SC service answers", "reader": "not run pcscd", "tls": "ok"})
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"smartkiosk/kiosk/offline"
@@ -56,6 +57,9 @@ type Syncer struct {
 	version  string
 	crls     map[string]*trust.CRL // by digest
 	knownTag string                // of the newest list of known holders
+
+	mu    sync.Mutex // guards tasks
+	tasks tasks
 }
 
 // Open puts the stored policy in force, if there is one. It fails if the stored policy
@@ -155,6 +159,16 @@ func (s *Syncer) interval() time.Duration {
 // Fetch requests a newer policy from the hub once, puts it in force and stores it.
 // If anything is wrong with the new policy, the old one stays in force.
 func (s *Syncer) Fetch(ctx context.Context) error {
+	err := s.fetchPolicy(ctx)
+	s.report(&s.tasks.policy, err)
+	if err == nil && s.policy.Offline.Rule == hubpolicy.Known {
+		err = s.fetchKnown(ctx)
+		s.report(&s.tasks.known, err)
+	}
+	return err
+}
+
+func (s *Syncer) fetchPolicy(ctx context.Context) error {
 	jws, err := s.Hub.Policy(ctx, s.version)
 	if err != nil {
 		return err
@@ -163,7 +177,7 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 		if s.version == "" {
 			return errors.New("cannot get policy: the hub answered 304 Not Modified to a request without a version")
 		}
-		return errors.Join(s.Memory.ResetGrants(), s.fetchKnown(ctx))
+		return s.Memory.ResetGrants()
 	}
 	p, version, err := hubpolicy.Verify(jws, s.Kiosk, s.Key)
 	if err != nil {
@@ -207,15 +221,12 @@ func (s *Syncer) Fetch(ctx context.Context) error {
 		return err
 	}
 	s.Log.Info("policy updated", "version", version, "offline_rule", p.Offline.Rule, "until", p.ValidUntil)
-	return s.fetchKnown(ctx)
+	return nil
 }
 
 // fetchKnown fetches the holders that the hub has granted access at kiosks of
-// this kiosk's groups, if the offline rules need them.
+// this kiosk's groups.
 func (s *Syncer) fetchKnown(ctx context.Context) error {
-	if s.policy.Offline.Rule != hubpolicy.Known {
-		return nil
-	}
 	days, tag, err := s.Hub.Known(ctx, s.knownTag)
 	if err != nil || days == nil {
 		return err
@@ -280,5 +291,6 @@ func (s *Syncer) follow(p hubpolicy.Policy, version string, crls map[string]*tru
 		s.Log.Warn("this kiosk lets in more offline than its hub does online", "reason", p.Warnings)
 	}
 	s.policy, s.version, s.crls = p, version, crls
+	s.reportPolicy()
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/frontpanel"
@@ -196,8 +197,9 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	if err := d.journal.Started(version); err != nil {
 		return err
 	}
+	began := time.Now()
 	d.sockets[0].handler = serveStatus(d.sockets[0].handler, func() Status {
-		return Status{Version: version, PolicyUntil: d.offline.decider.Config().Until}
+		return Status{Version: version, PolicyUntil: d.offline.decider.Config().Until, Uptime: time.Since(began), Tasks: d.tasks()}
 	})
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)

@@ -15,6 +15,7 @@ import (
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/devicekey"
 	"smartkiosk/device/atomicfile"
+	"smartkiosk/kiosk/policy"
 	"smartkiosk/kiosk/protocol/est"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -175,6 +176,14 @@ func (i *identity) describe() devicekey.Status {
 		d.Twin = i.twin
 	}
 	return d
+}
+
+// task describes the renewal. It is late a day after its time.
+func (i *identity) task() policy.Task {
+	cert := i.credentials.Certificate()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return policy.Task{Name: taskCertificate, Done: cert.NotBefore, Late: renewAt(cert).Sub(cert.NotBefore) + 24*time.Hour, Problem: i.failure}
 }
 
 // mark returns the mark for technicians on the panel: "x2" if a second

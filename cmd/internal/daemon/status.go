@@ -4,12 +4,38 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"smartkiosk/kiosk/policy"
 )
 
 // Status is the answer to GET /v1/status on the local socket.
 type Status struct {
 	Version     string    `json:"version"`               // of the running program
 	PolicyUntil time.Time `json:"policy_until,omitzero"` // end of the policy in force; zero without one
+
+	Uptime time.Duration `json:"uptime"` // since the program began to serve; nanoseconds
+	Tasks  []policy.Task `json:"tasks"`  // what the kiosk gets again and again
+}
+
+// Names of tasks, in addition to those of package policy.
+const (
+	taskCertificate = "certificate"
+	taskTime        = "time of the hub"
+)
+
+// timeLate is the age from which the hub's time is late. The kiosk hears it in each answer.
+const timeLate = 24 * time.Hour
+
+// tasks returns the state of everything that the kiosk gets again and again.
+func (d *Daemon) tasks() []policy.Task {
+	all := d.offline.syncer.Tasks()
+	for _, t := range []policy.Task{d.identity.task(), {Name: taskTime, Done: d.offline.clock.State().Hub, Late: timeLate}} {
+		if !t.Done.IsZero() {
+			t.Age = max(0, d.offline.clock.At().Sub(t.Done))
+		}
+		all = append(all, t)
+	}
+	return all
 }
 
 // serveStatus adds GET /v1/status to the handler of the local socket.
