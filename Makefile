@@ -48,7 +48,7 @@ PACKAGES_TEST := lintian="judges packages" \
 PROGRAMS := kioskd kioskctl kioskhub kioskdemo smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build man packages packages-test abuse bench bench-hw fuzz powercut network longrun vet vuln need-build need-test clean
+.PHONY: demo test build man packages packages-test abuse bench bench-hw fuzz powercut network longrun wear vet vuln need-build need-test clean
 
 demo: build
 	@bin/kioskdemo $(DEMO)
@@ -154,6 +154,14 @@ network: need-build
 WALKS := 500
 longrun: need-build
 	@go test ./kiosk/push -run TestWalk -walk.rounds $(WALKS) -timeout 6h
+
+# Runs a kiosk and its hub for DAYS days with VISITS visits each, as fast as they go: hub
+# restarts, full disks, a new key, restored copies, clocks that jump, power cuts. It prints
+# what is written a day. "make test" runs a short form.
+DAYS := 90
+VISITS := 400
+wear: need-build
+	@go test ./kiosk/push -run TestWear -v -wear.days $(DAYS) -wear.visits $(VISITS) -timeout 3h
 
 # Attacks a hub with one hostile kiosk and one hostile consumer, and adds the figures to
 # bench.json. "make test" runs a short form.
