@@ -110,8 +110,8 @@ const attackVariable = "TEST_ATTACK"
 
 // TestAbuse has one hostile kiosk and one hostile consumer do at the same time what they
 // can (see TestAttackers). Another kiosk and another consumer get all their answers, and
-// the hub's memory stays bounded. The attackers are a process that runs only when a
-// processor is idle (sched(7), SCHED_IDLE), as if they were other machines: so the times
+// the hub's memory stays bounded. In the long form the attackers run only when a processor
+// is idle (sched(7), SCHED_IDLE), as if they were other machines: so the times
 // show what the hub makes of their requests, and not that they use up the processors that
 // hub and honest clients need. They use other addresses than the honest clients.
 func TestAbuse(t *testing.T) {
@@ -171,7 +171,12 @@ func (b *bed) attack(a attack) (end func() (attempts int)) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	c := exec.Command("chrt", "--idle", "0", os.Args[0], "-test.run=^TestAttackers$", "-test.v")
+	// The short form measures no times, and may run on a machine that is never idle.
+	scheduled := []string{"nice", "-n", "19"}
+	if *longAbuse {
+		scheduled = []string{"chrt", "--idle", "0"}
+	}
+	c := exec.Command(scheduled[0], append(scheduled[1:], os.Args[0], "-test.run=^TestAttackers$", "-test.v")...)
 	c.Env = append(os.Environ(), attackVariable+"="+string(text))
 	stop, err := c.StdinPipe()
 	if err != nil {

@@ -46,13 +46,27 @@ func newConnections(l *limiter, a *abuseLog, refused func(tls.ConnectionState) e
 	}
 }
 
+// unwanted reports whether a connection comes from an address that has wasted too many
+// handshakes.
+func (c *connections) unwanted(conn net.Conn) bool {
+	if !c.sources.exhausted(conn.RemoteAddr()) {
+		return false
+	}
+	c.noteWasted(conn)
+	return true
+}
+
+func (c *connections) noteWasted(conn net.Conn) {
+	c.abuse.note(tooManyWasted, hubapi.Identity{}, conn.RemoteAddr().String())
+}
+
 // forClient is GetConfigForClient of a server's TLS configuration: it learns the identity
 // of each connection at the end of its handshake.
 func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		conn := hello.Conn
-		if !c.sources.begin(conn.RemoteAddr()) {
-			c.abuse.note(tooManyWasted, hubapi.Identity{}, conn.RemoteAddr().String())
+		if !c.sources.begin(conn.RemoteAddr()) { // connections that were accepted before
+			c.noteWasted(conn)
 			return nil, errors.New(tooManyWasted)
 		}
 		if err := c.handshakes.begin(hello.Context(), conn); err != nil {

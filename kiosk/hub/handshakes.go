@@ -31,15 +31,24 @@ func (h handshakes) begin(ctx context.Context, conn net.Conn) error {
 	return nil
 }
 
-// handshakeListener accepts connections that handshakes can follow.
-type handshakeListener struct{ net.Listener }
+// handshakeListener accepts connections that handshakes can follow. It closes those that
+// unwanted reports, which costs much less than to begin with their handshakes.
+type handshakeListener struct {
+	net.Listener
+	unwanted func(net.Conn) bool
+}
 
 func (l handshakeListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if !l.unwanted(conn) {
+			return &handshakeConn{Conn: conn}, nil
+		}
+		_ = conn.Close()
 	}
-	return &handshakeConn{Conn: conn}, nil
 }
 
 type handshakeConn struct {

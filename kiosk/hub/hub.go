@@ -289,7 +289,7 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 		}
 		stopped <- err
 	})
-	err := srv.ServeTLS(handshakeListener{ln}, "", "")
+	err := srv.ServeTLS(handshakeListener{ln, conns.unwanted}, "", "")
 	if stop() {
 		return fmt.Errorf("cannot serve: %w", err)
 	}

@@ -49,6 +49,18 @@ func (s *sources) begin(addr net.Addr) bool {
 	return b.take(now, wastedRate, wastedBurst)
 }
 
+// exhausted reports whether begin would refuse a handshake of an address.
+func (s *sources) exhausted(addr net.Addr) bool {
+	from, ok := sourceOf(addr)
+	if !ok {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.wasted[from]
+	return b != nil && b.left(time.Now(), wastedRate, wastedBurst) < 1
+}
+
 // succeeded says that a handshake has led to an accepted client.
 func (s *sources) succeeded(addr net.Addr) {
 	from, ok := sourceOf(addr)

@@ -1,8 +1,11 @@
 package hub
 
 import (
+	"crypto/tls"
+	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,10 +27,10 @@ func TestSources(t *testing.T) {
 		waste := func(from net.Addr, want int) {
 			t.Helper()
 			n := 0
-			for n <= want && s.begin(from) {
+			for n <= want && !s.exhausted(from) && s.begin(from) {
 				n++
 			}
-			if n != want {
+			if n != want || !s.exhausted(from) || s.begin(from) {
 				t.Errorf("%d handshakes were begun, want %d", n, want)
 			}
 		}
@@ -53,4 +56,31 @@ func TestSources(t *testing.T) {
 			t.Error("an address without IP is refused")
 		}
 	})
+}
+
+// The hub closes connections of an address that has wasted its handshakes at once, and goes
+// on to serve others.
+func TestWastedHandshakes(t *testing.T) {
+	b := newBed(t)
+	var log syncBuffer
+	url, _ := b.serveLimited(&log)
+	k1 := b.kiosk(url, "k1")
+	from := func(ip net.IP) *net.Dialer { return &net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}} }
+	stranger := &tls.Config{InsecureSkipVerify: true} // no certificate
+	refused := 0
+	for range int(wastedBurst + 5*wastedRate) {
+		conn, err := tls.DialWithDialer(from(hostileAddress), "tcp", strings.TrimPrefix(url, "https://"), stranger)
+		if err != nil {
+			refused++ // before the handshake
+			continue
+		}
+		_, _ = io.Copy(io.Discard, conn) // until the hub closes it
+		_ = conn.Close()
+	}
+	if refused == 0 || !strings.Contains(log.String(), tooManyWasted) || !strings.Contains(log.String(), hostileAddress.String()) {
+		t.Errorf("%d connections were refused before their handshake; the log:\n%s", refused, log.String())
+	}
+	if _, err := k1.Challenge(t.Context()); err != nil {
+		t.Errorf("another address is refused: %v", err)
+	}
 }
