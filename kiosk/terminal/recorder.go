@@ -76,11 +76,11 @@ func (r *recorder) write(ctx context.Context) {
 	}
 	if err := r.Journal.Write(ctx, r.waiting...); err != nil {
 		r.retry = min(max(2*r.retry, firstRetry), lastRetry)
-		what := "cannot write what was shown"
 		if r.answer(func(visit string) kiosk.Event { return kiosk.RecordFailed{Visit: visit} }) > 0 {
-			what = "out of service: cannot write an outcome"
+			r.Log.Error("out of service: cannot write an outcome", "err", err, "retry_in", r.retry)
+		} else {
+			r.Log.Error("cannot write what was shown", "err", err, "retry_in", r.retry)
 		}
-		r.Log.Error(what, "err", err, "retry_in", r.retry)
 		r.due = time.NewTimer(r.retry)
 		return
 	}
