@@ -67,3 +67,14 @@ func TestPINTakesNoMoreThanMax(t *testing.T) {
 		t.Errorf("length %d", p.Len())
 	}
 }
+
+// The other keys are no secret.
+func TestKeysPrint(t *testing.T) {
+	for key, want := range map[kiosk.Key]string{
+		kiosk.KeyOK: "#", kiosk.KeyCorrect: "*", kiosk.KeyLanguage: "L", '0': "[secret]", '9': "[secret]", '/': "/", ':': ":",
+	} {
+		if got := fmt.Sprint(key); got != want {
+			t.Errorf("key %d prints as %q, not %q", rune(key), got, want)
+		}
+	}
+}

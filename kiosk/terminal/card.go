@@ -128,7 +128,7 @@ func (o *cardOwner) choose(ctx context.Context) (certificates [][]byte, choice t
 		return certificates, choice, err
 	}
 	authorities, unread := o.card.Authorities(ctx)
-	if unread == nil && len(authorities) > 0 {
+	if unread == nil {
 		choice, err = o.chooseFrom(certificates, authorities...)
 	}
 	return certificates, choice, err

@@ -246,3 +246,13 @@ func TestKeyID(t *testing.T) {
 		}
 	}
 }
+
+// An event whose payload is no JSON has no plain form.
+func TestPlainRefuses(t *testing.T) {
+	for payload, right := range map[string]bool{`{"a":1}`: true, "{\n\"a\": 1\n}": true, "{\n": false} {
+		b, err := Opened{Payload: json.RawMessage(payload)}.Plain()
+		if right != (err == nil) || right && !bytes.HasSuffix(b, []byte(`"data":{"a":1}}`)) {
+			t.Errorf("%q becomes %s, %v", payload, b, err)
+		}
+	}
+}

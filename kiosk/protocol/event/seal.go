@@ -83,23 +83,20 @@ func (s *Sealer) Seal(h Header, payload any) (cloudEvent, link []byte, err error
 		return nil, nil, fmt.Errorf("cannot sign event: %w", err)
 	}
 	jws, err := signature.CompactSerialize()
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot sign event: %w", err)
+	var sealed *jose.JSONWebEncryption
+	if err == nil {
+		sealed, err = s.encrypter.Encrypt([]byte(jws))
 	}
-	sealed, err := s.encrypter.Encrypt([]byte(jws))
+	var jwe string
+	if err == nil {
+		jwe, err = sealed.CompactSerialize()
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot encrypt event: %w", err)
 	}
-	jwe, err := sealed.CompactSerialize()
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot encrypt event: %w", err)
-	}
-	cloudEvent, err = json.Marshal(envelope{
+	cloudEvent, _ = json.Marshal(envelope{ // never fails: texts and booleans
 		SpecVersion: "1.0", attributes: h.attributes(), DataContentType: "application/jose", Data: jwe,
 	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot encode event: %w", err)
-	}
 	if len(cloudEvent) > MaxSize {
 		return nil, nil, fmt.Errorf("cannot seal event: %w", ErrTooLarge)
 	}
@@ -108,10 +105,9 @@ func (s *Sealer) Seal(h Header, payload any) (cloudEvent, link []byte, err error
 
 // signedText joins the members of header and payload in one object.
 func signedText(h Header, payload any) ([]byte, error) {
-	head, err := json.Marshal(claims{attributes: h.attributes(), Prev: base64.RawURLEncoding.EncodeToString(h.Prev)})
-	if err != nil {
-		return nil, err
-	}
+	head, _ := json.Marshal(claims{ // never fails: texts and booleans
+		attributes: h.attributes(), Prev: base64.RawURLEncoding.EncodeToString(h.Prev),
+	})
 	body, err := json.Marshal(payload)
 	if err != nil {
 		// The cause is left out because it may quote the payload.

@@ -47,9 +47,7 @@ func (p Pull) Query() url.Values {
 		q.Set(ParamSince, p.Since.UTC().Format(time.RFC3339Nano))
 	}
 	for name, values := range map[string][]string{ParamType: p.Types, ParamKiosk: p.Kiosks, ParamDomain: p.Domains} {
-		if len(values) > 0 {
-			q[name] = values
-		}
+		q[name] = values
 	}
 	return q
 }

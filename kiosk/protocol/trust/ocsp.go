@@ -42,25 +42,19 @@ var (
 	oidOCSPNonce = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
 )
 
-func newCertID(cert, issuer *x509.Certificate) (certID, error) {
-	key, err := publicKeyBits(issuer)
-	if err != nil {
-		return certID{}, err
-	}
-	name, hash := sha1.Sum(issuer.RawSubject), sha1.Sum(key)
-	return certID{name[:], hash[:], serialContent(cert.SerialNumber)}, nil
+func newCertID(cert, issuer *x509.Certificate) certID {
+	name, hash := sha1.Sum(issuer.RawSubject), sha1.Sum(publicKeyBits(issuer))
+	return certID{name[:], hash[:], serialContent(cert.SerialNumber)}
 }
 
 // publicKeyBits returns the content of the BIT STRING of c's public key.
-func publicKeyBits(c *x509.Certificate) ([]byte, error) {
+func publicKeyBits(c *x509.Certificate) []byte {
 	var info struct {
 		Algorithm asn1.RawValue
 		Key       asn1.BitString
 	}
-	if _, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &info); err != nil {
-		return nil, err
-	}
-	return info.Key.RightAlign(), nil
+	_, _ = asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &info) // crypto/x509 has parsed it before
+	return info.Key.RightAlign()
 }
 
 // ocspRequest encodes a request for one certificate, with a nonce (RFC 6960
@@ -157,11 +151,7 @@ func (d *domain) checkResponder(r *ocsp.Response, issuer *x509.Certificate, at t
 	} else if err := r.CheckSignatureFrom(issuer); err != nil {
 		return fmt.Errorf("the issuer has not signed the answer: %w", err)
 	}
-	key, err := publicKeyBits(signer)
-	if err != nil {
-		return err
-	}
-	hash := sha1.Sum(key)
+	hash := sha1.Sum(publicKeyBits(signer))
 	if r.RawResponderName != nil && !bytes.Equal(r.RawResponderName, signer.RawSubject) ||
 		r.ResponderKeyHash != nil && !bytes.Equal(r.ResponderKeyHash, hash[:]) {
 		return errors.New("the answer names another responder than the one who has signed it")

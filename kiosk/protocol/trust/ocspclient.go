@@ -137,10 +137,7 @@ func (o *OCSP) fetch(ctx context.Context, d *domain, cert, issuer *x509.Certific
 	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return ocspAnswer{}, fmt.Errorf("its address %.100q is no http URL", address)
 	}
-	id, err := newCertID(cert, issuer)
-	if err != nil {
-		return ocspAnswer{}, err
-	}
+	id := newCertID(cert, issuer)
 	nonce := make([]byte, ocspNonce)
 	if _, err := io.ReadFull(o.random, nonce); err != nil {
 		return ocspAnswer{}, err

@@ -54,13 +54,11 @@ func algorithmFor(public crypto.PublicKey) (Algorithm, error) {
 
 // fits reports whether s can be used with a key.
 func (s scheme) fits(public crypto.PublicKey) bool {
-	switch k := public.(type) {
-	case *rsa.PublicKey:
-		return s.curve == nil
-	case *ecdsa.PublicKey:
+	if k, ok := public.(*ecdsa.PublicKey); ok {
 		return s.curve == k.Curve
 	}
-	return false
+	_, ok := public.(*rsa.PublicKey)
+	return ok && s.curve == nil
 }
 
 // digest returns the value to be signed: H(H(origin) ‖ H(nonce)). The nonce is

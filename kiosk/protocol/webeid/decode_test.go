@@ -2,6 +2,11 @@ package webeid
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -110,5 +115,24 @@ func BenchmarkDecode(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A scheme fits keys of its own kind and curve.
+func TestSchemeFits(t *testing.T) {
+	for name, s := range schemes {
+		for kind, key := range map[string]crypto.PublicKey{
+			"RS256": new(rsa.PublicKey), "ES256": &ecdsa.PublicKey{Curve: elliptic.P256()}, "ES384": &ecdsa.PublicKey{Curve: elliptic.P384()},
+			"ES512": &ecdsa.PublicKey{Curve: elliptic.P521()}, "ES224": &ecdsa.PublicKey{Curve: elliptic.P224()}, "Ed": ed25519.PublicKey{},
+		} {
+			want := string(name) == kind || kind == "RS256" && (name[0] == 'R' || name[0] == 'P')
+			if s.fits(key) != want {
+				t.Errorf("%s fits a key for %s: %v", name, kind, !want)
+			}
+			algorithm, err := algorithmFor(key)
+			if known := kind != "ES224" && kind != "Ed"; known && (string(algorithm) != kind || err != nil) || !known && err == nil {
+				t.Errorf("the algorithm of a key for %s is %q, %v", kind, algorithm, err)
+			}
+		}
 	}
 }
