@@ -1,0 +1,87 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"testing"
+
+	"smartkiosk/kiosk/protocol/event"
+	"smartkiosk/store"
+)
+
+// The stand-in has the place of the refused event and says why it was refused.
+func TestStandIn(t *testing.T) {
+	j, out, open := newJournal(t)
+	if err := j.Started("1.0"); err != nil {
+		t.Fatal(err)
+	}
+	refused := store.Record{Sequence: 2, Link: out.links[1], Data: out.events[1]}
+	of := open()
+	record, err := j.StandIn("bad seal")(out.links[0], refused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.events = append(out.events, record)
+	e := open()
+	var parked event.Parked
+	if err := json.Unmarshal(e.Payload, &parked); err != nil {
+		t.Fatal(err)
+	}
+	if e.Type != event.TypeParked || e.Epoch != of.Epoch || e.Sequence != of.Sequence || !bytes.Equal(e.Prev, out.links[0]) ||
+		parked.Problem != "bad seal" || parked.Link != base64.RawURLEncoding.EncodeToString(out.links[1]) || !bytes.Equal(e.Link, out.links[1]) {
+		t.Errorf("the stand-in is %+v, %+v", e.Header, parked)
+	}
+}
+
+// The outbox keeps the refused event if there is no stand-in for it.
+func TestNoStandIn(t *testing.T) {
+	j, out, _ := newJournal(t)
+	if err := j.Started("1.0"); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"no JSON": []byte("x"), "an empty record": nil} {
+		if record, err := j.StandIn("p")(nil, store.Record{Data: data}); err == nil || record != nil {
+			t.Errorf("%s: %s, %v", name, record, err)
+		}
+	}
+	j.Clocks.BootID = "not/valid"
+	if record, err := j.StandIn("p")(out.links[0], store.Record{Link: out.links[1], Data: out.events[1]}); err == nil || record != nil {
+		t.Errorf("cannot be sealed: %s, %v", record, err)
+	}
+}
+
+// The level of the outbox tells how many events were left out before it; if it cannot be
+// written, the next one tells.
+func TestRoom(t *testing.T) {
+	j, out, open := newJournal(t)
+	scarce := false
+	j.Scarce = func() bool { return scarce }
+	if err := j.Started("1.0"); err != nil {
+		t.Fatal(err)
+	}
+	scarce = true
+	for range 3 {
+		if err := j.Part(event.Part{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(out.events) != 2 {
+		t.Errorf("%d events", len(out.events))
+	}
+	out.full = true
+	if err := j.Room("low", 7); err == nil {
+		t.Error("written to a full disk")
+	}
+	out.full = false
+	for _, want := range []event.Outbox{{Level: "low", Pending: 7, Thinned: 3}, {Level: "roomy", Pending: math.MaxInt32}} {
+		if err := j.Room(want.Level, int(want.Pending)); err != nil {
+			t.Fatal(err)
+		}
+		var got event.Outbox
+		if err := json.Unmarshal(open().Payload, &got); err != nil || got != want {
+			t.Errorf("the outbox is %+v, %v, not %+v", got, err, want)
+		}
+	}
+}
