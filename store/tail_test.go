@@ -51,6 +51,9 @@ func TestTailNumbers(t *testing.T) {
 		want := whole
 		c.change(&want)
 		got, err := decodeTail(encodeTail(want))
+		if len(got.notes) == 0 {
+			got.notes = nil
+		}
 		if c.right {
 			want.link = nil // no link is stored as zeros
 			if err != nil || !reflect.DeepEqual(got, want) {
