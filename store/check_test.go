@@ -51,6 +51,16 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			b[7]++
 			return tx.Bucket(metaBucket).Put(tailKey, b)
 		}), "file is damaged: tail"},
+		{"no outbox", func(t *testing.T, path string) {
+			db, err := openFresh(path, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if err := db.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("other")); return err }); err != nil {
+				t.Fatal(err)
+			}
+		}, ErrSchema.Error() + ": it is not an outbox"},
 		{"written by another program", func(t *testing.T, path string) {
 			db, err := bolt.Open(path, 0o600, &bolt.Options{PageSize: pageSize})
 			if err != nil {
