@@ -41,8 +41,9 @@ func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
+		var changes []string
 		go func() {
-			f.Watch(ctx, time.Second, log, nil)
+			f.Watch(ctx, time.Second, log, func(r *Rules) { changes = append(changes, r.Version) })
 			close(ended)
 		}()
 		for _, step := range []struct {
@@ -76,7 +77,13 @@ func TestWatch(t *testing.T) {
 		}
 		cancel()
 		<-ended
+		if len(changes) != 2 || changes[1] != f.Rules().Version || changes[0] == changes[1] {
+			t.Errorf("it tells of the versions %q", changes)
+		}
 	})
+	if _, err := Open(filepath.Dir(path), nil); err == nil || !strings.Contains(err.Error(), "cannot read rules: read ") {
+		t.Errorf("a folder: got %v", err)
+	}
 }
 
 // logged collects the log lines since the last drain.

@@ -333,12 +333,14 @@ func TestOfflineWords(t *testing.T) {
 			`- http://127.0.0.1:9/a is not asked.`,
 			`- It lets in one holder at most 2 times a day (UTC) until it reaches the hub again.`,
 		}},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted}, []hubpolicy.Warning{hubpolicy.WarnDefaultDeny, hubpolicy.WarnWebhook}, []string{
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, CRLMaxAge: hubpolicy.Duration(48 * time.Hour), PerKiosk: 9}, []hubpolicy.Warning{hubpolicy.WarnDefaultDeny, hubpolicy.WarnWebhook}, []string{
 			`Offline (rule "trusted" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,
 			`- Rule "banned" turns away UN:NO-9578-4050-900000003.`,
 			`- Otherwise it lets in every holder of a valid card.`,
+			`- The CRL must not be older than 48h0m0s.`,
 			`- Allow rules and the default are not applied.`,
 			`- http://127.0.0.1:9/a is not asked.`,
+			`- It lets in at most 9 holders in total until it reaches the hub again.`,
 		}},
 	} {
 		if got := r.OfflineWords(tt.offline); !slices.Equal(got, tt.want) {
@@ -365,5 +367,71 @@ func TestTooManyDeniedHolders(t *testing.T) {
 	codes, _ := r.OfflineWarnings(hubpolicy.Known)
 	if len(deny) != 1 || deny[0].Name != "few" || !slices.Equal(missing, []string{"many"}) || !slices.Equal(codes, []hubpolicy.Warning{hubpolicy.WarnDenyRule}) {
 		t.Errorf("%d rules travel, %q do not; warnings %q", len(deny), missing, codes)
+	}
+	words := r.OfflineWords(hubpolicy.OfflineRules{Rule: hubpolicy.Known})
+	if !slices.Contains(words, `- Deny rule "many" does not apply.`) || slices.Contains(words, `- Deny rule "few" does not apply.`) {
+		t.Errorf("offline:\n%s", strings.Join(words[:3], "\n"))
+	}
+	if all := r.DeniedSubjects(); len(all) != 1+hubpolicy.MaxDenySubjects || all[0] != "local:x" {
+		t.Errorf("%d holders are denied", len(all))
+	}
+}
+
+// As many holders as a policy holds fit, and a rule after those that do not fit may still.
+func TestDeniedHoldersThatFit(t *testing.T) {
+	rule := func(name, kiosk string, n int) string {
+		text := fmt.Sprintf("[[rule]]\nname = %q\naction = \"deny\"\nkiosks = [%q]\nsubjects = [", name, kiosk)
+		for i := range n {
+			text += fmt.Sprintf("%q,", fmt.Sprintf("local:%s%d", name, i))
+		}
+		return text + "]\n"
+	}
+	r := parse(t, "default = \"deny\"\n"+rule("all", "k1", hubpolicy.MaxDenySubjects-1)+rule("two", "k1", 2)+rule("one", "k1", 1)+rule("none", "k1", 1)+
+		"[[rule]]\nname = \"allowed\"\naction = \"allow\"\nsubjects = [\"local:y\"]\n"+rule("other", "k2", 1))
+	deny, missing := r.DenyAt("k1", strings.ToUpper)
+	if len(deny) != 2 || deny[0].Name != "all" || deny[1].Name != "one" || !slices.Equal(deny[1].Subjects, []string{"LOCAL:ONE0"}) || !slices.Equal(missing, []string{"two", "none"}) {
+		t.Errorf("%d rules travel, %q do not", len(deny), missing)
+	}
+	if slices.Contains(r.DeniedSubjects(), "local:y") {
+		t.Error("a holder who is allowed is denied")
+	}
+}
+
+func TestDecisionWords(t *testing.T) {
+	for want, d := range map[string]Decision{
+		`Let in by rule "a".`:                                    {Allowed: true, Rule: "a"},
+		`Let in by the default: no rule applies.`:                {Allowed: true},
+		`Turned away by rule "a" (rule-denied).`:                 {Rule: "a", Reason: kiosk.RuleDenied},
+		`Turned away: no rule lets the holder in (not-allowed).`: {Reason: kiosk.NotAllowed},
+	} {
+		if got := d.Words(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestRuleWords(t *testing.T) {
+	r := parse(t, `
+default = "allow"
+timezone = "Europe/Oslo"
+[[rule]]
+name = "closed"
+action = "deny"
+from = 2026-12-24T15:30:00
+until = 2026-12-26T00:00:00Z
+[[rule]]
+name = "both"
+action = "deny"
+subjects = ["local:a", "local:b", "local:c"]
+domains = ["x", "y"]
+weekdays = ["sat", "mon-tue"]
+`)
+	want := []string{
+		`- Rule "closed" turns away everybody, from Thu 2026-12-24 15:30 CET, before Sat 2026-12-26 00:00 UTC.`,
+		`- Rule "both" turns away local:a, local:b or local:c, if in trust domain x or y, Saturday or Monday to Tuesday.`,
+		`- It lets in everybody else.`,
+	}
+	if got := r.Words()[1:]; !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
