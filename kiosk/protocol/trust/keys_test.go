@@ -37,6 +37,7 @@ func TestCheckKey(t *testing.T) {
 		"RSA too short":                {key(2031, 65537), "an RSA key of 2031 bits: 2032 to 4096 are accepted"},
 		"RSA too long":                 {key(4097, 65537), "an RSA key of 4097 bits: 2032 to 4096 are accepted"},
 		"a larger exponent":            {key(2048, 65539), ""},
+		"an exponent divisible by 3":   {key(2048, 65541), ""},
 		"a smaller exponent":           {key(2048, 65535), "an RSA key with public exponent 65535: odd ones from 65537 are accepted"},
 		"an even exponent":             {key(2048, 65538), "an RSA key with public exponent 65538"},
 		"made by the flawed library":   {&rsa.PublicKey{N: modulus(2048, power), E: 65537}, "ROCA"},
