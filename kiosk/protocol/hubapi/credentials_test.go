@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -101,6 +102,55 @@ func TestParseKey(t *testing.T) {
 	for _, text := range [][]byte{nil, []byte("x"), parameters} {
 		if _, err := hubapi.ParseKey(text); err == nil {
 			t.Errorf("%q is a key", text)
+		}
+	}
+}
+
+// A renewed certificate takes the place of the old one on new connections, if it is for the
+// same identity and key.
+func TestReplaceCertificate(t *testing.T) {
+	dir, b := bundle(t)
+	ca, cert, key := filepath.Join(b, "hub-ca.pem"), filepath.Join(b, "consumer.pem"), filepath.Join(b, "consumer.key")
+	c, err := hubapi.LoadCredentials(ca, cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := hub.AddConsumer(dir, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := hubapi.ReadCertificate(cert)
+	if err != nil || !before.Equal(c.Certificate()) {
+		t.Fatalf("%v", err)
+	}
+	foreign, err := hubapi.ReadCertificate(filepath.Join(other, "consumer.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameName, err := hubapi.ReadCertificate(func() string { _, b := bundle(t); return filepath.Join(b, "consumer.pem") }())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, cert := range map[string]*x509.Certificate{"it is not for urn:smartkiosk:consumer:office": foreign, "it is for another key": sameName} {
+		if err := c.Replace(cert); err == nil || !strings.Contains(err.Error(), want) || !c.Certificate().Equal(before) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	renewed := *before
+	if err := c.Replace(&renewed); err != nil || c.Certificate() != &renewed {
+		t.Errorf("replaced: %v", err)
+	}
+	for name, get := range map[string]func() (*tls.Certificate, error){
+		"server": func() (*tls.Certificate, error) { return c.TLSCertificate(nil) },
+		"client": func() (*tls.Certificate, error) { return c.TLS.GetClientCertificate(nil) },
+	} {
+		if got, err := get(); err != nil || got.Leaf != &renewed || got.PrivateKey == nil {
+			t.Errorf("as a %s it presents %v, %v", name, got, err)
+		}
+	}
+	for _, path := range []string{key, filepath.Join(b, "none")} {
+		if _, err := hubapi.ReadCertificate(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
 }
