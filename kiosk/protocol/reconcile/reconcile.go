@@ -152,7 +152,7 @@ func (l *Log) Missing() (missing []Open) {
 // then sends all of its events again, with the announcement before the one at position. It
 // cannot know which of them the hub has, because the event at position no longer proves that.
 func Resend(position, first uint64, has []Branch, link func(position uint64) (id ID, kept bool, err error)) (after uint64, lost bool, err error) {
-	for at := position - 1; at >= first && at > 0; at-- {
+	for at := position - 1; at >= first; at-- {
 		id, kept, err := link(at)
 		if err != nil {
 			return 0, false, err
