@@ -390,3 +390,70 @@ func TestUpdateFails(t *testing.T) {
 		t.Errorf("compact: %v", err)
 	}
 }
+
+// A file of records has a bucket for them, and nothing else.
+func TestNoRecordsFile(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*bolt.Tx) error
+		want   error
+	}{
+		"no bucket":       {func(tx *bolt.Tx) error { return tx.DeleteBucket(recordsBucket) }, ErrSchema},
+		"another bucket":  {func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("other")); return err }, ErrSchema},
+		"a bucket within": {func(tx *bolt.Tx) error { _, err := tx.Bucket(recordsBucket).CreateBucket([]byte("x")); return err }, ErrDamaged},
+		"a bad format":    {func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Put(schemaKey, []byte("x")) }, ErrDamaged},
+		"a bad value":     {func(tx *bolt.Tx) error { return tx.Bucket(recordsBucket).Put([]byte("x"), []byte("y")) }, ErrDamaged},
+	} {
+		path := outbox(t)
+		r, err := OpenRecords(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.update(tt.change); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Each("x", func(string, []byte) error { return nil }); name == "a bad value" && err != nil {
+			t.Errorf("%s: %v", name, err) // it is in no bucket
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenRecords(path); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What a record says is checked when it is read too.
+func TestDamagedValue(t *testing.T) {
+	r, err := OpenRecords(outbox(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.Put("b", map[string][]byte{"1": []byte("one"), "2": []byte("two")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.update(func(tx *bolt.Tx) error {
+		return tx.Bucket(recordsBucket).Put(recordKey("b", "2"), encodeValue(recordKey("b", "1"), []byte("two")))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if value, err := r.Get("b", "1"); string(value) != "one" || err != nil {
+		t.Errorf("%q, %v", value, err)
+	}
+	if value, err := r.Get("b", "2"); value != nil || !errors.Is(err, ErrDamaged) {
+		t.Errorf("%q, %v", value, err)
+	}
+	seen := 0
+	if err := r.Each("b", func(string, []byte) error { seen++; return nil }); !errors.Is(err, ErrDamaged) || seen != 1 {
+		t.Errorf("%d values, %v", seen, err)
+	}
+	for size, right := range map[int]bool{MaxValueSize: true, MaxValueSize + 1: false} {
+		if err := r.Put("b", map[string][]byte{"3": make([]byte, size)}); (err == nil) != right {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	if _, err := MoveDamaged(outbox(t), noon); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("moved a missing file: %v", err)
+	}
+}

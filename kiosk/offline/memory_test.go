@@ -131,6 +131,33 @@ func TestCountGrant(t *testing.T) {
 	}
 }
 
+// After a reset the counters are not taken for lost ones, also after a restart.
+func TestResetGrants(t *testing.T) {
+	d := &disk{values: map[string][]byte{}}
+	w, err := offline.OpenWitness(filepath.Join(t.TempDir(), "witness.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := offline.OpenMemory(d, []byte("key"), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if ok, err := m.CountGrant([]byte("a"), 1, 1, 1); !ok || err != nil {
+			t.Errorf("the first grant: %v, %v", ok, err)
+		}
+		if ok, err := m.CountGrant([]byte("b"), 1, 1, 1); ok || err != nil {
+			t.Errorf("the second grant: %v, %v", ok, err)
+		}
+		if err := m.ResetGrants(); err != nil {
+			t.Fatal(err)
+		}
+		if m, err = offline.OpenMemory(d, []byte("key"), w); err != nil || m.Lost() {
+			t.Fatalf("lost, %v", err)
+		}
+	}
+}
+
 // A value of another length is an error, and is forgotten with the old ones.
 func TestOddValues(t *testing.T) {
 	d := &disk{values: map[string][]byte{}}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/hex"
 	"math/big"
 	"os"
 	"os/exec"
@@ -132,4 +133,13 @@ func FuzzReadCertsOnly(f *testing.F) {
 			t.Errorf("%d certificates, %v", len(read), err)
 		}
 	})
+}
+
+// The message has the form of RFC 5272 §4.1, byte by byte.
+func TestGoldenCertsOnly(t *testing.T) {
+	got, err := CertsOnly(&x509.Certificate{Raw: []byte{0x30, 1, 0xAB}})
+	want := "3025" + "06092a864886f70d010702" + "a018" + "3016" + "020101" + "3100" + "300b" + "06092a864886f70d010701" + "a003" + "3001ab" + "3100"
+	if err != nil || hex.EncodeToString(got) != want {
+		t.Errorf("%x, %v, want %s", got, err, want)
+	}
 }

@@ -94,24 +94,24 @@ func version(text []byte) string {
 // Sign signs a policy with a private P-256 key and returns its version.
 func Sign(o Policy, key jose.JSONWebKey) (jws, ver string, err error) {
 	text, err := json.Marshal(o)
-	if err != nil {
-		return "", "", fmt.Errorf("cannot sign policy: %w", err)
+	var id string
+	if err == nil {
+		id, err = event.KeyID(key.Public().Key)
 	}
-	id, err := event.KeyID(key.Public().Key)
-	if err != nil {
-		return "", "", fmt.Errorf("cannot sign policy: %w", err)
+	var signer jose.Signer
+	if err == nil {
+		signer, err = jose.NewSigner(
+			jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.Key, KeyID: id}},
+			(&jose.SignerOptions{}).WithType(signedType))
 	}
-	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.Key, KeyID: id}},
-		(&jose.SignerOptions{}).WithType(signedType))
-	if err != nil {
-		return "", "", fmt.Errorf("cannot sign policy: %w", err)
+	var signed *jose.JSONWebSignature
+	if err == nil {
+		signed, err = signer.Sign(text)
 	}
-	signed, err := signer.Sign(text)
-	if err != nil {
-		return "", "", fmt.Errorf("cannot sign policy: %w", err)
+	if err == nil {
+		jws, err = signed.CompactSerialize()
 	}
-	if jws, err = signed.CompactSerialize(); err != nil {
+	if err != nil {
 		return "", "", fmt.Errorf("cannot sign policy: %w", err)
 	}
 	return jws, version(text), nil

@@ -150,3 +150,32 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// A policy that cannot be encoded, or a key that cannot sign it, gives no policy.
+func TestSignRefuses(t *testing.T) {
+	seal, other := newKey(t), newKey(t)
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsealed := good(seal)
+	unsealed.Seal = sealkey.Key{}
+	for name, tt := range map[string]struct {
+		policy hubpolicy.Policy
+		key    any
+	}{"no sealing key": {unsealed, other}, "a key on P-384": {good(seal), p384}, "a public key": {good(seal), &other.PublicKey}, "no key": {good(seal), nil}} {
+		if jws, version, err := hubpolicy.Sign(tt.policy, jose.JSONWebKey{Key: tt.key}); err == nil || jws != "" || version != "" {
+			t.Errorf("%s: %q, %q, %v", name, jws, version, err)
+		}
+	}
+	if version, err := unsealed.Version(); err == nil || version != "" {
+		t.Errorf("the version without a sealing key: %q, %v", version, err)
+	}
+	jws, _, err := hubpolicy.Sign(good(seal), jose.JSONWebKey{Key: other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := hubpolicy.Verify(jws, "k1", &p384.PublicKey); err == nil {
+		t.Error("verified with a key on P-384")
+	}
+}
