@@ -138,7 +138,7 @@ func FuzzReadCertsOnly(f *testing.F) {
 // The message has the form of RFC 5272 §4.1, byte by byte.
 func TestGoldenCertsOnly(t *testing.T) {
 	got, err := CertsOnly(&x509.Certificate{Raw: []byte{0x30, 1, 0xAB}})
-	want := "3025" + "06092a864886f70d010702" + "a018" + "3016" + "020101" + "3100" + "300b" + "06092a864886f70d010701" + "a003" + "3001ab" + "3100"
+	want := "3028" + "06092a864886f70d010702" + "a01b" + "3019" + "020101" + "3100" + "300b" + "06092a864886f70d010701" + "a003" + "3001ab" + "3100"
 	if err != nil || hex.EncodeToString(got) != want {
 		t.Errorf("%x, %v, want %s", got, err, want)
 	}
