@@ -164,3 +164,23 @@ func TestWriteProblem(t *testing.T) {
 		}
 	}
 }
+
+func TestWrite(t *testing.T) {
+	w := httptest.NewRecorder()
+	b := &apihttp.Batch{Max: 2}
+	if b.Size() != 0 || b.Full() || !b.Add([]byte("1")) || !b.Add([]byte("22")) || b.Add([]byte("3")) || b.Size() != len("[1,22") || b.Len() != 2 {
+		t.Errorf("%d events, %d bytes", b.Len(), b.Size())
+	}
+	b.Write(w, "77")
+	if w.Code != http.StatusOK || w.Body.String() != "[1,22]" || w.Header().Get(hubapi.CursorHeader) != "77" || w.Header().Get("Content-Type") != hubapi.MediaEvents || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
+	}
+	w = httptest.NewRecorder()
+	if err := apihttp.WriteJSON(w, http.StatusCreated, map[string]int{"a": 1}); err != nil || w.Code != http.StatusCreated || w.Body.String() != `{"a":1}` || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("%d %s %v, %v", w.Code, w.Body, w.Header(), err)
+	}
+	w = httptest.NewRecorder()
+	if err := apihttp.WriteJSON(w, http.StatusCreated, func() {}); err == nil || w.Body.Len() > 0 {
+		t.Errorf("%s, %v", w.Body, err)
+	}
+}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -66,6 +67,60 @@ func TestReviewedVisits(t *testing.T) {
 	} {
 		if got := Reviewed(tt.visit); got != tt.want {
 			t.Errorf("%+v: %v", tt.visit, got)
+		}
+	}
+}
+
+// Members of a signed text that are missing or of another type or form are named.
+func TestReadHeaderRefuses(t *testing.T) {
+	sound, err := signedText(testHeader(t, 2, bytes.Repeat([]byte{7}, LinkSize)), testVisit())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ old, new, want string }{
+		{`"prev":"`, `"prev":null,"x":"`, "prev is of the wrong type"},
+		{`"prev":"`, `"prev":"!`, "prev is not base64url"},
+		{`"source":"urn:smartkiosk:kiosk:`, `"source":"urn:smartkiosk:hub:`, "source is not a kiosk"},
+		{`"bootid":"`, `"bootid":7,"x":"`, "bootid is of the wrong type"},
+		{`"uptimems":"`, `"uptimems":"9999999999999999`, "uptimems is not a number"},
+		{`"sequence":"0`, `"sequence":"`, "sequence is not a number of 20 digits"},
+		{`"time":"2`, `"time":"x`, "time is not of the form"},
+	} {
+		text := bytes.Replace(sound, []byte(tt.old), []byte(tt.new), 1)
+		o, err := readObject(text)
+		if err != nil || bytes.Equal(text, sound) {
+			t.Fatalf("%s: %s, %v", tt.new, text, err)
+		}
+		if _, err := readHeader(o); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.new, err, tt.want)
+		}
+	}
+}
+
+func TestLinkAfter(t *testing.T) {
+	link := bytes.Repeat([]byte{7}, LinkSize)
+	text := base64.RawURLEncoding.EncodeToString(link)
+	for _, tt := range []struct {
+		kind, payload string
+		want          []byte
+		right         bool
+	}{
+		{TypeVisit, "{}", Link("a.b.c"), true}, {TypeLost, "{}", nil, true}, {TypeParked, `{"link":"` + text + `"}`, link, true},
+		{TypeParked, `{"link":7}`, nil, false}, {TypeParked, `{}`, nil, false}, {TypeParked, `{"link":"` + text[1:] + `"}`, nil, false}, {TypeParked, `{"link":"!"}`, nil, false},
+	} {
+		got, err := LinkAfter(tt.kind, "a.b.c", []byte(tt.payload))
+		if (err == nil) != tt.right || !bytes.Equal(got, tt.want) {
+			t.Errorf("%s %s: %x, %v", tt.kind, tt.payload, got, err)
+		}
+	}
+}
+
+// Without these events the hub still knows what happened to people.
+func TestInformational(t *testing.T) {
+	want := map[string]bool{TypeStarted: true, TypeClock: true, TypeOutbox: false, TypeVisit: false, TypeEpoch: false, TypeParked: false, "smartkiosk.other.v1": false}
+	for kind, want := range want {
+		if Informational(kind) != want {
+			t.Errorf("%s is informational: %v", kind, !want)
 		}
 	}
 }

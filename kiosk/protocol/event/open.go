@@ -41,15 +41,13 @@ func NewOpener(keys ...jose.JSONWebKey) *Opener {
 	for i, k := range keys {
 		private, ok := k.Key.(*ecdsa.PrivateKey)
 		if !ok {
-			o.err = fmt.Errorf("%w: number %d", ErrOpenerKeys, i+1)
-			break
+			private = &ecdsa.PrivateKey{} // no key
 		}
 		id, err := KeyID(&private.PublicKey)
-		if err != nil {
-			o.err = fmt.Errorf("%w: number %d", ErrOpenerKeys, i+1)
-			break
+		if err == nil {
+			o.keys[id], err = private.ECDH()
 		}
-		if o.keys[id], err = private.ECDH(); err != nil {
+		if err != nil {
 			o.err = fmt.Errorf("%w: number %d", ErrOpenerKeys, i+1)
 			break
 		}
