@@ -328,6 +328,14 @@ func (r *rig) expectOrder(entries ...string) {
 	}
 }
 
+// written returns the reports of what was shown, and in how many commits the outbox got
+// everything.
+func (r *rig) written() (reports []kiosk.RecordShown, commits int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.reports), r.commits
+}
+
 // end stops the terminal and returns the result of Run.
 func (r *rig) end() error {
 	r.stop()

@@ -24,18 +24,18 @@ func TestShownWithinASecond(t *testing.T) {
 		}
 		visit()
 		shownAt := time.Now()
-		if len(told) != 1 || len(r.reports) != 0 {
-			t.Errorf("told %+v, written %+v", told, r.reports)
+		if reports, _ := r.written(); len(told) != 1 || len(reports) != 0 {
+			t.Errorf("told %+v, written %+v", told, reports)
 		}
 		r.pass(time.Second)
 		want := kiosk.RecordShown{Visit: r.records[0].Visit, Result: kiosk.Shown, Screen: kiosk.ScreenGranted, Door: true, At: shownAt}
-		if len(r.reports) != 1 || r.reports[0] != want || told[0] != want || r.commits != 2 {
-			t.Errorf("in %d commits: %+v", r.commits, r.reports)
+		if reports, commits := r.written(); len(reports) != 1 || reports[0] != want || told[0] != want || commits != 2 {
+			t.Errorf("in %d commits: %+v", commits, reports)
 		}
 		visit()
 		visit() // the first one's report is written with the second one's outcome
-		if len(r.reports) != 2 || r.reports[1].Visit != r.records[1].Visit || r.commits != 4 {
-			t.Errorf("in %d commits: %+v", r.commits, r.reports)
+		if reports, commits := r.written(); len(reports) != 2 || reports[1].Visit != r.records[1].Visit || commits != 4 {
+			t.Errorf("in %d commits: %+v", commits, reports)
 		}
 		if err := r.end(); err != nil || len(r.reports) != 3 {
 			t.Errorf("%v, %+v", err, r.reports)
