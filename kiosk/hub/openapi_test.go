@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -21,6 +22,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
 	"smartkiosk/kiosk/protocol/est"
+	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
@@ -372,5 +374,38 @@ func TestDescribeServesTheDocument(t *testing.T) {
 	text, err := io.ReadAll(resp.Body)
 	if err != nil || !bytes.Equal(text, hubapi.Document) {
 		t.Errorf("got %d bytes, %v; want the document's %d", len(text), err, len(hubapi.Document))
+	}
+}
+
+// The document accepts every event that EVENTS.md lists, as an event of its author and not
+// as the other's. It names no other events of hubs.
+func TestDocumentHasEveryEvent(t *testing.T) {
+	doc, _ := document(t)
+	byKiosk, byHub := doc.Components.Schemas["Event"].Value, doc.Components.Schemas["HubEvent"].Value
+	var ofHubs []any
+	for _, row := range event.Types {
+		text, err := row.Example()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var example any
+		if err := json.Unmarshal(text, &example); err != nil {
+			t.Fatal(err)
+		}
+		own, other := byKiosk, byHub
+		if row.By == event.ByHub {
+			own, other = byHub, byKiosk
+			ofHubs = append(ofHubs, row.Name)
+		}
+		if err := own.VisitJSON(example); err != nil {
+			t.Errorf("%s: %v", row.Name, err)
+		}
+		if err := other.VisitJSON(example); err == nil {
+			t.Errorf("%s: the document takes it for an event of the other kind", row.Name)
+		}
+	}
+	named := byHub.Properties["type"].Value.Enum
+	if len(ofHubs) == 0 || len(named) != len(ofHubs) {
+		t.Errorf("the document names the events %v of hubs, EVENTS.md %v", named, ofHubs)
 	}
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -62,11 +63,15 @@ their source is ` + "`" + HubSource + "`" + `, and they have neither ` + "`epoch
 			by = " by a hub"
 		}
 		fmt.Fprintf(&b, "\n## %s\nWritten%s when %s.\n\n", t.Name, by, t.When)
-		if reflect.TypeOf(t.Payload).NumField() == 0 {
-			b.WriteString("Its payload has no members.\n")
-			continue
+		b.WriteString("```json\n")
+		example, err := t.Example()
+		if err == nil {
+			err = json.Indent(&b, example, "", "  ")
 		}
-		b.WriteString("| member | meaning | personal | seen by |\n|---|---|---|---|\n")
+		if err != nil {
+			panic(err)
+		}
+		b.WriteString("\n```\n\n| member | meaning | personal | seen by |\n|---|---|---|---|\n")
 		for f := range reflect.TypeOf(t.Payload).Fields() {
 			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 			text := f.Tag.Get("doc")
@@ -86,7 +91,7 @@ their source is ` + "`" + HubSource + "`" + `, and they have neither ` + "`epoch
 func TestTypesAreSound(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range Types {
-		if !typeForm.MatchString(row.Name) || seen[row.Name] || row.When == "" {
+		if !typeForm.MatchString(row.Name) || seen[row.Name] || row.When == "" || reflect.ValueOf(row.Payload).IsZero() {
 			t.Errorf("row %+v", row)
 		}
 		seen[row.Name] = true
