@@ -7,10 +7,10 @@ import (
 	"smartkiosk/device/apdu/tlv"
 )
 
-// headBytes is how much of the certificate directory the driver reads first, on a
-// card that answers a request for more than the file has with 6Cxx. There the
-// whole directory costs one more command than its first bytes, and these often
-// describe the certificate for authentication. It is a little more than an entry.
+// headBytes is the number of bytes of the certificate directory that the driver reads
+// first, if the card answers a read beyond the end of the file with 6Cxx. On such a card
+// the whole directory takes one more command, and its first entry often describes the
+// authentication certificate. The number is a little more than the length of an entry.
 const headBytes = 64
 
 // headKey is the key in Card.files and Card.memory of the first objects of a

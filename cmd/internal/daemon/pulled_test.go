@@ -247,11 +247,11 @@ func pulledAt(t *testing.T, domains *trust.Domains, card *cardsim.Card, at int, 
 		t.Errorf("pulled at %d: %d commands", at, b.sent)
 	}
 	if b.open != 0 {
-		t.Errorf("pulled at %d: %d claims on cards were not let go of", at, b.open)
+		t.Errorf("pulled at %d: %d connections to the card are still open", at, b.open)
 	}
 	for _, command := range b.typed {
 		if slices.ContainsFunc(command, func(c byte) bool { return c != 0 }) {
-			t.Errorf("pulled at %d: a command with a PIN is still there: %X", at, command)
+			t.Errorf("pulled at %d: a command with a PIN is still in memory: %X", at, command)
 		}
 	}
 	// The digits of a visit's id may contain a PIN by chance, so the id is removed from

@@ -48,7 +48,7 @@ type dog interface {
 
 // OpenWatchdog makes Run restart the machine when visits or the outbox hang, until Run
 // ends. It must be called before Run. The kiosk also works while the watchdog cannot be
-// opened. That, and the opening, are logged.
+// opened. Each failure and the opening are logged.
 func (d *Daemon) OpenWatchdog(section *board.Watchdog) {
 	d.watch(section.Section(), func() (dog, error) {
 		dog, err := section.Open(visitsGoOn, outboxOpen)

@@ -14,8 +14,9 @@ const (
 	maxBytes = 1 << 20 // of responses
 )
 
-// Session is what a page and a card have said in one session. Its commands are
-// blanked. Its responses are those of the card until steps replaces them.
+// Session holds the commands of a page and the responses of a card. The commands are
+// blanked. The responses are those of the card until steps replaces the personal data in
+// them.
 type Session struct {
 	recorder *Recorder
 	atr      []byte
@@ -90,7 +91,7 @@ type files struct {
 	parent  string // the last application or absolute path that was selected
 }
 
-// file is one file as far as it was read.
+// file holds what was read of one file.
 type file struct {
 	name  string
 	parts []part // by offset

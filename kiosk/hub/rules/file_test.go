@@ -78,7 +78,7 @@ func TestWatch(t *testing.T) {
 		cancel()
 		<-ended
 		if len(changes) != 2 || changes[1] != f.Rules().Version || changes[0] == changes[1] {
-			t.Errorf("it tells of the versions %q", changes)
+			t.Errorf("it reports the versions %q", changes)
 		}
 	})
 	if _, err := Open(filepath.Dir(path), nil); err == nil || !strings.Contains(err.Error(), "cannot read rules: read ") {

@@ -66,7 +66,7 @@ type rule struct {
 	hubpolicy.Calendar
 }
 
-// set is one condition of a rule: the values that meet it. nil is met by every value.
+// set is one condition of a rule: the values that meet it. Every value meets nil.
 type set map[string]bool
 
 func (s set) has(v string) bool { return s == nil || s[v] }

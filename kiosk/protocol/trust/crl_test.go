@@ -55,7 +55,7 @@ func TestLongCRL(t *testing.T) {
 		t.Fatal(err)
 	}
 	if crl.Len() != n || cap(crl.revoked) > n+n/50 {
-		t.Errorf("it has %d entries in the room of %d", crl.Len(), cap(crl.revoked))
+		t.Errorf("it has %d entries and a capacity of %d", crl.Len(), cap(crl.revoked))
 	}
 	for i := -2; i < n+2; i++ {
 		if got := crl.revoked.has(serialContent(serialOf(i))); got != (i >= 0 && i < n) {

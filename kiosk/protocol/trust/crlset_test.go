@@ -51,7 +51,7 @@ func TestCRLSet(t *testing.T) {
 		t.Errorf("the set is %+v, the CRL %+v", got.ThisUpdate, crl.ThisUpdate)
 	}
 	if got.Len() != n || cap(got.revoked) > n+n/50 {
-		t.Errorf("it has %d entries in the room of %d", got.Len(), cap(got.revoked))
+		t.Errorf("it has %d entries and a capacity of %d", got.Len(), cap(got.revoked))
 	}
 }
 
