@@ -46,7 +46,7 @@ type (
 	// connected is, or the end of the PC/SC service. The names are for the technician.
 	ReaderGone struct {
 		Wanted string // what the reader's name must contain; "" if any reader will do
-		Found  string // the name of a reader that does not match; "" if there is none
+		Found  string // the name of a reader that does not match, or ""
 	}
 	// CardClaimed means that the card in the slot is for a login page in the
 	// browser, which waits for it or uses it. It begins no visit. During a visit

@@ -86,7 +86,7 @@ func damageRecord(t *testing.T, s *Store, seq uint64, entry []byte) {
 	}
 }
 
-// Records returns what is before a damaged record. What needs that record fails.
+// Records returns the records before a damaged one. A call that needs the damaged record fails.
 func TestDamagedRecord(t *testing.T) {
 	s := openWith(t, outbox(t), Options{})
 	for range 5 {
@@ -260,7 +260,7 @@ func TestMissingFiles(t *testing.T) {
 		t.Error("there was an outbox")
 	}
 	if err := os.WriteFile(path+".lock", nil, 0o600); err != nil || !Existed(path) {
-		t.Errorf("there was none, %v", err)
+		t.Errorf("the lock file does not show that there was an outbox: %v", err)
 	}
 	broken := errors.New("broken")
 	if err := createAs(path, func(*bolt.DB) error { return broken }); err != broken {

@@ -133,7 +133,7 @@ func shutDown(srv *server.Server) {
 	srv.WaitForShutdown()
 }
 
-// end ends the server. It returns without an error if there is none.
+// end ends the server. Without a server it does nothing and returns no error.
 func (e *embedded) end() {
 	e.mu.Lock()
 	srv := e.server

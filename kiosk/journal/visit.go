@@ -60,7 +60,7 @@ func (j *Journal) note(visit string) string { return visit + " " + j.Clocks.Boot
 // Settle writes the missing reports of visits whose outcome is in the outbox, because
 // the program or the machine stopped before it wrote them. mark is the last report that
 // the program noted elsewhere, as soon as the person learned the outcome; the zero value
-// if there is none. A mark is certain unless the machine has started again since.
+// if it has no mark. A mark is certain unless the machine has started again since.
 func (j *Journal) Settle(mark kiosk.RecordShown) error {
 	for _, note := range j.Outbox.Notes() {
 		visit, boot, _ := strings.Cut(note, " ")

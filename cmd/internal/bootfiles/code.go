@@ -21,7 +21,7 @@ func ParseCode(text []byte) (est.Code, error) {
 	return est.Code{}, errors.New("cannot read the code: the file is empty")
 }
 
-// ReadCode reads code.txt in a folder. It returns fs.ErrNotExist if there is none. The
+// ReadCode reads code.txt in a folder. It returns fs.ErrNotExist if the file is missing. The
 // caller must wipe the secret.
 func ReadCode(folder string) (est.Code, error) {
 	text, err := read(folder, CodeFile)

@@ -73,7 +73,7 @@ func (s Settings) Text() ([]byte, error) {
 	return append([]byte("# What this kiosk reads at its start.\n"), text...), err
 }
 
-// ReadSettings reads kiosk.toml in a folder. It returns fs.ErrNotExist if there is none.
+// ReadSettings reads kiosk.toml in a folder. It returns fs.ErrNotExist if the file is missing.
 func ReadSettings(folder string) (Settings, error) {
 	text, err := read(folder, SettingsFile)
 	if err != nil {

@@ -41,7 +41,7 @@ const AllGroups = "*"
 // brokerName is the form of a broker's name.
 var brokerName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
-// Load reads the brokers.toml in a folder. It returns nil if there is none.
+// Load reads the brokers.toml in a folder. It returns nil if the folder has no such file.
 func Load(dir string, in Surroundings) (*Set, error) {
 	path := filepath.Join(dir, File)
 	text, err := os.ReadFile(path)

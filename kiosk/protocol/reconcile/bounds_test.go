@@ -57,7 +57,7 @@ func TestForked(t *testing.T) {
 	} {
 		l := Log{Branches: []Branch{{Epoch: "e", First: 3, Last: 5}, {Epoch: c.epoch, First: c.first, Last: c.last}}}
 		if l.Forked("e") != c.forked || l.Forked("f") {
-			t.Errorf("%d to %d of epoch %s beside 3 to 5 of e: %v, f: %v", c.first, c.last, c.epoch, l.Forked("e"), l.Forked("f"))
+			t.Errorf("%d to %d of epoch %s and 3 to 5 of e: forked %v, f: %v", c.first, c.last, c.epoch, l.Forked("e"), l.Forked("f"))
 		}
 	}
 }

@@ -82,7 +82,7 @@ func bothStopped(k *kiosk) {
 	k.report.line("technician", "stops kioskd and its guardian (SIGSTOP) while the door is open")
 	time.Sleep(serviceWatchdog)
 	if !k.Strike.On() {
-		k.must(errors.New("the strike was shut, although nobody can have done that"))
+		k.must(errors.New("the strike was shut, although no program can have shut it"))
 	}
 	k.report.line("door", "is still open after %v", serviceWatchdog)
 	k.shutsWhen("kioskd and its guardian are killed while they are stopped (-9)", pids...)
