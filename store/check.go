@@ -12,19 +12,11 @@ import (
 // reads all pages in use. A file of another format passes if its pages are
 // valid: see migrate.
 func check(path string) error {
-	f, err := os.Open(path)
+	f, im, roots, err := openImage(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	im, err := newImage(f)
-	if err != nil {
-		return err
-	}
-	roots, err := im.roots()
-	if err != nil {
-		return err
-	}
 	if len(roots) == 0 {
 		return fmt.Errorf("%w: no meta page is valid", ErrDamaged)
 	}
@@ -68,6 +60,20 @@ func check(path string) error {
 		return fmt.Errorf("%w: its last commit is torn", ErrDamaged)
 	}
 	return nil
+}
+
+// openImage opens a file without bbolt and reads its roots. The caller closes the file.
+func openImage(path string) (f *os.File, im image, roots []root, err error) {
+	if f, err = os.Open(path); err != nil {
+		return nil, image{}, nil, err
+	}
+	if im, err = newImage(f); err == nil {
+		roots, err = im.roots()
+	}
+	if err != nil {
+		return nil, image{}, nil, errors.Join(err, f.Close())
+	}
+	return f, im, roots, nil
 }
 
 func newImage(f *os.File) (image, error) {

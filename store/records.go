@@ -92,19 +92,11 @@ func fillRecords(db *bolt.DB) error { return migrate(db, recordsMigrations, 1) }
 // checkRecords fails if bbolt must not open a file, or if a value is damaged. It
 // reads all pages in use.
 func checkRecords(path string) error {
-	f, err := os.Open(path)
+	f, im, roots, err := openImage(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	im, err := newImage(f)
-	if err != nil {
-		return err
-	}
-	roots, err := im.roots()
-	if err != nil {
-		return err
-	}
 	if len(roots) == 0 || roots[0].end > im.pages || roots[0].free != noFreelist {
 		return fmt.Errorf("%w: its meta pages are invalid or its end is missing", ErrDamaged)
 	}
