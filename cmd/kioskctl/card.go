@@ -4,9 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -149,18 +146,7 @@ func (p program) proveSigning(ctx context.Context, card *smartkort.Card, report 
 		if err := card.VerifyPIN(ctx, cert, typed); err != nil {
 			return err
 		}
-		signer, err := card.Signer(ctx, cert)
-		if err != nil {
-			return err
-		}
-		hash := crypto.SHA256
-		if public, ok := signer.Public().(*ecdsa.PublicKey); ok && public.Params().BitSize > 256 {
-			hash = crypto.SHA384
-		}
-		digest := make([]byte, hash.Size())
-		rand.Read(digest)
-		_, err = signer.Sign(rand.Reader, digest, hash)
-		return err
+		return card.SignRandom(ctx, cert)
 	}()
 	r.Recipe = card.Recipe()
 	for _, a := range card.Attempts() {

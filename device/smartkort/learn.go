@@ -3,9 +3,6 @@ package smartkort
 import (
 	"bytes"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -110,17 +107,7 @@ func (c *Card) learn(ctx context.Context, lesson Lesson) error {
 	if err := c.VerifyPIN(ctx, cert, digits); err != nil {
 		return err
 	}
-	signer, err := c.Signer(ctx, cert)
-	if err != nil {
-		return err
-	}
-	hash := crypto.SHA256
-	if public, ok := signer.Public().(*ecdsa.PublicKey); ok && public.Params().BitSize > 256 {
-		hash = crypto.SHA384
-	}
-	digest := make([]byte, hash.Size())
-	rand.Read(digest)
-	_, err = signer.Sign(rand.Reader, digest, hash)
+	err = c.SignRandom(ctx, cert)
 	if errors.Is(err, ErrNextRecipe) {
 		if left, told, _ := c.tries(ctx, pin); told && known && left < tries {
 			return fmt.Errorf("%w: %d of %d tries are left", ErrTrySpent, left, tries)

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -295,4 +296,21 @@ func (s *signer) counted(pin PIN, guarded bool, sign func() ([]byte, error)) ([]
 		s.card.uses[string(pin.ID)]--
 	}
 	return answer, err
+}
+
+// SignRandom signs a random digest, to find out whether the card signs with a certificate's
+// key. The PIN must have been verified.
+func (c *Card) SignRandom(ctx context.Context, cert Certificate) error {
+	signer, err := c.Signer(ctx, cert)
+	if err != nil {
+		return err
+	}
+	hash := crypto.SHA256
+	if public, ok := signer.Public().(*ecdsa.PublicKey); ok && public.Params().BitSize > 256 {
+		hash = crypto.SHA384
+	}
+	digest := make([]byte, hash.Size())
+	rand.Read(digest)
+	_, err = signer.Sign(rand.Reader, digest, hash)
+	return err
 }
