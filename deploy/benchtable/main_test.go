@@ -109,7 +109,7 @@ func TestAdd(t *testing.T) {
 	if err := os.WriteFile(file, []byte(old), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in := "=== RUN   TestAbuse\nBenchmarkAbuse 1 1e7 quiet-p99-ns 2e7 flooded-p99-ns 100 hub-MiB\n--- PASS: TestAbuse (1s)\nPASS\n"
+	in := "=== RUN   TestAbuse\nBenchmarkAbuse 1 1e7 quiet-p99-ns 2e7 flooded-p99-ns 100 hub-MiB 7 attempts/s\n--- PASS: TestAbuse (1s)\nPASS\n"
 	for range 2 {
 		if err := run(strings.NewReader(in), io.Discard, io.Discard, file, abuseFile, true); err != nil {
 			t.Fatal(err)
@@ -119,7 +119,7 @@ func TestAdd(t *testing.T) {
 			t.Fatal(err)
 		}
 		var results []Result
-		if err := json.Unmarshal(data, &results); err != nil || len(results) != 5 || results[0].Name != "other" || results[4].Value != 100 || results[3].Value != 2 {
+		if err := json.Unmarshal(data, &results); err != nil || len(results) != 6 || results[0].Name != "other" || results[4].Value != 100 || results[3].Value != 2 {
 			t.Errorf("the file holds %s, %v", data, err)
 		}
 	}
