@@ -41,7 +41,7 @@ func TestFirmwareDependencies(t *testing.T) {
 // alone are in crypto/tls and in device/tpmkey, which read such files.
 func TestFirmwareHoldsNoPrivateKey(t *testing.T) {
 	key := regexp.MustCompile(`BEGIN [A-Z0-9 ]*PRIVATE KEY`)
-	for name, want := range map[string]bool{"kioskd": false, "kioskdemo": true} {
+	for name, want := range map[string]bool{"kioskd": false, "kioskhub": false, "kioskdemo": true} {
 		program, err := os.ReadFile(program(t, name))
 		if err != nil {
 			t.Fatal(err)

@@ -47,6 +47,7 @@ func (p program) command() *cobra.Command {
 		cli.Group("feed", "Read a consumer's feed, and move its cursor", "", p.feedTailCommand(), p.feedResetCommand()),
 		cli.Group("rules", "Check rules files", "", p.rulesCheckCommand()),
 		p.explainCommand(),
+		p.simulateCommand(),
 	)
 }
 

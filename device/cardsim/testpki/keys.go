@@ -44,8 +44,21 @@ type keys map[string]crypto.Signer
 
 func (k keys) rsa(name string) *rsa.PrivateKey { return k[name].(*rsa.PrivateKey) }
 
-// published parses keys.pem once per process. It takes some milliseconds.
-var published = sync.OnceValues(func() (keys, error) {
+// published parses keys.pem once per process. It takes some milliseconds. A program that
+// only mints new keys does not contain keys.pem, because nothing in it refers to this
+// function.
+func published() (keys, error) {
+	parsing.Do(func() { parsed, parseError = parsePublished() })
+	return parsed, parseError
+}
+
+var (
+	parsing    sync.Once
+	parsed     keys
+	parseError error
+)
+
+func parsePublished() (keys, error) {
 	parsed := make(keys)
 	for rest := publishedPEM; ; {
 		var block *pem.Block
@@ -59,7 +72,7 @@ var published = sync.OnceValues(func() (keys, error) {
 		}
 		parsed[name] = key.(crypto.Signer)
 	}
-})
+}
 
 // generate makes new keys, on all cores.
 func generate() (keys, error) {
