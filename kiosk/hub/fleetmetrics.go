@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"maps"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"smartkiosk/kiosk/protocol/hubapi"
@@ -14,7 +16,11 @@ var (
 // collectClients sends what the hub knows of its clients. A client that was removed has no
 // figures.
 func (g gauges) collectClients(gauge func(*prometheus.Desc, float64, ...string)) {
-	for id, newest := range g.h.identities.newest() {
+	for id, e := range g.h.identities.all() {
+		newest := e.current()
+		if newest == nil || !e.Removed.IsZero() {
+			continue
+		}
 		gauge(certificateEnd, seconds(newest.NotAfter), string(id.Role), id.Name)
 		if id.Role != hubapi.RoleKiosk {
 			continue
@@ -25,15 +31,9 @@ func (g gauges) collectClients(gauge func(*prometheus.Desc, float64, ...string))
 	}
 }
 
-// newest returns the newest certificate of each client that was not removed.
-func (i *identities) newest() map[hubapi.Identity]certificateEntry {
+// all returns what the registry knows of all clients.
+func (i *identities) all() map[hubapi.Identity]entry {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	all := make(map[hubapi.Identity]certificateEntry, len(i.entries))
-	for id, e := range i.entries {
-		if c := e.current(); c != nil && e.Removed.IsZero() {
-			all[id] = *c
-		}
-	}
-	return all
+	return maps.Clone(i.entries)
 }

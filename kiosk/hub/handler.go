@@ -46,6 +46,9 @@ func (h *Hub) Handler() http.Handler {
 	on("POST", est.PathSimpleEnroll, h.simpleEnroll, hubapi.RoleKiosk)
 	on("POST", est.PathSimpleReenroll, h.simpleReenroll, hubapi.RoleKiosk, hubapi.RoleConsumer, hubapi.RoleOperator)
 	on("GET", "/healthz", h.health)
+	on("GET", "/fleet", h.fleetPage, hubapi.RoleOperator)
+	on("GET", "/fleet/{kiosk}", h.kioskPage, hubapi.RoleOperator)
+	on("GET", "/fleet.css", fleetStyle, hubapi.RoleOperator)
 	on("GET", "/metrics", h.metricsAnswer, hubapi.RoleOperator)
 	for path, methods := range allowed {
 		mux.Handle(path, h.answer(func(w http.ResponseWriter, r *http.Request, _ caller) error {

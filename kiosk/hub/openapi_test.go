@@ -38,6 +38,8 @@ func init() {
 	openapi3filter.RegisterBodyDecoder(est.MediaRequest, text)
 	openapi3filter.RegisterBodyDecoder("application/pkcs7-mime", text)
 	openapi3filter.RegisterBodyDecoder(hubapi.MediaTar, text)
+	openapi3filter.RegisterBodyDecoder("text/html", text)
+	openapi3filter.RegisterBodyDecoder("text/css", text)
 }
 
 // againstDocument checks every answer, and every request that succeeded, against the
@@ -283,6 +285,13 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{operator, "GET", health, "", "", 200},
 		{away, "GET", health, "", "", 503},
 
+		{operator, "GET", "/fleet", "", "", 200},
+		{kiosk, "GET", "/fleet", "", "", 403},
+		{operator, "GET", "/fleet/k1", "", "", 200},
+		{operator, "GET", "/fleet/nobody", "", "", 404},
+		{kiosk, "GET", "/fleet/k1", "", "", 403},
+		{operator, "GET", "/fleet.css", "", "", 200},
+		{kiosk, "GET", "/fleet.css", "", "", 403},
 		{operator, "GET", "/metrics", "", "", 200},
 		{kiosk, "GET", "/metrics", "", "", 403},
 		{kiosk, "GET", setup, "", "", 200},
