@@ -314,7 +314,7 @@ func (w *walk) happen(e Event) {
 }
 
 // TestInvariants walks random events and checks the six invariants of the
-// visit machine, as ARCHITECTURE numbers them, at every step.
+// visit machine at every step.
 func TestInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWalk(t)

@@ -58,16 +58,16 @@ func shown(r kiosk.RecordShown) event.Shown {
 func (j *Journal) note(visit string) string { return visit + " " + j.Clocks.BootID }
 
 // Settle writes the missing reports of visits whose outcome is in the outbox, because
-// the program or the machine stopped before it wrote them. mark is the last report that
-// the program noted elsewhere, as soon as the person learned the outcome; the zero value
-// if it has no mark. A mark is certain unless the machine has started again since.
-func (j *Journal) Settle(mark kiosk.RecordShown) error {
+// the program or the machine stopped before it wrote them. last is the last report that
+// the program noted elsewhere, as soon as the person learned the outcome, or the zero
+// value. If the machine has started again since, an older report may be there.
+func (j *Journal) Settle(last kiosk.RecordShown) error {
 	for _, note := range j.Outbox.Notes() {
 		visit, boot, _ := strings.Cut(note, " ")
 		report := kiosk.RecordShown{Visit: visit, Result: kiosk.NotShown, Reason: kiosk.Stopped}
 		switch {
-		case mark.Visit == visit:
-			report = mark
+		case last.Visit == visit:
+			report = last
 		case boot != j.Clocks.BootID:
 			report.Result = kiosk.ShownUnknown
 		}

@@ -10,25 +10,25 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// Settle writes the report that is missing after kioskd or its machine stopped: what the
-// mark says, that nothing was shown if kioskd was killed before, or that nobody can know
-// after the machine lost its power.
+// Settle writes the report that is missing after kioskd or its machine stopped: the last
+// report that kioskd noted, "not shown" if kioskd was killed before it noted one, or
+// "unknown" after the machine lost its power.
 func TestSettle(t *testing.T) {
 	shownAt := time.Date(2026, 11, 22, 12, 0, 1, 0, time.UTC)
-	mark := kiosk.RecordShown{Visit: "v2", Result: kiosk.Shown, Screen: kiosk.ScreenGranted, Door: true, At: shownAt}
-	other := mark
+	last := kiosk.RecordShown{Visit: "v2", Result: kiosk.Shown, Screen: kiosk.ScreenGranted, Door: true, At: shownAt}
+	other := last
 	other.Visit = "v1"
 	for name, c := range map[string]struct {
-		mark kiosk.RecordShown
+		last kiosk.RecordShown
 		boot string // of the next run
 		want string
 	}{
-		"marked":          {mark, "boot-1", `{"visit":"v2","result":"shown","screen":"granted","door":true,"shownat":"2026-11-22T12:00:01Z"}`},
-		"marked, reboot":  {mark, "boot-2", `{"visit":"v2","result":"shown","screen":"granted","door":true,"shownat":"2026-11-22T12:00:01Z"}`},
-		"killed":          {kiosk.RecordShown{}, "boot-1", `{"visit":"v2","result":"not-shown","door":false,"reason":"stopped"}`},
-		"killed, old":     {other, "boot-1", `{"visit":"v2","result":"not-shown","door":false,"reason":"stopped"}`},
-		"power cut":       {kiosk.RecordShown{}, "boot-2", `{"visit":"v2","result":"unknown","door":false,"reason":"stopped"}`},
-		"power cut, mark": {other, "boot-2", `{"visit":"v2","result":"unknown","door":false,"reason":"stopped"}`},
+		"noted":          {last, "boot-1", `{"visit":"v2","result":"shown","screen":"granted","door":true,"shownat":"2026-11-22T12:00:01Z"}`},
+		"noted, reboot":  {last, "boot-2", `{"visit":"v2","result":"shown","screen":"granted","door":true,"shownat":"2026-11-22T12:00:01Z"}`},
+		"killed":         {kiosk.RecordShown{}, "boot-1", `{"visit":"v2","result":"not-shown","door":false,"reason":"stopped"}`},
+		"killed, old":    {other, "boot-1", `{"visit":"v2","result":"not-shown","door":false,"reason":"stopped"}`},
+		"power cut":      {kiosk.RecordShown{}, "boot-2", `{"visit":"v2","result":"unknown","door":false,"reason":"stopped"}`},
+		"power cut, old": {other, "boot-2", `{"visit":"v2","result":"unknown","door":false,"reason":"stopped"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, out, open := newJournal(t)
@@ -42,12 +42,12 @@ func TestSettle(t *testing.T) {
 			}
 			j.Clocks.BootID = c.boot
 			out.full = true
-			if err := j.Settle(c.mark); err == nil || len(out.notes) != 1 {
+			if err := j.Settle(c.last); err == nil || len(out.notes) != 1 {
 				t.Errorf("with a full disk: %v, notes %q", err, out.notes)
 			}
 			out.full = false
 			for range 2 { // the second time nothing is missing
-				if err := j.Settle(c.mark); err != nil {
+				if err := j.Settle(c.last); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -80,7 +80,7 @@ type wear struct {
 	m     *machine
 	clock wearClock
 	card  wearCard
-	mark  kiosk.RecordShown
+	last  kiosk.RecordShown // as kioskd notes it
 
 	order []string // visits, in the order in which they began
 	told  map[string]told
@@ -182,7 +182,7 @@ func (w *wear) visits(day int, plan wearDay) {
 	w.t.Helper()
 	w.m.journal.Clocks = w.clock.clocks(day)
 	w.m.journal.Scarce = func() bool { return plan.fullDisk }
-	w.m.must(w.m.journal.Settle(w.mark), w.m.journal.Started("wear"))
+	w.m.must(w.m.journal.Settle(w.last), w.m.journal.Started("wear"))
 	panel := &wearPanel{keys: make(chan rune), shown: make(chan kiosk.Screen, 100), opened: make(chan struct{}, 100)}
 	slot, room := make(chan kiosk.Event), make(chan bool)
 	out := &wearJournal{journal: w.m.journal}
@@ -190,7 +190,7 @@ func (w *wear) visits(day int, plan wearDay) {
 	term := &terminal.Terminal{
 		Slot: wearSlot{slot, &w.card}, Panel: panel, Hub: wearHub{}, Journal: out, Decider: wearDecider{}, Origin: "https://hub.example",
 		Config: kiosk.Config{Languages: []string{"nb"}, Timing: kiosk.DefaultTiming}, Room: room, Now: w.clock.now,
-		Told: func(r kiosk.RecordShown) { w.mark = r },
+		Told: func(r kiosk.RecordShown) { w.last = r },
 		Log:  slog.New(slog.NewTextHandler(&log, nil)),
 	}
 	ctx, stop := context.WithCancel(w.Context())
@@ -238,7 +238,7 @@ func (w *wear) visits(day int, plan wearDay) {
 	}
 	if v := w.told[last]; v.crash != "" && plan.powerCut {
 		v.crash = kiosk.ShownUnknown
-		w.told[last], w.mark = v, kiosk.RecordShown{} // an unsynced file is lost too
+		w.told[last], w.last = v, kiosk.RecordShown{} // an unsynced file is lost too
 	}
 	w.clock.set(0)
 }

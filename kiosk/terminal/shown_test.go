@@ -10,7 +10,7 @@ import (
 )
 
 // The report of what was shown is written within a second, or together with the next
-// outcome. The mark of it is written at once.
+// outcome. Told is called at once.
 func TestShownWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []kiosk.RecordShown

@@ -48,10 +48,10 @@ type Daemon struct {
 	sockets []socket    // where the outbox is served
 	proxy   *proxy      // nil without scproxy
 
-	voice    *voice            // nil without speech
-	front    *frontpanel.Panel // nil if the panel has no parts
-	watchdog watchdog
-	mark     *shownMark
+	voice      *voice            // nil without speech
+	front      *frontpanel.Panel // nil if the panel has no parts
+	watchdog   watchdog
+	lastReport *lastReport
 }
 
 // Parts are the devices that a kiosk works with.
@@ -131,10 +131,10 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		return err
 	}
 	d.closers.add(d.store.Close)
-	if d.mark, err = openShownMark(filepath.Join(c.State, "shown"), d.log); err != nil {
+	if d.lastReport, err = openLastReport(filepath.Join(c.State, "shown"), d.log); err != nil {
 		return err
 	}
-	d.closers.add(d.mark.close)
+	d.closers.add(d.lastReport.close)
 	cards := newCardRecords(d.records, d.log)
 	d.closers.add(func() error { cards.close(); return nil })
 	driver, err := newCardDriver(c.Reader.Profiles, secrets, cards)
@@ -166,7 +166,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		slots = pageSlot{slots, d.proxy.service.Uses, again}
 	}
 	d.terminal = &terminal.Terminal{
-		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Hub: d.client, Journal: d.journal, Told: d.mark.write,
+		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Hub: d.client, Journal: d.journal, Told: d.lastReport.write,
 		Decider: d.offline.decider, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming, FullNames: c.Panel.Names == "full", Speech: parts.Speech != nil},
 		Now:    clocks.Now, Log: d.log,
@@ -191,7 +191,7 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	if level, err := d.store.Level(); err == nil {
 		d.scarce.Store(level != store.Roomy)
 	}
-	if err := d.journal.Settle(d.mark.read()); err != nil && !errors.Is(err, store.ErrFull) {
+	if err := d.journal.Settle(d.lastReport.read()); err != nil && !errors.Is(err, store.ErrFull) {
 		return err
 	}
 	if err := d.journal.Started(version); err != nil {

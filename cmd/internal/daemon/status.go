@@ -23,7 +23,7 @@ const (
 	taskTime        = "time of the hub"
 )
 
-// timeLate is the age from which the hub's time is late. The kiosk hears it in each answer.
+// timeLate is the age from which the hub's time is late. Each answer of the hub has it.
 const timeLate = 24 * time.Hour
 
 // tasks returns the state of everything that the kiosk gets again and again.
