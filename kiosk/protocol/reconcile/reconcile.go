@@ -128,16 +128,24 @@ func (l *Log) Forked(epoch string) bool {
 	return false
 }
 
-// Missing returns the announced losses with a number that the hub still lacks.
+// Missing returns the ranges of announced losses that the hub still lacks. It leaves out
+// numbers that the hub has, so that a kiosk does not send those again.
 func (l *Log) Missing() (missing []Open) {
 	for _, o := range l.Opens {
 		for n := o.From; o.From != 0 && n <= o.Through; {
 			b := slices.IndexFunc(l.Branches, func(b Branch) bool { return b.covers(Place{o.Epoch, n}) })
-			if b < 0 {
-				missing = append(missing, o)
-				break
+			if b >= 0 {
+				n = l.Branches[b].Last + 1
+				continue
 			}
-			n = l.Branches[b].Last + 1
+			through := o.Through
+			for _, b := range l.Branches {
+				if b.Epoch == o.Epoch && b.First > n {
+					through = min(through, b.First-1)
+				}
+			}
+			missing = append(missing, Open{Epoch: o.Epoch, From: n, Through: through})
+			n = through + 1
 		}
 	}
 	return missing
