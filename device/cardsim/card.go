@@ -41,6 +41,9 @@ type Card struct {
 	signing *environment  // digital signature template
 	proving *environment  // authentication template
 	hashed  []byte        // what PSO: HASH has left
+
+	deciphering *environment // confidentiality template
+	half        []byte       // the first half of what is deciphered
 }
 
 // New makes a card from its image, without power and with no PIN verified. It
@@ -50,6 +53,10 @@ func New(image Image) (*Card, error) {
 	if !ok {
 		return nil, fmt.Errorf("cannot make card: unknown kind %q", image.Kind)
 	}
+	return newCard(l, image)
+}
+
+func newCard(l *layout, image Image) (*Card, error) {
 	if err := image.check(l); err != nil {
 		return nil, fmt.Errorf("cannot make card: %w", err)
 	}
@@ -93,6 +100,7 @@ func (c *Card) PowerOff() {
 func (c *Card) forget() {
 	c.outside, c.current = c.layout.applet != nil, c.root
 	c.waiting, c.chain, c.signing, c.proving, c.hashed = nil, nil, nil, nil, nil
+	c.deciphering, c.half = nil, nil
 	for _, p := range c.pins {
 		p.verified = false
 	}

@@ -36,6 +36,9 @@ const (
 	// MyEID, which OsEID has too. The facts are from the MyEID reference manual
 	// and from OpenSC's driver for it.
 	OsEID = "oseid"
+	// MyEID is OsEID as MyEID was before version 4.5: an RSA key of 2048 bits signs
+	// only by DECIPHER.
+	MyEID = "myeid"
 	// PIV, EstEID and FinEID are described in piv.go, esteid.go and fineid.go.
 	PIV    = "piv"
 	EstEID = "esteid"
@@ -55,6 +58,7 @@ var kinds = map[string]*layout{
 	Mixed:     &mixed,
 	IsoApplet: &isoApplet,
 	OsEID:     &osEID,
+	MyEID:     &myEID,
 	FinEID:    &finEID,
 }
 

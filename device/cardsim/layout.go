@@ -9,6 +9,8 @@ type layout struct {
 	t1           bool // protocol T=1 with extended length; T=0 otherwise
 	chaining     bool // supports command chaining
 	pinCLA       byte // a class that PIN commands accept in addition to 00
+	onlyPINCLA   bool // PIN commands accept only pinCLA
+	signCLA      byte // the class of the signing commands
 	label        string
 	manufacturer string
 
@@ -30,6 +32,9 @@ type layout struct {
 	needsAlgorithm bool        // MSE SET must name the algorithm
 	refusal        apdu.Status // for MSE SET in a form that the kind does not support; 6A80 when zero
 	keyFiles       bool        // each key is an elementary file, which must be selected and named in MSE SET
+	deciphers      bool        // RSA keys sign only by PSO: DECIPHER, with the block in two halves
+	fileReferences bool        // the keys that are files have key references too
+	invention      *Invention  // how an invented kind signs; nil for the others
 
 	hashFirst bool // signatures by PSO: HASH, then COMPUTE DIGITAL SIGNATURE without data
 

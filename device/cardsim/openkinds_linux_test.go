@@ -79,6 +79,7 @@ var openscID = map[string]map[string]string{
 // it has a driver. It has none for a card that adds no padding.
 func TestOpenSCSignsWithKinds(t *testing.T) {
 	kinds := newKinds(t)
+	kinds["myeid"] = olderMyEID(t, kinds)
 	d := pcsctest.Start(t)
 	type form struct {
 		hash string // as openssl has it
@@ -105,6 +106,8 @@ func TestOpenSCSignsWithKinds(t *testing.T) {
 		{"t1", "MaskTech", "46", testpki.LongPIN, rsa},
 		{"oseid", "myeid", "45", testpki.PIN, rsa},
 		{"oseid", "myeid", "46", testpki.PIN, ec},
+		{"myeid", "myeid", "45", testpki.PIN, rsa}, // by DECIPHER
+		{"myeid", "myeid", "46", testpki.PIN, ec},
 		{"piv", "PIV-II", "01", testpki.LongPIN, rsa},
 		{"piv", "PIV-II", "02", testpki.LongPIN, raw256},
 		{"esteid", "esteid2018", "01", testpki.PIN, raw384},

@@ -289,7 +289,7 @@ func (l *layout) privateKey(b object, k keyLayout) {
 			b.AddASN1OctetString([]byte{k.id})
 			flags(b, k.usage...)
 			flags(b, 0, 2, 3) // sensitive, always sensitive, never extractable
-			if !l.keyFiles {
+			if !l.keyFiles || l.fileReferences {
 				b.AddASN1Int64(int64(k.reference))
 			}
 			if !l.undescribed {

@@ -19,6 +19,7 @@ type environment struct {
 const (
 	templateAuthentication = 0xA4
 	templateSignature      = 0xB6
+	templateConfidential   = 0xB8
 )
 
 // manageSecurityEnvironment is MSE SET (ISO 7816-4 §11.5.11, P1 = 41) of the
@@ -33,6 +34,8 @@ func (c *Card) manageSecurityEnvironment(cmd apdu.Command) ([]byte, apdu.Status)
 		chosen = &c.signing
 	case cmd.P2 == templateAuthentication:
 		chosen = &c.proving
+	case cmd.P2 == templateConfidential && c.layout.deciphers:
+		chosen = &c.deciphering
 	default:
 		return nil, apdu.WrongP1P2
 	}
@@ -135,8 +138,14 @@ func (c *Card) performSecurityOperation(cmd apdu.Command) ([]byte, apdu.Status) 
 		}
 		return c.takeHash(cmd)
 	}
+	if c.layout.deciphers && cmd.P1 == 0x80 && cmd.P2 == 0x86 {
+		return c.decipher(cmd.Data)
+	}
 	if cmd.P1 != 0x9E || cmd.P2 != 0x9A {
 		return nil, apdu.WrongP1P2
+	}
+	if c.layout.deciphers && c.signing != nil && !c.signing.algorithm.curve {
+		return nil, apdu.WrongLength
 	}
 	return c.sign(c.signing, cmd.Data)
 }

@@ -31,7 +31,8 @@ func (c *Card) Transmit(command []byte) (response []byte) {
 type instruction struct {
 	receive func(*Card, apdu.Command) ([]byte, apdu.Status) // the reader sends data; response data waits for GET RESPONSE
 	send    func(*Card, apdu.Command) ([]byte, apdu.Status) // the card sends data; returns everything that is available
-	onPIN   bool                                            // also accepted in the kind's pinCLA
+	onPIN   bool                                            // accepted in the kind's pinCLA
+	signs   bool                                            // accepted in the kind's signCLA only
 	chain   bool                                            // may be chained, if the kind supports chaining
 }
 
@@ -42,11 +43,11 @@ const (
 
 var instructions = map[byte]instruction{
 	0x20:           {receive: (*Card).verify, onPIN: true},
-	0x22:           {receive: (*Card).manageSecurityEnvironment},
+	0x22:           {receive: (*Card).manageSecurityEnvironment, signs: true},
 	0x24:           {receive: (*Card).changeReferenceData, onPIN: true},
-	0x2A:           {receive: (*Card).performSecurityOperation, chain: true},
+	0x2A:           {receive: (*Card).performSecurityOperation, chain: true, signs: true},
 	0x2C:           {receive: (*Card).resetRetryCounter, onPIN: true},
-	0x88:           {receive: (*Card).internalAuthenticate, chain: true},
+	0x88:           {receive: (*Card).internalAuthenticate, chain: true, signs: true},
 	insSelect:      {receive: (*Card).selectFile},
 	0xB0:           {send: (*Card).readBinary},
 	insGetResponse: {send: (*Card).getResponse},
@@ -64,17 +65,31 @@ func (c *Card) find(cmd apdu.Command) (instruction, apdu.Status) {
 	}
 	do, ok := known[cmd.INS]
 	if c.layout.hashFirst && cmd.INS == 0x2A && cmd.P1 == 0x9E && len(cmd.Data) == 0 {
-		do = instruction{send: (*Card).signHash}
+		do = instruction{send: (*Card).signHash, signs: true}
 	}
 	switch {
 	case !ok, c.outside && cmd.INS != insSelect && cmd.INS != insGetResponse:
 		return do, apdu.INSUnsupported
-	case cmd.CLA == 0,
-		do.onPIN && cmd.CLA == c.layout.pinCLA,
-		do.chain && cmd.CLA == claMore && c.layout.chaining:
+	case c.layout.accepts(do, cmd.CLA):
 		return do, apdu.OK
 	}
 	return do, apdu.CLAUnsupported
+}
+
+// accepts reports whether the kind knows an instruction in a class.
+func (l *layout) accepts(do instruction, cla byte) bool {
+	if do.chain && l.chaining {
+		cla &^= claMore
+	}
+	switch {
+	case do.signs:
+		return cla == l.signCLA
+	case do.onPIN && l.onlyPINCLA:
+		return cla == l.pinCLA
+	case do.onPIN:
+		return cla == 0 || cla == l.pinCLA
+	}
+	return cla == 0
 }
 
 func (c *Card) answerT0(b []byte) apdu.Response {
@@ -172,7 +187,7 @@ func (c *Card) receive(do instruction, cmd apdu.Command) apdu.Status {
 	if len(cmd.Data) > maxChain {
 		return apdu.WrongLength
 	}
-	if cmd.CLA == claMore {
+	if do.chain && cmd.CLA&claMore != 0 {
 		cmd.Data = append([]byte(nil), cmd.Data...)
 		c.chain = &cmd
 		return apdu.OK

@@ -17,6 +17,7 @@ func (c *Card) Recipe() string { return c.worked }
 
 // trace records a failed attempt.
 func (c *Card) trace(s scheme, r recipe, err error) {
+	c.tried++
 	if len(c.attempts) < maxObjects {
 		c.attempts = append(c.attempts, Attempt{s.name + ": " + r.String(), err})
 	}
@@ -30,6 +31,9 @@ func (r recipe) String() string {
 	}
 	if r.KeyBy != byReference {
 		text += ", key by " + r.KeyBy
+	}
+	if r.Class != 0 {
+		text += fmt.Sprintf(", class %02X", r.Class)
 	}
 	return text
 }

@@ -103,6 +103,7 @@ type Card struct {
 
 	learning     bool   // try odd recipes too
 	skip         int    // recipes to skip when learning
+	tried        int    // recipes that failed
 	workedRecipe recipe // the recipe that made the last valid signature
 	learned      learnedFrom
 

@@ -28,6 +28,13 @@ func newKinds(t testing.TB) map[string]testpki.Kind {
 	if err != nil {
 		t.Fatal(err)
 	}
+	older := kinds[cardsim.OsEID] // the same card as MyEID before version 4.5
+	image := older.Card.Image()
+	image.Kind = cardsim.MyEID
+	if older.Card, err = cardsim.New(image); err != nil {
+		t.Fatal(err)
+	}
+	kinds[cardsim.MyEID] = older
 	return kinds
 }
 
@@ -91,6 +98,8 @@ func TestKinds(t *testing.T) {
 		cardsim.IsoApplet: {found: "path in EF.DIR, in an applet", readFew: 1, ways: map[string][]crypto.SignerOpts{
 			"authentication": {sha256, sha384}, "signature": {sha256}}},
 		cardsim.OsEID: {found: "AID of the standard", readFew: 1, ways: map[string][]crypto.SignerOpts{
+			"authentication": {sha256, sha384, pss}, "signature": {sha256}}},
+		cardsim.MyEID: {found: "AID of the standard", readFew: 1, ways: map[string][]crypto.SignerOpts{
 			"authentication": {sha256, sha384, pss}, "signature": {sha256}}},
 		cardsim.PIV: {found: "profile piv", readFew: 1, ways: map[string][]crypto.SignerOpts{
 			"authentication": {sha256, sha384, pss}, "signature": {sha256}}},

@@ -16,9 +16,14 @@ import (
 // minTries is how many PIN tries must be left before Learn verifies the PIN.
 const minTries = 3
 
-// maxLearned is how many recipes Learn tries at most. With the commands that
-// find and read the certificate, that is less than 300 APDUs.
-const maxLearned = 64
+// maxAttempt is how many APDUs one way of signing needs at most: each of SELECT, MSE and
+// two commands with the data, in three classes, some with GET RESPONSE, and the question
+// whether the PIN is still verified.
+const maxAttempt = 20
+
+// ErrLearnBound means that Learn stopped because it has sent many commands. More ways of
+// signing are left; another lesson can go on with them (Lesson.Skip).
+var ErrLearnBound = errors.New("the bound of commands for one lesson is reached")
 
 // ErrFewTries means that Learn did not start because the PIN has fewer than three
 // tries left.
@@ -43,6 +48,7 @@ type Learned struct {
 	Script  string // the APDUs, for apdutest; PINs are replaced by 00
 	Recipe  string // how the card signs
 	Refused []Attempt
+	Tried   int // recipes that failed, with those that the lesson skipped: Lesson.Skip of the next lesson
 }
 
 // Learn finds out how a card of an unknown kind signs, with a card and its PIN.
@@ -50,8 +56,10 @@ type Learned struct {
 // card's own description or from the hint, verifies the PIN once, and tries
 // recipes from the standard ones to the odd ones until a signature is valid under
 // the certificate. It stops as soon as the card no longer counts the PIN as
-// verified. Errors: ErrFewTries, ErrTrySpent, ErrNextRecipe, those of Open and
-// VerifyPIN. Learned is also filled in, as far as possible, when there is an
+// verified, as far as the card tells that by VERIFY without data. It sends VERIFY and
+// the signing commands in another class only if the card does not know the class;
+// the card has not looked at the PIN then. Errors: ErrFewTries, ErrTrySpent,
+// ErrNextRecipe, ErrLearnBound, those of Open and VerifyPIN. Learned is also filled in, as far as possible, when there is an
 // error. Learn closes conn.
 func (d Driver) Learn(ctx context.Context, conn slot.Conn, lesson Lesson) (learned Learned, err error) {
 	record := &recorder{Conn: conn}
@@ -68,7 +76,7 @@ func (d Driver) Learn(ctx context.Context, conn slot.Conn, lesson Lesson) (learn
 	defer card.Close()
 	card.learning, card.skip = true, lesson.Skip
 	err = card.learn(ctx, lesson)
-	learned = Learned{Script: record.script.String(), Recipe: card.worked, Refused: card.attempts}
+	learned = Learned{Script: record.script.String(), Recipe: card.worked, Refused: card.attempts, Tried: card.skip + card.tried}
 	if err != nil {
 		return learned, fmt.Errorf("cannot learn card: %w", err)
 	}
@@ -112,7 +120,10 @@ func (c *Card) learn(ctx context.Context, lesson Lesson) error {
 		if left, told, _ := c.tries(ctx, pin); told && known && left < tries {
 			return fmt.Errorf("%w: %d of %d tries are left", ErrTrySpent, left, tries)
 		}
-		return fmt.Errorf("%w (skip %d recipes)", err, c.skip+len(c.attempts))
+		return fmt.Errorf("%w (skip %d recipes)", err, c.skip+c.tried)
+	}
+	if errors.Is(err, ErrLearnBound) {
+		return fmt.Errorf("%w (skip %d recipes to go on)", err, c.skip+c.tried)
 	}
 	c.learned = learnedFrom{key: cert.Key, pin: pin, elliptic: cert.Key.kind == keyEC}
 	return err
@@ -132,9 +143,9 @@ var oddAlgorithms = []int{-1, 0x00, 0x01, 0x02, 0x03, 0x04, 0x0A, 0x10, 0x11, 0x
 // oddRecipes are all combinations of forms, algorithm references and ways to name
 // the key.
 func oddRecipes(s scheme) (all []recipe) {
-	forms := []string{recipeDigestInfo, recipeBlock, recipeHash, recipeInternal}
+	forms := []string{recipeDigestInfo, recipeBlock, recipeHash, recipeInternal, recipeHashFirst}
 	if s.key == "ec" {
-		forms = []string{recipeHash, recipeInternal}
+		forms = []string{recipeHash, recipeInternal, recipeHashFirst}
 	}
 	if s.name == "rsa-pss" {
 		forms = []string{recipeBlock}
@@ -201,7 +212,7 @@ func (c *Card) writeProfile(name string) string {
 	if c.learned.elliptic {
 		kind = "ec"
 	}
-	if r.Described {
+	if r.Described && r.Class == 0 {
 		line("\n# The card describes the recipe of each key itself: %s.", r)
 		return b.String()
 	}
@@ -211,6 +222,9 @@ func (c *Card) writeProfile(name string) string {
 	}
 	if r.KeyBy != byReference {
 		line("key_by = %q", r.KeyBy)
+	}
+	if r.Class != 0 {
+		line("class = 0x%02X", r.Class)
 	}
 	return b.String()
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/cardsim"
 	"smartkiosk/device/cardsim/testpki"
@@ -140,49 +138,6 @@ recipe = "unknown"
 [unblock]
 recipe = "unknown"
 `
-
-// TestLearnRandomKinds learns 500 kinds of card with random recipes, or is refused
-// with a reason. It never sends more than one PIN.
-func TestLearnRandomKinds(t *testing.T) {
-	p := newPKI(t)
-	count := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		for range 5 {
-			count++
-			pol := policy{
-				form:      rapid.SampledFrom([]string{"digest-info", "block", "hash", "internal-authenticate", "none"}).Draw(rt, "form"),
-				algorithm: rapid.SampledFrom([]int{-1, 0x00, 0x02, 0x04, 0x11, 0x21, 0x77}).Draw(rt, "algorithm"),
-				keyBy:     rapid.SampledFrom([]string{"", "file", "selected-file"}).Draw(rt, "key by"),
-				refusal:   rapid.SampledFrom(refusals).Draw(rt, "refusal"),
-				drops:     rapid.IntRange(0, 9).Draw(rt, "drops the PIN") == 0,
-				counts:    rapid.IntRange(0, 9).Draw(rt, "spends tries") == 0,
-				wrong:     rapid.Bool().Draw(rt, "wrong signatures"),
-			}
-			a := signing(t, p, &pol)
-			conn := &counting{Conn: a}
-			learned, err := smartkort.Driver{}.Learn(t.Context(), conn, lesson(testpki.PIN))
-			if pol.verifies != 1 || a.wrong > 0 || pol.spent > 1 || conn.apdus > 300 {
-				rt.Fatalf("%d VERIFY, %d tries spent, %d APDUs", pol.verifies, pol.spent, conn.apdus)
-			}
-			if err != nil {
-				known := errors.Is(err, smartkort.ErrNextRecipe) || errors.Is(err, smartkort.ErrTrySpent) ||
-					strings.Contains(err.Error(), "recipes works") || errors.Is(err, apdu.ErrEndless)
-				easy := pol.form == "digest-info" && pol.algorithm == -1 && pol.keyBy == ""
-				if !known || easy {
-					rt.Fatalf("%+v: %v", pol, err)
-				}
-				continue
-			}
-			pol.attempts, pol.spent = 0, 0
-			if _, err := tryVisit(t, driverWith(t, learned.Profile), &line{Conn: signing(t, p, &pol)}, testpki.PIN); err != nil || pol.attempts != 1 {
-				rt.Fatalf("with the learned profile: %v, %d recipes\n%s", err, pol.attempts, learned.Profile)
-			}
-		}
-	})
-	if count < 500 {
-		t.Errorf("%d kinds", count)
-	}
-}
 
 // TestLearnStops: learning stops before the PIN when few tries are left, and when
 // the card spends a try for a refused command, answers 9000 to everything, or is

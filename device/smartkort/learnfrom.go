@@ -74,6 +74,7 @@ type login struct {
 	key         location      // selected before environment
 	signed      *apdu.Command // with the data of all its pieces
 	size        int           // of the signature
+	hashed      bool          // the command that signed had no data: PSO: HASH was before it
 }
 
 // location is what is selected.
@@ -99,6 +100,8 @@ type observer struct {
 	environment *apdu.Command
 	key         location
 	pieces      []byte // of a chained command
+	half        bool   // the card has taken one half of a block by PSO: DECIPHER
+	hashed      bool   // the card has taken a finished hash by PSO: HASH
 	login       login
 	change      *apdu.Command // accepted
 	unblock     *apdu.Command
@@ -239,10 +242,19 @@ func (o *observer) reads(c apdu.Command, data []byte) {
 	}
 }
 
+// deciphers reports whether a command is PSO: DECIPHER, with which MyEID signs.
+func deciphers(c apdu.Command) bool { return c.INS == insPSO && c.P1 == 0x80 && c.P2 == 0x86 }
+
 // signs follows PERFORM SECURITY OPERATION: COMPUTE DIGITAL SIGNATURE and INTERNAL
 // AUTHENTICATE, also in pieces.
 func (o *observer) signs(c apdu.Command, r apdu.Response) {
-	if c.INS == insPSO && c.P1 != 0x9E {
+	if c.INS == insPSO && c.P1 != 0x9E && !deciphers(c) {
+		o.hashed = r.SW == apdu.OK && c.P1 == 0x90 && c.P2 == 0xA0 && len(c.Data) > 2 && c.Data[0] == 0x90
+		return
+	}
+	half := o.half
+	o.half = deciphers(c) && r.SW == apdu.OK && len(r.Data) == 0
+	if deciphers(c) && !half { // the first half of a block, or something that is deciphered
 		return
 	}
 	data := append(o.pieces, c.Data...)
@@ -253,7 +265,8 @@ func (o *observer) signs(c apdu.Command, r apdu.Response) {
 		o.pieces = data
 	case len(r.Data) > 0 && o.verified != nil:
 		c.Data = data
-		o.login = login{o.verifiedIn, o.verified, o.environment, o.key, &c, len(r.Data)}
+		o.login = login{o.verifiedIn, o.verified, o.environment, o.key, &c, len(r.Data), o.hashed && len(data) == 0}
+		o.hashed = false
 	}
 }
 
@@ -400,7 +413,7 @@ func (l *recordedLesson) findKey() {
 		l.isUnsure("no MANAGE SECURITY ENVIRONMENT was sent; the driver sends one")
 		return
 	}
-	if c.P1 != 0x41 && c.P1 != 0xC1 || c.P2 != 0xB6 && c.P2 != 0xA4 {
+	if c.P1 != 0x41 && c.P1 != 0xC1 || c.P2 != 0xB6 && c.P2 != 0xA4 && !(c.P2 == 0xB8 && deciphers(*l.signed)) {
 		l.isUnsure("MANAGE SECURITY ENVIRONMENT was sent with P1-P2 %02X%02X, which the driver does not send", c.P1, c.P2)
 	}
 	var file []byte
@@ -442,6 +455,10 @@ func (l *recordedLesson) findForm() {
 	switch {
 	case c.INS == insInternalAuth:
 		l.form = recipeInternal
+	case deciphers(*c) && l.kind == "rsa":
+		l.form = recipeDecipher
+	case c.P2 == 0x9A && l.hashed:
+		l.form = recipeHashFirst
 	case c.P2 != 0x9A:
 		l.form = recipeHash
 		l.isUnsure("the signature was asked for with P2 %02X; the driver sends 9A, and the hash with it", c.P2)
@@ -461,7 +478,7 @@ func (l *recordedLesson) findForm() {
 		l.isUnsure("what was signed: %d bytes; assumed: the hash", len(data))
 		return
 	}
-	if l.kind == "ec" && l.form != recipeHash && l.form != recipeInternal {
+	if l.kind == "ec" && l.form != recipeHash && l.form != recipeHashFirst && l.form != recipeInternal {
 		l.isUnsure("the key that signed is no EC key: it signed by %s", l.form)
 		l.kind = "rsa"
 	}
@@ -469,8 +486,14 @@ func (l *recordedLesson) findForm() {
 	if l.algorithm >= 0 {
 		algorithm = fmt.Sprintf("with the algorithm reference %02X", l.algorithm)
 	}
-	l.isSure("the card signs by %s, %s", l.form, algorithm)
+	l.isSure("the card signs by %s, %s, in class %02X", l.form, algorithm, l.class())
+	if l.environment != nil && l.environment.CLA != l.class() {
+		l.isUnsure("MANAGE SECURITY ENVIRONMENT was sent in class %02X; the driver sends it in class %02X", l.environment.CLA, l.class())
+	}
 }
+
+// class returns the class of the command that signed, without chaining.
+func (l *recordedLesson) class() byte { return l.signed.CLA &^ 0x10 }
 
 // write writes the profile.
 func (l *recordedLesson) write(name string, atr []byte) string {
@@ -518,6 +541,9 @@ func (l *recordedLesson) write(name string, atr []byte) string {
 	}
 	if l.keyBy != byReference {
 		line("key_by = %q", l.keyBy)
+	}
+	if l.class() != 0 {
+		line("class = 0x%02X", l.class())
 	}
 	return b.String()
 }

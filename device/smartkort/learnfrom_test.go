@@ -113,6 +113,12 @@ func TestLearnFromForms(t *testing.T) {
 		"no security environment": {joinSteps(verifyA0, signInfo), nil, "no MANAGE SECURITY ENVIRONMENT was sent"},
 		"a hash that the card made": {
 			joinSteps(verifyA0, mse, []string{"00 2A 90 A0 02 00 00", "9000", "00 2A 9E AC 00", signInfo[1]}), nil, "asked for with P2 AC"},
+		"a finished hash": {
+			joinSteps(verifyA0, mse, []string{"00 2A 90 A0 22 90 20" + zeros, "9000", "00 2A 9E 9A 00", signHash[1]}), []string{`recipe = "hash-command"`}, ""},
+		"another class": {
+			joinSteps(verifyA0, []string{"A0 22 41 B6 03 84 01 01", "9000", "A0" + signInfo[0][2:], signInfo[1]}), []string{`recipe = "digest-info"` + "\nclass = 0xA0"}, ""},
+		"two classes": {
+			joinSteps(verifyA0, mse, []string{"80" + signInfo[0][2:], signInfo[1]}), []string{"class = 0x80"}, "was sent in class 00; the driver sends it in class 80"},
 		"a signature without data": {
 			joinSteps(verifyA0, mse, []string{"00 2A 9E 9A 00", signInfo[1]}), nil, "what was signed: 0 bytes"},
 		"change and unblock": {

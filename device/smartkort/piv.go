@@ -33,7 +33,7 @@ func (s *signer) generalAuthenticate(r recipe, data []byte, size int) ([]byte, e
 	template := tlv.Append(nil, 0x82)
 	template = tlv.Append(template, 0x81, data...)
 	answer, err := s.card.channel.demand(s.ctx, apdu.Command{
-		INS: insGeneralAuth, P1: algorithm, P2: byte(s.key.Reference), Data: tlv.Append(nil, 0x7C, template...), Le: size,
+		CLA: r.Class, INS: insGeneralAuth, P1: algorithm, P2: byte(s.key.Reference), Data: tlv.Append(nil, 0x7C, template...), Le: size,
 	})
 	if err != nil {
 		return nil, err

@@ -114,6 +114,7 @@ type Signing struct {
 	//	block                  the same over a whole block of PKCS #1, as long as the key
 	//	internal-authenticate  INTERNAL AUTHENTICATE over a DigestInfo
 	//	hash-command           PSO: HASH with the finished hash, then COMPUTE DIGITAL SIGNATURE without data
+	//	decipher               PSO: DECIPHER over a whole block, in two halves (MyEID)
 	//	general-authenticate   GENERAL AUTHENTICATE over a whole block or a hash, without MSE SET (PIV)
 	Recipe    string `toml:"recipe"`
 	Algorithm *byte  `toml:"algorithm"` // reference in MSE SET (80), P1 of GENERAL AUTHENTICATE
@@ -122,6 +123,7 @@ type Signing struct {
 	//	file           by its file (81) and its key reference
 	//	selected-file  by its file (81), which is selected before, and key reference 00
 	KeyBy string `toml:"key_by"`
+	Class byte   `toml:"class"` // of these commands, 00 when missing
 }
 
 // Recipes.
@@ -136,6 +138,7 @@ const (
 	recipeInternal   = "internal-authenticate"
 	recipeHashFirst  = "hash-command"
 	recipeGeneral    = "general-authenticate"
+	recipeDecipher   = "decipher"
 )
 
 var encodings = map[string]Encoding{"ascii": ASCII, "bcd": BCD, "utf8": UTF8}
@@ -189,7 +192,7 @@ func (p *Profile) check() error {
 		}
 		known := []string{recipeHash, recipeInternal, recipeHashFirst, recipeGeneral}
 		if s.Key == "rsa" {
-			known = append(known, recipeDigestInfo, recipeBlock)
+			known = append(known, recipeDigestInfo, recipeBlock, recipeDecipher)
 		}
 		if !slices.Contains(known, s.Recipe) {
 			return fmt.Errorf("sign %d: recipe %q is not one for %s", i+1, s.Recipe, s.Key)

@@ -40,19 +40,23 @@ type recipe struct {
 	Algorithm int    // algorithm reference in MSE SET, -1 for none
 	Described bool   // the card states the algorithm reference for this key
 	KeyBy     string // see Signing.KeyBy; byReference when empty
+	Class     byte   // see Signing.Class
 }
 
 // same reports whether two recipes are the same for different keys. An algorithm
-// that the card states for each key may differ.
+// that the card states for each key may differ, and the class, which tryRecipes sets.
 func (r recipe) same(other recipe) bool {
 	if r.Described && other.Described {
 		r.Algorithm = other.Algorithm
 	}
+	r.Class = other.Class
 	return r == other
 }
 
 // wholeBlock reports whether the host pads the data of an RSA key.
-func (r recipe) wholeBlock() bool { return r.Form == recipeBlock || r.Form == recipeGeneral }
+func (r recipe) wholeBlock() bool {
+	return r.Form == recipeBlock || r.Form == recipeGeneral || r.Form == recipeDecipher
+}
 
 // Ways to name the key in MSE SET (ISO 7816-4 §10.3.3).
 const (
@@ -81,7 +85,8 @@ type form struct {
 // standardPKCS are the recipes for RSA with PKCS #1 v1.5 that are known from
 // standards and public documents, from the usual to the odd. Algorithm 02 is
 // RSA with PKCS #1 padding on several cards. IsoApplet uses 11. MyEID and OsEID
-// use 00 with a padded block for the selected key file.
+// use 00 with a padded block for the selected key file; MyEID before version 4.5
+// takes the block by DECIPHER.
 var standardPKCS = []recipe{
 	{Form: recipeDigestInfo, Algorithm: -1},
 	{Form: recipeDigestInfo, Algorithm: 0x02},
@@ -94,6 +99,7 @@ var standardPKCS = []recipe{
 	{Form: recipeHash, Algorithm: -1},
 	{Form: recipeInternal, Algorithm: -1},
 	{Form: recipeGeneral, Algorithm: -1},
+	{Form: recipeDecipher, Algorithm: 0x00, KeyBy: bySelection},
 }
 
 // standardPSS are the recipes for RSA with PSS, padded by the host.
@@ -101,6 +107,7 @@ var standardPSS = []recipe{
 	{Form: recipeBlock, Algorithm: -1},
 	{Form: recipeBlock, Algorithm: 0x00, KeyBy: bySelection},
 	{Form: recipeGeneral, Algorithm: -1},
+	{Form: recipeDecipher, Algorithm: 0x00, KeyBy: bySelection},
 }
 
 // standardEC are the recipes for ECDSA. IsoApplet uses algorithm 21, MyEID and
@@ -152,10 +159,10 @@ func (c *Card) recipes(s scheme, k Key, hash crypto.Hash) (all []recipe, err err
 		if own.Key != s.key {
 			continue
 		}
-		if s.name == "rsa-pss" && own.Recipe != recipeBlock && own.Recipe != recipeGeneral {
+		r := recipe{Form: own.Recipe, Algorithm: -1, KeyBy: own.KeyBy, Class: own.Class}
+		if s.name == "rsa-pss" && !r.wholeBlock() {
 			return nil, fmt.Errorf("%w: PSS by recipe %s", ErrUnsupportedKey, own.Recipe)
 		}
-		r := recipe{Form: own.Recipe, Algorithm: -1, KeyBy: own.KeyBy}
 		if own.Algorithm != nil {
 			r.Algorithm = int(*own.Algorithm)
 		}
@@ -188,8 +195,7 @@ func (c *Card) recipes(s scheme, k Key, hash crypto.Hash) (all []recipe, err err
 		for _, r := range oddRecipes(s) {
 			add(r)
 		}
-		all = all[min(c.skip, len(all)):]
-		return all[:min(len(all), maxLearned)], nil
+		return all[min(c.skip, len(all)):], nil
 	}
 	return c.rememberedFirst(s, all[:min(len(all), maxRecipes)]), nil
 }

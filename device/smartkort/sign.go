@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/apdu/tlv"
@@ -163,12 +164,20 @@ func (s *signer) tryRecipes(scheme scheme, hash crypto.Hash, a attempt) ([]byte,
 	}
 	wrong := 0
 	var first error
+	class := c.remembered[scheme.name].Class
 	for i, r := range recipes {
+		if c.learning && c.channel.sent > maxAPDUs-maxAttempt {
+			return nil, fmt.Errorf("cannot sign: %w after %d ways of signing: %w", ErrLearnBound, i, first)
+		}
+		if r.Class == 0 {
+			r.Class = class
+		}
 		data, err := a.data(r)
 		if err != nil {
 			return nil, fmt.Errorf("cannot sign: %w", err)
 		}
-		answer, err := s.sign(r, data, a.size)
+		answer, err := s.signInClass(&r, data, a.size)
+		class = r.Class
 		var signature []byte
 		if err == nil {
 			if signature, err = a.check(answer); err == nil {
@@ -249,7 +258,8 @@ func derOfRaw(raw []byte, field int) []byte {
 // sign carries out a recipe: it selects the key's file if the recipe says so,
 // MANAGE SECURITY ENVIRONMENT selects the key, and PERFORM SECURITY OPERATION:
 // COMPUTE DIGITAL SIGNATURE or INTERNAL AUTHENTICATE sends the data (ISO 7816-8
-// §11.2, §11.3, §11.7, ISO 7816-4 §11.6.1).
+// §11.2, §11.3, §11.7, ISO 7816-4 §11.6.1). DECIPHER sends a padded block in two
+// halves, each after the padding indicator of MyEID.
 func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
 	c := s.card
 	pin, err := c.pinFor(s.ctx, s.key)
@@ -264,17 +274,20 @@ func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
 	if r.Form == recipeInternal {
 		template, cmd = 0xA4, apdu.Command{INS: insInternalAuth}
 	}
+	if r.Form == recipeDecipher {
+		template, cmd = 0xB8, apdu.Command{INS: insPSO, P1: 0x80, P2: 0x86}
+	}
 	if r.KeyBy == bySelection {
 		if _, err := c.selectFile(s.ctx, s.key.Path); err != nil {
 			return nil, fmt.Errorf("cannot select the key's file: %w", err)
 		}
 	}
-	if _, err := c.channel.demand(s.ctx, apdu.Command{INS: insMSE, P1: 0x41, P2: template, Data: s.key.environment(r)}); err != nil {
+	if _, err := c.channel.demand(s.ctx, apdu.Command{CLA: r.Class, INS: insMSE, P1: 0x41, P2: template, Data: s.key.environment(r)}); err != nil {
 		return nil, fmt.Errorf("cannot select key: %w", err)
 	}
-	cmd.Data, cmd.Le = data, size
+	cmd.CLA, cmd.Data, cmd.Le = r.Class, data, size
 	if r.Form == recipeHashFirst {
-		hash := apdu.Command{INS: insPSO, P1: 0x90, P2: 0xA0, Data: tlv.Append(nil, 0x90, data...)}
+		hash := apdu.Command{CLA: r.Class, INS: insPSO, P1: 0x90, P2: 0xA0, Data: tlv.Append(nil, 0x90, data...)}
 		if _, err := c.channel.demand(s.ctx, hash); err != nil {
 			return nil, fmt.Errorf("cannot send hash: %w", err)
 		}
@@ -283,7 +296,43 @@ func (s *signer) sign(r recipe, data []byte, size int) ([]byte, error) {
 			cmd.Le = 2 * s.field
 		}
 	}
+	if r.Form == recipeDecipher {
+		first := cmd
+		first.Data, first.Le = append([]byte{0x81}, data[:len(data)/2]...), 0
+		if _, err := c.channel.demand(s.ctx, first); err != nil {
+			return nil, fmt.Errorf("cannot send the first half: %w", err)
+		}
+		cmd.Data = append([]byte{0x82}, data[len(data)/2:]...)
+	}
 	return s.counted(pin, guarded, func() ([]byte, error) { return c.channel.demand(s.ctx, cmd) })
+}
+
+// otherClasses are classes in which Learn sends the signing commands when the card does
+// not know them in another one.
+var otherClasses = []byte{0x00, 0xA0, 0x80}
+
+// signInClass is sign. If the card does not know the recipe's class, it tries others and
+// sets the recipe's class to the one that the card knows.
+func (s *signer) signInClass(r *recipe, data []byte, size int) ([]byte, error) {
+	answer, err := s.sign(*r, data, size)
+	classes := s.card.class // in which the card has accepted the PIN
+	if s.card.learning {
+		classes = slices.Concat(classes, otherClasses)
+	}
+	for i, class := range classes {
+		if !errors.Is(err, apdu.CLAUnsupported) {
+			break
+		}
+		if class == r.Class || slices.Contains(classes[:i], class) {
+			continue
+		}
+		other := *r
+		other.Class = class
+		if answer, err = s.sign(other, data, size); !errors.Is(err, apdu.CLAUnsupported) {
+			*r = other
+		}
+	}
+	return answer, err
 }
 
 // counted counts a signature by a key that a PIN guards, unless the card refuses it.

@@ -107,7 +107,19 @@ func (c *Card) VerifyPIN(ctx context.Context, cert Certificate, pin []byte) erro
 
 // verifyClasses returns the class bytes to try, starting with the one that is
 // known to work.
-func (c *Card) verifyClasses() []byte { return slices.Concat(c.class, c.profile.Verify.Classes) }
+func (c *Card) verifyClasses() []byte {
+	classes := slices.Concat(c.class, c.profile.Verify.Classes)
+	if c.learning {
+		classes = append(classes, otherClasses...)
+	}
+	var once []byte
+	for _, class := range classes {
+		if !slices.Contains(once, class) {
+			once = append(once, class)
+		}
+	}
+	return once
+}
 
 // readyToVerify finds the PIN of a certificate's key and selects the DF in
 // which it must be verified.
