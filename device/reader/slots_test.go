@@ -120,3 +120,21 @@ func TestOtherReader(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+// TestReaderUnderAnotherName: a reader that returns with another index still is the
+// slot's reader, and the card in it a new one.
+func TestReaderUnderAnotherName(t *testing.T) {
+	var got []slot.Event
+	w := watch{Reader: New("Twin", slog.New(slog.DiscardHandler)), emit: func(e slot.Event) { got = append(got, e) }, missing: errUnplugged}
+	for i, name := range []string{"Gemalto PC Twin 00 00", "", "Gemalto PC Twin 01 00", "", "Gemalto USB Twin SmartCard Reader 00 00"} {
+		names := w.matching([]string{name})
+		w.known = map[string]scard.ReaderState{}
+		for _, n := range names {
+			w.known[n] = scard.ReaderState{EventState: scard.StatePresent | scard.StateFlag(i)<<16, Atr: []byte{0x3B, 0x00}}
+		}
+		w.update(names)
+		if e := got[len(got)-1]; len(got) != i+1 || e.Reader != name || (e.State == slot.Present) != (name != "") {
+			t.Fatalf("%q: %+v", name, got)
+		}
+	}
+}

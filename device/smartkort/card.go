@@ -35,6 +35,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/slot"
@@ -101,9 +102,10 @@ type Card struct {
 	tellsTries bool              // the card has told the tries left
 	padRefused bool              // the reader with keys does not ask for the PIN
 
-	learning     bool   // try odd recipes too
-	skip         int    // recipes to skip when learning
-	tried        int    // recipes that failed
+	learning     bool // try odd recipes too
+	skip         int  // recipes to skip when learning
+	tried        int  // recipes that failed
+	lessonEnds   time.Time
 	workedRecipe recipe // the recipe that made the last valid signature
 	learned      learnedFrom
 

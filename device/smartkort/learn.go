@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/apdu/script"
@@ -21,9 +22,12 @@ const minTries = 3
 // whether the PIN is still verified.
 const maxAttempt = 20
 
-// ErrLearnBound means that Learn stopped because it has sent many commands. More ways of
-// signing are left; another lesson can go on with them (Lesson.Skip).
-var ErrLearnBound = errors.New("the bound of commands for one lesson is reached")
+// maxLesson is how long Learn tries ways of signing. A slow card signs within two seconds.
+const maxLesson = 3 * time.Minute
+
+// ErrLearnBound means that Learn stopped because it has sent many commands or has taken
+// long. More ways of signing are left; another lesson can go on with them (Lesson.Skip).
+var ErrLearnBound = errors.New("the bound of commands or time for one lesson is reached")
 
 // ErrFewTries means that Learn did not start because the PIN has fewer than three
 // tries left.
@@ -115,6 +119,7 @@ func (c *Card) learn(ctx context.Context, lesson Lesson) error {
 	if err := c.VerifyPIN(ctx, cert, digits); err != nil {
 		return err
 	}
+	c.lessonEnds = time.Now().Add(maxLesson)
 	err = c.SignRandom(ctx, cert)
 	if errors.Is(err, ErrNextRecipe) {
 		if left, told, _ := c.tries(ctx, pin); told && known && left < tries {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/cardsim"
@@ -166,6 +168,21 @@ func TestLearnStops(t *testing.T) {
 		t.Error("a card that answers 9000 to everything was learned")
 	}
 
+	for _, evil := range cardsim.Evils {
+		if evil == cardsim.AnswersAfterPull {
+			continue
+		}
+		card, err := cardsim.New(p.Cards["valid"].Image())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &counting{Conn: connect(t, card)}
+		card.TurnEvil(evil)
+		if _, err := (smartkort.Driver{}).Learn(t.Context(), c, lesson(testpki.PIN)); err == nil || c.apdus > 300 || card.Image().PINs["pin"].Left != 3 {
+			t.Errorf("%s: %d APDUs, %d tries, %v", evil, c.apdus, card.Image().PINs["pin"].Left, err)
+		}
+	}
+
 	for at := 1; at < 60; at++ {
 		pol := policy{form: "hash", algorithm: -1, refusal: apdu.WrongData}
 		a := signing(t, p, &pol)
@@ -181,6 +198,33 @@ func TestLearnStops(t *testing.T) {
 			t.Fatalf("removed at command %d: %v, %d VERIFY", at, err, pol.verifies)
 		}
 	}
+}
+
+// slowCard takes a time for each command after the PIN.
+type slowCard struct {
+	slot.Conn
+	verified bool
+}
+
+func (s *slowCard) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	if s.verified {
+		time.Sleep(3 * time.Second)
+	}
+	s.verified = s.verified || command[1] == insVerify && len(command) > 5
+	return s.Conn.Transmit(ctx, command)
+}
+
+// TestLearnTakesLong: learning a slow card ends after minutes and says how to go on.
+func TestLearnTakesLong(t *testing.T) {
+	p := newPKI(t)
+	synctest.Test(t, func(t *testing.T) {
+		pol := policy{form: "none", algorithm: -1, refusal: apdu.WrongData}
+		began := time.Now()
+		learned, err := smartkort.Driver{}.Learn(t.Context(), &slowCard{Conn: signing(t, p, &pol)}, lesson(testpki.PIN))
+		if took := time.Since(began); !errors.Is(err, smartkort.ErrLearnBound) || took > 4*time.Minute || learned.Tried < 10 || pol.verifies != 1 {
+			t.Errorf("after %v and %d ways: %v", took, learned.Tried, err)
+		}
+	})
 }
 
 // TestLearnedScript: the APDU script of a lesson can be played back.

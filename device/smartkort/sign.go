@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"smartkiosk/device/apdu"
 	"smartkiosk/device/apdu/tlv"
@@ -166,8 +167,8 @@ func (s *signer) tryRecipes(scheme scheme, hash crypto.Hash, a attempt) ([]byte,
 	var first error
 	class := c.remembered[scheme.name].Class
 	for i, r := range recipes {
-		if c.learning && c.channel.sent > maxAPDUs-maxAttempt {
-			return nil, fmt.Errorf("cannot sign: %w after %d ways of signing: %w", ErrLearnBound, i, first)
+		if c.learning && (c.channel.sent > maxAPDUs-maxAttempt || time.Now().After(c.lessonEnds)) {
+			return nil, fmt.Errorf("cannot sign: %w after %d ways of signing; the first: %v", ErrLearnBound, i, first)
 		}
 		if r.Class == 0 {
 			r.Class = class
