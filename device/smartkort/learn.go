@@ -63,8 +63,8 @@ type Learned struct {
 // verified, as far as the card tells that by VERIFY without data. It sends VERIFY and
 // the signing commands in another class only if the card does not know the class;
 // the card has not looked at the PIN then. Errors: ErrFewTries, ErrTrySpent,
-// ErrNextRecipe, ErrLearnBound, those of Open and VerifyPIN. Learned is also filled in, as far as possible, when there is an
-// error. Learn closes conn.
+// ErrNextRecipe, ErrLearnBound, those of Open and VerifyPIN. Learned is also filled
+// in, as far as possible, when there is an error. Learn closes conn.
 func (d Driver) Learn(ctx context.Context, conn slot.Conn, lesson Lesson) (learned Learned, err error) {
 	record := &recorder{Conn: conn}
 	profiles := BuiltinProfiles.unsigned()
