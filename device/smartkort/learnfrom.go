@@ -486,7 +486,10 @@ func (l *recordedLesson) findForm() {
 	if l.algorithm >= 0 {
 		algorithm = fmt.Sprintf("with the algorithm reference %02X", l.algorithm)
 	}
-	l.isSure("the card signs by %s, %s, in class %02X", l.form, algorithm, l.class())
+	if l.class() != 0 {
+		algorithm += fmt.Sprintf(", in class %02X", l.class())
+	}
+	l.isSure("the card signs by %s, %s", l.form, algorithm)
 	if l.environment != nil && l.environment.CLA != l.class() {
 		l.isUnsure("MANAGE SECURITY ENVIRONMENT was sent in class %02X; the driver sends it in class %02X", l.environment.CLA, l.class())
 	}
