@@ -18,12 +18,36 @@ const (
 	ScreenRemoveCard   ScreenID = "remove-card"    // the visit is over, the card is still in; Insistent
 	ScreenCardInUse    ScreenID = "card-in-use"    // a login page in the browser waits for the card or uses it; Recorded
 	ScreenOutOfService ScreenID = "out-of-service" // Reason
+	ScreenSetup        ScreenID = "setup"          // the first start; Setup, Detail
 )
 
 // Screens lists every ScreenID.
 var Screens = []ScreenID{
 	ScreenWelcome, ScreenPrivacy, ScreenReading, ScreenPIN, ScreenChecking, ScreenGranted, ScreenDenied,
 	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenCardInUse, ScreenOutOfService,
+	ScreenSetup,
+}
+
+// Setup says what a kiosk lacks at its first start. It is for the technician.
+type Setup string
+
+const (
+	SetupRunning  Setup = ""         // nothing: it works, for example enrols
+	SetupFiles    Setup = "files"    // Detail, kiosk.toml or code.txt, is not on the boot partition
+	SetupSettings Setup = "settings" // kiosk.toml is wrong; Detail has the line or key
+	SetupCode     Setup = "code"     // the code is mistyped, or the hub refuses it
+	SetupCable    Setup = "cable"    // Detail, a network interface, is not connected
+	SetupAddress  Setup = "address"  // Detail, a network interface, has no address
+	SetupDNS      Setup = "dns"      // there is no name Detail
+	SetupHub      Setup = "hub"      // Detail, the hub's host, does not answer
+	SetupCA       Setup = "ca"       // Detail is not the hub that made the code
+	SetupClock    Setup = "clock"    // the clock is too wrong for the hub's certificate
+	SetupReader   Setup = "reader"   // there is no card reader
+)
+
+// Setups lists every Setup.
+var Setups = []Setup{
+	SetupRunning, SetupFiles, SetupSettings, SetupCode, SetupCable, SetupAddress, SetupDNS, SetupHub, SetupCA, SetupClock, SetupReader,
 }
 
 // Notice is the kiosk's answer to a key during PIN entry that it did not accept as a
@@ -61,6 +85,8 @@ type Screen struct {
 	ByPhone    bool   // the visit is a login by phone: there is no card
 	Recorded   bool   // what login pages and cards say to each other is recorded
 	Speech     bool   // the kiosk speaks its screens
+	Setup      Setup
+	Detail     string // what Setup is about
 	Insistent  bool   // several reminders to take the card have passed
 	TakeCard   bool   // the reason has been shown for a while: a display without room for both now shows the hint to take the card
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -16,6 +18,7 @@ import (
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/daemon"
+	"smartkiosk/cmd/internal/network"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
@@ -27,7 +30,7 @@ type doctor struct {
 
 	disk         func(path string) (free, size uint64, err error)
 	synchronised func() bool // whether a time server keeps the clock
-	interfaces   func() ([]networkInterface, error)
+	interfaces   func() ([]network.Interface, error)
 	resolve      func(ctx context.Context, host string) ([]string, error)
 	dial         func(ctx context.Context, network, address string) (net.Conn, error)
 	installed    func(ctx context.Context) (version string, err error) // of kioskd's program file
@@ -51,7 +54,7 @@ func (p program) doctor(config string) *doctor {
 			state, err := unix.Adjtimex(&t)
 			return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
 		},
-		interfaces:      networkInterfaces,
+		interfaces:      network.Interfaces,
 		resolve:         net.DefaultResolver.LookupHost,
 		dial:            new(net.Dialer).DialContext,
 		openCredentials: daemon.OpenCredentials,

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"smartkiosk/cmd/internal/config"
+	"smartkiosk/cmd/internal/network"
 )
 
 // machineWith returns a machine whose files are these.
@@ -137,21 +140,21 @@ func TestDoctorNetwork(t *testing.T) {
 	const gateway6 = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\n"
 	address := []netip.Addr{netip.MustParseAddr("192.0.2.7")}
 	for name, tt := range map[string]struct {
-		interfaces []networkInterface
+		interfaces []network.Interface
 		files      map[string]string
 		state      checkState
 		text       string
 	}{
 		"none":       {nil, nil, stateFailed, "no network interface"},
-		"no cable":   {[]networkInterface{{name: "eth0", up: true}}, nil, stateFailed, "eth0 is not connected"},
-		"no Wi-Fi":   {[]networkInterface{{name: "wlan0", up: true}}, nil, stateFailed, "wlan0 is not connected"},
-		"no address": {[]networkInterface{{name: "wlan0"}, {name: "eth0", up: true, link: true}}, nil, stateFailed, "eth0 is connected but has no address"},
-		"old lease":  {[]networkInterface{{name: "eth0", up: true, addresses: address}}, nil, stateFailed, "eth0 is not connected"},
-		"no gateway": {[]networkInterface{{name: "eth0", up: true, link: true, addresses: address}}, map[string]string{"proc/net/route": routes}, stateWarning, "no gateway"},
-		"good":       {[]networkInterface{{name: "wlan0"}, {name: "eth0", up: true, link: true, addresses: address}}, map[string]string{"proc/net/route": gateway}, stateOK, "eth0 has 192.0.2.7, a gateway on eth0"},
-		"good IPv6":  {[]networkInterface{{name: "eth0", up: true, link: true, addresses: address}}, map[string]string{"proc/net/ipv6_route": gateway6}, stateOK, "a gateway on eth0"},
+		"no cable":   {[]network.Interface{{Name: "eth0", Up: true}}, nil, stateFailed, "eth0 is not connected"},
+		"no Wi-Fi":   {[]network.Interface{{Name: "wlan0", Up: true}}, nil, stateFailed, "wlan0 is not connected"},
+		"no address": {[]network.Interface{{Name: "wlan0"}, {Name: "eth0", Up: true, Link: true}}, nil, stateFailed, "eth0 is connected but has no address"},
+		"old lease":  {[]network.Interface{{Name: "eth0", Up: true, Addresses: address}}, nil, stateFailed, "eth0 is not connected"},
+		"no gateway": {[]network.Interface{{Name: "eth0", Up: true, Link: true, Addresses: address}}, map[string]string{"proc/net/route": routes}, stateWarning, "no gateway"},
+		"good":       {[]network.Interface{{Name: "wlan0"}, {Name: "eth0", Up: true, Link: true, Addresses: address}}, map[string]string{"proc/net/route": gateway}, stateOK, "eth0 has 192.0.2.7, a gateway on eth0"},
+		"good IPv6":  {[]network.Interface{{Name: "eth0", Up: true, Link: true, Addresses: address}}, map[string]string{"proc/net/ipv6_route": gateway6}, stateOK, "a gateway on eth0"},
 	} {
-		d := &doctor{machine: machineWith(t, tt.files), interfaces: func() ([]networkInterface, error) { return tt.interfaces, nil }}
+		d := &doctor{machine: machineWith(t, tt.files), interfaces: func() ([]network.Interface, error) { return tt.interfaces, nil }}
 		got := d.network(t.Context())
 		expect(t, name, got, tt.state, tt.text)
 		if name == "no Wi-Fi" && !strings.Contains(got.Advice, "password of the Wi-Fi") {

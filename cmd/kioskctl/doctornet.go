@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -9,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
@@ -17,38 +18,6 @@ import (
 
 	"smartkiosk/kiosk/protocol/hubapi"
 )
-
-// networkInterface is an interface other than loopback.
-type networkInterface struct {
-	name      string
-	up, link  bool // switched on; a cable is plugged in, or the Wi-Fi is joined
-	addresses []netip.Addr
-}
-
-func networkInterfaces() ([]networkInterface, error) {
-	all, err := net.Interfaces()
-	if err != nil {
-		return nil, err
-	}
-	var found []networkInterface
-	for _, i := range all {
-		if i.Flags&net.FlagLoopback != 0 {
-			continue
-		}
-		addresses, err := i.Addrs()
-		if err != nil {
-			return nil, err
-		}
-		n := networkInterface{name: i.Name, up: i.Flags&net.FlagUp != 0, link: i.Flags&net.FlagRunning != 0}
-		for _, a := range addresses {
-			if prefix, err := netip.ParsePrefix(a.String()); err == nil && !prefix.Addr().IsLinkLocalUnicast() {
-				n.addresses = append(n.addresses, prefix.Addr())
-			}
-		}
-		found = append(found, n)
-	}
-	return found, nil
-}
 
 // hubAddress returns host and port of the configured hub.
 func (d *doctor) hubAddress() (host, port string) {
@@ -78,12 +47,12 @@ func (d *doctor) network(context.Context) diagnosis {
 	var without, silent []string
 	for _, i := range interfaces {
 		switch {
-		case len(i.addresses) > 0 && i.link:
-			return d.route(fmt.Sprintf("%s has %s", i.name, i.addresses[0]))
-		case i.link:
-			without = append(without, i.name)
+		case len(i.Addresses) > 0 && i.Link:
+			return d.route(fmt.Sprintf("%s has %s", i.Name, i.Addresses[0]))
+		case i.Link:
+			without = append(without, i.Name)
 		default:
-			silent = append(silent, i.name)
+			silent = append(silent, i.Name)
 		}
 	}
 	if len(without) > 0 {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -21,17 +22,30 @@ import (
 )
 
 func runCommand() *cobra.Command {
-	var file string
+	var file, boot string
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Serve as a kiosk until SIGTERM or SIGINT",
-		Long:  "Serve as a kiosk until SIGTERM or SIGINT. The log goes to standard error.\n\"kioskctl enrol\" writes the configuration file.",
-		Args:  cli.Args(),
+		Long: `Serve as a kiosk until SIGTERM or SIGINT. The log goes to standard error.
+"kioskctl enrol" writes the configuration file.
+
+--boot names the folder of a boot partition. If it has a one-time code (code.txt), the
+kiosk enrols with it at the hub that kiosk.toml names, writes the configuration file, and
+deletes the code. The panel shows what the kiosk does and what it lacks. A change of
+kiosk.toml takes effect at the next start; if it is wrong, the kiosk shows the line and
+uses what it used before.`,
+		Args: cli.Args(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if boot != "" {
+				if err := setUp(c.Context(), boot, filepath.Dir(file), c.ErrOrStderr()); err != nil {
+					return err
+				}
+			}
 			return runKiosk(c.Context(), file, c.ErrOrStderr())
 		},
 	}
 	c.Flags().StringVar(&file, "config", "/etc/smartkiosk/kioskd.toml", "configuration `file`")
+	c.Flags().StringVar(&boot, "boot", "", "`folder` of the boot partition, which has kiosk.toml and code.txt")
 	return c
 }
 

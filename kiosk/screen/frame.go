@@ -46,7 +46,7 @@ func (c *Catalogue) Frame(s kiosk.Screen) Frame {
 		Name:    string(s.ID),
 		Lang:    l.Tag,
 		Heading: t.Heading,
-		Text:    strings.ReplaceAll(t.Text, "{name}", name),
+		Text:    strings.NewReplacer("{name}", name, "{detail}", cut(printable(s.Detail), maxDetail)).Replace(t.Text),
 		Hint:    t.Hint,
 		Tone:    tones[situationOf(s)],
 

@@ -64,14 +64,14 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 		case s.TakeCard && t.Hint != "":
 			entry = cut(t.Hint, f.Columns)
 		default:
-			entry = cut(fillName(t.Short, s.Name, f.Columns), f.Columns)
+			entry = cut(fill(t.Short, s, f.Columns), f.Columns)
 		}
 		if code != "" {
 			entry = withCorner(entry, code, f.Columns)
 		}
 		return append(rows, entry)
 	}
-	rows = append(rows, body(fillName(t.Text, s.Name, f.Columns), t.Hint, f.Columns, room)...)
+	rows = append(rows, body(fill(t.Text, s, f.Columns), t.Hint, f.Columns, room)...)
 	for len(rows) < f.Rows {
 		rows = append(rows, "")
 	}
@@ -164,9 +164,10 @@ func sentences(t string, columns int) []string {
 	return rows
 }
 
-// fillName puts the name in, short enough for one row.
-func fillName(t, name string, columns int) string {
-	return strings.ReplaceAll(t, "{name}", shorten(printable(name), columns))
+// fill puts the name and the detail in, each short enough for one row.
+func fill(t string, s kiosk.Screen, columns int) string {
+	t = strings.ReplaceAll(t, "{name}", shorten(printable(s.Name), columns))
+	return strings.ReplaceAll(t, "{detail}", cut(printable(s.Detail), columns))
 }
 
 // wrap breaks a text between words into rows of at most columns letters. A

@@ -95,6 +95,15 @@ func situations(t *testing.T) []kiosk.Screen {
 			add(kiosk.Screen{ID: id, Reason: kiosk.OutboxFailed})
 			// The same text with another corner.
 			all = append(all, kiosk.Screen{ID: id, Reason: kiosk.ReaderLost, Wanted: "Twin", Found: "ACS ACR39U ICC Reader 00 00"})
+		case kiosk.ScreenSetup:
+			details := map[kiosk.Setup]string{
+				kiosk.SetupFiles: "kiosk.toml", kiosk.SetupSettings: "line 2: bord",
+				kiosk.SetupCable: "eth0", kiosk.SetupAddress: "eth0",
+				kiosk.SetupDNS: "hub.example.org", kiosk.SetupHub: "hub.example.org", kiosk.SetupCA: "hub.example.org",
+			}
+			for _, s := range kiosk.Setups {
+				add(kiosk.Screen{ID: id, Setup: s, Detail: details[s]})
+			}
 		case kiosk.ScreenGranted:
 			add(kiosk.Screen{ID: id, Name: "Solveig P."})
 			add(kiosk.Screen{ID: id, Name: "Solveig P.", Offline: true})
@@ -155,7 +164,7 @@ func TestEveryScreenFits(t *testing.T) {
 				if s.Typed > 0 && form.Rows == 2 && !otherKeys {
 					want = words.Heading
 				}
-				want = strings.ReplaceAll(want, "{name}", s.Name)
+				want = strings.NewReplacer("{name}", s.Name, "{detail}", s.Detail).Replace(want)
 				got := strings.Join(strings.Fields(strings.Join(rows, " ")), " ")
 				if !strings.HasPrefix(got, want) {
 					t.Errorf("%s %s on %s: shows %q, want %q", l.Tag, situationOf(s), name, rows, want)
@@ -175,7 +184,7 @@ func TestEveryScreenFits(t *testing.T) {
 			if f.Heading == "" || f.Text == "" || f.Tone == "" || f.Lang != l.Tag || f.Name != string(s.ID) {
 				t.Errorf("%s %s: incomplete frame %+v", l.Tag, situationOf(s), f)
 			}
-			all := f.Heading + f.Text + f.Hint + f.EntryLabel + strings.ReplaceAll(c.words(s, Hash).Short, "{name}", "")
+			all := f.Heading + f.Text + f.Hint + f.EntryLabel + strings.NewReplacer("{name}", "", "{detail}", "").Replace(c.words(s, Hash).Short)
 			if strings.Contains(all, "{") {
 				t.Errorf("%s %s: a placeholder is left in %q", l.Tag, situationOf(s), all)
 			}
@@ -284,6 +293,8 @@ func TestAnyScreenFits(t *testing.T) {
 			Digits:     rapid.IntRange(0, kiosk.MaxPINDigits).Draw(t, "digits"),
 			TakeCard:   rapid.Bool().Draw(t, "take card"),
 			Insistent:  rapid.Bool().Draw(t, "insistent"),
+			Setup:      rapid.SampledFrom(append(kiosk.Setups, "other")).Draw(t, "setup"),
+			Detail:     rapid.String().Draw(t, "detail"),
 		}
 		for _, form := range []Form{Text16x2, Text20x4, Graphic128x64, ends(Text16x2, Enter), ends(Text16x2, HashOrEnter)} {
 			checkRows(t, c.Lines(s, form), form)
@@ -472,7 +483,7 @@ func TestLoadRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
-		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 23, column 4: toml: expected '='"},
+		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 24, column 4: toml: expected '='"},
 		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" differs from the file's name`},
 		{"no name", `name = "Bokmål"`, `name = ""`, "name and all of [keys] must be filled in"},
 		{"no place", "order = 1\n", "", "cannot load texts/nb.toml: order is 0, but the languages must count from 1 without a gap"},

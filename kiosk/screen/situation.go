@@ -61,6 +61,17 @@ var tones = map[situation]string{
 	"card-in-use":          "busy",
 	"card-in-use-recorded": "attention",
 	"out-of-service":       "bad",
+	"setup":                "busy",
+	"setup-files":          "attention",
+	"setup-settings":       "bad",
+	"setup-code":           "bad",
+	"setup-cable":          "bad",
+	"setup-address":        "bad",
+	"setup-dns":            "bad",
+	"setup-hub":            "bad",
+	"setup-ca":             "bad",
+	"setup-clock":          "bad",
+	"setup-reader":         "bad",
 }
 
 // denials groups the reasons of a denial by what the person can do about it. A
@@ -161,6 +172,10 @@ func situationOf(s kiosk.Screen) situation {
 	case kiosk.ScreenRemoveCard:
 		if s.Insistent {
 			return "remove-card-again"
+		}
+	case kiosk.ScreenSetup:
+		if to := "setup-" + situation(s.Setup); tones[to] != "" {
+			return to
 		}
 	case kiosk.ScreenGranted:
 		if s.ByPhone {

@@ -45,7 +45,7 @@ func (c *Catalogue) Spoken(s kiosk.Screen, ok string) Spoken {
 	t := c.words(s, l.Speech.Keys[cmp.Or(ok, Hash)])
 	var all []string
 	for _, part := range []string{t.Spoken, t.Heading, t.Text, t.Hint} {
-		part = strings.TrimSpace(strings.ReplaceAll(say(part), "{name}", ""))
+		part = strings.TrimSpace(strings.NewReplacer("{name}", "", "{detail}", cut(printable(s.Detail), maxDetail)).Replace(say(part)))
 		if part == "" {
 			continue
 		}

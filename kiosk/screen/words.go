@@ -12,8 +12,11 @@ import (
 // allows 64 for a common name.
 const maxName = 64
 
-// words returns the texts of a screen with all placeholders filled in except {name},
-// which depends on the width of the display. ok is the label of the key that ends a
+// maxDetail is the maximum length of a detail on the web, in letters.
+const maxDetail = 48
+
+// words returns the texts of a screen with all placeholders filled in except {name}
+// and {detail}, which depend on the width of the display. ok is the label of the key that ends a
 // PIN.
 func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 	l := c.language(s.Language)

@@ -11,6 +11,9 @@ import (
 	"smartkiosk/kiosk/protocol/est"
 )
 
+// ErrNoCode says that code.txt has no code, for example because DeleteCode was interrupted.
+var ErrNoCode = errors.New("cannot read the code: the file is empty")
+
 // ParseCode reads code.txt: the first line that is neither empty nor a comment.
 func ParseCode(text []byte) (est.Code, error) {
 	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
@@ -18,7 +21,7 @@ func ParseCode(text []byte) (est.Code, error) {
 			return est.ParseCode(line)
 		}
 	}
-	return est.Code{}, errors.New("cannot read the code: the file is empty")
+	return est.Code{}, ErrNoCode
 }
 
 // ReadCode reads code.txt in a folder. It returns fs.ErrNotExist if the file is missing. The
@@ -48,7 +51,7 @@ func DeleteCode(folder string) error {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		_, err = f.Write(bytes.Repeat([]byte("#"), int(min(info.Size(), maxFile))))
+		_, err = f.Write(bytes.Repeat([]byte("#"), int(min(info.Size(), maxFile)))) // a comment
 	}
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err

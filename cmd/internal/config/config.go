@@ -5,13 +5,16 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 
+	"smartkiosk/cmd/internal/bootfiles"
 	"smartkiosk/device/tomlfile"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
@@ -95,7 +98,7 @@ type SCProxy struct {
 	Record  string `toml:"record"` // file for "kioskctl scproxy record on"; "" for none
 }
 
-// Load reads and checks a configuration file. Paths in the file are relative to its
+// Load reads and checks a configuration file, and kiosk.toml if that is next to it. Paths in the file are relative to its
 // folder. The error names the file, and the line or key.
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
@@ -106,12 +109,15 @@ func Load(path string) (*Config, error) {
 	if err := tomlfile.Decode(data, c); err != nil {
 		return nil, fmt.Errorf("cannot read configuration %s: %w", path, err)
 	}
-	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("cannot use configuration %s: %w", path, err)
-	}
 	folder, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("cannot find folder of %s: %w", path, err)
+	}
+	if err := c.override(folder); err != nil {
+		return nil, fmt.Errorf("cannot read configuration in %s: %w", folder, err)
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("cannot use configuration %s: %w", path, err)
 	}
 	for _, p := range []*string{&c.State, &c.Hub.CA, &c.Hub.Certificate, &c.Hub.Key, &c.Hub.TPM, &c.Hub.Seal, &c.Hub.Sign, &c.Trust.Domains} {
 		if !filepath.IsAbs(*p) {
@@ -124,6 +130,41 @@ func Load(path string) (*Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// override puts the settings of kiosk.toml, of which the first start keeps a copy next to
+// kioskd.toml, in place of those in kioskd.toml.
+func (c *Config) override(folder string) error {
+	s, err := bootfiles.ReadSettings(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.Language != "" {
+		c.Language = s.Language
+	}
+	if s.Reader != "" {
+		c.Reader.Match = s.Reader
+	}
+	if s.Board != "" {
+		c.Panel.Board = BoardFile(folder, s.Board)
+	}
+	return nil
+}
+
+// boards is where the package kioskd has wiring files.
+const boards = "/usr/share/smartkiosk/boards"
+
+// BoardFile returns the path of a wiring file that kiosk.toml names: a file in the folder of
+// kioskd.toml, or else one that comes with kioskd.
+func BoardFile(folder, name string) string {
+	own := filepath.Join(folder, name)
+	if _, err := os.Stat(own); err == nil {
+		return own
+	}
+	return filepath.Join(boards, strings.TrimSuffix(name, ".toml")+".toml")
 }
 
 func (c *Config) check() error {

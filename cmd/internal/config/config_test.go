@@ -115,3 +115,37 @@ func TestLoadRefuses(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 }
+
+// kiosk.toml of the boot partition, of which the first start keeps a copy, takes precedence.
+func TestLoadWithSettings(t *testing.T) {
+	dir, _, err := load(t, good+"[reader]\nmatch = \"Gemalto\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("kiosk.toml", "hub = 'https://other.example'\nlanguage = 'se'\nreader = 'ACR39'\nboard = 'pi4-usbpad-oled'\n")
+	c, err := Load(filepath.Join(dir, "kioskd.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Language != "se" || c.Reader.Match != "ACR39" || c.Panel.Board != "/usr/share/smartkiosk/boards/pi4-usbpad-oled.toml" {
+		t.Errorf("%+v", c)
+	}
+	if c.Hub.URL != "https://hub.example:8443" {
+		t.Errorf("the hub's URL is %s, but only the hub may change it", c.Hub.URL)
+	}
+	write("kiosk.toml", "hub = 'https://other.example'\nboard = 'own.toml'\n")
+	write("own.toml", "")
+	if c, err = Load(filepath.Join(dir, "kioskd.toml")); err != nil || c.Panel.Board != filepath.Join(dir, "own.toml") || c.Language != "nb" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	write("kiosk.toml", "bord = 'x'\n")
+	if _, err := Load(filepath.Join(dir, "kioskd.toml")); err == nil || !strings.Contains(err.Error(), `: kiosk.toml: line 1: unknown key "bord"`) {
+		t.Errorf("a wrong kiosk.toml: %v", err)
+	}
+}
