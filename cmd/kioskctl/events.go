@@ -52,7 +52,8 @@ signatures and their chain. Without them it finds accidents only.`,
 			"List the events: sequence number, time, type and whether the hub has it.", p.list),
 		verify,
 		p.eventsSubcommand("export", "Print the sealed events as JSON",
-			"Print the events as they are sealed, as a CloudEvents batch (JSON).", p.export))
+			"Print the events as they are sealed, as a CloudEvents batch (JSON).", p.export),
+		p.deliverCommand())
 }
 
 func (p program) eventsSubcommand(name, about, long string, do func(context.Context, source) error) *cobra.Command {

@@ -58,6 +58,7 @@ func (p program) command() *cobra.Command {
 		p.cards().ProvisionCommand(),
 		p.enrolCommand(),
 		p.statusCommand(),
+		p.resetCommand(),
 		cli.Group("key", "Make device keys", "", p.keyCreateCommand()),
 		p.panelCommand(),
 		p.doctorCommand(),

@@ -139,6 +139,9 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("SEALS", k.keys[1])
 				ts.Setenv("CERTIFICATE", k.keys[3])
 			},
+			// oldbox FOLDER N FILE makes an outbox with N events of the kiosk in the
+			// folder, sealed to its hub.
+			"oldbox": oldBox,
 			// validtoken ORIGIN NONCE fails unless the last command printed a
 			// token that a hub accepts.
 			"validtoken": func(ts *testscript.TestScript, neg bool, args []string) {
