@@ -137,7 +137,7 @@ func TestExpiredKiosk(t *testing.T) {
 	}
 	denied()
 	kiosk.await(`msg="cannot renew the certificate"`)
-	if out := must(t, "kioskctl", "events", "list", "--from", s.bundle("state/kioskd.sock")); strings.Count(out, " waits\n") != 3 {
+	if out := must(t, "kioskctl", "events", "list", "--from", s.bundle("state/kioskd.sock")); strings.Count(out, " waits\n") < 3 {
 		t.Errorf("not all events wait:\n%s", out)
 	}
 	if out := must(t, "kioskhub", "kiosk", "list", "--dir", s.path("hub")); !strings.Contains(out, "expired") {
@@ -149,8 +149,10 @@ func TestExpiredKiosk(t *testing.T) {
 	kiosk = s.startKiosk(p)
 	denied()
 	var kinds []string
-	for _, e := range s.events(5) { // without a gap
-		kinds = append(kinds, e.kind)
+	for _, e := range s.events(6) { // without a gap
+		if e.kind != event.TypeShown { // written up to a second later
+			kinds = append(kinds, e.kind)
+		}
 	}
 	if want := []string{event.TypeEpoch, event.TypeStarted, event.TypeVisit, event.TypeStarted, event.TypeVisit}; !slices.Equal(kinds, want) {
 		t.Errorf("the feed has %q, want %q", kinds, want)
