@@ -1,12 +1,14 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -108,9 +110,12 @@ func parseCursor(text string) (c cursor, err error) {
 // instant writes a time as part of a cursor.
 func instant(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 36) }
 
-// streamID identifies a stream by the time at which it was created. A stream that was restored
-// from a backup has the same ID as before, and other messages behind the backup.
-func streamID(info *jetstream.StreamInfo) string { return instant(info.Created) }
+// streamID identifies a stream by its metadata, or by the time at which an old hub created it.
+// A stream that was restored from a backup has the same ID as before, and other messages behind
+// the backup.
+func streamID(info *jetstream.StreamInfo) string {
+	return cmp.Or(info.Config.Metadata[streamIDKey], instant(info.Created))
+}
 
 // at returns the cursor of a position in a stream.
 func at(ctx context.Context, events jetstream.Stream, info *jetstream.StreamInfo, p position) (cursor, error) {
@@ -183,13 +188,28 @@ func (h *Hub) checkCursor(ctx context.Context, reader string, c cursor, info *je
 	return err
 }
 
+// rolledBackDelay is how long a cursor must not belong to the stream of a cluster until there is
+// an alarm.
+const rolledBackDelay = 30 * time.Second
+
+// lostPlace is a reader's cursor that does not belong to the stream.
+type lostPlace struct {
+	first time.Time // when that was first found
+	alarm sync.Once
+}
+
 func (h *Hub) refuseCursor(reader string, c cursor, info *jetstream.StreamInfo, gone rolledBack) error {
 	const command = "kioskhub feed reset"
 	h.log.Error("a reader's cursor does not belong to the stream of events: decide with "+command, "caller", reader, "place", c.place, "high_water", info.State.LastSeq, "reason", gone.why)
 	detail := fmt.Sprintf("%s; nothing is skipped: the hub's operator decides where it reads on, with %s %s --to start, or end, a time or a cursor", gone.why, command, reader)
 	id := "rolled-back " + reader + " " + c.text()
-	if _, known := h.rolledBack.LoadOrStore(id, true); !known {
-		h.alarmAboutItself(id, event.Alarm{Kind: event.AlarmRolledBack, Reader: reader, Detail: detail})
+	found, _ := h.rolledBack.LoadOrStore(id, &lostPlace{first: h.now()})
+	place := found.(*lostPlace)
+	// A node of a cluster that is cut off may answer with an old state for a while.
+	if h.replicas() == 1 || h.now().Sub(place.first) >= rolledBackDelay {
+		place.alarm.Do(func() {
+			h.alarmAboutItself(id, event.Alarm{Kind: event.AlarmRolledBack, Reader: reader, Detail: detail})
+		})
 	}
 	return apihttp.Problem(http.StatusConflict, hubapi.KindRolledBack, "the stream of events was rolled back", detail)
 }

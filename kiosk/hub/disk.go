@@ -11,7 +11,7 @@ import (
 
 // space is how much room there is on the disk of the embedded JetStream.
 type space struct {
-	size, free uint64 // bytes; free is what the hub may use
+	size, free uint64 // bytes, without what only root may use
 	readOnly   bool
 }
 

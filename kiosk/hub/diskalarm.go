@@ -38,20 +38,19 @@ func (h *Hub) alarmAboutItself(id string, a event.Alarm) {
 	})
 }
 
-// readDiskLevel reads for which level of the disk there is an alarm, so that a start does not
+// alarmedLevel returns for which level of the disk there is an alarm, so that a start does not
 // raise it again.
-func (h *Hub) readDiskLevel(ctx context.Context) error {
+func (h *Hub) alarmedLevel(ctx context.Context) (int, error) {
 	msg, err := h.events.GetLastMsgForSubject(ctx, ownAlarms(event.AlarmDisk))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil
+		return 0, nil
 	}
 	if err != nil {
-		return storeError{err}
+		return 0, storeError{err}
 	}
 	var last struct {
 		Data event.Alarm `json:"data"`
 	}
 	_ = json.Unmarshal(msg.Data, &last) // a damaged alarm counts as none
-	h.keeper.level = last.Data.Level
-	return nil
+	return last.Data.Level, nil
 }

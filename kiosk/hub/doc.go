@@ -49,6 +49,8 @@
 //	kiosks/ID/ consumers/NAME/         bundles to carry to a kiosk or a consumer;
 //	operators/NAME/                    the same for an operator
 //	removed/                           bundles of clients that were removed
+//	identities.json                    a copy of the registered certificates, for a JetStream that
+//	                                   was restored from an older backup
 //	crls/                              the CRLs that the hub fetched last
 //	jetstream/                         made by Open; nats.sock in it is how commands reach the
 //	                                   JetStream of a running hub

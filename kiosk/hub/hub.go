@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +51,7 @@ type Hub struct {
 	limiter    *limiter
 	abuse      *abuseLog
 	metrics    *metrics
-	rolledBack sync.Map // id of each alarm about a reader's cursor → true
+	rolledBack sync.Map // id of an alarm → *lostPlace
 	histories  sync.Map // kiosk ID → *history: a cache; another hub may have stored later events
 	now        func() time.Time
 	rand       io.Reader
@@ -65,6 +67,9 @@ const (
 	challengesBucket = "smartkiosk-challenges"
 	cursorsBucket    = "smartkiosk-cursors"
 )
+
+// EventsStream is the name of the stream of events in JetStream.
+const EventsStream = eventsStream
 
 // challengeMemory is how long the hub remembers a challenge after it was made or
 // spent, so that it can tell an expired nonce from one that it never made.
@@ -130,7 +135,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		return nil, err
 	}
 	if h.keeper != nil {
-		if err := h.readDiskLevel(attaching); err != nil {
+		if h.keeper.level, err = h.alarmedLevel(attaching); err != nil {
 			h.Close()
 			return nil, err
 		}
@@ -144,6 +149,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "reviews", h.review)
 	h.runInBackground(background, "revocations from OCSP", h.watchRevoked)
 	h.runInBackground(background, "registered certificates", h.watchIdentities)
+	h.runInBackground(background, "copy of the certificates", h.copyIdentities)
 	h.runInBackground(background, "codes", h.watchCodes)
 	h.runInBackground(background, "sightings", h.watchSightings)
 	return h, nil
@@ -204,15 +210,34 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	return nil
 }
 
+// streamIDKey is the key of the identity of a stream in its metadata.
+const streamIDKey = "smartkiosk-id"
+
 // openEvents opens the stream of events, or creates it.
 func openEvents(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
-	return js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	config := jetstream.StreamConfig{
 		Name:     eventsStream,
 		Subjects: []string{eventsSubject + ">", reviewsSubject + ">", alarmsSubject + "*"},
 		Storage:  jetstream.FileStorage,
 		// No AllowDirect: a follower may not know a kiosk's last event yet, and the
 		// kiosk would get an answer about a gap that does not exist.
-	})
+	}
+	for {
+		events, err := js.Stream(ctx, eventsStream)
+		switch {
+		case err == nil:
+			config.Metadata = map[string]string{streamIDKey: streamID(events.CachedInfo())}
+			return js.CreateOrUpdateStream(ctx, config)
+		case !errors.Is(err, jetstream.ErrStreamNotFound):
+			return nil, err
+		}
+		config.Metadata = map[string]string{streamIDKey: strings.ToLower(rand.Text())}
+		events, err = js.CreateStream(ctx, config)
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return events, err
+		}
+		// Another hub was faster.
+	}
 }
 
 // openCursors opens the bucket of the readers' cursors, or creates it.

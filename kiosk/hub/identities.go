@@ -27,6 +27,7 @@ type identities struct {
 
 	mu      sync.Mutex
 	entries map[hubapi.Identity]entry
+	changes int                       // of the entries
 	servers map[*connections]struct{} // the connections of each Serve
 }
 
@@ -34,6 +35,9 @@ type identities struct {
 func (h *Hub) attachIdentities(ctx context.Context) error {
 	r, err := openRegistry(ctx, h.js, h.config.Folder, h.now)
 	if err != nil {
+		return err
+	}
+	if err := h.mergeIdentities(ctx, r); err != nil {
 		return err
 	}
 	begun, err := r.begun(ctx)
@@ -86,6 +90,7 @@ func (i *identities) learn(id hubapi.Identity, e entry) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.entries[id] = e
+	i.changes++
 	for server := range i.servers {
 		server.closeUnless(id, func(fingerprint string) bool { return e.check(fingerprint) == nil })
 	}
@@ -96,6 +101,13 @@ func (i *identities) remember(id hubapi.Identity, e entry) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.entries[id] = e
+}
+
+// changed counts the changes of the registry that the hub has seen.
+func (i *identities) changed() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.changes
 }
 
 // serve adds the connections of a server. The caller calls end when the server has ended.

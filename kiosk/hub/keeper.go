@@ -33,6 +33,7 @@ type keeper struct {
 	since      time.Time
 	eventsFull bool // only events are refused
 	level      int
+	rising     time.Time // since when the disk has had a higher level than level; zero if it has not
 	restarts   int
 	generation context.Context // ends when the server is replaced
 	replaced   context.CancelFunc
@@ -153,12 +154,23 @@ func (k *keeper) restart(ctx context.Context) bool {
 	return true
 }
 
+// levelDelay is how long a disk must have a level until that counts, so that a file that is
+// removed soon raises no alarm. A full disk counts at once.
+const levelDelay = time.Minute
+
 // note follows the disk's level.
 func (k *keeper) note(s space) {
 	k.mu.Lock()
-	before := k.level
-	k.level = s.level(before)
-	level := k.level
+	before, level := k.level, s.level(k.level)
+	switch {
+	case level <= before || level == diskFull:
+		k.rising = time.Time{}
+	case k.rising.IsZero():
+		k.rising, level = time.Now(), before
+	case time.Since(k.rising) < levelDelay:
+		level = before
+	}
+	k.level = level
 	k.eventsFull = level == diskFull
 	k.mu.Unlock()
 	if level > before {

@@ -99,6 +99,12 @@ func openJetStream(conn *nats.Conn, replicas int) (jetstream.JetStream, error) {
 	return replicated{js, max(1, replicas)}, err
 }
 
+// CreateStream implements jetstream.JetStream.
+func (r replicated) CreateStream(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
+	config.Replicas = r.replicas
+	return r.JetStream.CreateStream(ctx, config)
+}
+
 // CreateOrUpdateStream implements jetstream.JetStream.
 func (r replicated) CreateOrUpdateStream(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
 	config.Replicas = r.replicas

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -13,10 +14,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -388,6 +391,41 @@ func TestDiskLevels(t *testing.T) {
 			t.Errorf("%d %%: level %d, want %d", tt.disk.percent(), level, tt.want)
 		}
 	}
+}
+
+// An alarm is raised once for each level, after the disk has had it for a while. The hub's next
+// start does not raise it again.
+func TestDiskAlarms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeper(nil, slog.New(slog.DiscardHandler))
+		var raised []int
+		k.rose = func(level int, _ space) { raised = append(raised, level) }
+		for _, step := range []struct {
+			used uint64
+			wait time.Duration
+			want []int
+		}{
+			{61, 0, nil}, {10, time.Minute, nil}, {61, 0, nil}, {61, 59 * time.Second, nil}, {61, time.Second, []int{60}},
+			{70, time.Hour, []int{60}}, {81, 0, []int{60}}, {81, time.Minute, []int{60, 80}}, {10, 0, []int{60, 80}},
+			{100, 0, []int{60, 80, 100}},
+		} {
+			time.Sleep(step.wait)
+			k.note(space{size: 100 << 30, free: (100 - step.used) << 30})
+			if !slices.Equal(raised, step.want) {
+				t.Errorf("at %d %%: alarms %v, want %v", step.used, raised, step.want)
+			}
+		}
+	})
+	b := newBed(t)
+	h := b.open()
+	h.alarmAboutDisk(80, space{size: 100, free: 19})
+	eventually(t, func() error {
+		level, err := h.alarmedLevel(t.Context())
+		if err == nil && level != 80 {
+			err = fmt.Errorf("the level is %d", level)
+		}
+		return err
+	})
 }
 
 func TestDiskFaults(t *testing.T) {
