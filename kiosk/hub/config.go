@@ -39,9 +39,10 @@ type Config struct {
 	Lifetime  time.Duration // of the certificates that the hub issues
 	authority *authority    // issues them
 
-	Offline   OfflineConfig // what kiosks may decide while they cannot reach the hub
-	CRLs      string        // folder of the fetched CRLs
-	CRLsEvery time.Duration // how often they are fetched
+	Retention RetentionConfig // how long events are stored
+	Offline   OfflineConfig   // what kiosks may decide while they cannot reach the hub
+	CRLs      string          // folder of the fetched CRLs
+	CRLsEvery time.Duration   // how often they are fetched
 
 	JetStream string       // folder of the embedded JetStream
 	NATS      natsSettings // an external JetStream to use instead, if it has a URL
@@ -58,8 +59,9 @@ type settings struct {
 	// EarlierURLs are those that some kiosks still use.
 	EarlierURLs []string `toml:"earlier_urls"`
 
-	CRLs    crlSettings   `toml:"crls"`
-	Offline OfflineConfig `toml:"offline"`
+	CRLs      crlSettings     `toml:"crls"`
+	Offline   OfflineConfig   `toml:"offline"`
+	Retention RetentionConfig `toml:"retention"`
 
 	Certificates certificateSettings `toml:"certificates"`
 
@@ -88,6 +90,7 @@ func defaultSettings() settings {
 		CRLs:         crlSettings{Every: hubpolicy.Duration(time.Hour)},
 		Certificates: certificateSettings{Lifetime: hubpolicy.Duration(defaultLifetime)},
 		NATS:         natsSettings{Replicas: defaultReplicas},
+		Retention:    RetentionConfig{EventsDays: 400},
 		Offline: OfflineConfig{
 			OfflineRules: hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny},
 			ValidFor:     hubpolicy.Duration(72 * time.Hour), AskEvery: hubpolicy.Duration(15 * time.Minute),
@@ -176,6 +179,7 @@ func Load(dir string) (Config, error) {
 		Sign:        sign,
 		Trust:       trusted,
 		Offline:     s.Offline,
+		Retention:   s.Retention,
 		CRLs:        filepath.Join(dir, crlsDir),
 		CRLsEvery:   time.Duration(s.CRLs.Every),
 		Rules:       admitted,
@@ -226,6 +230,9 @@ func parseSettings(text []byte) (settings, error) {
 		return settings{}, err
 	}
 	if err := s.NATS.check(); err != nil {
+		return settings{}, err
+	}
+	if err := s.Retention.check(); err != nil {
 		return settings{}, err
 	}
 	for _, u := range s.EarlierURLs {

@@ -182,8 +182,23 @@ func (c cursor) belongs(ctx context.Context, events jetstream.Stream, info *jets
 // and raises an alarm. The reader stays where it is until the operator decides.
 func (h *Hub) checkCursor(ctx context.Context, reader string, c cursor, info *jetstream.StreamInfo) error {
 	err := c.belongs(ctx, h.events, info)
+	if err == nil && reader != reviewsReader {
+		err = h.beforeDeleted(ctx, c, info)
+	}
 	if gone, ok := errors.AsType[rolledBack](err); ok {
 		return h.refuseCursor(reader, c, info, gone)
+	}
+	return err
+}
+
+// beforeDeleted returns a rolledBack if retention has deleted events behind a cursor.
+func (h *Hub) beforeDeleted(ctx context.Context, c cursor, info *jetstream.StreamInfo) error {
+	if c.place == 0 || info.State.FirstSeq <= 1 && info.State.NumDeleted == 0 {
+		return nil
+	}
+	deleted, err := h.cursor(ctx, deletedReader)
+	if err == nil && c.place < deleted.place && deleted.stream == streamID(info) {
+		err = rolledBack{fmt.Sprintf("the cursor is at %d, and the events up to %d were deleted since (retention)", c.place, deleted.place)}
 	}
 	return err
 }
@@ -211,7 +226,7 @@ func (h *Hub) refuseCursor(reader string, c cursor, info *jetstream.StreamInfo, 
 			h.alarmAboutItself(id, event.Alarm{Kind: event.AlarmRolledBack, Reader: reader, Detail: detail})
 		})
 	}
-	return apihttp.Problem(http.StatusConflict, hubapi.KindRolledBack, "the stream of events was rolled back", detail)
+	return apihttp.Problem(http.StatusConflict, hubapi.KindRolledBack, "the cursor does not fit the stream of events", detail)
 }
 
 func (h *Hub) ackFeed(w http.ResponseWriter, r *http.Request, c caller) error {

@@ -16,7 +16,8 @@
 //	                                   smartkiosk.alarms._<kind> its alarms about itself
 //	bucket smartkiosk-challenges       nonce → its kiosk, its expiry, whether it was spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream;
-//	                                   "hub.reviews" → that of the reviews
+//	                                   "hub.reviews" → that of the reviews, "hub.deleted" → up
+//	                                   to where old events were deleted
 //	bucket smartkiosk-evidence         digest of an offline visit's nonce → its event
 //	bucket smartkiosk-marks            kiosk → how many alarms there were, and the last one
 //	bucket smartkiosk-revoked          certificate → an OCSP responder's report that it is revoked

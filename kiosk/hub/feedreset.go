@@ -125,7 +125,7 @@ func (s *feedStore) target(ctx context.Context, info *jetstream.StreamInfo, to s
 		return at(ctx, s.events, info, position{place: info.State.LastSeq})
 	}
 	if since, err := time.Parse(time.RFC3339, to); err == nil {
-		place, err := s.before(ctx, since)
+		place, err := placeBefore(ctx, s.events, since)
 		if err != nil {
 			return cursor{}, err
 		}
@@ -141,16 +141,16 @@ func (s *feedStore) target(ctx context.Context, info *jetstream.StreamInfo, to s
 	return at(ctx, s.events, info, c.position)
 }
 
-// before returns the place before the first message that was stored at a time or later.
-func (s *feedStore) before(ctx context.Context, since time.Time) (place uint64, err error) {
-	reader, err := s.events.CreateConsumer(ctx, jetstream.ConsumerConfig{
+// placeBefore returns the place before the first message that was stored at a time or later.
+func placeBefore(ctx context.Context, events jetstream.Stream, since time.Time) (place uint64, err error) {
+	reader, err := events.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: readerLife,
 		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
 	})
 	if err != nil {
 		return 0, err
 	}
-	defer s.events.DeleteConsumer(ctx, reader.CachedInfo().Name)
+	defer events.DeleteConsumer(ctx, reader.CachedInfo().Name)
 	return reader.CachedInfo().Delivered.Stream, nil
 }
 

@@ -147,6 +147,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "sealing keys", func(ctx context.Context) { h.config.Seal.Run(ctx, reloadInterval, log) })
 	h.runInBackground(background, "CRLs", crls.run)
 	h.runInBackground(background, "reviews", h.review)
+	h.runInBackground(background, "retention", h.retain)
 	h.runInBackground(background, "revocations from OCSP", h.watchRevoked)
 	h.runInBackground(background, "registered certificates", h.watchIdentities)
 	h.runInBackground(background, "copy of the certificates", h.copyIdentities)

@@ -134,6 +134,13 @@ every = "1h"
 [certificates]
 lifetime = "2160h" # 90 days
 
+# How long the hub stores events. It never deletes an event before every consumer has
+# acknowledged it, except the consumers in optional.
+[retention]
+events_days = 400
+#max_gib = 50.0          # delete the oldest events earlier if there are more than this
+#optional = ["dashboard"]
+
 # What kiosks may decide while they cannot reach this hub. A kiosk gets these rules
 # with its policy, and applies them for valid_for after it has reached the hub last.
 [offline]

@@ -134,6 +134,9 @@ func (g gauges) collectStream(gauge func(*prometheus.Desc, float64, ...string)) 
 		return err
 	}
 	for name := range consumers.Keys() {
+		if name == deletedReader {
+			continue
+		}
 		at, err := g.h.cursor(ctx, name)
 		if err != nil {
 			return err
