@@ -275,28 +275,31 @@ func readCursor(ctx context.Context, cursors jetstream.KeyValue, reader string) 
 // several hubs at once never move it back. It refuses a cursor that does not belong to the
 // stream, and also moves none that does not.
 func (h *Hub) acknowledge(ctx context.Context, reader string, to cursor) error {
-	info, err := streamInfo(ctx, h.events)
-	if err != nil {
-		return err
-	}
-	if to.place > info.State.LastSeq && to.made == "" {
-		return apihttp.BadCursor() // no answer had it
-	}
-	if err := h.checkCursor(ctx, reader, to, info); err != nil {
-		return err
-	}
-	if to.stream == "" { // a cursor of an old hub
-		if to, err = at(ctx, h.events, info, to.position); err != nil {
-			return err
-		}
-	}
 	for {
 		now, err := h.cursor(ctx, reader)
-		if err == nil {
-			err = h.checkCursor(ctx, reader, now, info)
-		}
-		if err != nil || !to.beyond(now.position) {
+		if err != nil {
 			return err
+		}
+		// After the cursor: otherwise the cursor could be later than the end of the stream.
+		info, err := streamInfo(ctx, h.events)
+		if err != nil {
+			return err
+		}
+		if to.place > info.State.LastSeq && to.made == "" {
+			return apihttp.BadCursor() // no answer had it
+		}
+		for _, c := range []cursor{to, now} {
+			if err := h.checkCursor(ctx, reader, c, info); err != nil {
+				return err
+			}
+		}
+		if !to.beyond(now.position) {
+			return nil
+		}
+		if to.stream == "" { // a cursor of an old hub
+			if to, err = at(ctx, h.events, info, to.position); err != nil {
+				return err
+			}
 		}
 		err = h.moveCursor(ctx, reader, to, now.revision)
 		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {

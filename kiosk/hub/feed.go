@@ -20,11 +20,7 @@ func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	info, err := streamInfo(r.Context(), h.events)
-	if err != nil {
-		return err
-	}
-	events, err := h.pull(r.Context(), c.Name, pull, info)
+	events, info, err := h.pull(r.Context(), c.Name, pull)
 	if err != nil {
 		return err
 	}
@@ -36,25 +32,30 @@ func (h *Hub) feed(w http.ResponseWriter, r *http.Request, c caller) error {
 	return nil
 }
 
-// pull returns the events of a consumer's request. The request itself may say where they
-// begin: then the consumer's own cursor does not matter.
-func (h *Hub) pull(ctx context.Context, consumer string, p hubapi.Pull, info *jetstream.StreamInfo) (*batch, error) {
-	if !p.Since.IsZero() {
-		return h.read(ctx, reading{since: p.Since}, p)
-	}
+// pull returns the events of a consumer's request, and the stream as it was before. The request
+// itself may say where they begin: then the consumer's own cursor does not matter.
+func (h *Hub) pull(ctx context.Context, consumer string, p hubapi.Pull) (*batch, *jetstream.StreamInfo, error) {
 	var after cursor
 	var err error
 	if p.After != "" {
 		if after, err = parseCursor(p.After); err != nil {
-			return nil, apihttp.BadCursor()
+			return nil, nil, apihttp.BadCursor()
 		}
-	} else if after, err = h.cursor(ctx, consumer); err != nil {
-		return nil, err
+	} else if p.Since.IsZero() {
+		if after, err = h.cursor(ctx, consumer); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err := h.checkCursor(ctx, consumer, after, info); err != nil {
-		return nil, err
+	// After the cursor: otherwise the cursor could be later than the end of the stream.
+	info, err := streamInfo(ctx, h.events)
+	if err == nil {
+		err = h.checkCursor(ctx, consumer, after, info)
 	}
-	return h.read(ctx, reading{after: after.position}, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	events, err := h.read(ctx, reading{after: after.position, since: p.Since}, p)
+	return events, info, err
 }
 
 // reading says where a reader of the stream begins: after a position, or with the first

@@ -65,10 +65,6 @@ func useStream(dir string, f func(ctx context.Context, s *feedStore) error) erro
 }
 
 func (s *feedStore) reset(ctx context.Context, reader, to string) (done FeedReset, err error) {
-	info, err := streamInfo(ctx, s.events)
-	if err != nil {
-		return done, err
-	}
 	if reader != reviewsReader && !hubapi.ValidName(reader) {
 		return done, fmt.Errorf("there is no consumer with this name; the hub's own reviews are %s", reviewsReader)
 	}
@@ -77,6 +73,10 @@ func (s *feedStore) reset(ctx context.Context, reader, to string) (done FeedRese
 		return done, err
 	}
 	if err := s.checkReader(ctx, reader, before); err != nil {
+		return done, err
+	}
+	info, err := streamInfo(ctx, s.events)
+	if err != nil {
 		return done, err
 	}
 	after, err := s.target(ctx, info, to)

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -227,7 +228,11 @@ func openEvents(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, 
 		events, err := js.Stream(ctx, eventsStream)
 		switch {
 		case err == nil:
-			config.Metadata = map[string]string{streamIDKey: streamID(events.CachedInfo())}
+			is, id := events.CachedInfo(), streamID(events.CachedInfo())
+			if is.Config.Metadata[streamIDKey] == id && slices.Equal(is.Config.Subjects, config.Subjects) && is.Config.Replicas == replicasOf(js) {
+				return events, nil // an update would disturb other hubs
+			}
+			config.Metadata = map[string]string{streamIDKey: id}
 			return js.CreateOrUpdateStream(ctx, config)
 		case !errors.Is(err, jetstream.ErrStreamNotFound):
 			return nil, err

@@ -99,6 +99,14 @@ func openJetStream(conn *nats.Conn, replicas int) (jetstream.JetStream, error) {
 	return replicated{js, max(1, replicas)}, err
 }
 
+// replicasOf returns how many replicas the streams of a JetStream have.
+func replicasOf(js jetstream.JetStream) int {
+	if r, ok := js.(replicated); ok {
+		return r.replicas
+	}
+	return 1
+}
+
 // CreateStream implements jetstream.JetStream.
 func (r replicated) CreateStream(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
 	config.Replicas = r.replicas

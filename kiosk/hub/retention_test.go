@@ -75,11 +75,7 @@ func TestRetention(t *testing.T) {
 
 	other := b.open()
 	for _, hub := range []*Hub{h, other} {
-		info, err := streamInfo(t.Context(), hub.events)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := hub.pull(t.Context(), "slow", hubapi.Pull{Max: 10}, info); err == nil || !strings.Contains(err.Error(), "were deleted since (retention)") {
+		if _, _, err := hub.pull(t.Context(), "slow", hubapi.Pull{Max: 10}); err == nil || !strings.Contains(err.Error(), "were deleted since (retention)") {
 			t.Errorf("the consumer that was not waited for: %v", err)
 		}
 	}

@@ -138,16 +138,26 @@ func (h *Hub) reviewAll(ctx context.Context, f *reviewFailures) error {
 // reviewer opens the consumer of JetStream that all hubs share for the reviews. It creates it
 // if it is missing; then it begins at the cursor of the reviews.
 func (h *Hub) reviewer(ctx context.Context) (jetstream.Consumer, error) {
-	info, err := streamInfo(ctx, h.events)
+	at, err := h.cursor(ctx, reviewsReader)
 	if err != nil {
 		return nil, err
 	}
-	at, err := h.cursor(ctx, reviewsReader)
+	consumer, missing := h.events.Consumer(ctx, reviewer)
+	if missing != nil && !errors.Is(missing, jetstream.ErrConsumerNotFound) {
+		return nil, missing
+	}
+	// After both places: otherwise they could be later than the end of the stream.
+	info, err := streamInfo(ctx, h.events)
 	if err != nil {
 		return nil, err
 	}
 	if err := h.checkCursor(ctx, reviewsReader, at, info); err != nil {
 		return nil, err
+	}
+	if missing == nil {
+		// The consumer's own place may be later than the cursor.
+		own := cursor{position: position{place: consumer.CachedInfo().AckFloor.Stream}}
+		return consumer, h.checkCursor(ctx, reviewsReader, own, info)
 	}
 	config := jetstream.ConsumerConfig{
 		Durable:       reviewer,
@@ -159,16 +169,7 @@ func (h *Hub) reviewer(ctx context.Context) (jetstream.Consumer, error) {
 	if at.place > 0 {
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, at.place+1
 	}
-	consumer, err := h.events.Consumer(ctx, reviewer)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return h.events.CreateConsumer(ctx, config)
-	}
-	if err != nil {
-		return nil, err
-	}
-	// The consumer's own place may be later than the cursor.
-	own := cursor{position: position{place: consumer.CachedInfo().AckFloor.Stream}}
-	return consumer, h.checkCursor(ctx, reviewsReader, own, info)
+	return h.events.CreateConsumer(ctx, config)
 }
 
 // reviewMessage reviews the events of a message in their order. After an error the
