@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -42,8 +44,53 @@ type crlFetcher struct {
 	limit  int64 // bytes of one CRL
 	client *http.Client
 	now    func() time.Time
+	began  time.Time
 	log    *slog.Logger
 	kept   []*keptCRL
+
+	mu      sync.Mutex
+	fetches map[crlSource]crlFetch
+}
+
+// crlSource names a CRL.
+type crlSource struct{ domain, url string }
+
+// crlFetch is how the fetches of one CRL went since the hub's start.
+type crlFetch struct {
+	succeeded time.Time // last; zero if none has
+	failures  int       // since then
+}
+
+// note remembers how a fetch ended.
+func (f *crlFetcher) note(k *keptCRL, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last := f.fetches[crlSource{k.Domain, k.URL}]
+	if last.failures++; err == nil {
+		last = crlFetch{succeeded: f.now()}
+	}
+	f.fetches[crlSource{k.Domain, k.URL}] = last
+}
+
+// all returns how the fetches of each CRL went.
+func (f *crlFetcher) all() map[crlSource]crlFetch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.fetches)
+}
+
+// overdue reports whether a CRL was not fetched in time for two intervals of the schedule.
+func (f *crlFetcher) overdue() bool {
+	for _, last := range f.all() {
+		since := last.succeeded
+		if since.Before(f.began) {
+			since = f.began
+		}
+		if last.failures > 0 && f.now().Sub(since) > 2*f.every {
+			return true
+		}
+	}
+	return false
 }
 
 // keptCRL is the newest CRL of a source, with the validators for a conditional request.
@@ -67,10 +114,25 @@ func newCRLFetcher(t *Trust, dir string, every time.Duration, transport http.Rou
 			return nil
 		},
 	}}
+	f.began, f.fetches = now(), map[crlSource]crlFetch{}
+	f.removeLeavings()
 	for _, s := range t.files.Sources() {
 		f.kept = append(f.kept, f.read(s))
 	}
 	return f, f.renew()
+}
+
+// unfinishedCRL matches the files of fetches that are under way.
+const unfinishedCRL = ".new-*"
+
+// removeLeavings removes what fetches left when the hub was killed.
+func (f *crlFetcher) removeLeavings() {
+	left, _ := filepath.Glob(filepath.Join(f.dir, unfinishedCRL))
+	for _, file := range left {
+		if err := os.Remove(file); err != nil {
+			f.log.Warn("cannot remove an unfinished CRL", "file", file, "err", err)
+		}
+	}
 }
 
 // read reads a source's CRL from the folder. A damaged CRL counts as missing, so that it
@@ -133,9 +195,11 @@ func (f *crlFetcher) refresh(ctx context.Context, due []*keptCRL) (failed []*kep
 	changed := false
 	for _, k := range due {
 		news, err := f.fetch(ctx, k)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil
+		}
+		f.note(k, err)
+		switch {
 		case err != nil:
 			failed = append(failed, k)
 			f.log.Warn("cannot fetch CRL", "domain", k.Domain, "url", k.URL, "this_update", k.thisUpdate(), "err", err)
@@ -205,7 +269,7 @@ func (f *crlFetcher) store(k *keptCRL, response *http.Response) (news bool, err 
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return false, err
 	}
-	file, err := os.CreateTemp(f.dir, ".new-*")
+	file, err := os.CreateTemp(f.dir, unfinishedCRL)
 	if err != nil {
 		return false, err
 	}

@@ -252,6 +252,22 @@ func TestCRLSchedule(t *testing.T) {
 	})
 }
 
+// What a hub left that was killed during a fetch is removed at the next start.
+func TestCRLLeavings(t *testing.T) {
+	b := newCRLBench(t)
+	if err := os.MkdirAll(b.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(b.dir, ".new-123")
+	if err := os.WriteFile(left, []byte("half a CRL"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.restart()
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // After a failure the CRL is fetched again long before the next interval, and the schedule
 // goes on as before.
 func TestCRLRetry(t *testing.T) {
@@ -273,6 +289,16 @@ func TestCRLRetry(t *testing.T) {
 		go b.run(ctx)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
+		if last := b.all()[crlSource{"test", "http://crl.example/ca.crl"}]; last.failures != int(requests.Load()) || !last.succeeded.IsZero() {
+			t.Errorf("after %d failures: %+v", requests.Load(), last)
+		}
+		if b.overdue() {
+			t.Error("overdue in the first interval")
+		}
+		b.now = b.now.Add(2*b.every + time.Minute)
+		if !b.overdue() {
+			t.Error("not overdue after two intervals")
+		}
 		if n := requests.Load(); n < 4 || n > 20 {
 			t.Errorf("%d requests in ten minutes of failures, want 4 to 20", n)
 		}
@@ -280,6 +306,9 @@ func TestCRLRetry(t *testing.T) {
 		time.Sleep(2 * crlLongestRetry)
 		synctest.Wait()
 		b.expect("valid", "")
+		if last := b.all()[crlSource{"test", "http://crl.example/ca.crl"}]; last.failures != 0 || !last.succeeded.Equal(b.now) || b.overdue() {
+			t.Errorf("after a success: %+v", last)
+		}
 		requests.Store(0)
 		time.Sleep(time.Until(began.Add(2*time.Hour + time.Minute)))
 		synctest.Wait()

@@ -145,5 +145,11 @@ func (h *Hub) health(w http.ResponseWriter, r *http.Request, _ caller) error {
 	if h.rules.Stale() {
 		out.Rules = hubapi.RulesStale
 	}
+	if len(h.crls.kept) > 0 {
+		out.CRLs = hubapi.CRLsCurrent
+		if h.crls.overdue() {
+			out.CRLs = hubapi.CRLsOverdue
+		}
+	}
 	return apihttp.WriteJSON(w, http.StatusOK, out)
 }

@@ -52,6 +52,7 @@ type Hub struct {
 	limiter    *limiter
 	abuse      *abuseLog
 	metrics    *metrics
+	crls       *crlFetcher
 	rolledBack sync.Map // id of an alarm → *lostPlace
 	histories  sync.Map // kiosk ID → *history: a cache; another hub may have stored later events
 	now        func() time.Time
@@ -130,7 +131,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	if ocsp := cfg.Trust.ocsp; ocsp != nil {
 		ocsp.OnRevoked = h.revokedByOCSP
 	}
-	crls, err := newCRLFetcher(cfg.Trust, cfg.CRLs, cfg.CRLsEvery, http.DefaultTransport, cfg.Now, log)
+	h.crls, err = newCRLFetcher(cfg.Trust, cfg.CRLs, cfg.CRLsEvery, http.DefaultTransport, cfg.Now, log)
 	if err != nil {
 		h.Close()
 		return nil, err
@@ -146,7 +147,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.rulesChanged(h.rules.Rules())
 	h.runInBackground(background, "hashes of holders", h.hashHolders)
 	h.runInBackground(background, "sealing keys", func(ctx context.Context) { h.config.Seal.Run(ctx, reloadInterval, log) })
-	h.runInBackground(background, "CRLs", crls.run)
+	h.runInBackground(background, "CRLs", h.crls.run)
 	h.runInBackground(background, "reviews", h.review)
 	h.runInBackground(background, "retention", h.retain)
 	h.runInBackground(background, "revocations from OCSP", h.watchRevoked)

@@ -70,6 +70,8 @@ var (
 	consumerLag  = prometheus.NewDesc("smartkiosk_hub_consumer_lag_messages", "Messages that a consumer has not acknowledged.", []string{"consumer"}, nil)
 	crlUpdate    = prometheus.NewDesc("smartkiosk_hub_crl_this_update_timestamp_seconds", "thisUpdate of a CRL in force, in seconds since 1970.", []string{"domain", "crl"}, nil)
 	crlNext      = prometheus.NewDesc("smartkiosk_hub_crl_next_update_timestamp_seconds", "nextUpdate of a CRL in force, in seconds since 1970.", []string{"domain", "crl"}, nil)
+	crlFetched   = prometheus.NewDesc("smartkiosk_hub_crl_fetch_timestamp_seconds", "When this hub last fetched a CRL, or learned that it has the newest, in seconds since 1970; 0 if it has not since its start.", []string{"domain", "url"}, nil)
+	crlFailures  = prometheus.NewDesc("smartkiosk_hub_crl_fetch_failures", "Failed fetches of a CRL since the last one that succeeded. Each is repeated soon.", []string{"domain", "url"}, nil)
 	diskFree     = prometheus.NewDesc("smartkiosk_hub_disk_free_bytes", "Free space on the disk of the embedded JetStream.", nil, nil)
 	diskLevel    = prometheus.NewDesc("smartkiosk_hub_disk_warning_percent", "The highest of the levels 60, 80 and 100 that the disk has reached, else 0. At 100 the hub stores no more events.", nil, nil)
 	storeRefuses = prometheus.NewDesc("smartkiosk_hub_store_refuses", "1 while the hub refuses to write because of its disk or its store, else 0.", nil, nil)
@@ -79,7 +81,7 @@ var (
 
 // Describe sends the descriptions of the figures.
 func (g gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{storeUp, streamEvents, streamBytes, streamLast, consumerLag, crlUpdate, crlNext, diskFree, diskSize, diskLevel, storeRefuses, storeStarts, kioskSeen, certificateEnd} {
+	for _, d := range []*prometheus.Desc{storeUp, streamEvents, streamBytes, streamLast, consumerLag, crlUpdate, crlNext, crlFetched, crlFailures, diskFree, diskSize, diskLevel, storeRefuses, storeStarts, kioskSeen, certificateEnd} {
 		to <- d
 	}
 }
@@ -151,6 +153,14 @@ func (g gauges) collectStream(gauge func(*prometheus.Desc, float64, ...string)) 
 }
 
 func (g gauges) collectCRLs(gauge func(*prometheus.Desc, float64, ...string)) {
+	for source, last := range g.h.crls.all() {
+		at := 0.0
+		if !last.succeeded.IsZero() {
+			at = seconds(last.succeeded)
+		}
+		gauge(crlFetched, at, source.domain, source.url)
+		gauge(crlFailures, float64(last.failures), source.domain, source.url)
+	}
 	for _, c := range g.h.config.Trust.current.Load().crls {
 		crl := g.h.config.Trust.set(c.Digest)
 		if crl == nil { // replaced meanwhile

@@ -157,7 +157,14 @@ func (h *Hub) reviewer(ctx context.Context) (jetstream.Consumer, error) {
 	if missing == nil {
 		// The consumer's own place may be later than the cursor.
 		own := cursor{position: position{place: consumer.CachedInfo().AckFloor.Stream}}
-		return consumer, h.checkCursor(ctx, reviewsReader, own, info)
+		if err := h.checkCursor(ctx, reviewsReader, own, info); err != nil {
+			return nil, err
+		}
+		if is := consumer.CachedInfo().Config; is.FilterSubject != eventsSubject+">" { // of a hub before epochs
+			is.FilterSubject = eventsSubject + ">"
+			return h.events.UpdateConsumer(ctx, is)
+		}
+		return consumer, nil
 	}
 	config := jetstream.ConsumerConfig{
 		Durable:       reviewer,

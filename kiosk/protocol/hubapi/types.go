@@ -81,7 +81,15 @@ type Known struct {
 type Health struct {
 	Status string `json:"status"`          // "ok"
 	Rules  string `json:"rules,omitempty"` // RulesCurrent or RulesStale
+	CRLs   string `json:"crls,omitempty"`  // CRLsCurrent or CRLsOverdue; "" if the hub fetches none
 }
+
+// Values of Health.CRLs. A CRL is overdue if the hub could not fetch it for two intervals of its
+// schedule. The hub goes on with the one that it has, for as long as that is valid.
+const (
+	CRLsCurrent = "current"
+	CRLsOverdue = "overdue"
+)
 
 // Values of Health.Rules. When the rules file is stale, it has an error, and the hub still
 // uses the rules from before the change.
