@@ -45,6 +45,7 @@ func (p program) command() *cobra.Command {
 		p.clusterCommand(),
 		cli.Group("seal", "Manage the keys that events are sealed to", "", p.sealListCommand(), p.sealRotateCommand(), p.sealRetireCommand()),
 		cli.Group("feed", "Read a consumer's feed, and move its cursor", "", p.feedTailCommand(), p.feedResetCommand()),
+		p.sizingCommand(),
 		p.backupCommand(),
 		p.restoreCommand(),
 		cli.Group("rules", "Check rules files", "", p.rulesCheckCommand()),
