@@ -29,7 +29,7 @@ func (p *party) page(path string) (resp *http.Response, text string) {
 	return resp, string(body)
 }
 
-// An operator sees which kiosks need attention and why. Nobody else sees the page.
+// An operator sees which kiosks need attention and why. The hub refuses other clients.
 func TestFleetPage(t *testing.T) {
 	b := newBed(t)
 	url := b.serve()

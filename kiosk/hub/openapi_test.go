@@ -288,7 +288,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{operator, "GET", "/fleet", "", "", 200},
 		{kiosk, "GET", "/fleet", "", "", 403},
 		{operator, "GET", "/fleet/k1", "", "", 200},
-		{operator, "GET", "/fleet/nobody", "", "", 404},
+		{operator, "GET", "/fleet/unknown", "", "", 404},
 		{kiosk, "GET", "/fleet/k1", "", "", 403},
 		{operator, "GET", "/fleet.css", "", "", 200},
 		{kiosk, "GET", "/fleet.css", "", "", 403},

@@ -1,7 +1,7 @@
 // Package fleet simulates a fleet of kiosks and a consumer in one process, against a real
 // hub. Each kiosk has a key and a certificate of its own and seals its events as kioskd
-// does; each has a visitor with a certificate of its own. What is simulated are the people,
-// the card's and the panel's time, and the network.
+// does; each has a visitor with a certificate of its own. The simulation has
+// no people, no card readers, no panels and no network.
 package fleet
 
 import (
@@ -325,7 +325,7 @@ func (t *terminal) record(name string, payload any) error {
 	return nil
 }
 
-// push sends the queue. What the hub does not acknowledge stays in it.
+// push sends the queue. Events that the hub does not acknowledge stay in it.
 func (t *terminal) push(ctx context.Context, r *Report) {
 	for len(t.queue) > 0 {
 		batch := t.queue[:min(len(t.queue), hubapi.MaxEvents)]
