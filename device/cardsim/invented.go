@@ -7,8 +7,8 @@ import (
 	"smartkiosk/device/apdu"
 )
 
-// Invention is a kind of card that does not exist, for tests of drivers that must cope
-// with cards that nobody has described. It has one key, one PIN and one PUK.
+// Invention is a kind of card that does not exist, for tests of drivers that must handle
+// cards of which no profile knows anything. It has one key, one PIN and one PUK.
 type Invention struct {
 	ATR []byte
 	T1  bool // protocol T=1; T=0 otherwise. Commands are chained in both
