@@ -109,10 +109,7 @@ type entry struct {
 func (j *Journal) appendAll(entries ...entry) error {
 	headers := make([]event.Header, len(entries))
 	for i, e := range entries {
-		var err error
-		if headers[i], err = j.header(e.kind); err != nil {
-			return err
-		}
+		headers[i] = j.header(e.kind)
 	}
 	last := entries[len(entries)-1].kind
 	if j.Outbox.Sequence() == 0 {
@@ -143,10 +140,7 @@ func (j *Journal) appendAll(entries ...entry) error {
 // event's position. It completes the payload. The announcement links to the previous
 // event, unless it vouches for another one.
 func (j *Journal) BeginEpoch(payload event.Epoch) (position uint64, err error) {
-	h, err := j.epochHeader()
-	if err != nil {
-		return 0, err
-	}
+	h := j.epochHeader()
 	j.epochs.Lock()
 	defer j.epochs.Unlock()
 	return j.begin(h, payload)
@@ -154,25 +148,20 @@ func (j *Journal) BeginEpoch(payload event.Epoch) (position uint64, err error) {
 
 // beginFirst begins the first epoch of an empty outbox, unless another event does so first.
 func (j *Journal) beginFirst() error {
-	h, err := j.epochHeader()
-	if err != nil {
-		return err
-	}
+	h := j.epochHeader()
 	j.epochs.Lock()
 	defer j.epochs.Unlock()
 	if j.Outbox.Sequence() > 0 {
 		return nil
 	}
-	_, err = j.begin(h, event.Epoch{Why: event.EpochNew})
+	_, err := j.begin(h, event.Epoch{Why: event.EpochNew})
 	return err
 }
 
-func (j *Journal) epochHeader() (event.Header, error) {
-	h, err := j.header(event.TypeEpoch)
-	if err == nil {
-		h.Epoch, err = event.NewEpoch(rand.Reader)
-	}
-	return h, err
+func (j *Journal) epochHeader() event.Header {
+	h := j.header(event.TypeEpoch)
+	h.Epoch, _ = event.NewEpoch(rand.Reader) // crypto/rand never fails
+	return h
 }
 
 // begin writes an announcement. The caller holds j.epochs.
@@ -196,16 +185,13 @@ func (j *Journal) begin(h event.Header, payload event.Epoch) (position uint64, e
 
 // header returns the header of an event that happens now. The caller sets its
 // place in the chain.
-func (j *Journal) header(kind string) (event.Header, error) {
+func (j *Journal) header(kind string) event.Header {
 	now := within(j.Clocks.Now())
-	id, err := event.NewID(now, rand.Reader)
-	if err != nil {
-		return event.Header{}, fmt.Errorf("cannot name event: %w", err)
-	}
+	id, _ := event.NewID(now, rand.Reader) // crypto/rand never fails
 	return event.Header{
 		ID: id, Type: kind, Time: now, BootID: j.Clocks.BootID,
 		Uptime: j.Clocks.Uptime(), ClockTrusted: j.Clocks.Trusted(),
-	}, nil
+	}
 }
 
 // within returns t in UTC, or the nearest time that an event can hold. A clock that is

@@ -27,10 +27,7 @@ func (j *Journal) StandIn(problem string) func(prev []byte, refused store.Record
 		if err != nil {
 			return nil, err
 		}
-		h, err := j.header(event.TypeParked)
-		if err != nil {
-			return nil, err
-		}
+		h := j.header(event.TypeParked)
 		h.Epoch, h.Sequence, h.Prev = of.Epoch, of.Sequence, prev
 		record, _, err := j.seal(h, event.Parked{Problem: problem, Link: base64.RawURLEncoding.EncodeToString(refused.Link)})
 		return record, err

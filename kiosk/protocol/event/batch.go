@@ -49,9 +49,7 @@ func readBatch(r io.Reader, f func([]byte) error) error {
 			return err
 		}
 	}
-	if _, err := d.ReadToken(); err != nil {
-		return ErrBatch
-	}
+	_, _ = d.ReadToken() // the end, which PeekKind has seen
 	if _, err := d.ReadToken(); err != io.EOF {
 		return ErrBatch
 	}

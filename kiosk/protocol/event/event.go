@@ -110,7 +110,7 @@ func isKiosk(s string) bool {
 
 func isBootID(s string) bool { return isOf(s, lettersAndDigits+"-", 64) }
 
-func isEpoch(s string) bool { return isOf(s, "0123456789abcdef", 16) && len(s) == 16 }
+func isEpoch(s string) bool { return len(s) == 16 && strings.Trim(s, "0123456789abcdef") == "" }
 
 // isOf reports whether s consists of 1 to most characters of the set.
 func isOf(s, set string, most int) bool {

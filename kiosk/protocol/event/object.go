@@ -73,9 +73,7 @@ func eachMember(text []byte, f func(name, value []byte)) error {
 		}
 		f(name, slices.Clip(value))
 	}
-	if _, err := d.ReadToken(); err != nil {
-		return explain(err)
-	}
+	_, _ = d.ReadToken() // the end, which PeekKind has seen
 	if _, err := d.ReadToken(); err != io.EOF {
 		return errMore
 	}

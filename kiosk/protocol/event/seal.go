@@ -27,22 +27,22 @@ func NewSealer(kiosk string, key crypto.Signer, hub *jose.JSONWebKey) (*Sealer, 
 		return nil, fmt.Errorf("cannot seal events: %q is not a kiosk's name", kiosk)
 	}
 	deviceID, err := KeyID(key.Public())
+	var signer jose.Signer
+	if err == nil {
+		signer, err = jose.NewSigner(
+			jose.SigningKey{Algorithm: signAlgorithm, Key: jose.JSONWebKey{Key: cryptosigner.Opaque(key), KeyID: deviceID}},
+			(&jose.SignerOptions{}).WithType(signedType))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot seal events with the device key: %w", err)
 	}
 	hubID, err := KeyID(hub.Key)
-	if err != nil {
-		return nil, fmt.Errorf("cannot seal events to the hub's public key: %w", err)
+	var encrypter jose.Encrypter
+	if err == nil {
+		encrypter, err = jose.NewEncrypter(encryption,
+			jose.Recipient{Algorithm: keyAlgorithm, Key: hub.Key, KeyID: hubID},
+			(&jose.EncrypterOptions{}).WithContentType(sealedType))
 	}
-	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: signAlgorithm, Key: jose.JSONWebKey{Key: cryptosigner.Opaque(key), KeyID: deviceID}},
-		(&jose.SignerOptions{}).WithType(signedType))
-	if err != nil {
-		return nil, fmt.Errorf("cannot seal events with the device key: %w", err)
-	}
-	encrypter, err := jose.NewEncrypter(encryption,
-		jose.Recipient{Algorithm: keyAlgorithm, Key: hub.Key, KeyID: hubID},
-		(&jose.EncrypterOptions{}).WithContentType(sealedType))
 	if err != nil {
 		return nil, fmt.Errorf("cannot seal events to the hub's public key: %w", err)
 	}
