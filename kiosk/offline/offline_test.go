@@ -361,31 +361,6 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-func TestBadRules(t *testing.T) {
-	good := hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny}
-	if err := good.Check(); err != nil {
-		t.Error(err)
-	}
-	for _, c := range []struct {
-		rules hubpolicy.OfflineRules
-		want  string
-	}{
-		{hubpolicy.OfflineRules{UntrustedClock: hubpolicy.Deny}, `rule is ""`},
-		{hubpolicy.OfflineRules{Rule: "always", UntrustedClock: hubpolicy.Deny}, `rule is "always"`},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Known, UntrustedClock: hubpolicy.Deny}, "known_days is 0"},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, KnownDays: 3, UntrustedClock: hubpolicy.Deny}, "known_days is for"},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 3, CRLMaxAge: 1, UntrustedClock: hubpolicy.Deny}, "crl_max_age is for"},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, CRLMaxAge: -1, UntrustedClock: hubpolicy.Deny}, "not negative"},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, PerHolder: -1, UntrustedClock: hubpolicy.Deny}, "not negative"},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, PerKiosk: -1, UntrustedClock: hubpolicy.Deny}, "not negative"},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted}, `untrusted_clock is ""`},
-	} {
-		if err := c.rules.Check(); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%+v: got %v, want %q", c.rules, err, c.want)
-		}
-	}
-}
-
 // The hub's deny rules apply to the kiosk's own verdicts, whatever its offline rule lets
 // in, by holder, trust domain and hour.
 func TestDenyRulesApplyOffline(t *testing.T) {

@@ -435,3 +435,15 @@ weekdays = ["sat", "mon-tue"]
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// A day has 24 hours. Hours may go past midnight, and must not be empty.
+func TestReadSpan(t *testing.T) {
+	for text, want := range map[string]hubpolicy.Span{
+		"00:00-24:00": {From: 0, To: 1440}, "07:05-17:59": {From: 425, To: 1079}, "22:00-06:00": {From: 1320, To: 360}, "23:59-00:00": {From: 1439, To: 0},
+		"07:00-24:01": {}, "24:00-06:00": {}, "07:00-07:00": {}, "07:00-25:00": {}, "07:60-08:00": {}, "07:00": {}, "x07:00-08:00": {}, "07:00-08:00x": {},
+	} {
+		if got, err := readSpan(text); got != want || (err == nil) != (want != hubpolicy.Span{}) {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+}

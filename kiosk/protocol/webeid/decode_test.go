@@ -136,3 +136,14 @@ func TestSchemeFits(t *testing.T) {
 		}
 	}
 }
+
+// A token may be as short and as long as the limits.
+func TestTokenSize(t *testing.T) {
+	for size, right := range map[int]bool{minToken - 1: false, minToken: true, maxToken: true, maxToken + 1: false} {
+		text := append([]byte(`{"format":"x"`), bytes.Repeat([]byte(" "), size-len(`{"format":"x"}`))...)
+		_, err := Parse(append(text, '}'))
+		if refused := err != nil && strings.Contains(err.Error(), "the token has"); refused == right {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
