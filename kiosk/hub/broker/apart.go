@@ -23,8 +23,10 @@ func checkApart(a, b *Client) error {
 	x, y := a.credentials.Load(), b.credentials.Load()
 	what := ""
 	switch {
-	case a.config.Issuer == b.config.Issuer:
+	case a.config.Issuer != "" && a.config.Issuer == b.config.Issuer:
 		what = "the issuer " + a.config.Issuer
+	case a.config.preset.REST && b.config.preset.REST && a.config.ClientID == b.config.ClientID:
+		what = "the client " + a.config.ClientID // both environments have the same address
 	case x.secret != "" && x.secret == y.secret:
 		what = "a client secret"
 	case overlap(x.thumbs, y.thumbs):

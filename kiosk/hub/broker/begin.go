@@ -41,6 +41,9 @@ const assertionLife = time.Minute
 func (c *Client) Begin(ctx context.Context, language string) (f Flow, address string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
+	if c.config.preset.REST {
+		return c.beginSession(ctx, language)
+	}
 	p, err := c.provider(ctx)
 	if err != nil {
 		return Flow{}, "", err

@@ -45,7 +45,7 @@ func New(c Config, dir string, in Surroundings) (*Client, error) {
 	}
 	client := &Client{config: c, dir: dir, now: in.Now, rand: in.Rand}
 	client.http = &http.Client{
-		Transport:     transport{in.HTTP},
+		Transport:     transport{in.HTTP, c.preset.REST},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	credentials, err := c.readCredentials(dir)
@@ -154,6 +154,15 @@ func (c *Client) oauth(p *provider) *oauth2.Config {
 		out.ClientSecret = c.credentials.Load().secret
 	}
 	return out
+}
+
+// decodeAnswer decodes a JSON object from a body that the transport has bounded.
+func decodeAnswer(body io.Reader, into any) error {
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	return decodeObject(text, into)
 }
 
 // decodeObject decodes a JSON object from a broker.

@@ -63,6 +63,11 @@ type Config struct {
 	Encrypted     bool `toml:"encrypted"`      // refuse an ID token or UserInfo that is not encrypted
 	UserInfo      bool `toml:"userinfo"`       // read claims there, too
 
+	API        string   `toml:"api"`        // of a REST API, in place of the preset's
+	Providers  []string `toml:"providers"`  // of a REST API: the eIDs that are allowed
+	Attributes []string `toml:"attributes"` // of a REST API: to ask for
+	LOA        string   `toml:"loa"`        // of a REST API: the lowest level: low, substantial or high
+
 	Domain           string      `toml:"domain"` // of the holders, as in rules.toml; by default the broker's name
 	SubjectClaim     string      `toml:"subject_claim"`
 	SubjectForm      SubjectForm `toml:"subject_form"`
@@ -95,6 +100,7 @@ func (c *Config) complete() (err error) {
 	c.SubjectClaim = cmp.Or(c.SubjectClaim, p.SubjectClaim)
 	c.SubjectForm = cmp.Or(c.SubjectForm, p.SubjectForm, FormPlain)
 	c.CertificateClaim = cmp.Or(c.CertificateClaim, p.CertificateClaim)
+	c.API = cmp.Or(c.API, p.API)
 	c.Domain = cmp.Or(c.Domain, c.Name)
 	c.UserInfo = c.UserInfo || p.UserInfo
 	if len(c.AcceptACR) == 0 && !p.ACRNamesProvider {
@@ -126,7 +132,13 @@ func (c *Config) check() error {
 		return fmt.Errorf("amr_values: preset %q has no parameter for them; use accept_amr", c.Preset)
 	case c.Hint != "" && c.preset.HintParameter == "":
 		return fmt.Errorf("hint: preset %q has no parameter for it", c.Preset)
-	case !slices.Contains(c.Scopes, "openid"):
+	case c.LOA != "" && !slices.Contains(levels, c.LOA):
+		return fmt.Errorf("loa = %q: write one of %v", c.LOA, levels)
+	case c.preset.REST && (c.Encrypted || c.RequestObject || c.UserInfo || len(c.ACRValues)+len(c.AcceptACR)+len(c.AMRValues)+len(c.AcceptAMR) > 0):
+		return fmt.Errorf("preset %q has no encrypted, request_object, userinfo, acr and amr settings", c.Preset)
+	case !c.preset.REST && (c.LOA != "" || c.API != "" || len(c.Providers)+len(c.Attributes) > 0):
+		return fmt.Errorf("api, providers, attributes and loa are for preset \"signicat-rest\"")
+	case !c.preset.REST && !slices.Contains(c.Scopes, "openid"):
 		return errors.New("scopes lacks \"openid\"")
 	case c.SubjectClaim == "" && c.CertificateClaim == "":
 		return errors.New("subject_claim is missing: it names the claim with the person's lasting identifier")
@@ -135,10 +147,13 @@ func (c *Config) check() error {
 	case c.SubjectForm != FormBuypass && c.SubjectForm != FormPlain:
 		return fmt.Errorf("subject_form = %q: write \"buypass\" or \"plain\"", c.SubjectForm)
 	}
-	for _, s := range append(slices.Clone(c.Scopes), c.SubjectClaim, c.CertificateClaim) {
+	for _, s := range append(append(slices.Clone(c.Scopes), c.Attributes...), c.SubjectClaim, c.CertificateClaim) {
 		if isPersonalNumber(s) {
 			return fmt.Errorf("%q asks for the national identity number, which this program never does", s)
 		}
+	}
+	if c.preset.REST {
+		return c.checkAddress("api", c.API)
 	}
 	return c.checkAddress("issuer", c.Issuer)
 }

@@ -35,7 +35,7 @@ func TestBadConfigurations(t *testing.T) {
 		change func(c *broker.Config)
 	}{
 		"environment":               {`write "sandbox" or "production"`, func(c *broker.Config) { c.Environment = "test" }},
-		"preset":                    {"write one of buypass, generic, ingroupe, signicat", func(c *broker.Config) { c.Preset = "bankid" }},
+		"preset":                    {"write one of buypass, generic, ingroupe, signicat, signicat-rest", func(c *broker.Config) { c.Preset = "bankid" }},
 		"client_id":                 {"client_id is missing", func(c *broker.Config) { c.ClientID = "" }},
 		"issuer":                    {"not an https URL", func(c *broker.Config) { c.Issuer = "http://broker.example" }},
 		"issuer on this machine":    {"not an https URL", func(c *broker.Config) { c.Environment, c.Issuer = broker.Production, "http://127.0.0.1:1" }},
@@ -63,6 +63,16 @@ func TestBadConfigurations(t *testing.T) {
 		"form":                      {`write "buypass" or "plain"`, func(c *broker.Config) { c.SubjectForm = "hash" }},
 		"amr_values without a name": {"has no parameter", func(c *broker.Config) { c.Preset, c.AMRValues = "ingroupe", []string{"sc"} }},
 		"hint without a name":       {"has no parameter", func(c *broker.Config) { c.Preset, c.Hint = "ingroupe", "x" }},
+		"loa of OpenID":             {"are for preset", func(c *broker.Config) { c.LOA = "high" }},
+		"loa": {"write one of", func(c *broker.Config) {
+			c.Preset, c.SecretFile, c.KeysFile, c.LOA, c.SubjectClaim = "signicat-rest", "secret", "", "highest", "idpId"
+		}},
+		"encrypted REST": {"has no encrypted", func(c *broker.Config) {
+			c.Preset, c.SecretFile, c.Encrypted, c.SubjectClaim = "signicat-rest", "secret", true, "idpId"
+		}},
+		"attribute nin": {"national identity number", func(c *broker.Config) {
+			c.Preset, c.SecretFile, c.KeysFile, c.Attributes, c.SubjectClaim = "signicat-rest", "secret", "", []string{"nin"}, "idpId"
+		}},
 		"encrypted without a key file": {"need keys", func(c *broker.Config) {
 			c.Preset, c.ClientAuth, c.SecretFile, c.KeysFile, c.Encrypted = "ingroupe", broker.SecretPost, "secret", "", true
 		}},

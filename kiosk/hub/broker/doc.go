@@ -12,6 +12,8 @@
 // issuer in the callback (RFC 9207), and ID tokens and UserInfo that are signed and
 // encrypted. Every answer of a broker is limited in size and time.
 //
+// Signicat's REST API is a second way for the same flow, see rest.go.
+//
 // Brokers differ in the names of parameters, scopes and claims. The presets in
 // presets.toml hold these names; nothing of them is in the code.
 //

@@ -31,7 +31,12 @@ func ReadCallback(query string) (Callback, error) {
 		return Callback{}, refuse(kiosk.LoginState, "the callback's query cannot be read")
 	}
 	var c Callback
-	for name, to := range map[string]*string{"code": &c.code, "state": &c.state, "iss": &c.issuer, "error": &c.failure} {
+	// A REST API sends the session's id in place of state.
+	state := "state"
+	if values.Has("sessionId") && !values.Has("state") {
+		state = "sessionId"
+	}
+	for name, to := range map[string]*string{"code": &c.code, state: &c.state, "iss": &c.issuer, "error": &c.failure} {
 		if len(values[name]) > 1 {
 			return Callback{}, refuse(kiosk.LoginState, "the callback has %s more than once", name)
 		}
@@ -59,6 +64,9 @@ func (c *Client) Finish(ctx context.Context, f Flow, in Callback) (Person, error
 	}
 	if f.Broker != c.config.Name {
 		return Person{}, refuse(kiosk.LoginState, "the login was begun at broker %s, not at %s", f.Broker, c.config.Name)
+	}
+	if c.config.preset.REST {
+		return c.finishSession(ctx, f)
 	}
 	p, err := c.provider(ctx)
 	if err != nil {

@@ -39,6 +39,19 @@ func FuzzReadCallback(f *testing.F) {
 	})
 }
 
+// A session that is read has an id that is safe in a path.
+func FuzzSession(f *testing.F) {
+	for _, s := range []string{`{"id":"a-1","status":"SUCCESS","subject":{"id":"x"},"loa":"high"}`, `{"id":"../a"}`, `{"id":""}`, `{"id":7}`, `[]`, `null`, `{`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := readSession(text)
+		if err == nil && (s.ID == "" || strings.ContainsAny(s.ID, "/?#.% \x00")) {
+			t.Errorf("id %q", s.ID)
+		}
+	})
+}
+
 // Claims never panic, and a person who is accepted has an identifier of the configured form.
 func FuzzClaims(f *testing.F) {
 	for _, s := range []string{

@@ -23,6 +23,11 @@ type preset struct {
 	SubjectClaim     string       `toml:"subject_claim"`
 	SubjectForm      SubjectForm  `toml:"subject_form"`
 	CertificateClaim string       `toml:"certificate_claim"`
+
+	REST      bool   `toml:"rest"` // not OpenID Connect, but Signicat's REST API
+	API       string `toml:"api"`
+	TokenPath string `toml:"token_path"`
+	RESTPath  string `toml:"rest_path"`
 }
 
 //go:embed presets.toml

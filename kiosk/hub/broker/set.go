@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ const File = "brokers.toml"
 type Set struct {
 	Public  Public
 	groups  map[string]string // a group of rules.toml → its broker
+	places  map[string]string // a kiosk → where it is, in words
 	clients map[string]*Client
 	why     string // the error of the last reload
 }
@@ -62,12 +64,13 @@ func parse(text []byte, dir string, in Surroundings) (*Set, error) {
 	var file struct {
 		Public  Public            `toml:"public"`
 		Groups  map[string]string `toml:"groups"`
+		Places  map[string]string `toml:"places"`
 		Brokers map[string]Config `toml:"brokers"`
 	}
 	if err := tomlfile.Decode(text, &file); err != nil {
 		return nil, err
 	}
-	s := &Set{Public: file.Public, groups: file.Groups, clients: map[string]*Client{}}
+	s := &Set{Public: file.Public, groups: file.Groups, places: file.Places, clients: map[string]*Client{}}
 	if s.Public.Listen == "" {
 		return nil, errors.New("public.listen is missing: it is the address at which phones reach the hub")
 	}
@@ -140,6 +143,18 @@ func (s *Set) For(groups []string) *Client {
 		name = s.groups[AllGroups]
 	}
 	return s.clients[name]
+}
+
+// Place returns where a kiosk is, for the person with the phone; by default its name.
+func (s *Set) Place(kiosk string) string { return cmp.Or(s.places[kiosk], kiosk) }
+
+// Domains returns the trust domains of the holders whom the brokers name.
+func (s *Set) Domains() []string {
+	var all []string
+	for _, c := range s.Clients() {
+		all = append(all, c.config.Domain)
+	}
+	return all
 }
 
 // Run reads the credentials again at every interval until ctx ends. If a file has an error,

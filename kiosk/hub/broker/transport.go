@@ -22,7 +22,10 @@ const (
 // transport carries requests to a broker. It reads each answer as a whole and turns one
 // that cannot be used into a Refusal, because the libraries above it keep neither the cause
 // of an error nor a bound on its text.
-type transport struct{ base http.RoundTripper }
+type transport struct {
+	base http.RoundTripper
+	rest bool // the caller looks at the status
+}
 
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -49,7 +52,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, refuse(kiosk.BrokerAnswer, "%s answered with a redirect (%d)", at, resp.StatusCode)
 	case media == "text/html":
 		return nil, refuse(kiosk.BrokerAnswer, "%s answered %d with HTML", at, resp.StatusCode)
-	case req.Method == http.MethodGet && resp.StatusCode != http.StatusOK:
+	case !t.rest && req.Method == http.MethodGet && resp.StatusCode != http.StatusOK:
 		return nil, refuse(kiosk.BrokerAnswer, "%s answered %d", at, resp.StatusCode)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
