@@ -38,11 +38,26 @@ func (p program) serve(ctx context.Context, dir string) error {
 		return fmt.Errorf("cannot serve: %w", err)
 	}
 	defer ln.Close()
+	var phones net.Listener
+	if address := cfg.PublicListen(); address != "" {
+		if phones, err = net.Listen("tcp", address); err != nil {
+			return fmt.Errorf("cannot serve phones: %w", err)
+		}
+		defer phones.Close()
+	}
 	h, err := hub.Open(ctx, cfg, p.log)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	served := make(chan error, 1)
+	if phones != nil {
+		go func() { served <- h.ServePublic(ctx, phones); end() }()
+	} else {
+		served <- nil
+	}
 	manager := service.New(p.log, service.Systemd, storeWrites)
 	p.log.Info("hub ready", "address", ln.Addr(), "url", cfg.URL)
 	manager.Ready()
@@ -53,6 +68,8 @@ func (p program) serve(ctx context.Context, dir string) error {
 	manager.Stopping()
 	stop()
 	<-watched
+	end()
+	err = errors.Join(err, <-served)
 	if err != nil {
 		return err
 	}

@@ -26,8 +26,9 @@ import (
 //	streams/          a snapshot of each stream and bucket of JetStream
 //	folder/           the hub's folder without jetstream/ and crls/; it holds private keys
 //
-// Two buckets are left out, because to bring back their past would be a hole: a challenge that
-// was spent since could be spent again, and a one-time code could be used again.
+// Three buckets are left out, because to bring back their past would be a hole: a challenge that
+// was spent since could be spent again, a one-time code could be used again, and a login by phone
+// that has ended would be open.
 const (
 	manifestFile  = "manifest.json"
 	backupStreams = "streams"
@@ -38,7 +39,7 @@ const (
 	unfinished = ".unfinished" // suffix of a folder that is being written
 )
 
-var notInBackup = []string{"KV_" + challengesBucket, "KV_" + codesBucket}
+var notInBackup = []string{"KV_" + challengesBucket, "KV_" + codesBucket, "KV_" + loginsBucket}
 
 // Backup describes a backup.
 type Backup struct {

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"smartkiosk/device/tomlfile"
+	"smartkiosk/kiosk/hub/broker"
 	"smartkiosk/kiosk/hub/rules"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
@@ -35,6 +36,7 @@ type Config struct {
 	Sign        jose.JSONWebKey  // signs the policies
 	Trust       *Trust           // decides which cards are valid
 	Rules       *rules.File      // decide which holders of a valid card are let in
+	Brokers     *broker.Set      // log people in by phone; nil for none
 
 	Lifetime  time.Duration // of the certificates that the hub issues
 	authority *authority    // issues them
@@ -163,7 +165,15 @@ func Load(dir string) (Config, error) {
 		return Config{}, err
 	}
 	trusted.earlier = s.EarlierURLs
-	admitted, err := rules.Open(filepath.Join(dir, rulesFile), domains.Names())
+	brokers, err := broker.Load(dir, broker.Surroundings{HTTP: http.DefaultTransport, Now: time.Now, Rand: rand.Reader})
+	if err != nil {
+		return Config{}, err
+	}
+	names := domains.Names()
+	if brokers != nil {
+		names = append(names, brokers.Domains()...)
+	}
+	admitted, err := rules.Open(filepath.Join(dir, rulesFile), names)
 	if err != nil {
 		return Config{}, err
 	}
@@ -183,6 +193,7 @@ func Load(dir string) (Config, error) {
 		CRLs:        filepath.Join(dir, crlsDir),
 		CRLsEvery:   time.Duration(s.CRLs.Every),
 		Rules:       admitted,
+		Brokers:     brokers,
 		JetStream:   filepath.Join(dir, jetstreamDir),
 		NATS:        s.NATS,
 		Now:         time.Now,

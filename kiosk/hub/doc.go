@@ -26,6 +26,7 @@
 //	bucket smartkiosk-known            kiosk and hash of the holder → the last day on which the hub
 //	                                   granted access there; used by the offline rule "known"
 //	bucket smartkiosk-codes            kiosk → its one-time code, as a keyed hash
+//	bucket smartkiosk-logins           logins by phone that are in progress; see package login
 //	bucket smartkiosk-sightings        kiosk → how it was seen last, and whether two machines use its
 //	                                   identity
 //	bucket smartkiosk-identities       role and name → the certificates that hubs accept, and when the
@@ -47,6 +48,7 @@
 //	sign.jwk                           private key that signs the kiosks' policies
 //	trust/                             trust domains: which cards are accepted; see package trust
 //	rules.toml                         who is let in, see package rules; the hub reloads it when it changes
+//	brokers.toml                       logins by phone, see package broker; only if they are used
 //	kiosks/ID/ consumers/NAME/         bundles to carry to a kiosk or a consumer;
 //	operators/NAME/                    the same for an operator
 //	removed/                           bundles of clients that were removed

@@ -34,6 +34,10 @@ func (h *Hub) Handler() http.Handler {
 	}
 	on("POST", "/v1/challenges", h.forPerson(h.challenge), hubapi.RoleKiosk)
 	on("POST", "/v1/authentications", h.forPerson(h.authenticate), hubapi.RoleKiosk)
+	on("POST", "/v1/logins", h.forPerson(h.beginLogin), hubapi.RoleKiosk)
+	on("GET", "/v1/logins/{login}", h.waitForLogin, hubapi.RoleKiosk)
+	on("DELETE", "/v1/logins/{login}", h.forPerson(h.cancelLogin), hubapi.RoleKiosk)
+	on("POST", "/v1/logins/{login}/digits", h.forPerson(h.typeDigits), hubapi.RoleKiosk)
 	on("POST", eventsPath, h.takeEvents, hubapi.RoleKiosk)
 	on("GET", "/v1/kiosk", h.policyAnswer, hubapi.RoleKiosk)
 	on("GET", "/v1/known", h.knownAnswer, hubapi.RoleKiosk)

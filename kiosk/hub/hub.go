@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"smartkiosk/kiosk/hub/login"
 	"smartkiosk/kiosk/hub/rules"
 	"smartkiosk/kiosk/protocol/hubapi"
 )
@@ -44,6 +45,7 @@ type Hub struct {
 	marks      jetstream.KeyValue
 	known      jetstream.KeyValue // nil unless the offline rule is "known"
 	holders    *holders
+	logins     *login.Service // nil without brokers
 	events     jetstream.Stream
 	identities *identities
 	codes      *codes
@@ -155,6 +157,10 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "copy of the certificates", h.copyIdentities)
 	h.runInBackground(background, "codes", h.watchCodes)
 	h.runInBackground(background, "sightings", h.watchSightings)
+	if cfg.Brokers != nil {
+		h.runInBackground(background, "certificate for phones", h.watchPhoneCertificate)
+		h.runInBackground(background, "brokers", func(ctx context.Context) { cfg.Brokers.Run(ctx, reloadInterval, log) })
+	}
 	return h, nil
 }
 
@@ -205,7 +211,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if h.cursors, err = openCursors(ctx, h.js); err != nil {
 		return err
 	}
-	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings} {
+	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings, h.attachLogins} {
 		if err := attach(ctx); err != nil {
 			return err
 		}

@@ -187,9 +187,13 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		openapi         = "/v1/openapi.yaml"
 		health          = "/healthz"
 		setup           = "/v1/setup"
+		logins          = "/v1/logins"
+		login           = "/v1/logins/{login}"
+		digits          = "/v1/logins/{login}/digits"
 		json            = "application/json"
 	)
 	b := newBed(t)
+	writeBrokers(t, b.dir, "https://login.example", "https://broker.example")
 	url := b.serve()
 	kiosk, consumer, operator := b.kiosk(url, "k1"), b.consumer(url, "office"), b.operator(url, "watch")
 	long := strings.Repeat(" ", hubapi.MaxRequestBody+1)
@@ -208,6 +212,12 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 	lostURL := lost.serve()
 	away, awayConsumer := lost.kiosk(lostURL, "k1"), lost.consumer(lostURL, "office")
 	lost.conn.Close()
+
+	begun, err := kiosk.BeginLogin(t.Context(), "v", "nb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := strings.Repeat("0", 32)
 
 	cases := []struct {
 		who                       *party
@@ -234,6 +244,22 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{kiosk, "POST", authentications, "text/plain", question, 415},
 		{kiosk, "POST", authentications, "", question, 415},
 		{away, "POST", authentications, json, `{"visit":"v","nonce":"` + strings.Repeat("A", 43) + `=","token":{}}`, 503},
+
+		{kiosk, "GET", login, "", "", 200},
+		{kiosk, "GET", login + "?wait=x", "", "", 400},
+		{consumer, "GET", login, "", "", 403},
+		{kiosk, "GET", strings.Replace(login, "{login}", unknown, 1), "", "", 404},
+		{kiosk, "POST", digits, json, `{"digits":"0000"}`, 200},
+		{kiosk, "POST", digits, json, `{"digits":"00000"}`, 400},
+		{consumer, "POST", digits, json, `{"digits":"0000"}`, 403},
+		{kiosk, "POST", strings.Replace(digits, "{login}", unknown, 1), json, `{"digits":"0000"}`, 404},
+		{kiosk, "DELETE", login, "", "", 200},
+		{consumer, "DELETE", login, "", "", 403},
+		{kiosk, "DELETE", strings.Replace(login, "{login}", unknown, 1), "", "", 404},
+		{kiosk, "POST", logins, json, `{"visit":"v","language":"nb","purpose":"entry"}`, 201},
+		{kiosk, "POST", logins, json, `{"visit":"v","language":"nb","purpose":"payment"}`, 400},
+		{consumer, "POST", logins, json, `{}`, 403},
+		{away, "POST", logins, json, `{"visit":"v","language":"nb","purpose":"entry"}`, 404},
 
 		{kiosk, "POST", events, hubapi.MediaEvents, good, 200},
 		{kiosk, "POST", events, hubapi.MediaEvents, `[]`, 200},
@@ -357,7 +383,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 	}
 	digest := b.policy(kiosk).CRLs[0].Digest
 	for _, c := range cases {
-		path := strings.NewReplacer("{consumer}", "office", "{digest}", digest).Replace(c.path)
+		path := strings.NewReplacer("{consumer}", "office", "{digest}", digest, "{login}", begun.ID).Replace(c.path)
 		resp := c.who.raw(c.method, path, c.media, c.body)
 		if resp.StatusCode != c.status {
 			text, _ := io.ReadAll(resp.Body)
@@ -373,6 +399,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		if strings.HasPrefix(template, "/fleet/") {
 			template = "/fleet/{kiosk}"
 		}
+		template = strings.Replace(template, unknown, "{login}", 1)
 		delete(missing, c.method+" "+template+" "+strconv.Itoa(c.status))
 	}
 	if len(missing) > 0 {

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -108,26 +109,41 @@ func (h *Hub) verdict(ctx context.Context, kioskID string, in hubapi.Authenticat
 		return deny(decision.Reason, holder)
 	}
 	if admission != nil {
-		err := await(ctx, admission)
-		denial, denied := errors.AsType[webhookDenial](err)
+		reason, cause, err := admitted(request, ctx, ruleset, await(ctx, admission), log)
 		switch {
-		case request.Err() != nil:
-			return kiosk.Verdict{}, request.Err()
-		case denied && denial.reason == kiosk.OperatorDenied:
-			return deny(kiosk.OperatorDenied, holder)
-		case err != nil && ruleset.Webhook.AllowOnFailure:
-			log.Warn("visit granted without the operator's system", "err", err)
-		case ctx.Err() != nil && err != nil:
-			return deny(kiosk.NotAsked, holder, "err", err)
-		case denied:
-			return deny(denial.reason, holder, "err", denial.err)
 		case err != nil:
 			return kiosk.Verdict{}, err
+		case cause != nil:
+			return deny(reason, holder, "err", cause)
+		case reason != "":
+			return deny(reason, holder)
 		}
 	}
 	log.Info("visit granted", "webhook", admission != nil)
 	h.noteKnown(kioskID, holder)
 	return kiosk.Verdict{Granted: true, Holder: holder}, nil
+}
+
+// admitted interprets the error of askWebhook: the reason of a denial, "" for none, with its
+// cause if the operator's system gave no usable answer. request is the context of the
+// request, ctx that of the verdict.
+func admitted(request, ctx context.Context, ruleset *rules.Rules, answer error, log *slog.Logger) (reason kiosk.Reason, cause, err error) {
+	denial, denied := errors.AsType[webhookDenial](answer)
+	switch {
+	case request.Err() != nil:
+		return "", nil, request.Err()
+	case denied && denial.reason == kiosk.OperatorDenied:
+		return kiosk.OperatorDenied, nil, nil
+	case answer != nil && ruleset.Webhook.AllowOnFailure:
+		log.Warn("visit granted without the operator's system", "err", answer)
+	case ctx.Err() != nil && answer != nil:
+		return kiosk.NotAsked, answer, nil
+	case denied:
+		return denial.reason, denial.err, nil
+	case answer != nil:
+		return "", nil, answer
+	}
+	return "", nil, nil
 }
 
 // inParallel runs check in a goroutine of its own. A panic in check becomes its error.

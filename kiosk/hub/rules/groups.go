@@ -14,3 +14,14 @@ func (r *Rules) Companions(kiosk string) []string {
 	slices.Sort(all)
 	return slices.Compact(all)
 }
+
+// GroupsOf returns the groups of a kiosk, in alphabetical order.
+func (r *Rules) GroupsOf(kiosk string) (all []string) {
+	for group, members := range r.groups {
+		if slices.Contains(members, kiosk) {
+			all = append(all, group)
+		}
+	}
+	slices.Sort(all)
+	return all
+}

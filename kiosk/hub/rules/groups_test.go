@@ -19,3 +19,16 @@ yard = ["k2", "k3"]
 		}
 	}
 }
+
+func TestGroupsOf(t *testing.T) {
+	r := parse(t, `default = "allow"
+[groups]
+yard = ["k2", "k3"]
+gate = ["k1", "k2"]
+`)
+	for kiosk, want := range map[string][]string{"k1": {"gate"}, "k2": {"gate", "yard"}, "k4": nil} {
+		if got := r.GroupsOf(kiosk); !slices.Equal(got, want) {
+			t.Errorf("the groups of %s are %v, want %v", kiosk, got, want)
+		}
+	}
+}

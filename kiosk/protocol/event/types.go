@@ -264,15 +264,16 @@ const (
 	AlarmConflict = "conflict" // a kiosk has two different events with the same epoch and sequence number
 
 	// Alarms about the hub itself.
-	AlarmDisk       = "disk"        // the hub's disk fills up, or the hub could not write for a while
-	AlarmRolledBack = "rolled-back" // a reader's place is not in the stream of events any more
+	AlarmCertificate = "certificate" // the certificate with which the hub serves phones ends soon
+	AlarmDisk        = "disk"        // the hub's disk fills up, or the hub could not write for a while
+	AlarmRolledBack  = "rolled-back" // a reader's place is not in the stream of events any more
 )
 
 // Alarm is what a hub reports about a kiosk, or about itself, that needs the operator's
 // attention.
 type Alarm struct {
 	Kiosk    string `json:"kiosk,omitempty" doc:"the kiosk that the alarm is about; absent if it is about the hub itself"`
-	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity; twin: two machines use the kiosk's identity at the same time; disk: the hub's disk fills up, or the hub could not write for a while; rolled-back: the stream of events was restored or damaged behind a reader's place"`
+	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity; twin: two machines use the kiosk's identity at the same time; disk: the hub's disk fills up, or the hub could not write for a while; certificate: the certificate with which the hub serves phones ends within 60 days; rolled-back: the stream of events was restored or damaged behind a reader's place"`
 	Detail   string `json:"detail" doc:"what was found, for a person"`
 	Event    string `json:"event,omitempty" doc:"id of the event that the alarm is about"`
 	Epoch    string `json:"eventepoch,omitempty" doc:"epoch of that event"`

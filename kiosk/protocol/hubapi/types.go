@@ -39,6 +39,47 @@ type Authentication struct {
 	ValidFor int          `json:"valid_for,omitempty"` // seconds for which the kiosk may act on a granted verdict
 }
 
+// LoginRequest is the body of POST /v1/logins.
+type LoginRequest struct {
+	Visit    string `json:"visit"`    // for the logs of the kiosk and the hub
+	Language string `json:"language"` // of the phone's pages, BCP 47
+	Purpose  string `json:"purpose"`  // PurposeEntry
+}
+
+// PurposeEntry is the purpose of a login that lets a person in.
+const PurposeEntry = "entry"
+
+// LoginState is a step of a login by phone.
+type LoginState string
+
+const (
+	LoginWaiting   LoginState = "waiting"   // for a phone to open the link
+	LoginOpened    LoginState = "opened"    // the phone is at the broker
+	LoginAnswering LoginState = "answering" // the hub checks the broker's answer
+	LoginDigits    LoginState = "digits"    // the phone shows digits to type on the kiosk
+	LoginDeciding  LoginState = "deciding"  // the digits were right
+	LoginEnded     LoginState = "ended"     // Outcome says how
+)
+
+// Login is the answer to every operation on a login by phone.
+type Login struct {
+	ID        string        `json:"id"`
+	State     LoginState    `json:"state"`
+	Link      string        `json:"link"`       // for the phone, in upper case
+	Sandbox   bool          `json:"sandbox"`    // the login proves nothing and must open no door
+	ExpiresIn float64       `json:"expires_in"` // seconds that the state may last
+	Wrong     int           `json:"wrong"`      // wrong entries of the digits
+	Outcome   kiosk.Outcome `json:"outcome,omitempty"`
+	Reason    kiosk.Reason  `json:"reason,omitempty"`
+	Holder    kiosk.Holder  `json:"holder,omitzero"`     // who logged in, let in or not
+	ValidFor  int           `json:"valid_for,omitempty"` // seconds for which the kiosk may act on a granted login
+}
+
+// DigitsEntry is the body of POST /v1/logins/{id}/digits.
+type DigitsEntry struct {
+	Digits string `json:"digits"`
+}
+
 // Acknowledgement is the answer to POST /v1/events. All events of the batch are durable.
 type Acknowledgement struct {
 	Epoch        string `json:"epoch,omitempty"` // of the last event of the batch; of the kiosk's last event if the batch is empty
