@@ -7,7 +7,9 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
+	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/store"
 )
@@ -83,6 +85,28 @@ func TestRoom(t *testing.T) {
 		var got event.Outbox
 		if err := json.Unmarshal(open().Payload, &got); err != nil || got != want {
 			t.Errorf("the outbox is %+v, %v, not %+v", got, err, want)
+		}
+	}
+}
+
+// The times in what a verdict rests on are those that an event can hold.
+func TestTimeOfBasis(t *testing.T) {
+	j, _, open := newJournal(t)
+	for at, want := range map[time.Time]time.Time{
+		{}: {},
+		time.Date(2026, 11, 22, 13, 0, 0, 0, time.FixedZone("", 3600)): time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC),
+		event.MaxTime.AddDate(1, 0, 0):                                 event.MaxTime,
+		event.MinTime.AddDate(-1, 0, 0):                                event.MinTime,
+	} {
+		if err := j.Write(t.Context(), kiosk.Record{Visit: "v1", Outcome: kiosk.Granted, Basis: kiosk.Basis{Rules: "r", CRL: "7", Time: at}}); err != nil {
+			t.Fatal(err)
+		}
+		var got event.Visit
+		if err := json.Unmarshal(open().Payload, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Basis == nil || !got.Basis.Time.Equal(want) || got.Basis.Rules != "r" || got.Basis.CRL != "7" {
+			t.Errorf("%s: %+v, want %s", at, got.Basis, want)
 		}
 	}
 }

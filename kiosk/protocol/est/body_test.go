@@ -143,3 +143,44 @@ func TestGoldenCertsOnly(t *testing.T) {
 		t.Errorf("%x, %v, want %s", got, err, want)
 	}
 }
+
+// Each part of the message must be there, in its place.
+func TestPartsOfCertsOnly(t *testing.T) {
+	der := func(tag byte, parts ...[]byte) []byte {
+		content := bytes.Join(parts, nil)
+		switch n := len(content); {
+		case n >= 0x100:
+			return append([]byte{tag, 0x82, byte(n >> 8), byte(n)}, content...)
+		case n >= 0x80:
+			return append([]byte{tag, 0x81, byte(n)}, content...)
+		}
+		return append([]byte{tag, byte(len(content))}, content...)
+	}
+	cert := certificate(t)
+	oid, version, set, data := der(6, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02}), der(2, []byte{1}), der(0x31), der(0x30)
+	certs := der(0xA0, cert.Raw)
+	message := func(parts ...[]byte) []byte { return der(0x30, oid, der(0xA0, der(0x30, parts...))) }
+	for name, tt := range map[string]struct {
+		der   []byte
+		right bool
+	}{
+		"whole":            {message(version, set, data, certs, set), true},
+		"with CRLs":        {message(version, set, data, certs, der(0xA1), set), true},
+		"no version":       {message(set, data, certs, set), false},
+		"no digests":       {message(version, data, certs, set), false},
+		"no content":       {message(version, set, certs, set), false},
+		"no certificates":  {message(version, set, data, set), false},
+		"a set outside":    {der(0x31, oid, der(0xA0, der(0x30, version, set, data, certs, set))), false},
+		"no type":          {der(0x30, der(0xA0, der(0x30, version, set, data, certs, set))), false},
+		"not explicit":     {der(0x30, oid, der(0x30, version, set, data, certs, set)), false},
+		"a set inside":     {der(0x30, oid, der(0xA0, der(0x31, version, set, data, certs, set))), false},
+		"something inside": {der(0x30, oid, der(0xA0, der(0x30, version, set, data, certs, set), set)), false},
+		"something behind": {der(0x30, oid, der(0xA0, der(0x30, version, set, data, certs, set)), set), false},
+		"a set as one":     {message(version, set, data, der(0xA0, set), set), false},
+	} {
+		got, err := ReadCertsOnly(tt.der)
+		if (err == nil) != tt.right || tt.right && (len(got) != 1 || !got[0].Equal(cert)) {
+			t.Errorf("%s: %d certificates, %v", name, len(got), err)
+		}
+	}
+}

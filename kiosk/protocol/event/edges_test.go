@@ -124,3 +124,15 @@ func TestInformational(t *testing.T) {
 		}
 	}
 }
+
+// Peek refuses what is no event, and says so.
+func TestPeekRefuses(t *testing.T) {
+	for _, text := range []string{"", "x", "[]", "{}", `{"id":"a","id":"b"}`, `{"id":7}`} {
+		if h, err := Peek([]byte(text)); !errors.Is(err, ErrMalformed) || h.ID != "" {
+			t.Errorf("%q: %+v, %v", text, h, err)
+		}
+	}
+	if _, err := Peek(make([]byte, MaxSize+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("too large: %v", err)
+	}
+}
