@@ -41,7 +41,7 @@ type doctor struct {
 	// What earlier checks have read.
 	settings    *config.Config // nil if it cannot be read
 	credentials *hubapi.Credentials
-	device      io.Closer // the key of credentials, which may be in a TPM; nil if there is none
+	device      io.Closer // the key of credentials, which may be in a TPM; may be nil
 	running     string    // version of the running kioskd
 }
 

@@ -101,7 +101,7 @@ func (d *doctor) outbox(ctx context.Context) diagnosis {
 }
 
 // outboxState asks kioskd, or reads the file if kioskd does not run. oldest is the time of
-// the oldest event that the hub does not have; zero if there is none.
+// the oldest event that the hub does not have; zero if the hub has all.
 func (d *doctor) outboxState(ctx context.Context) (state feed.State, oldest time.Time, err error) {
 	live := liveKiosk(d.socket())
 	if _, err = live.get(ctx, "/v1/outbox", &state); err == nil {

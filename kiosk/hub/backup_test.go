@@ -41,7 +41,7 @@ func folderHub(t *testing.T, dir string) (b *bed, h *Hub, url string, stop func(
 }
 
 // A backup is made while the hub serves, and becomes a hub with the same events, cursors and
-// certificates. What came after the backup is a loud error for consumers, and kiosks send it
+// certificates. Events after the backup are a loud error for consumers, and kiosks send it
 // again.
 func TestBackupAndRestore(t *testing.T) {
 	dir := newFolder(t)
@@ -115,7 +115,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindRolledBack {
 		t.Errorf("a cursor from after the backup: %v", err)
 	}
-	// The kiosk learns what the hub lacks. What it sends again is stored once.
+	// The kiosk learns what the hub lacks. The hub stores each event that is sent again once.
 	_, err = k1.SendEvents(t.Context(), k1.events(1))
 	if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindGap || len(p.Has) != 1 || p.Has[0].Last < 3 {
 		t.Errorf("the kiosk gets %v", err)

@@ -18,7 +18,7 @@ const (
 	publicAtOnce  = 64               // requests that are being answered
 )
 
-// PublicListen returns the address of the pages for phones, "" if there are none.
+// PublicListen returns the address of the pages for phones, "" without such pages.
 func (c Config) PublicListen() string {
 	if c.Brokers == nil {
 		return ""
