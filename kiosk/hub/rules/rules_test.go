@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -444,6 +445,29 @@ func TestReadSpan(t *testing.T) {
 	} {
 		if got, err := readSpan(text); got != want || (err == nil) != (want != hubpolicy.Span{}) {
 			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+}
+
+// A file may have MaxFile bytes.
+func TestLongFile(t *testing.T) {
+	text := "default = \"deny\"\n"
+	for size, right := range map[int]bool{MaxFile: true, MaxFile + 1: false} {
+		if _, err := Parse([]byte(text+strings.Repeat("\n", size-len(text))), t.TempDir()); (err == nil) != right {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+// A date, or a time without a zone, needs the zone of the file.
+func TestMomentsNeedAZone(t *testing.T) {
+	for text, zone := range map[string]bool{"2026-06-01": true, "2026-06-01T07:00:00": true, "2026-06-01T07:00:00Z": false} {
+		rule := "[[rule]]\nname = \"a\"\naction = \"deny\"\nfrom = " + text + "\n"
+		if _, err := Parse([]byte("default = \"allow\"\n"+rule), t.TempDir()); (err == nil) == zone || zone && !errors.Is(err, errZone) {
+			t.Errorf("%s without a zone: %v", text, err)
+		}
+		if r := parse(t, "default = \"allow\"\ntimezone = \"Europe/Oslo\"\n"+rule); r.Len() != 1 {
+			t.Errorf("%s: %d rules", text, r.Len())
 		}
 	}
 }

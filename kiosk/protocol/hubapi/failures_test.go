@@ -232,3 +232,27 @@ func TestRetryEnds(t *testing.T) {
 		}
 	}
 }
+
+// Before a retry the answer is read to its end and closed, so that the connection is used again.
+func TestRetryReadsTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := &readBody{Reader: strings.NewReader("not ready")}
+		asked := 0
+		c := clientOf(func(*http.Request) (*http.Response, error) {
+			if asked++; asked > 1 {
+				return &http.Response{StatusCode: http.StatusCreated, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+			}
+			return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"1"}}, Body: refused}, nil
+		})
+		if _, err := c.Challenge(t.Context()); err != nil || asked != 2 || refused.Len() > 0 || !refused.closed {
+			t.Errorf("%d requests, %d bytes left, closed %v, %v", asked, refused.Len(), refused.closed, err)
+		}
+	})
+}
+
+type readBody struct {
+	*strings.Reader
+	closed bool
+}
+
+func (b *readBody) Close() error { b.closed = true; return nil }
