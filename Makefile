@@ -45,10 +45,23 @@ PACKAGES_TEST := lintian="judges packages" \
 	mmdebstrap="makes fresh Debian systems" \
 	systemd-container="boots them"
 
+# What makes images, and what tries them.
+IMAGE := mmdebstrap="makes the root" \
+	qemu-user-static="configures packages for arm64" \
+	binfmt-support="configures packages for arm64" \
+	arch-test="configures packages for arm64" \
+	dosfstools="makes the boot partition" \
+	mtools="fills the boot partition" \
+	fdisk="makes the partitions" \
+	u-boot-tools="makes the boot script" \
+	zstd="compresses the image"
+IMAGE_TEST := qemu-system-arm="a machine for arm64" \
+	u-boot-qemu="its boot loader"
+
 PROGRAMS := kioskd kioskctl kioskhub kioskdemo smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build man packages packages-test abuse bench bench-hw fuzz powercut network longrun wear vet vuln need-build need-test clean
+.PHONY: demo test build man packages packages-test image image-test wall-card abuse bench bench-hw fuzz powercut network longrun wear vet vuln need-build need-test clean
 
 demo: build
 	@bin/kioskdemo $(DEMO)
@@ -71,6 +84,22 @@ packages-test: packages
 	@lintian --allow-root --fail-on error bin/packages/*.deb
 	@sh deploy/packages/reproducible.sh bin/packages
 	@sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && $$sudo sh deploy/packages/test.sh bin/packages
+
+# Builds the image for SD cards, into bin/image (see deploy/image).
+image: need-build
+	$(NEED) $(IMAGE)
+	@$(MAKE) --no-print-directory packages ARCH=arm64
+	@sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && $$sudo sh deploy/image/build.sh bin/packages bin/image
+
+# Builds the image and boots it in QEMU, until it is enrolled and serves.
+image-test: build image
+	$(NEED) $(IMAGE_TEST)
+	@sh deploy/image/test.sh bin/image/kiosk.img.zst bin
+
+# Prints the card that hangs next to a kiosk, as bin/wall-card.pdf.
+wall-card:
+	$(NEED) chromium="prints the card"
+	@sh deploy/wallcard.sh bin/wall-card.pdf
 
 # Writes the manual pages to deploy/man. A test fails when they are out of date.
 man: need-build
