@@ -15,8 +15,14 @@ func (s *step) key(k Key) {
 		s.nextLanguage()
 	case k == KeyPrivacy && s.state == idle && !s.cardIn:
 		s.togglePrivacy()
-	case (k == KeyRepeat || k == KeyVolume) && s.state == enteringPIN:
+	case (k == KeyRepeat || k == KeyVolume) && s.state.interactive():
 		s.awaitKey()
+	case s.state == choosing:
+		s.menuKey(k)
+	case s.state == referring:
+		s.pageKey(k)
+	case s.state == showing && k == KeyOK:
+		s.goOn()
 	case s.state == enteringPIN:
 		s.pinKey(k)
 	case s.state == enteringOnReader:
@@ -30,7 +36,7 @@ func (s *step) pinKey(k Key) {
 	case s.warned && !k.IsDigit():
 		// The person pressed the key to get more time. The key neither submits an
 		// incomplete PIN nor cancels the visit.
-		s.stayInPIN(CueAttention)
+		s.stayFor(CueAttention)
 	case s.notice == NoticeLeave && k == KeyOK:
 		s.finish(Cancelled, ByHolder)
 	case s.notice == NoticeLeave && k == KeyCorrect:
@@ -44,7 +50,7 @@ func (s *step) pinKey(k Key) {
 	case k == KeyOK && s.pin.Len() < s.minPIN():
 		s.answerKey(NoticeTooShort, CueRefused)
 	case k == KeyOK:
-		s.verify()
+		s.submit()
 	}
 }
 
@@ -94,10 +100,10 @@ func (s *step) readerKey(k Key) {
 // answerKey shows a notice, or removes it if n is empty, and plays a cue.
 func (s *step) answerKey(n Notice, c Cue) {
 	s.notice = n
-	s.stayInPIN(c)
+	s.stayFor(c)
 }
 
-func (s *step) stayInPIN(c Cue) {
+func (s *step) stayFor(c Cue) {
 	s.do(Sound{c})
 	s.awaitKey()
 }
@@ -111,12 +117,14 @@ func (s *step) awaitKey() {
 		s.start(TimerVisit, s.config.Timing.Visit)
 	}
 	s.warned = false
-	s.enter(enteringPIN, s.config.Timing.PINEntry)
+	s.enter(s.state, s.config.Timing.PINEntry)
 }
 
 // nobodyTypes warns the person, or ends the visit if no key followed the warning.
 func (s *step) nobodyTypes() {
 	switch {
+	case s.state != enteringPIN && (s.visitEnds || s.warned):
+		s.outcomeShown()
 	case s.visitEnds:
 		s.finish(TimedOut, VisitTimeout)
 	case s.warned:
@@ -126,13 +134,15 @@ func (s *step) nobodyTypes() {
 	}
 }
 
-// visitElapsed asks whether the person needs more time. It ends a visit only during
-// PIN entry. The other states of a visit have timeouts of their own, in which the
-// person has nothing to answer, so the question waits for them.
+// visitElapsed asks whether the person needs more time. It ends a visit only while the
+// kiosk waits for a key. The other states of a visit have timeouts of their own, in
+// which the person has nothing to answer, so the question waits for them.
 func (s *step) visitElapsed() {
 	switch {
-	case s.state != enteringPIN:
+	case !s.state.interactive():
 		s.start(TimerVisit, s.config.Timing.Warning)
+	case s.extensions == maxExtensions && s.state != enteringPIN:
+		s.outcomeShown()
 	case s.extensions == maxExtensions:
 		s.finish(TimedOut, VisitTimeout)
 	default:
@@ -148,7 +158,7 @@ func (s *step) warn() {
 		s.notice = ""
 	}
 	s.do(Sound{CueAttention})
-	s.enter(enteringPIN, s.config.Timing.Warning)
+	s.enter(s.state, s.config.Timing.Warning)
 }
 
 // askHubAgain requests a challenge again if the first request failed, because the
@@ -193,7 +203,7 @@ func (s *step) answer(e Event) {
 			s.finish(Denied, e.Reason)
 		}
 	case CardFailed:
-		if s.in(e.Visit, reading, enteringOnReader, verifying, signing) {
+		if s.in(e.Visit, reading, enteringOnReader, verifying, signing, changing) {
 			s.finish(Failed, e.Reason)
 		}
 	case PINAccepted:
@@ -203,6 +213,12 @@ func (s *step) answer(e Event) {
 	case PINRejected:
 		if s.in(e.Visit, enteringOnReader, verifying) {
 			s.pinRejected(e.PIN)
+		} else if s.in(e.Visit, changing) {
+			s.changeRejected(e.PIN)
+		}
+	case PINChanged:
+		if s.in(e.Visit, changing) {
+			s.finish(Completed, "")
 		}
 	case PadCancelled:
 		if s.in(e.Visit, enteringOnReader) {
@@ -250,7 +266,8 @@ func (s *step) in(visit string, states ...state) bool {
 // cardRead denies a card that can be denied before PIN entry. Otherwise it asks for
 // the PIN and requests the hub's challenge at the same time.
 func (s *step) cardRead(e CardRead) {
-	s.holder, s.pinStatus = e.Holder, e.PIN
+	s.holder, s.pinStatus, s.card = e.Holder, e.PIN, e.Services
+	s.puk = PINStatus{Min: e.Services.PUKMin, Max: e.Services.PUKMax}
 	if e.PIN.blocked() {
 		s.finish(Denied, Blocked)
 		return
@@ -276,6 +293,7 @@ func (s *step) askPIN() {
 		s.enter(enteringOnReader, s.config.Timing.PadEntry)
 		return
 	}
+	s.state = enteringPIN
 	s.awaitKey()
 }
 
@@ -331,6 +349,7 @@ func (s *step) pinRejected(status PINStatus) {
 // pinAccepted signs the challenge, or waits for it. If a hub was reached but refused
 // to issue a challenge, the visit fails.
 func (s *step) pinAccepted() {
+	s.pinStatus.TriesKnown = false // the card counts from the beginning again
 	switch s.challenge {
 	case challengeAsked:
 		s.enter(awaitingChallenge, s.config.Timing.Hub)

@@ -38,6 +38,18 @@ type (
 	// The answer is PINAccepted, PINRejected, PadCancelled, PadTimedOut, PadMistyped, PadRefused or
 	// CardFailed.
 	VerifyOnPad struct{ Visit string }
+	// ChangePIN replaces the PIN. The answer is PINChanged, PINRejected (Old is
+	// wrong) or CardFailed.
+	ChangePIN struct {
+		Visit    string
+		Old, New PIN // the runner of the effect wipes them
+	}
+	// UnblockPIN sets a new PIN with the PUK. The answer is PINChanged, PINRejected
+	// (the PUK is wrong) or CardFailed.
+	UnblockPIN struct {
+		Visit    string
+		PUK, New PIN // the runner of the effect wipes them
+	}
 	// Sign makes the card sign a token over Nonce. If Nonce is "", the terminal
 	// makes a nonce. The answer is Signed or CardFailed.
 	Sign struct {
@@ -70,10 +82,13 @@ type (
 	}
 )
 
-// Record writes the outcome of a visit to the outbox and retries until it is on
-// disk. The answer is Recorded, after any number of RecordFailed.
+// Record writes the outcome of a visit, or of a service after its login, to the outbox
+// and retries until it is on disk. The answer is Recorded, after any number of
+// RecordFailed.
 type Record struct {
 	Visit         string
+	Service       Service // "" for the visit itself
+	Code          string  // of the Choice
 	Outcome       Outcome
 	Reason        Reason // why, unless granted
 	Holder        Holder // from the card's certificate; proven only if Authenticated
@@ -141,6 +156,8 @@ func (OpenDoor) effect()      {}
 func (ReadCard) effect()      {}
 func (VerifyPIN) effect()     {}
 func (VerifyOnPad) effect()   {}
+func (ChangePIN) effect()     {}
+func (UnblockPIN) effect()    {}
 func (Sign) effect()          {}
 func (Release) effect()       {}
 func (GetChallenge) effect()  {}

@@ -105,6 +105,8 @@ type (
 		Visit  string
 		Holder Holder
 		PIN    PINStatus
+
+		Services CardServices
 	}
 	// CardRefused follows ReadCard: no certificate of the card is acceptable.
 	CardRefused struct {
@@ -118,6 +120,7 @@ type (
 		Reason Reason
 	}
 	PINAccepted struct{ Visit string }
+	// PINRejected also follows ChangePIN, about the old PIN, and UnblockPIN, about the PUK.
 	PINRejected struct {
 		Visit string
 		PIN   PINStatus
@@ -128,6 +131,8 @@ type (
 	PadTimedOut  struct{ Visit string } // the holder typed nothing on the reader
 	PadMistyped  struct{ Visit string } // the holder typed too few or too many digits
 	PadRefused   struct{ Visit string } // the reader did not ask for the PIN
+	// PINChanged follows ChangePIN and UnblockPIN: the new PIN is valid.
+	PINChanged struct{ Visit string }
 	// Signed follows Sign.
 	Signed struct {
 		Visit string
@@ -187,6 +192,9 @@ type (
 	RecordFailed struct{ Visit string }
 )
 
+// ServicesSet says which services the hub's policy offers from the next visit on.
+type ServicesSet struct{ Services Services }
+
 // Events of the outbox's free space.
 type (
 	// RoomEnds means that there is room for the outcome of the present visit, but
@@ -219,6 +227,8 @@ func (PadCancelled) event()    {}
 func (PadTimedOut) event()     {}
 func (PadRefused) event()      {}
 func (PadMistyped) event()     {}
+func (PINChanged) event()      {}
+func (ServicesSet) event()     {}
 func (Signed) event()          {}
 func (ChallengeReady) event()  {}
 func (HubFailed) event()       {}

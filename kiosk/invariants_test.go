@@ -20,6 +20,8 @@ type walk struct {
 	told     map[string]RecordShown
 	screens  map[string]ScreenID // outcomes on the display, by visit
 	opened   map[string]bool     // visits for which the door opened
+	begun    int                 // services that began
+	ended    int                 // outcomes of services
 	durable  map[string]bool
 	running  map[Timer]int // timers by serial
 	buffers  []*[MaxPINDigits]byte
@@ -46,13 +48,22 @@ func name(prefix string, n int) string {
 
 func (w *walk) step(e Event) {
 	before, typedBefore, extensions, language := w.visit.state, w.visit.pin.Len(), w.visit.extensions, w.visit.language
+	service := w.visit.service
 	after, effects := w.visit.Step(e)
 	if late(e, w.visit.question) && len(effects) > 0 {
 		w.Fatalf("in state %d the late answer %+v has the effects %v", before, e, effects)
 	}
 	w.visit = after
-	if b := after.pin.buffer; b != nil {
-		w.buffers = append(w.buffers, b)
+	for _, p := range []PIN{after.pin, after.proof, after.fresh} {
+		if p.buffer != nil {
+			w.buffers = append(w.buffers, p.buffer)
+		}
+	}
+	if service == "" && after.service != "" && after.state != referring {
+		w.begun++
+	}
+	if after.service != "" && after.state != enteringPIN && after.state != changing && after.state != referring {
+		w.Fatalf("service %s in state %d", after.service, after.state)
 	}
 	if key, pressed := e.(KeyPressed); pressed && before == enteringPIN && key.Key.IsDigit() && after.pin.Len() == typedBefore {
 		w.cut = true
@@ -81,6 +92,17 @@ func (w *walk) step(e Event) {
 			w.typed = nil
 			w.onPad, w.sent = false, false
 		case Record:
+			if effect.Service != "" {
+				if service == "" { // a choice begins and ends in one step
+					w.begun++
+				}
+				w.ended++
+				w.durable[effect.Visit] = false
+				if effect.Token != nil || effect.Nonce != "" {
+					w.Fatal("a service's record has the evidence of the login")
+				}
+				continue
+			}
 			w.records[effect.Visit]++
 			if w.records[effect.Visit] > 1 {
 				w.Fatalf("visit %s: a second outcome", effect.Visit)
@@ -113,6 +135,10 @@ func (w *walk) step(e Event) {
 			if err := effect.PIN.Use(func([]byte) error { return nil }); err != nil {
 				w.Fatal(err)
 			}
+		case ChangePIN:
+			w.uses(before, effect.Old, effect.New)
+		case UnblockPIN:
+			w.uses(before, effect.PUK, effect.New)
 		case DecideOffline:
 			if !w.offline[effect.Visit] {
 				w.Fatal("the kiosk decides although a hub was reached")
@@ -124,7 +150,7 @@ func (w *walk) step(e Event) {
 		case Show:
 			w.lastShow = effect.Screen
 			shown++
-			if after.state == showing && before == recording && !after.isLostIn(showing, Display) {
+			if after.state == showing && before == recording && after.outcome.Service == "" && !after.isLostIn(showing, Display) {
 				w.screens[after.id] = effect.Screen.ID
 			}
 		case OpenDoor:
@@ -142,7 +168,7 @@ func (w *walk) step(e Event) {
 	}
 	// 1. A verdict is shown only after its event is durable.
 	switch after.Screen().ID {
-	case ScreenGranted, ScreenDenied:
+	case ScreenGranted, ScreenDenied, ScreenDone:
 		if !w.durable[w.started[len(w.started)-1]] {
 			w.Fatalf("%v is shown before it is recorded", after.Screen())
 		}
@@ -163,7 +189,11 @@ func (w *walk) step(e Event) {
 	if after.claimed && (after.InProgress() || !after.cardIn || after.Screen().ID == ScreenRemoveCard) {
 		w.Fatalf("claimed in state %d, shown %v", after.state, after.Screen())
 	}
-	if after.isLostIn(enteringPIN, Keypad) || after.state.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
+	// The card is open exactly while the visit or a service can use it.
+	if after.open && (after.state == idle || after.state == outOfService) || !after.open && (after.state == choosing || after.state == changing || after.state == enteringPIN) {
+		w.Fatalf("state %d with the card open: %v", after.state, after.open)
+	}
+	if after.isLostIn(enteringPIN, Keypad) || after.isLostIn(choosing, Keypad) || after.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
 		w.Fatalf("a visit continues in state %d without %v", after.state, after.lost)
 	}
 	// While the reader asks for the PIN, keys of the panel do not belong to it.
@@ -187,12 +217,28 @@ func late(e Event, question int) bool {
 	return false
 }
 
+// uses checks two codes that an effect gives to the card, and wipes them as the runner of
+// the effect does.
+func (w *walk) uses(before state, proof, fresh PIN) {
+	if before != enteringPIN || w.cut {
+		w.Fatalf("codes are used that were typed in state %d, cut %v", before, w.cut)
+	}
+	if proof.Len() < defaultMinPIN || fresh.Len() < defaultMinPIN {
+		w.Fatalf("codes of %d and %d digits are used", proof.Len(), fresh.Len())
+	}
+	proof.Wipe()
+	fresh.Wipe()
+}
+
 // isLostIn reports whether the visit is in a state and a part is lost.
 func (v Visit) isLostIn(in state, p Part) bool { return v.state == in && slices.Contains(v.lost, p) }
 
 // checkWiped checks that nothing of a visit is left.
 func (w *walk) checkWiped() {
 	v := w.visit
+	if v.proof != (PIN{}) || v.fresh != (PIN{}) || v.service != "" || v.code != "" || v.loggedIn || v.card != (CardServices{}) || len(v.offered.Choices) > 0 {
+		w.Fatalf("a service is over and still known: %+v", v)
+	}
 	if v.id != "" || v.holder != (Holder{}) || v.nonce != "" || v.token != nil || v.pin != (PIN{}) ||
 		!reflect.DeepEqual(v.outcome, Record{}) || v.shown.Name != "" || v.refusal.Name != "" {
 		w.Fatalf("a visit is over and still known: %+v", v)
@@ -205,9 +251,14 @@ func (w *walk) checkWiped() {
 	w.buffers = nil
 }
 
-// checkNoPIN checks invariant 3: only VerifyPIN contains PIN digits.
+// checkNoPIN checks invariant 3: only VerifyPIN, ChangePIN and UnblockPIN contain PIN
+// digits.
 func (w *walk) checkNoPIN(e Effect) {
-	if _, ok := e.(VerifyPIN); ok || len(w.typed) < 2 {
+	switch e.(type) {
+	case VerifyPIN, ChangePIN, UnblockPIN:
+		return
+	}
+	if len(w.typed) < 2 {
 		return
 	}
 	v := reflect.ValueOf(e)
@@ -248,11 +299,21 @@ func (w *walk) event() Event {
 	digit := Key('0' + rapid.IntRange(0, 9).Draw(w.T, "digit"))
 	fresh := name("v", len(w.started))
 	part := rapid.SampledFrom([]Part{Display, Keypad, Door}).Draw(w.T, "part")
+	services := ServicesSet{Services{
+		ChangePIN: rapid.Bool().Draw(w.T, "change"), Unblock: rapid.Bool().Draw(w.T, "unblock"),
+		Choices: []Choice{{"a", map[string]string{"nb": "A"}}, {"b", map[string]string{"nb": "B"}}}[:rapid.IntRange(0, 2).Draw(w.T, "choices")],
+	}}
+	ways := []Way{NoWay, AtKiosk, OnPage}
+	card := CardServices{Change: rapid.SampledFrom(ways).Draw(w.T, "change by"), Unblock: rapid.SampledFrom(ways).Draw(w.T, "unblock by"), Page: "p"}
+	digits := KeyPressed{'1'} // the same often, so that a new PIN is repeated
 	expected := map[state][]Event{
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
-		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}, CardUnused{fresh}},
-		reading:           {CardWanted{}, CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}}, CardRead{id, holder, PINStatus{}}, CardRead{id, holder, PINStatus{OnReader: true}}},
-		enteringPIN:       {CardWanted{}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, ChallengeReady{id, q, "nonce", 0}},
+		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}, CardUnused{fresh}, services},
+		reading:           {CardWanted{}, CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}, card}, CardRead{id, holder, PINStatus{}, card}, CardRead{id, holder, PINStatus{OnReader: true}, card}, CardRead{id, holder, status, card}},
+		enteringPIN:       {CardWanted{}, digits, digits, digits, digits, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, KeyPressed{KeyOK}, ChallengeReady{id, q, "nonce", 0}},
+		choosing:          {KeyPressed{'1'}, KeyPressed{'2'}, KeyPressed{'3'}, KeyPressed{digit}, KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
+		changing:          {PINChanged{id}, PINRejected{id, status}, CardFailed{id, CardUnreadable}},
+		referring:         {KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
 		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadRefused{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}},
 		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubUnreachable{id, q}},
 		awaitingChallenge: {ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}},
@@ -260,7 +321,7 @@ func (w *walk) event() Event {
 		authenticating:    {Decided{id, q, Verdict{Granted: true, Holder: holder}}, HubUnreachable{id, q}, HubFailed{id, q, HubSilent}},
 		decidingOffline:   {Decided{id, q, Verdict{Reason: OfflineNever, Offline: true}}},
 		recording:         {Recorded{id}},
-		showing:           {CardGone{}},
+		showing:           {CardGone{}, KeyPressed{KeyOK}, KeyPressed{KeyOK}, Elapsed{TimerState, w.running[TimerState]}},
 	}
 	if rapid.IntRange(0, 9).Draw(w.T, "expected") < 7 {
 		return rapid.SampledFrom(expected[w.visit.state]).Draw(w.T, "event")
@@ -274,7 +335,8 @@ func (w *walk) event() Event {
 		CardGone{}, ReaderGone{}, ReaderGone{"Twin", "Other"}, CardInserted{fresh}, CardSilent{fresh}, CardClaimed{}, CardWanted{}, CardReturned{}, CardUnused{fresh}, RecordingBegins{}, RecordingEnds{},
 		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage}, KeyPressed{KeyRepeat}, KeyPressed{KeyVolume},
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
-		CardRead{id, holder, status}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
+		CardRead{id, holder, status, card}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
+		services, PINChanged{id},
 		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, PadRefused{id}, Signed{id, "nonce", []byte("token")},
 		ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}, HubFailed{id, q, HubRefused}, Decided{id, q, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
@@ -297,7 +359,7 @@ func (w *walk) happen(e Event) {
 		w.offline[e.Visit] = w.offline[e.Visit] || e.Question == w.visit.question
 	case Recorded:
 		// A record can be on disk only if it was requested.
-		if w.records[e.Visit] == 0 {
+		if w.records[e.Visit] == 0 || e.Visit != w.visit.id && w.durable[e.Visit] {
 			return
 		}
 		w.durable[e.Visit] = true
@@ -325,19 +387,73 @@ func TestInvariants(t *testing.T) {
 			}
 		}
 		w.ends()
-		// 5. Each visit yields exactly one outcome.
-		for _, id := range w.started {
-			if w.records[id] != 1 {
-				t.Fatalf("visit %s: %d outcomes", id, w.records[id])
-			}
-			// 6. Each outcome has one report of what the person saw, and it is true.
-			said, there := w.told[id]
-			if shown := w.screens[id] != "" || w.opened[id]; !there || said.Screen != w.screens[id] || said.Door != w.opened[id] ||
-				shown && said.Result != Shown || said.Result == NotShown && (shown || said.Reason == "") {
-				t.Fatalf("visit %s: reported %+v (%v); shown %q, door %v", id, said, there, w.screens[id], w.opened[id])
-			}
-		}
+		w.checkOutcomes()
 	})
+}
+
+// checkOutcomes checks invariant 5: each visit yields exactly one outcome, and so does
+// each service; and invariant 6.
+func (w *walk) checkOutcomes() {
+	for _, id := range w.started {
+		if w.records[id] != 1 {
+			w.Fatalf("visit %s: %d outcomes", id, w.records[id])
+		}
+		// 6. Each outcome has one report of what the person saw, and it is true.
+		said, there := w.told[id]
+		if shown := w.screens[id] != "" || w.opened[id]; !there || said.Screen != w.screens[id] || said.Door != w.opened[id] ||
+			shown && said.Result != Shown || said.Result == NotShown && (shown || said.Reason == "") {
+			w.Fatalf("visit %s: reported %+v (%v); shown %q, door %v", id, said, there, w.screens[id], w.opened[id])
+		}
+	}
+	if w.begun != w.ended {
+		w.Fatalf("%d services, %d outcomes of services", w.begun, w.ended)
+	}
+}
+
+// TestInvariantsOfServices checks the invariants from a login, or a blocked PIN, on.
+// The walk of TestInvariants rarely comes so far.
+func TestInvariantsOfServices(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWalk(t)
+		ways := []Way{AtKiosk, AtKiosk, OnPage}
+		card := CardServices{Change: rapid.SampledFrom(ways).Draw(t, "change"), Unblock: rapid.SampledFrom(ways).Draw(t, "unblock"), Page: "p"}
+		status := PINStatus{Max: 4, Tries: 3, TriesKnown: true}
+		if rapid.Bool().Draw(t, "blocked") {
+			status.Tries = 0
+		}
+		for _, e := range []Event{
+			CardGone{}, ServicesSet{Services{ChangePIN: true, Unblock: true, Choices: []Choice{{"a", map[string]string{"nb": "A"}}}}},
+			CardInserted{"va"}, CardRead{"va", Holder{ID: "UN:NO-x", Name: "Kari"}, status, card},
+		} {
+			w.happen(e)
+		}
+		if status.Tries > 0 {
+			w.types("1111#")
+			for _, e := range []Event{
+				ChallengeReady{"va", w.visit.question, "nonce", 0}, PINAccepted{"va"}, Signed{"va", "nonce", []byte("token")},
+			} {
+				w.happen(e)
+			}
+			w.happen(Decided{"va", w.visit.question, Verdict{Granted: true, Holder: Holder{ID: "UN:NO-x", Name: "Kari"}}})
+		}
+		w.happen(Recorded{"va"})
+		w.happen(KeyPressed{KeyOK})
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			if w.visit.state == enteringPIN && rapid.IntRange(0, 3).Draw(t, "type") > 0 {
+				w.types(rapid.SampledFrom([]string{"1111#", "2222#", "2222#"}).Draw(t, "code"))
+				continue
+			}
+			w.happen(w.event())
+		}
+		w.ends()
+		w.checkOutcomes()
+	})
+}
+
+func (w *walk) types(keys string) {
+	for _, k := range keys {
+		w.happen(KeyPressed{Key(k)})
+	}
 }
 
 // ends leaves the present state. Invariant 2: removing the card leads to idle within

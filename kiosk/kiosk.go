@@ -23,6 +23,8 @@ const (
 	Cancelled Outcome = "cancelled" // the person gave up by a key or took the card out
 	TimedOut  Outcome = "timed-out"
 	Failed    Outcome = "failed" // a card, a part or the hub did not work
+
+	Completed Outcome = "completed" // of a service after the login: it was done
 )
 
 // Verdict says whether a person is granted access. The hub decides; if Offline,
@@ -97,6 +99,7 @@ const (
 // Reasons that arise in the visit itself.
 const (
 	Blocked        Reason = "blocked"         // the card's PIN has no tries left
+	PUKBlocked     Reason = "puk-blocked"     // the card's PUK has no tries left
 	OfflineNever   Reason = "offline-never"   // no hub was reached, and the policy forbids offline grants
 	OfflineExpired Reason = "offline-expired" // no hub was reached, and its policy has expired
 	OfflineUnknown Reason = "offline-unknown" // no hub was reached, and it has not granted this holder lately

@@ -27,7 +27,13 @@ func (s *step) partLost(p Part) {
 	switch {
 	case s.state == outOfService:
 		s.do(Sound{CueOutOfService}) // not at the start of the program, when every part counts as lost
-	case !s.state.undecided():
+	case p == Door && (s.loggedIn || s.service != ""), s.state == changing:
+		s.closeWhenIdle() // a service needs no door, and the card already has the codes
+	case s.state == choosing, s.state == referring:
+		s.outcomeShown()
+	case s.service != "":
+		s.finish(Failed, p.reason())
+	case !s.undecided():
 		s.closeWhenIdle()
 	case p == Display:
 		// Without a display, a person may block the card because the number of

@@ -1,6 +1,7 @@
 package kiosk
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"io"
 )
@@ -46,6 +47,14 @@ func (p PIN) RemoveLast() PIN {
 
 // Len returns the number of digits.
 func (p PIN) Len() int { return p.n }
+
+// Equal reports whether q has the same digits, in a time that does not depend on them.
+func (p PIN) Equal(q PIN) bool {
+	if p.n != q.n || p.n == 0 {
+		return p.n == q.n
+	}
+	return subtle.ConstantTimeCompare(p.buffer[:p.n], q.buffer[:q.n]) == 1
+}
 
 // Use calls f with the digits, as ASCII, and wipes them when f returns or
 // panics. f must not keep them.

@@ -19,13 +19,17 @@ const (
 	ScreenCardInUse    ScreenID = "card-in-use"    // a login page in the browser waits for the card or uses it; Recorded
 	ScreenOutOfService ScreenID = "out-of-service" // Reason
 	ScreenSetup        ScreenID = "setup"          // the first start; Setup, Detail
+
+	ScreenMenu ScreenID = "menu" // after the login: what the holder can do; Menu, First, TimeShort
+	ScreenPage ScreenID = "page" // the issuer's own page, where the holder can do Service; Page, TimeShort
+	ScreenDone ScreenID = "done" // a Service was completed
 )
 
 // Screens lists every ScreenID.
 var Screens = []ScreenID{
 	ScreenWelcome, ScreenPrivacy, ScreenReading, ScreenPIN, ScreenChecking, ScreenGranted, ScreenDenied,
 	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenCardInUse, ScreenOutOfService,
-	ScreenSetup,
+	ScreenSetup, ScreenMenu, ScreenPage, ScreenDone,
 }
 
 // Setup says what a kiosk lacks at its first start. It is for the technician.
@@ -58,10 +62,26 @@ const (
 	NoticeTooShort Notice = "too-short" // OK was pressed before the PIN had Digits digits
 	NoticeTooLong  Notice = "too-long"  // a digit beyond Digits was typed: the PIN must be typed again
 	NoticeLeave    Notice = "leave"     // asks whether the person wants to give up
+	NoticeDiffers  Notice = "differs"   // the new PIN was typed differently the second time: it must be typed again
+	NoticeSame     Notice = "same"      // the new PIN is the old one: another must be typed
 )
 
+// Code is what the person types on the PIN screen.
+type Code string
+
+const (
+	CodeLogin  Code = ""       // the PIN, for the login
+	CodeOld    Code = "old"    // the PIN that is to be replaced
+	CodePUK    Code = "puk"    // the PUK
+	CodeNew    Code = "new"    // the new PIN
+	CodeRepeat Code = "repeat" // the new PIN, a second time
+)
+
+// Codes lists every Code.
+var Codes = []Code{CodeLogin, CodeOld, CodePUK, CodeNew, CodeRepeat}
+
 // Notices lists every Notice.
-var Notices = []Notice{NoticeTooShort, NoticeTooLong, NoticeLeave}
+var Notices = []Notice{NoticeTooShort, NoticeTooLong, NoticeLeave, NoticeDiffers, NoticeSame}
 
 // Screen is what the kiosk shows: the screen's name, the values that its text needs,
 // and the language that the person chose.
@@ -78,17 +98,24 @@ type Screen struct {
 	TimeShort  bool // no key for a long time: the visit ends soon unless a key is pressed
 	TriesKnown bool
 	Reason     Reason
+	Name       string // the holder's name, shortened unless Config.FullNames; on granted only
 	Wanted     string // out of service for want of a reader: what its name must contain
 	Found      string // then: the name of a reader that does not match; "" for none
-	Name       string // the holder's name, shortened unless Config.FullNames; on granted only
-	Offline    bool   // the kiosk decided without the hub
 	ByPhone    bool   // the visit is a login by phone: there is no card
+	Offline    bool   // the kiosk decided without the hub
 	Recorded   bool   // what login pages and cards say to each other is recorded
 	Speech     bool   // the kiosk speaks its screens
 	Setup      Setup
-	Detail     string // what Setup is about
-	Insistent  bool   // several reminders to take the card have passed
-	TakeCard   bool   // the reason has been shown for a while: a display without room for both now shows the hint to take the card
+	Detail     string                // what Setup is about
+	Insistent  bool                  // several reminders to take the card have passed
+	Asks       Code                  // what the person types
+	Service    Service               // that is in progress or was completed
+	Menu       [MaxEntries]MenuEntry // the key 1 selects the first; entries without a Service are unused
+	First      int                   // index of the entry that a display without room for all of them shows first
+	Page       string                // address of the card issuer's own page
+	Unblock    Way                   // on a blocked PIN: how the holder can unblock it
+
+	TakeCard bool // the reason has been shown for a while: a display without room for both now shows the hint to take the card
 }
 
 // TakesPIN reports whether digits typed on the panel now belong to a PIN.

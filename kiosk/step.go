@@ -80,6 +80,8 @@ func (s *step) handle(e Event) {
 		s.leaveService()
 	case Recorded:
 		s.recorded(e.Visit)
+	case ServicesSet:
+		s.services = e.Services
 	case RoomEnds:
 		s.outboxFull = true
 		s.closeWhenIdle()
@@ -106,7 +108,7 @@ func (s *step) inserted(visit string) bool {
 		s.do(Sound{CueOutOfService})
 		return false
 	}
-	s.id, s.privacy = visit, false
+	s.id, s.privacy, s.offered, s.open = visit, false, s.services, true
 	s.do(ReadCard{visit})
 	s.enter(reading, s.config.Timing.Reading)
 	s.start(TimerVisit, s.config.Timing.Visit)
@@ -130,7 +132,7 @@ func (s *step) claim() {
 // no digit of a PIN, and no PIN before. A visit whose PIN is typed on the reader's keys
 // continues, because the kiosk does not see whether a key was pressed there.
 func (s *step) yield() {
-	untouched := s.state == enteringPIN && s.pin.Len() == 0 && !s.digitRefused && !s.wrongPIN
+	untouched := s.state == enteringPIN && s.service == "" && s.pin.Len() == 0 && !s.digitRefused && !s.wrongPIN
 	if s.state != reading && !untouched {
 		return
 	}
@@ -187,6 +189,7 @@ func (s *step) rest() {
 		s.leaveService()
 		return
 	}
+	s.release()
 	s.wipe()
 	s.reminders = 0
 	s.stopVisit()
@@ -207,7 +210,7 @@ func (s *step) rest() {
 func (s *step) outcomeShown() {
 	var refusal Screen
 	switch o := s.outcome; o.Outcome {
-	case Denied, TimedOut, Failed:
+	case Denied, TimedOut, Failed: // of the visit or of a service
 		refusal = Screen{ID: outcomeScreen(o.Outcome), Reason: o.Reason, Offline: o.Offline}
 	}
 	s.rest()
@@ -218,37 +221,61 @@ func (s *step) leaveService() {
 	if s.state != outOfService && !s.stopped {
 		s.do(Sound{CueOutOfService})
 	}
+	s.release()
 	s.wipe()
 	s.stopVisit()
 	s.enter(outOfService, 0)
 }
 
-// abandon records the outcome of an undecided visit that cannot continue. It does
-// not wait until the outcome is on disk. An outcome that is being recorded stays as it
-// is, but the person does not learn it.
+// abandon records the outcome of an undecided visit, or of a service, that cannot
+// continue. It does not wait until the outcome is on disk. An outcome that is being
+// recorded stays as it is, but the person does not learn it.
 func (s *step) abandon(o Outcome, why Reason) {
 	switch {
-	case s.state.undecided():
+	case s.service != "" && s.state != referring:
+		s.do(s.record(o, why))
+		s.service = ""
+	case s.undecided():
 		s.retry = true
-		s.do(s.record(o, why), Release{})
-	case s.state != recording:
-		return
+		s.do(s.record(o, why))
+		s.release()
+		s.do(RecordShown{Visit: s.id, Result: NotShown, Reason: why})
+	case s.state == recording && s.outcome.Service == "":
+		s.do(RecordShown{Visit: s.id, Result: NotShown, Reason: why})
 	}
-	s.do(RecordShown{Visit: s.id, Result: NotShown, Reason: why})
+	s.release()
 }
 
-// finish decides the visit. The outcome is shown once it is on disk.
+// finish decides the visit, or ends the service in progress. The outcome is shown once
+// it is on disk. The card stays open if the holder can use it after that.
 func (s *step) finish(o Outcome, why Reason) {
-	s.pin.Wipe()
-	s.pin = PIN{}
+	s.wipePINs()
 	s.outcome = s.record(o, why)
-	s.retry = o != Granted
+	if s.service == "" {
+		s.retry, s.loggedIn = o != Granted, o == Granted
+	}
+	s.service, s.code, s.asks = "", "", CodeLogin
+	s.warned, s.visitEnds, s.notice = false, false, ""
 	s.stopVisit()
-	s.do(s.outcome, Release{})
+	s.do(s.outcome)
+	if s.next() == nothingNext {
+		s.release()
+	}
 	s.enter(recording, s.config.Timing.Recording)
 }
 
+// release closes the card.
+func (s *step) release() {
+	if s.open {
+		s.do(Release{})
+		s.open = false
+	}
+}
+
 func (s *step) record(o Outcome, why Reason) Record {
+	if s.service != "" {
+		return Record{Visit: s.id, Service: s.service, Code: s.code, Outcome: o, Reason: why, Holder: s.holder, Authenticated: s.loggedIn}
+	}
 	return Record{
 		Visit: s.id, Outcome: o, Reason: why, Holder: s.holder,
 		Authenticated: s.token != nil, Offline: s.offline, Basis: s.basis, Nonce: s.nonce, Token: s.token,
@@ -258,17 +285,21 @@ func (s *step) record(o Outcome, why Reason) Record {
 func (s *step) recorded(visit string) {
 	switch {
 	case s.state == recording && visit == s.id:
-		s.enter(showing, s.config.Timing.Outcome)
+		s.enter(showing, s.showFor())
 		s.show()
 		switch s.outcome.Outcome {
 		case Granted:
 			s.do(Sound{CueGranted}, OpenDoor{})
+		case Completed:
+			s.do(Sound{CueGranted})
 		case Cancelled:
 			s.do(Sound{CueAttention})
 		default:
 			s.do(Sound{CueDenied})
 		}
-		s.do(s.outcomeReport())
+		if s.outcome.Service == "" {
+			s.do(s.outcomeReport())
+		}
 	case s.outboxFailed:
 		s.outboxFailed = false
 		s.serveAgain()
@@ -346,7 +377,9 @@ func (s *step) stateElapsed() {
 		s.language = s.config.Languages[0]
 	case reading, verifying, signing:
 		s.finish(Failed, CardTimeout)
-	case enteringPIN:
+	case changing:
+		s.finish(Failed, CardTimeout)
+	case enteringPIN, choosing, referring:
 		s.nobodyTypes()
 	case enteringOnReader:
 		s.finish(TimedOut, PINTimeout)
@@ -360,6 +393,10 @@ func (s *step) stateElapsed() {
 		s.outboxFailed = true
 		s.leaveService()
 	case showing:
+		if s.next() == menuNext {
+			s.choose()
+			return
+		}
 		s.outcomeShown()
 	}
 }
@@ -400,7 +437,7 @@ func (s *step) nextLanguage() {
 	switch {
 	case s.state == idle && !s.cardIn, s.state == outOfService:
 		s.enter(s.state, s.config.Timing.Language)
-	case s.state == enteringPIN:
+	case s.state.interactive():
 		s.awaitKey()
 	}
 }

@@ -137,6 +137,36 @@ func digits(word string) int {
 	return 4
 }
 
+// services returns what a policy offers: any of change-pin, unblock-pin, and codes of
+// choices.
+func services(words []string) (s kiosk.Services) {
+	for _, word := range words {
+		switch kiosk.Service(word) {
+		case kiosk.ServiceChange:
+			s.ChangePIN = true
+		case kiosk.ServiceUnblock:
+			s.Unblock = true
+		default:
+			s.Choices = append(s.Choices, kiosk.Choice{Code: word, Texts: map[string]string{"nb": "nb:" + word, "en": "en:" + word}})
+		}
+	}
+	return s
+}
+
+// cardServices returns what a card allows: change:kiosk, change:page, unblock:kiosk, unblock:page.
+func cardServices(words []string) kiosk.CardServices {
+	c := kiosk.CardServices{Page: "https://issuer.example", PUKMin: 8, PUKMax: 8}
+	for _, word := range words {
+		switch name, way, _ := strings.Cut(word, ":"); name {
+		case "change":
+			c.Change = kiosk.Way(way)
+		case "unblock":
+			c.Unblock = kiosk.Way(way)
+		}
+	}
+	return c
+}
+
 // parse reads one event line. The first word is the event's name, the second is its
 // visit if it has one.
 func (tr *trace) parse(line string) ([]kiosk.Event, error) {
@@ -185,8 +215,12 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 	case "elapsed":
 		timer := kiosk.Timer(arg(1))
 		return one(kiosk.Elapsed{Timer: timer, Serial: tr.serials[timer]})
+	case "services":
+		return one(kiosk.ServicesSet{Services: services(w[1:])})
+	case "pin-changed":
+		return one(kiosk.PINChanged{Visit: arg(1)})
 	case "read":
-		return one(kiosk.CardRead{Visit: arg(1), Holder: kari,
+		return one(kiosk.CardRead{Visit: arg(1), Holder: kari, Services: cardServices(w[2:]),
 			PIN: kiosk.PINStatus{Min: 4, Max: digits(arg(4)), Tries: number(3), TriesKnown: arg(2) == "tries", OnReader: arg(4) == "on-reader"}})
 	case "refused":
 		return one(kiosk.CardRefused{Visit: arg(1), Reason: kiosk.Reason(arg(2)), Holder: kari})
@@ -258,7 +292,18 @@ func describe(e kiosk.Effect) string {
 		if s.TakesPIN() {
 			typed = fmt.Sprintf("typed=%d", s.Typed)
 		}
-		return words("show", string(s.ID), s.Language, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
+		menu := ""
+		for _, e := range s.Menu {
+			menu = words(menu, string(e.Service), e.Label)
+		}
+		if s.First > 0 {
+			menu = fmt.Sprintf("%s first=%d", menu, s.First)
+		}
+		unblock := ""
+		if s.Unblock != "" {
+			unblock = "unblock:" + string(s.Unblock)
+		}
+		return words("show", string(s.ID), s.Language, string(s.Service), string(s.Asks), menu, s.Page, unblock, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
 			notice, string(s.Reason), s.Wanted, s.Found, s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Insistent, "insistent"), flag(s.Recorded, "recorded"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))
@@ -270,6 +315,10 @@ func describe(e kiosk.Effect) string {
 		return fmt.Sprintf("verify-pin %s %v", e.Visit, e.PIN)
 	case kiosk.VerifyOnPad:
 		return words("verify-on-pad", e.Visit)
+	case kiosk.ChangePIN:
+		return fmt.Sprintf("change-pin %s %v %v", e.Visit, e.Old, e.New)
+	case kiosk.UnblockPIN:
+		return fmt.Sprintf("unblock-pin %s %v %v", e.Visit, e.PUK, e.New)
 	case kiosk.Sign:
 		if e.Nonce == "" {
 			return words("sign", e.Visit, "own-nonce")
@@ -286,7 +335,7 @@ func describe(e kiosk.Effect) string {
 	case kiosk.RecordShown:
 		return words("record-shown", e.Visit, string(e.Result), string(e.Screen), flag(e.Door, "door"), string(e.Reason))
 	case kiosk.Record:
-		return words("record", e.Visit, string(e.Outcome), string(e.Reason), e.Holder.Name,
+		return words("record", e.Visit, string(e.Service), e.Code, string(e.Outcome), string(e.Reason), e.Holder.Name,
 			flag(e.Authenticated, "authenticated"), flag(e.Offline, "offline"), e.Basis.Rules, e.Nonce, string(e.Token))
 	case kiosk.StartTimer:
 		return fmt.Sprintf("timer %s %v", e.Timer, e.After)

@@ -18,10 +18,11 @@ type Visit struct {
 	shown     Screen // the screen of the last Show effect
 
 	language   string
-	retry      bool   // the last visit was not granted: the same person may try again
-	refusal    Screen // why the last visit was refused, shown while its card is still in
-	reminders  int    // number of reminders since the visit ended with the card still in
-	privacy    bool   // the person reads what a visit records; only while no card is in
+	retry      bool     // the last visit was not granted: the same person may try again
+	refusal    Screen   // why the last visit was refused, shown while its card is still in
+	reminders  int      // number of reminders since the visit ended with the card still in
+	privacy    bool     // the person reads what a visit records; only while no card is in
+	services   Services // of the next visit
 	lastSerial int
 	serials    map[Timer]int // of the running timers; never changed in place
 	question   int           // the number of the last question to the hub or the offline policy
@@ -54,6 +55,18 @@ type Visit struct {
 	nonce         string
 	token         []byte
 	outcome       Record // set in recording and later states
+
+	open     bool     // the card is open; Release closes it
+	offered  Services // of this visit
+	card     CardServices
+	loggedIn bool    // the login was granted
+	first    int     // the menu entry that Screen.First names
+	service  Service // in progress
+	code     string  // of the choice
+	asks     Code    // what the person types
+	proof    PIN     // the old PIN or the PUK
+	fresh    PIN     // the new PIN
+	puk      PINStatus
 }
 
 // state is the step that a visit is in. The zero state is out of service, because a
@@ -73,10 +86,20 @@ const (
 	decidingOffline   // the kiosk decides
 	recording         // the outcome is being written to disk
 	showing           // the outcome
+	choosing          // a service, after the login
+	changing          // the card changes or unblocks its PIN
+	referring         // to the card issuer's own page
 )
 
-// undecided reports whether a visit is in progress whose outcome is still open.
-func (s state) undecided() bool { return s >= reading && s <= decidingOffline }
+// undecided reports whether a visit is in progress whose outcome is still open. A
+// service is no part of it.
+func (v Visit) undecided() bool {
+	return v.state >= reading && v.state <= decidingOffline && v.service == ""
+}
+
+// interactive reports whether the kiosk waits for a key, and asks whether the person
+// needs more time before it goes on without one.
+func (s state) interactive() bool { return s == enteringPIN || s == choosing || s == referring }
 
 // InProgress reports whether a visit is in progress: from the insertion of a card
 // until its outcome has been shown. A card that is left in afterwards or is for a
@@ -118,6 +141,7 @@ type Timing struct {
 	Hub       time.Duration // to reach the hub and for the line, in addition to the hub's own deadline
 	Deciding  time.Duration // by the kiosk itself
 	Recording time.Duration // until the outcome is on disk
+	Greeting  time.Duration // a granted login is shown before the menu of services
 	Outcome   time.Duration // shown before the person is asked to take the card
 	Challenge time.Duration // age at which a challenge is replaced; with Verifying, Signing, Hub and the hub's deadline less than its life
 	Visit     time.Duration // from insertion to the question whether the person needs more time; a key extends the visit by as much
@@ -136,6 +160,7 @@ var DefaultTiming = Timing{
 	Hub:       2 * time.Second,
 	Deciding:  5 * time.Second,
 	Recording: 10 * time.Second,
+	Greeting:  3 * time.Second,
 	Outcome:   6 * time.Second,
 	Challenge: 4 * time.Minute,
 	Visit:     15 * time.Minute,
@@ -209,15 +234,31 @@ func (v Visit) Screen() Screen {
 		s.ID = ScreenReading
 	case enteringPIN, enteringOnReader:
 		s.ID, s.OnReader, s.WrongPIN, s.Notice = ScreenPIN, v.state == enteringOnReader, v.wrongPIN, v.notice
-		s.Typed, s.Tries, s.TriesKnown, s.TimeShort = v.pin.Len(), v.pinStatus.Tries, v.pinStatus.TriesKnown, v.warned
+		s.Typed, s.TimeShort, s.Asks, s.Service = v.pin.Len(), v.warned, v.asks, v.service
+		switch v.asks {
+		case CodeLogin, CodeOld:
+			s.Tries, s.TriesKnown = v.pinStatus.Tries, v.pinStatus.TriesKnown
+		case CodePUK:
+			s.Tries, s.TriesKnown = v.puk.Tries, v.puk.TriesKnown
+		case CodeNew, CodeRepeat:
+			s.WrongPIN = false
+		}
 		switch v.notice {
 		case NoticeTooShort:
 			s.Digits = v.minPIN()
 		case NoticeTooLong:
 			s.Digits = v.maxPIN()
 		}
+	case choosing:
+		s.ID, s.First, s.TimeShort = ScreenMenu, v.first, v.warned
+		copy(s.Menu[:], v.entries())
+	case referring:
+		s.ID, s.Service, s.Page, s.TimeShort = ScreenPage, v.service, v.card.Page, v.warned
 	case showing:
-		s.ID, s.Reason, s.Offline = outcomeScreen(v.outcome.Outcome), v.outcome.Reason, v.outcome.Offline
+		s.ID, s.Reason, s.Offline, s.Service = outcomeScreen(v.outcome.Outcome), v.outcome.Reason, v.outcome.Offline, v.outcome.Service
+		if v.outcome.Reason == Blocked {
+			s.Unblock = v.unblockWay()
+		}
 		if s.ID == ScreenGranted {
 			s.Name = v.outcome.Holder.Name
 			if !v.config.FullNames {
@@ -236,6 +277,8 @@ func outcomeScreen(o Outcome) ScreenID {
 		return ScreenGranted
 	case Denied:
 		return ScreenDenied
+	case Completed:
+		return ScreenDone
 	case Cancelled:
 		return ScreenCancelled
 	case TimedOut:
@@ -257,26 +300,44 @@ func shortName(name string) string {
 
 // minPIN returns the minimum number of digits that the card accepts as a PIN.
 func (v Visit) minPIN() int {
-	if v.pinStatus.Min > 0 {
-		return min(v.pinStatus.Min, MaxPINDigits)
+	if n := v.limits().Min; n > 0 {
+		return min(n, MaxPINDigits)
 	}
 	return defaultMinPIN
 }
 
+// limits returns those of what the person types.
+func (v Visit) limits() PINStatus {
+	if v.asks == CodePUK {
+		return v.puk
+	}
+	return v.pinStatus
+}
+
 // maxPIN returns the maximum number of digits that the card accepts as a PIN.
 func (v Visit) maxPIN() int {
-	if v.pinStatus.Max > 0 {
-		return min(v.pinStatus.Max, MaxPINDigits)
+	if n := v.limits().Max; n > 0 {
+		return min(n, MaxPINDigits)
 	}
 	return MaxPINDigits
 }
 
 // wipe deletes everything that belongs to one visit.
 func (v *Visit) wipe() {
-	v.pin.Wipe()
-	v.id, v.holder, v.pinStatus, v.pin = "", Holder{}, PINStatus{}, PIN{}
+	v.wipePINs()
+	v.id, v.holder, v.pinStatus = "", Holder{}, PINStatus{}
+	v.offered, v.card, v.puk, v.loggedIn, v.first = Services{}, CardServices{}, PINStatus{}, false, 0
+	v.service, v.code, v.asks = "", "", CodeLogin
 	v.digitRefused, v.wrongPIN, v.notice, v.warned, v.mistyped = false, false, "", false, 0
 	v.visitEnds, v.extensions, v.privacy = false, 0, false
 	v.challenge, v.verdictWithin, v.hubReason, v.offline = challengeAsked, 0, "", false
 	v.nonce, v.token, v.basis, v.outcome, v.refusal = "", nil, Basis{}, Record{}, Screen{}
+}
+
+// wipePINs overwrites what the person has typed.
+func (v *Visit) wipePINs() {
+	for _, p := range []*PIN{&v.pin, &v.proof, &v.fresh} {
+		p.Wipe()
+		*p = PIN{}
+	}
 }

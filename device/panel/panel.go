@@ -35,6 +35,9 @@ type Frame struct {
 	Volume string `json:"volume"` // names the key that changes its volume
 
 	Corner string `json:"corner"` // a code for technicians, small in a corner of the display; "" for none
+
+	Menu []string `json:"menu"` // entries of a menu, each a key, a space and what it selects
+	QR   []string `json:"qr"`   // a QR code: one string per row of modules, in which 1 is dark; nil for none
 }
 
 // lamps are the three lights under the display. They follow the frame's tone.

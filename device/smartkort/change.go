@@ -71,6 +71,14 @@ func (c *Card) CanUnblock(ctx context.Context, p PIN) error {
 	return err
 }
 
+// PUK returns the PUK that unblocks a PIN. Errors: ErrNoPIN, or that the card cannot
+// be read.
+func (c *Card) PUK(ctx context.Context, p PIN) (PIN, error) { return c.pukFor(ctx, p) }
+
+// Page returns the address of the issuer's own page, on which the holder can change and
+// unblock the PIN; "" if the profile names none.
+func (c *Card) Page() string { return c.profile.Page }
+
 // UnblockPIN uses the PUK to unblock a PIN and to set its new value. puk and
 // new are digits in ASCII; the caller must wipe them. The command is sent once.
 // Errors: *PINError (the PUK is wrong), ErrPINForm, ErrInactive, and those of

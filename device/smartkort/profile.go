@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type Profile struct {
 	Name      string   `toml:"name"`
 	About     string   `toml:"about"`      // description for the technician
 	NotPublic []string `toml:"not_public"` // what is not public about the kind, and what the driver does instead
+	Page      string   `toml:"page"`       // https address of the issuer's page on which the holder changes and unblocks the PIN
 
 	Match       Match       `toml:"match"`
 	Application Application `toml:"application"`
@@ -143,10 +145,17 @@ const (
 
 var encodings = map[string]Encoding{"ascii": ASCII, "bcd": BCD, "utf8": UTF8}
 
+// maxPage is the maximum length of Profile.Page, of which a display of 16 letters must
+// show all but the scheme.
+const maxPage = len("https://") + 16
+
 // check reports the first mistake in a profile.
 func (p *Profile) check() error {
 	if p.Name == "" || p.About == "" {
 		return errors.New("name or about is missing")
+	}
+	if u, err := url.Parse(p.Page); p.Page != "" && (err != nil || u.Scheme != "https" || u.Host == "" || len(p.Page) > maxPage) {
+		return fmt.Errorf("page %q is not an https address of at most %d letters", p.Page, maxPage)
 	}
 	for _, form := range p.Match.ATR {
 		if len(form) < 4 || len(form)%2 != 0 || strings.Trim(form, "0123456789ABCDEF?") != "" {

@@ -111,6 +111,8 @@ func TestBadProfiles(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
 		{"unknown key", "about =", "abuot = 1\nabout =", "unknown key"},
 		{"no name", `name = "test"`, "", "name or about is missing"},
+		{"page without https", "[match]", "page = \"http://issuer.no\"\n[match]", "is not an https address of at most 24 letters"},
+		{"page too long", "[match]", "page = \"https://www.issuer.example\"\n[match]", "is not an https address of at most 24 letters"},
 		{"ATR in small letters", `"3B??`, `"3b??`, "match.atr"},
 		{"ATR of half a byte", `"3B??`, `"3B?`, "match.atr"},
 		{"no classes", "classes = [0xA0, 0x00]", "classes = []", "verify.classes"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -123,5 +124,25 @@ func TestOfflineConfig(t *testing.T) {
 	s, err := parseSettings([]byte("listen = \"127.0.0.1:1\"\nurl = \"https://127.0.0.1:1\"\n"))
 	if err != nil || s.Offline.Rule != hubpolicy.Never {
 		t.Errorf("without settings the offline rule is %q, %v", s.Offline.Rule, err)
+	}
+}
+
+// The policy of a kiosk has the services that the rules give its group.
+func TestServicesInPolicy(t *testing.T) {
+	b := newBed(t)
+	rules := filepath.Join(b.dir, rulesFile)
+	text, err := os.ReadFile(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(rules, append(text, "\n[[services]]\nkiosks = [\"k1\"]\nchange_pin = true\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := b.serve()
+	if o := b.policy(b.kiosk(url, "k1")); !o.Services.ChangePIN {
+		t.Errorf("k1 offers %+v", o.Services)
+	}
+	if o := b.policy(b.kiosk(url, "k2")); o.Services.ChangePIN {
+		t.Errorf("k2 offers %+v", o.Services)
 	}
 }

@@ -10,13 +10,17 @@ import (
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// Write records outcomes of visits and what was shown of them, all in one commit, or
+// Write records outcomes of visits and of services, and what was shown of them, all in one commit, or
 // none after an error.
 func (j *Journal) Write(_ context.Context, entries ...kiosk.Entry) error {
 	events := make([]entry, len(entries))
 	for i, e := range entries {
 		switch e := e.(type) {
 		case kiosk.Record:
+			if e.Service != "" {
+				events[i] = entry{kind: event.TypeService, payload: service(e)}
+				continue
+			}
 			events[i] = entry{kind: event.TypeVisit, payload: j.outcome(e), note: j.note(e.Visit)}
 		case kiosk.RecordShown:
 			events[i] = entry{kind: event.TypeShown, payload: shown(e), clears: j.note(e.Visit)}
@@ -41,6 +45,16 @@ func (j *Journal) outcome(r kiosk.Record) event.Visit {
 		if !r.Basis.Time.IsZero() {
 			payload.Basis.Time = within(r.Basis.Time)
 		}
+	}
+	return payload
+}
+
+func service(r kiosk.Record) event.Service {
+	payload := event.Service{
+		Visit: r.Visit, Service: r.Service, Code: r.Code, Outcome: r.Outcome, Reason: r.Reason, Authenticated: r.Authenticated,
+	}
+	if r.Holder != (kiosk.Holder{}) {
+		payload.Holder = &r.Holder
 	}
 	return payload
 }

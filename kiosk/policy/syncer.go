@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/offline"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
@@ -51,6 +52,7 @@ type Syncer struct {
 	Memory  *offline.Memory
 	Witness *offline.Witness        // remembers outside the records that a policy was in force
 	Seal    func(sealkey.Key) error // seals events to this key from now on, unless it already seals to a newer one
+	Offer   func(kiosk.Services)    // receives the services of a new policy
 	Log     *slog.Logger
 
 	policy   hubpolicy.Policy // in force; IssuedAt is zero before the first
@@ -287,6 +289,7 @@ func (s *Syncer) follow(p hubpolicy.Policy, version string, crls map[string]*tru
 	s.Clock.Issued(p.IssuedAt)
 	s.Decider.Set(offline.Config{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, Holders: p.Holders,
 		Deny: p.Deny, Warnings: p.Warnings})
+	s.Offer(p.Services)
 	if len(p.Warnings) > 0 {
 		s.Log.Warn("this kiosk lets in more offline than its hub does online", "reason", p.Warnings)
 	}

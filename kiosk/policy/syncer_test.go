@@ -104,6 +104,7 @@ func (d *disk) count(bucket string) (n int) {
 
 // bench is a kiosk together with a hub whose answers the test sets.
 type bench struct {
+	offered kiosk.Services
 	t       *testing.T
 	disk    *disk
 	witness string // path
@@ -241,6 +242,7 @@ func (b *bench) start() {
 	b.decider = offline.NewDecider(origin, b, memory, offline.Config{Rules: hubpolicy.OfflineRules{Rule: hubpolicy.Never}}, log)
 	b.syncer = &policy.Syncer{
 		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Secret: []byte("secret"), Clock: b, Decider: b.decider, Memory: memory, Witness: witness, Seal: b.seal, Log: log,
+		Offer: func(s kiosk.Services) { b.offered = s },
 	}
 }
 
@@ -653,4 +655,21 @@ func TestClockAheadForgetsNobody(t *testing.T) {
 	b.policy.IssuedAt = b.policy.IssuedAt.Add(time.Second)
 	b.fetch()
 	b.expect("valid", kiosk.OfflineUnknown)
+}
+
+// A new policy brings the services of the kiosk, and so does the stored one after a
+// restart.
+func TestServicesOfPolicy(t *testing.T) {
+	b := newBench(t)
+	b.policy.Services = kiosk.Services{ChangePIN: true}
+	b.fetch()
+	if !b.offered.ChangePIN {
+		t.Error("a new policy does not bring its services")
+	}
+	b.offered = kiosk.Services{}
+	b.start()
+	b.open()
+	if !b.offered.ChangePIN {
+		t.Error("the stored policy does not bring its services")
+	}
 }

@@ -76,7 +76,15 @@ func (c *wearCard) PINStatus(context.Context, int) (kiosk.PINStatus, error) {
 func (c *wearCard) VerifyPIN(context.Context, int, []byte) error       { return nil }
 func (c *wearCard) VerifyPINOnPad(context.Context, int) error          { return nil }
 func (c *wearCard) Signer(context.Context, int) (crypto.Signer, error) { return c.key, nil }
-func (c *wearCard) Close() error                                       { return nil }
+func (*wearCard) Services(context.Context, int) (kiosk.CardServices, error) {
+	return kiosk.CardServices{}, nil
+}
+
+func (*wearCard) ChangePIN(context.Context, int, []byte, []byte) error { return nil }
+
+func (*wearCard) UnblockPIN(context.Context, int, []byte, []byte) error { return nil }
+
+func (c *wearCard) Close() error { return nil }
 
 type wearSlot struct {
 	events <-chan kiosk.Event

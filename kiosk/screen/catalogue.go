@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"smartkiosk/device/tomlfile"
+	"smartkiosk/kiosk"
 )
 
 //go:embed texts/*.toml
@@ -33,8 +34,9 @@ type language struct {
 		Volume string    // names the key that changes the volume of speech
 		Typed  [3]string // no digit, one, {typed}
 	}
-	Speech  speech
-	Screens map[situation]text
+	Services map[kiosk.Service]string // names in the menu
+	Speech   speech
+	Screens  map[situation]text
 }
 
 // text is the text of one situation in one language.
@@ -70,8 +72,8 @@ func load(files fs.FS) (*Catalogue, error) {
 		}
 	}
 	for _, l := range c.languages {
-		if l.Speech.Voice == "" && (l.Speech.Notice == "" || c.language(l.Speech.Instead).Speech.Voice == "") {
-			return nil, fmt.Errorf("cannot load texts/%s.toml: [speech] has neither a voice, nor a notice and another language that has one", l.Tag)
+		if (l.Speech.Voice == "" || l.Speech.Dot == "") && (l.Speech.Notice == "" || c.language(l.Speech.Instead).Speech.Voice == "") {
+			return nil, fmt.Errorf("cannot load texts/%s.toml: [speech] has neither a voice and a dot, nor a notice and another language that has one", l.Tag)
 		}
 	}
 	return &c, nil
@@ -96,8 +98,13 @@ func loadLanguage(files fs.FS, name string) (l language, err error) {
 	}
 	for s := range tones {
 		t := l.Screens[s]
-		if t.Heading == "" || t.Short == "" || t.Text == "" {
+		if t.Heading == "" || t.Short == "" || t.Text == "" && s != "menu" {
 			return l, fmt.Errorf("screen %q lacks a heading, short or text", s)
+		}
+	}
+	for _, s := range named {
+		if n := letters(l.Services[s]); n == 0 || n > kiosk.MaxLabel {
+			return l, fmt.Errorf("service %q has a name of %d letters, not of 1 to %d", s, n, kiosk.MaxLabel)
 		}
 	}
 	for s := range l.Screens {

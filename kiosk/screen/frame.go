@@ -35,7 +35,13 @@ type Frame struct {
 	Volume string
 
 	Corner string
+
+	Menu []string
+	QR   []string
 }
+
+// maxMenuRow is the maximum length of a menu entry on the web, with its key.
+const maxMenuRow = 2 + kiosk.MaxLabel
 
 // Frame returns the words of a screen. For an unknown language it uses the first.
 func (c *Catalogue) Frame(s kiosk.Screen) Frame {
@@ -59,6 +65,12 @@ func (c *Catalogue) Frame(s kiosk.Screen) Frame {
 		NextLanguage: next.Name,
 
 		Corner: corner(s, maxCorner),
+	}
+	if situationOf(s) == "menu" {
+		f.Menu = menuRows(l.entries(s), 0, maxMenuRow, kiosk.MaxEntries)
+	}
+	if s.ID == kiosk.ScreenPage {
+		f.QR = QR(s.Page)
 	}
 	if s.Speech {
 		f.Repeat, f.Volume = l.Keys.Repeat, l.Keys.Volume

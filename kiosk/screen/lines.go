@@ -49,10 +49,17 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	if otherKeys {
 		end = ""
 	}
+	menu := situationOf(s) == "menu"
 	switch {
+	case menu && f.Rows == 2: // the key for the next entry is in place of the heading
+		entries := menuRows(c.language(s.Language).entries(s), s.First, f.Columns, 1)
+		return append([]string{cut(t.Short, f.Heading)}, append(entries, "")[0])
+	case menu:
+		room--
+		entry = cut(t.Hint, f.Columns)
 	case !s.TakesPIN():
 	case f.Rows > 2:
-		entry = promptRow(s.Typed, end, f.Columns)
+		entry = promptRow(promptFor(s.Asks), s.Typed, end, f.Columns)
 		room--
 	case !otherKeys:
 		entry = entryRow(s.Typed, end, f.Columns)
@@ -71,7 +78,11 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 		}
 		return append(rows, entry)
 	}
-	rows = append(rows, body(fill(t.Text, s, f.Columns), t.Hint, f.Columns, room)...)
+	if menu {
+		rows = append(rows, menuRows(c.language(s.Language).entries(s), s.First, f.Columns, room)...)
+	} else {
+		rows = append(rows, body(fill(t.Text, s, f.Columns), t.Hint, f.Columns, room)...)
+	}
 	for len(rows) < f.Rows {
 		rows = append(rows, "")
 	}
@@ -109,12 +120,17 @@ func withCorner(row, code string, columns int) string {
 	return strings.Repeat(" ", columns-letters(code)) + code
 }
 
-// prompt names what the person types, in all languages.
-const prompt = "PIN: "
+// promptFor names what the person types, in all languages.
+func promptFor(c kiosk.Code) string {
+	if c == kiosk.CodePUK {
+		return "PUK: "
+	}
+	return "PIN: "
+}
 
 // promptRow shows typed digits after a prompt. It is never empty, so that a person
 // who reads about a wrong PIN also sees that the kiosk waits for a PIN.
-func promptRow(typed int, end string, columns int) string {
+func promptRow(prompt string, typed int, end string, columns int) string {
 	if typed <= 0 {
 		return prompt + "_"
 	}

@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -85,6 +86,26 @@ func situations(t *testing.T) []kiosk.Screen {
 			add(kiosk.Screen{ID: id, Typed: 2, Notice: kiosk.NoticeTooShort, Digits: 12})
 			add(kiosk.Screen{ID: id, Typed: 4, Notice: kiosk.NoticeTooLong, Digits: 16})
 			add(kiosk.Screen{ID: id, Notice: kiosk.NoticeLeave})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodeOld})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodeNew, Typed: 4})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodeRepeat})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodeNew, Notice: kiosk.NoticeDiffers})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodeNew, Notice: kiosk.NoticeSame})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodePUK, Typed: 8})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodePUK, WrongPIN: true})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodePUK, WrongPIN: true, Tries: 9, TriesKnown: true})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodePUK, WrongPIN: true, Tries: 1, TriesKnown: true})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodePUK, Typed: 1, WrongPIN: true, Tries: 1, TriesKnown: true})
+		case kiosk.ScreenMenu:
+			add(kiosk.Screen{ID: id, Menu: [kiosk.MaxEntries]kiosk.MenuEntry{
+				{Service: kiosk.ServiceChoice, Label: "Blodprøve"}, {Service: kiosk.ServiceChoice, Label: "Røntgen"},
+				{Service: kiosk.ServiceChoice, Label: "Besøk avd. 14B"}, {Service: kiosk.ServiceChange}}, First: 3})
+		case kiosk.ScreenPage:
+			add(kiosk.Screen{ID: id, Service: kiosk.ServiceChange, Page: "https://www.buypass.no"})
+		case kiosk.ScreenDone:
+			for _, service := range []kiosk.Service{kiosk.ServiceChoice, kiosk.ServiceChange, kiosk.ServiceUnblock} {
+				add(kiosk.Screen{ID: id, Service: service})
+			}
 		case kiosk.ScreenWelcome, kiosk.ScreenCardInUse:
 			add(kiosk.Screen{ID: id})
 			add(kiosk.Screen{ID: id, Recorded: true})
@@ -113,6 +134,8 @@ func situations(t *testing.T) []kiosk.Screen {
 			for _, r := range reasons(t) {
 				add(kiosk.Screen{ID: id, Reason: r})
 			}
+			add(kiosk.Screen{ID: id, Reason: kiosk.Blocked, Unblock: kiosk.AtKiosk})
+			add(kiosk.Screen{ID: id, Reason: kiosk.Blocked, Unblock: kiosk.OnPage})
 		default:
 			add(kiosk.Screen{ID: id})
 		}
@@ -148,6 +171,15 @@ func TestEveryScreenFits(t *testing.T) {
 				if form.Rows == 2 {
 					want = words.Heading + " " + words.Short
 				}
+				if s.ID == kiosk.ScreenMenu {
+					entries := menuRows(c.language(l.Tag).entries(s), s.First, form.Columns, max(form.Rows-2, 1))
+					want = words.Heading + " " + strings.Join(entries, " ")
+					if form.Rows == 2 {
+						want = words.Short + " " + entries[0]
+					} else if rows[form.Rows-1] != words.Hint {
+						t.Errorf("%s on %s: the last row %q is not %q", l.Tag, name, rows[form.Rows-1], words.Hint)
+					}
+				}
 				if s.ID == kiosk.ScreenOutOfService {
 					if form.Rows == 2 {
 						want = words.Heading // the code has replaced the rest
@@ -171,7 +203,7 @@ func TestEveryScreenFits(t *testing.T) {
 				}
 				entry := strings.Repeat("*", s.Typed)
 				if form.Rows > 2 {
-					entry = "PIN: " + entry
+					entry = promptFor(s.Asks) + entry
 				}
 				if end := "OK: " + ok; len(entry)+len(end) < form.Columns && !otherKeys { // OK does something else then
 					entry += fmt.Sprintf("%*s", form.Columns-len(entry), end)
@@ -181,7 +213,7 @@ func TestEveryScreenFits(t *testing.T) {
 				}
 			}
 			f := c.Frame(s)
-			if f.Heading == "" || f.Text == "" || f.Tone == "" || f.Lang != l.Tag || f.Name != string(s.ID) {
+			if f.Heading == "" || f.Text == "" && len(f.Menu) == 0 || f.Tone == "" || f.Lang != l.Tag || f.Name != string(s.ID) {
 				t.Errorf("%s %s: incomplete frame %+v", l.Tag, situationOf(s), f)
 			}
 			all := f.Heading + f.Text + f.Hint + f.EntryLabel + strings.NewReplacer("{name}", "", "{detail}", "").Replace(c.words(s, Hash).Short)
@@ -295,6 +327,11 @@ func TestAnyScreenFits(t *testing.T) {
 			Insistent:  rapid.Bool().Draw(t, "insistent"),
 			Setup:      rapid.SampledFrom(append(kiosk.Setups, "other")).Draw(t, "setup"),
 			Detail:     rapid.String().Draw(t, "detail"),
+			Asks:       rapid.SampledFrom(kiosk.Codes).Draw(t, "asks"),
+			Page:       rapid.String().Draw(t, "page"),
+			First:      rapid.IntRange(0, 8).Draw(t, "first"),
+			Service:    kiosk.Service(rapid.SampledFrom([]string{"", "choice", "change-pin", "other"}).Draw(t, "service")),
+			Menu:       [kiosk.MaxEntries]kiosk.MenuEntry{{Service: "choice", Label: rapid.String().Draw(t, "label")}, {Service: "other"}, {Service: "change-pin"}},
 		}
 		for _, form := range []Form{Text16x2, Text20x4, Graphic128x64, ends(Text16x2, Enter), ends(Text16x2, HashOrEnter)} {
 			checkRows(t, c.Lines(s, form), form)
@@ -396,7 +433,7 @@ func TestPromptRow(t *testing.T) {
 	for typed, want := range map[int]string{
 		-1: "PIN: _", 0: "PIN: _", 1: "PIN: *         OK: #", 4: "PIN: ****      OK: #", 10: "PIN: **********", 99: "PIN: ***************",
 	} {
-		if got := promptRow(typed, "OK: #", 20); got != want {
+		if got := promptRow("PIN: ", typed, "OK: #", 20); got != want {
 			t.Errorf("%d digits: %q, want %q", typed, got, want)
 		}
 	}
@@ -421,7 +458,7 @@ func TestFrame(t *testing.T) {
 		Entry: 2, EntryLabel: "2 digits typed",
 		Keypad: "Keys", ClearKey: "Correct or cancel", OKKey: "OK", NextLang: "nn", NextLanguage: "Nynorsk",
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	for wanted, corner := range map[string]string{
@@ -483,11 +520,11 @@ func TestLoadRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
-		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 24, column 4: toml: expected '='"},
+		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 28, column 4: toml: expected '='"},
 		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" differs from the file's name`},
 		{"no name", `name = "Bokmål"`, `name = ""`, "name and all of [keys] must be filled in"},
 		{"no place", "order = 1\n", "", "cannot load texts/nb.toml: order is 0, but the languages must count from 1 without a gap"},
-		{"no voice", `voice = "nb"`, `voice = ""`, "cannot load texts/nb.toml: [speech] has neither a voice, nor a notice and another language that has one"},
+		{"no voice", `voice = "nb"`, `voice = ""`, "cannot load texts/nb.toml: [speech] has neither a voice and a dot, nor a notice and another language that has one"},
 		{"no key name", `ok = "OK"`, ``, "name and all of [keys] must be filled in"},
 		{"misspelt key", `short = "Vent litt"`, `shrot = "Vent litt"`, `unknown key "screens.checking.shrot"`},
 		{"text missing", `heading = "Avbrutt"`, ``, `screen "cancelled" lacks a heading, short or text`},

@@ -72,6 +72,24 @@ var tones = map[situation]string{
 	"setup-ca":             "bad",
 	"setup-clock":          "bad",
 	"setup-reader":         "bad",
+	"menu":                 "neutral",
+	"page":                 "attention",
+	"old-pin":              "neutral",
+	"new-pin":              "neutral",
+	"new-pin-again":        "neutral",
+	"new-pin-differs":      "attention",
+	"new-pin-same":         "attention",
+	"puk":                  "neutral",
+	"puk-last":             "attention",
+	"wrong-puk":            "attention",
+	"wrong-puk-tries":      "attention",
+	"wrong-puk-last":       "attention",
+	"blocked-unblock":      "bad",
+	"blocked-page":         "bad",
+	"failed-puk-blocked":   "bad",
+	"done-choice":          "good",
+	"done-change":          "good",
+	"done-unblock":         "good",
 }
 
 // denials groups the reasons of a denial by what the person can do about it. A
@@ -127,6 +145,8 @@ var failures = map[kiosk.Reason]situation{
 	kiosk.CardTimeout:    "failed-unreadable",
 	kiosk.CardInactive:   "failed-inactive",
 	kiosk.CardRetry:      "failed-retry",
+	kiosk.Blocked:        "denied-blocked", // during a service
+	kiosk.PUKBlocked:     "failed-puk-blocked",
 
 	kiosk.HubRefused:   "failed",
 	kiosk.HubSilent:    "failed",
@@ -169,6 +189,14 @@ func situationOf(s kiosk.Screen) situation {
 		}
 	case kiosk.ScreenPIN:
 		return pinSituation(s)
+	case kiosk.ScreenMenu, kiosk.ScreenPage:
+		if s.TimeShort {
+			return "pin-slow"
+		}
+	case kiosk.ScreenDone:
+		if to, ok := dones[s.Service]; ok {
+			return to
+		}
 	case kiosk.ScreenRemoveCard:
 		if s.Insistent {
 			return "remove-card-again"
@@ -184,6 +212,12 @@ func situationOf(s kiosk.Screen) situation {
 		if s.Offline {
 			return "granted-offline"
 		}
+	case kiosk.ScreenDenied, kiosk.ScreenFailed:
+		if to, ok := unblocks[s.Unblock]; ok && s.Reason == kiosk.Blocked {
+			return to
+		}
+	}
+	switch s.ID {
 	case kiosk.ScreenDenied:
 		if to, ok := denials[s.Reason]; ok {
 			return to
@@ -199,8 +233,50 @@ func situationOf(s kiosk.Screen) situation {
 	return situation(s.ID)
 }
 
+// unblocks are the texts for a blocked PIN that the holder can unblock.
+var unblocks = map[kiosk.Way]situation{kiosk.AtKiosk: "blocked-unblock", kiosk.OnPage: "blocked-page"}
+
+// dones are the texts for completed services.
+var dones = map[kiosk.Service]situation{
+	kiosk.ServiceChoice:  "done-choice",
+	kiosk.ServiceChange:  "done-change",
+	kiosk.ServiceUnblock: "done-unblock",
+}
+
+// codeSituation returns the text for a code that is not the PIN of the login, or "" if
+// the text is that of the login.
+func codeSituation(s kiosk.Screen) situation {
+	last := s.TriesKnown && s.Tries == 1
+	switch {
+	case s.Notice == kiosk.NoticeDiffers && s.Typed == 0:
+		return "new-pin-differs"
+	case s.Notice == kiosk.NoticeSame && s.Typed == 0:
+		return "new-pin-same"
+	case s.Asks == kiosk.CodeNew:
+		return "new-pin"
+	case s.Asks == kiosk.CodeRepeat:
+		return "new-pin-again"
+	case s.Asks == kiosk.CodePUK && last && s.WrongPIN && s.Typed == 0:
+		return "wrong-puk-last"
+	case s.Asks == kiosk.CodePUK && last:
+		return "puk-last"
+	case s.Asks == kiosk.CodePUK && s.WrongPIN && s.TriesKnown && s.Typed > 0:
+		return "pin-tries"
+	case s.Asks == kiosk.CodePUK && s.WrongPIN && s.TriesKnown:
+		return "wrong-puk-tries"
+	case s.Asks == kiosk.CodePUK && s.WrongPIN && s.Typed == 0:
+		return "wrong-puk"
+	case s.Asks == kiosk.CodePUK:
+		return "puk"
+	case s.Asks == kiosk.CodeOld && !s.WrongPIN && !last:
+		return "old-pin"
+	}
+	return ""
+}
+
 func pinSituation(s kiosk.Screen) situation {
 	last := s.TriesKnown && s.Tries == 1
+	code := codeSituation(s)
 	switch {
 	case s.Notice == kiosk.NoticeLeave:
 		return "pin-leave"
@@ -212,6 +288,8 @@ func pinSituation(s kiosk.Screen) situation {
 		return "pin-short"
 	case s.Notice == kiosk.NoticeTooLong:
 		return "pin-long"
+	case code != "":
+		return code
 	case s.WrongPIN && s.Typed > 0 && !last && s.TriesKnown:
 		return "pin-tries"
 	case s.WrongPIN && s.Typed > 0 && !last:

@@ -11,6 +11,7 @@ import (
 // speech says how a language is spoken.
 type speech struct {
 	Voice string            // of espeak-ng
+	Dot   string            // how the dot in an address is spoken
 	Keys  map[string]string // how the labels of the key that ends a PIN are spoken
 	Words map[string]string // how signs, abbreviations and addresses are spoken
 
@@ -42,6 +43,7 @@ func (c *Catalogue) Spoken(s kiosk.Screen, ok string) Spoken {
 	}
 	out.Voice = l.Speech.Voice
 	say := l.Speech.replacer().Replace
+	s.Page = strings.ReplaceAll(address(s.Page), ".", " "+l.Speech.Dot+" ")
 	t := c.words(s, l.Speech.Keys[cmp.Or(ok, Hash)])
 	var all []string
 	for _, part := range []string{t.Spoken, t.Heading, t.Text, t.Hint} {

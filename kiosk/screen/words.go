@@ -32,6 +32,8 @@ func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 		"{digits}", strconv.Itoa(s.Digits),
 		"{language}", c.language(c.Next(l.Tag)).Name,
 		"{ok}", ok,
+		"{page}", address(s.Page),
+		"{entries}", sayEntries(l.entries(s)),
 	).Replace
 	return text{fill(t.Heading), fill(t.Short), fill(t.Text), fill(t.Hint), fill(t.Spoken)}
 }

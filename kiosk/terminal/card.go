@@ -42,6 +42,14 @@ func (o *cardOwner) run() {
 			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.verify(job.ctx, e) })
 		case kiosk.VerifyOnPad:
 			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.verifyOnPad(job.ctx, e) })
+		case kiosk.ChangePIN:
+			o.answer(job, e.Visit, func() (kiosk.Event, error) {
+				return o.newPIN(job.ctx, e.Visit, e.Old, e.New, Card.ChangePIN)
+			})
+		case kiosk.UnblockPIN:
+			o.answer(job, e.Visit, func() (kiosk.Event, error) {
+				return o.newPIN(job.ctx, e.Visit, e.PUK, e.New, Card.UnblockPIN)
+			})
 		case kiosk.Sign:
 			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.sign(job.ctx, e) })
 		case kiosk.Release:
@@ -101,8 +109,12 @@ func (o *cardOwner) read(ctx context.Context, e kiosk.ReadCard) (kiosk.Event, er
 	if err != nil {
 		return nil, err
 	}
+	services, err := card.Services(ctx, choice.Index)
+	if err != nil {
+		return nil, err
+	}
 	o.chosen, o.der = choice, certificates[choice.Index]
-	return kiosk.CardRead{Visit: e.Visit, Holder: choice.Holder, PIN: status}, nil
+	return kiosk.CardRead{Visit: e.Visit, Holder: choice.Holder, PIN: status, Services: services}, nil
 }
 
 // choose chooses one of the card's certificates. Slow steps come only when they can
@@ -183,6 +195,25 @@ func verified(visit string, err error) (kiosk.Event, error) {
 		return nil, err
 	}
 	return kiosk.PINAccepted{Visit: visit}, nil
+}
+
+// newPIN changes or unblocks the PIN with what the holder typed, and wipes that.
+func (o *cardOwner) newPIN(ctx context.Context, visit string, proof, fresh kiosk.PIN,
+	set func(c Card, ctx context.Context, certificate int, proof, fresh []byte) error) (kiosk.Event, error) {
+	err := proof.Use(func(proof []byte) error {
+		return fresh.Use(func(fresh []byte) error {
+			if o.card == nil || ctx.Err() != nil {
+				return errNoCardHeld
+			}
+			return set(o.card, ctx, o.chosen.Index, proof, fresh)
+		})
+	})
+	if wrong := (*PINError)(nil); errors.As(err, &wrong) {
+		return kiosk.PINRejected{Visit: visit, PIN: wrong.Status}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return kiosk.PINChanged{Visit: visit}, nil
 }
 
 func (o *cardOwner) sign(ctx context.Context, e kiosk.Sign) (kiosk.Event, error) {

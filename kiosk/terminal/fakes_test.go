@@ -59,15 +59,17 @@ func (s *fakeSlot) Open(context.Context, string) (terminal.Card, error) { return
 
 // fakeCard has the certificates and the key of the test PKI's valid card.
 type fakeCard struct {
-	rig    *rig
-	pin    string
-	hang   bool          // VerifyPIN does not return before its context ends
-	pad    chan padEntry // entries on the reader's keys; nil if it has no keys
-	seen   []byte
-	certs  [][]byte
-	once   [][]byte // the cached certificates, returned once; nil for no cache
-	cas    [][]byte
-	signer crypto.Signer
+	rig     *rig
+	pin     string
+	hang    bool          // VerifyPIN does not return before its context ends
+	pad     chan padEntry // entries on the reader's keys; nil if it has no keys
+	seen    []byte
+	blocked bool   // the PIN has no tries left
+	proof   []byte // old PIN or PUK
+	certs   [][]byte
+	once    [][]byte // the cached certificates, returned once; nil for no cache
+	cas     [][]byte
+	signer  crypto.Signer
 }
 
 func (c *fakeCard) Certificates(context.Context) ([][]byte, error) {
@@ -84,7 +86,11 @@ func (c *fakeCard) Authorities(context.Context) ([][]byte, error) {
 }
 
 func (c *fakeCard) PINStatus(context.Context, int) (kiosk.PINStatus, error) {
-	return kiosk.PINStatus{Min: 4, Max: 4, Tries: 3, TriesKnown: true, OnReader: c.pad != nil}, nil
+	tries := 3
+	if c.blocked {
+		tries = 0
+	}
+	return kiosk.PINStatus{Min: 4, Max: 4, Tries: tries, TriesKnown: true, OnReader: c.pad != nil}, nil
 }
 
 // padEntry is what the holder does on the reader's keys.
@@ -120,6 +126,28 @@ func (c *fakeCard) VerifyPIN(ctx context.Context, _ int, pin []byte) error {
 }
 
 func (c *fakeCard) Signer(context.Context, int) (crypto.Signer, error) { return c.signer, nil }
+
+func (c *fakeCard) Services(context.Context, int) (kiosk.CardServices, error) {
+	return kiosk.CardServices{Change: kiosk.AtKiosk, Unblock: kiosk.AtKiosk, PUKMin: 8, PUKMax: 8}, nil
+}
+
+func (c *fakeCard) ChangePIN(_ context.Context, _ int, old, new []byte) error {
+	c.proof, c.seen = old, new
+	if string(old) != c.pin {
+		return &terminal.PINError{Status: kiosk.PINStatus{Tries: 2, TriesKnown: true}}
+	}
+	c.pin = string(new)
+	return nil
+}
+
+func (c *fakeCard) UnblockPIN(_ context.Context, _ int, puk, new []byte) error {
+	c.proof, c.seen = puk, new
+	if string(puk) != "12345678" {
+		return &terminal.PINError{Status: kiosk.PINStatus{Tries: 9, TriesKnown: true}}
+	}
+	c.pin = string(new)
+	return nil
+}
 
 func (c *fakeCard) Close() error { c.rig.note("card closed"); return nil }
 

@@ -51,6 +51,13 @@ type Card interface {
 	// It fails with a *PadError when the reader sent the card no PIN.
 	VerifyPINOnPad(ctx context.Context, certificate int) error
 	Signer(ctx context.Context, certificate int) (crypto.Signer, error)
+	// Services returns what the card allows beyond the login. It is called after
+	// PINStatus.
+	Services(ctx context.Context, certificate int) (kiosk.CardServices, error)
+	// ChangePIN replaces the PIN. It fails with a *PINError if old is wrong.
+	ChangePIN(ctx context.Context, certificate int, old, new []byte) error
+	// UnblockPIN sets a new PIN. It fails with a *PINError, about the PUK, if puk is wrong.
+	UnblockPIN(ctx context.Context, certificate int, puk, new []byte) error
 	Close() error // resets the card
 }
 
@@ -144,10 +151,11 @@ type Terminal struct {
 	Decider   Decider
 	Origin    string // the hub's URL, which tokens are made for
 	Config    kiosk.Config
-	Room      <-chan bool      // whether the outbox has room for more visits; true until the first value
-	Parts     <-chan PartState // of the panel, as they change; see Config.Parts
-	Recording <-chan bool      // whether login pages are recorded; false until the first value
-	Alive     func()           // called before each wait for events, at least every AliveEvery; may be nil
+	Room      <-chan bool           // whether the outbox has room for more visits; true until the first value
+	Parts     <-chan PartState      // of the panel, as they change; see Config.Parts
+	Recording <-chan bool           // whether login pages are recorded; false until the first value
+	Services  <-chan kiosk.Services // that the policy offers, as they change; none until the first value
+	Alive     func()                // called before each wait for events, at least every AliveEvery; may be nil
 	// InProgress is called when a visit begins (true) or has ended (false); may
 	// be nil. See kiosk.Visit.InProgress.
 	InProgress func(bool)
@@ -241,6 +249,8 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 			e = partEvent(part)
 		case on := <-t.Recording:
 			e = recordingEvent(on)
+		case services := <-t.Services:
+			e = kiosk.ServicesSet{Services: services}
 		}
 		inProgress := v.InProgress()
 		var effects []kiosk.Effect
@@ -316,7 +326,7 @@ func (t *Terminal) do(e kiosk.Effect) {
 		t.visit.begin()
 		t.began = t.Now()
 		t.card.do(t.visit.ctx, e)
-	case kiosk.VerifyPIN, kiosk.VerifyOnPad, kiosk.Sign:
+	case kiosk.VerifyPIN, kiosk.VerifyOnPad, kiosk.ChangePIN, kiosk.UnblockPIN, kiosk.Sign:
 		t.card.do(t.visit.ctx, e)
 	case kiosk.Release:
 		t.visit.end()
@@ -328,6 +338,11 @@ func (t *Terminal) do(e kiosk.Effect) {
 	case kiosk.DecideOffline:
 		t.goAsk(func(ctx context.Context) { t.decideOffline(ctx, e) })
 	case kiosk.Record:
+		if e.Service != "" {
+			t.Log.Info("service ended", "visit", e.Visit, "service", e.Service, "outcome", e.Outcome, "reason", e.Reason)
+			t.entries.put(e)
+			break
+		}
 		t.Log.Info("visit ended", "visit", e.Visit, "outcome", e.Outcome, "reason", e.Reason,
 			"offline", e.Offline, "took", t.Now().Sub(t.began).Round(time.Millisecond))
 		t.entries.put(e)

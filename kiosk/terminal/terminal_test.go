@@ -219,3 +219,53 @@ func TestLogHasNoPersonalData(t *testing.T) {
 		}
 	})
 }
+
+// TestServices changes the PIN after a login and unblocks a blocked one. The codes reach
+// the card and are wiped, the card stays open for the service and is closed once, and the
+// outcome is recorded before it is shown.
+func TestServices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		offers := make(chan kiosk.Services, 1)
+		offers <- kiosk.Services{ChangePIN: true, Unblock: true}
+		r := start(t, func(_ *rig, term *terminal.Terminal) { term.Services = offers })
+		synctest.Wait()
+		r.slotIs(kiosk.CardGone{}, cardIn())
+		r.typeKeys("1234#")
+		r.expectScreen(kiosk.ScreenGranted)
+		r.typeKeys("#")
+		r.expectScreen(kiosk.ScreenMenu)
+		r.typeKeys("19999#5678#5678#")
+		if s := r.expectScreen(kiosk.ScreenPIN); !s.WrongPIN || s.Tries != 2 || s.Asks != kiosk.CodeOld {
+			t.Errorf("after a wrong old PIN: %+v", s)
+		}
+		r.typeKeys("1234#5678#5678#")
+		r.expectScreen(kiosk.ScreenDone)
+		r.expectOrder("record granted", "show granted", "show menu", "record completed", "show done")
+		if r.card.pin != "5678" {
+			t.Error("the PIN was not changed")
+		}
+		if strings.Trim(string(r.card.seen)+string(r.card.proof), "\x00") != "" {
+			t.Error("the codes are not wiped")
+		}
+		if got := r.records[1]; got.Service != kiosk.ServiceChange || got.Outcome != kiosk.Completed || !got.Authenticated || got.Holder.Name != "Ola" || got.Token != nil {
+			t.Errorf("recorded %+v", got)
+		}
+		r.slotIs(kiosk.CardGone{})
+		r.expectOrder("show done", "card closed")
+
+		r.card.blocked = true
+		r.slotIs(cardIn())
+		if s := r.expectScreen(kiosk.ScreenDenied); s.Unblock != kiosk.AtKiosk {
+			t.Errorf("a blocked PIN: %+v", s)
+		}
+		r.typeKeys("#12345678#4321#4321#")
+		r.expectScreen(kiosk.ScreenDone)
+		if got := r.records[3]; got.Service != kiosk.ServiceUnblock || got.Outcome != kiosk.Completed || got.Authenticated || r.card.pin != "4321" {
+			t.Errorf("recorded %+v", got)
+		}
+		r.slotIs(kiosk.CardGone{})
+		if err := r.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}

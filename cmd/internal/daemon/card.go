@@ -187,6 +187,38 @@ func (c *identityCard) Signer(ctx context.Context, certificate int) (crypto.Sign
 	return cardKey{signer}, cardError(err)
 }
 
+// Services asks the card nothing: PINStatus has read what it needs.
+func (c *identityCard) Services(ctx context.Context, _ int) (kiosk.CardServices, error) {
+	s := kiosk.CardServices{Change: way(c.card.CanChange(c.pin)), Unblock: way(c.card.CanUnblock(ctx, c.pin)), Page: c.card.Page()}
+	if s.Unblock == kiosk.AtKiosk {
+		puk, err := c.card.PUK(ctx, c.pin)
+		if err != nil {
+			return s, cardError(err)
+		}
+		s.PUKMin, s.PUKMax = puk.MinLength, puk.MaxLength
+	}
+	return s, nil
+}
+
+// way translates why the driver cannot change or unblock a PIN.
+func way(problem error) kiosk.Way {
+	switch {
+	case problem == nil:
+		return kiosk.AtKiosk
+	case errors.Is(problem, smartkort.ErrNotPublic):
+		return kiosk.OnPage
+	}
+	return kiosk.NoWay
+}
+
+func (c *identityCard) ChangePIN(ctx context.Context, _ int, old, new []byte) error {
+	return pinError(c.card.ChangePIN(ctx, c.pin, old, new), c.left)
+}
+
+func (c *identityCard) UnblockPIN(ctx context.Context, _ int, puk, new []byte) error {
+	return pinError(c.card.UnblockPIN(ctx, c.pin, puk, new), c.left)
+}
+
 func (c *identityCard) Close() error { return c.card.Close() }
 
 // cardKey is a card's key whose errors are those that the terminal knows.

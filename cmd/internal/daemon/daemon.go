@@ -45,6 +45,7 @@ type Daemon struct {
 	visits  *visits
 	scarce  atomic.Bool // the outbox is nearly full
 	room    chan bool   // sent to the terminal when it changes: whether there is room for a visit
+	offers  offers      // sent to the terminal when they change
 	sockets []socket    // where the outbox is served
 	proxy   *proxy      // nil without scproxy
 
@@ -69,7 +70,7 @@ func Open(c *config.Config, parts Parts, texts *screen.Catalogue, log *slog.Logg
 	if !texts.Has(c.Language) {
 		return nil, fmt.Errorf("cannot use language %q: it has no texts", c.Language)
 	}
-	d := &Daemon{log: log, visits: newVisits(), room: make(chan bool)}
+	d := &Daemon{log: log, visits: newVisits(), room: make(chan bool), offers: make(offers, 1)}
 	if err := d.open(c, parts, texts); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -155,7 +156,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	}
 	d.sockets[0].handler = serveRecording(d.sockets[0].handler, d.proxy)
 	seal := func(k sealkey.Key) error { return seals.follow(k, d.journal) }
-	if d.offline, err = openOfflineMode(c, d.records, now, secrets.holders, d.client, seal, d.log); err != nil {
+	if d.offline, err = openOfflineMode(c, d.records, now, secrets.holders, d.client, seal, d.offers.set, d.log); err != nil {
 		return err
 	}
 	slots, again, err := openCards(c.Reader, parts.Slot, driver)
@@ -166,7 +167,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		slots = pageSlot{slots, d.proxy.service.Uses, again}
 	}
 	d.terminal = &terminal.Terminal{
-		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Hub: d.client, Journal: d.journal, Told: d.lastReport.write,
+		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Services: d.offers, Hub: d.client, Journal: d.journal, Told: d.lastReport.write,
 		Decider: d.offline.decider, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming, FullNames: c.Panel.Names == "full", Speech: parts.Speech != nil},
 		Now:    clocks.Now, Log: d.log,

@@ -97,6 +97,17 @@ func (c *moduleCard) Signer(ctx context.Context, certificate int) (crypto.Signer
 	return cardKey{signer}, cardError(err)
 }
 
+// Services offers none: the module is used for the login only.
+func (c *moduleCard) Services(context.Context, int) (kiosk.CardServices, error) {
+	return kiosk.CardServices{}, nil
+}
+
+func (c *moduleCard) ChangePIN(context.Context, int, []byte, []byte) error { return errModule }
+
+func (c *moduleCard) UnblockPIN(context.Context, int, []byte, []byte) error { return errModule }
+
+var errModule = errors.New("cannot change the PIN of a card that is accessed through a PKCS #11 module")
+
 // Close closes the card and makes the reader reset it. The reset is necessary because a
 // module may leave the PIN verified, and no verified PIN may outlive the visit.
 func (c *moduleCard) Close() error {

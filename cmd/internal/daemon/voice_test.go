@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -55,6 +56,13 @@ func (e *ears) since(n int) (said []speech.Utterance, all int) {
 // and with what is said.
 func spokenKiosk(t *testing.T, f func(b *bench, e *ears, card *cardsim.Card)) {
 	t.Helper()
+	spokenServices(t, nil, kiosk.Services{}, f)
+}
+
+// spokenServices does the same for a kiosk that offers services to cards of these
+// profiles.
+func spokenServices(t *testing.T, profiles *smartkort.Profiles, services kiosk.Services, f func(b *bench, e *ears, card *cardsim.Card)) {
+	t.Helper()
 	pki, err := testpki.New(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
 	if err != nil {
 		t.Fatal(err)
@@ -80,8 +88,10 @@ func spokenKiosk(t *testing.T, f func(b *bench, e *ears, card *cardsim.Card)) {
 		}
 		log := slog.New(slog.NewTextHandler(&b.log, nil))
 		v := newVoice(b, texts, screen.Hash, e, log)
+		offered := make(offers, 1)
+		offered.set(services)
 		term := &terminal.Terminal{
-			Slot: newCardSlot(b, smartkort.Driver{Cache: cache}), Panel: v, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",
+			Slot: newCardSlot(b, smartkort.Driver{Cache: cache, Profiles: profiles}), Services: offered, Panel: v, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",
 			Config: kiosk.Config{Languages: languages(texts, "nb"), Timing: kiosk.DefaultTiming, Speech: true},
 			Now:    time.Now, Log: log,
 		}
@@ -155,6 +165,80 @@ func TestVisitByEar(t *testing.T) {
 				}
 				t.Fatalf("the visit does not end: %q", told)
 			})
+		})
+	}
+}
+
+// TestServicesByEar changes the PIN as a person who only hears the kiosk, who knows the
+// PIN, and who does what was said last. The new PIN is mistyped once.
+func TestServicesByEar(t *testing.T) {
+	profiles, err := smartkort.LoadProfiles("testdata/profiles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const fresh = "5678"
+	entry := regexp.MustCompile(`(\d): (Bytt pinnkode|Change pinn|Byt pinnkode)\.`)
+	for _, language := range []struct {
+		presses, insert, typePIN, welcome string
+		old, new, again, differs, done    string
+	}{
+		{"", "Sett inn kortet", "Tast pinnkoden", "Velkommen", "Gammel pinnkode", "Ny pinnkode", "En gang til", "Ikke like", "pinnkode byttet"},
+		{"L", "Insert your card", "Enter your pinn", "Welcome", "Old pinn", "New pinn", "Once more", "Not the same", "pinn is changed"},
+		{"LL", "Set inn kortet", "Tast pinnkoden", "Velkomen", "Gammal pinnkode", "Ny pinnkode", "Ein gong til", "Ikkje like", "pinnkode bytt"},
+	} {
+		choices := []kiosk.Choice{{Code: "a", Texts: map[string]string{"nb": "Besøk"}}, {Code: "b", Texts: map[string]string{"nb": "Levering"}}}
+		spokenServices(t, profiles, kiosk.Services{ChangePIN: true, Choices: choices}, func(b *bench, e *ears, card *cardsim.Card) {
+			press := func(keys string) {
+				for _, key := range keys {
+					b.keys <- key
+					synctest.Wait()
+				}
+			}
+			press(language.presses)
+			repeats := []string{"5679", fresh}
+			heard := 0
+			var told []string
+			for range 20 {
+				synctest.Wait()
+				said, n := e.since(heard)
+				heard = n
+				if len(said) == 0 {
+					time.Sleep(kiosk.DefaultTiming.Greeting) // nothing to do yet
+					synctest.Wait()
+					if said, heard = e.since(heard); len(said) == 0 {
+						t.Fatalf("the kiosk is silent after %q", told)
+					}
+				}
+				now := said[len(said)-1].Text
+				told = append(told, now)
+				switch key := entry.FindStringSubmatch(now); {
+				case strings.HasPrefix(now, language.insert):
+					b.Insert(card)
+				case strings.HasPrefix(now, language.typePIN), strings.HasPrefix(now, language.old):
+					press(testpki.PIN + "#")
+				case strings.HasPrefix(now, language.welcome):
+				case key != nil:
+					press(key[1])
+				case strings.HasPrefix(now, language.new), strings.HasPrefix(now, language.differs):
+					press(fresh + "#")
+				case strings.HasPrefix(now, language.again) && len(repeats) > 0:
+					press(repeats[0] + "#")
+					repeats = repeats[1:]
+				case strings.HasPrefix(now, language.done) && len(repeats) == 0:
+					b.Remove()
+					synctest.Wait()
+					if len(b.records) != 2 || b.records[1].Service != kiosk.ServiceChange || b.records[1].Outcome != kiosk.Completed {
+						t.Errorf("recorded %+v", b.records)
+					}
+					if got := string(card.Image().PINs["pin"].Value); got != fresh {
+						t.Error("the card does not have the new PIN")
+					}
+					return
+				default:
+					t.Fatalf("a person who hears %q does not know what to do", told)
+				}
+			}
+			t.Fatalf("the PIN is not changed: %q", told)
 		})
 	}
 }

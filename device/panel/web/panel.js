@@ -13,7 +13,8 @@ const keyboard = { Enter: "#", Backspace: "*", Escape: "*", l: "L", L: "L", r: "
 const largeText = { nb: "Stor tekst", nn: "Stor tekst", en: "Large text", se: "Stuorra teaksta" };
 
 const icons = {
-  insert: '<path d="M5 7h38" stroke-width="5"/><g class="kp-rise"><rect x="9" y="20" width="30" height="24" rx="3"/><rect class="kp-fill" x="19" y="25" width="10" height="7" rx="1"/></g>',
+  // A card that lies on its side, as bank cards are drawn, and an arrow into the slot.
+  insert: '<rect x="2" y="3" width="44" height="8" rx="4"/><path d="M10 7h28" stroke-width="2"/><g class="kp-rise"><path d="M24 23v-6m-4 3 4-4 4 4"/><rect x="6" y="25" width="36" height="20" rx="3"/><rect class="kp-fill" x="11" y="30" width="8" height="6" rx="1"/><path d="M11 41h12M28 41h8" stroke-width="2"/></g>',
   busy: '<circle cx="24" cy="24" r="16" opacity=".25"/><path class="kp-turn" d="M24 8a16 16 0 0 1 16 16"/>',
   pin: '<rect x="10" y="21" width="28" height="19" rx="4"/><path d="M16 21v-5a8 8 0 0 1 16 0v5"/><circle class="kp-fill" cx="24" cy="30" r="2.5"/>',
   good: '<circle cx="24" cy="24" r="17"/><path d="m16 25 6 6 11-13"/>',
@@ -39,6 +40,23 @@ function element(tag, className, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) e.setAttribute(name, value);
   e.append(...children);
   return e;
+}
+
+// The entries of a menu. Each is also a button, for a touch screen.
+function menu(entries) {
+  const list = element("ul", "kp-menu");
+  for (const entry of entries) {
+    const [key, ...words] = entry.split(" ");
+    const button = element("button", "kp-choice", { type: "button", "data-key": key }, element("b", "", {}, key), " ", words.join(" "));
+    list.append(element("li", "", {}, button));
+  }
+  return list;
+}
+
+// Draws a QR code with the quiet zone of 4 modules that scanners need (ISO/IEC 18004).
+function qrCode(rows) {
+  const path = rows.flatMap((row, y) => [...row].map((dark, x) => (dark === "1" ? `M${x} ${y}h1v1h-1z` : ""))).join("");
+  return `<svg class="kp-qr" viewBox="-4 -4 ${rows.length + 8} ${rows.length + 8}" shape-rendering="crispEdges"><path class="kp-light" d="M-4-4h99v99h-99z"/><path class="kp-dark" d="${path}"/></svg>`;
 }
 
 class KioskPanel extends HTMLElement {
@@ -153,15 +171,20 @@ class KioskPanel extends HTMLElement {
     const { dataset } = this.display;
     dataset.screen = frame.name;
     dataset.tone = frame.tone;
-    if (["name", "lang", "heading", "text", "hint"].some((part) => frame[part] !== before[part])) {
+    const changed = (part) => frame[part] !== before[part];
+    if (["name", "lang", "heading", "text", "hint"].some(changed) || String(frame.menu) !== String(before.menu)) {
       // The text is replaced in one step, so that a screen reader
       // reads a screen only once, in its language.
       const words = element("div", "", { lang: frame.lang }, element("p", "kp-heading", {}, frame.heading));
+      if (frame.menu) words.append(menu(frame.menu));
       if (frame.text) words.append(element("p", "kp-text", {}, frame.text));
       if (frame.hint) words.append(element("p", "kp-hint", {}, frame.hint));
       this.live.replaceChildren(words);
     }
-    if (dataset.icon !== iconOf(frame)) {
+    if (frame.qr) {
+      dataset.icon = "qr";
+      this.icon.innerHTML = qrCode(frame.qr);
+    } else if (dataset.icon !== iconOf(frame)) {
       dataset.icon = iconOf(frame);
       this.icon.innerHTML = icon(dataset.icon);
     }

@@ -20,6 +20,7 @@ type file struct {
 	Groups   map[string][]string `toml:"groups"`
 	Rule     []entry             `toml:"rule"`
 	Webhook  *webhookEntry       `toml:"webhook"`
+	Services []servicesEntry     `toml:"services"`
 }
 
 // entry is one [[rule]].
@@ -73,6 +74,11 @@ func Parse(text []byte, dir string) (*Rules, error) {
 		}
 		r.rules = append(r.rules, read)
 	}
+	services, err := readServices(f.Services, f.Groups)
+	if err != nil {
+		return nil, err
+	}
+	r.services = services
 	if f.Webhook != nil {
 		var err error
 		if r.Webhook, err = f.Webhook.read(dir); err != nil {

@@ -29,6 +29,15 @@
 //	timeout = "1s"
 //	on_failure = "deny"               # or "allow"
 //
+//	[[services]]                      # what holders can do apart from the login
+//	groups = ["workshop"]             # and kiosks; without both: all other kiosks
+//	change_pin = true                 # after a login
+//	unblock_pin = true                # with the PUK, when a PIN is blocked
+//
+//	[[services.choice]]               # after a login the holder chooses one of these
+//	code = "delivery"                 # in the event smartkiosk.service.v1
+//	texts = { nb = "Levering", en = "Delivery" } # at most 14 letters; nb replaces what is missing
+//
 // A rule applies to a visit that meets all of its conditions; a list is met if one of its
 // elements is. A deny rule wins over every allow rule, whatever their order. Anything in a
 // file that is unknown, empty, contradictory or without effect is an error.
@@ -51,6 +60,7 @@ type Rules struct {
 	zone           *time.Location // nil if no rule needs one
 	rules          []rule
 	groups         map[string][]string
+	services       []services
 }
 
 // Len returns the number of rules.

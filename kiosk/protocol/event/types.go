@@ -25,6 +25,7 @@ const (
 	TypeTamper  = "smartkiosk.tamper.v1"
 	TypeAlarm   = "smartkiosk.alarm.v1"
 	TypeEpoch   = "smartkiosk.epoch.v1"
+	TypeService = "smartkiosk.service.v1"
 )
 
 // Type is one row of the table of events.
@@ -66,6 +67,14 @@ var Types = []Type{
 		Name:    TypeShown,
 		When:    "a person learned the outcome of a visit, or will not learn it, because the card or the reader is gone or the kiosk stopped; there is one for each smartkiosk.visit.v1 of a kiosk that knows this type, later in the feed, mostly within a second; if kioskd or its machine stopped in between, the next start writes it",
 		Payload: Shown{Visit: exampleVisit, Result: kiosk.Shown, Screen: kiosk.ScreenGranted, Door: true, At: exampleTime},
+	},
+	{
+		Name: TypeService,
+		When: "a service after a login, or the unblocking of a PIN, ended; the event is on disk before the panel shows the outcome",
+		Payload: Service{
+			Visit: exampleVisit, Service: kiosk.ServiceChoice, Code: "delivery", Outcome: kiosk.Completed, Authenticated: true,
+			Holder: &kiosk.Holder{ID: "UN:NO-9578-4050-900000001", Name: "Kari Testesen", Domain: "buypass"},
+		},
 	},
 	{
 		Name:    TypeStarted,
@@ -146,6 +155,17 @@ type Visit struct {
 	Holder        *kiosk.Holder `json:"holder,omitempty" doc:"the person whom the certificate names: id (normalised serialNumber), name, domain (trust domain)" personal:"yes"`
 	Evidence      *Evidence     `json:"evidence,omitempty" doc:"what the card signed: token (Web eID authentication token), nonce and origin; enough to validate the visit again" personal:"yes"`
 	Basis         *Basis        `json:"basis,omitempty" doc:"what an offline decision rests on: rules (version of the hub's signed policy, absent for the kiosk's own rules), time (the time for which the certificate was validated), crl (number of the CRL that was used)"`
+}
+
+// Service is how one service at the kiosk ended.
+type Service struct {
+	Visit         string        `json:"visit" doc:"identifier of the visit to which it belongs"`
+	Service       kiosk.Service `json:"service" doc:"choice, change-pin or unblock-pin"`
+	Code          string        `json:"code,omitempty" doc:"of a choice: the code of what the holder chose, from the hub's rules"`
+	Outcome       kiosk.Outcome `json:"outcome" doc:"completed, cancelled, timed-out or failed"`
+	Reason        kiosk.Reason  `json:"reason,omitempty" doc:"why not completed, a stable code"`
+	Authenticated bool          `json:"authenticated" doc:"the visit's login was granted; if false, the holder is only what a certificate claims"`
+	Holder        *kiosk.Holder `json:"holder,omitempty" doc:"as in smartkiosk.visit.v1" personal:"yes"`
 }
 
 // Evidence is what the card signed (Web eID authentication token format 1).

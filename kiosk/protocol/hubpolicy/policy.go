@@ -47,6 +47,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/sealkey"
 	"smartkiosk/kiosk/protocol/trust"
@@ -73,6 +74,8 @@ type Policy struct {
 	CRLs     []CRL            `json:"crls"`
 	Holders  HolderKeys       `json:"holders"` // of the pseudonyms in Deny and of known holders
 	Seal     sealkey.Key      `json:"seal"`    // public key that events are sealed to
+	// Services are what the kiosk offers apart from the login.
+	Services kiosk.Services `json:"services,omitzero"`
 	// AskEvery is how often the kiosk requests a newer policy.
 	AskEvery Duration `json:"ask_every"`
 }
@@ -128,10 +131,10 @@ func (o Policy) Version() (string, error) {
 
 // Verify reads the policy of a kiosk and checks its signature by key (P-256). It
 // also returns the version. The caller checks whether the policy is still valid.
-func Verify(jws, kiosk string, key crypto.PublicKey) (o Policy, ver string, err error) {
+func Verify(jws, kioskID string, key crypto.PublicKey) (o Policy, ver string, err error) {
 	text, err := verify(jws, key)
 	if err == nil {
-		o, err = read(text, kiosk)
+		o, err = read(text, kioskID)
 	}
 	if err != nil {
 		return Policy{}, "", fmt.Errorf("cannot read policy: %w", err)
@@ -170,13 +173,13 @@ func verify(jws string, key crypto.PublicKey) ([]byte, error) {
 	return text, nil
 }
 
-func read(text []byte, kiosk string) (o Policy, err error) {
+func read(text []byte, kioskID string) (o Policy, err error) {
 	// Unknown members are ignored, because a newer hub may add some.
 	if err := json.Unmarshal(text, &o); err != nil {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	switch {
-	case o.Kiosk != kiosk:
+	case o.Kiosk != kioskID:
 		return o, ErrForeign
 	case o.IssuedAt.IsZero() || !o.ValidUntil.After(o.IssuedAt):
 		return o, fmt.Errorf("%w: issued_at is zero, or valid_until is not after it", ErrMalformed)
@@ -187,6 +190,9 @@ func read(text []byte, kiosk string) (o Policy, err error) {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if err := o.Holders.check(); err != nil {
+		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err := CheckServices(o.Services); err != nil {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if err := checkDeny(o.Deny); err != nil {

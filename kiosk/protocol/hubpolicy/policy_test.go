@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
@@ -121,11 +122,14 @@ func TestVerifyRefuses(t *testing.T) {
 		"no salt of holders":      {changed(func(o *hubpolicy.Policy) { o.Holders.Salt = nil }), hubpolicy.ErrMalformed},
 		"short key of holders":    {changed(func(o *hubpolicy.Policy) { o.Holders.Key = make([]byte, 15) }), hubpolicy.ErrMalformed},
 		"no sealing key":          {sign(typ, key, "", []byte(strings.Replace(string(text(func(*hubpolicy.Policy) {})), `"seal":{`, `"sael":{`, 1))), hubpolicy.ErrMalformed},
-		"digest too short":        {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "00", Size: 1}} }), hubpolicy.ErrMalformed},
-		"digest as a path":        {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "../" + digest[3:], Size: 1}} }), hubpolicy.ErrMalformed},
-		"digest in capitals":      {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "A" + digest[1:], Size: 1}} }), hubpolicy.ErrMalformed},
-		"CRL of no size":          {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: digest}} }), hubpolicy.ErrMalformed},
-		"CRL too large":           {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: digest, Size: hubpolicy.MaxCRLSet + 1}} }), hubpolicy.ErrMalformed},
+		"one choice": {changed(func(o *hubpolicy.Policy) {
+			o.Services.Choices = []kiosk.Choice{{Code: "a", Texts: map[string]string{"nb": "A"}}}
+		}), hubpolicy.ErrMalformed},
+		"digest too short":   {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "00", Size: 1}} }), hubpolicy.ErrMalformed},
+		"digest as a path":   {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "../" + digest[3:], Size: 1}} }), hubpolicy.ErrMalformed},
+		"digest in capitals": {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: "A" + digest[1:], Size: 1}} }), hubpolicy.ErrMalformed},
+		"CRL of no size":     {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: digest}} }), hubpolicy.ErrMalformed},
+		"CRL too large":      {changed(func(o *hubpolicy.Policy) { o.CRLs = []hubpolicy.CRL{{Digest: digest, Size: hubpolicy.MaxCRLSet + 1}} }), hubpolicy.ErrMalformed},
 	} {
 		if _, _, err := hubpolicy.Verify(c.jws, "k1", &key.PublicKey); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
