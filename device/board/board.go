@@ -20,6 +20,7 @@ type Board struct {
 		Piezo  *Piezo  `toml:"piezo"`
 	} `toml:"buzzer"`
 	Lamps    *Lamps    `toml:"lamps"`
+	Cues     Cues      `toml:"cues"`
 	Strike   *Strike   `toml:"strike"`
 	Tamper   *Tamper   `toml:"tamper"`
 	Watchdog *Watchdog `toml:"watchdog"`

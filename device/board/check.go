@@ -23,6 +23,9 @@ func (b *Board) check() error {
 	if len(b.sounders()) > 1 {
 		return errors.New("[buzzer.active] and [buzzer.piezo] are both there: a board has one buzzer: remove one")
 	}
+	if err := b.Cues.check(); err != nil {
+		return err
+	}
 	taken := claims{}
 	for _, p := range b.Parts() {
 		if err := p.check(b.Pi); err != nil {

@@ -65,6 +65,9 @@
 //	yellow     = "GPIO27"
 //	red        = "GPIO22"
 //	active_low = false
+//	[cues.granted]                   # optional, in place of the built-in cue; also denied,
+//	notes      = [[660, 90], [0, 50], [1050, 450]] # attention, reminder, key, refused, out-of-service
+//	lamp       = "green"             # or yellow, red, none; of granted, denied and attention
 //	[strike]
 //	pin        = "GPIO26"
 //	open       = "3s"                # the time of each opening
@@ -79,6 +82,9 @@
 // Load refuses a file in which a line, port or address has two uses. On a Pi it
 // also refuses a line that is not on the header, a line that a used bus needs,
 // and a strike whose line has a pull at reset that would open the door.
+//
+// A wrong PIN has the cue denied, like a person whom the hub does not let in, so that
+// bystanders cannot tell them apart. Load refuses a [cues.wrong-pin] that differs.
 //
 // # Opening
 //

@@ -6,7 +6,9 @@ import "smartkiosk/kiosk"
 // its own text. Its values are the names of the tables in texts/.
 type situation string
 
-// tones maps every situation to the tone in which a panel shows it.
+// tones maps every situation to the tone in which a panel shows it, and with it the lamp.
+// A wrong PIN has the tone of a denial: a bystander must not be able to tell a wrong PIN
+// from a person who has no access here.
 var tones = map[situation]string{
 	"welcome":              "neutral",
 	"welcome-recorded":     "attention",
@@ -22,10 +24,10 @@ var tones = map[situation]string{
 	"pin-reader":           "neutral",
 	"pin-reader-last":      "attention",
 	"pin-reader-slow":      "attention",
-	"wrong-pin":            "attention",
-	"wrong-pin-reader":     "attention",
-	"wrong-pin-tries":      "attention",
-	"wrong-pin-last":       "attention",
+	"wrong-pin":            "bad",
+	"wrong-pin-reader":     "bad",
+	"wrong-pin-tries":      "bad",
+	"wrong-pin-last":       "bad",
 	"checking":             "busy",
 	"granted":              "good",
 	"granted-offline":      "good",

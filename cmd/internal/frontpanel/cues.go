@@ -1,6 +1,7 @@
 package frontpanel
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -34,9 +35,19 @@ func tone(hertz, milliseconds int) cue.Note {
 func rest(milliseconds int) cue.Note { return tone(0, milliseconds) }
 
 // buzzer plays cues. When several wait it plays the latest.
-type buzzer struct{ cues chan kiosk.Cue }
+type buzzer struct {
+	cues  chan kiosk.Cue
+	tunes board.Cues // in place of the built-in ones
+}
 
-func newBuzzer() *buzzer { return &buzzer{make(chan kiosk.Cue, 1)} }
+func newBuzzer(tunes board.Cues) *buzzer { return &buzzer{make(chan kiosk.Cue, 1), tunes} }
+
+func (b *buzzer) tune(c kiosk.Cue) []cue.Note {
+	if tune := b.tunes.Tune(string(c)); tune != nil {
+		return tune
+	}
+	return tunes[c]
+}
 
 func (b *buzzer) play(c kiosk.Cue) { replace(b.cues, c) }
 
@@ -64,7 +75,7 @@ func (b *buzzer) playOn(ctx context.Context, section board.Sounder, part *part) 
 	for {
 		select {
 		case c := <-b.cues:
-			sounder.Play(tunes[c]...)
+			sounder.Play(b.tune(c)...)
 		case err := <-sounder.Errors():
 			return err
 		case <-ctx.Done():
@@ -75,9 +86,29 @@ func (b *buzzer) playOn(ctx context.Context, section board.Sounder, part *part) 
 }
 
 // lamps show the tone of the current screen.
-type lamps struct{ tones chan string }
+type lamps struct {
+	tones chan string
+	cues  board.Cues
+}
 
-func newLamps() *lamps { return &lamps{make(chan string, 1)} }
+func newLamps(cues board.Cues) *lamps { return &lamps{make(chan string, 1), cues} }
+
+// lampCues maps a tone to the cue whose lamp shows it, and to the built-in lamp.
+var lampCues = map[string]struct {
+	cue  kiosk.Cue
+	lamp string
+}{
+	"good":      {kiosk.CueGranted, "green"},
+	"bad":       {kiosk.CueDenied, "red"},
+	"attention": {kiosk.CueAttention, "yellow"},
+	"busy":      {kiosk.CueAttention, "yellow"},
+}
+
+// lamp returns the lamp that is lit for a tone; "" for none.
+func (l *lamps) lamp(tone string) string {
+	by := lampCues[tone]
+	return cmp.Or(l.cues.Lamp(string(by.cue)), by.lamp)
+}
 
 func (l *lamps) show(tone string) { replace(l.tones, tone) }
 
@@ -87,7 +118,8 @@ func (l *lamps) run(ctx context.Context, section *board.Lamps, part *part) {
 	for ok {
 		select {
 		case tone := <-l.tones:
-			part.setError(lights.Show(tone == "good", tone == "busy" || tone == "attention", tone == "bad"))
+			lamp := l.lamp(tone)
+			part.setError(lights.Show(lamp == "green", lamp == "yellow", lamp == "red"))
 		case <-ctx.Done():
 			return
 		}

@@ -65,12 +65,12 @@ func Open(b *board.Board, texts *screen.Catalogue, other terminal.Panel, log *sl
 		p.work.Go(func() { p.readKeypad(ctx, k, part) })
 	}
 	if s := b.Sounder(); s != nil {
-		p.buzzer = newBuzzer()
+		p.buzzer = newBuzzer(b.Cues)
 		part := p.health.part(s.Section(), "")
 		p.work.Go(func() { p.buzzer.run(ctx, s, part) })
 	}
 	if b.Lamps != nil {
-		p.lamps = newLamps()
+		p.lamps = newLamps(b.Cues)
 		part := p.health.part(b.Lamps.Section(), "")
 		p.work.Go(func() { p.lamps.run(ctx, b.Lamps, part) })
 	}

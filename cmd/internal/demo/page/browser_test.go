@@ -80,7 +80,7 @@ func TestScreenshots(t *testing.T) {
 		browsertest.Until(t, ctx, "document.querySelectorAll('.kp-on').length === 3")
 		shot("pin")
 		browsertest.Do(t, ctx, chromedp.KeyEvent("9"+kb.Enter))
-		browsertest.Until(t, ctx, "document.querySelector('.kp-display').dataset.tone === 'attention'")
+		browsertest.Until(t, ctx, "document.querySelector('.kp-display').dataset.tone === 'bad'")
 		shot("wrong-pin")
 		browsertest.Do(t, ctx, chromedp.KeyEvent(fakePIN+kb.Enter))
 		browsertest.Until(t, ctx, screenIs("granted"))
