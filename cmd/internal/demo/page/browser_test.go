@@ -108,3 +108,31 @@ func TestScreenshots(t *testing.T) {
 func insertNext(name string) chromedp.Action[chromedp.Void] {
 	return chromedp.Steps(chromedp.Click(chromedp.CSS(".remove")), insert(name))
 }
+
+// TestDoubleClick: the second click of a double click on a card, which falls on the
+// keypad under the dialog, types no digit. A single click does.
+func TestDoubleClick(t *testing.T) {
+	k, url := serveFake(t, nil)
+	ctx := browsertest.Start(t)
+	typed := func() int {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return len(k.typed)
+	}
+	browsertest.Do(t, ctx, chromedp.Navigate(url))
+	browsertest.Until(t, ctx, screenIs("welcome"))
+	if !browsertest.Get(t, ctx, chromedp.Evaluate[bool](`!document.querySelector(".empty").hidden`)) {
+		t.Error("the hint for the first visit is hidden before a visit")
+	}
+	second := `document.querySelector('[data-key="5"]').dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 2 }))`
+	browsertest.Do(t, ctx, insert("valid"))
+	browsertest.Get(t, ctx, chromedp.Evaluate[bool](second))
+	browsertest.Until(t, ctx, screenIs("pin"))
+	browsertest.Do(t, ctx, chromedp.KeyEvent("7"))
+	browsertest.Until(t, ctx, "document.querySelectorAll('.kp-on').length === 1")
+	if n := typed(); n != 1 {
+		t.Errorf("%d digits were typed, not the one of the keyboard", n)
+	}
+	browsertest.Do(t, ctx, chromedp.Click(chromedp.CSS(`[data-key="5"]`)))
+	browsertest.Until(t, ctx, "document.querySelectorAll('.kp-on').length === 2")
+}

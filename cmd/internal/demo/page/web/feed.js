@@ -10,6 +10,14 @@ function part(className, content = "", tag = "span") {
 // smartkiosk.started.v1 → started
 const kind = (type = "event") => type.replace(/^smartkiosk\./, "").replace(/\.v\d+$/, "");
 
+// What an event means, where its name does not say it.
+const meanings = {
+  review: "The kiosk decided this visit without the hub. Now the hub has checked the kiosk's evidence and gives its own verdict.",
+  epoch: "The kiosk's outbox begins: its events count from 1 within this epoch.",
+  shown: "Whether the person learned the outcome of the visit.",
+  service: "What the person did at the kiosk apart from the login.",
+};
+
 export function entry(event) {
   const data = event.data ?? {};
   // The hub has reviewed a visit that the kiosk decided offline.
@@ -21,6 +29,7 @@ export function entry(event) {
   time.dateTime = time.title = event.time;
   const what = part("outcome", outcome);
   what.dataset.outcome = outcome;
+  const meaning = meanings[kind(event.type)];
   const who = part("who", data.holder?.name ?? "");
   if (data.holder && !data.authenticated) {
     // No PIN and no signature: the holder is not proven.
@@ -29,7 +38,9 @@ export function entry(event) {
   }
   const why = part("why", review ? `${data.agrees ? "agrees" : "disagrees"} ${data.reason ?? ""}` : (data.reason ?? data.why ?? ""));
   const sequence = part("sequence", `#${event.sequence ?? data.eventsequence ?? ""}`.replace(/^#0+(?=\d)/, "#")); // padded to sort as text
-  sequence.title = "Sequence number of this kiosk";
+  sequence.title = event.sequence
+    ? "Sequence number of this event in the kiosk's outbox"
+    : "eventsequence: sequence number of the kiosk's event that this one is about; the hub's own events have none";
   const chips = part("chips");
   if (data.offline) chips.append(part("chip-offline", "offline"));
   line.append(time, " ", what, " ", who, " ", why, " ", chips, " ", sequence);
@@ -41,7 +52,10 @@ export function entry(event) {
   raw.append(...coloured(JSON.stringify(event, null, 2)));
 
   const details = document.createElement("details");
-  details.append(line, raw);
+  details.append(line);
+  if (meaning) details.append(part("meaning", meaning, "p"));
+  if (data.eventsequence) details.append(part("meaning", `eventsequence ${Number(data.eventsequence)} is the sequence number of the kiosk's event that this one is about.`, "p"));
+  details.append(raw);
   const row = document.createElement("li");
   row.className = "fresh";
   row.append(details);

@@ -88,11 +88,19 @@ $(".choose").addEventListener("click", () => {
   dialog.showModal();
 });
 
+// The second click of a double click on a card falls on what is under the dialog. It
+// must not type a digit.
+let closed = 0; // when a card was chosen
+panel.addEventListener("click", (e) => {
+  if (e.detail > 1 && performance.now() - closed < 800) e.stopPropagation();
+}, { capture: true });
+
 dialog.addEventListener("click", async (e) => {
   if (e.target === dialog) return dialog.close(); // a click outside it
   const chosen = e.target.closest("[data-insert]");
   if (!chosen) return;
   dialog.close();
+  closed = performance.now();
   panel.focus(); // so that Enter means OK and does not press this button again
   await ask("PUT", "/demo/card", { name: chosen.dataset.insert });
 });
@@ -119,8 +127,9 @@ function open() {
     drawState();
   });
   stream.addEventListener("feed", (e) => {
-    $(".empty").hidden = true;
-    feed.prepend(entry(JSON.parse(e.data)));
+    const event = JSON.parse(e.data);
+    if (event.type === "smartkiosk.visit.v1") $(".empty").hidden = true; // others come before the first visit
+    feed.prepend(entry(event));
   });
 }
 
