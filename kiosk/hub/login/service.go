@@ -115,7 +115,8 @@ func (s *Service) Link(r Record) string {
 
 // Wait returns the kiosk's login when its state is not since, at the latest when ctx ends.
 func (s *Service) Wait(ctx context.Context, kioskID, id string, since State) (Record, error) {
-	r, err := s.of(ctx, kioskID, id)
+	// ctx bounds how long to wait for a change, perhaps not at all, and not the reading.
+	r, err := s.of(context.WithoutCancel(ctx), kioskID, id)
 	if err != nil || r.State != since || r.State == Ended {
 		return r, err
 	}
