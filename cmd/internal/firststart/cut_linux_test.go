@@ -20,6 +20,9 @@ func TestPowerCut(t *testing.T) {
 	changes := 0
 	first := newStage(t)
 	for left := int64(0); ; left++ {
+		if left%8 == 7 {
+			first = newStage(t) // a hub limits how often clients without a certificate may call
+		}
 		s := newCardStage(first)
 		s.settings("language = 'en'\n")
 		s.write("code.txt", s.code(fmt.Sprintf("lobby-%d", left)))

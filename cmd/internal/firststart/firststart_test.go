@@ -47,7 +47,7 @@ func newStage(t *testing.T) *stage {
 	s.check(hub.Init(s.hub, hub.InitOptions{Listen: l.Addr().String(), URL: s.url, Trust: filepath.Join(dir, "cards")}))
 	c, err := hub.Load(s.hub)
 	s.check(err)
-	opened, err := hub.Open(context.Background(), c, slog.New(slog.DiscardHandler))
+	opened, err := hub.Open(context.Background(), c, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	s.check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -58,7 +58,7 @@ func newStage(t *testing.T) *stage {
 		Boot: s.boot, Dir: s.dir, TPM: enrol.TPMOff,
 		Interfaces: func() ([]network.Interface, error) { return nil, nil },
 		Readers:    func() ([]string, error) { return []string{"ACR39"}, nil },
-		Show:       s.show, Sleep: s.sleep, Alive: func() {}, Log: slog.New(slog.DiscardHandler),
+		Show:       s.show, Sleep: s.sleep, Alive: func() {}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 	return s
 }
