@@ -30,9 +30,9 @@ func TestNothingLeft(t *testing.T) {
 		remove()
 		p.sees("welcome")
 	}
-	visited := func(e seen) bool { return e.kind == event.TypeVisit }
+	shown := func(e seen) bool { return e.kind == event.TypeShown } // the last event of a visit
 	denied()
-	if got := len(s.eventsUntil(visited)); got != 3 {
+	if got := len(s.eventsUntil(shown)); got != 4 {
 		t.Errorf("the feed has %d events", got)
 	}
 	for _, lose := range []func(path string) error{os.Remove, func(path string) error { return os.Truncate(path, 0) }} {
@@ -45,8 +45,8 @@ func TestNothingLeft(t *testing.T) {
 		k = s.startKiosk(p)
 		denied()
 		h = s.startHub()
-		events := s.eventsUntil(visited)
-		if len(events) != 3 || events[0].kind != event.TypeEpoch || events[0].sequence != 1 || events[1].kind != event.TypeStarted {
+		events := s.eventsUntil(shown)
+		if len(events) != 4 || events[0].kind != event.TypeEpoch || events[0].sequence != 1 || events[1].kind != event.TypeStarted {
 			t.Errorf("after the loss the feed has %s", story(events))
 		}
 	}
