@@ -199,7 +199,7 @@ func (m *machine) note() {
 func (m *machine) push() {
 	m.Helper()
 	for rounds := 0; m.outbox.Len() > 0; rounds++ {
-		ctx, stop := context.WithTimeout(m.Context(), 10*time.Second)
+		ctx, stop := context.WithTimeout(m.Context(), 2*time.Minute) // in case it hangs
 		p := push.Pusher{
 			Queue: drained{m.outbox, stop}, Send: m.client.SendEventsInTurn, BeginEpoch: m.journal.BeginEpoch,
 			DeadLetter: func(at uint64, problem string) error {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -19,8 +20,8 @@ func TestLostIsExact(t *testing.T) {
 	}
 }
 
-// The hub has what its branches cover. An announced loss is missing while one of its numbers
-// is.
+// The hub has what its branches cover. Of an announced loss those numbers are missing that the
+// hub does not have.
 func TestHasAndMissing(t *testing.T) {
 	l := Log{Branches: []Branch{{Epoch: "e", First: 1, Last: 2}, {Epoch: "e", First: 3, Last: 6}, {Epoch: "f", First: 7, Last: 7}}}
 	for n := range uint64(9) {
@@ -30,19 +31,20 @@ func TestHasAndMissing(t *testing.T) {
 	}
 	for _, o := range []struct {
 		Open
-		missing bool
+		missing []Open
 	}{
-		{Open{Epoch: "e", From: 2, Through: 6}, false},
-		{Open{Epoch: "e", From: 6, Through: 6}, false},
-		{Open{Epoch: "e", From: 2, Through: 7}, true},
-		{Open{Epoch: "e", From: 7, Through: 7}, true},
-		{Open{Epoch: "g", From: 1, Through: 1}, true},
-		{Open{Epoch: "e"}, false},
-		{Open{Epoch: "g", Through: 5}, false}, // no loss is known
+		{Open{Epoch: "e", From: 2, Through: 6}, nil},
+		{Open{Epoch: "e", From: 6, Through: 6}, nil},
+		{Open{Epoch: "e", From: 2, Through: 7}, []Open{{Epoch: "e", From: 7, Through: 7}}},
+		{Open{Epoch: "e", From: 7, Through: 7}, []Open{{Epoch: "e", From: 7, Through: 7}}},
+		{Open{Epoch: "f", From: 6, Through: 9}, []Open{{Epoch: "f", From: 6, Through: 6}, {Epoch: "f", From: 8, Through: 9}}},
+		{Open{Epoch: "g", From: 1, Through: 1}, []Open{{Epoch: "g", From: 1, Through: 1}}},
+		{Open{Epoch: "e"}, nil},
+		{Open{Epoch: "g", Through: 5}, nil}, // no loss is known
 	} {
 		l.Opens = []Open{{Epoch: "e", From: 1, Through: 1}, o.Open}
-		if got := l.Missing(); (len(got) == 1 && got[0] == o.Open) != o.missing || len(got) > 1 {
-			t.Errorf("of %+v is missing %+v", o.Open, got)
+		if got := l.Missing(); !slices.Equal(got, o.missing) {
+			t.Errorf("of %+v are missing %+v, want %+v", o.Open, got, o.missing)
 		}
 	}
 }
