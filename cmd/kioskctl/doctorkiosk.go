@@ -147,7 +147,7 @@ func (d *doctor) policy(ctx context.Context) diagnosis {
 	age := d.machine.now().Sub(issued).Round(time.Minute)
 	var s daemon.Status
 	if _, err := liveKiosk(d.socket()).get(ctx, "/v1/status", &s); err == nil && !s.PolicyUntil.IsZero() && d.machine.now().After(s.PolicyUntil) {
-		return diagnose(stateFailed, "the policy ended on %s: nobody is let in without the hub", s.PolicyUntil.UTC().Format(time.RFC3339)).advise("see dns, hub and tls above")
+		return diagnose(stateFailed, "the policy ended on %s: the kiosk lets people in only with the hub", s.PolicyUntil.UTC().Format(time.RFC3339)).advise("see dns, hub and tls above")
 	}
 	if age > policyOld {
 		return diagnose(stateWarning, "the policy is %s old", age).advise("see dns, hub and tls above; the hub issues a new one every few hours")

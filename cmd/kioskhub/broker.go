@@ -25,8 +25,8 @@ func (p program) brokerCheckCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "check NAME",
-		Short: "Say which step of setting up a broker is missing, and who can help",
-		Long: `Say which step of setting up a broker is missing, and who can help. The command
+		Short: "Find the step of a broker's set-up that is not done yet",
+		Long: `Find the step of a broker's set-up that is not done yet. The command
 asks the broker and the hub's own pages. It begins no login. What it cannot see
 from outside is "unknown", with the person who knows.
 

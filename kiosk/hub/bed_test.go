@@ -8,7 +8,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -274,6 +276,23 @@ func (b *bed) register(id hubapi.Identity, cert *x509.Certificate, replace bool)
 	if err := b.registry().register(b.t.Context(), id, cert, fromBundle, replace); err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// get returns what a browser or another program gets from the hub at url.
+func (p *party) get(url string) (resp *http.Response, text string) {
+	p.t.Helper()
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: p.tls.Clone()}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(url)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return resp, string(body)
 }
 
 // to returns the same party as a client of another hub.

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,18 +14,7 @@ import (
 // page returns what a browser gets.
 func (p *party) page(path string) (resp *http.Response, text string) {
 	p.t.Helper()
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: p.tls.Clone()}}
-	defer client.CloseIdleConnections()
-	resp, err := client.Get(p.url + path)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return resp, string(body)
+	return p.get(p.url + path)
 }
 
 // An operator sees which kiosks need attention and why. The hub refuses other clients.

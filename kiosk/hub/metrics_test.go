@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,18 +11,8 @@ import (
 // scrape returns what a client gets from /metrics.
 func (p *party) scrape(url string) (status int, text string) {
 	p.t.Helper()
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: p.tls.Clone()}}
-	defer client.CloseIdleConnections()
-	resp, err := client.Get(url + "/metrics")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	resp, text := p.get(url + "/metrics")
+	return resp.StatusCode, text
 }
 
 // An operator sees verdicts, times, the store and the consumers, and no holder.

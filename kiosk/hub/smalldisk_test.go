@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -169,19 +168,9 @@ func unavailable(err error, reason string) error {
 // health asks for the hub's health as an operator's program does.
 func (p *party) health(url string) error {
 	p.t.Helper()
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: p.tls.Clone()}}
-	defer client.CloseIdleConnections()
-	resp, err := client.Get(url + "/healthz")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	resp, body := p.get(url + "/healthz")
 	if resp.StatusCode != http.StatusOK {
-		return hubapi.ReadProblem(resp, body)
+		return hubapi.ReadProblem(resp, []byte(body))
 	}
 	return nil
 }

@@ -169,8 +169,8 @@ func TestVisitByEar(t *testing.T) {
 	}
 }
 
-// TestServicesByEar changes the PIN as a person who only hears the kiosk, who knows the
-// PIN, and who does what was said last. The new PIN is mistyped once.
+// TestServicesByEar changes the PIN as a person who only hears the kiosk, knows the PIN
+// and follows the last instruction. The new PIN is mistyped once.
 func TestServicesByEar(t *testing.T) {
 	profiles, err := smartkort.LoadProfiles("testdata/profiles")
 	if err != nil {

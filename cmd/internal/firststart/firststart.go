@@ -117,8 +117,8 @@ func (s Start) wait(ctx context.Context, screen kiosk.Screen, wait time.Duration
 }
 
 // settings returns the settings of the boot partition and keeps a copy next to
-// kioskd.toml. If they are missing or wrong, it returns the copy, or waits for good ones if
-// there is none.
+// kioskd.toml. If they are missing or wrong, it returns the copy. Without a
+// copy it waits for good ones.
 func (s Start) settings(ctx context.Context) (bootfiles.Settings, error) {
 	for {
 		settings, err := bootfiles.ReadSettings(s.Boot)
