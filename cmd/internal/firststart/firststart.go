@@ -219,7 +219,11 @@ func (s Start) enrol(ctx context.Context, settings bootfiles.Settings) error {
 				return s.forget()
 			}
 			what, detail = s.cause(settings.Hub, err)
-			if _, other := errors.AsType[*enrol.OtherKioskError](err); what == kiosk.SetupCode && !other {
+			_, other := errors.AsType[*enrol.OtherKioskError](err)
+			// A hub that has just started, or that has not heard of the code yet, refuses the
+			// connection and counts no attempt. The next attempt may succeed.
+			early := errors.Is(err, est.ErrClosed) && !s.enrolled()
+			if what == kiosk.SetupCode && !other && !early {
 				refused, isRefused = digest(code), true
 			}
 		}

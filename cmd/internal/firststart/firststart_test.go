@@ -109,7 +109,24 @@ func (s *stage) code(kiosk string) string {
 	s.t.Helper()
 	code, _, err := hub.NewCode(s.hub, kiosk)
 	s.check(err)
+	s.awaitHub(code, false)
 	return code.Text()
+}
+
+// awaitHub waits until the running hub has heard of a code, or of its end.
+func (s *stage) awaitHub(code est.Code, closed bool) {
+	s.t.Helper()
+	for {
+		_, err := est.CA(s.t.Context(), s.url, code)
+		if errors.Is(err, est.ErrClosed) == closed {
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-s.t.Context().Done():
+			s.t.Fatal(err)
+		}
+	}
 }
 
 // run runs a start, which must show these screens.
@@ -191,6 +208,30 @@ func (s *stage) other(kiosk string) string {
 	s.check(err)
 	decoy.Kiosk = kiosk
 	return decoy.Text()
+}
+
+// A hub that does not know of the code yet does not make the code useless.
+func TestHubKnowsTheCodeLater(t *testing.T) {
+	s := newStage(t)
+	s.settings("")
+	text := s.code("lobby-7")
+	code, err := est.ParseCode(text)
+	s.check(err)
+	s.check(hub.RevokeCode(s.hub, "lobby-7"))
+	s.awaitHub(code, true)
+	s.write("code.txt", text)
+	s.do["code"] = func() { s.write("code.txt", s.code("lobby-7")) }
+	s.run("running", "code", "running")
+
+	later := newStage(t)
+	later.settings("")
+	later.write("code.txt", text)
+	if err := later.start.Run(t.Context()); !errors.Is(err, errForever) {
+		t.Fatal(err)
+	}
+	if n := strings.Count(strings.Join(later.shown, " "), "running"); n < 10 {
+		t.Errorf("the kiosk has tried %d times: %q", n, later.shown)
+	}
 }
 
 // A code that the hub refuses is tried once: five attempts would lock the kiosk's code.
