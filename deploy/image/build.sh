@@ -62,7 +62,7 @@ printf '127.0.0.1 localhost kiosk\n::1 localhost\n' >"$root/etc/hosts"
 mkdir -p "$root/data" "$root/boot/firmware"
 ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 unit() { systemctl --quiet --root="$root" "$@"; }
-unit enable systemd-networkd systemd-resolved systemd-timesyncd nftables fstrim.timer kiosk-wifi
+unit enable systemd-networkd systemd-resolved systemd-timesyncd nftables fstrim.timer kiosk-grow kiosk-wifi
 # Nobody logs in. apt and dpkg have nothing to do on a root that is replaced as a whole.
 unit mask getty.target getty@.service serial-getty@.service console-getty.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer
 unit set-default multi-user.target

@@ -30,6 +30,8 @@ check() {
 fails() { ! "$@"; }
 
 zstd -q -d "$image" -o "$work/disk"
+# The card is larger than the image.
+truncate -s 4G "$work/disk"
 
 # The guest sees this machine as 10.0.2.2.
 "$bin/smartkortsim" pki "$work/pki" >/dev/null
@@ -77,6 +79,9 @@ check 'the hub knows it' sh -c '"$1" kiosk list --dir "$2" | grep "k1 .*valid"' 
 check 'its code is used' sh -c '"$1" codes list --dir "$2" | grep "k1 .*used"' sh "$bin/kioskhub" "$work/hub"
 cut
 check 'the code is deleted' fails mtype -i "$work/disk@@1M" ::code.txt
+# Partition 4 ends where the disk ends, and so does its file system.
+check 'the data partition has grown' sh -c 'sfdisk -l -o End "$1" | tail -1 | grep -x 8388607' sh "$work/disk"
+check 'its file system has grown' sh -c 'dd if="$1" bs=512 skip=3278848 count=4096 status=none >"$1.data" && dumpe2fs -h "$1.data" | grep "^Block count: *638720$"' sh "$work/disk"
 check 'the settings are kept' mtype -i "$work/disk@@1M" ::kiosk.toml
 boot
 check 'it did not enrol again' fails grep -q 'msg=enrolled' "$work/console"
