@@ -132,8 +132,8 @@ func (p program) clientRenewCommand(role hubapi.Role) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "renew NAME",
-		Short: fmt.Sprintf("Issue a new certificate for the key that a %s has", role),
-		Long: fmt.Sprintf(`Issue a new certificate for the key that a %[1]s has, and print where it is. Put it
+		Short: fmt.Sprintf("Issue a new certificate for the key of this %s", role),
+		Long: fmt.Sprintf(`Issue a new certificate for the key of this %[1]s, and print where it is. Put it
 in the place of the old one, which stays valid until it expires. "kioskhub %[1]s
 add" makes a new key instead, and ends the old certificate at once.`, role),
 		Args: cli.Args("NAME"),
@@ -154,8 +154,8 @@ func (p program) clientRemoveCommand(role hubapi.Role) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "remove NAME",
-		Short: fmt.Sprintf("End the certificates of a %s, and close its connections", role),
-		Long: fmt.Sprintf(`End the certificates of a %[1]s. Every hub closes its connections within 5 seconds
+		Short: fmt.Sprintf("End the certificates of this %s, and close its connections", role),
+		Long: fmt.Sprintf(`End the certificates of this %[1]s. Every hub closes its connections within 5 seconds
 and accepts no new ones. Its bundle is moved to removed/. The name can be added
 again, with a new certificate.`, role),
 		Args: cli.Args("NAME"),
