@@ -23,10 +23,12 @@ func (s *step) key(k Key) {
 		s.pageKey(k)
 	case s.state == showing && k == KeyOK:
 		s.goOn()
-	case s.state == enteringPIN:
+	case s.state == enteringPIN, s.state == enteringDigits:
 		s.pinKey(k)
 	case s.state == enteringOnReader:
 		s.readerKey(k)
+	case s.state == waitingForPhone, s.state == phoneOpened:
+		s.linkKey(k)
 	}
 }
 
@@ -57,6 +59,10 @@ func (s *step) pinKey(k Key) {
 // digit adds a digit. The kiosk never sends a truncated PIN to the card: after a
 // digit beyond the card's limit the person must type the PIN again.
 func (s *step) digit(d byte) {
+	if s.asks == CodeDigits && s.pin.Len() == phoneDigits {
+		s.answerKey("", CueRefused)
+		return
+	}
 	if s.digitRefused || s.pin.Len() == s.maxPIN() {
 		s.digitRefused = true
 		s.answerKey(NoticeTooLong, CueRefused)
@@ -109,8 +115,12 @@ func (s *step) stayFor(c Cue) {
 }
 
 // awaitKey gives the person the full time for the next key. It extends a visit whose
-// end the person was warned of.
+// end the person was warned of. The time for the digits of a phone is the hub's: no key
+// extends it.
 func (s *step) awaitKey() {
+	if s.state == enteringDigits {
+		return
+	}
 	if s.visitEnds {
 		s.visitEnds = false
 		s.extensions++
@@ -245,16 +255,20 @@ func (s *step) answer(e Event) {
 			s.challengeReady(e)
 		}
 	case HubUnreachable:
-		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
+		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin) {
 			s.hubUnreachable()
 		}
 	case HubFailed:
-		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating) {
+		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin) {
 			s.hubFailed(e.Reason)
 		}
 	case Decided:
 		if e.Question == s.question && s.in(e.Visit, authenticating, decidingOffline) {
 			s.decided(e.Verdict)
+		}
+	case LoginChanged:
+		if e.Question == s.question && s.in(e.Visit, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin) {
+			s.loginChanged(e.Login)
 		}
 	}
 }
@@ -387,9 +401,11 @@ func (s *step) signed(e Signed) {
 	s.enter(authenticating, s.verdictWithin+s.config.Timing.Hub)
 }
 
-// hubUnreachable continues without the hub.
+// hubUnreachable continues without the hub. A login by phone ends.
 func (s *step) hubUnreachable() {
 	switch s.state {
+	case beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin:
+		s.finish(Failed, NoHub)
 	case authenticating:
 		s.decideOffline()
 	case awaitingChallenge:
@@ -404,7 +420,7 @@ func (s *step) hubUnreachable() {
 // verdict. The kiosk does not decide in its place, because the hub may know more.
 func (s *step) hubFailed(why Reason) {
 	switch s.state {
-	case authenticating, awaitingChallenge:
+	case authenticating, awaitingChallenge, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin:
 		s.finish(Failed, why)
 	default:
 		s.challenge, s.hubReason = challengeRefused, why

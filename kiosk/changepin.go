@@ -32,6 +32,8 @@ func (s *step) submit() {
 			return
 		}
 		s.change()
+	case CodeDigits:
+		s.sendDigits()
 	default:
 		s.verify()
 	}

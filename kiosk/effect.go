@@ -82,6 +82,34 @@ type (
 	}
 )
 
+// Effects on a login by phone, which the hub keeps. The answer of the first three is
+// LoginChanged, HubUnreachable or HubFailed.
+type (
+	// BeginLogin makes a login.
+	BeginLogin struct {
+		Visit    string
+		Question int
+		Language string // of the phone's pages, BCP 47
+	}
+	// AwaitLogin waits until the login's state is not Since.
+	AwaitLogin struct {
+		Visit    string
+		Question int
+		Login    string
+		Since    PhoneState
+	}
+	// TypeDigits compares what the person typed with the digits on the phone. It replaces
+	// an AwaitLogin that has no answer yet.
+	TypeDigits struct {
+		Visit    string
+		Question int
+		Login    string
+		Digits   PIN // the runner of the effect wipes it
+	}
+	// CancelLogin ends the login, so that the phone's page says so. It has no answer.
+	CancelLogin struct{ Login string }
+)
+
 // Record writes the outcome of a visit, or of a service after its login, to the outbox
 // and retries until it is on disk. The answer is Recorded, after any number of
 // RecordFailed.
@@ -92,7 +120,9 @@ type Record struct {
 	Outcome       Outcome
 	Reason        Reason // why, unless granted
 	Holder        Holder // from the card's certificate; proven only if Authenticated
-	Authenticated bool   // the card accepted the PIN and signed
+	Authenticated bool   // the card accepted the PIN and signed, or the person logged in through a broker for production
+	Method        Method
+	Sandbox       bool   // the login is one of a broker's sandbox: it proves nothing
 	Offline       bool   // the kiosk decided without the hub
 	Basis         Basis  // of the kiosk's own verdict
 	Nonce         string // evidence: what was signed
@@ -163,6 +193,10 @@ func (Release) effect()       {}
 func (GetChallenge) effect()  {}
 func (Authenticate) effect()  {}
 func (DecideOffline) effect() {}
+func (BeginLogin) effect()    {}
+func (AwaitLogin) effect()    {}
+func (TypeDigits) effect()    {}
+func (CancelLogin) effect()   {}
 func (Record) effect()        {}
 func (RecordShown) effect()   {}
 func (StartTimer) effect()    {}

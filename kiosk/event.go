@@ -20,6 +20,7 @@ const (
 	KeyRepeat   Key = 'R' // the panel speaks the screen again; in a visit it means that the person is there
 	KeyVolume   Key = 'V' // the panel changes the volume of speech; the same
 	KeyPrivacy  Key = '0' // while no card is in: what a visit records
+	KeyPhone    Key = '1' // while no card is in: log in by phone
 )
 
 // IsDigit reports whether k is '0' to '9'.
@@ -91,6 +92,10 @@ type Stopping struct{}
 // KeyPressed is one press of one key.
 type KeyPressed struct{ Key Key }
 
+// LoginWanted is KeyPressed{KeyPhone} where that key begins a login by phone (see
+// Visit.BeginsLogin), with a new, unique id for the visit.
+type LoginWanted struct{ Visit string }
+
 // Elapsed means that a timer has run out. Serial is the one of its StartTimer.
 type Elapsed struct {
 	Timer  Timer
@@ -161,14 +166,14 @@ type (
 		// VerdictWithin is the hub's own deadline for a verdict.
 		VerdictWithin time.Duration
 	}
-	// HubUnreachable follows GetChallenge or Authenticate: no hub could be
+	// HubUnreachable follows every question to the hub: no hub could be
 	// reached, or a hub said that its store is unavailable. Only in this case may
 	// the kiosk decide by itself.
 	HubUnreachable struct {
 		Visit    string
 		Question int
 	}
-	// HubFailed follows GetChallenge or Authenticate: a hub was reached, but it
+	// HubFailed follows every question to the hub: a hub was reached, but it
 	// did not answer in time or refused to.
 	HubFailed struct {
 		Visit    string
@@ -180,6 +185,12 @@ type (
 		Visit    string
 		Question int
 		Verdict  Verdict
+	}
+	// LoginChanged follows BeginLogin, AwaitLogin and TypeDigits.
+	LoginChanged struct {
+		Visit    string
+		Question int
+		Login    PhoneLogin
 	}
 )
 
@@ -234,6 +245,8 @@ func (ChallengeReady) event()  {}
 func (HubFailed) event()       {}
 func (HubUnreachable) event()  {}
 func (Decided) event()         {}
+func (LoginChanged) event()    {}
+func (LoginWanted) event()     {}
 func (Recorded) event()        {}
 func (RecordFailed) event()    {}
 func (RoomEnds) event()        {}

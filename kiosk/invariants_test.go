@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -16,6 +17,7 @@ type walk struct {
 	*rapid.T
 	visit    Visit
 	started  []string       // visits begun
+	logins   int            // of them, by phone
 	records  map[string]int // outcomes by visit
 	told     map[string]RecordShown
 	screens  map[string]ScreenID // outcomes on the display, by visit
@@ -49,6 +51,9 @@ func name(prefix string, n int) string {
 func (w *walk) step(e Event) {
 	before, typedBefore, extensions, language := w.visit.state, w.visit.pin.Len(), w.visit.extensions, w.visit.language
 	service := w.visit.service
+	if wanted, ok := e.(LoginWanted); ok && !w.visit.BeginsLogin(KeyPhone) {
+		w.Fatalf("in state %d the key 1 begins the visit %s", before, wanted.Visit)
+	}
 	after, effects := w.visit.Step(e)
 	if late(e, w.visit.question) && len(effects) > 0 {
 		w.Fatalf("in state %d the late answer %+v has the effects %v", before, e, effects)
@@ -113,6 +118,22 @@ func (w *walk) step(e Event) {
 			if _, hangs := e.(Elapsed); effect.Reason == PINTimeout && !w.lastShow.TimeShort && !(hangs && before == enteringOnReader) {
 				w.Fatal("PIN entry ends without a warning")
 			}
+		case BeginLogin:
+			if after.unfitNow() || after.cardIn {
+				w.Fatalf("a login by phone begins, card in %v, outbox full %v, lost %v", after.cardIn, after.outboxFull, after.lost)
+			}
+			w.started = append(w.started, effect.Visit)
+			w.typed = nil
+			w.logins++
+		case CancelLogin:
+			if effect.Login == "" {
+				w.Fatal("a login without an id is cancelled")
+			}
+		case TypeDigits:
+			if before != enteringDigits || effect.Digits.Len() != phoneDigits {
+				w.Fatalf("%d digits of a phone are sent in state %d", effect.Digits.Len(), before)
+			}
+			effect.Digits.Wipe()
 		case RecordShown:
 			if _, again := w.told[effect.Visit]; again || w.records[effect.Visit] != 1 {
 				w.Fatalf("visit %s: a report after %d outcomes, reported before: %v", effect.Visit, w.records[effect.Visit], again)
@@ -157,6 +178,9 @@ func (w *walk) step(e Event) {
 			if i == 0 || w.lastShow.ID != ScreenGranted {
 				w.Fatal("the door opens without the granted screen")
 			}
+			if after.byPhone && (after.sandbox || after.login.Sandbox || after.offered.Phone != Production) {
+				w.Fatal("the door opens for a login of a sandbox")
+			}
 			w.opened[after.id] = !after.isLostIn(showing, Door)
 		}
 	}
@@ -193,7 +217,7 @@ func (w *walk) step(e Event) {
 	if after.open && (after.state == idle || after.state == outOfService) || !after.open && (after.state == choosing || after.state == changing || after.state == enteringPIN) {
 		w.Fatalf("state %d with the card open: %v", after.state, after.open)
 	}
-	if after.isLostIn(enteringPIN, Keypad) || after.isLostIn(choosing, Keypad) || after.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
+	if after.isLostIn(enteringPIN, Keypad) || after.isLostIn(enteringDigits, Keypad) || after.isLostIn(waitingForPhone, Keypad) || after.isLostIn(phoneOpened, Keypad) || after.isLostIn(choosing, Keypad) || after.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
 		w.Fatalf("a visit continues in state %d without %v", after.state, after.lost)
 	}
 	// While the reader asks for the PIN, keys of the panel do not belong to it.
@@ -213,9 +237,14 @@ func late(e Event, question int) bool {
 		return e.Question != question
 	case Decided:
 		return e.Question != question
+	case LoginChanged:
+		return e.Question != question
 	}
 	return false
 }
+
+// unfitNow reports whether no visit may begin.
+func (v Visit) unfitNow() bool { return v.outboxFailed || v.outboxFull || len(v.lost) > 0 }
 
 // uses checks two codes that an effect gives to the card, and wipes them as the runner of
 // the effect does.
@@ -239,6 +268,9 @@ func (w *walk) checkWiped() {
 	if v.proof != (PIN{}) || v.fresh != (PIN{}) || v.service != "" || v.code != "" || v.loggedIn || v.card != (CardServices{}) || len(v.offered.Choices) > 0 {
 		w.Fatalf("a service is over and still known: %+v", v)
 	}
+	if v.byPhone || v.sandbox || v.proven || v.login != (PhoneLogin{}) || v.shown.Page != "" {
+		w.Fatalf("a login by phone is over and still known: %+v", v)
+	}
 	if v.id != "" || v.holder != (Holder{}) || v.nonce != "" || v.token != nil || v.pin != (PIN{}) ||
 		!reflect.DeepEqual(v.outcome, Record{}) || v.shown.Name != "" || v.refusal.Name != "" {
 		w.Fatalf("a visit is over and still known: %+v", v)
@@ -252,10 +284,10 @@ func (w *walk) checkWiped() {
 }
 
 // checkNoPIN checks invariant 3: only VerifyPIN, ChangePIN and UnblockPIN contain PIN
-// digits.
+// digits, and only TypeDigits those of a phone.
 func (w *walk) checkNoPIN(e Effect) {
 	switch e.(type) {
-	case VerifyPIN, ChangePIN, UnblockPIN:
+	case VerifyPIN, ChangePIN, UnblockPIN, TypeDigits:
 		return
 	}
 	if len(w.typed) < 2 {
@@ -273,7 +305,7 @@ func (w *walk) checkNoPIN(e Effect) {
 			held = f
 		case Screen:
 			held = fmt.Append(nil, f)
-		case Holder:
+		case Holder, PhoneLogin:
 			held = fmt.Append(nil, f)
 		}
 		if bytes.Contains(held, w.typed) {
@@ -303,12 +335,28 @@ func (w *walk) event() Event {
 		ChangePIN: rapid.Bool().Draw(w.T, "change"), Unblock: rapid.Bool().Draw(w.T, "unblock"),
 		Choices: []Choice{{"a", map[string]string{"nb": "A"}}, {"b", map[string]string{"nb": "B"}}}[:rapid.IntRange(0, 2).Draw(w.T, "choices")],
 	}}
+	services.Services.Phone = rapid.SampledFrom([]Environment{"", Sandbox, Production, Production}).Draw(w.T, "phone")
+	sandbox, wrong := rapid.IntRange(0, 3).Draw(w.T, "sandbox") == 0, rapid.IntRange(0, 2).Draw(w.T, "wrong")
+	outcome := rapid.SampledFrom([]Outcome{Granted, Granted, Denied, Cancelled, TimedOut, Failed, ""}).Draw(w.T, "outcome")
+	login := func(state PhoneState) Event {
+		l := PhoneLogin{ID: "l", State: state, Link: "HTTPS://X/ABCDEF", Sandbox: sandbox, Within: time.Minute, Wrong: wrong}
+		if state == PhoneEnded {
+			if l.Outcome, l.Reason = outcome, LoginExpired; outcome == Granted {
+				l.Reason, l.Holder = "", holder
+			}
+		}
+		return LoginChanged{id, q, l}
+	}
+	phone := Event(KeyPressed{KeyPhone})
+	if w.visit.BeginsLogin(KeyPhone) {
+		phone = LoginWanted{fresh}
+	}
 	ways := []Way{NoWay, AtKiosk, OnPage}
 	card := CardServices{Change: rapid.SampledFrom(ways).Draw(w.T, "change by"), Unblock: rapid.SampledFrom(ways).Draw(w.T, "unblock by"), Page: "p"}
 	digits := KeyPressed{'1'} // the same often, so that a new PIN is repeated
 	expected := map[state][]Event{
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
-		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}, CardUnused{fresh}, services},
+		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}, CardUnused{fresh}, services, phone},
 		reading:           {CardWanted{}, CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}, card}, CardRead{id, holder, PINStatus{}, card}, CardRead{id, holder, PINStatus{OnReader: true}, card}, CardRead{id, holder, status, card}},
 		enteringPIN:       {CardWanted{}, digits, digits, digits, digits, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, KeyPressed{KeyOK}, ChallengeReady{id, q, "nonce", 0}},
 		choosing:          {KeyPressed{'1'}, KeyPressed{'2'}, KeyPressed{'3'}, KeyPressed{digit}, KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
@@ -320,6 +368,11 @@ func (w *walk) event() Event {
 		signing:           {Signed{id, "nonce", []byte("token")}},
 		authenticating:    {Decided{id, q, Verdict{Granted: true, Holder: holder}}, HubUnreachable{id, q}, HubFailed{id, q, HubSilent}},
 		decidingOffline:   {Decided{id, q, Verdict{Reason: OfflineNever, Offline: true}}},
+		beginningLogin:    {login(PhoneWaiting), login(PhoneWaiting), HubUnreachable{id, q}, HubFailed{id, q, HubRefused}},
+		waitingForPhone:   {login(PhoneOpened), login(PhoneOpened), login(PhoneEnded), KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
+		phoneOpened:       {login(PhoneAnswering), login(PhoneDigits), login(PhoneDigits), login(PhoneEnded), KeyPressed{KeyCorrect}},
+		enteringDigits:    {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, login(PhoneEnded)},
+		checkingLogin:     {login(PhoneDigits), login(PhoneEnded), login(PhoneEnded), HubUnreachable{id, q}},
 		recording:         {Recorded{id}},
 		showing:           {CardGone{}, KeyPressed{KeyOK}, KeyPressed{KeyOK}, Elapsed{TimerState, w.running[TimerState]}},
 	}
@@ -336,7 +389,7 @@ func (w *walk) event() Event {
 		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage}, KeyPressed{KeyRepeat}, KeyPressed{KeyVolume},
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status, card}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
-		services, PINChanged{id},
+		services, PINChanged{id}, phone, login(PhoneWaiting), login(PhoneDigits), login(PhoneEnded),
 		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, PadRefused{id}, Signed{id, "nonce", []byte("token")},
 		ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}, HubFailed{id, q, HubRefused}, Decided{id, q, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
@@ -350,7 +403,7 @@ func (w *walk) happen(e Event) {
 		// The reader has answered, unless the answer is for a visit that has ended.
 		w.onPad = w.onPad && reflect.ValueOf(e).Field(0).String() != w.visit.id
 	case KeyPressed:
-		if w.visit.state == enteringPIN && e.Key.IsDigit() {
+		if (w.visit.state == enteringPIN || w.visit.state == enteringDigits) && e.Key.IsDigit() {
 			w.typed = append(w.typed, byte(e.Key))
 		} else {
 			w.typed = nil
@@ -459,7 +512,7 @@ func (w *walk) types(keys string) {
 // ends leaves the present state. Invariant 2: removing the card leads to idle within
 // one step. Invariant 4: timeouts alone lead to idle or out of service.
 func (w *walk) ends() {
-	if rapid.Bool().Draw(w.T, "pull") {
+	if !w.visit.byPhone && rapid.Bool().Draw(w.T, "pull") {
 		w.happen(CardGone{})
 		if !w.visit.outboxFailed && !w.visit.outboxFull && len(w.visit.lost) == 0 && (w.visit.state != idle || w.visit.Screen().ID != ScreenWelcome) {
 			w.Fatalf("the card is gone, and the kiosk shows %v", w.visit.Screen())

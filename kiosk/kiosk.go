@@ -126,4 +126,6 @@ const (
 	OutboxFull     Reason = "outbox-full"   // there is soon no room for further outcomes
 	Stopped        Reason = "stopped"       // the program was stopped
 	Internal       Reason = "internal"
+	NoHub          Reason = "hub-unreachable" // no hub was reached for a login by phone
+	CardInstead    Reason = "card-instead"    // the person put a card in during a login by phone
 )

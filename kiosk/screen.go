@@ -23,6 +23,11 @@ const (
 	ScreenMenu ScreenID = "menu" // after the login: what the holder can do; Menu, First, TimeShort
 	ScreenPage ScreenID = "page" // the issuer's own page, where the holder can do Service; Page, TimeShort
 	ScreenDone ScreenID = "done" // a Service was completed
+
+	ScreenNoPhone ScreenID = "no-phone"     // nobody can log in by phone here
+	ScreenLink    ScreenID = "phone-link"   // open Page on a phone; First, Notice
+	ScreenOnPhone ScreenID = "phone-login"  // log in on the phone; Notice
+	ScreenDigits  ScreenID = "phone-digits" // type the digits that the phone shows; Typed, Tries, WrongPIN, Notice
 )
 
 // Screens lists every ScreenID.
@@ -30,6 +35,7 @@ var Screens = []ScreenID{
 	ScreenWelcome, ScreenPrivacy, ScreenReading, ScreenPIN, ScreenChecking, ScreenGranted, ScreenDenied,
 	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenCardInUse, ScreenOutOfService,
 	ScreenSetup, ScreenMenu, ScreenPage, ScreenDone,
+	ScreenNoPhone, ScreenLink, ScreenOnPhone, ScreenDigits,
 }
 
 // Setup says what a kiosk lacks at its first start. It is for the technician.
@@ -75,10 +81,11 @@ const (
 	CodePUK    Code = "puk"    // the PUK
 	CodeNew    Code = "new"    // the new PIN
 	CodeRepeat Code = "repeat" // the new PIN, a second time
+	CodeDigits Code = "digits" // the digits that a phone shows
 )
 
 // Codes lists every Code.
-var Codes = []Code{CodeLogin, CodeOld, CodePUK, CodeNew, CodeRepeat}
+var Codes = []Code{CodeLogin, CodeOld, CodePUK, CodeNew, CodeRepeat, CodeDigits}
 
 // Notices lists every Notice.
 var Notices = []Notice{NoticeTooShort, NoticeTooLong, NoticeLeave, NoticeDiffers, NoticeSame}
@@ -101,7 +108,8 @@ type Screen struct {
 	Name       string // the holder's name, shortened unless Config.FullNames; on granted only
 	Wanted     string // out of service for want of a reader: what its name must contain
 	Found      string // then: the name of a reader that does not match; "" for none
-	ByPhone    bool   // the visit is a login by phone: there is no card
+	ByPhone    bool   // the visit is a login by phone: there is no card; on welcome: a person can log in by phone
+	Sandbox    bool   // the login is a test: it opens no door
 	Offline    bool   // the kiosk decided without the hub
 	Recorded   bool   // what login pages and cards say to each other is recorded
 	Speech     bool   // the kiosk speaks its screens
@@ -112,11 +120,12 @@ type Screen struct {
 	Service    Service               // that is in progress or was completed
 	Menu       [MaxEntries]MenuEntry // the key 1 selects the first; entries without a Service are unused
 	First      int                   // index of the entry that a display without room for all of them shows first
-	Page       string                // address of the card issuer's own page
+	Page       string                // address of the card issuer's own page, or of a login by phone
 	Unblock    Way                   // on a blocked PIN: how the holder can unblock it
 
 	TakeCard bool // the reason has been shown for a while: a display without room for both now shows the hint to take the card
 }
 
-// TakesPIN reports whether digits typed on the panel now belong to a PIN.
-func (s Screen) TakesPIN() bool { return s.ID == ScreenPIN && !s.OnReader }
+// TakesPIN reports whether digits typed on the panel now belong to a PIN, or are those that
+// a phone shows.
+func (s Screen) TakesPIN() bool { return s.ID == ScreenPIN && !s.OnReader || s.ID == ScreenDigits }

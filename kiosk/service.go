@@ -15,6 +15,8 @@ type Services struct {
 	Choices   []Choice `json:"choices,omitempty"`     // the holder chooses one of them
 	ChangePIN bool     `json:"change_pin,omitempty"`  // after a login
 	Unblock   bool     `json:"unblock_pin,omitempty"` // when a PIN is blocked
+
+	Phone Environment `json:"phone,omitempty"` // of the broker through which people can log in by phone; "" for none
 }
 
 // MaxEntries is the number of entries of the menu: one for each of the keys 1 to 9.

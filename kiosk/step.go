@@ -72,6 +72,8 @@ func (s *step) handle(e Event) {
 		s.leaveService()
 	case KeyPressed:
 		s.key(e.Key)
+	case LoginWanted:
+		s.beginLogin(e.Visit)
 	case Elapsed:
 		s.elapsed(e)
 	case RecordFailed:
@@ -103,12 +105,13 @@ func (s *step) inserted(visit string) bool {
 	if s.cardIn && !s.claimed { // the card was swapped between two polls of the reader
 		s.gone()
 	}
+	s.leavePhone()
 	s.cardIn, s.claimed, s.hasReader = true, false, true
 	if s.unfit() {
 		s.do(Sound{CueOutOfService})
 		return false
 	}
-	s.id, s.privacy, s.offered, s.open = visit, false, s.services, true
+	s.id, s.privacy, s.noPhone, s.offered, s.open = visit, false, false, s.services, true
 	s.do(ReadCard{visit})
 	s.enter(reading, s.config.Timing.Reading)
 	s.start(TimerVisit, s.config.Timing.Visit)
@@ -117,6 +120,7 @@ func (s *step) inserted(visit string) bool {
 
 // claim leaves the card in the slot to a login page.
 func (s *step) claim() {
+	s.leavePhone()
 	if s.InProgress() {
 		return
 	}
@@ -155,6 +159,9 @@ func (s *step) returned() {
 // gone returns to idle from every state. The language stays for a while when the
 // visit was not granted, so that the same person can try again in it.
 func (s *step) gone() {
+	if s.byPhone { // there was no card in it
+		return
+	}
 	s.abandon(Cancelled, CardRemoved)
 	s.cardIn, s.claimed, s.hasReader = false, false, true
 	if !s.retry {
@@ -205,13 +212,20 @@ func (s *step) rest() {
 	}
 }
 
-// outcomeShown ends a visit whose card is still in. The reason of a refusal stays
-// on the screen until the card is taken; nothing else of the visit is kept.
+// outcomeShown ends a visit whose card is still in, or a login by phone. The reason of a
+// refusal stays on the screen until the card is taken; nothing else of the visit is kept.
 func (s *step) outcomeShown() {
 	var refusal Screen
 	switch o := s.outcome; o.Outcome {
 	case Denied, TimedOut, Failed: // of the visit or of a service
 		refusal = Screen{ID: outcomeScreen(o.Outcome), Reason: o.Reason, Offline: o.Offline}
+	}
+	if s.byPhone {
+		refusal = Screen{} // there is no card that could be left in
+		if !s.retry {
+			s.language = s.config.Languages[0]
+		}
+		s.retry = false
 	}
 	s.rest()
 	s.refusal = refusal
@@ -238,6 +252,7 @@ func (s *step) abandon(o Outcome, why Reason) {
 	case s.undecided():
 		s.retry = true
 		s.do(s.record(o, why))
+		s.giveUpLogin()
 		s.release()
 		s.do(RecordShown{Visit: s.id, Result: NotShown, Reason: why})
 	case s.state == recording && s.outcome.Service == "":
@@ -258,6 +273,7 @@ func (s *step) finish(o Outcome, why Reason) {
 	s.warned, s.visitEnds, s.notice = false, false, ""
 	s.stopVisit()
 	s.do(s.outcome)
+	s.giveUpLogin()
 	if s.next() == nothingNext {
 		s.release()
 	}
@@ -274,12 +290,20 @@ func (s *step) release() {
 
 func (s *step) record(o Outcome, why Reason) Record {
 	if s.service != "" {
-		return Record{Visit: s.id, Service: s.service, Code: s.code, Outcome: o, Reason: why, Holder: s.holder, Authenticated: s.loggedIn}
+		return Record{Visit: s.id, Service: s.service, Code: s.code, Outcome: o, Reason: why, Holder: s.holder, Authenticated: s.loggedIn && !s.sandbox}
 	}
 	return Record{
 		Visit: s.id, Outcome: o, Reason: why, Holder: s.holder,
-		Authenticated: s.token != nil, Offline: s.offline, Basis: s.basis, Nonce: s.nonce, Token: s.token,
+		Authenticated: s.token != nil || s.proven, Offline: s.offline, Basis: s.basis, Nonce: s.nonce, Token: s.token,
+		Method: s.method(), Sandbox: s.sandbox,
 	}
+}
+
+func (s *step) method() Method {
+	if s.byPhone {
+		return ByPhone
+	}
+	return ByCard
 }
 
 func (s *step) recorded(visit string) {
@@ -289,7 +313,10 @@ func (s *step) recorded(visit string) {
 		s.show()
 		switch s.outcome.Outcome {
 		case Granted:
-			s.do(Sound{CueGranted}, OpenDoor{})
+			s.do(Sound{CueGranted})
+			if !s.sandbox {
+				s.do(OpenDoor{})
+			}
 		case Completed:
 			s.do(Sound{CueGranted})
 		case Cancelled:
@@ -309,7 +336,10 @@ func (s *step) recorded(visit string) {
 // outcomeReport returns the report that the outcome has been shown, as far as the parts
 // of the panel work.
 func (s *step) outcomeReport() RecordShown {
-	r := RecordShown{Visit: s.id, Result: Shown, Screen: outcomeScreen(s.outcome.Outcome), Door: s.outcome.Outcome == Granted}
+	r := RecordShown{Visit: s.id, Result: Shown, Screen: outcomeScreen(s.outcome.Outcome), Door: s.outcome.Outcome == Granted && !s.sandbox}
+	if s.outcome.Outcome == Granted && s.sandbox {
+		r.Reason = LoginSandbox
+	}
 	if r.Door && s.isLost(Door) {
 		r.Door, r.Reason = false, DoorLost
 	}
@@ -388,6 +418,10 @@ func (s *step) stateElapsed() {
 		s.finish(Failed, HubSilent)
 	case decidingOffline:
 		s.finish(Failed, Internal)
+	case beginningLogin, checkingLogin:
+		s.finish(Failed, HubSilent)
+	case waitingForPhone, phoneOpened, enteringDigits:
+		s.finish(TimedOut, LoginExpired) // the hub has ended it, too
 	case recording:
 		s.abandon(Failed, OutboxFailed)
 		s.outboxFailed = true
@@ -405,7 +439,7 @@ func (s *step) stateElapsed() {
 // language when the person who chose another has left.
 func (s *step) idleElapsed() {
 	if !s.cardIn {
-		s.language, s.privacy = s.config.Languages[0], false
+		s.language, s.privacy, s.noPhone = s.config.Languages[0], false, false
 		return
 	}
 	if s.reminders++; s.reminders <= politeReminders {
@@ -423,7 +457,7 @@ func (s *step) idleElapsed() {
 
 // togglePrivacy shows what a visit records, or the welcome screen again.
 func (s *step) togglePrivacy() {
-	s.privacy = !s.privacy
+	s.privacy, s.noPhone = !s.privacy, false
 	s.do(Sound{CueKey})
 	s.enter(idle, s.config.Timing.Language)
 }

@@ -113,6 +113,12 @@ func (tr *trace) step(e kiosk.Event) []kiosk.Effect {
 			tr.question = effect.Question
 		case kiosk.DecideOffline:
 			tr.question = effect.Question
+		case kiosk.BeginLogin:
+			tr.question = effect.Question
+		case kiosk.AwaitLogin:
+			tr.question = effect.Question
+		case kiosk.TypeDigits:
+			tr.question = effect.Question
 		}
 	}
 	return effects
@@ -137,8 +143,8 @@ func digits(word string) int {
 	return 4
 }
 
-// services returns what a policy offers: any of change-pin, unblock-pin, and codes of
-// choices.
+// services returns what a policy offers: any of change-pin, unblock-pin, phone:sandbox,
+// phone:production, and codes of choices.
 func services(words []string) (s kiosk.Services) {
 	for _, word := range words {
 		switch kiosk.Service(word) {
@@ -146,6 +152,10 @@ func services(words []string) (s kiosk.Services) {
 			s.ChangePIN = true
 		case kiosk.ServiceUnblock:
 			s.Unblock = true
+		case "phone:production":
+			s.Phone = kiosk.Production
+		case "phone:sandbox":
+			s.Phone = kiosk.Sandbox
 		default:
 			s.Choices = append(s.Choices, kiosk.Choice{Code: word, Texts: map[string]string{"nb": "nb:" + word, "en": "en:" + word}})
 		}
@@ -263,7 +273,7 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 	case "record-failed":
 		return one(kiosk.RecordFailed{Visit: arg(1)})
 	}
-	return nil, fmt.Errorf("unknown event %q", w[0])
+	return tr.parsePhone(w)
 }
 
 // describe returns an effect in the format of the traces.
@@ -304,7 +314,7 @@ func describe(e kiosk.Effect) string {
 			unblock = "unblock:" + string(s.Unblock)
 		}
 		return words("show", string(s.ID), s.Language, string(s.Service), string(s.Asks), menu, s.Page, unblock, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
-			notice, string(s.Reason), s.Wanted, s.Found, s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Insistent, "insistent"), flag(s.Recorded, "recorded"))
+			notice, string(s.Reason), s.Wanted, s.Found, s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Insistent, "insistent"), flag(s.Recorded, "recorded"), flag(s.ByPhone, "by-phone"), flag(s.Sandbox, "sandbox"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))
 	case kiosk.OpenDoor:
@@ -336,11 +346,11 @@ func describe(e kiosk.Effect) string {
 		return words("record-shown", e.Visit, string(e.Result), string(e.Screen), flag(e.Door, "door"), string(e.Reason))
 	case kiosk.Record:
 		return words("record", e.Visit, string(e.Service), e.Code, string(e.Outcome), string(e.Reason), e.Holder.Name,
-			flag(e.Authenticated, "authenticated"), flag(e.Offline, "offline"), e.Basis.Rules, e.Nonce, string(e.Token))
+			flag(e.Authenticated, "authenticated"), string(e.Method), flag(e.Sandbox, "sandbox"), flag(e.Offline, "offline"), e.Basis.Rules, e.Nonce, string(e.Token))
 	case kiosk.StartTimer:
 		return fmt.Sprintf("timer %s %v", e.Timer, e.After)
 	case kiosk.StopTimer:
 		return words("timer", string(e.Timer), "off")
 	}
-	return fmt.Sprintf("%T", e)
+	return describePhone(e)
 }

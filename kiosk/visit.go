@@ -22,6 +22,7 @@ type Visit struct {
 	refusal    Screen   // why the last visit was refused, shown while its card is still in
 	reminders  int      // number of reminders since the visit ended with the card still in
 	privacy    bool     // the person reads what a visit records; only while no card is in
+	noPhone    bool     // the person reads that nobody can log in by phone here; only while no card is in
 	services   Services // of the next visit
 	lastSerial int
 	serials    map[Timer]int // of the running timers; never changed in place
@@ -67,6 +68,11 @@ type Visit struct {
 	proof    PIN     // the old PIN or the PUK
 	fresh    PIN     // the new PIN
 	puk      PINStatus
+
+	byPhone bool // the person logs in by phone
+	login   PhoneLogin
+	sandbox bool // the login proves nothing
+	proven  bool // the broker has proven who the holder is
 }
 
 // state is the step that a visit is in. The zero state is out of service, because a
@@ -84,6 +90,11 @@ const (
 	signing           // the card signs
 	authenticating    // the hub decides
 	decidingOffline   // the kiosk decides
+	beginningLogin    // the hub makes a login by phone
+	waitingForPhone   // a phone opens the link
+	phoneOpened       // the person logs in on the phone
+	enteringDigits    // that the phone shows
+	checkingLogin     // the hub checks the broker's answer or the digits, and decides
 	recording         // the outcome is being written to disk
 	showing           // the outcome
 	choosing          // a service, after the login
@@ -94,7 +105,7 @@ const (
 // undecided reports whether a visit is in progress whose outcome is still open. A
 // service is no part of it.
 func (v Visit) undecided() bool {
-	return v.state >= reading && v.state <= decidingOffline && v.service == ""
+	return v.state >= reading && v.state < recording && v.service == ""
 }
 
 // interactive reports whether the kiosk waits for a key, and asks whether the person
@@ -220,8 +231,10 @@ func (v Visit) Screen() Screen {
 		switch {
 		case v.privacy:
 			s.ID = ScreenPrivacy
+		case v.noPhone:
+			s.ID = ScreenNoPhone
 		case !v.cardIn:
-			s.ID, s.Recorded = ScreenWelcome, v.recording
+			s.ID, s.Recorded, s.ByPhone = ScreenWelcome, v.recording, v.services.Phone != ""
 		case v.claimed:
 			s.ID, s.Recorded = ScreenCardInUse, v.recording
 		case v.refusal.ID != "":
@@ -265,8 +278,21 @@ func (v Visit) Screen() Screen {
 				s.Name = shortName(s.Name)
 			}
 		}
+	case waitingForPhone:
+		s.ID, s.Page, s.First, s.Notice = ScreenLink, v.login.Link, v.first, v.notice
+	case phoneOpened:
+		s.ID, s.Notice = ScreenOnPhone, v.notice
+	case enteringDigits:
+		s.ID, s.Asks, s.Typed, s.WrongPIN, s.Notice = ScreenDigits, v.asks, v.pin.Len(), v.wrongPIN, v.notice
+		s.Tries, s.TriesKnown = max(maxWrongDigits-v.login.Wrong, 1), true
+		if v.notice == NoticeTooShort {
+			s.Digits = phoneDigits
+		}
 	default:
 		s.ID = ScreenChecking
+	}
+	if v.byPhone && v.InProgress() {
+		s.ByPhone, s.Sandbox = true, v.sandbox
 	}
 	return s
 }
@@ -308,8 +334,11 @@ func (v Visit) minPIN() int {
 
 // limits returns those of what the person types.
 func (v Visit) limits() PINStatus {
-	if v.asks == CodePUK {
+	switch v.asks {
+	case CodePUK:
 		return v.puk
+	case CodeDigits:
+		return PINStatus{Min: phoneDigits, Max: phoneDigits}
 	}
 	return v.pinStatus
 }
@@ -329,7 +358,8 @@ func (v *Visit) wipe() {
 	v.offered, v.card, v.puk, v.loggedIn, v.first = Services{}, CardServices{}, PINStatus{}, false, 0
 	v.service, v.code, v.asks = "", "", CodeLogin
 	v.digitRefused, v.wrongPIN, v.notice, v.warned, v.mistyped = false, false, "", false, 0
-	v.visitEnds, v.extensions, v.privacy = false, 0, false
+	v.visitEnds, v.extensions, v.privacy, v.noPhone = false, 0, false, false
+	v.byPhone, v.login, v.sandbox, v.proven = false, PhoneLogin{}, false, false
 	v.challenge, v.verdictWithin, v.hubReason, v.offline = challengeAsked, 0, "", false
 	v.nonce, v.token, v.basis, v.outcome, v.refusal = "", nil, Basis{}, Record{}, Screen{}
 }

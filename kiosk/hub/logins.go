@@ -146,7 +146,7 @@ func (h *Hub) writeLogin(w http.ResponseWriter, status int, r login.Record, err 
 		return loginProblem(err)
 	}
 	out := hubapi.Login{
-		ID: r.ID, State: hubapi.LoginState(r.State), Link: h.logins.Link(r), Sandbox: r.Environment == broker.Sandbox,
+		ID: r.ID, State: kiosk.PhoneState(r.State), Link: h.logins.Link(r), Sandbox: r.Environment == broker.Sandbox,
 		ExpiresIn: max(0, r.Expires.Sub(h.now()).Seconds()), Wrong: r.Wrong, Outcome: r.Outcome, Reason: r.Reason,
 	}
 	if r.State == login.Ended {

@@ -229,7 +229,7 @@ func wrong(digits string) string {
 func TestLoginByPhone(t *testing.T) {
 	p := newPhones(t)
 	l := p.begin()
-	if l.State != hubapi.LoginWaiting || !l.Sandbox || l.Link != strings.ToUpper(l.Link) || l.ExpiresIn < 50 || l.ExpiresIn > 60 {
+	if l.State != kiosk.PhoneWaiting || !l.Sandbox || l.Link != strings.ToUpper(l.Link) || l.ExpiresIn < 50 || l.ExpiresIn > 60 {
 		t.Errorf("began as %+v", l)
 	}
 	her := p.phone().get(p.link(l))
@@ -241,16 +241,16 @@ func TestLoginByPhone(t *testing.T) {
 	if strings.Contains(her.page, "Kari") || strings.Contains(her.page, "900000001") {
 		t.Errorf("the page names the person:\n%s", her.page)
 	}
-	if l = p.state(l); l.State != hubapi.LoginDigits || l.Holder != (kiosk.Holder{}) {
+	if l = p.state(l); l.State != kiosk.PhoneDigits || l.Holder != (kiosk.Holder{}) {
 		t.Errorf("before the digits: %+v", l)
 	}
-	if l = p.typeDigits(l, wrong(her.digits())); l.State != hubapi.LoginDigits || l.Wrong != 1 {
+	if l = p.typeDigits(l, wrong(her.digits())); l.State != kiosk.PhoneDigits || l.Wrong != 1 {
 		t.Errorf("after a wrong entry: %+v", l)
 	}
 	digits := her.digits()
 	l = p.typeDigits(l, digits)
 	want := kiosk.Holder{ID: "UN:NO-9578-4050-900000001", Name: "Kari Prøve", Domain: "standin"}
-	if l.State != hubapi.LoginEnded || l.Outcome != kiosk.Granted || l.Holder != want || l.ValidFor == 0 || !l.Sandbox {
+	if l.State != kiosk.PhoneEnded || l.Outcome != kiosk.Granted || l.Holder != want || l.ValidFor == 0 || !l.Sandbox {
 		t.Errorf("ended as %+v", l)
 	}
 	her.get(p.link(l)).shows("Look at the terminal")
@@ -266,13 +266,13 @@ func TestKioskWaitsForThePhone(t *testing.T) {
 	her := p.phone().get(p.link(l))
 	for _, step := range []struct {
 		do   func()
-		want hubapi.LoginState
+		want kiosk.PhoneState
 	}{
-		{func() { her.press("go") }, hubapi.LoginOpened},
-		{func() { her.logIn("kari") }, hubapi.LoginAnswering},
+		{func() { her.press("go") }, kiosk.PhoneOpened},
+		{func() { her.logIn("kari") }, kiosk.PhoneAnswering},
 	} {
 		got := make(chan hubapi.Login, 1)
-		go func(since hubapi.LoginState) {
+		go func(since kiosk.PhoneState) {
 			l, err := p.kiosk.WaitForLogin(t.Context(), l.ID, since, 30*time.Second)
 			if err != nil {
 				t.Error(err)
@@ -281,7 +281,7 @@ func TestKioskWaitsForThePhone(t *testing.T) {
 		}(l.State)
 		step.do()
 		now := <-got
-		if now.State != step.want && now.State != hubapi.LoginDigits {
+		if now.State != step.want && now.State != kiosk.PhoneDigits {
 			t.Errorf("got %s, want %s", now.State, step.want)
 		}
 		l = now
@@ -356,7 +356,7 @@ func TestEndsOfLogins(t *testing.T) {
 			l := p.begin()
 			her := p.phone()
 			row.do(p, her, l)
-			if got := p.state(l); got.State != hubapi.LoginEnded || got.Outcome != row.outcome || got.Reason != row.reason {
+			if got := p.state(l); got.State != kiosk.PhoneEnded || got.Outcome != row.outcome || got.Reason != row.reason {
 				t.Errorf("ended as %+v; want %s, %s", got, row.outcome, row.reason)
 			}
 			her.get(p.link(l)).shows(row.phone)
@@ -386,14 +386,14 @@ func TestHostilePhones(t *testing.T) {
 	}
 	state := strings.Repeat("A", 43)
 	her.get(p.pages.URL + "/callback?code=c&state=" + state).shows("does not belong")
-	if now := p.state(l); now.State != hubapi.LoginOpened {
+	if now := p.state(l); now.State != kiosk.PhoneOpened {
 		t.Fatalf("a forged callback changes the login: %+v", now)
 	}
 	her.at = at
 	her.choose("kari")
 	callback := her.at
 	stranger.get(callback).shows("does not belong")
-	if now := p.state(l); now.State != hubapi.LoginOpened {
+	if now := p.state(l); now.State != kiosk.PhoneOpened {
 		t.Fatalf("a stranger's callback changes the login: %+v", now)
 	}
 	her.get(callback)

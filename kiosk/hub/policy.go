@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/hub/rules"
 	"smartkiosk/kiosk/protocol/apihttp"
 	"smartkiosk/kiosk/protocol/hubapi"
@@ -81,8 +82,20 @@ func (h *Hub) policyFor(ctx context.Context, kioskID string) (hubpolicy.Policy, 
 		Kiosk: kioskID, IssuedAt: issued, ValidUntil: issued.Add(valid / 4 * 5), // at least valid_for from now
 		Offline: c.OfflineRules, Domains: in.domains.Documents(), CRLs: in.crls,
 		Deny: deny, Warnings: warnings, Holders: keys, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
-		Services: ruleset.Services(kioskID),
+		Services: h.servicesOf(ruleset, kioskID),
 	}, nil
+}
+
+// servicesOf returns what a kiosk offers: the services of the rules, and the login by phone
+// if the kiosk's group has a broker.
+func (h *Hub) servicesOf(r *rules.Rules, kioskID string) kiosk.Services {
+	s := r.Services(kioskID)
+	if h.config.Brokers != nil {
+		if client := h.config.Brokers.For(r.GroupsOf(kioskID)); client != nil {
+			s.Phone = kiosk.Environment(client.Config().Environment)
+		}
+	}
+	return s
 }
 
 // denyRules returns the deny rules that apply at a kiosk. A kiosk that lets no one in

@@ -32,7 +32,7 @@ func (j *Journal) Write(_ context.Context, entries ...kiosk.Entry) error {
 func (j *Journal) outcome(r kiosk.Record) event.Visit {
 	payload := event.Visit{
 		Visit: r.Visit, Outcome: r.Outcome, Reason: r.Reason,
-		Authenticated: r.Authenticated, Offline: r.Offline,
+		Authenticated: r.Authenticated, Offline: r.Offline, Method: r.Method, Sandbox: r.Sandbox,
 	}
 	if r.Holder != (kiosk.Holder{}) {
 		payload.Holder = &r.Holder

@@ -91,8 +91,20 @@ func situations(t *testing.T) []kiosk.Screen {
 			for _, service := range []kiosk.Service{kiosk.ServiceChoice, kiosk.ServiceChange, kiosk.ServiceUnblock} {
 				add(kiosk.Screen{ID: id, Service: service})
 			}
+		case kiosk.ScreenLink:
+			add(kiosk.Screen{ID: id, Page: "HTTPS://LOGIN.EXAMPLE.NO/ABC234", ByPhone: true})
+		case kiosk.ScreenOnPhone, kiosk.ScreenNoPhone:
+			add(kiosk.Screen{ID: id, ByPhone: true})
+		case kiosk.ScreenDigits:
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodeDigits, ByPhone: true})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodeDigits, ByPhone: true, WrongPIN: true, Tries: 2, TriesKnown: true})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodeDigits, ByPhone: true, WrongPIN: true, Tries: 1, TriesKnown: true})
+		case kiosk.ScreenChecking:
+			add(kiosk.Screen{ID: id})
+			add(kiosk.Screen{ID: id, ByPhone: true})
 		case kiosk.ScreenWelcome, kiosk.ScreenCardInUse:
 			add(kiosk.Screen{ID: id})
+			add(kiosk.Screen{ID: id, ByPhone: true})
 			add(kiosk.Screen{ID: id, Recorded: true})
 		case kiosk.ScreenRemoveCard:
 			add(kiosk.Screen{ID: id})
@@ -114,6 +126,7 @@ func situations(t *testing.T) []kiosk.Screen {
 			add(kiosk.Screen{ID: id, Name: "Solveig P."})
 			add(kiosk.Screen{ID: id, Name: "Solveig P.", Offline: true})
 			add(kiosk.Screen{ID: id, Name: "Solveig P.", ByPhone: true})
+			add(kiosk.Screen{ID: id, Name: "Solveig P.", ByPhone: true, Sandbox: true})
 		case kiosk.ScreenDenied, kiosk.ScreenFailed:
 			add(kiosk.Screen{ID: id})
 			for _, r := range reasons(t) {
@@ -155,6 +168,15 @@ func TestEveryScreenFits(t *testing.T) {
 				want := words.Heading + " " + words.Text
 				if form.Rows == 2 {
 					want = words.Heading + " " + words.Short
+				}
+				if s.ID == kiosk.ScreenLink {
+					want = "login.example.no /ABC234" // the code stands together
+					if form.Rows > 2 {
+						want = words.Heading + " " + want
+					}
+				}
+				if situationOf(s) == "welcome-phone" && form.Rows == 2 {
+					want = words.Short + " " + c.language(c.Next(l.Tag)).Name + ": *"
 				}
 				if s.ID == kiosk.ScreenMenu {
 					entries := menuRows(c.language(l.Tag).entries(s), s.First, form.Columns, max(form.Rows-2, 1))
@@ -257,7 +279,9 @@ func TestAnyScreenFits(t *testing.T) {
 			Setup:      rapid.SampledFrom(append(kiosk.Setups, "other")).Draw(t, "setup"),
 			Detail:     rapid.String().Draw(t, "detail"),
 			Asks:       rapid.SampledFrom(kiosk.Codes).Draw(t, "asks"),
-			Page:       rapid.String().Draw(t, "page"),
+			Page:       rapid.OneOf(rapid.String(), rapid.Just("HTTPS://A-VERY-LONG-NAME-OF-A-LOGIN-SERVICE.EXAMPLE.NO/ABC234")).Draw(t, "page"),
+			ByPhone:    rapid.Bool().Draw(t, "by phone"),
+			Sandbox:    rapid.Bool().Draw(t, "sandbox"),
 			First:      rapid.IntRange(0, 8).Draw(t, "first"),
 			Service:    kiosk.Service(rapid.SampledFrom([]string{"", "choice", "change-pin", "other"}).Draw(t, "service")),
 			Menu:       [kiosk.MaxEntries]kiosk.MenuEntry{{Service: "choice", Label: rapid.String().Draw(t, "label")}, {Service: "other"}, {Service: "change-pin"}},

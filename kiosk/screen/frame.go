@@ -69,7 +69,10 @@ func (c *Catalogue) Frame(s kiosk.Screen) Frame {
 	if situationOf(s) == "menu" {
 		f.Menu = menuRows(l.entries(s), 0, maxMenuRow, kiosk.MaxEntries)
 	}
-	if s.ID == kiosk.ScreenPage {
+	if s.Sandbox {
+		f.Corner = "TEST"
+	}
+	if s.ID == kiosk.ScreenPage || situationOf(s) == "phone-link" {
 		f.QR = QR(s.Page)
 	}
 	if s.Speech {

@@ -41,6 +41,9 @@ var (
 func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	ok := cmp.Or(f.OK, Hash)
 	t := c.words(s, ok)
+	if situationOf(s) == "phone-link" {
+		return linkLines(s, t, f)
+	}
 	rows := append(make([]string, 0, f.Rows), cut(t.Heading, f.Heading))
 	entry := ""
 	room := f.Rows - 1
@@ -51,6 +54,12 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	}
 	menu := situationOf(s) == "menu"
 	switch {
+	case f.Rows == 2 && situationOf(s) == "welcome-phone" && !c.language(s.Language).offersVoice(s):
+		// The key for the phone is in place of the heading, because that for the language
+		// needs the other row.
+		plain := s
+		plain.ByPhone = false
+		return []string{cut(t.Short, f.Heading), cut(c.words(plain, ok).Short, f.Columns)}
 	case menu && f.Rows == 2: // the key for the next entry is in place of the heading
 		entries := menuRows(c.language(s.Language).entries(s), s.First, f.Columns, 1)
 		return append([]string{cut(t.Short, f.Heading)}, append(entries, "")[0])
@@ -122,8 +131,11 @@ func withCorner(row, code string, columns int) string {
 
 // promptFor names what the person types, in all languages.
 func promptFor(c kiosk.Code) string {
-	if c == kiosk.CodePUK {
+	switch c {
+	case kiosk.CodePUK:
 		return "PUK: "
+	case kiosk.CodeDigits:
+		return "> "
 	}
 	return "PIN: "
 }

@@ -119,7 +119,7 @@ func TestPictures(t *testing.T) {
 
 func TestEveryReasonIsGrouped(t *testing.T) {
 	ownScreen := map[kiosk.Reason]bool{ // cancelled, timed-out
-		kiosk.ByHolder: true, kiosk.CardRemoved: true, kiosk.LoginPage: true, kiosk.PINTimeout: true, kiosk.VisitTimeout: true,
+		kiosk.ByHolder: true, kiosk.CardRemoved: true, kiosk.LoginPage: true, kiosk.PINTimeout: true, kiosk.VisitTimeout: true, kiosk.CardInstead: true,
 	}
 	for _, r := range reasons(t) {
 		_, denied := denials[r]
@@ -179,7 +179,7 @@ func TestLoadRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
-		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 28, column 4: toml: expected '='"},
+		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 29, column 4: toml: expected '='"},
 		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" differs from the file's name`},
 		{"no name", `name = "Bokmål"`, `name = ""`, "name and all of [keys] must be filled in"},
 		{"no place", "order = 1\n", "", "cannot load texts/nb.toml: order is 0, but the languages must count from 1 without a gap"},

@@ -12,6 +12,8 @@ type situation string
 var tones = map[situation]string{
 	"welcome":              "neutral",
 	"welcome-recorded":     "attention",
+	"welcome-phone":        "neutral",
+	"no-phone":             "attention",
 	"privacy":              "neutral",
 	"reading":              "busy",
 	"pin":                  "neutral",
@@ -49,7 +51,14 @@ var tones = map[situation]string{
 	"failed-retry":         "attention",
 	"cancelled":            "neutral",
 	"timed-out":            "neutral",
+	"phone-link":           "neutral",
+	"phone-login":          "neutral",
+	"phone-digits":         "neutral",
+	"phone-digits-wrong":   "bad",
+	"phone-digits-last":    "bad",
+	"login-checking":       "busy",
 	"login-granted":        "good",
+	"login-test":           "attention",
 	"login-again":          "bad",
 	"login-level":          "bad",
 	"login-unknown":        "bad",
@@ -174,6 +183,7 @@ var logins = map[kiosk.Reason]situation{
 	kiosk.LoginRefused:   "login-failed",
 	kiosk.BrokerAnswer:   "login-failed",
 	kiosk.BrokerDown:     "login-no-contact",
+	kiosk.NoHub:          "login-no-contact",
 	kiosk.LoginCancelled: "login-cancelled",
 	kiosk.LoginExpired:   "login-expired",
 }
@@ -189,8 +199,17 @@ func situationOf(s kiosk.Screen) situation {
 		if s.Recorded {
 			return situation(s.ID) + "-recorded"
 		}
+		if s.ByPhone && s.ID == kiosk.ScreenWelcome {
+			return "welcome-phone"
+		}
 	case kiosk.ScreenPIN:
 		return pinSituation(s)
+	case kiosk.ScreenLink, kiosk.ScreenOnPhone, kiosk.ScreenDigits:
+		return phoneSituation(s)
+	case kiosk.ScreenChecking:
+		if s.ByPhone {
+			return "login-checking"
+		}
 	case kiosk.ScreenMenu, kiosk.ScreenPage:
 		if s.TimeShort {
 			return "pin-slow"
@@ -208,7 +227,10 @@ func situationOf(s kiosk.Screen) situation {
 			return to
 		}
 	case kiosk.ScreenGranted:
-		if s.ByPhone {
+		switch {
+		case s.Sandbox:
+			return "login-test"
+		case s.ByPhone:
 			return "login-granted"
 		}
 		if s.Offline {

@@ -43,7 +43,11 @@ func (c *Catalogue) Spoken(s kiosk.Screen, ok string) Spoken {
 	}
 	out.Voice = l.Speech.Voice
 	say := l.Speech.replacer().Replace
-	s.Page = strings.ReplaceAll(address(s.Page), ".", " "+l.Speech.Dot+" ")
+	if s.ID == kiosk.ScreenLink {
+		s.Page = spelled(linkOf(s), l.Speech.Dot)
+	} else {
+		s.Page = strings.ReplaceAll(address(s.Page), ".", " "+l.Speech.Dot+" ")
+	}
 	t := c.words(s, l.Speech.Keys[cmp.Or(ok, Hash)])
 	var all []string
 	for _, part := range []string{t.Spoken, t.Heading, t.Text, t.Hint} {
@@ -61,6 +65,11 @@ func (c *Catalogue) Spoken(s kiosk.Screen, ok string) Spoken {
 	out.Text = strings.Join(all, " ")
 	out.Entry = c.Frame(s).EntryLabel
 	return out
+}
+
+// spelled returns a link whose host is spoken in words, and whose code letter by letter.
+func spelled(l link, dot string) string {
+	return strings.ReplaceAll(l.host, ".", " "+dot+" ") + "/" + strings.Join(strings.Split(l.code, ""), ", ")
 }
 
 // replacer replaces the longest of several words first.

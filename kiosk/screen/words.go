@@ -21,10 +21,11 @@ const maxDetail = 48
 func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 	l := c.language(s.Language)
 	t := l.Screens[situationOf(s)]
-	if s.Speech && situationOf(s) == "welcome" && l.Speech.Voice == "" {
+	if l.offersVoice(s) {
+		t = l.Screens["welcome"]
 		t.Short, t.Text = l.Speech.Short, l.Speech.Text
 	}
-	if s.ByPhone {
+	if s.ByPhone && s.ID != kiosk.ScreenWelcome && s.ID != kiosk.ScreenLink && s.ID != kiosk.ScreenOnPhone {
 		t.Hint = "" // it says what to do with the card
 	}
 	fill := strings.NewReplacer(
@@ -33,9 +34,18 @@ func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 		"{language}", c.language(c.Next(l.Tag)).Name,
 		"{ok}", ok,
 		"{page}", address(s.Page),
+		"{link}", linkOf(s).String(),
+		"{host}", linkOf(s).host,
+		"{code}", linkOf(s).code,
 		"{entries}", sayEntries(l.entries(s)),
 	).Replace
 	return text{fill(t.Heading), fill(t.Short), fill(t.Text), fill(t.Hint), fill(t.Spoken)}
+}
+
+// offersVoice reports whether the welcome screen of a language without a voice offers the
+// language that is spoken in its place.
+func (l language) offersVoice(s kiosk.Screen) bool {
+	return s.Speech && s.ID == kiosk.ScreenWelcome && !s.Recorded && l.Speech.Voice == ""
 }
 
 // printable removes control characters and bidirectional format characters, which

@@ -160,6 +160,7 @@ type fakeHub struct {
 	nonce   string
 	verdict kiosk.Verdict
 	token   []byte // as received
+	phone   fakeLogin
 }
 
 func (h *fakeHub) Challenge(ctx context.Context) (hubapi.Challenge, error) {
@@ -175,6 +176,28 @@ func (h *fakeHub) Authenticate(ctx context.Context, _, _ string, token []byte) (
 		return kiosk.Verdict{}, err
 	}
 	return h.verdict, nil
+}
+
+// BeginLogin and the next three are about a login by phone; see phone_test.go.
+func (h *fakeHub) BeginLogin(ctx context.Context, visit, language string) (hubapi.Login, error) {
+	if err := h.fails(ctx); err != nil {
+		return hubapi.Login{}, err
+	}
+	h.rig.note("login begun in " + language)
+	return h.phone.get(), nil
+}
+
+func (h *fakeHub) WaitForLogin(ctx context.Context, id string, since kiosk.PhoneState, wait time.Duration) (hubapi.Login, error) {
+	return h.phone.wait(ctx, since, wait)
+}
+
+func (h *fakeHub) TypeDigits(ctx context.Context, id, digits string) (hubapi.Login, error) {
+	return h.phone.typed(ctx, digits)
+}
+
+func (h *fakeHub) CancelLogin(_ context.Context, id string) error {
+	h.rig.note("login " + id + " cancelled")
+	return h.phone.cancelErr
 }
 
 func (h *fakeHub) Reach(context.Context) error {
@@ -292,7 +315,7 @@ func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 	r.card = &fakeCard{rig: r, pin: "1234", signer: holder.Authentication.Key,
 		certs: [][]byte{holder.Signature.Certificate.Raw, holder.Authentication.Certificate.Raw}}
 	term := &terminal.Terminal{
-		Slot: &r.slot, Panel: r, Hub: &r.hub, Journal: r, Decider: &decider{domains: domains}, Origin: origin,
+		Slot: &r.slot, Panel: r, Hub: &r.hub, Logins: &r.hub, Journal: r, Decider: &decider{domains: domains}, Origin: origin,
 		Config: kiosk.Config{Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming},
 		Now:    time.Now, Log: slog.New(slog.NewTextHandler(logWriter{r}, nil)),
 	}

@@ -147,6 +147,7 @@ type Terminal struct {
 	Slot      Slot
 	Panel     Panel
 	Hub       Hub
+	Logins    Logins // needed if a policy offers logins by phone
 	Journal   Journal
 	Decider   Decider
 	Origin    string // the hub's URL, which tokens are made for
@@ -241,7 +242,7 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 			}
 			e = change
 		case key := <-keys:
-			e = kiosk.KeyPressed{Key: kiosk.Key(key)}
+			e = keyEvent(v, kiosk.Key(key))
 		case e = <-t.answers.out:
 		case room := <-t.Room:
 			e = roomEvent(room)
@@ -335,6 +336,16 @@ func (t *Terminal) do(e kiosk.Effect) {
 		t.goAsk(func(ctx context.Context) { t.getChallenge(ctx, e) })
 	case kiosk.Authenticate:
 		t.goAsk(func(ctx context.Context) { t.authenticate(ctx, e) })
+	case kiosk.BeginLogin:
+		t.visit.begin()
+		t.began = t.Now()
+		t.goAsk(func(ctx context.Context) { t.beginLogin(ctx, e) })
+	case kiosk.AwaitLogin:
+		t.goFollow(func(ctx context.Context) { t.awaitLogin(ctx, e) })
+	case kiosk.TypeDigits:
+		t.goFollow(func(ctx context.Context) { t.typeDigits(ctx, e) })
+	case kiosk.CancelLogin:
+		t.cancelLogin(e)
 	case kiosk.DecideOffline:
 		t.goAsk(func(ctx context.Context) { t.decideOffline(ctx, e) })
 	case kiosk.Record:
@@ -358,6 +369,12 @@ func (t *Terminal) do(e kiosk.Effect) {
 // for it.
 func (t *Terminal) goAsk(ask func(context.Context)) {
 	ctx := t.visit.ctx
+	t.questions.Go(func() { ask(ctx) })
+}
+
+// goFollow is goAsk for a question that replaces the one before it.
+func (t *Terminal) goFollow(ask func(context.Context)) {
+	ctx := t.visit.follow()
 	t.questions.Go(func() { ask(ctx) })
 }
 

@@ -14,6 +14,8 @@ type visitContext struct {
 	parent context.Context
 	ctx    context.Context
 	end    context.CancelFunc
+
+	endFollow context.CancelFunc // of the last follow; may be nil
 }
 
 func newVisitContext(parent context.Context) visitContext {
@@ -25,6 +27,15 @@ func newVisitContext(parent context.Context) visitContext {
 func (v *visitContext) begin() {
 	v.end()
 	v.ctx, v.end = context.WithCancel(v.parent)
+}
+
+// follow returns a context within the visit's, and ends the one that it returned before.
+func (v *visitContext) follow() (ctx context.Context) {
+	if v.endFollow != nil {
+		v.endFollow()
+	}
+	ctx, v.endFollow = context.WithCancel(v.ctx)
+	return ctx
 }
 
 // decideOffline lets the offline policy decide in place of the hub.

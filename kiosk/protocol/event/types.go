@@ -150,9 +150,11 @@ type Visit struct {
 	Visit         string        `json:"visit" doc:"the visit's identifier, a UUID"`
 	Outcome       kiosk.Outcome `json:"outcome" doc:"granted, denied, cancelled, timed-out or failed"`
 	Reason        kiosk.Reason  `json:"reason,omitempty" doc:"why not granted, a stable code"`
-	Authenticated bool          `json:"authenticated" doc:"the PIN was right and the hub or the offline policy gave a verdict on the card's signature; if false, the holder is only what a certificate claims"`
+	Authenticated bool          `json:"authenticated" doc:"the PIN was right and the hub or the offline policy gave a verdict on the card's signature, or a broker for production has proven who the person is; if false, the holder is only what a certificate or a sandbox claims"`
 	Offline       bool          `json:"offline" doc:"the kiosk decided by its offline policy"`
-	Holder        *kiosk.Holder `json:"holder,omitempty" doc:"the person whom the certificate names: id (normalised serialNumber), name, domain (trust domain)" personal:"yes"`
+	Method        kiosk.Method  `json:"method,omitempty" doc:"phone: the person logged in on a phone, through a broker, without a card; absent for a card"`
+	Sandbox       bool          `json:"sandbox,omitempty" doc:"the login is a test in a broker's sandbox, in which anybody can log in as anybody: it proves nothing, and opens no door even if the outcome is granted; otherwise absent"`
+	Holder        *kiosk.Holder `json:"holder,omitempty" doc:"the person whom the certificate or the broker names: id (normalised serialNumber), name, domain (trust domain)" personal:"yes"`
 	Evidence      *Evidence     `json:"evidence,omitempty" doc:"what the card signed: token (Web eID authentication token), nonce and origin; enough to validate the visit again" personal:"yes"`
 	Basis         *Basis        `json:"basis,omitempty" doc:"what an offline decision rests on: rules (version of the hub's signed policy, absent for the kiosk's own rules), time (the time for which the certificate was validated), crl (number of the CRL that was used)"`
 }
@@ -189,7 +191,7 @@ type Shown struct {
 	Screen kiosk.ScreenID `json:"screen,omitempty" doc:"the screen with the outcome: granted, denied, cancelled, timed-out or failed; absent if none was shown"`
 	Door   bool           `json:"door" doc:"the kiosk opened the door; true for each granted outcome that was shown, unless the door's strike had failed; a kiosk without a strike has only the screen"`
 	At     time.Time      `json:"shownat,omitzero" doc:"when the kiosk showed the screen and opened the door, by its clock: RFC 3339, UTC; absent unless result is shown"`
-	Reason kiosk.Reason   `json:"reason,omitempty" doc:"why the outcome was not shown, the screen is absent or the door stayed shut: card-removed, login-page, reader-lost, stopped, outbox-failed, display-lost or door-lost"`
+	Reason kiosk.Reason   `json:"reason,omitempty" doc:"why the outcome was not shown, the screen is absent or the door stayed shut: card-removed, login-page, card-instead, reader-lost, stopped, outbox-failed, display-lost, door-lost, or login-sandbox for a test, which opens no door"`
 }
 
 // Started reports that the kiosk began to serve.

@@ -3,11 +3,14 @@ package hubapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	"smartkiosk/kiosk"
 )
 
 const loginsPath = "/v1/logins"
@@ -21,7 +24,7 @@ func (c *Client) BeginLogin(ctx context.Context, visit, language string) (Login,
 
 // WaitForLogin returns the login when its state is not since, or after wait (0 to MaxWait,
 // in whole seconds).
-func (c *Client) WaitForLogin(ctx context.Context, id string, since LoginState, wait time.Duration) (Login, error) {
+func (c *Client) WaitForLogin(ctx context.Context, id string, since kiosk.PhoneState, wait time.Duration) (Login, error) {
 	query := url.Values{"wait": {strconv.Itoa(int(wait.Seconds()))}}
 	if since != "" {
 		query.Set("since", string(since))
@@ -59,6 +62,13 @@ func (c *Client) login(ctx context.Context, method, path string, in any, want in
 	var out Login
 	if err := json.Unmarshal(answer, &out); err != nil {
 		return Login{}, fmt.Errorf("cannot log in by phone: cannot read the hub's answer: %w", err)
+	}
+	// Without the mark a login of a sandbox would count as one of production.
+	var mark struct {
+		Sandbox *bool `json:"sandbox"`
+	}
+	if err := json.Unmarshal(answer, &mark); err != nil || mark.Sandbox == nil {
+		return Login{}, errors.New("cannot log in by phone: the hub's answer does not say whether the login is of a sandbox")
 	}
 	return out, nil
 }

@@ -49,30 +49,18 @@ type LoginRequest struct {
 // PurposeEntry is the purpose of a login that lets a person in.
 const PurposeEntry = "entry"
 
-// LoginState is a step of a login by phone.
-type LoginState string
-
-const (
-	LoginWaiting   LoginState = "waiting"   // for a phone to open the link
-	LoginOpened    LoginState = "opened"    // the phone is at the broker
-	LoginAnswering LoginState = "answering" // the hub checks the broker's answer
-	LoginDigits    LoginState = "digits"    // the phone shows digits to type on the kiosk
-	LoginDeciding  LoginState = "deciding"  // the digits were right
-	LoginEnded     LoginState = "ended"     // Outcome says how
-)
-
 // Login is the answer to every operation on a login by phone.
 type Login struct {
-	ID        string        `json:"id"`
-	State     LoginState    `json:"state"`
-	Link      string        `json:"link"`       // for the phone, in upper case
-	Sandbox   bool          `json:"sandbox"`    // the login proves nothing and must open no door
-	ExpiresIn float64       `json:"expires_in"` // seconds that the state may last
-	Wrong     int           `json:"wrong"`      // wrong entries of the digits
-	Outcome   kiosk.Outcome `json:"outcome,omitempty"`
-	Reason    kiosk.Reason  `json:"reason,omitempty"`
-	Holder    kiosk.Holder  `json:"holder,omitzero"`     // who logged in, let in or not
-	ValidFor  int           `json:"valid_for,omitempty"` // seconds for which the kiosk may act on a granted login
+	ID        string           `json:"id"`
+	State     kiosk.PhoneState `json:"state"`
+	Link      string           `json:"link"`       // for the phone, in upper case
+	Sandbox   bool             `json:"sandbox"`    // the login proves nothing and must open no door
+	ExpiresIn float64          `json:"expires_in"` // seconds that the state may last
+	Wrong     int              `json:"wrong"`      // wrong entries of the digits
+	Outcome   kiosk.Outcome    `json:"outcome,omitempty"`
+	Reason    kiosk.Reason     `json:"reason,omitempty"`
+	Holder    kiosk.Holder     `json:"holder,omitzero"`     // who logged in, let in or not
+	ValidFor  int              `json:"valid_for,omitempty"` // seconds for which the kiosk may act on a granted login
 }
 
 // DigitsEntry is the body of POST /v1/logins/{id}/digits.

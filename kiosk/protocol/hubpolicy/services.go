@@ -28,6 +28,11 @@ func CheckServices(s kiosk.Services) error {
 	} else if n+others > kiosk.MaxEntries {
 		return fmt.Errorf("services: %d entries, but the menu has %d keys", n+others, kiosk.MaxEntries)
 	}
+	switch s.Phone {
+	case "", kiosk.Sandbox, kiosk.Production:
+	default:
+		return fmt.Errorf("services: phone is %q, not %s or %s", s.Phone, kiosk.Sandbox, kiosk.Production)
+	}
 	seen := map[string]bool{}
 	for _, c := range s.Choices {
 		if !choiceCode.MatchString(c.Code) {
