@@ -21,6 +21,7 @@ TEST := pcscd="the PC/SC service, a real one" \
 	mtools="reads boot partitions" \
 	espeak-ng="the speech engine of kiosks that speak" \
 	chromium="the browser that drives the panel" \
+	zbar-tools="reads QR codes" \
 	systemd="judges our units" \
 	e2fsprogs="makes a disk that turns read-only" \
 	mount="mounts it" \

@@ -36,7 +36,7 @@ var ErrBlind = errors.New("the display cannot be read")
 type Content struct {
 	Cells   [][]rune    // the full grid: Size rows of Size columns
 	Layout  Layout      // how a graphics display sets the letters
-	Picture image.Image // a graphics display shows it instead of the letters; nil for none
+	Picture image.Image // a graphics display shows it instead of the letters, or with Beside next to them; nil for none
 }
 
 // Layout tells a graphics display how large to set the rows of a frame.
@@ -51,7 +51,13 @@ const (
 	// Large sets the first two rows, of at most 16 letters each, so that they
 	// fill the display. It shows no other rows.
 	Large
+	// Beside shows the Picture, of at most 64 dots, on the left, and the rows, of at
+	// most BesideLetters each, on the right.
+	Beside
 )
+
+// BesideLetters is the number of letters of a row next to a picture.
+const BesideLetters = 10
 
 // Frame is one screen of text or a picture.
 type Frame struct {

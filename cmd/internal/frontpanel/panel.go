@@ -187,6 +187,13 @@ func frame(texts *screen.Catalogue, s kiosk.Screen, f board.Form, ok string) dis
 		form = screen.Text16x2
 	}
 	form.OK = ok
+	if f.Layout == display.Heading || f.Layout == display.Large { // a display of dots
+		if code, rows, has := texts.Beside(s, display.BesideLetters, ok); has {
+			if picture := codePicture(code); picture != nil {
+				return display.Frame{Rows: rows, Layout: display.Beside, Picture: picture}
+			}
+		}
+	}
 	return display.Frame{Rows: texts.Lines(s, form), Layout: f.Layout}
 }
 

@@ -19,10 +19,13 @@ func dotsOf(c display.Content) *image1bit.VerticalLSB {
 	small, bold := small(), bold()
 	dots := image1bit.NewVerticalLSB(image.Rect(0, 0, width, height))
 	switch {
+	case c.Picture != nil && c.Layout == display.Beside:
+		centre(dots, image.Rect(0, 0, height, height), c.Picture)
+		for i, row := range c.Cells {
+			small.write(dots, width-display.BesideLetters*small.width, 2+small.height*i, 1, row[:display.BesideLetters])
+		}
 	case c.Picture != nil:
-		b := c.Picture.Bounds()
-		at := image.Pt((width-b.Dx())/2, (height-b.Dy())/2)
-		draw.Draw(dots, image.Rectangle{at, at.Add(b.Size())}, c.Picture, b.Min, draw.Src)
+		centre(dots, dots.Bounds(), c.Picture)
 	case c.Layout == display.Heading:
 		bold.write(dots, 0, 1, 1, c.Cells[0][:width/bold.width])
 		for i, row := range c.Cells[1:] {
@@ -38,4 +41,11 @@ func dotsOf(c display.Content) *image1bit.VerticalLSB {
 		}
 	}
 	return dots
+}
+
+// centre draws a picture in the middle of an area.
+func centre(dots draw.Image, in image.Rectangle, picture image.Image) {
+	b := picture.Bounds()
+	at := in.Min.Add(in.Size().Sub(b.Size()).Div(2))
+	draw.Draw(dots, image.Rectangle{at, at.Add(b.Size())}.Intersect(in), picture, b.Min, draw.Src)
 }

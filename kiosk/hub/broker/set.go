@@ -37,6 +37,10 @@ type Public struct {
 	Key         string `toml:"key"`         // file, PEM
 }
 
+// maxPublicURL is the maximum length of Public.URL. With a slash and a code of six letters
+// it fits a QR code of version 3 and level M: 61 letters (ISO/IEC 18004, table 7).
+const maxPublicURL = 61 - 7
+
 // AllGroups is the entry of [groups] for kiosks that are in no other group there.
 const AllGroups = "*"
 
@@ -77,6 +81,9 @@ func parse(text []byte, dir string, in Surroundings) (*Set, error) {
 	production := Config{Environment: Production}
 	if err := production.checkAddress("public.url", s.Public.URL); err != nil {
 		return nil, err
+	}
+	if n := len(s.Public.URL); n > maxPublicURL {
+		return nil, fmt.Errorf("public.url has %d letters, more than %d: a kiosk's display has no room for a QR code of it", n, maxPublicURL)
 	}
 	for _, name := range slices.Sorted(maps.Keys(file.Brokers)) {
 		c := file.Brokers[name]

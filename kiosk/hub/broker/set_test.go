@@ -99,6 +99,7 @@ func TestBadSets(t *testing.T) {
 		"unknown key":       {replace("client_id", "clientid"), "unknown key"},
 		"no listen":         {replace(`listen = "0.0.0.0:8444"`, ""), "public.listen is missing"},
 		"url without TLS":   {replace("https://login", "http://login"), "public.url"},
+		"url too long":      {replace("https://login", "https://login."+strings.Repeat("long", 10)), "more than 54"},
 		"group's broker":    {replace(`lobby = "test"`, `lobby = "none"`), "there is no such broker"},
 		"broker's name":     {replace("[brokers.test]", "[brokers.Test_1]"), "lower-case letters"},
 		"a broker's error":  {replace(`"sandbox"`, `"test"`), "broker test: environment"},
