@@ -1,6 +1,7 @@
 package scproxy
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -23,7 +24,7 @@ import (
 // Files that Certificate writes.
 const (
 	keyFile    = "scproxy.pem" // key and certificate
-	publicFile = "scproxy.crt" // certificate, for the browser
+	publicFile = "scproxy.crt" // certificate of its CA, for the browser
 )
 
 // The certificate is valid for as long as this program can run. A kiosk's clock may
@@ -36,7 +37,8 @@ var (
 
 // Certificate returns the service's certificate and key from the folder dir, which
 // must exist. If they are missing, it makes them: scproxy.pem, which only its owner
-// may read, and scproxy.crt, which has the certificate alone.
+// may read, and scproxy.crt, the certificate of the CA that issued it. That CA's key is
+// forgotten: nobody can issue another certificate.
 func Certificate(dir string) (tls.Certificate, error) {
 	path := filepath.Join(dir, keyFile)
 	b, err := os.ReadFile(path)
@@ -55,29 +57,31 @@ func Certificate(dir string) (tls.Certificate, error) {
 	return certificate, nil
 }
 
-// makeCertificate makes a key and its certificate, and writes the certificate for
-// the browser. It returns both as PEM.
+// makeCertificate makes the key and its certificate, and returns both as PEM. It writes the
+// CA that issued it for the browser, and forgets that CA's key.
 func makeCertificate(dir string) ([]byte, error) {
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	ca := &x509.Certificate{
+		Subject:  pkix.Name{CommonName: "Smartkiosk SCProxy CA on this machine"},
+		KeyUsage: x509.KeyUsageCertSign, IsCA: true, MaxPathLenZero: true,
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: []string{host}, PermittedIPRanges: []*net.IPNet{{IP: address, Mask: net.CIDRMask(32, 32)}},
+	}
+	caDER, err := issue(ca, ca, caKey.Public(), caKey)
+	if err != nil {
+		return nil, err
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{
-		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: "Smartkiosk SCProxy on this machine"},
-		NotBefore:             notBefore,
-		NotAfter:              notAfter,
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true,
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
-		DNSNames:              []string{"localhost"},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	der, err := issue(&x509.Certificate{
+		Subject:  pkix.Name{CommonName: "Smartkiosk SCProxy on this machine"},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{address}, DNSNames: []string{host},
+	}, ca, key.Public(), caKey)
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +89,26 @@ func makeCertificate(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := os.WriteFile(filepath.Join(dir, publicFile), public, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, publicFile), certificatePEM(caDER), 0o644); err != nil {
 		return nil, err
 	}
-	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), public...), nil
+	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), certificatePEM(der)...), nil
+}
+
+// host and address are the names of this machine in the certificate.
+const host = "localhost"
+
+var address = net.IPv4(127, 0, 0, 1).To4()
+
+// issue signs a certificate.
+func issue(c, by *x509.Certificate, public crypto.PublicKey, key crypto.Signer) (der []byte, err error) {
+	if c.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)); err != nil {
+		return nil, err
+	}
+	c.NotBefore, c.NotAfter, c.BasicConstraintsValid = notBefore, notAfter, true
+	return x509.CreateCertificate(rand.Reader, c, by, public, key)
+}
+
+func certificatePEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }

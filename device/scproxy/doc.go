@@ -133,15 +133,15 @@
 //
 // # Certificate
 //
-// Certificate makes the service's certificate at the first start. It is self-signed
-// and for 127.0.0.1 and localhost. Its key signs nothing else, and it is no CA. The
-// browser has to trust the copy scproxy.crt. In Chromium it is added as a trusted
-// server,
+// Certificate makes the service's certificate at the first start, for 127.0.0.1 and
+// localhost, and the CA that issued it. That CA can vouch for no other name, and its key is
+// forgotten. The browser has to trust the CA, scproxy.crt. A Chromium that kioskd controls
+// does so by its policy (package device/browser). In any other one it is added by
 //
-//	certutil -d sql:$HOME/.pki/nssdb -A -t "P,," -n scproxy -i scproxy.crt
+//	certutil -d sql:$HOME/.pki/nssdb -A -t "C,," -n scproxy -i scproxy.crt
 //
-// in Firefox as a server exception. Chromium from version 142 asks the person before
+// in Firefox as a CA. Chromium from version 142 asks the person before
 // a page reaches this machine (Local Network Access, which replaced Private Network
-// Access). On a kiosk the policy LocalNetworkAccessAllowedForUrls answers instead. The
+// Access). On a kiosk the policy LoopbackNetworkAllowedForUrls answers instead. The
 // page also checks the user agent: it must name Windows or macOS.
 package scproxy
