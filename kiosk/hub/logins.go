@@ -70,25 +70,70 @@ func (h *Hub) decideLogin(ctx context.Context, r login.Record) (kiosk.Verdict, e
 	return kiosk.Verdict{Granted: true, Holder: r.Holder}, nil
 }
 
-// beginLogin handles POST /v1/logins.
-func (h *Hub) beginLogin(w http.ResponseWriter, r *http.Request, c caller) error {
-	var in hubapi.LoginRequest
+// readLogin reads the body of a request that begins a login.
+func (h *Hub) readLogin(r *http.Request) (in hubapi.LoginRequest, err error) {
 	if err := apihttp.ReadJSON(r, map[string]any{"visit": &in.Visit, "language": &in.Language, "purpose": &in.Purpose}); err != nil {
-		return err
+		return in, err
 	}
 	if n := utf8.RuneCountInString(in.Visit); n == 0 || n > maxText || len(in.Language) > maxText {
-		return apihttp.Malformed("visit is empty or too long, or language is too long")
+		return in, apihttp.Malformed("visit is empty or too long, or language is too long")
 	}
 	if in.Purpose != hubapi.PurposeEntry {
-		return apihttp.Malformed("purpose must be " + hubapi.PurposeEntry)
+		return in, apihttp.Malformed("purpose must be " + hubapi.PurposeEntry)
 	}
 	if h.logins == nil {
-		return loginProblem(login.ErrNoBroker)
+		return in, loginProblem(login.ErrNoBroker)
+	}
+	return in, nil
+}
+
+// beginLogin handles POST /v1/logins.
+func (h *Hub) beginLogin(w http.ResponseWriter, r *http.Request, c caller) error {
+	in, err := h.readLogin(r)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
 	record, err := h.logins.Begin(ctx, c.Name, in.Visit, in.Language)
 	return h.writeLogin(w, http.StatusCreated, record, err)
+}
+
+// pageTimeout bounds a request that waits for the broker.
+const pageTimeout = 30 * time.Second
+
+// beginPageLogin handles POST /v1/page-logins.
+func (h *Hub) beginPageLogin(w http.ResponseWriter, r *http.Request, c caller) error {
+	in, err := h.readLogin(r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
+	defer cancel()
+	record, address, err := h.logins.BeginPage(ctx, c.Name, in.Visit, in.Language)
+	if err != nil {
+		return loginProblem(err)
+	}
+	out := h.describe(record)
+	if address != "" {
+		out.Address, out.Callback = address, h.logins.Callback()
+	}
+	return apihttp.WriteJSON(w, http.StatusCreated, out)
+}
+
+// answerLogin handles POST /v1/logins/{login}/answer.
+func (h *Hub) answerLogin(w http.ResponseWriter, r *http.Request, c caller) error {
+	var in hubapi.LoginAnswer
+	if err := apihttp.ReadJSON(r, map[string]any{"query": &in.Query}); err != nil {
+		return err
+	}
+	if h.logins == nil {
+		return loginProblem(login.ErrUnknown)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
+	defer cancel()
+	record, err := h.logins.Answer(ctx, c.Name, r.PathValue("login"), in.Query)
+	return h.writeLogin(w, http.StatusOK, record, err)
 }
 
 // waitForLogin handles GET /v1/logins/{login}.
@@ -145,6 +190,10 @@ func (h *Hub) writeLogin(w http.ResponseWriter, status int, r login.Record, err 
 	if err != nil {
 		return loginProblem(err)
 	}
+	return apihttp.WriteJSON(w, status, h.describe(r))
+}
+
+func (h *Hub) describe(r login.Record) hubapi.Login {
 	out := hubapi.Login{
 		ID: r.ID, State: kiosk.PhoneState(r.State), Link: h.logins.Link(r), Sandbox: r.Environment == broker.Sandbox,
 		ExpiresIn: max(0, r.Expires.Sub(h.now()).Seconds()), Wrong: r.Wrong, Outcome: r.Outcome, Reason: r.Reason,
@@ -155,7 +204,7 @@ func (h *Hub) writeLogin(w http.ResponseWriter, status int, r login.Record, err 
 			out.ValidFor = int(hubapi.GrantLife.Seconds())
 		}
 	}
-	return apihttp.WriteJSON(w, status, out)
+	return out
 }
 
 // loginProblem returns the problem for an error of the package login.

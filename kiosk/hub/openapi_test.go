@@ -188,8 +188,10 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		health          = "/healthz"
 		setup           = "/v1/setup"
 		logins          = "/v1/logins"
+		pageLogins      = "/v1/page-logins"
 		login           = "/v1/logins/{login}"
 		digits          = "/v1/logins/{login}/digits"
+		answer          = "/v1/logins/{login}/answer"
 		json            = "application/json"
 	)
 	b := newBed(t)
@@ -253,11 +255,19 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{kiosk, "POST", digits, json, `{"digits":"00000"}`, 400},
 		{consumer, "POST", digits, json, `{"digits":"0000"}`, 403},
 		{kiosk, "POST", strings.Replace(digits, "{login}", unknown, 1), json, `{"digits":"0000"}`, 404},
+		{kiosk, "POST", answer, json, `{"query":"state=s&code=c"}`, 200},
+		{kiosk, "POST", answer, json, `{"query":7}`, 400},
+		{consumer, "POST", answer, json, `{"query":""}`, 403},
+		{kiosk, "POST", strings.Replace(answer, "{login}", unknown, 1), json, `{"query":""}`, 404},
 		{kiosk, "DELETE", login, "", "", 200},
 		{consumer, "DELETE", login, "", "", 403},
 		{kiosk, "DELETE", strings.Replace(login, "{login}", unknown, 1), "", "", 404},
 		{kiosk, "POST", logins, json, `{"visit":"v","language":"nb","purpose":"entry"}`, 201},
 		{kiosk, "POST", logins, json, `{"visit":"v","language":"nb","purpose":"payment"}`, 400},
+		{kiosk, "POST", pageLogins, json, `{"visit":"v","language":"nb","purpose":"entry"}`, 201},
+		{kiosk, "POST", pageLogins, json, `{"visit":"","language":"nb","purpose":"entry"}`, 400},
+		{consumer, "POST", pageLogins, json, `{}`, 403},
+		{away, "POST", pageLogins, json, `{"visit":"v","language":"nb","purpose":"entry"}`, 404},
 		{consumer, "POST", logins, json, `{}`, 403},
 		{away, "POST", logins, json, `{"visit":"v","language":"nb","purpose":"entry"}`, 404},
 

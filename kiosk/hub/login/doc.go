@@ -12,6 +12,9 @@
 // the link, or photographed it, is not in front of the kiosk and cannot type there. See
 // deploy/SECURITY.md for what this does not prevent.
 //
+// A login on a broker's hosted page, in the browser of the kiosk itself, begins as opened and
+// needs no digits; see BeginPage.
+//
 // All state is in a key-value bucket, so any hub can answer the kiosk or the phone. Each
 // change is a compare-and-set.
 package login

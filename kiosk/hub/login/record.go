@@ -54,6 +54,7 @@ type Record struct {
 
 	State   State       `json:"state"`
 	Expires time.Time   `json:"expires"`         // of the state
+	Page    bool        `json:"page,omitempty"`  // the browser is the kiosk's own, not a phone
 	Phone   []byte      `json:"phone,omitempty"` // SHA-256 of the cookie's secret
 	Flow    broker.Flow `json:"flow,omitzero"`
 

@@ -42,25 +42,11 @@ var (
 // Languages lists the languages of the pages (BCP 47).
 var Languages = []string{"nb", "nn", "se", "en"}
 
-// Begin begins a login at a kiosk. An earlier login of the same kiosk ends.
+// Begin begins a login by phone at a kiosk. An earlier login of the same kiosk ends.
 func (s *Service) Begin(ctx context.Context, kioskID, visit, language string) (Record, error) {
-	client := s.Brokers.For(s.Groups(kioskID))
-	if client == nil {
-		return Record{}, ErrNoBroker
-	}
-	if err := s.endEarlier(ctx, kioskID); err != nil {
+	r, _, err := s.make(ctx, kioskID, visit, language)
+	if err != nil {
 		return Record{}, err
-	}
-	if !slices.Contains(Languages, language) {
-		language = Languages[0]
-	}
-	id := make([]byte, 16)
-	if _, err := io.ReadFull(s.Rand, id); err != nil {
-		return Record{}, err
-	}
-	r := Record{
-		ID: hex.EncodeToString(id), Kiosk: kioskID, Visit: visit, Language: language,
-		Broker: client.Config().Name, Environment: client.Config().Environment,
 	}
 	r.enter(Waiting, s.Now(), waitingTime)
 	for {
@@ -77,18 +63,45 @@ func (s *Service) Begin(ctx context.Context, kioskID, visit, language string) (R
 		}
 		break
 	}
+	return r, s.keep(ctx, r)
+}
+
+// make returns the record of a new login, which is not kept yet, and its broker.
+func (s *Service) make(ctx context.Context, kioskID, visit, language string) (Record, *broker.Client, error) {
+	client := s.Brokers.For(s.Groups(kioskID))
+	if client == nil {
+		return Record{}, nil, ErrNoBroker
+	}
+	if err := s.endEarlier(ctx, kioskID); err != nil {
+		return Record{}, nil, err
+	}
+	if !slices.Contains(Languages, language) {
+		language = Languages[0]
+	}
+	id := make([]byte, 16)
+	if _, err := io.ReadFull(s.Rand, id); err != nil {
+		return Record{}, nil, err
+	}
+	return Record{
+		ID: hex.EncodeToString(id), Kiosk: kioskID, Visit: visit, Language: language,
+		Broker: client.Config().Name, Environment: client.Config().Environment,
+	}, client, nil
+}
+
+// keep stores a new login.
+func (s *Service) keep(ctx context.Context, r Record) error {
 	value, err := json.Marshal(r)
 	if err != nil {
-		return Record{}, err
+		return err
 	}
 	if _, err := s.Bucket.Create(ctx, loginKey(r.ID), value); err != nil {
-		return Record{}, err
+		return err
 	}
-	if _, err := s.Bucket.Put(ctx, kioskKey(kioskID), []byte(r.ID)); err != nil {
-		return Record{}, err
+	if _, err := s.Bucket.Put(ctx, kioskKey(r.Kiosk), []byte(r.ID)); err != nil {
+		return err
 	}
-	s.Log.Info("login began", "kiosk", kioskID, "visit", visit, "broker", r.Broker)
-	return r, nil
+	s.Log.Info("login began", "kiosk", r.Kiosk, "visit", r.Visit, "broker", r.Broker, "page", r.Page)
+	return nil
 }
 
 // endEarlier ends the kiosk's login before, which its panel does not show any more.
@@ -108,8 +121,11 @@ func (s *Service) endEarlier(ctx context.Context, kioskID string) error {
 }
 
 // Link returns the address that a kiosk shows. It is in upper case, because a QR code of
-// upper-case letters is smaller.
+// upper-case letters is smaller. A login on the kiosk's own page has none.
 func (s *Service) Link(r Record) string {
+	if r.Page {
+		return ""
+	}
 	return strings.ToUpper(s.Brokers.Public.URL) + "/" + r.Code
 }
 
@@ -174,11 +190,16 @@ func (s *Service) Type(ctx context.Context, kioskID, id, typed string) (Record, 
 	if err != nil || r.State != Deciding {
 		return r, err
 	}
+	return s.decide(ctx, r)
+}
+
+// decide ends a login with the verdict of the rules.
+func (s *Service) decide(ctx context.Context, r Record) (Record, error) {
 	verdict, err := s.verdict(ctx, r)
 	if err != nil {
 		return Record{}, err
 	}
-	return s.change(ctx, id, func(r *Record) error {
+	return s.change(ctx, r.ID, func(r *Record) error {
 		if r.State != Deciding {
 			return errUnchanged
 		}

@@ -22,6 +22,18 @@ func (c *Client) BeginLogin(ctx context.Context, visit, language string) (Login,
 	return c.login(ctx, http.MethodPost, loginsPath, in, http.StatusCreated)
 }
 
+// BeginPageLogin begins a login on the broker's hosted page, in the kiosk's own browser.
+func (c *Client) BeginPageLogin(ctx context.Context, visit, language string) (Login, error) {
+	in := LoginRequest{Visit: visit, Language: language, Purpose: PurposeEntry}
+	return c.login(ctx, http.MethodPost, "/v1/page-logins", in, http.StatusCreated)
+}
+
+// AnswerLogin hands in the broker's answer, the query of the callback. The answer has the
+// verdict.
+func (c *Client) AnswerLogin(ctx context.Context, id, query string) (Login, error) {
+	return c.login(ctx, http.MethodPost, loginPath(id)+"/answer", LoginAnswer{query}, http.StatusOK)
+}
+
 // WaitForLogin returns the login when its state is not since, or after wait (0 to MaxWait,
 // in whole seconds).
 func (c *Client) WaitForLogin(ctx context.Context, id string, since kiosk.PhoneState, wait time.Duration) (Login, error) {
@@ -57,11 +69,11 @@ func (c *Client) login(ctx context.Context, method, path string, in any, want in
 	}
 	answer, _, err := c.do(ctx, method, path, send, want)
 	if err != nil {
-		return Login{}, fmt.Errorf("cannot log in by phone: %w", err)
+		return Login{}, fmt.Errorf("cannot log in through a broker: %w", err)
 	}
 	var out Login
 	if err := json.Unmarshal(answer, &out); err != nil {
-		return Login{}, fmt.Errorf("cannot log in by phone: cannot read the hub's answer: %w", err)
+		return Login{}, fmt.Errorf("cannot log in through a broker: cannot read the hub's answer: %w", err)
 	}
 	// Without the mark a login of a sandbox would count as one of production.
 	var mark struct {

@@ -76,6 +76,7 @@ func TestTypesHaveTheSchemasMembers(t *testing.T) {
 		"Authentication":        Authentication{},
 		"Holder":                kiosk.Holder{},
 		"LoginRequest":          LoginRequest{},
+		"LoginAnswer":           LoginAnswer{},
 		"Login":                 Login{},
 		"DigitsEntry":           DigitsEntry{},
 		"Acknowledgement":       Acknowledgement{},

@@ -39,7 +39,7 @@ type Authentication struct {
 	ValidFor int          `json:"valid_for,omitempty"` // seconds for which the kiosk may act on a granted verdict
 }
 
-// LoginRequest is the body of POST /v1/logins.
+// LoginRequest is the body of POST /v1/logins and of POST /v1/page-logins.
 type LoginRequest struct {
 	Visit    string `json:"visit"`    // for the logs of the kiosk and the hub
 	Language string `json:"language"` // of the phone's pages, BCP 47
@@ -61,6 +61,13 @@ type Login struct {
 	Reason    kiosk.Reason     `json:"reason,omitempty"`
 	Holder    kiosk.Holder     `json:"holder,omitzero"`     // who logged in, let in or not
 	ValidFor  int              `json:"valid_for,omitempty"` // seconds for which the kiosk may act on a granted login
+	Address   string           `json:"address,omitempty"`   // of the broker's hosted page; only when such a login begins
+	Callback  string           `json:"callback,omitempty"`  // where the page goes with the broker's answer, without a query
+}
+
+// LoginAnswer is the body of POST /v1/logins/{id}/answer.
+type LoginAnswer struct {
+	Query string `json:"query"` // of the callback, as the browser was sent there
 }
 
 // DigitsEntry is the body of POST /v1/logins/{id}/digits.
