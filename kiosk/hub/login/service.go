@@ -100,7 +100,7 @@ func (s *Service) keep(ctx context.Context, r Record) error {
 	if _, err := s.Bucket.Put(ctx, kioskKey(r.Kiosk), []byte(r.ID)); err != nil {
 		return err
 	}
-	s.Log.Info("login began", "kiosk", r.Kiosk, "visit", r.Visit, "broker", r.Broker, "page", r.Page)
+	s.Log.Info("login began", "kiosk", r.Kiosk, "visit", r.Visit, "broker", r.Broker)
 	return nil
 }
 
