@@ -131,6 +131,38 @@ func TestCountGrant(t *testing.T) {
 	}
 }
 
+// Of all small limits, grants are counted exactly, and lost counters count as used up.
+func TestEveryLimit(t *testing.T) {
+	for n := range 2 * 4 * 4 {
+		lost, perHolder, perKiosk := n%2 == 1, n/2%4, n/8
+		path := filepath.Join(t.TempDir(), "witness.json")
+		if lost {
+			if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w, err := offline.OpenWitness(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := offline.OpenMemory(&disk{values: map[string][]byte{}}, []byte("key"), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, all, each := 0, 0, map[string]int{}; i < 8; i++ {
+			holder := string("abba"[i%4])
+			want := !(lost && perHolder+perKiosk > 0) && (perKiosk == 0 || all < perKiosk) && (perHolder == 0 || each[holder] < perHolder)
+			if ok, err := m.CountGrant([]byte(holder), 7, perHolder, perKiosk); ok != want || err != nil {
+				t.Errorf("lost %v, limits %d and %d, grant %d: %v, %v", lost, perHolder, perKiosk, i, ok, err)
+			}
+			if want {
+				all++
+				each[holder]++
+			}
+		}
+	}
+}
+
 // After a reset the counters are not taken for lost ones, also after a restart.
 func TestResetGrants(t *testing.T) {
 	d := &disk{values: map[string][]byte{}}
@@ -224,6 +256,9 @@ func TestWitness(t *testing.T) {
 	}
 	if err := w.Follow(made.Add(time.Second)); err != nil {
 		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file is %v, %v", info.Mode(), err)
 	}
 	if w, err = offline.OpenWitness(path); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package sealkey
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -37,6 +38,21 @@ func TestKey(t *testing.T) {
 	k.Made = time.Time{}
 	if text, err := json.Marshal(k); err != nil || strings.Contains(string(text), "iat") {
 		t.Errorf("a key of no time is %s, %v", text, err)
+	}
+	for _, empty := range []Key{{}, {Made: noon}} {
+		if text, err := empty.MarshalJSON(); err == nil {
+			t.Errorf("no key is %s", text)
+		}
+	}
+}
+
+// The first and the last time that iat can name are valid.
+func TestTimeOfKey(t *testing.T) {
+	for _, made := range []int64{1, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()} {
+		var k Key
+		if err := json.Unmarshal(fmt.Appendf(nil, `{%s,"iat":%d}`, rfcPublic, made), &k); err != nil || k.Made.Unix() != made {
+			t.Errorf("iat %d: made at %s, %v", made, k.Made, err)
+		}
 	}
 }
 

@@ -42,6 +42,9 @@ func TestNewest(t *testing.T) {
 	if _, err := ReadPublic(kept); err != nil {
 		t.Error(err)
 	}
+	if info, err := os.Stat(kept); err != nil || info.Mode()&^0o644 != 0 {
+		t.Errorf("the file is %v, %v", info.Mode(), err)
+	}
 
 	// A key that cannot be stored is not used.
 	if err := os.Mkdir(kept+".new", 0o700); err != nil {
