@@ -78,6 +78,16 @@ func TestBookkeepingOnFullDisk(t *testing.T) {
 	add(t, s, "again")
 }
 
+// A record counts as whole pages, and one page more for the tree above it.
+func TestCost(t *testing.T) {
+	for _, size := range []int64{1, pageSize - entryHead, pageSize - entryHead + 1, 3 * pageSize, MaxRecordSize - 1, MaxRecordSize} {
+		least := size + entryHead + pageSize
+		if cost := (sealed{record: make([]byte, size)}).cost(); cost%pageSize != 0 || cost < least || cost >= least+pageSize || cost > maxCost {
+			t.Errorf("a record of %d bytes counts as %d", size, cost)
+		}
+	}
+}
+
 // Damaged files give way, the oldest first, when the disk has no room.
 func TestDamagedFilesGiveWay(t *testing.T) {
 	s := openWith(t, outbox(t), Options{})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/trust"
@@ -131,6 +132,24 @@ func TestCardFails(t *testing.T) {
 			_ = r.end()
 		})
 	}
+}
+
+// A card that a command found missing counts as unreadable only if the slot does not
+// report it within two seconds.
+func TestSlotDoesNotReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(r *rig, term *terminal.Terminal) {
+			term.Slot = brittleSlot{&r.slot, &brittleCard{fakeCard: r.card, fails: "open", err: terminal.ErrNoCard}}
+		})
+		r.slotIs(kiosk.CardGone{}, cardIn())
+		r.pass(2*time.Second - 1)
+		r.expectScreen(kiosk.ScreenReading)
+		r.pass(1)
+		if s := r.expectScreen(kiosk.ScreenFailed); s.Reason != kiosk.CardUnreadable {
+			t.Errorf("it fails for %s", s.Reason)
+		}
+		_ = r.end()
+	})
 }
 
 // A card that is refused is read a second time. If that fails, the visit fails; without its

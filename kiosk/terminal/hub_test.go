@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -51,6 +52,10 @@ func TestOfflineOnlyWithoutHub(t *testing.T) {
 					}
 				} else if s := r.expectScreen(kiosk.ScreenFailed); s.Reason != tt.reason || s.Offline {
 					t.Errorf("%s, late %v: %+v", name, late, s)
+				}
+				told := map[kiosk.Reason]string{"": "hub cannot be reached", kiosk.HubSilent: "hub did not answer", kiosk.HubRefused: "hub refused a request"}
+				if log := r.logged(); !strings.Contains(log, told[tt.reason]) || !strings.Contains(log, tt.err.Error()) {
+					t.Errorf("%s, late %v: it logs\n%s", name, late, log)
 				}
 				if err := r.end(); err != nil {
 					t.Error(err)

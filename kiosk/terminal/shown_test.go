@@ -37,6 +37,10 @@ func TestShownWithinASecond(t *testing.T) {
 		if reports, commits := r.written(); len(reports) != 2 || reports[1].Visit != r.records[1].Visit || commits != 4 {
 			t.Errorf("in %d commits: %+v", commits, reports)
 		}
+		r.pass(time.Second)
+		if reports, commits := r.written(); len(reports) != 3 || commits != 5 {
+			t.Errorf("in %d commits: %+v", commits, reports)
+		}
 		if err := r.end(); err != nil || len(r.reports) != 3 {
 			t.Errorf("%v, %+v", err, r.reports)
 		}

@@ -1,8 +1,11 @@
 package terminal_test
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,6 +103,39 @@ func TestOutboxFails(t *testing.T) {
 		r.expectOrder("record failed", "show out-of-service", "record failed", "record granted", "show remove-card")
 		if len(r.records) != 1 {
 			t.Errorf("%d records", len(r.records))
+		}
+		_ = r.end()
+	})
+}
+
+// failingJournal fails each time and notes when.
+type failingJournal struct {
+	mu    sync.Mutex
+	tries []time.Time
+}
+
+func (j *failingJournal) Write(context.Context, ...kiosk.Entry) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tries = append(j.tries, time.Now())
+	return errDisk
+}
+
+// The pause before each retry is twice the one before, up to 30 s.
+func TestPausesOfTheRecorder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j failingJournal
+		r := start(t, func(_ *rig, term *terminal.Terminal) { term.Journal = &j })
+		r.slotIs(kiosk.CardGone{}, cardMute())
+		r.pass(2 * time.Minute)
+		j.mu.Lock()
+		var pauses []time.Duration
+		for i, at := range j.tries[1:] {
+			pauses = append(pauses, at.Sub(j.tries[i])/time.Second)
+		}
+		j.mu.Unlock()
+		if want := []time.Duration{1, 2, 4, 8, 16, 30, 30}; !slices.Equal(pauses, want) {
+			t.Errorf("seconds between the tries: %d, not %d", pauses, want)
 		}
 		_ = r.end()
 	})
