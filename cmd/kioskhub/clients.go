@@ -23,9 +23,7 @@ func (p program) clientCommands(role hubapi.Role) []*cobra.Command {
 // consumerCommand and operatorCommand are the groups of the roles whose bundle is made
 // from a name alone.
 func (p program) consumerCommand() *cobra.Command {
-	add := p.clientAddCommand("Make a bundle for a backend that pulls the feed",
-		"Make the bundle of a new consumer, a backend that pulls the feed, and print where\nit is. Earlier certificates of a consumer with this name end at once.", hub.AddConsumer)
-	return cli.Group("consumer", "Manage backends that pull the feed", "", append([]*cobra.Command{add}, p.clientCommands(hubapi.RoleConsumer)...)...)
+	return cli.Group("consumer", "Manage backends that pull the feed", "", append([]*cobra.Command{p.consumerAddCommand()}, p.clientCommands(hubapi.RoleConsumer)...)...)
 }
 
 func (p program) operatorCommand() *cobra.Command {
@@ -177,6 +175,9 @@ func (p program) removeClient(dir string, role hubapi.Role, name string) error {
 	fmt.Fprintf(p.stdout, "%s %s is removed. Its certificates are no longer accepted.\n", role, name)
 	if done.Moved != "" {
 		fmt.Fprintf(p.stdout, "Its bundle is now %s.\n", done.Moved)
+	}
+	if done.Accounts != "" {
+		fmt.Fprintf(p.stdout, "The NATS servers still let it in until you\n%s", copyAccounts(done.Accounts))
 	}
 	return nil
 }

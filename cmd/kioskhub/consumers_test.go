@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,6 +105,59 @@ func TestConsumersExamples(t *testing.T) {
 				t.Errorf("after the acknowledgement: got %s, %s, %v", out, errs, err)
 			}
 		})
+	}
+}
+
+// The program of CONSUMERS.md with a NATS client reads what the hub's own JetStream has, and
+// acknowledges it.
+func TestConsumersNATSExample(t *testing.T) {
+	dir := folder(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	settings, err := os.OpenFile(filepath.Join(dir, "hub.toml"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(settings, "\n[nats]\nlisten = %q\n", address); err != nil || settings.Close() != nil {
+		t.Fatal(err)
+	}
+	k := newKiosk(t, dir, "k1")
+	start(t, "serve", "--dir", dir).says(t, "hub ready")
+	var want strings.Builder
+	for range 3 {
+		if _, err := k.SendEvents(t.Context(), []json.RawMessage{k.next(t)}); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&want, "urn:smartkiosk:kiosk:k1 %020d\n", k.sequence)
+	}
+	var said strings.Builder
+	if err := run(t.Context(), &said, "consumer", "add", "--dir", dir, "--nats", "office"); err != nil {
+		t.Fatal(err)
+	}
+	bundle := filepath.Join(dir, "consumers", "office")
+	if got, wanted := said.String(), fmt.Sprintf("%s\nServers:   tls://%s\nFiles:     CA hub-ca.pem, certificate consumer.pem, key consumer.key\nAPI:       HUB.API\nStream:    smartkiosk-events\nConsumer:  consumer-office\n", bundle, address); got != wanted {
+		t.Errorf("it printed %s, want %s", got, wanted)
+	}
+	source := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(source, []byte(example(t, "go nats")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "main")
+	if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, want := range []string{want.String(), ""} {
+		c := exec.CommandContext(t.Context(), program)
+		var out, errs strings.Builder
+		c.Dir, c.Stdout, c.Stderr = bundle, &out, &errs
+		c.Env = append(os.Environ(), "SERVERS=tls://"+address, "CA=hub-ca.pem", "CONSUMER=office")
+		if err := c.Run(); err != nil || out.String() != want {
+			t.Fatalf("got %s, %s, %v, want %s", out.String(), errs.String(), err, want)
+		}
 	}
 }
 

@@ -43,6 +43,7 @@ func (p program) command() *cobra.Command {
 		p.codesCommand(),
 		p.urlCommand(),
 		p.clusterCommand(),
+		p.migrateCommand(),
 		p.brokerCommand(),
 		cli.Group("seal", "Manage the keys that events are sealed to", "", p.sealListCommand(), p.sealRotateCommand(), p.sealRetireCommand()),
 		cli.Group("feed", "Read a consumer's feed, and move its cursor", "", p.feedTailCommand(), p.feedResetCommand()),

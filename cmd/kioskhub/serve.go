@@ -32,6 +32,11 @@ func (p program) serve(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	return p.serveHub(ctx, cfg)
+}
+
+// serveHub is serve with a configuration.
+func (p program) serveHub(ctx context.Context, cfg hub.Config) error {
 	// The listener comes first, because it fails quickly if the address is in use.
 	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {

@@ -136,8 +136,9 @@ func (r *registry) marks(ctx context.Context) (map[string]Mark, error) {
 
 // Removal says what RemoveClient did.
 type Removal struct {
-	Known bool   // whether the hub knew the client
-	Moved string // the folder to which the client's bundle was moved, or ""
+	Known    bool   // whether the hub knew the client
+	Moved    string // the folder to which the client's bundle was moved, or ""
+	Accounts string // the file with the accounts that external servers must have now, or ""
 }
 
 // RemoveClient ends all certificates of a client. Every hub closes the client's connections
@@ -157,8 +158,16 @@ func RemoveClient(dir string, id hubapi.Identity) (done Removal, err error) {
 			return err
 		}
 		done.Known = revision > 0
-		if err := r.remove(ctx, id); err != nil || !isFolder(bundle) {
+		if err := r.remove(ctx, id); err != nil {
 			return err
+		}
+		if id.Role == hubapi.RoleConsumer {
+			if done.Accounts, err = removeNative(ctx, dir, r.js, id.Name); err != nil {
+				return err
+			}
+		}
+		if !isFolder(bundle) {
+			return nil
 		}
 		done.Moved = filepath.Join(dir, removedDir, fmt.Sprintf("%s-%s-%s", id.Role, id.Name, r.now().UTC().Format("20060102T150405Z")))
 		if err := os.MkdirAll(filepath.Dir(done.Moved), 0o700); err != nil {

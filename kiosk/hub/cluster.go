@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"text/template"
@@ -44,26 +45,36 @@ func validNode(n Node) bool {
 const (
 	natsClientPort = "4222"
 	natsRoutePort  = "6222"
+	natsLeafPort   = "7422" // only while a hub moves
 
 	clusterDir = "cluster" // in the hub's folder: one folder for each node
 	nodeCAFile = "ca.pem"
+	clientsCA  = "clients-ca.pem" // of hubs and of consumers
 	nodeFile   = "node.pem"
 	nodeKey    = "node.key"
 	nodeConf   = "nats-server.conf"
 )
 
-// ClusterInit prepares a hub that has stored nothing yet for a cluster. It makes a CA for
-// the connections to the cluster and between its nodes, the hub's certificate, and a folder
-// for each node with its certificate and a configuration for nats-server. It writes the
-// cluster's URL into hub.toml. It returns the folders of the nodes.
-func ClusterInit(dir string, nodes []Node) (folders []string, err error) {
-	if folders, err = clusterInit(dir, nodes); err != nil {
-		err = fmt.Errorf("cannot prepare a cluster: %w", err)
-	}
-	return folders, err
+// Cluster says what ClusterInit did.
+type Cluster struct {
+	Folders []string // of the nodes
+	Moves   bool     // the hub has stored something, which BeginMove moves into the cluster
 }
 
-func clusterInit(dir string, nodes []Node) (folders []string, err error) {
+// ClusterInit prepares a hub for a cluster. It makes a CA for the connections to the cluster
+// and between its nodes, the hub's certificate, and a folder for each node with its
+// certificate and a configuration for nats-server. It writes the cluster's URL into hub.toml:
+// as nats.url, or as nats.move_to if the hub has stored something.
+func ClusterInit(dir string, nodes []Node) (c Cluster, err error) {
+	_, err = os.Stat(filepath.Join(dir, jetstreamDir))
+	c.Moves = err == nil
+	if c.Folders, err = clusterInit(dir, nodes, c.Moves); err != nil {
+		err = fmt.Errorf("cannot prepare a cluster: %w", err)
+	}
+	return c, err
+}
+
+func clusterInit(dir string, nodes []Node, moves bool) (folders []string, err error) {
 	s, err := readSettings(dir)
 	if err != nil {
 		return nil, err
@@ -71,8 +82,8 @@ func clusterInit(dir string, nodes []Node) (folders []string, err error) {
 	if s.NATS.URL != "" {
 		return nil, errors.New("hub.toml names one already (nats.url)")
 	}
-	if _, err := os.Stat(filepath.Join(dir, jetstreamDir)); err == nil {
-		return nil, fmt.Errorf("the hub has stored events or identities in %s: they would not be in the cluster", filepath.Join(dir, jetstreamDir))
+	if s.NATS.MoveTo != "" {
+		return nil, errors.New("hub.toml names one already (nats.move_to)")
 	}
 	if len(nodes) != 3 && len(nodes) != 5 {
 		return nil, fmt.Errorf("it needs 3 nodes, or 5; got %d", len(nodes))
@@ -86,6 +97,14 @@ func clusterInit(dir string, nodes []Node) (folders []string, err error) {
 		writeKey(filepath.Join(dir, natsCAKeyFile), ca.key),
 		ca.writeNode(filepath.Join(dir, natsCertFile), filepath.Join(dir, natsKeyFile), "hub", ""),
 	); err != nil {
+		return nil, err
+	}
+	clients, err := readAuthority(dir)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := accountsConf(nil)
+	if err != nil {
 		return nil, err
 	}
 	var urls []string
@@ -105,14 +124,16 @@ func clusterInit(dir string, nodes []Node) (folders []string, err error) {
 		}
 		if err := errors.Join(
 			writeCertificate(filepath.Join(folder, nodeCAFile), ca.cert.Raw),
+			os.WriteFile(filepath.Join(folder, clientsCA), append(pemCertificate(ca.cert.Raw), pemCertificate(clients.cert.Raw)...), 0o644),
+			os.WriteFile(filepath.Join(folder, accountsFile), accounts, 0o600),
 			ca.writeNode(filepath.Join(folder, nodeFile), filepath.Join(folder, nodeKey), n.Name, n.Host),
-			writeNodeConf(filepath.Join(folder, nodeConf), n, nodes),
+			writeNodeConf(filepath.Join(folder, nodeConf), n, nodes, moves),
 		); err != nil {
 			return nil, err
 		}
 		folders = append(folders, folder)
 	}
-	return folders, writeNATS(dir, strings.Join(urls, ","))
+	return folders, writeNATS(dir, strings.Join(urls, ","), moves)
 }
 
 // writeNode issues a certificate for a node, or for the hub if host is "". A node uses its
@@ -147,7 +168,7 @@ var nodeConfText string
 
 var nodeConfTemplate = template.Must(template.New(nodeConf).Parse(nodeConfText))
 
-func writeNodeConf(path string, n Node, all []Node) error {
+func writeNodeConf(path string, n Node, all []Node, moves bool) error {
 	var routes []string
 	for _, other := range all {
 		if other != n {
@@ -156,29 +177,39 @@ func writeNodeConf(path string, n Node, all []Node) error {
 	}
 	var text bytes.Buffer
 	if err := nodeConfTemplate.Execute(&text, map[string]any{
-		"Name": n.Name, "ClientPort": natsClientPort, "RoutePort": natsRoutePort, "Routes": routes,
-		"CA": nodeCAFile, "Certificate": nodeFile, "Key": nodeKey,
+		"Name": n.Name, "ClientPort": natsClientPort, "RoutePort": natsRoutePort, "LeafPort": natsLeafPort, "Routes": routes, "Moves": moves,
+		"CA": nodeCAFile, "ClientsCA": clientsCA, "Certificate": nodeFile, "Key": nodeKey, "Accounts": accountsFile,
 	}); err != nil {
 		return err
 	}
 	return os.WriteFile(path, text.Bytes(), 0o644)
 }
 
+var natsHead = regexp.MustCompile(`(?m)^\[nats\][ \t]*(#.*)?$`)
+
 // writeNATS adds the cluster's URL to hub.toml.
-func writeNATS(dir, url string) error {
+func writeNATS(dir, url string, moves bool) error {
 	path := filepath.Join(dir, settingsFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	text = fmt.Appendf(bytes.TrimRight(text, "\n"), `
+	setting := fmt.Sprintf("url = %q", url)
+	if moves {
+		setting = fmt.Sprintf("move_to = %q", url)
+	}
+	if natsHead.Match(text) {
+		text = natsHead.ReplaceAllLiteral(text, []byte("[nats]\n"+setting))
+	} else {
+		text = fmt.Appendf(bytes.TrimRight(text, "\n"), `
 
 # The JetStream that this hub shares with other hubs.
 [nats]
-url = %q
-`, url)
-	if got, err := parseSettings(text); err != nil || got.NATS.URL != url {
-		return errors.Join(fmt.Errorf("cannot add nats.url to %s: add it by hand", path), err)
+%s
+`, setting)
+	}
+	if got, err := parseSettings(text); err != nil || got.NATS.URL != url && got.NATS.MoveTo != url {
+		return errors.Join(fmt.Errorf("cannot add %s to the table [nats] of %s: add it by hand", setting, path), err)
 	}
 	return replaceFile(path, text)
 }

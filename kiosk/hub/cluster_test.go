@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk"
@@ -106,12 +107,13 @@ func (r *relay) setCut(cut bool) {
 
 // cluster is three nats-servers, each a process, with relays between them and before them.
 type cluster struct {
-	t       *testing.T
-	program string
-	nodes   []Node
-	folders []string
-	process []*exec.Cmd
-	relays  [][]*relay // to each node, from each node and (the last one) from the hubs
+	t        *testing.T
+	program  string
+	nodes    []Node
+	folders  []string
+	process  []*exec.Cmd
+	accounts []byte     // that the nodes have read
+	relays   [][]*relay // to each node, from each node and (the last one) from the hubs
 }
 
 // Ports of a node in the tests. The hubs and the other nodes call those of its relays.
@@ -119,6 +121,9 @@ const (
 	testClientPort = 14222
 	testRelayPort  = 16222 // + the number of the calling node
 )
+
+// nativeTest is the consumer with a NATS client.
+const nativeTest = "native"
 
 // newCluster prepares the hub in a folder for a cluster, with the files that an operator
 // gets, and starts the cluster. Only the addresses are changed.
@@ -133,9 +138,11 @@ func newCluster(t *testing.T, dir string) *cluster {
 	for i := range 3 {
 		c.nodes = append(c.nodes, Node{fmt.Sprintf("n%d", i+1), fmt.Sprintf("%s%d", network, i+1)})
 	}
-	if c.folders, err = ClusterInit(dir, c.nodes); err != nil {
+	made, err := ClusterInit(dir, c.nodes)
+	if err != nil {
 		t.Fatal(err)
 	}
+	c.folders = made.Folders
 	for i, n := range c.nodes {
 		relays := make([]*relay, 4)
 		for j := range c.nodes {
@@ -153,6 +160,7 @@ func newCluster(t *testing.T, dir string) *cluster {
 		}
 		conf := strings.NewReplacer(
 			"0.0.0.0:"+natsClientPort, fmt.Sprintf("%s:%d", n.Host, testClientPort),
+			"0.0.0.0:"+natsLeafPort, n.Host+":"+natsLeafPort,
 			// The other nodes must not learn an address that is not a relay's.
 			`"0.0.0.0:`+natsRoutePort+`"`, `"`+n.Host+":"+natsRoutePort+"\"\n  advertise: \""+n.Host+`:9"`,
 			":"+natsRoutePort+`"`, fmt.Sprintf(":%d\"", testRelayPort+i),
@@ -161,7 +169,15 @@ func newCluster(t *testing.T, dir string) *cluster {
 			t.Fatal(err)
 		}
 	}
+	// A node reads new accounts only when it starts, so those of a consumer are there already.
+	c.accounts, err = accountsConf([]string{nativeTest})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range c.nodes {
+		if err := os.WriteFile(filepath.Join(c.folders[i], accountsFile), c.accounts, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		c.start(i)
 	}
 	return c
@@ -374,6 +390,13 @@ func TestCluster(t *testing.T) {
 	}
 	fleet := b.fleet(kiosks)
 	office := b.holder(b.urls[0], hubapi.Identity{Role: hubapi.RoleConsumer, Name: "office"}, true)
+	access, err := AddNativeConsumer(b.dir, nativeTest, FeedStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if written, err := os.ReadFile(filepath.Join(b.folders[1], accountsFile)); err != nil || !bytes.Equal(written, b.accounts) {
+		t.Errorf("the accounts of a node are %s, %v", written, err)
+	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -426,6 +449,13 @@ func TestCluster(t *testing.T) {
 	}
 
 	next := map[string]int{}
+	count := func(where string) {
+		t.Helper()
+		name, _, _ := strings.Cut(where, "/")
+		if next[name]++; where != fmt.Sprintf("%s/%d", name, next[name]) {
+			t.Fatalf("the feed has %s, want %s/%d", where, name, next[name])
+		}
+	}
 	for read := 0; read < kiosks*visits; {
 		client := hubapi.NewClient(b.urls[rand.IntN(len(b.urls))], office.tls)
 		events, cursor, err := client.Feed(ctx, "office", 100, time.Second)
@@ -440,10 +470,7 @@ func TestCluster(t *testing.T) {
 			continue
 		}
 		for _, where := range office.places(events) {
-			name, _, _ := strings.Cut(where, "/")
-			if next[name]++; where != fmt.Sprintf("%s/%d", name, next[name]) {
-				t.Fatalf("the feed has %s, want %s/%d", where, name, next[name])
-			}
+			count(where)
 			read++
 		}
 		for err := errors.New("not yet"); err != nil && ctx.Err() == nil; {
@@ -455,5 +482,28 @@ func TestCluster(t *testing.T) {
 	}
 	if events, _, err := hubapi.NewClient(b.urls[0], office.tls).Feed(ctx, "office", 100, 0); err != nil || len(events) > 0 {
 		t.Errorf("after the last event the feed has %v, %v", office.places(events), err)
+	}
+
+	// A consumer with a NATS client gets the same from the servers, and has no other rights.
+	clear(next)
+	n := b.connectNative(access)
+	for read := 0; read < kiosks*visits; {
+		places := n.next(t, 100, true)
+		for _, where := range places {
+			count(where)
+			read++
+		}
+		if len(places) == 0 && ctx.Err() != nil {
+			t.Fatalf("read %d events with a NATS client", read)
+		}
+	}
+	if err := errors.Join(n.conn.Publish(mainSubject("k001", ""), nil), n.conn.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-n.refused; !errors.Is(err, nats.ErrPermissionViolation) {
+		t.Errorf("a consumer publishes an event: %v", err)
+	}
+	if _, err := nats.Connect(access.URL, nats.RootCAs(filepath.Join(access.Bundle, access.CA)), nats.ClientCert(filepath.Join(b.folders[0], nodeFile), filepath.Join(b.folders[0], nodeKey))); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("a node's certificate connects as a client: %v", err)
 	}
 }

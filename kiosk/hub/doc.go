@@ -55,6 +55,10 @@
 //	identities.json                    a copy of the registered certificates, for a JetStream that
 //	                                   was restored from an older backup
 //	crls/                              the CRLs that the hub fetched last
+//	nats-ca.pem nats-ca.key            the CA of a cluster of NATS servers, only with one;
+//	nats.pem nats.key                  the hub's certificate for it
+//	cluster/                           a folder for each node of the cluster, made by ClusterInit
+//	jetstream.moved/                   the JetStream of before a move into a cluster; see Move
 //	jetstream/                         made by Open; nats.sock in it is how commands reach the
 //	                                   JetStream of a running hub
 //

@@ -20,8 +20,8 @@ import (
 // startTime bounds how long JetStream may take to load its folder.
 const startTime = 2 * time.Minute
 
-// embedded is a NATS server inside this process. It opens no network port. Commands reach
-// it through a socket in its folder. After a write error JetStream refuses all writes until
+// embedded is a NATS server inside this process. It opens a network port only for consumers
+// with a NATS client. Commands reach it through a socket in its folder. After a write error JetStream refuses all writes until
 // the server is started again, so the server can be replaced while its connection, and all
 // that was made from it, stay.
 type embedded struct {
@@ -30,6 +30,7 @@ type embedded struct {
 	conn   *nats.Conn
 	lock   *os.File
 	socket *storageServer
+	access access
 
 	// trouble gets a value when the server has logged an error.
 	trouble chan struct{}
@@ -41,19 +42,40 @@ type embedded struct {
 // startEmbedded runs JetStream in a folder. Everything that it acknowledges is on disk,
 // because SyncAlways is set; by default it would sync every two minutes only.
 func startEmbedded(dir string, by folderUser, log *slog.Logger) (*embedded, error) {
-	e, err := openEmbedded(dir, by, log)
+	return startWith(dir, by, closed{}, log)
+}
+
+// access is how others reach the server through the network.
+type access interface {
+	configure(o *server.Options) error
+	use(srv *server.Server) // is called when a server runs with these options
+}
+
+// closed is the access to a server without a port.
+type closed struct{}
+
+func (closed) configure(o *server.Options) error { o.DontListen = true; return nil }
+func (closed) use(*server.Server)                {}
+
+// startWith is startEmbedded with an access through the network.
+func startWith(dir string, by folderUser, access access, log *slog.Logger) (*embedded, error) {
+	e, err := openEmbedded(dir, by, access, log)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open JetStream in %s: %w", dir, err)
 	}
 	return e, nil
 }
 
-func openEmbedded(dir string, by folderUser, log *slog.Logger) (*embedded, error) {
+func openEmbedded(dir string, by folderUser, access access, log *slog.Logger) (*embedded, error) {
 	lock, err := lockFolder(dir, by)
 	if err != nil {
 		return nil, err
 	}
-	e := &embedded{dir: dir, log: log, lock: lock, trouble: make(chan struct{}, 1)}
+	if err := checkNotMoved(dir); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	e := &embedded{dir: dir, log: log, lock: lock, access: access, trouble: make(chan struct{}, 1)}
 	if err := e.start(); err != nil {
 		e.close()
 		return nil, err
@@ -88,9 +110,8 @@ func (e *embedded) run() error {
 	if err != nil {
 		return err
 	}
-	srv, err := server.NewServer(&server.Options{
+	options := &server.Options{
 		ServerName: "smartkiosk-hub",
-		DontListen: true,
 		NoSigs:     true,
 		JetStream:  true,
 		StoreDir:   e.dir,
@@ -100,7 +121,11 @@ func (e *embedded) run() error {
 		JetStreamMaxStore:      int64(space.size - space.reserve()),
 		MaxPayload:             2 * maxMessage, // the default of NATS servers, which an external cluster has too
 		DisableJetStreamBanner: true,
-	})
+	}
+	if err := e.access.configure(options); err != nil {
+		return err
+	}
+	srv, err := server.NewServer(options)
 	if err != nil {
 		return err
 	}
@@ -122,6 +147,7 @@ func (e *embedded) run() error {
 		shutDown(srv)
 		return err
 	}
+	e.access.use(srv)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.server = srv

@@ -68,14 +68,23 @@ func (s *feedStore) reset(ctx context.Context, reader, to string) (done FeedRese
 	if reader != reviewsReader && !hubapi.ValidName(reader) {
 		return done, fmt.Errorf("there is no consumer with this name; the hub's own reviews are %s", reviewsReader)
 	}
-	before, err := readCursor(ctx, s.cursors, reader)
+	info, err := streamInfo(ctx, s.events)
 	if err != nil {
 		return done, err
 	}
-	if err := s.checkReader(ctx, reader, before); err != nil {
+	_, acknowledged, native, err := nativePlace(ctx, s.events, reader)
+	if err != nil {
 		return done, err
 	}
-	info, err := streamInfo(ctx, s.events)
+	var before cursor
+	if native {
+		before, err = at(ctx, s.events, info, position{place: acknowledged})
+	} else {
+		before, err = readCursor(ctx, s.cursors, reader)
+	}
+	if err == nil && !native {
+		err = s.checkReader(ctx, reader, before)
+	}
 	if err != nil {
 		return done, err
 	}
@@ -83,7 +92,12 @@ func (s *feedStore) reset(ctx context.Context, reader, to string) (done FeedRese
 	if err != nil {
 		return done, err
 	}
-	if _, err := s.cursors.Put(ctx, reader, []byte(after.text())); err != nil {
+	if native {
+		err = moveNative(ctx, s.events, reader, after.place)
+	} else {
+		_, err = s.cursors.Put(ctx, reader, []byte(after.text()))
+	}
+	if err != nil {
 		return done, err
 	}
 	if reader == reviewsReader {

@@ -106,16 +106,25 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h.stop = stop
 	conn := cfg.Conn
+	var native *nativeListener
 	switch {
 	case conn != nil:
 	case cfg.NATS.URL != "":
-		if conn, err = cfg.NATS.connect(cfg.Folder); err != nil {
+		if err = checkMoved(cfg.Folder); err == nil {
+			conn, err = cfg.NATS.connect(cfg.Folder)
+		}
+		if err != nil {
 			stop()
 			return nil, err
 		}
 		h.external = conn
 	default:
-		if h.embedded, err = startEmbedded(cfg.JetStream, byHub, log); err != nil {
+		var open access = closed{}
+		if cfg.NATS.Listen != "" {
+			native = newNativeListener(cfg.NATS.Listen, h.tls(), h.check)
+			open = native
+		}
+		if h.embedded, err = startWith(cfg.JetStream, byHub, open, log); err != nil {
 			stop()
 			return nil, err
 		}
@@ -129,6 +138,10 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	if err := h.attach(attaching, conn); err != nil {
 		h.Close()
 		return nil, fmt.Errorf("cannot prepare JetStream: %w", err)
+	}
+	if native != nil {
+		native.open()
+		h.identities.serve(native)
 	}
 	if ocsp := cfg.Trust.ocsp; ocsp != nil {
 		ocsp.OnRevoked = h.revokedByOCSP

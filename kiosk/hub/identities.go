@@ -27,8 +27,14 @@ type identities struct {
 
 	mu      sync.Mutex
 	entries map[hubapi.Identity]entry
-	changes int                       // of the entries
-	servers map[*connections]struct{} // the connections of each Serve
+	changes int // of the entries
+	servers map[clientServer]struct{}
+}
+
+// clientServer has connections of clients.
+type clientServer interface {
+	// closeUnless closes those of an identity whose certificate is not accepted.
+	closeUnless(id hubapi.Identity, accepted func(fingerprint string) bool)
 }
 
 // attachIdentities opens the registry.
@@ -44,7 +50,7 @@ func (h *Hub) attachIdentities(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.identities = &identities{registry: r, begun: begun, entries: map[hubapi.Identity]entry{}, servers: map[*connections]struct{}{}}
+	h.identities = &identities{registry: r, begun: begun, entries: map[hubapi.Identity]entry{}, servers: map[clientServer]struct{}{}}
 	return nil
 }
 
@@ -111,7 +117,7 @@ func (i *identities) changed() int {
 }
 
 // serve adds the connections of a server. The caller calls end when the server has ended.
-func (i *identities) serve(c *connections) (end func()) {
+func (i *identities) serve(c clientServer) (end func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.servers[c] = struct{}{}

@@ -141,6 +141,10 @@ events_days = 400
 #max_gib = 50.0          # delete the oldest events earlier if there are more than this
 #optional = ["dashboard"]
 
+# Where consumers with a NATS client connect (kioskhub consumer add --nats).
+#[nats]
+#listen = ":4222"
+
 # What kiosks may decide while they cannot reach this hub. A kiosk gets these rules
 # with its policy, and applies them for valid_for after it has reached the hub last.
 [offline]

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -137,12 +138,23 @@ func (g gauges) collectStream(gauge func(*prometheus.Desc, float64, ...string)) 
 	if info.State.LastSeq > 0 {
 		gauge(streamLast, seconds(info.State.LastTime))
 	}
+	native := map[string]bool{}
+	durable := g.h.events.ListConsumers(ctx)
+	for c := range durable.Info() {
+		if name, ok := strings.CutPrefix(c.Name, nativePrefix); ok {
+			native[name] = true
+			gauge(consumerLag, float64(c.NumPending)+float64(c.NumAckPending), name)
+		}
+	}
+	if err := durable.Err(); err != nil {
+		return err
+	}
 	consumers, err := g.h.cursors.ListKeys(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
 		return err
 	}
 	for name := range consumers.Keys() {
-		if name == deletedReader {
+		if name == deletedReader || native[name] {
 			continue
 		}
 		at, err := g.h.cursor(ctx, name)

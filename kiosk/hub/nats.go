@@ -20,6 +20,12 @@ import (
 type natsSettings struct {
 	URL      string `toml:"url"`      // of the servers, separated by commas
 	Replicas int    `toml:"replicas"` // of each stream and bucket
+
+	// MoveTo are the servers of a cluster into which kioskhub migrate moves the hub.
+	MoveTo string `toml:"move_to"`
+
+	// Listen is the host:port on which the hub's own JetStream accepts consumers; "" for none.
+	Listen string `toml:"listen"`
 }
 
 // The files with which a hub proves itself to the servers, and they to it. They are in the
@@ -44,21 +50,36 @@ const (
 
 // check checks the settings of a hub.toml.
 func (s natsSettings) check() error {
-	if s.URL == "" {
+	if s.Listen != "" {
+		if _, _, err := net.SplitHostPort(s.Listen); err != nil {
+			return fmt.Errorf("nats.listen = %q is not of the form host:port", s.Listen)
+		}
+		if s.URL != "" {
+			return errors.New("nats.listen and nats.url exclude each other: consumers connect to the servers of nats.url")
+		}
+	}
+	if s.URL != "" && s.MoveTo != "" {
+		return errors.New("nats.url and nats.move_to exclude each other")
+	}
+	if s.URL == "" && s.MoveTo == "" {
 		return nil
 	}
 	if s.Replicas < 1 || s.Replicas > maxReplicas {
 		return fmt.Errorf("nats.replicas must be from 1 to %d", maxReplicas)
 	}
-	for _, server := range strings.Split(s.URL, ",") {
+	name, servers := "nats.url", s.URL
+	if s.MoveTo != "" {
+		name, servers = "nats.move_to", s.MoveTo
+	}
+	for _, server := range strings.Split(servers, ",") {
 		u, err := url.Parse(server)
 		if err != nil || u.Port() == "" || u.Hostname() == "" || u.User != nil || u.Path != "" {
-			return fmt.Errorf("nats.url: %q is not of the form tls://host:port", server)
+			return fmt.Errorf("%s: %q is not of the form tls://host:port", name, server)
 		}
 		ip := net.ParseIP(u.Hostname())
 		loopback := ip != nil && ip.IsLoopback()
 		if u.Scheme != "tls" && !(u.Scheme == "nats" && loopback) {
-			return fmt.Errorf("nats.url: %q must begin with tls://, because it is not a loopback address", server)
+			return fmt.Errorf("%s: %q must begin with tls://, because it is not a loopback address", name, server)
 		}
 	}
 	return nil

@@ -136,6 +136,16 @@ func (h *Hub) acknowledgedByAll(ctx context.Context, info *jetstream.StreamInfo)
 		if !e.Removed.IsZero() || slices.Contains(h.config.Retention.Optional, name) {
 			continue
 		}
+		native, acknowledged, ok, err := nativePlace(ctx, h.events, name)
+		if err != nil {
+			return 0, "", err
+		}
+		if ok {
+			if native.NumPending > 0 || native.NumAckPending > 0 {
+				behind(name, acknowledged)
+			}
+			continue
+		}
 		at, err := h.cursor(ctx, name)
 		if err != nil {
 			return 0, "", err

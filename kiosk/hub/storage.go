@@ -33,7 +33,10 @@ func openStore(ctx context.Context, dir string) (js jetstream.JetStream, end fun
 	replicas := 1
 	if s.NATS.URL != "" {
 		replicas = s.NATS.Replicas
-		if conn, err = s.NATS.connect(dir); err == nil {
+		if err = checkMoved(dir); err == nil {
+			conn, err = s.NATS.connect(dir)
+		}
+		if err == nil {
 			end = conn.Close
 		}
 	} else {
