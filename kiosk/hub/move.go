@@ -77,19 +77,18 @@ func beginMove(ctx context.Context, dir string, log *slog.Logger) (m *Move, err 
 		return nil, errors.New("hub.toml has no nats.move_to: run kioskhub cluster init, and start the nodes")
 	}
 	m.url = s.MoveTo
-	if m.conn, err = (natsSettings{URL: m.url}).connect(dir); err != nil {
-		return nil, err
-	}
-	if m.cluster, err = openJetStream(m.conn, s.Replicas); err != nil {
-		m.conn.Close()
-		return nil, err
-	}
 	if m.store, err = m.openLeaf(log); err != nil {
-		m.conn.Close()
 		return nil, err
 	}
-	if m.old, err = openJetStream(m.store.conn, 1); err == nil {
-		m.config.Conn = m.store.conn
+	m.config.Conn = m.store.conn
+	m.conn, err = natsSettings{URL: m.url}.connect(dir)
+	if err == nil {
+		m.cluster, err = openJetStream(m.conn, s.Replicas)
+	}
+	if err == nil {
+		m.old, err = openJetStream(m.store.conn, 1)
+	}
+	if err == nil {
 		err = soon(ctx, m.checkNew)
 	}
 	if err == nil {
@@ -111,7 +110,9 @@ func (m *Move) Close() {
 		m.store.close()
 		m.store = nil
 	}
-	m.conn.Close()
+	if m.conn != nil {
+		m.conn.Close()
+	}
 }
 
 // checkNew returns an error unless the cluster has no streams of a hub, except mirrors that a

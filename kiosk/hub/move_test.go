@@ -118,6 +118,10 @@ func TestMove(t *testing.T) {
 	}
 	stop()
 	m, err := BeginMove(ctx, dir, slog.New(slog.DiscardHandler))
+	for err != nil && strings.Contains(err.Error(), "cannot connect") && ctx.Err() == nil { // the nodes start
+		pauseFor(ctx, 100*time.Millisecond)
+		m, err = BeginMove(ctx, dir, slog.New(slog.DiscardHandler))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
