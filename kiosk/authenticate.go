@@ -11,6 +11,8 @@ import "slices"
 // works, keys do nothing: a * was probably meant as a correction.
 func (s *step) key(k Key) {
 	switch {
+	case s.state == atHosted:
+		s.hostedKey(k)
 	case k == KeyLanguage, k == KeyCorrect && (s.state == idle || s.state == showing || s.state == outOfService):
 		s.nextLanguage()
 	case k == KeyPrivacy && s.state == idle && !s.cardIn:
@@ -255,11 +257,11 @@ func (s *step) answer(e Event) {
 			s.challengeReady(e)
 		}
 	case HubUnreachable:
-		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin) {
+		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin) {
 			s.hubUnreachable()
 		}
 	case HubFailed:
-		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin) {
+		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin) {
 			s.hubFailed(e.Reason)
 		}
 	case Decided:
@@ -267,8 +269,12 @@ func (s *step) answer(e Event) {
 			s.decided(e.Verdict)
 		}
 	case LoginChanged:
-		if e.Question == s.question && s.in(e.Visit, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin) {
+		if e.Question == s.question && s.in(e.Visit, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin) {
 			s.loginChanged(e.Login)
+		}
+	case HostedFailed:
+		if e.Question == s.question && s.in(e.Visit, openingHosted, atHosted) {
+			s.finish(Failed, e.Reason)
 		}
 	}
 }
@@ -404,7 +410,7 @@ func (s *step) signed(e Signed) {
 // hubUnreachable continues without the hub. A login by phone ends.
 func (s *step) hubUnreachable() {
 	switch s.state {
-	case beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin:
+	case beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin:
 		s.finish(Failed, NoHub)
 	case authenticating:
 		s.decideOffline()
@@ -420,7 +426,7 @@ func (s *step) hubUnreachable() {
 // verdict. The kiosk does not decide in its place, because the hub may know more.
 func (s *step) hubFailed(why Reason) {
 	switch s.state {
-	case authenticating, awaitingChallenge, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, checkingLogin:
+	case authenticating, awaitingChallenge, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin:
 		s.finish(Failed, why)
 	default:
 		s.challenge, s.hubReason = challengeRefused, why

@@ -21,6 +21,7 @@ const (
 	KeyVolume   Key = 'V' // the panel changes the volume of speech; the same
 	KeyPrivacy  Key = '0' // while no card is in: what a visit records
 	KeyPhone    Key = '1' // while no card is in: log in by phone
+	KeyHosted   Key = '2' // while no card is in: log in on the broker's hosted page
 )
 
 // IsDigit reports whether k is '0' to '9'.

@@ -54,6 +54,9 @@ func (w *walk) step(e Event) {
 	if wanted, ok := e.(LoginWanted); ok && !w.visit.BeginsLogin(KeyPhone) {
 		w.Fatalf("in state %d the key 1 begins the visit %s", before, wanted.Visit)
 	}
+	if wanted, ok := e.(HostedWanted); ok && !w.visit.BeginsHosted(KeyHosted) {
+		w.Fatalf("in state %d the key 2 begins the visit %s", before, wanted.Visit)
+	}
 	after, effects := w.visit.Step(e)
 	if late(e, w.visit.question) && len(effects) > 0 {
 		w.Fatalf("in state %d the late answer %+v has the effects %v", before, e, effects)
@@ -75,7 +78,7 @@ func (w *walk) step(e Event) {
 	} else if after.pin.Len() == 0 && !after.digitRefused {
 		w.cut = w.cut && after.state != enteringPIN
 	}
-	if key, pressed := e.(KeyPressed); pressed && key.Key == KeyLanguage && (after.language == language || after.Screen().Language != after.language) {
+	if key, pressed := e.(KeyPressed); pressed && key.Key == KeyLanguage && before != atHosted && (after.language == language || after.Screen().Language != after.language) {
 		w.Fatalf("in state %d the language key does not change the language", before)
 	}
 	if _, wanted := e.(CardWanted); wanted && after.claimed && before != idle && before != outOfService &&
@@ -125,6 +128,16 @@ func (w *walk) step(e Event) {
 			w.started = append(w.started, effect.Visit)
 			w.typed = nil
 			w.logins++
+		case LogInHosted:
+			if after.unfitNow() || after.cardIn || !after.hostedReady {
+				w.Fatalf("a login on a hosted page begins, card in %v, browser %v, outbox full %v, lost %v", after.cardIn, after.hostedReady, after.outboxFull, after.lost)
+			}
+			w.started = append(w.started, effect.Visit)
+			w.typed = nil
+		case TypeHosted:
+			if before != atHosted {
+				w.Fatalf("a key goes to a page in state %d", before)
+			}
 		case CancelLogin:
 			if effect.Login == "" {
 				w.Fatal("a login without an id is cancelled")
@@ -178,7 +191,7 @@ func (w *walk) step(e Event) {
 			if i == 0 || w.lastShow.ID != ScreenGranted {
 				w.Fatal("the door opens without the granted screen")
 			}
-			if after.byPhone && (after.sandbox || after.login.Sandbox || after.offered.Phone != Production) {
+			if (after.byPhone || after.hosted) && (after.sandbox || after.login.Sandbox || after.offered.Phone != Production) {
 				w.Fatal("the door opens for a login of a sandbox")
 			}
 			w.opened[after.id] = !after.isLostIn(showing, Door)
@@ -217,7 +230,7 @@ func (w *walk) step(e Event) {
 	if after.open && (after.state == idle || after.state == outOfService) || !after.open && (after.state == choosing || after.state == changing || after.state == enteringPIN) {
 		w.Fatalf("state %d with the card open: %v", after.state, after.open)
 	}
-	if after.isLostIn(enteringPIN, Keypad) || after.isLostIn(enteringDigits, Keypad) || after.isLostIn(waitingForPhone, Keypad) || after.isLostIn(phoneOpened, Keypad) || after.isLostIn(choosing, Keypad) || after.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
+	if after.isLostIn(enteringPIN, Keypad) || after.isLostIn(enteringDigits, Keypad) || after.isLostIn(waitingForPhone, Keypad) || after.isLostIn(phoneOpened, Keypad) || after.isLostIn(atHosted, Keypad) || after.isLostIn(choosing, Keypad) || after.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
 		w.Fatalf("a visit continues in state %d without %v", after.state, after.lost)
 	}
 	// While the reader asks for the PIN, keys of the panel do not belong to it.
@@ -238,6 +251,8 @@ func late(e Event, question int) bool {
 	case Decided:
 		return e.Question != question
 	case LoginChanged:
+		return e.Question != question
+	case HostedFailed:
 		return e.Question != question
 	}
 	return false
@@ -268,7 +283,7 @@ func (w *walk) checkWiped() {
 	if v.proof != (PIN{}) || v.fresh != (PIN{}) || v.service != "" || v.code != "" || v.loggedIn || v.card != (CardServices{}) || len(v.offered.Choices) > 0 {
 		w.Fatalf("a service is over and still known: %+v", v)
 	}
-	if v.byPhone || v.sandbox || v.proven || v.login != (PhoneLogin{}) || v.shown.Page != "" {
+	if v.byPhone || v.hosted || v.onPage != 0 || v.sandbox || v.proven || v.login != (PhoneLogin{}) || v.shown.Page != "" {
 		w.Fatalf("a login by phone is over and still known: %+v", v)
 	}
 	if v.id != "" || v.holder != (Holder{}) || v.nonce != "" || v.token != nil || v.pin != (PIN{}) ||
@@ -284,10 +299,10 @@ func (w *walk) checkWiped() {
 }
 
 // checkNoPIN checks invariant 3: only VerifyPIN, ChangePIN and UnblockPIN contain PIN
-// digits, and only TypeDigits those of a phone.
+// digits, only TypeDigits those of a phone, and only TypeHosted those of a hosted page.
 func (w *walk) checkNoPIN(e Effect) {
 	switch e.(type) {
-	case VerifyPIN, ChangePIN, UnblockPIN, TypeDigits:
+	case VerifyPIN, ChangePIN, UnblockPIN, TypeDigits, TypeHosted:
 		return
 	}
 	if len(w.typed) < 2 {
@@ -351,12 +366,16 @@ func (w *walk) event() Event {
 	if w.visit.BeginsLogin(KeyPhone) {
 		phone = LoginWanted{fresh}
 	}
+	hosted := Event(KeyPressed{KeyHosted})
+	if w.visit.BeginsHosted(KeyHosted) {
+		hosted = HostedWanted{fresh}
+	}
 	ways := []Way{NoWay, AtKiosk, OnPage}
 	card := CardServices{Change: rapid.SampledFrom(ways).Draw(w.T, "change by"), Unblock: rapid.SampledFrom(ways).Draw(w.T, "unblock by"), Page: "p"}
 	digits := KeyPressed{'1'} // the same often, so that a new PIN is repeated
 	expected := map[state][]Event{
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
-		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}, CardUnused{fresh}, services, phone},
+		idle:              {CardInserted{fresh}, CardInserted{fresh}, CardGone{}, KeyPressed{KeyLanguage}, KeyPressed{KeyPrivacy}, CardClaimed{}, CardReturned{}, CardUnused{fresh}, services, phone, hosted, hosted, HostedSet{true}},
 		reading:           {CardWanted{}, CardRead{id, holder, PINStatus{Max: 4, Tries: 3, TriesKnown: true}, card}, CardRead{id, holder, PINStatus{}, card}, CardRead{id, holder, PINStatus{OnReader: true}, card}, CardRead{id, holder, status, card}},
 		enteringPIN:       {CardWanted{}, digits, digits, digits, digits, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, KeyPressed{KeyOK}, ChallengeReady{id, q, "nonce", 0}},
 		choosing:          {KeyPressed{'1'}, KeyPressed{'2'}, KeyPressed{'3'}, KeyPressed{digit}, KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
@@ -372,6 +391,8 @@ func (w *walk) event() Event {
 		waitingForPhone:   {login(PhoneOpened), login(PhoneOpened), login(PhoneEnded), KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
 		phoneOpened:       {login(PhoneAnswering), login(PhoneDigits), login(PhoneDigits), login(PhoneEnded), KeyPressed{KeyCorrect}},
 		enteringDigits:    {KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{digit}, KeyPressed{KeyOK}, login(PhoneEnded)},
+		openingHosted:     {login(PhoneOpened), login(PhoneOpened), login(PhoneEnded), HostedFailed{id, q, BrokerDown}, CardInserted{fresh}},
+		atHosted:          {login(PhoneAnswering), login(PhoneAnswering), CardInserted{fresh}, CardClaimed{}, KeyPressed{digit}, KeyPressed{KeyCorrect}, KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, HostedFailed{id, q, PageRefused}},
 		checkingLogin:     {login(PhoneDigits), login(PhoneEnded), login(PhoneEnded), HubUnreachable{id, q}},
 		recording:         {Recorded{id}},
 		showing:           {CardGone{}, KeyPressed{KeyOK}, KeyPressed{KeyOK}, Elapsed{TimerState, w.running[TimerState]}},
@@ -389,7 +410,7 @@ func (w *walk) event() Event {
 		KeyPressed{KeyCorrect}, KeyPressed{KeyOK}, KeyPressed{digit}, KeyPressed{KeyLanguage}, KeyPressed{KeyRepeat}, KeyPressed{KeyVolume},
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status, card}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
-		services, PINChanged{id}, phone, login(PhoneWaiting), login(PhoneDigits), login(PhoneEnded),
+		HostedSet{digit > '0'}, hosted, HostedFailed{id, q, BrowserLost}, services, PINChanged{id}, phone, login(PhoneWaiting), login(PhoneDigits), login(PhoneEnded),
 		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, PadRefused{id}, Signed{id, "nonce", []byte("token")},
 		ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}, HubFailed{id, q, HubRefused}, Decided{id, q, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
@@ -403,7 +424,7 @@ func (w *walk) happen(e Event) {
 		// The reader has answered, unless the answer is for a visit that has ended.
 		w.onPad = w.onPad && reflect.ValueOf(e).Field(0).String() != w.visit.id
 	case KeyPressed:
-		if (w.visit.state == enteringPIN || w.visit.state == enteringDigits) && e.Key.IsDigit() {
+		if (w.visit.state == enteringPIN || w.visit.state == enteringDigits || w.visit.state == atHosted) && e.Key.IsDigit() {
 			w.typed = append(w.typed, byte(e.Key))
 		} else {
 			w.typed = nil
@@ -512,7 +533,7 @@ func (w *walk) types(keys string) {
 // ends leaves the present state. Invariant 2: removing the card leads to idle within
 // one step. Invariant 4: timeouts alone lead to idle or out of service.
 func (w *walk) ends() {
-	if !w.visit.byPhone && rapid.Bool().Draw(w.T, "pull") {
+	if !w.visit.cardless() && rapid.Bool().Draw(w.T, "pull") {
 		w.happen(CardGone{})
 		if !w.visit.outboxFailed && !w.visit.outboxFull && len(w.visit.lost) == 0 && (w.visit.state != idle || w.visit.Screen().ID != ScreenWelcome) {
 			w.Fatalf("the card is gone, and the kiosk shows %v", w.visit.Screen())

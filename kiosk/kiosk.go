@@ -93,6 +93,8 @@ const (
 	LoginDigits    Reason = "login-digits"    // three times the wrong digits at the kiosk
 	LoginSandbox   Reason = "login-sandbox"   // a login of the broker's sandbox, at a kiosk for production
 	BrokerDown     Reason = "broker-down"     // the broker cannot be reached, is too slow, or reports a fault
+	PageRefused    Reason = "page-refused"    // the broker's page went to an address that the kiosk does not allow
+	BrowserLost    Reason = "browser-lost"    // the kiosk's browser ended, hung or lost its connection
 	BrokerAnswer   Reason = "broker-answer"   // the broker's answer cannot be read
 )
 

@@ -39,7 +39,7 @@ func (s *step) partLost(p Part) {
 		// Without a display, a person may block the card because the number of
 		// tries left is not visible, and cannot read the reason for a denial.
 		s.finish(Failed, DisplayLost)
-	case p == Keypad && slices.Contains([]state{enteringPIN, waitingForPhone, phoneOpened, enteringDigits}, s.state):
+	case p == Keypad && s.waitsForKeys():
 		s.finish(Failed, KeypadLost)
 	case p == Door:
 		// The kiosk must not say "welcome" when the door cannot open.

@@ -46,6 +46,7 @@ type Method string
 const (
 	ByCard  Method = ""      // with a card in the kiosk's reader
 	ByPhone Method = "phone" // on a phone, through a broker
+	ByPage  Method = "page"  // on a broker's hosted page, in the kiosk's own browser
 )
 
 const (
@@ -90,6 +91,10 @@ func (s *step) beginLogin(visit string) {
 // loginChanged follows the hub's login. A login of a sandbox is denied at a kiosk whose
 // policy says production, whatever the hub says about it.
 func (s *step) loginChanged(l PhoneLogin) {
+	if s.hosted {
+		s.hostedChanged(l)
+		return
+	}
 	wrong := l.Wrong > s.login.Wrong
 	s.login, s.notice = l, ""
 	s.sandbox = s.sandbox || l.Sandbox
@@ -164,11 +169,14 @@ func (s *step) sendDigits() {
 
 // leavePhone ends the login of a person who puts a card in instead.
 func (s *step) leavePhone() {
-	if s.byPhone {
+	if s.cardless() {
 		s.abandon(Cancelled, CardInstead)
 		s.rest()
 	}
 }
+
+// cardless reports whether a visit without a card is in progress.
+func (v Visit) cardless() bool { return v.byPhone || v.hosted && !v.cardIn }
 
 // giveUpLogin tells the hub that a login that it still keeps is over.
 func (s *step) giveUpLogin() {

@@ -25,6 +25,7 @@ const (
 	ScreenDone ScreenID = "done" // a Service was completed
 
 	ScreenNoPhone ScreenID = "no-phone"     // nobody can log in by phone here
+	ScreenHosted  ScreenID = "hosted"       // the broker's page is in the browser's window, or comes; Notice
 	ScreenLink    ScreenID = "phone-link"   // open Page on a phone; First, Notice
 	ScreenOnPhone ScreenID = "phone-login"  // log in on the phone; Notice
 	ScreenDigits  ScreenID = "phone-digits" // type the digits that the phone shows; Typed, Tries, WrongPIN, Notice
@@ -35,7 +36,7 @@ var Screens = []ScreenID{
 	ScreenWelcome, ScreenPrivacy, ScreenReading, ScreenPIN, ScreenChecking, ScreenGranted, ScreenDenied,
 	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenCardInUse, ScreenOutOfService,
 	ScreenSetup, ScreenMenu, ScreenPage, ScreenDone,
-	ScreenNoPhone, ScreenLink, ScreenOnPhone, ScreenDigits,
+	ScreenNoPhone, ScreenHosted, ScreenLink, ScreenOnPhone, ScreenDigits,
 }
 
 // Setup says what a kiosk lacks at its first start. It is for the technician.
@@ -109,6 +110,7 @@ type Screen struct {
 	Wanted     string // out of service for want of a reader: what its name must contain
 	Found      string // then: the name of a reader that does not match; "" for none
 	ByPhone    bool   // the visit is a login by phone: there is no card; on welcome: a person can log in by phone
+	Hosted     bool   // on welcome: a person can log in on a hosted page
 	Sandbox    bool   // the login is a test: it opens no door
 	Offline    bool   // the kiosk decided without the hub
 	Recorded   bool   // what login pages and cards say to each other is recorded

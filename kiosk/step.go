@@ -36,15 +36,19 @@ func (s *step) show() {
 func (s *step) handle(e Event) {
 	switch e := e.(type) {
 	case CardInserted:
-		s.inserted(e.Visit)
+		if !s.lendCard() {
+			s.inserted(e.Visit)
+		}
 	case CardSilent:
-		if s.inserted(e.Visit) {
+		if !s.lendCard() && s.inserted(e.Visit) {
 			s.finish(Failed, CardMute)
 		}
 	case CardGone:
 		s.gone()
 	case CardClaimed:
-		s.claim()
+		if !s.lendCard() {
+			s.claim()
+		}
 	case CardWanted:
 		s.yield()
 	case CardReturned:
@@ -74,6 +78,10 @@ func (s *step) handle(e Event) {
 		s.key(e.Key)
 	case LoginWanted:
 		s.beginLogin(e.Visit)
+	case HostedWanted:
+		s.beginHosted(e.Visit)
+	case HostedSet:
+		s.hostedReady = e.Ready
 	case Elapsed:
 		s.elapsed(e)
 	case RecordFailed:
@@ -159,7 +167,7 @@ func (s *step) returned() {
 // gone returns to idle from every state. The language stays for a while when the
 // visit was not granted, so that the same person can try again in it.
 func (s *step) gone() {
-	if s.byPhone { // there was no card in it
+	if s.cardless() { // there was no card in it
 		return
 	}
 	s.abandon(Cancelled, CardRemoved)
@@ -220,7 +228,7 @@ func (s *step) outcomeShown() {
 	case Denied, TimedOut, Failed: // of the visit or of a service
 		refusal = Screen{ID: outcomeScreen(o.Outcome), Reason: o.Reason, Offline: o.Offline}
 	}
-	if s.byPhone {
+	if s.cardless() {
 		refusal = Screen{} // there is no card that could be left in
 		if !s.retry {
 			s.language = s.config.Languages[0]
@@ -300,8 +308,11 @@ func (s *step) record(o Outcome, why Reason) Record {
 }
 
 func (s *step) method() Method {
-	if s.byPhone {
+	switch {
+	case s.byPhone:
 		return ByPhone
+	case s.hosted:
+		return ByPage
 	}
 	return ByCard
 }
@@ -418,9 +429,9 @@ func (s *step) stateElapsed() {
 		s.finish(Failed, HubSilent)
 	case decidingOffline:
 		s.finish(Failed, Internal)
-	case beginningLogin, checkingLogin:
+	case beginningLogin, checkingLogin, openingHosted:
 		s.finish(Failed, HubSilent)
-	case waitingForPhone, phoneOpened, enteringDigits:
+	case waitingForPhone, phoneOpened, enteringDigits, atHosted:
 		s.finish(TimedOut, LoginExpired) // the hub has ended it, too
 	case recording:
 		s.abandon(Failed, OutboxFailed)

@@ -115,6 +115,8 @@ func (tr *trace) step(e kiosk.Event) []kiosk.Effect {
 			tr.question = effect.Question
 		case kiosk.BeginLogin:
 			tr.question = effect.Question
+		case kiosk.LogInHosted:
+			tr.question = effect.Question
 		case kiosk.AwaitLogin:
 			tr.question = effect.Question
 		case kiosk.TypeDigits:
@@ -314,7 +316,7 @@ func describe(e kiosk.Effect) string {
 			unblock = "unblock:" + string(s.Unblock)
 		}
 		return words("show", string(s.ID), s.Language, string(s.Service), string(s.Asks), menu, s.Page, unblock, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
-			notice, string(s.Reason), s.Wanted, s.Found, s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Insistent, "insistent"), flag(s.Recorded, "recorded"), flag(s.ByPhone, "by-phone"), flag(s.Sandbox, "sandbox"))
+			notice, string(s.Reason), s.Wanted, s.Found, s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Insistent, "insistent"), flag(s.Recorded, "recorded"), flag(s.ByPhone, "by-phone"), flag(s.Hosted, "hosted"), flag(s.Sandbox, "sandbox"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))
 	case kiosk.OpenDoor:

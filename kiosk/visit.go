@@ -17,16 +17,17 @@ type Visit struct {
 	recording bool   // what login pages do is recorded
 	shown     Screen // the screen of the last Show effect
 
-	language   string
-	retry      bool     // the last visit was not granted: the same person may try again
-	refusal    Screen   // why the last visit was refused, shown while its card is still in
-	reminders  int      // number of reminders since the visit ended with the card still in
-	privacy    bool     // the person reads what a visit records; only while no card is in
-	noPhone    bool     // the person reads that nobody can log in by phone here; only while no card is in
-	services   Services // of the next visit
-	lastSerial int
-	serials    map[Timer]int // of the running timers; never changed in place
-	question   int           // the number of the last question to the hub or the offline policy
+	language    string
+	retry       bool     // the last visit was not granted: the same person may try again
+	refusal     Screen   // why the last visit was refused, shown while its card is still in
+	reminders   int      // number of reminders since the visit ended with the card still in
+	privacy     bool     // the person reads what a visit records; only while no card is in
+	noPhone     bool     // the person reads that nobody can log in by phone here; only while no card is in
+	services    Services // of the next visit
+	hostedReady bool     // there is a browser for hosted pages
+	lastSerial  int
+	serials     map[Timer]int // of the running timers; never changed in place
+	question    int           // the number of the last question to the hub or the offline policy
 
 	// Reasons for being out of service.
 	hasReader    bool
@@ -70,6 +71,8 @@ type Visit struct {
 	puk      PINStatus
 
 	byPhone bool // the person logs in by phone
+	hosted  bool // the person logs in on a hosted page
+	onPage  int  // digits typed there since the last OK
 	login   PhoneLogin
 	sandbox bool // the login proves nothing
 	proven  bool // the broker has proven who the holder is
@@ -94,6 +97,8 @@ const (
 	waitingForPhone   // a phone opens the link
 	phoneOpened       // the person logs in on the phone
 	enteringDigits    // that the phone shows
+	openingHosted     // the hub begins a login on a hosted page, and the browser opens that
+	atHosted          // the person logs in on it
 	checkingLogin     // the hub checks the broker's answer or the digits, and decides
 	recording         // the outcome is being written to disk
 	showing           // the outcome
@@ -234,7 +239,7 @@ func (v Visit) Screen() Screen {
 		case v.noPhone:
 			s.ID = ScreenNoPhone
 		case !v.cardIn:
-			s.ID, s.Recorded, s.ByPhone = ScreenWelcome, v.recording, v.services.Phone != ""
+			s.ID, s.Recorded, s.ByPhone, s.Hosted = ScreenWelcome, v.recording, v.services.Phone != "", v.hostedOffered()
 		case v.claimed:
 			s.ID, s.Recorded = ScreenCardInUse, v.recording
 		case v.refusal.ID != "":
@@ -280,6 +285,8 @@ func (v Visit) Screen() Screen {
 		}
 	case waitingForPhone:
 		s.ID, s.Page, s.First, s.Notice = ScreenLink, v.login.Link, v.first, v.notice
+	case openingHosted, atHosted:
+		s.ID, s.Notice = ScreenHosted, v.notice
 	case phoneOpened:
 		s.ID, s.Notice = ScreenOnPhone, v.notice
 	case enteringDigits:
@@ -291,8 +298,8 @@ func (v Visit) Screen() Screen {
 	default:
 		s.ID = ScreenChecking
 	}
-	if v.byPhone && v.InProgress() {
-		s.ByPhone, s.Sandbox = true, v.sandbox
+	if (v.byPhone || v.hosted) && v.InProgress() {
+		s.ByPhone, s.Sandbox = !v.cardIn, v.sandbox
 	}
 	return s
 }
@@ -359,7 +366,7 @@ func (v *Visit) wipe() {
 	v.service, v.code, v.asks = "", "", CodeLogin
 	v.digitRefused, v.wrongPIN, v.notice, v.warned, v.mistyped = false, false, "", false, 0
 	v.visitEnds, v.extensions, v.privacy, v.noPhone = false, 0, false, false
-	v.byPhone, v.login, v.sandbox, v.proven = false, PhoneLogin{}, false, false
+	v.byPhone, v.hosted, v.onPage, v.login, v.sandbox, v.proven = false, false, 0, PhoneLogin{}, false, false
 	v.challenge, v.verdictWithin, v.hubReason, v.offline = challengeAsked, 0, "", false
 	v.nonce, v.token, v.basis, v.outcome, v.refusal = "", nil, Basis{}, Record{}, Screen{}
 }

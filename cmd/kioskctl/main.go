@@ -62,6 +62,7 @@ func (p program) command() *cobra.Command {
 		cli.Group("key", "Make device keys", "", p.keyCreateCommand()),
 		p.panelCommand(),
 		p.doctorCommand(),
+		p.browserPolicyCommand(),
 		cli.Group("scproxy", "Learn from official logins", "", p.recordCommand()),
 	)
 }

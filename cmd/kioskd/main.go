@@ -22,5 +22,5 @@ func command() *cobra.Command {
 		Short: "The daemon of a card terminal",
 		Long:  "Kioskd drives a card terminal: card reader, keypad, display, lamps and door.\nIt asks the hub whether a person may enter, or decides by the hub's policy when\nthe hub cannot be reached, and keeps every outcome until the hub has it.",
 	},
-		runCommand())
+		runCommand(), browserCommand())
 }

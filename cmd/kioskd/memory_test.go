@@ -47,7 +47,7 @@ func TestPageNextToKeypad(t *testing.T) {
 			r.RemoteAddr = "127.0.0.1:1234"
 			r.Header.Set("Content-Type", "application/json")
 			w := httptest.NewRecorder()
-			panelPage(p, displayOnly).ServeHTTP(w, r)
+			panelPage(p, displayOnly, nil).ServeHTTP(w, r)
 			return w.Code
 		}
 		want := http.StatusNoContent

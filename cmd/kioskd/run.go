@@ -14,6 +14,7 @@ import (
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/daemon"
 	"smartkiosk/cmd/internal/service"
+	"smartkiosk/device/browser"
 	"smartkiosk/device/panel"
 	"smartkiosk/device/reader"
 	"smartkiosk/device/speech"
@@ -83,10 +84,14 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 	// The panel shows "out of service" until the kiosk serves, and while it cannot
 	// serve.
 	front.Show(kiosk.Screen{ID: kiosk.ScreenOutOfService, Language: c.Language})
+	var pages *browser.Link
+	if c.Display.Driver == config.BrowserDriver {
+		pages = browser.NewLink(c.Display.Origins)
+	}
 	serve := func(ctx context.Context) error {
 		cards := reader.New(c.Reader.Match, log)
 		cards.IgnorePINPad = c.Reader.PINPad == "off"
-		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Speech: voice, Watchdog: front.watchdog, Service: manager}
+		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Speech: voice, Browser: pages, Watchdog: front.watchdog, Service: manager}
 		d, err := daemon.Open(c, parts, texts, log)
 		if err != nil {
 			return err
@@ -96,16 +101,20 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 	if front.web == nil {
 		return serve(ctx)
 	}
-	return daemon.ServePage(ctx, c.Panel.Listen, c.Panel.Users, panelPage(front.web, front.hasKeypad), log, func(ctx context.Context, url string) error {
+	return daemon.ServePage(ctx, c.Panel.Listen, c.Panel.Users, panelPage(front.web, front.hasKeypad, pages), log, func(ctx context.Context, url string) error {
 		log.Info("panel", "url", url)
 		return serve(ctx)
 	})
 }
 
 // panelPage serves the panel at /panel/ and redirects / to it. If the board has a
-// keypad, the page accepts no keys, so that PINs can only be typed on the keypad.
-func panelPage(p *panel.Panel, displayOnly bool) http.Handler {
+// keypad, the page accepts no keys, so that PINs can only be typed on the keypad. pages may
+// be nil.
+func panelPage(p *panel.Panel, displayOnly bool, pages *browser.Link) http.Handler {
 	mux := http.NewServeMux()
+	if pages != nil {
+		mux.Handle("/browser/", panel.Guard(pages.Handler()))
+	}
 	if displayOnly {
 		mux.Handle("POST /panel/keys", panel.Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "this page takes no keys: the kiosk has a keypad", http.StatusForbidden)

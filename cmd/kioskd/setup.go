@@ -39,7 +39,7 @@ func setUp(ctx context.Context, boot, dir string, stderr io.Writer) error {
 	if front.web == nil {
 		return start.Run(ctx)
 	}
-	return daemon.ServePage(ctx, panel.Listen, panel.Users, panelPage(front.web, front.hasKeypad), log, func(ctx context.Context, _ string) error {
+	return daemon.ServePage(ctx, panel.Listen, panel.Users, panelPage(front.web, front.hasKeypad, nil), log, func(ctx context.Context, _ string) error {
 		return start.Run(ctx)
 	})
 }

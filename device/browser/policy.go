@@ -2,6 +2,7 @@ package browser
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -14,17 +15,29 @@ import (
 const PolicyFile = "/etc/chromium/policies/managed/smartkiosk.json"
 
 // Policy returns Chromium's managed policy for a kiosk: panel is the URL of its page,
-// origins are those of logins, certificate is the one of the card service (device/scproxy),
-// PEM. The names are those of Chromium's list of enterprise policies.
+// origins are those of logins, certificate is that of the card service's CA
+// (device/scproxy), PEM, or nil without that service. The names are those of Chromium's list of enterprise policies.
 //
 // DeveloperToolsAvailability and RemoteDebuggingAllowed are not set, because Run controls
 // Chromium by the DevTools protocol. The developer tools themselves are at devtools://,
 // which is blocked.
 func Policy(panel string, origins []string, certificate []byte) ([]byte, error) {
-	block, _ := pem.Decode(certificate)
-	if block == nil {
-		return nil, errors.New("cannot make Chromium's policy: the card service's certificate is not PEM")
+	cas := []any{}
+	if certificate != nil {
+		block, _ := pem.Decode(certificate)
+		if block == nil {
+			return nil, errors.New("cannot make Chromium's policy: the card service's certificate is not PEM")
+		}
+		// Chromium accepts a CA, and no self-signed certificate of a server.
+		if ca, err := x509.ParseCertificate(block.Bytes); err != nil || !ca.IsCA {
+			return nil, errors.New("cannot make Chromium's policy: the card service has an old certificate: delete scproxy.pem and start kioskd again")
+		}
+		cas = append(cas, map[string]any{
+			"certificate": base64.StdEncoding.EncodeToString(block.Bytes),
+			"constraints": map[string]any{"permitted_dns_names": []string{"localhost"}, "permitted_cidrs": []string{"127.0.0.1/32"}},
+		})
 	}
+	origins = append([]string{}, origins...) // not null
 	for _, o := range origins {
 		if err := CheckOrigin(o); err != nil {
 			return nil, fmt.Errorf("cannot make Chromium's policy: %w", err)
@@ -75,10 +88,7 @@ func Policy(panel string, origins []string, certificate []byte) ([]byte, error) 
 		"LoopbackNetworkAllowedForUrls": origins,
 		"LoopbackNetworkBlockedForUrls": []string{"*"},
 		"LocalNetworkBlockedForUrls":    []string{"*"},
-		"CACertificatesWithConstraints": []any{map[string]any{
-			"certificate": base64.StdEncoding.EncodeToString(block.Bytes),
-			"constraints": map[string]any{"permitted_dns_names": []string{"localhost"}, "permitted_cidrs": []string{"127.0.0.1/32"}},
-		}},
+		"CACertificatesWithConstraints": cas,
 	})
 	return out.Bytes(), err
 }
@@ -87,10 +97,10 @@ func Policy(panel string, origins []string, certificate []byte) ([]byte, error) 
 func CheckPolicy(want []byte) error {
 	text, err := os.ReadFile(PolicyFile)
 	if err != nil {
-		return fmt.Errorf("cannot read Chromium's policy: %w: install it with \"kioskctl browser policy\"", err)
+		return fmt.Errorf("cannot read Chromium's policy: %w: install it with \"kioskctl browser-policy\"", err)
 	}
 	if !bytes.Equal(text, want) {
-		return fmt.Errorf("%s is not the policy of this configuration: install it again with \"kioskctl browser policy\"", PolicyFile)
+		return fmt.Errorf("%s is not the policy of this configuration: install it again with \"kioskctl browser-policy\"", PolicyFile)
 	}
 	return nil
 }

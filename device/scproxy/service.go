@@ -58,6 +58,13 @@ func (s *Service) Close() {
 	s.refs.dropAll()
 }
 
+// Forget ends the session, resets the card, and forgets the page that waits for a card. The
+// caller has closed the page.
+func (s *Service) Forget() {
+	s.sessions.forget()
+	s.refs.dropAll()
+}
+
 // Serve serves the pages that connect to l until ctx ends. Then it closes the service
 // and returns nil. l must have a loopback address.
 func (s *Service) Serve(ctx context.Context, l net.Listener, certificate tls.Certificate) error {

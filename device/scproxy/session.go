@@ -185,6 +185,14 @@ func (s *sessions) disconnect(o owner) {
 	}
 }
 
+// forget ends the session and whatever its page waits for.
+func (s *sessions) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end("page closed")
+	s.uses.ended(false)
+}
+
 // close ends the session. No other session can be opened afterwards.
 func (s *sessions) close() {
 	s.mu.Lock()

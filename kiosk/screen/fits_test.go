@@ -102,9 +102,15 @@ func situations(t *testing.T) []kiosk.Screen {
 		case kiosk.ScreenChecking:
 			add(kiosk.Screen{ID: id})
 			add(kiosk.Screen{ID: id, ByPhone: true})
+		case kiosk.ScreenHosted:
+			add(kiosk.Screen{ID: id, ByPhone: true})
+			add(kiosk.Screen{ID: id, Notice: kiosk.NoticeLeave})
 		case kiosk.ScreenWelcome, kiosk.ScreenCardInUse:
 			add(kiosk.Screen{ID: id})
 			add(kiosk.Screen{ID: id, ByPhone: true})
+			if id == kiosk.ScreenWelcome {
+				add(kiosk.Screen{ID: id, ByPhone: true, Hosted: true})
+			}
 			add(kiosk.Screen{ID: id, Recorded: true})
 		case kiosk.ScreenRemoveCard:
 			add(kiosk.Screen{ID: id})

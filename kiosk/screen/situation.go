@@ -13,6 +13,9 @@ var tones = map[situation]string{
 	"welcome":              "neutral",
 	"welcome-recorded":     "attention",
 	"welcome-phone":        "neutral",
+	"welcome-hosted":       "neutral",
+	"hosted":               "neutral",
+	"hosted-leave":         "attention",
 	"no-phone":             "attention",
 	"privacy":              "neutral",
 	"reading":              "busy",
@@ -182,6 +185,8 @@ var logins = map[kiosk.Reason]situation{
 	kiosk.LoginSandbox:   "login-failed",
 	kiosk.LoginRefused:   "login-failed",
 	kiosk.BrokerAnswer:   "login-failed",
+	kiosk.PageRefused:    "login-failed",
+	kiosk.BrowserLost:    "login-failed",
 	kiosk.BrokerDown:     "login-no-contact",
 	kiosk.NoHub:          "login-no-contact",
 	kiosk.LoginCancelled: "login-cancelled",
@@ -199,11 +204,18 @@ func situationOf(s kiosk.Screen) situation {
 		if s.Recorded {
 			return situation(s.ID) + "-recorded"
 		}
+		if s.Hosted && s.ID == kiosk.ScreenWelcome {
+			return "welcome-hosted"
+		}
 		if s.ByPhone && s.ID == kiosk.ScreenWelcome {
 			return "welcome-phone"
 		}
 	case kiosk.ScreenPIN:
 		return pinSituation(s)
+	case kiosk.ScreenHosted:
+		if s.Notice == kiosk.NoticeLeave {
+			return "hosted-leave"
+		}
 	case kiosk.ScreenLink, kiosk.ScreenOnPhone, kiosk.ScreenDigits:
 		return phoneSituation(s)
 	case kiosk.ScreenChecking:

@@ -25,7 +25,7 @@ func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 		t = l.Screens["welcome"]
 		t.Short, t.Text = l.Speech.Short, l.Speech.Text
 	}
-	if s.ByPhone && s.ID != kiosk.ScreenWelcome && s.ID != kiosk.ScreenLink && s.ID != kiosk.ScreenOnPhone {
+	if s.ByPhone && s.ID != kiosk.ScreenWelcome && s.ID != kiosk.ScreenHosted && s.ID != kiosk.ScreenLink && s.ID != kiosk.ScreenOnPhone {
 		t.Hint = "" // it says what to do with the card
 	}
 	fill := strings.NewReplacer(

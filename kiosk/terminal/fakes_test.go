@@ -195,6 +195,22 @@ func (h *fakeHub) TypeDigits(ctx context.Context, id, digits string) (hubapi.Log
 	return h.phone.typed(ctx, digits)
 }
 
+func (h *fakeHub) BeginPageLogin(ctx context.Context, visit, language string) (hubapi.Login, error) {
+	if err := h.fails(ctx); err != nil {
+		return hubapi.Login{}, err
+	}
+	h.rig.note("page login begun in " + language)
+	return h.phone.get(), nil
+}
+
+func (h *fakeHub) AnswerLogin(ctx context.Context, id, query string) (hubapi.Login, error) {
+	if err := h.fails(ctx); err != nil {
+		return hubapi.Login{}, err
+	}
+	h.rig.note("login " + id + " answered with " + query)
+	return h.phone.get(), nil
+}
+
 func (h *fakeHub) CancelLogin(_ context.Context, id string) error {
 	h.rig.note("login " + id + " cancelled")
 	return h.phone.cancelErr

@@ -12,13 +12,17 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// Logins keeps logins by phone (hubapi.Client).
+// Logins keeps logins through brokers (hubapi.Client).
 type Logins interface {
 	BeginLogin(ctx context.Context, visit, language string) (hubapi.Login, error)
 	// WaitForLogin returns the login when its state is not since, or after wait.
 	WaitForLogin(ctx context.Context, id string, since kiosk.PhoneState, wait time.Duration) (hubapi.Login, error)
 	TypeDigits(ctx context.Context, id, digits string) (hubapi.Login, error)
 	CancelLogin(ctx context.Context, id string) error
+	// BeginPageLogin begins a login on a broker's hosted page, and AnswerLogin hands in the
+	// broker's answer.
+	BeginPageLogin(ctx context.Context, visit, language string) (hubapi.Login, error)
+	AnswerLogin(ctx context.Context, id, query string) (hubapi.Login, error)
 }
 
 const (
@@ -40,11 +44,14 @@ const (
 	cancelWithin = 5 * time.Second
 )
 
-// keyEvent returns the event of a key. The key that begins a login by phone brings the id
-// of its visit.
+// keyEvent returns the event of a key. A key that begins a login through a broker brings
+// the id of its visit.
 func keyEvent(v kiosk.Visit, k kiosk.Key) kiosk.Event {
 	if v.BeginsLogin(k) {
 		return kiosk.LoginWanted{Visit: uuid.Must(uuid.NewV7()).String()}
+	}
+	if v.BeginsHosted(k) {
+		return kiosk.HostedWanted{Visit: uuid.Must(uuid.NewV7()).String()}
 	}
 	return kiosk.KeyPressed{Key: k}
 }
@@ -132,7 +139,7 @@ func (t *Terminal) cancelLogin(q kiosk.CancelLogin) {
 	t.questions.Go(func() {
 		defer cancel()
 		if err := t.Logins.CancelLogin(ctx, q.Login); err != nil {
-			t.Log.Warn("a login by phone was not cancelled; it expires at the hub", "err", err)
+			t.Log.Warn("a login was not cancelled; it expires at the hub", "err", err)
 		}
 	})
 }

@@ -147,7 +147,8 @@ type Terminal struct {
 	Slot      Slot
 	Panel     Panel
 	Hub       Hub
-	Logins    Logins // needed if a policy offers logins by phone
+	Logins    Logins  // needed if a policy offers logins by phone
+	Browser   Browser // needed if Hosted has been true
 	Journal   Journal
 	Decider   Decider
 	Origin    string // the hub's URL, which tokens are made for
@@ -156,10 +157,14 @@ type Terminal struct {
 	Parts     <-chan PartState      // of the panel, as they change; see Config.Parts
 	Recording <-chan bool           // whether login pages are recorded; false until the first value
 	Services  <-chan kiosk.Services // that the policy offers, as they change; none until the first value
+	Hosted    <-chan bool           // whether Browser is ready, as it changes; false until the first value
 	Alive     func()                // called before each wait for events, at least every AliveEvery; may be nil
 	// InProgress is called when a visit begins (true) or has ended (false); may
 	// be nil. See kiosk.Visit.InProgress.
 	InProgress func(bool)
+	// Lends is called when the card in the slot begins to be a hosted page's (true) or is
+	// so no more; may be nil. See kiosk.Visit.LendsCard.
+	Lends func(bool)
 	// Told is called when a person has learned the outcome of a visit, or will not learn
 	// it, before the Journal gets the report; may be nil. If the program ends before
 	// that, the next run knows from it what happened.
@@ -252,12 +257,17 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 			e = recordingEvent(on)
 		case services := <-t.Services:
 			e = kiosk.ServicesSet{Services: services}
+		case ready := <-t.Hosted:
+			e = kiosk.HostedSet{Ready: ready}
 		}
-		inProgress := v.InProgress()
+		inProgress, lends := v.InProgress(), v.LendsCard()
 		var effects []kiosk.Effect
 		v, effects = v.Step(e)
 		for _, effect := range effects {
 			t.do(effect)
+		}
+		if now := v.LendsCard(); now != lends && t.Lends != nil {
+			t.Lends(now)
 		}
 		if now := v.InProgress(); now != inProgress {
 			t.clearStack()
@@ -344,6 +354,12 @@ func (t *Terminal) do(e kiosk.Effect) {
 		t.goFollow(func(ctx context.Context) { t.awaitLogin(ctx, e) })
 	case kiosk.TypeDigits:
 		t.goFollow(func(ctx context.Context) { t.typeDigits(ctx, e) })
+	case kiosk.LogInHosted:
+		t.visit.begin()
+		t.began = t.Now()
+		t.goAsk(func(ctx context.Context) { t.logInHosted(ctx, e) })
+	case kiosk.TypeHosted:
+		t.Browser.Key(rune(e.Key))
 	case kiosk.CancelLogin:
 		t.cancelLogin(e)
 	case kiosk.DecideOffline:

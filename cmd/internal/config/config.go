@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"smartkiosk/cmd/internal/bootfiles"
+	"smartkiosk/device/browser"
 	"smartkiosk/device/tomlfile"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
@@ -34,6 +35,7 @@ type Config struct {
 	Feed     Feed   `toml:"feed"`
 
 	SCProxy SCProxy `toml:"scproxy"`
+	Display Display `toml:"display"`
 }
 
 // Hub says how the kiosk reaches the hub and authenticates to it.
@@ -97,6 +99,19 @@ type SCProxy struct {
 	Enabled bool   `toml:"enabled"`
 	Record  string `toml:"record"` // file for "kioskctl scproxy record on"; "" for none
 }
+
+// Display says whether Chromium shows the panel's page under kioskd's control ("kioskd
+// browser"). It can then show the hosted page of a broker, so that people log in there.
+type Display struct {
+	Driver  string   `toml:"driver"`  // "browser", or "" for a browser that kioskd does not control
+	Origins []string `toml:"origins"` // https://host[:port]: where hosted pages may go; the brokers', the eIDs', and the one of the hub's callback
+}
+
+// BrowserDriver is the Driver of a Chromium under kioskd's control.
+const BrowserDriver = "browser"
+
+// PanelURL returns the address of the web panel.
+func (c *Config) PanelURL() string { return "http://" + c.Panel.Listen + "/" }
 
 // Load reads and checks a configuration file, and kiosk.toml if that is next to it. Paths in the file are relative to its
 // folder. The error names the file, and the line or key.
@@ -195,6 +210,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("feed.required has %q, which is no name of a consumer", name)
 		}
 	}
+	if err := c.Display.check(c.Panel.Listen); err != nil {
+		return err
+	}
 	if c.SCProxy.Record != "" && !c.SCProxy.Enabled {
 		return errors.New("scproxy.record is set, but scproxy.enabled is not true")
 	}
@@ -207,6 +225,23 @@ func (c *Config) check() error {
 	return nil
 }
 
+func (d Display) check(listen string) error {
+	switch {
+	case d.Driver != "" && d.Driver != BrowserDriver:
+		return fmt.Errorf("display.driver is %q, not %q or \"\"", d.Driver, BrowserDriver)
+	case d.Driver == "" && len(d.Origins) > 0:
+		return errors.New("display.origins is set, but display.driver is not")
+	case d.Driver != "" && listen == "":
+		return errors.New("display.driver is set, but panel.listen is not: the browser shows the web panel")
+	}
+	for _, o := range d.Origins {
+		if err := browser.CheckOrigin(o); err != nil {
+			return fmt.Errorf("display.origins: %w", err)
+		}
+	}
+	return nil
+}
+
 // Bounds of outbox.max_mb: the smallest size in which an outbox works, and the largest
 // that a 32-bit machine can map.
 const (
@@ -215,7 +250,7 @@ const (
 )
 
 // optional lists the keys that may be empty.
-var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "reader.pinpad", "panel.board", "panel.listen", "panel.names", "panel.users", "outbox.keep", "speech.enabled", "speech.command", "feed.listen", "feed.required", "scproxy.enabled", "scproxy.record"}
+var optional = []string{"reader.match", "reader.profiles", "reader.pkcs11", "reader.pinpad", "panel.board", "panel.listen", "panel.names", "panel.users", "outbox.keep", "speech.enabled", "speech.command", "feed.listen", "feed.required", "scproxy.enabled", "scproxy.record", "display.driver", "display.origins"}
 
 // missing returns the first key that must have a value and has none, or "".
 func missing(prefix string, v reflect.Value) string {

@@ -19,6 +19,7 @@ import (
 	"smartkiosk/cmd/internal/frontpanel"
 	"smartkiosk/cmd/internal/service"
 	"smartkiosk/device/board"
+	"smartkiosk/device/browser"
 	"smartkiosk/device/freemem"
 	"smartkiosk/device/slot"
 	"smartkiosk/kiosk"
@@ -43,11 +44,13 @@ type Daemon struct {
 	closers  closers // close what Open has opened so far
 
 	visits  *visits
-	scarce  atomic.Bool // the outbox is nearly full
-	room    chan bool   // sent to the terminal when it changes: whether there is room for a visit
-	offers  offers      // sent to the terminal when they change
-	sockets []socket    // where the outbox is served
-	proxy   *proxy      // nil without scproxy
+	cards   *visits       // those that need the card themselves: not while a hosted page has it
+	browser *browser.Link // nil without a browser for hosted pages
+	scarce  atomic.Bool   // the outbox is nearly full
+	room    chan bool     // sent to the terminal when it changes: whether there is room for a visit
+	offers  offers        // sent to the terminal when they change
+	sockets []socket      // where the outbox is served
+	proxy   *proxy        // nil without scproxy
 
 	voice      *voice            // nil without speech
 	front      *frontpanel.Panel // nil if the panel has no parts
@@ -60,6 +63,7 @@ type Parts struct {
 	Slot     slot.Slot
 	Panel    terminal.Panel
 	Speech   Speaker          // nil for none
+	Browser  *browser.Link    // nil for none
 	Watchdog *board.Watchdog  // nil for none
 	Service  *service.Manager // made with ServiceParts; nil for none
 }
@@ -70,7 +74,7 @@ func Open(c *config.Config, parts Parts, texts *screen.Catalogue, log *slog.Logg
 	if !texts.Has(c.Language) {
 		return nil, fmt.Errorf("cannot use language %q: it has no texts", c.Language)
 	}
-	d := &Daemon{log: log, visits: newVisits(), room: make(chan bool), offers: make(offers, 1)}
+	d := &Daemon{log: log, visits: newVisits(), cards: newVisits(), browser: parts.Browser, room: make(chan bool), offers: make(offers, 1)}
 	if err := d.open(c, parts, texts); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -149,7 +153,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		d.closers.addListener(s.listener)
 	}
 	if c.SCProxy.Enabled {
-		if d.proxy, err = openProxy(c, quietSlot{parts.Slot, d.visits}, d.log); err != nil {
+		if d.proxy, err = openProxy(c, quietSlot{parts.Slot, d.cards}, d.log); err != nil {
 			return err
 		}
 		d.closers.addListener(d.proxy.listener)
@@ -167,10 +171,13 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		slots = pageSlot{slots, d.proxy.service.Uses, again}
 	}
 	d.terminal = &terminal.Terminal{
-		Slot: slots, Panel: parts.Panel, InProgress: d.visits.set, ClearStack: freemem.ClearStack, Room: d.room, Services: d.offers, Hub: d.client, Logins: d.client, Journal: d.journal, Told: d.lastReport.write,
+		Slot: slots, Panel: parts.Panel, InProgress: d.inProgress, Lends: d.lends, ClearStack: freemem.ClearStack, Room: d.room, Services: d.offers, Hub: d.client, Logins: d.client, Journal: d.journal, Told: d.lastReport.write,
 		Decider: d.offline.decider, Origin: c.Hub.URL,
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming, FullNames: c.Panel.Names == "full", Speech: parts.Speech != nil},
 		Now:    clocks.Now, Log: d.log,
+	}
+	if err := d.openHostedPages(c, parts.Browser); err != nil {
+		return err
 	}
 	if parts.Speech != nil {
 		d.voice = newVoice(parts.Panel, texts, okKey(parts.Panel), parts.Speech, d.log)

@@ -152,7 +152,7 @@ type Visit struct {
 	Reason        kiosk.Reason  `json:"reason,omitempty" doc:"why not granted, a stable code"`
 	Authenticated bool          `json:"authenticated" doc:"the PIN was right and the hub or the offline policy gave a verdict on the card's signature, or a broker for production has proven who the person is; if false, the holder is only what a certificate or a sandbox claims"`
 	Offline       bool          `json:"offline" doc:"the kiosk decided by its offline policy"`
-	Method        kiosk.Method  `json:"method,omitempty" doc:"phone: the person logged in on a phone, through a broker, without a card; absent for a card"`
+	Method        kiosk.Method  `json:"method,omitempty" doc:"phone: the person logged in on a phone, through a broker, without a card; page: on a broker's hosted page, in the kiosk's own browser, with or without the card; absent for a card"`
 	Sandbox       bool          `json:"sandbox,omitempty" doc:"the login is a test in a broker's sandbox, in which anybody can log in as anybody: it proves nothing, and opens no door even if the outcome is granted; otherwise absent"`
 	Holder        *kiosk.Holder `json:"holder,omitempty" doc:"the person whom the certificate or the broker names: id (normalised serialNumber), name, domain (trust domain)" personal:"yes"`
 	Evidence      *Evidence     `json:"evidence,omitempty" doc:"what the card signed: token (Web eID authentication token), nonce and origin; enough to validate the visit again" personal:"yes"`
