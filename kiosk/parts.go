@@ -28,7 +28,7 @@ func (s *step) partLost(p Part) {
 	case s.state == outOfService:
 		s.do(Sound{CueOutOfService}) // not at the start of the program, when every part counts as lost
 	case p == Door && (s.loggedIn || s.service != ""), s.state == changing:
-		s.closeWhenIdle() // a service needs no door, and the card already has the codes
+		// A service needs no door, and the card already has the codes.
 	case s.state == choosing, s.state == referring:
 		s.outcomeShown()
 	case s.service != "":
