@@ -14,7 +14,7 @@
 //	GET  /browser/tasks    a line of JSON for each task, without end
 //	POST /browser/results  what became of a login page
 //
-// # What a login page may do
+// # Limits of a login page
 //
 // Two layers hold it. The managed policy of Policy, which root installs, limits Chromium
 // itself: navigation to listed origins only, no downloads, printing, file pickers, new

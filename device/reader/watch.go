@@ -254,7 +254,7 @@ func (w *watch) state(names []string) (slot.Event, scard.StateFlag) {
 
 // sameSlot reports whether two events have the same state at the same reader. Without
 // a reader, the readers that do not match must be the same too, because the technician
-// is told of them.
+// reads their names.
 func sameSlot(a, b slot.Event) bool {
 	return a.State == b.State && a.Reader == b.Reader && mismatch(a) == mismatch(b)
 }

@@ -38,7 +38,7 @@ var (
 // Certificate returns the service's certificate and key from the folder dir, which
 // must exist. If they are missing, it makes them: scproxy.pem, which only its owner
 // may read, and scproxy.crt, the certificate of the CA that issued it. That CA's key is
-// forgotten: nobody can issue another certificate.
+// not stored, so no other certificate can be issued.
 func Certificate(dir string) (tls.Certificate, error) {
 	path := filepath.Join(dir, keyFile)
 	b, err := os.ReadFile(path)

@@ -60,8 +60,8 @@ func (h *Hub) mergeIdentities(ctx context.Context, r *registry) error {
 	return nil
 }
 
-// with returns what two copies of an identity's entry know together. What has ended in one of
-// them has ended. An identity that was removed stays removed, unless a certificate was issued
+// with merges two copies of an identity's entry. A certificate that has ended in one copy has
+// ended. An identity that was removed stays removed, unless a certificate was issued
 // after that.
 func (e entry) with(other entry) entry {
 	all := slices.Clone(e.Certificates)

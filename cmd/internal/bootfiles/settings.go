@@ -70,7 +70,7 @@ func (s Settings) Text() ([]byte, error) {
 		return nil, fmt.Errorf("cannot write %s: %w", SettingsFile, err)
 	}
 	text, err := toml.Marshal(s)
-	return append([]byte("# What this kiosk reads at its start.\n"), text...), err
+	return append([]byte("# The kiosk reads this file when it starts.\n"), text...), err
 }
 
 // ReadSettings reads kiosk.toml in a folder. It returns fs.ErrNotExist if the file is missing.

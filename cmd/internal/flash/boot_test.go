@@ -93,7 +93,7 @@ func TestInsert(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"kiosk.toml": "# What this kiosk reads at its start.\nhub = 'https://hub.example:8443'\n",
+		"kiosk.toml": "# The kiosk reads this file when it starts.\nhub = 'https://hub.example:8443'\n",
 		"code.txt":   code.Text() + "\n",
 		"config.txt": "arm_64bit=1\n",
 	} {

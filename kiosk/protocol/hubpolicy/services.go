@@ -24,7 +24,7 @@ func CheckServices(s kiosk.Services) error {
 		others++
 	}
 	if n := len(s.Choices); n == 1 {
-		return errors.New("services: one choice alone is none: write at least two")
+		return errors.New("services: there is only one choice: write at least two")
 	} else if n+others > kiosk.MaxEntries {
 		return fmt.Errorf("services: %d entries, but the menu has %d keys", n+others, kiosk.MaxEntries)
 	}

@@ -31,7 +31,7 @@ func TestCheckServices(t *testing.T) {
 		"all":               {kiosk.Services{ChangePIN: true, Unblock: true, Choices: choices(8)}, ""},
 		"nine choices":      {kiosk.Services{Choices: choices(9)}, ""},
 		"too many":          {kiosk.Services{ChangePIN: true, Choices: choices(9)}, "services: 10 entries, but the menu has 9 keys"},
-		"one choice":        {kiosk.Services{Choices: choices(1)}, "services: one choice alone is none: write at least two"},
+		"one choice":        {kiosk.Services{Choices: choices(1)}, "services: there is only one choice: write at least two"},
 		"code in capitals":  {changed(func(c *kiosk.Choice) { c.Code = "A" }), `services: code "A" does not consist of 1 to 32 lower-case letters, digits and hyphens`},
 		"code twice":        {changed(func(c *kiosk.Choice) { c.Code = "c0" }), `services: code "c0" occurs twice`},
 		"no text":           {changed(func(c *kiosk.Choice) { c.Texts = nil }), `services: choice "c1": the text in "nb" is missing, which stands in for languages without a text`},
