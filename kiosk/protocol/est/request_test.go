@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -63,11 +64,16 @@ func TestBadCertificateRequests(t *testing.T) {
 		"another name":  {make(&x509.CertificateRequest{Subject: pkix.Name{CommonName: "k2"}}, key), `is for the name "k2", not for k1`},
 		"another role":  {request(t, hubapi.Identity{Role: hubapi.RoleOperator, Name: "k1"}, key), "not for urn:smartkiosk:kiosk:k1"},
 		"a host name":   {make(&x509.CertificateRequest{DNSNames: []string{"hub.example"}}, key), "has names other than"},
-		"RSA":           {make(&x509.CertificateRequest{}, weak), "not ECDSA P-256"},
-		"P-384":         {make(&x509.CertificateRequest{}, large), "not ECDSA P-256"},
-		"forged":        {forged, "does not prove possession"},
-		"not PKCS #10":  {[]byte("hello"), "not PKCS #10"},
-		"empty":         {nil, "not PKCS #10"},
+		"an address":    {make(&x509.CertificateRequest{IPAddresses: []net.IP{{192, 0, 2, 1}}}, key), "has names other than"},
+		"a mail box":    {make(&x509.CertificateRequest{EmailAddresses: []string{"k1@hub.example"}}, key), "has names other than"},
+		"three names": {make(&x509.CertificateRequest{
+			DNSNames: []string{"a.example", "b.example"}, IPAddresses: []net.IP{{192, 0, 2, 1}}, EmailAddresses: []string{"k1@hub.example"},
+		}, key), "has names other than"},
+		"RSA":          {make(&x509.CertificateRequest{}, weak), "not ECDSA P-256"},
+		"P-384":        {make(&x509.CertificateRequest{}, large), "not ECDSA P-256"},
+		"forged":       {forged, "does not prove possession"},
+		"not PKCS #10": {[]byte("hello"), "not PKCS #10"},
+		"empty":        {nil, "not PKCS #10"},
 	} {
 		_, err := ReadRequest(tt.der, id)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {

@@ -1,6 +1,7 @@
 package hubapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,9 +13,10 @@ import (
 	"time"
 )
 
-// busyHub answers 503 with Retry-After: 2 for the first requests.
+// busyHub answers 503 with Retry-After for the first requests.
 type busyHub struct {
-	busy   int // requests that it answers with 503
+	busy   int    // requests that it answers with 503
+	after  string // seconds; "" for 2
 	bodies []string
 }
 
@@ -29,7 +31,7 @@ func (h *busyHub) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if len(h.bodies) <= h.busy {
 		resp := answer(http.StatusServiceUnavailable, MediaProblem, `{"type":"urn:smartkiosk:problem:not-ready","title":"not ready"}`)
-		resp.Header.Set("Retry-After", "2")
+		resp.Header.Set("Retry-After", cmp.Or(h.after, "2"))
 		return resp, nil
 	}
 	switch r.URL.Path {
@@ -88,6 +90,48 @@ func TestChallengeIsRetriedBriefly(t *testing.T) {
 			t.Errorf("%v after %s, want the hub's answer after 4s", err, time.Since(began))
 		}
 	})
+}
+
+// The client waits for as long as Retry-After says, at most a minute, but not beyond the
+// patience of a visit or the end of its context.
+func TestRetryAfter(t *testing.T) {
+	for _, tt := range []struct {
+		after   string
+		visit   bool
+		context time.Duration // 0 for no end
+		want    time.Duration // 0 if it does not retry
+	}{
+		{"1", false, 0, time.Second},
+		{"60", false, 0, time.Minute},
+		{"61", false, 0, time.Minute},
+		{"65535", false, 0, time.Minute},
+		{"65536", false, 0, 0},
+		{"-1", false, 0, 0},
+		{"Sun, 22 Nov 2026 12:00:00 GMT", false, 0, 0},
+		{"5", true, 0, 5 * time.Second},
+		{"6", true, 0, 0},
+		{"3", false, 3 * time.Second, 0},
+		{"3", false, 3*time.Second + 1, 3 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			hub := &busyHub{busy: 1, after: tt.after}
+			c := &Client{base: "https://hub", http: &http.Client{Transport: hub}, visits: &http.Client{Transport: hub}}
+			ctx := t.Context()
+			if tt.context > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tt.context)
+				defer cancel()
+			}
+			call := func() error { return c.AckFeed(ctx, "office", "7") }
+			if tt.visit {
+				call = func() error { _, err := c.Challenge(ctx); return err }
+			}
+			began := time.Now()
+			if err := call(); time.Since(began) != tt.want || (err == nil) != (tt.want > 0) {
+				t.Errorf("%+v: %v after %s", tt, err, time.Since(began))
+			}
+		})
+	}
 }
 
 // The client must not retry some requests: the hub may have spent the nonce, and the pusher
