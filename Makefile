@@ -57,12 +57,18 @@ IMAGE := mmdebstrap="makes the root" \
 	u-boot-tools="makes the boot script" \
 	zstd="compresses the image"
 IMAGE_TEST := qemu-system-arm="a machine for arm64" \
-	u-boot-qemu="its boot loader"
+	u-boot-qemu="its boot loader" \
+	rauc="makes bundles" \
+	squashfs-tools="makes bundles" \
+	openssl="makes keys that sign bundles" \
+	e2fsprogs="breaks a root" \
+	iproute2="the loopback device of the test's own network" \
+	chromium="takes pictures of the panel"
 
 PROGRAMS := kioskd kioskctl kioskhub kioskdemo smartkortsim
 NEED := @sh deploy/need.sh
 
-.PHONY: demo test build man packages packages-test image image-test wall-card abuse bench bench-hw fuzz powercut network longrun wear vet vuln need-build need-test clean
+.PHONY: demo test build man packages packages-test image bundle image-test wall-card abuse bench bench-hw fuzz powercut network longrun wear vet vuln need-build need-test clean
 
 demo: build
 	@bin/kioskdemo $(DEMO)
@@ -92,10 +98,21 @@ image: need-build
 	@$(MAKE) --no-print-directory packages ARCH=arm64
 	@sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && $$sudo sh deploy/image/build.sh bin/packages bin/image
 
-# Builds the image and boots it in QEMU, until it is enrolled and serves.
+# Makes a bundle of the built image, which updates kiosks. SIGNER is the folder with
+# signer.pem and signer.key; VERSION is by default that of the packages.
+bundle: image
+	$(NEED) rauc="makes bundles" squashfs-tools="makes bundles"
+	@sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && keys=$(or $(SIGNER),$$($$sudo sh deploy/image/keys.sh)) && \
+		$$sudo sh deploy/image/bundle.sh bin/image/root.ext4 "$(or $(VERSION),$$(cat bin/image/version))" "$$keys/signer.pem" "$$keys/signer.key" bin/image/kiosk.raucb
+
+# Builds the image twice, and boots it in QEMU: first start, a visit, updates (see
+# deploy/image). The report with pictures is bin/image-test/report.md.
 image-test: build image
 	$(NEED) $(IMAGE_TEST)
-	@sh deploy/image/test.sh bin/image/kiosk.img.zst bin
+	@sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && $$sudo sh deploy/image/reproducible.sh bin/image
+	@go build -o bin/ ./deploy/image/trial
+	@sudo=$$(test "$$(id -u)" -eq 0 || echo sudo) && keys=$$($$sudo sh deploy/image/keys.sh) && $$sudo unshare --net sh -c \
+		"ip link set lo up && exec bin/trial -image bin/image -scripts deploy/image -programs bin -keys '$$keys' -report bin/image-test"
 
 # Prints the card that hangs next to a kiosk, as bin/wall-card.pdf.
 wall-card:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the image of a kiosk from its packages for arm64. Arguments: the folder with the
-# packages, and the folder for the image. Prints the path of the image. Needs root.
+# packages, and the folder for the image. Prints the path of the image. Needs root. KEYRING
+# is the file with the CA of those who sign updates; by default a CA for trying out.
 #
 # Two builds of one commit are identical, as long as root.sh and tools.sh find the same
 # versions of Debian's packages. SOURCE_DATE_EPOCH is by default the time of the last
@@ -17,6 +18,7 @@ mkdir -p "$out"
 out=$(realpath "$out")
 base=$(sh "$here/root.sh")
 tools=$(sh "$here/tools.sh")
+keyring=${KEYRING:-$(sh "$here/keys.sh")/ca.pem}
 sh "$here/emulate.sh"
 work=$(mktemp -d "${XDG_CACHE_HOME:-$HOME/.cache}/smartkiosk/image/work-XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -46,6 +48,9 @@ unshare --mount sh -c 'mount -t proc proc "$1/proc" && DEBIAN_FRONTEND=nonintera
 	{ tail -20 "$work/log" >&2; exit 1; }
 rm "$root"/tmp/*.deb
 tar -C "$here/files" --owner=0 --group=0 -cf - . | tar -C "$root" -xf -
+install -m 644 "$keyring" "$root/etc/rauc/keyring.pem"
+version=$(chroot "$root" dpkg-query -W -f '${Version}' kioskd)
+printf 'IMAGE_ID=smartkiosk\nIMAGE_VERSION=%s\n' "$version" >>"$root/usr/lib/os-release"
 uid=$(awk -F: '$1 == "kioskd" { print $3 }' "$root/etc/passwd")
 gid=$(awk -F: '$1 == "kioskd" { print $4 }' "$root/etc/passwd")
 cat >"$root/etc/fstab" <<E
@@ -64,8 +69,10 @@ ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 unit() { systemctl --quiet --root="$root" "$@"; }
 unit enable systemd-networkd systemd-resolved systemd-timesyncd nftables fstrim.timer kiosk-grow kiosk-wifi
 # Nobody logs in. apt and dpkg have nothing to do on a root that is replaced as a whole.
-unit mask getty.target getty@.service serial-getty@.service console-getty.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer
+unit mask getty.target getty@.service serial-getty@.service console-getty.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service
 unit set-default multi-user.target
+# kiosk-wifi starts it when there is a wifi.conf; the journal is empty at every start.
+unit mask wpa_supplicant.service systemd-journal-catalog-update.service
 # /var is empty at every start; systemd-tmpfiles makes what is needed. The list of packages
 # goes next to the image.
 chroot "$root" dpkg-query -W -f '${Package} ${Version} ${Architecture} ${source:Package} ${source:Version}\n' | sort >"$work/packages.txt"
@@ -95,7 +102,7 @@ ext4() {
 mkdir "$work/nothing"
 archive "$work/nothing" >"$work/nothing.tar"
 ext4 "$work/root.ext4" $root_mb root $root_id "$root"
-mkdir -p "$work/data/state"
+mkdir -p "$work/data/state" "$work/data/rauc"
 mv "$work/config" "$work/data/config"
 chown "$uid:$gid" "$work/data/state" "$work/data/config"
 chmod 700 "$work/data/state" "$work/data/config"
@@ -113,6 +120,10 @@ find "$boot" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 truncate -s "${boot_mb}M" "$work/boot.fat"
 mkfs.vfat --invariant -i "$disk_id" -F 32 -s 1 -n BOOT "$work/boot.fat" >/dev/null
 (cd "$boot" && mcopy -m -i "$work/boot.fat" $(ls | sort) ::)
+
+# Which slot starts: A, which is good. B is empty.
+printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=9\nBOOT_B_LEFT=0\n' >"$work/env.txt"
+mkenvimage -s 512 -o "$work/env" "$work/env.txt"
 
 # The disk. Root B is empty: it is for updates.
 image=$work/image
@@ -134,7 +145,10 @@ for part in boot.fat root.ext4 empty data.ext4; do
 	dd if="$work/$part" of="$image" bs=1M seek=$at conv=notrunc,sparse status=none
 	at=$((at + $(stat -c %s "$work/$part") / 1048576))
 done
+dd if="$work/env" of="$image" bs=512 seek=32 conv=notrunc status=none
 zstd -q -f -9 -T1 "$image" -o "$out/kiosk.img.zst"
+mv "$work/root.ext4" "$out/root.ext4"
+echo "$version" >"$out/version"
 cp "$work/packages.txt" "$out/kiosk.packages.txt"
 go run ./deploy/image/sbom "$root/usr/bin/kioskd" "$root/usr/bin/kioskctl" <"$work/packages.txt" >"$out/kiosk.cdx.json"
 (cd "$out" && sha256sum kiosk.img.zst kiosk.packages.txt kiosk.cdx.json >SHA256SUMS)

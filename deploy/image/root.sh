@@ -13,7 +13,9 @@ base=$cache/root-$(grep -v '^[[:space:]]*#' "$here/root.sh" | sha256sum | cut -c
 
 # The machine.
 packages=systemd,systemd-sysv,systemd-resolved,systemd-timesyncd,udev,dbus,kmod,tzdata
-packages=$packages,linux-image-arm64,initramfs-tools,zstd,libubootenv-tool
+packages=$packages,linux-image-arm64,initramfs-tools,zstd
+# Its updates.
+packages=$packages,rauc,rauc-service,libubootenv-tool
 # Its disk: fdisk and e2fsprogs let the data partition grow, dosfstools checks the boot partition.
 packages=$packages,fdisk,e2fsprogs,dosfstools
 # Its network.
