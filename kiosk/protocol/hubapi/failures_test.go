@@ -31,6 +31,9 @@ var calls = map[string]func(context.Context, *Client) error{
 	"policy":      func(ctx context.Context, c *Client) error { _, err := c.Policy(ctx, "v1"); return err },
 	"known":       func(ctx context.Context, c *Client) error { _, _, err := c.Known(ctx, "t1"); return err },
 	"CRL set":     func(ctx context.Context, c *Client) error { _, err := c.CRLSet(ctx, "0"); return err },
+	"login":       func(ctx context.Context, c *Client) error { _, err := c.BeginLogin(ctx, "v", "nb"); return err },
+	"page login":  func(ctx context.Context, c *Client) error { _, err := c.BeginPageLogin(ctx, "v", "nb"); return err },
+	"cancel":      func(ctx context.Context, c *Client) error { return c.CancelLogin(ctx, "l") },
 	"setup":       func(ctx context.Context, c *Client) error { _, err := c.Setup(ctx); return err },
 }
 
