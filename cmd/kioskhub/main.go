@@ -41,6 +41,7 @@ func (p program) command() *cobra.Command {
 		p.consumerCommand(),
 		p.operatorCommand(),
 		p.codesCommand(),
+		p.updateCommand(),
 		p.urlCommand(),
 		p.clusterCommand(),
 		p.migrateCommand(),

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,8 +39,13 @@ type pkiOf struct{}
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata",
-		Setup: func(e *testscript.Env) error { e.Values[pkiOf{}] = new(*testpki.PKI); return nil },
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			e.Values[pkiOf{}] = new(*testpki.PKI)
+			bundles, err := filepath.Abs("../../kiosk/protocol/raucbundle/testdata")
+			e.Setenv("BUNDLES", bundles)
+			return err
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"testpki": func(ts *testscript.TestScript, _ bool, args []string) {
 				pki, err := testpki.New(time.Now())

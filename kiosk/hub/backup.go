@@ -24,7 +24,7 @@ import (
 //
 //	manifest.json     what the backup holds, with the SHA-256 of each file
 //	streams/          a snapshot of each stream and bucket of JetStream
-//	folder/           the hub's folder without jetstream/ and crls/; it holds private keys
+//	folder/           the hub's folder without jetstream/, crls/ and updates/; it holds private keys
 //
 // Three buckets are left out, because to bring back their past would be a hole: a challenge that
 // was spent since could be spent again, a one-time code could be used again, and a login by phone
@@ -183,7 +183,7 @@ func backUpFolder(dir, to string) (files []BackedFile, err error) {
 			return err
 		}
 		switch {
-		case d.IsDir() && (name == jetstreamDir || name == crlsDir):
+		case d.IsDir() && (name == jetstreamDir || name == crlsDir || name == updatesDir):
 			return fs.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, backupFolder, name), 0o700)

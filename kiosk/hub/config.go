@@ -110,6 +110,7 @@ const (
 	sealFile       = "seal.jwk"
 	signFile       = "sign.jwk"
 	crlsDir        = "crls"
+	updatesDir     = "updates"
 	trustDir       = "trust"
 	trustFile      = "trust.toml"
 	kiosksDir      = "kiosks"

@@ -29,6 +29,8 @@
 //	bucket smartkiosk-logins           logins by phone that are in progress; see package login
 //	bucket smartkiosk-sightings        kiosk → how it was seen last, and whether two machines use its
 //	                                   identity
+//	bucket smartkiosk-updates          bundle's digest → the roll-out of an update; digest and kiosk →
+//	                                   what the kiosk reported about it
 //	bucket smartkiosk-identities       role and name → the certificates that hubs accept, and when the
 //	                                   client was removed; the key "begun" says since when
 //
@@ -59,6 +61,7 @@
 //	nats.pem nats.key                  the hub's certificate for it
 //	cluster/                           a folder for each node of the cluster, made by ClusterInit
 //	jetstream.moved/                   the JetStream of before a move into a cluster; see Move
+//	updates/                           bundles of updates, under their digests
 //	jetstream/                         made by Open; nats.sock in it is how commands reach the
 //	                                   JetStream of a running hub
 //

@@ -50,6 +50,7 @@ type Hub struct {
 	identities *identities
 	codes      *codes
 	sightings  *sightings
+	rollouts   *rollouts
 	scheduler  scheduler
 	limiter    *limiter
 	abuse      *abuseLog
@@ -170,6 +171,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "copy of the certificates", h.copyIdentities)
 	h.runInBackground(background, "codes", h.watchCodes)
 	h.runInBackground(background, "sightings", h.watchSightings)
+	h.runInBackground(background, "updates", h.watchRollouts)
 	if cfg.Brokers != nil {
 		h.runInBackground(background, "certificate for phones", h.watchPhoneCertificate)
 		h.runInBackground(background, "brokers", func(ctx context.Context) { cfg.Brokers.Run(ctx, reloadInterval, log) })
@@ -224,7 +226,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if h.cursors, err = openCursors(ctx, h.js); err != nil {
 		return err
 	}
-	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings, h.attachLogins} {
+	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings, h.attachLogins, h.attachRollouts} {
 		if err := attach(ctx); err != nil {
 			return err
 		}

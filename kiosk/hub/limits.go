@@ -27,19 +27,22 @@ const (
 	handshakeRate  = 10.0
 	handshakeBurst = 60
 	maxStoredADay  = 2 << 30 // bytes of events in a day (UTC): a full outbox twice
+	maxDownloads   = 2       // of pieces of updates; a kiosk needs one, and one that has broken may not have ended
+	maxServedADay  = 4 << 30 // bytes of updates in a day (UTC)
 
 	// Of one source address, for handshakes that do not lead to an accepted client.
 	wastedRate  = 25.0 // a second
 	wastedBurst = 100
 
 	// Of all identities together.
-	maxAllBatches  = 12              // each takes up to 16 MB while it is opened
-	maxStreams     = 32              // HTTP/2 streams of one connection
-	maxPending     = 256             // connections in their handshake; the hub closes the oldest one for the next
-	batchWait      = 8 * time.Second // that a batch waits for its turn
-	limitRetry     = time.Second     // Retry-After of a request over a limit
-	storedRetry    = time.Minute     // the same for maxStoredADay
-	forgetIdentity = 10 * time.Minute
+	maxAllDownloads = 32              // of pieces of updates
+	maxAllBatches   = 12              // each takes up to 16 MB while it is opened
+	maxStreams      = 32              // HTTP/2 streams of one connection
+	maxPending      = 256             // connections in their handshake; the hub closes the oldest one for the next
+	batchWait       = 8 * time.Second // that a batch waits for its turn
+	limitRetry      = time.Second     // Retry-After of a request over a limit
+	storedRetry     = time.Minute     // the same for maxStoredADay
+	forgetIdentity  = 10 * time.Minute
 )
 
 // bucket is a token bucket. The zero value is full.
@@ -73,6 +76,8 @@ type usage struct {
 	active, polls                    int
 	batches                          []*batchSlot // the oldest first
 	stored, day                      int64        // bytes of events on this day, see hubpolicy.Day
+	downloads                        int
+	served, servedDay                int64 // bytes of updates on this day
 	seen                             time.Time
 }
 
@@ -85,6 +90,8 @@ type limiter struct {
 	users   map[hubapi.Identity]*usage
 	swept   time.Time
 	batches chan struct{} // a slot for each batch of all identities
+
+	downloads int // of all identities
 }
 
 func newLimiter() *limiter {
@@ -95,7 +102,7 @@ func newLimiter() *limiter {
 func (l *limiter) of(id hubapi.Identity, now time.Time) *usage {
 	if now.Sub(l.swept) > forgetIdentity {
 		for other, u := range l.users {
-			if u.active == 0 && len(u.batches) == 0 && now.Sub(u.seen) > forgetIdentity && (u.stored == 0 || u.day != hubpolicy.Day(now)) {
+			if u.active == 0 && len(u.batches) == 0 && now.Sub(u.seen) > forgetIdentity && (u.stored == 0 || u.day != hubpolicy.Day(now)) && (u.served == 0 || u.servedDay != hubpolicy.Day(now)) {
 				delete(l.users, other)
 			}
 		}
@@ -120,6 +127,8 @@ const (
 	tooManyWasted     = "too many refused connections from one address"
 	tooManyPending    = "too many unfinished handshakes"
 	tooMuchStored     = "too many bytes of events in a day"
+	tooManyDownloads  = "too many downloads at the same time"
+	tooMuchServed     = "too many bytes of updates in a day"
 	failedConnection  = "failed connections"
 
 	unacceptedCertificate = "certificate is not accepted"
@@ -177,6 +186,32 @@ func (l *limiter) store(id hubapi.Identity, bytes int64) {
 	u.stored += bytes
 }
 
+// beginDownload counts a download of a piece of an update. It returns the limit that the
+// download exceeds, or else a function to call after it with the bytes that were sent.
+func (l *limiter) beginDownload(id hubapi.Identity) (end func(bytes int64), exceeded string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := l.of(id, time.Now())
+	if today := hubpolicy.Day(u.seen); u.servedDay != today {
+		u.servedDay, u.served = today, 0
+	}
+	switch {
+	case u.served >= maxServedADay:
+		return nil, tooMuchServed
+	case u.downloads >= maxDownloads, l.downloads >= maxAllDownloads:
+		return nil, tooManyDownloads
+	}
+	u.downloads++
+	l.downloads++
+	return func(bytes int64) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		u.downloads--
+		l.downloads--
+		u.served += bytes
+	}, ""
+}
+
 // handshake counts a connection, and reports whether the identity may have it.
 func (l *limiter) handshake(id hubapi.Identity) bool {
 	l.mu.Lock()
@@ -222,7 +257,7 @@ func (l *limiter) beginBatch(ctx context.Context, id hubapi.Identity, cancel fun
 func tooMany(exceeded string) *hubapi.Problem {
 	p := apihttp.Problem(http.StatusTooManyRequests, hubapi.KindTooMany, "too many requests", exceeded)
 	p.Wait = limitRetry
-	if exceeded == tooMuchStored {
+	if exceeded == tooMuchStored || exceeded == tooMuchServed {
 		p.Wait = storedRetry
 	}
 	return p

@@ -182,6 +182,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		policyPath      = "/v1/kiosk"
 		known           = "/v1/known"
 		crls            = "/v1/crls/{digest}"
+		updates         = "/v1/updates/{digest}"
 		feed            = "/v1/feed/{consumer}"
 		ack             = "/v1/feed/{consumer}/ack"
 		openapi         = "/v1/openapi.yaml"
@@ -291,6 +292,9 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{kiosk, "GET", crls, "", "", 200},
 		{kiosk, "GET", strings.Replace(crls, "{digest}", strings.Repeat("0", 64), 1), "", "", 404},
 		{consumer, "GET", crls, "", "", 403},
+		{kiosk, "GET", strings.Replace(updates, "{digest}", "{update}", 1), "", "", 200},
+		{kiosk, "GET", strings.Replace(updates, "{digest}", strings.Repeat("0", 64), 1), "", "", 404},
+		{consumer, "GET", updates, "", "", 403},
 
 		{consumer, "GET", feed, "", "", 200},
 		{consumer, "GET", feed + "?after=0&type=smartkiosk.visit.v1&type=smartkiosk.alarm.v1&kiosk=k1&domain=test", "", "", 200},
@@ -391,9 +395,22 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		}
 		delete(missing, "GET "+path+" 304")
 	}
+	update, _ := b.addRollout("1.5.0", 1, 0, "100%")
+	eventually(t, func() error {
+		if b.policy(kiosk).Update == nil {
+			return errors.New("the update is not offered yet")
+		}
+		return nil
+	})
+	for wanted, status := range map[string]int{"bytes=0-9": 206, "bytes=9999999-": 416} {
+		if resp := kiosk.raw("GET", strings.Replace(updates, "{digest}", update.Digest, 1), "", "", "Range", wanted); resp.StatusCode != status {
+			t.Errorf("%s of an update: status %d, want %d", wanted, resp.StatusCode, status)
+		}
+		delete(missing, "GET "+updates+" "+strconv.Itoa(status))
+	}
 	digest := b.policy(kiosk).CRLs[0].Digest
 	for _, c := range cases {
-		path := strings.NewReplacer("{consumer}", "office", "{digest}", digest, "{login}", begun.ID).Replace(c.path)
+		path := strings.NewReplacer("{consumer}", "office", "{digest}", digest, "{update}", update.Digest, "{login}", begun.ID).Replace(c.path)
 		resp := c.who.raw(c.method, path, c.media, c.body)
 		if resp.StatusCode != c.status {
 			text, _ := io.ReadAll(resp.Body)
@@ -405,6 +422,9 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		template, _, _ := strings.Cut(c.path, "?")
 		if strings.HasPrefix(template, "/v1/crls/") {
 			template = crls
+		}
+		if strings.HasPrefix(template, "/v1/updates/") {
+			template = updates
 		}
 		if strings.HasPrefix(template, "/fleet/") {
 			template = "/fleet/{kiosk}"

@@ -82,7 +82,7 @@ func (h *Hub) policyFor(ctx context.Context, kioskID string) (hubpolicy.Policy, 
 		Kiosk: kioskID, IssuedAt: issued, ValidUntil: issued.Add(valid / 4 * 5), // at least valid_for from now
 		Offline: c.OfflineRules, Domains: in.domains.Documents(), CRLs: in.crls,
 		Deny: deny, Warnings: warnings, Holders: keys, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
-		Services: h.servicesOf(ruleset, kioskID),
+		Services: h.servicesOf(ruleset, kioskID), Update: h.rollouts.offer(kioskID, ruleset.GroupsOf(kioskID), h.now()),
 	}, nil
 }
 

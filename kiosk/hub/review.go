@@ -189,14 +189,21 @@ func (h *Hub) reviewMessage(ctx context.Context, msg jetstream.Msg, f *reviewFai
 	place := about.Sequence.Stream
 	events := readMessage(msg.Data())
 	for i, text := range events {
-		if !mayNeedReview(text) {
+		branch := strings.TrimPrefix(msg.Subject(), eventsSubject)
+		reviewing, cancel := context.WithTimeout(ctx, reviewTime)
+		switch {
+		case tellsOfUpdate(text):
+			kioskID, _, _ := strings.Cut(branch, ".")
+			err = h.noteUpdate(reviewing, kioskID, text)
+		case mayNeedReview(text):
+			err = h.reviewOne(reviewing, branch, text)
+		default:
+			cancel()
 			continue
 		}
-		reviewing, cancel := context.WithTimeout(ctx, reviewTime)
-		err := h.reviewOne(reviewing, strings.TrimPrefix(msg.Subject(), eventsSubject), text)
 		cancel()
 		if err != nil && ctx.Err() == nil && f.giveUp(position{place, uint64(i + 1)}, err) {
-			h.log.Error("visit is not reviewed", "subject", msg.Subject(), "place", place, "index", i, "err", err)
+			h.log.Error("event is not reviewed", "subject", msg.Subject(), "place", place, "index", i, "err", err)
 			err = nil
 		}
 		if err == nil && i < len(events)-1 {

@@ -90,6 +90,9 @@ func (j *Journal) Tamper(state string) error {
 	return j.append(event.TypeTamper, event.Tamper{State: state})
 }
 
+// Update records what became of an update of the kiosk's system.
+func (j *Journal) Update(u event.Update) error { return j.append(event.TypeUpdate, u) }
+
 func (j *Journal) append(kind string, payload any) error {
 	if event.Informational(kind) && j.Scarce != nil && j.Scarce() {
 		j.thinned.Add(1)

@@ -26,6 +26,7 @@ const (
 	TypeAlarm   = "smartkiosk.alarm.v1"
 	TypeEpoch   = "smartkiosk.epoch.v1"
 	TypeService = "smartkiosk.service.v1"
+	TypeUpdate  = "smartkiosk.update.v1"
 )
 
 // Type is one row of the table of events.
@@ -139,6 +140,14 @@ var Types = []Type{
 		By:      ByHub,
 	},
 	{
+		Name: TypeUpdate,
+		When: "the kiosk refused an update of its system, or installed it, or found that it works, or went back to the system before it; the same event may come twice after a power cut",
+		Payload: Update{
+			Version: "1.5.0", From: "1.4.0", Bundle: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+			State: UpdateFellBack, Reason: UpdateUnhealthy, Problem: "no card reader",
+		},
+	},
+	{
 		Name:    TypeTamper,
 		When:    "the kiosk began to watch the switch of its housing, or the switch changed",
 		Payload: Tamper{State: "opened"},
@@ -250,6 +259,42 @@ type Tamper struct {
 	State string `json:"state" doc:"unopened; opened (or the wire of the switch is cut); unknown (the line cannot be read)"`
 }
 
+// Update reports what became of an update of the kiosk's system.
+type Update struct {
+	Version string       `json:"version" doc:"version of the update"`
+	From    string       `json:"from,omitempty" doc:"version of the system that the kiosk had before"`
+	Bundle  string       `json:"bundle" doc:"SHA-256 of the bundle in hexadecimal, as the hub offered it"`
+	State   UpdateState  `json:"state" doc:"refused: the kiosk does not install it; installed: it is in the other slot, and the kiosk restarts into it; good: the kiosk runs it and works; fell-back: the kiosk runs the system that it had before"`
+	Reason  UpdateReason `json:"reason,omitempty" doc:"why it was refused or given up, a stable code: altered, signature, older, board, too-large, install, boot or unhealthy"`
+	Problem string       `json:"problem,omitempty" doc:"an explanation for a technician"`
+}
+
+// UpdateState says what became of an update.
+type UpdateState string
+
+// Values of Update.State.
+const (
+	UpdateRefused   UpdateState = "refused"
+	UpdateInstalled UpdateState = "installed"
+	UpdateGood      UpdateState = "good"
+	UpdateFellBack  UpdateState = "fell-back"
+)
+
+// UpdateReason says why an update was not kept.
+type UpdateReason string
+
+// Values of Update.Reason.
+const (
+	UpdateAltered   UpdateReason = "altered"   // the bundle is not the one that the hub offered
+	UpdateSignature UpdateReason = "signature" // RAUC does not trust its signature
+	UpdateOlder     UpdateReason = "older"     // the kiosk has a newer version
+	UpdateBoard     UpdateReason = "board"     // it is for another kind of machine
+	UpdateTooLarge  UpdateReason = "too-large" // the disk has no room for it
+	UpdateInstall   UpdateReason = "install"   // RAUC could not install it
+	UpdateBoot      UpdateReason = "boot"      // the boot loader went back to the former system
+	UpdateUnhealthy UpdateReason = "unhealthy" // a part of the kiosk did not work with it
+)
+
 // Clock reports a step of the kiosk's clock. The event's own time is after the step.
 type Clock struct {
 	StepMS int64 `json:"stepms" doc:"size of the step in milliseconds, negative if the clock was set back"`
@@ -289,13 +334,14 @@ const (
 	AlarmCertificate = "certificate" // the certificate with which the hub serves phones ends soon
 	AlarmDisk        = "disk"        // the hub's disk fills up, or the hub could not write for a while
 	AlarmRolledBack  = "rolled-back" // a reader's place is not in the stream of events any more
+	AlarmUpdate      = "update"      // the roll-out of an update was stopped
 )
 
 // Alarm is what a hub reports about a kiosk, or about itself, that needs the operator's
 // attention.
 type Alarm struct {
 	Kiosk    string `json:"kiosk,omitempty" doc:"the kiosk that the alarm is about; absent if it is about the hub itself"`
-	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity; twin: two machines use the kiosk's identity at the same time; disk: the hub's disk fills up, or the hub could not write for a while; certificate: the certificate with which the hub serves phones ends within 60 days; rolled-back: the stream of events was restored or damaged behind a reader's place"`
+	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity; twin: two machines use the kiosk's identity at the same time; disk: the hub's disk fills up, or the hub could not write for a while; certificate: the certificate with which the hub serves phones ends within 60 days; rolled-back: the stream of events was restored or damaged behind a reader's place; update: the roll-out of an update was stopped, because more kiosks failed than its limit allows"`
 	Detail   string `json:"detail" doc:"what was found, for a person"`
 	Event    string `json:"event,omitempty" doc:"id of the event that the alarm is about"`
 	Epoch    string `json:"eventepoch,omitempty" doc:"epoch of that event"`

@@ -94,6 +94,21 @@ func (c *Client) CRLSet(ctx context.Context, digest string) (io.ReadCloser, erro
 	return resp.Body, nil
 }
 
+// UpdateBundle returns the bytes of an update's bundle from one place to another, both
+// inclusive, counted from 0. The caller checks how many came, and closes the reader.
+func (c *Client) UpdateBundle(ctx context.Context, digest string, from, to int64) (io.ReadCloser, error) {
+	resp, err := c.get(ctx, "/v1/updates/"+url.PathEscape(digest), http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", from, to)}})
+	if err != nil {
+		return nil, fmt.Errorf("cannot get update: %w", err)
+	}
+	if resp.StatusCode != http.StatusPartialContent {
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, MaxRequestBody))
+		return nil, fmt.Errorf("cannot get update: %w", ReadProblem(resp, text))
+	}
+	return resp.Body, nil
+}
+
 func (c *Client) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {

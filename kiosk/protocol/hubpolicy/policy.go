@@ -76,6 +76,8 @@ type Policy struct {
 	Seal     sealkey.Key      `json:"seal"`    // public key that events are sealed to
 	// Services are what the kiosk offers apart from the login.
 	Services kiosk.Services `json:"services,omitzero"`
+	// Update is the system that the kiosk is to install, or nil.
+	Update *Update `json:"update,omitempty"`
 	// AskEvery is how often the kiosk requests a newer policy.
 	AskEvery Duration `json:"ask_every"`
 }
@@ -193,6 +195,9 @@ func read(text []byte, kioskID string) (o Policy, err error) {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if err := CheckServices(o.Services); err != nil {
+		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err := o.Update.check(); err != nil {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if err := checkDeny(o.Deny); err != nil {
