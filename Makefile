@@ -27,6 +27,9 @@ TEST := pcscd="the PC/SC service, a real one" \
 	mount="mounts it" \
 	util-linux="namespaces, so that tests have a pcscd of their own" \
 	iproute2="the loopback device inside them" \
+	rauc="installs bundles in a test" \
+	squashfs-tools="makes bundles" \
+	dbus-daemon="the bus between kioskd and RAUC" \
 	ca-certificates="lets Go fetch modules" \
 	prometheus="judges the alert rules (promtool)" \
 	curl="runs an example for consumers" \

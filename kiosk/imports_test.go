@@ -28,7 +28,7 @@ var shared = []string{"device/tomlfile", "device/atomicfile"}
 // kioskSide lists the packages that only a kiosk runs.
 var kioskSide = []string{
 	"kiosk/clock", "kiosk/feed", "kiosk/journal", "kiosk/offline", "kiosk/policy",
-	"kiosk/push", "kiosk/screen", "kiosk/terminal",
+	"kiosk/push", "kiosk/screen", "kiosk/terminal", "kiosk/update",
 }
 
 // Every folder under kiosk must belong to a tree.

@@ -230,7 +230,7 @@ func (b *bench) start() {
 	b.decider = offline.NewDecider(origin, b, memory, offline.Config{Rules: hubpolicy.OfflineRules{Rule: hubpolicy.Never}}, log)
 	b.syncer = &policy.Syncer{
 		Kiosk: "k1", Key: &b.key.PublicKey, Hub: b, Records: b.disk, Secret: []byte("secret"), Clock: b, Decider: b.decider, Memory: memory, Witness: witness, Seal: b.seal, Log: log,
-		Offer: func(s kiosk.Services) { b.offered = s },
+		Followed: func(p hubpolicy.Policy) { b.offered = p.Services },
 	}
 }
 

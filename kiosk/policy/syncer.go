@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/offline"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
@@ -52,8 +51,10 @@ type Syncer struct {
 	Memory  *offline.Memory
 	Witness *offline.Witness        // remembers outside the records that a policy was in force
 	Seal    func(sealkey.Key) error // seals events to this key from now on, unless it already seals to a newer one
-	Offer   func(kiosk.Services)    // receives the services of a new policy
-	Log     *slog.Logger
+	// Followed receives each policy that is put in force, for what it says about services and
+	// updates.
+	Followed func(hubpolicy.Policy)
+	Log      *slog.Logger
 
 	policy   hubpolicy.Policy // in force; IssuedAt is zero before the first
 	version  string
@@ -289,7 +290,7 @@ func (s *Syncer) follow(p hubpolicy.Policy, version string, crls map[string]*tru
 	s.Clock.Issued(p.IssuedAt)
 	s.Decider.Set(offline.Config{Domains: domains, Rules: p.Offline, Version: version, Until: p.ValidUntil, Holders: p.Holders,
 		Deny: p.Deny, Warnings: p.Warnings})
-	s.Offer(p.Services)
+	s.Followed(p)
 	if len(p.Warnings) > 0 {
 		s.Log.Warn("this kiosk lets in more offline than its hub does online", "reason", p.Warnings)
 	}

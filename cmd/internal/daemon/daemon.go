@@ -25,9 +25,11 @@ import (
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
 	"smartkiosk/kiosk/screen"
 	"smartkiosk/kiosk/terminal"
+	"smartkiosk/kiosk/update"
 	"smartkiosk/store"
 )
 
@@ -56,6 +58,8 @@ type Daemon struct {
 	front      *frontpanel.Panel // nil if the panel has no parts
 	watchdog   watchdog
 	lastReport *lastReport
+	shown      *shownPanel
+	updates    *update.Agent // nil without Parts.Installer
 }
 
 // Parts are the devices that a kiosk works with.
@@ -66,6 +70,8 @@ type Parts struct {
 	Browser  *browser.Link    // nil for none
 	Watchdog *board.Watchdog  // nil for none
 	Service  *service.Manager // made with ServiceParts; nil for none
+
+	Installer Installer // nil if the system of this machine is not the kiosk's
 }
 
 // Open reads the kiosk's keys and trust domains and opens its outbox. texts contains
@@ -124,9 +130,11 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	}
 	d.identity = newIdentity(c, credentials, now.At, d.log)
 	d.client.Instance, d.client.Twin = hubapi.NewInstance(), d.identity.heardTwin
+	corner := &marks{show: func(string) {}}
 	if p, ok := parts.Panel.(interface{ Mark(string) }); ok {
-		d.identity.show = p.Mark
+		corner.show = p.Mark
 	}
+	d.identity.show = corner.from(identityMark)
 	opening := outboxOpening{
 		path:    filepath.Join(c.State, "outbox.db"),
 		options: store.Options{MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required},
@@ -160,7 +168,16 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	}
 	d.sockets[0].handler = serveRecording(d.sockets[0].handler, d.proxy)
 	seal := func(k sealkey.Key) error { return seals.follow(k, d.journal) }
-	if d.offline, err = openOfflineMode(c, d.records, now, secrets.holders, d.client, seal, d.offers.set, d.log); err != nil {
+	followed := func(p hubpolicy.Policy) {
+		d.offers.set(p.Services)
+		if d.updates != nil {
+			d.updates.Offer(p.Update)
+		}
+	}
+	if parts.Installer != nil {
+		d.updates = d.openUpdates(c, parts.Installer, clocks.BootID, corner.from(updateMark))
+	}
+	if d.offline, err = openOfflineMode(c, d.records, now, secrets.holders, d.client, seal, followed, d.log); err != nil {
 		return err
 	}
 	slots, again, err := openCards(c.Reader, parts.Slot, driver)
@@ -183,6 +200,8 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		d.voice = newVoice(parts.Panel, texts, okKey(parts.Panel), parts.Speech, d.log)
 		d.terminal.Panel = d.voice
 	}
+	d.shown = &shownPanel{Panel: d.terminal.Panel}
+	d.terminal.Panel = d.shown
 	d.attach(parts.Panel)
 	d.watchdog.service = parts.Service
 	d.feedFromVisits()
@@ -207,7 +226,7 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	}
 	began := time.Now()
 	d.sockets[0].handler = serveStatus(d.sockets[0].handler, func() Status {
-		return Status{Version: version, PolicyUntil: d.offline.decider.Config().Until, Uptime: time.Since(began), Tasks: d.tasks()}
+		return d.status(version, time.Since(began))
 	})
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -228,6 +247,10 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	tasks.Go(func() { d.watchClock(background) })
 	tasks.Go(func() { d.forget(background) })
 	tasks.Go(func() { d.identity.run(background) })
+	if d.updates != nil {
+		d.updates.Version = systemVersion("/etc/os-release", version)
+		tasks.Go(func() { d.updates.Run(background) })
+	}
 	if d.front != nil {
 		tasks.Go(func() { d.reportParts(background) })
 	}

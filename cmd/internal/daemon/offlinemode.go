@@ -12,7 +12,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"smartkiosk/cmd/internal/config"
-	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/clock"
 	"smartkiosk/kiosk/journal"
 	"smartkiosk/kiosk/offline"
@@ -52,8 +51,8 @@ func openClock(records *store.Records, credentials *hubapi.Credentials, clocks *
 // own configuration. If the stored policy cannot be used, the kiosk denies everybody
 // while the hub is unreachable, until it has fetched a policy. secret protects the
 // stored policy and what the kiosk remembers of holders. seal makes the events use the
-// sealing key of a new policy, offer its services.
-func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, secret []byte, client *hubapi.Client, seal func(sealkey.Key) error, offer func(kiosk.Services), log *slog.Logger) (*offlineMode, error) {
+// sealing key of a new policy; followed receives the policy.
+func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, secret []byte, client *hubapi.Client, seal func(sealkey.Key) error, followed func(hubpolicy.Policy), log *slog.Logger) (*offlineMode, error) {
 	domains, err := trust.Load(c.Trust.Domains)
 	if err != nil {
 		return nil, err
@@ -73,7 +72,7 @@ func openOfflineMode(c *config.Config, records *store.Records, t *clock.Clock, s
 	own := offline.Config{Domains: domains, Rules: hubpolicy.OfflineRules{Rule: c.Trust.Offline, UntrustedClock: hubpolicy.Deny}}
 	m := &offlineMode{clock: t, decider: offline.NewDecider(c.Hub.URL, t, memory, own, log)}
 	m.syncer = &policy.Syncer{
-		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Secret: secret, Clock: t, Decider: m.decider, Memory: memory, Witness: witness, Seal: seal, Offer: offer, Log: log,
+		Kiosk: c.ID, Key: key.Key, Hub: client, Records: records, Secret: secret, Clock: t, Decider: m.decider, Memory: memory, Witness: witness, Seal: seal, Followed: followed, Log: log,
 	}
 	if err := m.syncer.Open(); err != nil {
 		log.Error("no offline grants until the hub has been reached", "err", err)

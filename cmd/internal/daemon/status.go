@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk/policy"
+	"smartkiosk/kiosk/update"
 )
 
 // Status is the answer to GET /v1/status on the local socket.
@@ -15,6 +16,8 @@ type Status struct {
 
 	Uptime time.Duration `json:"uptime"` // since the program began to serve; nanoseconds
 	Tasks  []policy.Task `json:"tasks"`  // what the kiosk gets again and again
+
+	Update *update.Status `json:"update,omitempty"` // of the system; nil if kioskd does not look after it
 }
 
 // Names of tasks, in addition to those of package policy.
@@ -36,6 +39,16 @@ func (d *Daemon) tasks() []policy.Task {
 		all = append(all, t)
 	}
 	return all
+}
+
+// status describes the running kiosk.
+func (d *Daemon) status(version string, uptime time.Duration) Status {
+	s := Status{Version: version, PolicyUntil: d.offline.decider.Config().Until, Uptime: uptime, Tasks: d.tasks()}
+	if d.updates != nil {
+		u := d.updates.Status()
+		s.Update = &u
+	}
+	return s
 }
 
 // serveStatus adds GET /v1/status to the handler of the local socket.
