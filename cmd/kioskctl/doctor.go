@@ -85,7 +85,7 @@ func (p program) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Find out what is wrong with a kiosk, and say what to do",
 		Long: `Examine a kiosk: power, SD card, clock, network, hub, certificate, card reader, panel,
-kioskd, outbox, policy, what is fetched on a schedule, and versions. Each failure comes with what to do. A check that
+kioskd, outbox, policy, what is fetched on a schedule, updates, and versions. Each failure comes with what to do. A check that
 depends on a failed one is not run. kioskd may be running, and doctor changes nothing.
 Run it as root, because other users cannot read the kiosk's files.
 
@@ -163,6 +163,7 @@ func (d *doctor) checks() []check {
 		{name: "outbox", needs: []string{"configuration"}, do: d.outbox},
 		{name: "policy", needs: []string{"configuration"}, do: d.policy},
 		{name: "schedule", needs: []string{"kioskd"}, do: d.schedule},
+		{name: "update", needs: []string{"kioskd"}, do: d.update},
 		{name: "versions", do: d.versions},
 	}
 }

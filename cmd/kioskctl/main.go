@@ -63,6 +63,7 @@ func (p program) command() *cobra.Command {
 		p.panelCommand(),
 		p.doctorCommand(),
 		p.browserPolicyCommand(),
+		p.updateCommand(),
 		cli.Group("scproxy", "Learn from official logins", "", p.recordCommand()),
 	)
 }

@@ -181,6 +181,18 @@ func (c Client) Install(ctx context.Context, path string) (refusal string, err e
 	return refusal, nil
 }
 
+// Operation returns what RAUC does: idle or installing.
+func (c Client) Operation(ctx context.Context) (operation string, err error) {
+	err = c.call(ctx, func(_ *dbus.Conn, rauc dbus.BusObject) error {
+		operation, err = property(ctx, rauc, "Operation")
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("cannot read the state of RAUC: %w", err)
+	}
+	return operation, nil
+}
+
 // completed waits for the end of an installation, and returns RAUC's result, 0 for success.
 func completed(ctx context.Context, signals <-chan *dbus.Signal) (int32, error) {
 	for {
