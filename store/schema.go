@@ -76,23 +76,7 @@ var migrations = []func(tx *bolt.Tx) error{
 // file without a format number is taken for format unnumbered; if that is 0,
 // migrate fails.
 func migrate(db *bolt.DB, steps []func(tx *bolt.Tx) error, unnumbered uint64) error {
-	var have uint64
-	err := db.View(func(tx *bolt.Tx) error {
-		if k, _ := tx.Cursor().First(); k == nil {
-			return nil
-		}
-		meta := tx.Bucket(metaBucket)
-		if meta == nil && unnumbered == 0 {
-			return fmt.Errorf("%w: it is not an outbox", ErrSchema)
-		}
-		if meta == nil {
-			have = unnumbered
-			return nil
-		}
-		var err error
-		have, err = decodeSchema(meta.Get(schemaKey))
-		return err
-	})
+	have, err := formatOf(db, unnumbered)
 	if err != nil {
 		return err
 	}
@@ -110,6 +94,26 @@ func migrate(db *bolt.DB, steps []func(tx *bolt.Tx) error, unnumbered uint64) er
 		}
 		return tx.Bucket(metaBucket).Put(schemaKey, encodeSchema(uint64(len(steps))))
 	})
+}
+
+// formatOf returns the format of a file, 0 for an empty one. See migrate.
+func formatOf(db *bolt.DB, unnumbered uint64) (have uint64, err error) {
+	err = db.View(func(tx *bolt.Tx) error {
+		if k, _ := tx.Cursor().First(); k == nil {
+			return nil
+		}
+		meta := tx.Bucket(metaBucket)
+		if meta == nil && unnumbered == 0 {
+			return fmt.Errorf("%w: it is not an outbox", ErrSchema)
+		}
+		if meta == nil {
+			have = unnumbered
+			return nil
+		}
+		have, err = decodeSchema(meta.Get(schemaKey))
+		return err
+	})
+	return have, err
 }
 
 // encodeSchema returns a format number and an entry whose record is schemaKey.

@@ -160,6 +160,9 @@ func (s *Store) open() (err error) {
 	if err := s.database.open(); err != nil {
 		return err
 	}
+	if err := keepCopy(s.db, s.path); err != nil {
+		return err
+	}
 	if err := migrate(s.db, migrations, 0); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,10 +20,10 @@ import (
 // machine is a kiosk with two slots, a boot loader, RAUC, and a hub. Its power can be cut
 // before or after each call of the agent.
 type machine struct {
-	t       testing.TB
-	dir     string
-	records map[string][]byte
-	events  []event.Update
+	t      testing.TB
+	dir    string
+	saved  []byte
+	events []event.Update
 
 	// RAUC and the boot loader.
 	absent  bool
@@ -69,7 +68,7 @@ var bundle = bytes.Repeat([]byte("a new system of the kiosk "), 1000)
 func newMachine(t testing.TB) *machine {
 	sum := sha256.Sum256(bundle)
 	return &machine{
-		t: t, dir: filepath.Join(t.TempDir(), "update"), records: map[string][]byte{},
+		t: t, dir: filepath.Join(t.TempDir(), "update"),
 		slots:  map[string]*slot{"rootfs.0": {version: "1.4.0", good: true, tries: 3}, "rootfs.1": {}},
 		booted: "rootfs.0", primary: "rootfs.0", boots: 1, served: bundle, room: 1 << 30, for_: "smartkiosk-arm64",
 		now:   time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC),
@@ -93,9 +92,9 @@ func (m *machine) call(name string, do func()) {
 	}
 }
 
-func (m *machine) Get(_, key string) ([]byte, error) { return m.records[key], nil }
-func (m *machine) Put(_ string, values map[string][]byte) error {
-	m.call("put", func() { maps.Copy(m.records, values) })
+func (m *machine) Load() ([]byte, error) { return m.saved, nil }
+func (m *machine) Save(text []byte) error {
+	m.call("save", func() { m.saved = text })
 	return nil
 }
 
@@ -207,7 +206,7 @@ func (m *machine) onNew() bool { return m.slots[m.booted].version == m.offer.Ver
 
 func (m *machine) agent() *Agent {
 	return &Agent{
-		Dir: m.dir, Records: m, Hub: m, Installer: m, Version: "1.0.0", BootID: time.Duration(m.boots).String(),
+		Dir: m.dir, Memory: m, Hub: m, Installer: m, Version: "1.0.0", BootID: time.Duration(m.boots).String(),
 		Uptime: func() time.Duration { return m.uptime },
 		Idle: func() (context.Context, bool) {
 			if m.visit {

@@ -43,8 +43,6 @@ type state struct {
 }
 
 const (
-	bucket, stateKey = "update", "state"
-
 	// TrialFile exists in Agent.Dir while a new system is on trial, and has the name of the
 	// slot of the old one. If the new kioskd cannot even start, "kioskctl update fallback"
 	// finds this file and goes back.
@@ -62,7 +60,7 @@ func (s state) again(now time.Time) bool {
 
 // load reads the stored state. Without one, or if it is damaged, there is no update.
 func (a *Agent) load() {
-	text, err := a.Records.Get(bucket, stateKey)
+	text, err := a.Memory.Load()
 	if err == nil && text != nil {
 		err = json.Unmarshal(text, &a.state)
 	}
@@ -77,7 +75,7 @@ func (a *Agent) load() {
 func (a *Agent) save(s state) error {
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = a.Records.Put(bucket, map[string][]byte{stateKey: text})
+		err = a.Memory.Save(text)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot store the state of the update: %w", err)

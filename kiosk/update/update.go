@@ -17,7 +17,9 @@ package update
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -25,6 +27,7 @@ import (
 	"sync"
 	"time"
 
+	"smartkiosk/device/atomicfile"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 )
@@ -55,16 +58,35 @@ type Hub interface {
 	UpdateBundle(ctx context.Context, digest string, from, to int64) (io.ReadCloser, error)
 }
 
-// Records keep values across restarts (store.Records).
-type Records interface {
-	Get(bucket, key string) ([]byte, error)
-	Put(bucket string, values map[string][]byte) error
+// Memory keeps the state of an update. Both the new system and the old one read it, so it is
+// not in a database whose format may change.
+type Memory interface {
+	// Load returns what was saved last, or nil.
+	Load() ([]byte, error)
+	// Save returns when the text is on disk. After an error, or a power cut, the old one is
+	// still there.
+	Save(text []byte) error
 }
+
+// File is the Memory in a file.
+type File string
+
+// Load implements Memory.
+func (f File) Load() ([]byte, error) {
+	text, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
+}
+
+// Save implements Memory.
+func (f File) Save(text []byte) error { return atomicfile.Replace(string(f), text, 0o600) }
 
 // Agent updates one kiosk. Run owns everything that it stores.
 type Agent struct {
 	Dir       string // of the bundle; the Agent deletes everything else in it
-	Records   Records
+	Memory    Memory
 	Hub       Hub
 	Installer Installer
 	Version   string                          // of the running system, if the Installer does not know it

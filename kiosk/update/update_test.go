@@ -114,7 +114,7 @@ func TestBadUpdates(t *testing.T) {
 				m.served = append(bytes.Clone(bundle), "2"...)
 				m.offer.Digest, m.offer.Size = digestOfBytes(m.served), int64(len(m.served))
 			} else {
-				m.records = map[string][]byte{}
+				m.saved = nil
 			}
 			if err := errors.Join(m.run(), m.onNewSystem()); err != nil {
 				t.Errorf("the next update: %v", err)

@@ -136,7 +136,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	}
 	d.identity.show = corner.from(identityMark)
 	opening := outboxOpening{
-		path:    filepath.Join(c.State, "outbox.db"),
+		path:    filepath.Join(c.State, outboxFile),
 		options: store.Options{MaxSize: c.Outbox.MaxMB << 20, Keep: c.Outbox.Keep, Required: c.Feed.Required},
 		journal: d.journal, log: d.log,
 	}

@@ -14,6 +14,9 @@ import (
 	"smartkiosk/store"
 )
 
+// outboxFile is the name of the outbox in the state folder.
+const outboxFile = "outbox.db"
+
 // outboxOpening contains what is needed to open the kiosk's outbox.
 type outboxOpening struct {
 	path    string
@@ -41,11 +44,21 @@ func (o *outboxOpening) open() (*store.Store, error) {
 		}
 		outbox, err = store.Open(o.path, o.options)
 	}
+	wentBack := false
+	if errors.Is(err, store.ErrSchema) {
+		newer, e := store.GoBack(o.path)
+		if e != nil {
+			return nil, errors.Join(err, e)
+		}
+		o.log.Error("outbox was written by a newer version, so the copy from before the update is used; hand the events of the other file in with the newer version", "file", newer, "err", err)
+		wentBack = true
+		outbox, err = store.Open(o.path, o.options)
+	}
 	if err != nil {
 		return nil, err
 	}
 	o.journal.Outbox = outbox
-	if n := len(salvaged.Lost); salvaged.TailLost || n > 0 && salvaged.Lost[n-1].Through == outbox.Sequence() {
+	if n := len(salvaged.Lost); wentBack || salvaged.TailLost || n > 0 && salvaged.Lost[n-1].Through == outbox.Sequence() {
 		if _, err := o.journal.BeginEpoch(event.Epoch{Why: event.EpochDamaged}); err != nil {
 			return nil, errors.Join(err, outbox.Close())
 		}

@@ -16,6 +16,7 @@ import (
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/policy"
+	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/terminal"
 	"smartkiosk/kiosk/update"
 	"smartkiosk/store"
@@ -27,18 +28,33 @@ type Installer interface {
 	Restart(ctx context.Context) error
 }
 
-// UpdateDir is the folder of the bundle of an update, in the state folder.
-const UpdateDir = "update"
+// UpdateDir is the folder of the bundle of an update, in the state folder. updateState is the
+// file with the state of the update there.
+const (
+	UpdateDir   = "update"
+	updateState = "update.json"
+)
 
 // openUpdates returns the agent that updates the system.
 func (d *Daemon) openUpdates(c *config.Config, by Installer, boot string, show func(mark string)) *update.Agent {
 	return &update.Agent{
-		Dir: filepath.Join(c.State, UpdateDir), Records: d.records, Hub: d.client, Installer: by, BootID: boot, Uptime: uptime,
+		Dir: filepath.Join(c.State, UpdateDir), Memory: update.File(filepath.Join(c.State, updateState)), Hub: d.client, Installer: by, BootID: boot, Uptime: uptime,
 		Idle: d.visits.idle, Healthy: func(context.Context) error { return d.healthy() },
 		Position: func() uint64 { return d.store.Sequence() },
 		Room:     func() (int64, error) { return bundleRoom(c.State) },
-		Tell:     d.journal.Update, Restart: by.Restart, Show: show, Now: d.journal.Clocks.Now, Log: d.log,
+		Tell:     func(u event.Update) error { return d.tellUpdate(filepath.Join(c.State, outboxFile), u) }, Restart: by.Restart, Show: show, Now: d.journal.Clocks.Now, Log: d.log,
 	}
+}
+
+// tellUpdate writes an event about an update. After a good one no program needs the copies of
+// the outbox in older formats.
+func (d *Daemon) tellUpdate(outbox string, u event.Update) error {
+	if u.State == event.UpdateGood {
+		if err := store.RemoveCopies(outbox); err != nil {
+			d.log.Warn("cannot delete copies of the outbox in older formats", "err", err)
+		}
+	}
+	return d.journal.Update(u)
 }
 
 // bundleRoom returns how many bytes a bundle may take on the disk with the state folder.

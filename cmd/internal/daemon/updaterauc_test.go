@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,17 +26,10 @@ import (
 type updated struct {
 	*rauctest.Bench
 	t       *testing.T
-	records map[string][]byte
 	bundles map[string][]byte // by digest
 	events  chan event.Update
 	restart chan struct{}
 	broken  error // of the kiosk in the new system
-}
-
-func (u *updated) Get(_, key string) ([]byte, error) { return u.records[key], nil }
-func (u *updated) Put(_ string, values map[string][]byte) error {
-	maps.Copy(u.records, values)
-	return nil
 }
 
 func (u *updated) UpdateBundle(_ context.Context, digest string, from, to int64) (io.ReadCloser, error) {
@@ -66,7 +58,7 @@ func (u *updated) life(bootName, bootID string, offer *hubpolicy.Update) (last e
 	ctx, stop := context.WithTimeout(u.t.Context(), 2*time.Minute)
 	defer stop()
 	a := &update.Agent{
-		Dir: filepath.Join(u.Dir, "update"), Records: u, Hub: u, Installer: u.Client, Version: "1.4.0", BootID: bootID,
+		Dir: filepath.Join(u.Dir, "update"), Memory: update.File(filepath.Join(u.Dir, "update.json")), Hub: u, Installer: u.Client, Version: "1.4.0", BootID: bootID,
 		Uptime:  func() time.Duration { return time.Hour }, // the trial ends at once
 		Idle:    func() (context.Context, bool) { return context.Background(), true },
 		Healthy: func(context.Context) error { return u.broken }, Position: func() uint64 { return 1 },
@@ -100,7 +92,7 @@ func (u *updated) life(bootName, bootID string, offer *hubpolicy.Update) (last e
 // and a system that does not work.
 func TestUpdateWithRAUC(t *testing.T) {
 	u := &updated{
-		Bench: rauctest.New(t), t: t, records: map[string][]byte{}, bundles: map[string][]byte{},
+		Bench: rauctest.New(t), t: t, bundles: map[string][]byte{},
 		events: make(chan event.Update, 10), restart: make(chan struct{}, 10),
 	}
 	image := func() []byte { b := make([]byte, 30_000); _, _ = rand.Read(b); return b }
