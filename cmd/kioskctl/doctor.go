@@ -9,12 +9,11 @@ import (
 	"net"
 	"os/exec"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"smartkiosk/cmd/internal/checkup"
 	"smartkiosk/cmd/internal/cli"
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/daemon"
@@ -104,12 +103,12 @@ Exit status: 1 if a check failed.`,
 					return err
 				}
 			} else {
-				report.print(p.stdout)
+				report.Print(p.stdout)
 			}
 			if bundle != "" && !asJSON {
 				fmt.Fprintf(p.stdout, "\n%s is for support. It has no keys, names or PINs.\n", bundle)
 			}
-			if report.failed() {
+			if report.Failed() {
 				return cli.ErrNo
 			}
 			return nil
@@ -121,22 +120,14 @@ Exit status: 1 if a check failed.`,
 	return c
 }
 
-// doctorReport is what "kioskctl doctor --json" prints.
-type doctorReport struct {
-	Time    time.Time   `json:"time"`
-	Machine string      `json:"machine"` // the model in the device tree, "" without one
-	Kiosk   string      `json:"kiosk"`   // its id, "" if the configuration cannot be read
-	Checks  []diagnosis `json:"checks"`
-}
-
 // examine runs all checks.
-func (d *doctor) examine(ctx context.Context) doctorReport {
+func (d *doctor) examine(ctx context.Context) checkup.Report {
 	defer func() {
 		if d.device != nil {
 			_ = d.device.Close() // nothing is lost
 		}
 	}()
-	report := doctorReport{Time: d.machine.now().UTC(), Machine: d.machine.model(), Checks: runChecks(ctx, d.checks())}
+	report := checkup.Report{Time: d.machine.now().UTC(), Machine: d.machine.model(), Checks: runChecks(ctx, d.checks())}
 	if d.settings != nil {
 		report.Kiosk = d.settings.ID
 	}
@@ -166,25 +157,4 @@ func (d *doctor) checks() []check {
 		{name: "update", needs: []string{"kioskd"}, do: d.update},
 		{name: "versions", do: d.versions},
 	}
-}
-
-func (r doctorReport) failed() bool {
-	for _, f := range r.Checks {
-		if f.State == stateFailed {
-			return true
-		}
-	}
-	return false
-}
-
-// print prints the report as text.
-func (r doctorReport) print(out io.Writer) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, f := range r.Checks {
-		fmt.Fprintf(w, "%s\t%s%s\t%s\n", f.State, strings.Repeat("  ", f.depth), f.Check, f.Found)
-		if f.Advice != "" {
-			fmt.Fprintf(w, "\t\t→ %s\n", f.Advice)
-		}
-	}
-	_ = w.Flush() // a failing terminal shows itself
 }

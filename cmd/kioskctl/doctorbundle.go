@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"smartkiosk/cmd/internal/checkup"
 )
 
 // bundleFile is a file of the support bundle.
@@ -27,7 +29,7 @@ type bundleFile struct {
 // writeBundle writes the support file. It contains no file of the kiosk as it is: settings
 // are written without the comments around them, of the log only lines that kioskd itself
 // makes, which hold no personal data, and of the events only what their envelopes say.
-func (d *doctor) writeBundle(ctx context.Context, path string, report doctorReport) error {
+func (d *doctor) writeBundle(ctx context.Context, path string, report checkup.Report) error {
 	files, err := d.bundleFiles(ctx, report)
 	if err != nil {
 		return err
@@ -54,9 +56,9 @@ func writeTar(out *os.File, files []bundleFile, at time.Time) error {
 	return errors.Join(w.Close(), packed.Close())
 }
 
-func (d *doctor) bundleFiles(ctx context.Context, report doctorReport) ([]bundleFile, error) {
+func (d *doctor) bundleFiles(ctx context.Context, report checkup.Report) ([]bundleFile, error) {
 	var text bytes.Buffer
-	report.print(&text)
+	report.Print(&text)
 	object, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return nil, err

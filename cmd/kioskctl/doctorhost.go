@@ -42,13 +42,13 @@ func (d *doctor) power(context.Context) diagnosis {
 	}
 	switch {
 	case bits&underVoltage != 0:
-		return diagnose(stateFailed, "the voltage is too low now%s", temperature).advise(supply)
+		return diagnose(stateFailed, "the voltage is too low now%s", temperature).Advise(supply)
 	case bits&(throttled|tooWarm) != 0 || warm:
-		return diagnose(stateWarning, "the processor is slowed down because it is too warm%s", temperature).advise("give the housing air; is it in the sun?")
+		return diagnose(stateWarning, "the processor is slowed down because it is too warm%s", temperature).Advise("give the housing air; is it in the sun?")
 	case bits&(underVoltage<<sinceStart) != 0:
-		return diagnose(stateWarning, "the voltage was too low at times since the start%s", temperature).advise(supply)
+		return diagnose(stateWarning, "the voltage was too low at times since the start%s", temperature).Advise(supply)
 	case bits&((throttled|tooWarm)<<sinceStart) != 0:
-		return diagnose(stateWarning, "the processor was slowed down at times since the start because it was too warm%s", temperature).advise("give the housing air; is it in the sun?")
+		return diagnose(stateWarning, "the processor was slowed down at times since the start because it was too warm%s", temperature).Advise("give the housing air; is it in the sun?")
 	}
 	return diagnose(stateOK, "no low voltage, no throttling since the start%s", temperature)
 }
@@ -66,7 +66,7 @@ func (d *doctor) powerByAlarm(temperature, supply string) diagnosis {
 		case strings.TrimSpace(string(alarm)) == "0":
 			return diagnose(stateOK, "no low voltage since the last look%s", temperature)
 		default:
-			return diagnose(stateWarning, "the voltage was too low since the last look%s", temperature).advise("%s", supply)
+			return diagnose(stateWarning, "the voltage was too low since the last look%s", temperature).Advise("%s", supply)
 		}
 	}
 	return diagnose(stateUnknown, "this machine does not measure its supply%s", temperature)
@@ -118,10 +118,10 @@ func (d *doctor) storage(context.Context) diagnosis {
 	name := filepath.Base(m.device)
 	about := fmt.Sprintf("%s (%s)", m.device, m.kind)
 	if m.readOnly {
-		return diagnose(stateFailed, "%s has become read-only: the kernel does that after an error", about).advise(replace)
+		return diagnose(stateFailed, "%s has become read-only: the kernel does that after an error", about).Advise(replace)
 	}
 	if met := d.machine.read(filepath.Join("sys/fs/ext4", name, "errors_count")); met != "" && met != "0" {
-		return diagnose(stateFailed, "%s has met %s errors", about, met).advise(replace)
+		return diagnose(stateFailed, "%s has met %s errors", about, met).Advise(replace)
 	}
 	device := filepath.Join("sys/block", diskOf(name), "device")
 	if model := d.machine.read(filepath.Join(device, "name")); model != "" {
@@ -131,7 +131,7 @@ func (d *doctor) storage(context.Context) diagnosis {
 		about += fmt.Sprintf(", %.1f GB written", float64(kilobytes)/1e6)
 	}
 	if d.machine.read(filepath.Join(device, "pre_eol_info")) == "0x03" {
-		return diagnose(stateFailed, "%s is worn out: its spare blocks are used up", about).advise(replace)
+		return diagnose(stateFailed, "%s is worn out: its spare blocks are used up", about).Advise(replace)
 	}
 	worn := 0 // tenths of its life, the worse of both kinds of cells (JEDEC JESD84-B51, 7.4.33)
 	for word := range strings.FieldsSeq(d.machine.read(filepath.Join(device, "life_time"))) {
@@ -141,9 +141,9 @@ func (d *doctor) storage(context.Context) diagnosis {
 	}
 	switch {
 	case worn >= 0x0b:
-		return diagnose(stateFailed, "%s is worn out", about).advise(replace)
+		return diagnose(stateFailed, "%s is worn out", about).Advise(replace)
 	case worn >= 0x09:
-		return diagnose(stateWarning, "%s has used %d0 %% of its life", about, worn).advise("replace the disk soon")
+		return diagnose(stateWarning, "%s has used %d0 %% of its life", about, worn).Advise("replace the disk soon")
 	}
 	return diagnose(stateOK, "%s", about)
 }
@@ -180,9 +180,9 @@ func (d *doctor) space(context.Context) diagnosis {
 	about := fmt.Sprintf("%d MB of %d MB are free", free>>20, size>>20)
 	switch {
 	case free < leastSpace:
-		return diagnose(stateFailed, "%s: the outbox cannot grow", about).advise(clean)
+		return diagnose(stateFailed, "%s: the outbox cannot grow", about).Advise(clean)
 	case free < fewSpace:
-		return diagnose(stateWarning, "%s", about).advise(clean)
+		return diagnose(stateWarning, "%s", about).Advise(clean)
 	}
 	return diagnose(stateOK, "%s", about)
 }
@@ -192,15 +192,15 @@ func (d *doctor) clock(ctx context.Context) diagnosis {
 	shown := now.UTC().Format("2006-01-02 15:04:05Z")
 	const set = "is a time server reachable? timedatectl shows it; the kiosk learns the time from its hub too"
 	if s, err := d.askedClock(ctx); err == nil && s.Behind {
-		return diagnose(stateFailed, "%s is behind the time that the kiosk remembers, %s", shown, s.Remembered.Format(time.RFC3339)).advise("%s; kioskctl clock --set corrects what the kiosk remembers", set)
+		return diagnose(stateFailed, "%s is behind the time that the kiosk remembers, %s", shown, s.Remembered.Format(time.RFC3339)).Advise("%s; kioskctl clock --set corrects what the kiosk remembers", set)
 	}
 	if d.credentials != nil {
 		if leaf := d.credentials.TLS.Certificates[0].Leaf; now.Before(leaf.NotBefore) {
-			return diagnose(stateFailed, "%s is before the kiosk's certificate was made, %s", shown, leaf.NotBefore.UTC().Format(time.RFC3339)).advise("%s", set)
+			return diagnose(stateFailed, "%s is before the kiosk's certificate was made, %s", shown, leaf.NotBefore.UTC().Format(time.RFC3339)).Advise("%s", set)
 		}
 	}
 	if !d.synchronised() {
-		return diagnose(stateWarning, "%s; no time server confirms it", shown).advise("%s", set)
+		return diagnose(stateWarning, "%s; no time server confirms it", shown).Advise("%s", set)
 	}
 	return diagnose(stateOK, "%s, kept by a time server", shown)
 }

@@ -41,11 +41,11 @@ func (d *doctor) configuration(context.Context) diagnosis {
 	c, err := d.load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return diagnose(stateFailed, "there is no %s", d.config).advise("this machine is not a kiosk yet: sudo kioskctl enrol --hub URL --dir %s", filepath.Dir(d.config))
+		return diagnose(stateFailed, "there is no %s", d.config).Advise("this machine is not a kiosk yet: sudo kioskctl enrol --hub URL --dir %s", filepath.Dir(d.config))
 	case errors.Is(err, fs.ErrPermission):
-		return diagnose(stateFailed, "%v", err).advise("run doctor as root: sudo kioskctl doctor")
+		return diagnose(stateFailed, "%v", err).Advise("run doctor as root: sudo kioskctl doctor")
 	case err != nil:
-		return diagnose(stateFailed, "%v", err).advise("correct it; /usr/share/doc/kioskd/examples/kioskd.toml explains each setting")
+		return diagnose(stateFailed, "%v", err).Advise("correct it; /usr/share/doc/kioskd/examples/kioskd.toml explains each setting")
 	}
 	return diagnose(stateOK, "kiosk %s, hub %s", c.ID, c.Hub.URL)
 }
@@ -69,11 +69,11 @@ func (d *doctor) kioskd(ctx context.Context) diagnosis {
 	_, err := liveKiosk(d.socket()).get(ctx, "/v1/status", &s)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return diagnose(stateUnknown, "%v", err).advise("run doctor as root: sudo kioskctl doctor")
+		return diagnose(stateUnknown, "%v", err).Advise("run doctor as root: sudo kioskctl doctor")
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return diagnose(stateFailed, "kioskd does not run").advise(log)
+		return diagnose(stateFailed, "kioskd does not run").Advise(log)
 	case err != nil:
-		return diagnose(stateFailed, "kioskd does not answer: %v", err).advise(log)
+		return diagnose(stateFailed, "kioskd does not answer: %v", err).Advise(log)
 	}
 	d.running = s.Version
 	return diagnose(stateOK, "runs")
@@ -85,17 +85,17 @@ const waitsLong = time.Hour
 func (d *doctor) outbox(ctx context.Context) diagnosis {
 	state, oldest, err := d.outboxState(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return diagnose(stateWarning, "there is no outbox yet").advise("kioskd makes it when it starts for the first time")
+		return diagnose(stateWarning, "there is no outbox yet").Advise("kioskd makes it when it starts for the first time")
 	}
 	if err != nil {
-		return diagnose(stateFailed, "%v", err).advise("kioskctl events verify says what is damaged; kioskd saves what is readable when it starts")
+		return diagnose(stateFailed, "%v", err).Advise("kioskctl events verify says what is damaged; kioskd saves what is readable when it starts")
 	}
 	waiting := state.Last - state.Acked
 	switch {
 	case waiting > 0 && !oldest.IsZero() && d.machine.now().Sub(oldest) > waitsLong:
-		return diagnose(stateWarning, "%d events wait for the hub, the oldest since %s", waiting, oldest.UTC().Format("2006-01-02 15:04:05Z")).advise("they are delivered as soon as the hub answers: see dns, hub and tls above")
+		return diagnose(stateWarning, "%d events wait for the hub, the oldest since %s", waiting, oldest.UTC().Format("2006-01-02 15:04:05Z")).Advise("they are delivered as soon as the hub answers: see dns, hub and tls above")
 	case state.ParkedCount > 0:
-		return diagnose(stateWarning, "the hub refused %d events, which are set aside", state.ParkedCount).advise("send them to support: kioskctl events export")
+		return diagnose(stateWarning, "the hub refused %d events, which are set aside", state.ParkedCount).Advise("send them to support: kioskctl events export")
 	}
 	return diagnose(stateOK, "%d events wait for the hub; the last one is %d", waiting, state.Last)
 }
@@ -139,18 +139,18 @@ func (d *doctor) policy(ctx context.Context) diagnosis {
 	}
 	issued, ever := witness.Followed()
 	if !ever {
-		return diagnose(stateWarning, "the hub has not given this kiosk a policy yet").advise("the kiosk fetches it as soon as the hub answers: see dns, hub and tls above")
+		return diagnose(stateWarning, "the hub has not given this kiosk a policy yet").Advise("the kiosk fetches it as soon as the hub answers: see dns, hub and tls above")
 	}
 	if issued.IsZero() {
-		return diagnose(stateWarning, "the record of the policy is damaged: nobody is let in offline").advise("the kiosk recovers as soon as the hub answers")
+		return diagnose(stateWarning, "the record of the policy is damaged: nobody is let in offline").Advise("the kiosk recovers as soon as the hub answers")
 	}
 	age := d.machine.now().Sub(issued).Round(time.Minute)
 	var s daemon.Status
 	if _, err := liveKiosk(d.socket()).get(ctx, "/v1/status", &s); err == nil && !s.PolicyUntil.IsZero() && d.machine.now().After(s.PolicyUntil) {
-		return diagnose(stateFailed, "the policy ended on %s: the kiosk lets people in only with the hub", s.PolicyUntil.UTC().Format(time.RFC3339)).advise("see dns, hub and tls above")
+		return diagnose(stateFailed, "the policy ended on %s: the kiosk lets people in only with the hub", s.PolicyUntil.UTC().Format(time.RFC3339)).Advise("see dns, hub and tls above")
 	}
 	if age > policyOld {
-		return diagnose(stateWarning, "the policy is %s old", age).advise("see dns, hub and tls above; the hub issues a new one every few hours")
+		return diagnose(stateWarning, "the policy is %s old", age).Advise("see dns, hub and tls above; the hub issues a new one every few hours")
 	}
 	return diagnose(stateOK, "issued %s ago", age)
 }
@@ -176,7 +176,7 @@ func (d *doctor) schedule(ctx context.Context) diagnosis {
 		ages = append(ages, text)
 	}
 	if len(late) > 0 {
-		return diagnose(stateWarning, "late: %s", strings.Join(late, "; ")).advise("kioskd tries again by itself; see dns, hub and tls above")
+		return diagnose(stateWarning, "late: %s", strings.Join(late, "; ")).Advise("kioskd tries again by itself; see dns, hub and tls above")
 	}
 	return diagnose(stateOK, "%s", strings.Join(ages, "; "))
 }
@@ -206,11 +206,11 @@ func (d *doctor) versions(ctx context.Context) diagnosis {
 	installed, err := d.installed(ctx)
 	switch {
 	case err != nil:
-		return diagnose(stateWarning, "%s; kioskd is not installed", about).advise("sudo apt-get install kioskd")
+		return diagnose(stateWarning, "%s; kioskd is not installed", about).Advise("sudo apt-get install kioskd")
 	case d.running != "" && installed != d.running:
-		return diagnose(stateWarning, "kioskd %s is installed, but %s runs; %s", installed, d.running, about).advise("sudo systemctl restart kioskd")
+		return diagnose(stateWarning, "kioskd %s is installed, but %s runs; %s", installed, d.running, about).Advise("sudo systemctl restart kioskd")
 	case installed != cli.Version():
-		return diagnose(stateWarning, "kioskd is %s, but %s", installed, about).advise("install the same version of both")
+		return diagnose(stateWarning, "kioskd is %s, but %s", installed, about).Advise("install the same version of both")
 	}
 	return diagnose(stateOK, "kioskd and %s", about)
 }

@@ -42,7 +42,7 @@ func (d *doctor) network(context.Context) diagnosis {
 		return diagnose(stateUnknown, "%v", err)
 	}
 	if len(interfaces) == 0 {
-		return diagnose(stateFailed, "this machine has no network interface").advise("is the network adapter plugged in? dmesg shows why the kernel does not see it")
+		return diagnose(stateFailed, "this machine has no network interface").Advise("is the network adapter plugged in? dmesg shows why the kernel does not see it")
 	}
 	var without, silent []string
 	for _, i := range interfaces {
@@ -56,13 +56,13 @@ func (d *doctor) network(context.Context) diagnosis {
 		}
 	}
 	if len(without) > 0 {
-		return diagnose(stateFailed, "%s is connected but has no address", strings.Join(without, ", ")).advise("the network gives it none (DHCP): is it the right socket in the wall? ask the network's operator whether this machine is let in")
+		return diagnose(stateFailed, "%s is connected but has no address", strings.Join(without, ", ")).Advise("the network gives it none (DHCP): is it the right socket in the wall? ask the network's operator whether this machine is let in")
 	}
 	advice := "plug in the cable, and look at the lights of the socket"
 	if strings.HasPrefix(silent[0], "wl") {
 		advice = "check name and password of the Wi-Fi, and whether it reaches this place"
 	}
-	return diagnose(stateFailed, "%s is not connected", strings.Join(silent, ", ")).advise("%s", advice)
+	return diagnose(stateFailed, "%s is not connected", strings.Join(silent, ", ")).Advise("%s", advice)
 }
 
 // route looks for a default route in the kernel's tables (proc_net(5)).
@@ -77,7 +77,7 @@ func (d *doctor) route(address string) diagnosis {
 			return diagnose(stateOK, "%s, a gateway on %s", address, fields[9])
 		}
 	}
-	return diagnose(stateWarning, "%s, but there is no gateway: only the local network can be reached", address).advise("ask the network's operator for the gateway's address")
+	return diagnose(stateWarning, "%s, but there is no gateway: only the local network can be reached", address).Advise("ask the network's operator for the gateway's address")
 }
 
 func (d *doctor) dns(ctx context.Context) diagnosis {
@@ -87,10 +87,10 @@ func (d *doctor) dns(ctx context.Context) diagnosis {
 	}
 	addresses, err := d.resolve(ctx, host)
 	if failure, isDNS := errors.AsType[*net.DNSError](err); isDNS && failure.IsNotFound {
-		return diagnose(stateFailed, "there is no name %s", host).advise("is hub.url in %s right?", d.config)
+		return diagnose(stateFailed, "there is no name %s", host).Advise("is hub.url in %s right?", d.config)
 	}
 	if err != nil {
-		return diagnose(stateFailed, "cannot look up %s: %v", host, err).advise("/etc/resolv.conf has the name servers: are they reachable?")
+		return diagnose(stateFailed, "cannot look up %s: %v", host, err).Advise("/etc/resolv.conf has the name servers: are they reachable?")
 	}
 	return diagnose(stateOK, "%s is %s", host, strings.Join(addresses, ", "))
 }
@@ -101,11 +101,11 @@ func (d *doctor) hub(ctx context.Context) diagnosis {
 	conn, err := d.dial(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return diagnose(stateFailed, "%s answers, but nothing listens on port %s", host, port).advise("does the hub run? is the port in hub.url right?")
+		return diagnose(stateFailed, "%s answers, but nothing listens on port %s", host, port).Advise("does the hub run? is the port in hub.url right?")
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return diagnose(stateFailed, "there is no way to %s: %v", address, err).advise("ask the network's operator: the gateway does not forward to the hub")
+		return diagnose(stateFailed, "there is no way to %s: %v", address, err).Advise("ask the network's operator: the gateway does not forward to the hub")
 	case err != nil:
-		return diagnose(stateFailed, "%s does not answer: %v", address, err).advise("does a firewall block port %s? does the hub's machine run?", port)
+		return diagnose(stateFailed, "%s does not answer: %v", address, err).Advise("does a firewall block port %s? does the hub's machine run?", port)
 	}
 	_ = conn.Close()
 	return diagnose(stateOK, "%s accepts connections", address)
@@ -130,19 +130,19 @@ func (d *doctor) tls(ctx context.Context) diagnosis {
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
 	if err != nil {
-		return diagnose(stateFailed, "the hub's answer breaks off: %v", err).advise("try again; a bad line?")
+		return diagnose(stateFailed, "the hub's answer breaks off: %v", err).Advise("try again; a bad line?")
 	}
 	if answer.StatusCode != http.StatusOK {
-		return diagnose(stateFailed, "the hub answers %s", answer.Status).advise("tell the operator: the hub is not healthy (its log says why)")
+		return diagnose(stateFailed, "the hub answers %s", answer.Status).Advise("tell the operator: the hub is not healthy (its log says why)")
 	}
 	if theirs, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
 		if off := d.machine.now().Sub(theirs).Round(time.Second); off.Abs() > clockDifference {
-			return diagnose(stateWarning, "the hub answers, but its clock and ours are %s apart", off.Abs()).advise("timedatectl shows whether a time server sets this machine's clock")
+			return diagnose(stateWarning, "the hub answers, but its clock and ours are %s apart", off.Abs()).Advise("timedatectl shows whether a time server sets this machine's clock")
 		}
 	}
 	var health hubapi.Health
 	if err := json.Unmarshal(body, &health); err == nil && health.Rules == hubapi.RulesStale {
-		return diagnose(stateWarning, "the hub answers, but cannot use its newest rules").advise("tell the operator: kioskhub rules check says what is wrong with them")
+		return diagnose(stateWarning, "the hub answers, but cannot use its newest rules").Advise("tell the operator: kioskhub rules check says what is wrong with them")
 	}
 	return diagnose(stateOK, "the hub answers, and accepts the kiosk's certificate")
 }
@@ -154,19 +154,19 @@ func (d *doctor) tlsFailure(err error) diagnosis {
 		if other.Cert != nil {
 			issuer = fmt.Sprintf(" (%s)", other.Cert.Issuer)
 		}
-		return diagnose(stateFailed, "the hub's certificate is of another CA%s", issuer).advise("is %s this hub's? does something in the network open TLS connections?", d.settings.Hub.CA)
+		return diagnose(stateFailed, "the hub's certificate is of another CA%s", issuer).Advise("is %s this hub's? does something in the network open TLS connections?", d.settings.Hub.CA)
 	}
 	if _, is := errors.AsType[x509.HostnameError](err); is {
-		return diagnose(stateFailed, "the hub's certificate is for another name: %v", err).advise("is hub.url in %s the one that the operator uses?", d.config)
+		return diagnose(stateFailed, "the hub's certificate is for another name: %v", err).Advise("is hub.url in %s the one that the operator uses?", d.config)
 	}
 	if invalid, is := errors.AsType[x509.CertificateInvalidError](err); is {
-		return diagnose(stateFailed, "the hub's certificate is not valid: %v", invalid).advise("is this machine's clock right? else tell the operator")
+		return diagnose(stateFailed, "the hub's certificate is not valid: %v", invalid).Advise("is this machine's clock right? else tell the operator")
 	}
 	// crypto/tls reports an alert of the other side in this way.
 	if alert, is := errors.AsType[*net.OpError](err); is && alert.Op == "remote error" {
-		return diagnose(stateFailed, "the hub refuses the kiosk's certificate: %v", alert.Err).advise("ask the operator whether this kiosk is still enrolled; another machine may have its identity")
+		return diagnose(stateFailed, "the hub refuses the kiosk's certificate: %v", alert.Err).Advise("ask the operator whether this kiosk is still enrolled; another machine may have its identity")
 	}
-	return diagnose(stateFailed, "no TLS connection: %v", err).advise("does something in the network block TLS?")
+	return diagnose(stateFailed, "no TLS connection: %v", err).Advise("does something in the network block TLS?")
 }
 
 // expirySoon is how long before its end a certificate deserves attention.
@@ -176,7 +176,7 @@ func (d *doctor) certificate(context.Context) diagnosis {
 	const again = "ask the operator for a code (kioskhub codes new), then: sudo kioskctl enrol --hub URL --dir /etc/smartkiosk"
 	credentials, device, err := d.openCredentials(d.settings)
 	if err != nil {
-		return diagnose(stateFailed, "%v", err).advise("run doctor as root; else copy the kiosk's files from the hub again")
+		return diagnose(stateFailed, "%v", err).Advise("run doctor as root; else copy the kiosk's files from the hub again")
 	}
 	d.credentials, d.device = credentials, device
 	leaf := credentials.TLS.Certificates[0].Leaf
@@ -184,9 +184,9 @@ func (d *doctor) certificate(context.Context) diagnosis {
 	until := leaf.NotAfter.UTC().Format(time.DateOnly)
 	switch {
 	case left <= 0:
-		return diagnose(stateFailed, "the certificate of %s expired on %s", credentials.Identity.Name, until).advise(again)
+		return diagnose(stateFailed, "the certificate of %s expired on %s", credentials.Identity.Name, until).Advise(again)
 	case left < expirySoon:
-		return diagnose(stateWarning, "the certificate of %s ends in %d days, on %s", credentials.Identity.Name, int(left.Hours()/24), until).advise(again)
+		return diagnose(stateWarning, "the certificate of %s ends in %d days, on %s", credentials.Identity.Name, int(left.Hours()/24), until).Advise(again)
 	}
 	return diagnose(stateOK, "%s, until %s", credentials.Identity.Name, until)
 }

@@ -15,7 +15,7 @@ import (
 
 func (d *doctor) pcscd(context.Context) diagnosis {
 	if _, err := d.machine.readers(); err != nil {
-		return diagnose(stateFailed, "%v", err).advise("sudo systemctl restart pcscd.socket; is pcscd installed? journalctl -u pcscd says who may use it")
+		return diagnose(stateFailed, "%v", err).Advise("sudo systemctl restart pcscd.socket; is pcscd installed? journalctl -u pcscd says who may use it")
 	}
 	return diagnose(stateOK, "answers")
 }
@@ -24,7 +24,7 @@ func (d *doctor) pcscd(context.Context) diagnosis {
 func (d *doctor) reader(context.Context) diagnosis {
 	names, err := d.machine.readers()
 	if err != nil {
-		return diagnose(stateFailed, "%v", err).advise("try again: pcscd has just ended")
+		return diagnose(stateFailed, "%v", err).Advise("try again: pcscd has just ended")
 	}
 	match := ""
 	if d.settings != nil {
@@ -35,11 +35,11 @@ func (d *doctor) reader(context.Context) diagnosis {
 	case len(matching) > 0:
 		return diagnose(stateOK, "%s", strings.Join(quoted(matching), ", "))
 	case len(names) > 0:
-		return diagnose(stateFailed, "no reader's name contains %q; there is %s", match, strings.Join(quoted(names), ", ")).advise("correct [reader] match in %s, or plug in the right reader; \"\" accepts every reader", d.config)
+		return diagnose(stateFailed, "no reader's name contains %q; there is %s", match, strings.Join(quoted(names), ", ")).Advise("correct [reader] match in %s, or plug in the right reader; \"\" accepts every reader", d.config)
 	case len(devices) > 0:
-		return diagnose(stateFailed, "pcscd does not drive the reader that is plugged in: %s", strings.Join(quoted(devices), ", ")).advise("is libccid installed? unplug the reader and plug it in again; journalctl -u pcscd says why")
+		return diagnose(stateFailed, "pcscd does not drive the reader that is plugged in: %s", strings.Join(quoted(devices), ", ")).Advise("is libccid installed? unplug the reader and plug it in again; journalctl -u pcscd says why")
 	}
-	return diagnose(stateFailed, "no card reader is plugged in").advise("plug it in, into another socket if it was; its lamp must light up; lsusb lists it")
+	return diagnose(stateFailed, "no card reader is plugged in").Advise("plug it in, into another socket if it was; its lamp must light up; lsusb lists it")
 }
 
 // usbReaders returns the USB devices that are card readers by their class, which is 0x0b
@@ -73,14 +73,14 @@ func (d *doctor) panel(ctx context.Context) diagnosis {
 	if c.Board == "" {
 		conn, err := d.dial(ctx, "tcp", c.Listen)
 		if err != nil {
-			return diagnose(stateFailed, "the panel's page at http://%s/ does not answer", c.Listen).advise("kioskd serves it: see kioskd below")
+			return diagnose(stateFailed, "the panel's page at http://%s/ does not answer", c.Listen).Advise("kioskd serves it: see kioskd below")
 		}
 		_ = conn.Close()
 		return diagnose(stateOK, "a web page at http://%s/", c.Listen)
 	}
 	b, err := board.Load(c.Board)
 	if err != nil {
-		return diagnose(stateFailed, "%v", err).advise("correct the wiring file; kioskctl panel detect proposes one")
+		return diagnose(stateFailed, "%v", err).Advise("correct the wiring file; kioskctl panel detect proposes one")
 	}
 	return diagnose(stateOK, "%s (%s)", b.Name, c.Board)
 }
@@ -99,7 +99,7 @@ func (d *doctor) panelParts(context.Context) []diagnosis {
 		state, why := d.machine.look(part)
 		f := diagnose(stateOK, "%s", why)
 		if state == fault {
-			f = diagnose(stateFailed, "%s", why).advise("look at its plugs, wires and supply (%s); kioskctl panel test tests it while kioskd is stopped", part.Describe().Wiring)
+			f = diagnose(stateFailed, "%s", why).Advise("look at its plugs, wires and supply (%s); kioskctl panel test tests it while kioskd is stopped", part.Describe().Wiring)
 		}
 		f.Check = part.Section()
 		all = append(all, f)

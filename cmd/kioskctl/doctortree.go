@@ -4,9 +4,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
+
+	"smartkiosk/cmd/internal/checkup"
 )
 
 // checkTime limits one check. A network that drops packets answers nothing.
@@ -20,34 +21,22 @@ type check struct {
 	parts func(ctx context.Context) []diagnosis // further findings, children of this one; nil for none
 }
 
-// diagnosis is the answer to a check.
-type diagnosis struct {
-	Check   string     `json:"check"`
-	State   checkState `json:"state"`
-	Found   string     `json:"found"`
-	Advice  string     `json:"advice,omitempty"`  // what to do
-	Because string     `json:"because,omitempty"` // the failed check, if this one was not run
-	depth   int
-}
-
-type checkState string
+// The report's words.
+type (
+	diagnosis  = checkup.Finding
+	checkState = checkup.State
+)
 
 const (
-	stateOK      checkState = "ok"
-	stateWarning checkState = "warning" // works, but somebody should look at it
-	stateFailed  checkState = "FAILED"
-	stateUnknown checkState = "unknown" // this machine does not say
-	stateNotRun  checkState = "not run" // a check that it needs has failed
+	stateOK      = checkup.OK
+	stateWarning = checkup.Warning
+	stateFailed  = checkup.Failed
+	stateUnknown = checkup.Unknown
+	stateNotRun  = checkup.NotRun
 )
 
 func diagnose(state checkState, format string, args ...any) diagnosis {
-	return diagnosis{State: state, Found: fmt.Sprintf(format, args...)}
-}
-
-// advise adds what to do.
-func (f diagnosis) advise(format string, args ...any) diagnosis {
-	f.Advice = fmt.Sprintf(format, args...)
-	return f
+	return checkup.Find(state, format, args...)
 }
 
 // runChecks runs the checks in order. It does not run a check that needs one that has
@@ -60,9 +49,9 @@ func runChecks(ctx context.Context, checks []check) []diagnosis {
 		for i, need := range c.needs {
 			at := slices.IndexFunc(all, func(f diagnosis) bool { return f.Check == need })
 			if i == 0 {
-				depth = all[at].depth + 1
+				depth = all[at].Depth + 1
 			}
-			if because := all[at].cause(); cause == "" {
+			if because := all[at].Cause(); cause == "" {
 				cause = because
 			}
 		}
@@ -79,23 +68,12 @@ func runChecks(ctx context.Context, checks []check) []diagnosis {
 			}
 			cancel()
 		}
-		f.Check, f.depth = c.name, depth
+		f.Check, f.Depth = c.name, depth
 		all = append(all, f)
 		for _, part := range parts {
-			part.depth = depth + 1
+			part.Depth = depth + 1
 			all = append(all, part)
 		}
 	}
 	return all
-}
-
-// cause returns the name of the failed check, if f failed or was not run because of one.
-func (f diagnosis) cause() string {
-	switch f.State {
-	case stateFailed:
-		return f.Check
-	case stateNotRun:
-		return f.Because
-	}
-	return ""
 }

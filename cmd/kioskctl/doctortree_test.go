@@ -36,7 +36,7 @@ func TestFailedParent(t *testing.T) {
 	}
 	var got []line
 	for _, f := range all {
-		got = append(got, line{f.Check, f.State, f.Because, f.depth})
+		got = append(got, line{f.Check, f.State, f.Because, f.Depth})
 	}
 	want := []line{
 		{"network", stateWarning, "", 0}, {"network.part", "", "", 1},

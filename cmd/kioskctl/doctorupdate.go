@@ -22,17 +22,17 @@ func (d *doctor) update(ctx context.Context) diagnosis {
 	case u.Absent && u.Problem != "":
 		return diagnose(stateUnknown, "%s", u.Problem)
 	case u.Absent && u.Offered != "":
-		return diagnose(stateWarning, "the hub offers the system %s, but this machine has no RAUC", u.Offered).advise("update it with its packages, or make an SD card from the image")
+		return diagnose(stateWarning, "the hub offers the system %s, but this machine has no RAUC", u.Offered).Advise("update it with its packages, or make an SD card from the image")
 	case u.Absent:
 		return diagnose(stateOK, "none through the hub: this machine has no RAUC, so its updates are packages")
 	case u.Result == event.UpdateRefused || u.Result == event.UpdateFellBack:
-		return diagnose(stateFailed, "the kiosk did not keep the system it was offered (%s, %s): %s", u.Result, u.Reason, u.Problem).advise("%s", updateAdvice[u.Reason])
+		return diagnose(stateFailed, "the kiosk did not keep the system it was offered (%s, %s): %s", u.Result, u.Reason, u.Problem).Advise("%s", updateAdvice[u.Reason])
 	case u.Problem != "":
-		return diagnose(stateWarning, "system %s; the update waits (%s): %s", u.Version, u.Step, u.Problem).advise("kioskd tries again by itself")
+		return diagnose(stateWarning, "system %s; the update waits (%s): %s", u.Version, u.Step, u.Problem).Advise("kioskd tries again by itself")
 	case u.Step == "fetching":
 		return diagnose(stateOK, "system %s; %s is being fetched, %d of %d bytes", u.Version, u.Offered, u.Fetched, u.Size)
 	case u.Step == "installed":
-		return diagnose(stateWarning, "system %s is on trial", u.Version).advise("leave the machine on: within 30 minutes it keeps this system, or goes back to the one before")
+		return diagnose(stateWarning, "system %s is on trial", u.Version).Advise("leave the machine on: within 30 minutes it keeps this system, or goes back to the one before")
 	case u.Step != "" && u.Step != "ended":
 		return diagnose(stateOK, "system %s; %s is ready to be installed (%s)", u.Version, u.Offered, u.Step)
 	}

@@ -92,7 +92,7 @@ func runKiosk(ctx context.Context, file string, stderr io.Writer) error {
 	serve := func(ctx context.Context) error {
 		cards := reader.New(c.Reader.Match, log)
 		cards.IgnorePINPad = c.Reader.PINPad == "off"
-		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Speech: voice, Browser: pages, Watchdog: front.watchdog, Service: manager, Installer: rauc.Client{}}
+		parts := daemon.Parts{Slot: cards, Panel: front.Panel, Speech: voice, Browser: pages, Watchdog: front.watchdog, Service: manager, Installer: rauc.Client{}, Doctor: daemon.KioskctlDoctor(file)}
 		d, err := daemon.Open(c, parts, texts, log)
 		if err != nil {
 			return err

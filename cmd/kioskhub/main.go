@@ -42,6 +42,7 @@ func (p program) command() *cobra.Command {
 		p.operatorCommand(),
 		p.codesCommand(),
 		p.updateCommand(),
+		p.doctorCommand(),
 		p.urlCommand(),
 		p.clusterCommand(),
 		p.migrateCommand(),

@@ -31,6 +31,8 @@
 //	                                   identity
 //	bucket smartkiosk-updates          bundle's digest → the roll-out of an update; digest and kiosk →
 //	                                   what the kiosk reported about it
+//	bucket smartkiosk-doctor           kiosk → the operator's question what is wrong with it, and the
+//	                                   kiosk's answer; for a day
 //	bucket smartkiosk-identities       role and name → the certificates that hubs accept, and when the
 //	                                   client was removed; the key "begun" says since when
 //

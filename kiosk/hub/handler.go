@@ -44,6 +44,7 @@ func (h *Hub) Handler() http.Handler {
 	on("GET", "/v1/kiosk", h.policyAnswer, hubapi.RoleKiosk)
 	on("GET", "/v1/known", h.knownAnswer, hubapi.RoleKiosk)
 	on("GET", "/v1/crls/{digest}", h.crlSet, hubapi.RoleKiosk)
+	on("POST", "/v1/doctor", h.takeReport, hubapi.RoleKiosk)
 	on("GET", "/v1/updates/{digest}", h.updateBundle, hubapi.RoleKiosk)
 	on("GET", "/v1/feed/{consumer}", h.feed, hubapi.RoleConsumer)
 	on("POST", "/v1/feed/{consumer}/ack", h.ackFeed, hubapi.RoleConsumer)

@@ -51,6 +51,7 @@ type Hub struct {
 	codes      *codes
 	sightings  *sightings
 	rollouts   *rollouts
+	questions  *questions
 	scheduler  scheduler
 	limiter    *limiter
 	abuse      *abuseLog
@@ -172,6 +173,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "codes", h.watchCodes)
 	h.runInBackground(background, "sightings", h.watchSightings)
 	h.runInBackground(background, "updates", h.watchRollouts)
+	h.runInBackground(background, "questions to kiosks", h.watchQuestions)
 	if cfg.Brokers != nil {
 		h.runInBackground(background, "certificate for phones", h.watchPhoneCertificate)
 		h.runInBackground(background, "brokers", func(ctx context.Context) { cfg.Brokers.Run(ctx, reloadInterval, log) })
@@ -226,7 +228,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if h.cursors, err = openCursors(ctx, h.js); err != nil {
 		return err
 	}
-	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings, h.attachLogins, h.attachRollouts} {
+	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings, h.attachLogins, h.attachRollouts, h.attachQuestions} {
 		if err := attach(ctx); err != nil {
 			return err
 		}

@@ -183,6 +183,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		known           = "/v1/known"
 		crls            = "/v1/crls/{digest}"
 		updates         = "/v1/updates/{digest}"
+		doctor          = "/v1/doctor"
 		feed            = "/v1/feed/{consumer}"
 		ack             = "/v1/feed/{consumer}/ack"
 		openapi         = "/v1/openapi.yaml"
@@ -292,6 +293,14 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{kiosk, "GET", crls, "", "", 200},
 		{kiosk, "GET", strings.Replace(crls, "{digest}", strings.Repeat("0", 64), 1), "", "", 404},
 		{consumer, "GET", crls, "", "", 403},
+		{kiosk, "POST", doctor, json, `{"question":"q1","report":{"checks":[]}}`, 204},
+		{kiosk, "POST", doctor, json, `{"question":"q1","report":[]}`, 400},
+		{kiosk, "POST", doctor, json, `{"question":"q1"}`, 400},
+		{consumer, "POST", doctor, json, `{"question":"q1","report":{}}`, 403},
+		{kiosk, "POST", doctor, json, `{"question":"q2","report":{}}`, 404},
+		{kiosk, "POST", doctor, json, `{"question":"q1","report":{"checks":"` + strings.Repeat("x", maxReport) + `"}}`, 413},
+		{kiosk, "POST", doctor, "text/plain", `{"question":"q1","report":{}}`, 415},
+		{away, "POST", doctor, json, `{"question":"q1","report":{}}`, 503},
 		{kiosk, "GET", strings.Replace(updates, "{digest}", "{update}", 1), "", "", 200},
 		{kiosk, "GET", strings.Replace(updates, "{digest}", strings.Repeat("0", 64), 1), "", "", 404},
 		{consumer, "GET", updates, "", "", 403},
@@ -395,6 +404,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		}
 		delete(missing, "GET "+path+" 304")
 	}
+	b.ask("k1", "q1")
 	update, _ := b.addRollout("1.5.0", 1, 0, "100%")
 	eventually(t, func() error {
 		if b.policy(kiosk).Update == nil {

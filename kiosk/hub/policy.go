@@ -83,6 +83,7 @@ func (h *Hub) policyFor(ctx context.Context, kioskID string) (hubpolicy.Policy, 
 		Offline: c.OfflineRules, Domains: in.domains.Documents(), CRLs: in.crls,
 		Deny: deny, Warnings: warnings, Holders: keys, Seal: h.config.Seal.Keys()[0].Public(), AskEvery: c.AskEvery,
 		Services: h.servicesOf(ruleset, kioskID), Update: h.rollouts.offer(kioskID, ruleset.GroupsOf(kioskID), h.now()),
+		Doctor: h.questions.to(kioskID, h.now()),
 	}, nil
 }
 

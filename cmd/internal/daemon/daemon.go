@@ -46,20 +46,22 @@ type Daemon struct {
 	closers  closers // close what Open has opened so far
 
 	visits  *visits
-	cards   *visits       // those that need the card themselves: not while a hosted page has it
-	browser *browser.Link // nil without a browser for hosted pages
-	scarce  atomic.Bool   // the outbox is nearly full
-	room    chan bool     // sent to the terminal when it changes: whether there is room for a visit
-	offers  offers        // sent to the terminal when they change
-	sockets []socket      // where the outbox is served
-	proxy   *proxy        // nil without scproxy
+	cards   *visits                // those that need the card themselves: not while a hosted page has it
+	browser *browser.Link          // nil without a browser for hosted pages
+	scarce  atomic.Bool            // the outbox is nearly full
+	room    chan bool              // sent to the terminal when it changes: whether there is room for a visit
+	offers  latest[kiosk.Services] // sent to the terminal when they change
+	sockets []socket               // where the outbox is served
+	proxy   *proxy                 // nil without scproxy
 
 	voice      *voice            // nil without speech
 	front      *frontpanel.Panel // nil if the panel has no parts
 	watchdog   watchdog
 	lastReport *lastReport
 	shown      *shownPanel
-	updates    *update.Agent // nil without Parts.Installer
+	updates    *update.Agent  // nil without Parts.Installer
+	doctor     Doctor         // nil for none
+	questions  latest[string] // of the newest policy, for doctor
 }
 
 // Parts are the devices that a kiosk works with.
@@ -72,6 +74,7 @@ type Parts struct {
 	Service  *service.Manager // made with ServiceParts; nil for none
 
 	Installer Installer // nil if the system of this machine is not the kiosk's
+	Doctor    Doctor    // nil for none
 }
 
 // Open reads the kiosk's keys and trust domains and opens its outbox. texts contains
@@ -80,7 +83,7 @@ func Open(c *config.Config, parts Parts, texts *screen.Catalogue, log *slog.Logg
 	if !texts.Has(c.Language) {
 		return nil, fmt.Errorf("cannot use language %q: it has no texts", c.Language)
 	}
-	d := &Daemon{log: log, visits: newVisits(), cards: newVisits(), browser: parts.Browser, room: make(chan bool), offers: make(offers, 1)}
+	d := &Daemon{log: log, visits: newVisits(), cards: newVisits(), browser: parts.Browser, room: make(chan bool), offers: make(latest[kiosk.Services], 1), questions: make(latest[string], 1)}
 	if err := d.open(c, parts, texts); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -173,6 +176,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		if d.updates != nil {
 			d.updates.Offer(p.Update)
 		}
+		d.questions.set(p.Doctor)
 	}
 	if parts.Installer != nil {
 		d.updates = d.openUpdates(c, parts.Installer, clocks.BootID, corner.from(updateMark))
@@ -200,6 +204,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 		d.voice = newVoice(parts.Panel, texts, okKey(parts.Panel), parts.Speech, d.log)
 		d.terminal.Panel = d.voice
 	}
+	d.doctor = parts.Doctor
 	d.shown = &shownPanel{Panel: d.terminal.Panel}
 	d.terminal.Panel = d.shown
 	d.attach(parts.Panel)
@@ -247,6 +252,9 @@ func (d *Daemon) Run(ctx context.Context, version string) error {
 	tasks.Go(func() { d.watchClock(background) })
 	tasks.Go(func() { d.forget(background) })
 	tasks.Go(func() { d.identity.run(background) })
+	if d.doctor != nil {
+		tasks.Go(func() { d.answerQuestions(background) })
+	}
 	if d.updates != nil {
 		d.updates.Version = systemVersion("/etc/os-release", version)
 		tasks.Go(func() { d.updates.Run(background) })

@@ -88,7 +88,7 @@ func spokenServices(t *testing.T, profiles *smartkort.Profiles, services kiosk.S
 		}
 		log := slog.New(slog.NewTextHandler(&b.log, nil))
 		v := newVoice(b, texts, screen.Hash, e, log)
-		offered := make(offers, 1)
+		offered := make(latest[kiosk.Services], 1)
 		offered.set(services)
 		term := &terminal.Terminal{
 			Slot: newCardSlot(b, smartkort.Driver{Cache: cache, Profiles: profiles}), Services: offered, Panel: v, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",

@@ -82,6 +82,7 @@ func TestTypesHaveTheSchemasMembers(t *testing.T) {
 		"Acknowledgement":       Acknowledgement{},
 		"FeedAcknowledgement":   FeedAcknowledgement{},
 		"Known":                 Known{},
+		"DoctorAnswer":          DoctorAnswer{},
 		"Health":                Health{},
 		"Problem":               Problem{},
 	} {

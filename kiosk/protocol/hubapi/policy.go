@@ -109,6 +109,15 @@ func (c *Client) UpdateBundle(ctx context.Context, digest string, from, to int64
 	return resp.Body, nil
 }
 
+// Doctor answers a question of the policy with the report of the kiosk's doctor, a JSON object
+// of at most 48 KiB.
+func (c *Client) Doctor(ctx context.Context, question string, report json.RawMessage) error {
+	if err := c.json(ctx, "/v1/doctor", DoctorAnswer{Question: question, Report: report}, content{}, http.StatusNoContent, nil); err != nil {
+		return fmt.Errorf("cannot send the doctor's report: %w", err)
+	}
+	return nil
+}
+
 func (c *Client) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {

@@ -108,6 +108,12 @@ type FeedAcknowledgement struct {
 	Cursor string `json:"cursor"` // the CursorHeader of a feed's answer
 }
 
+// DoctorAnswer is the body of POST /v1/doctor.
+type DoctorAnswer struct {
+	Question string          `json:"question"` // of the policy
+	Report   json.RawMessage `json:"report"`   // what "kioskctl doctor --json" prints
+}
+
 // Known is the answer to GET /v1/known.
 type Known struct {
 	Known map[string]int64 `json:"known"` // a holder's pseudonym (hexadecimal) and the day since 1970 (UTC) on which the hub let the holder in

@@ -78,6 +78,9 @@ type Policy struct {
 	Services kiosk.Services `json:"services,omitzero"`
 	// Update is the system that the kiosk is to install, or nil.
 	Update *Update `json:"update,omitempty"`
+	// Doctor is a question of the operator, which the kiosk answers with the report of its
+	// doctor; "" for none.
+	Doctor string `json:"doctor,omitempty"`
 	// AskEvery is how often the kiosk requests a newer policy.
 	AskEvery Duration `json:"ask_every"`
 }
