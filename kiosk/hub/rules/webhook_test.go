@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 )
@@ -104,6 +105,10 @@ func TestAnswers(t *testing.T) {
 		{"endless", func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Body: io.NopCloser(zeros{})}, nil
 		}, false, "more than 4096 bytes"},
+		{"a connection that is cut", func(*http.Request) (*http.Response, error) {
+			cut := io.MultiReader(strings.NewReader(`{"decision":"allow"}`), iotest.ErrReader(errors.New("reset")))
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(cut)}, nil
+		}, false, "reset"},
 		{"no connection", func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }, false, "refused"},
 	} {
 		allowed, err := webhook(t).Ask(t.Context(), tt.answer, asked)

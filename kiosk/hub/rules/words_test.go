@@ -56,22 +56,22 @@ func TestOfflineWords(t *testing.T) {
 			`Offline (rule "never" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,
 			`- It lets no one in.`,
 		}},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 30, PerHolder: 2}, nil, []string{
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Known, KnownDays: 30, PerHolder: 1}, nil, []string{
 			`Offline (rule "known" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,
 			`- Rule "banned" turns away UN:NO-9578-4050-900000003.`,
 			`- Otherwise it lets in holders of a valid card whom the hub has let in there, or at a kiosk of the same group, within the last 30 days.`,
 			`- Allow rules and the default are not applied.`,
 			`- http://127.0.0.1:9/a is not asked.`,
-			`- It lets in one holder at most 2 times a day (UTC) until it reaches the hub again.`,
+			`- It lets in one holder at most 1 times a day (UTC) until it reaches the hub again.`,
 		}},
-		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, CRLMaxAge: hubpolicy.Duration(48 * time.Hour), PerKiosk: 9}, []hubpolicy.Warning{hubpolicy.WarnDefaultDeny, hubpolicy.WarnWebhook}, []string{
+		{hubpolicy.OfflineRules{Rule: hubpolicy.Trusted, CRLMaxAge: hubpolicy.Duration(48 * time.Hour), PerKiosk: 1}, []hubpolicy.Warning{hubpolicy.WarnDefaultDeny, hubpolicy.WarnWebhook}, []string{
 			`Offline (rule "trusted" in hub.toml), a kiosk that cannot reach the hub decides by itself:`,
 			`- Rule "banned" turns away UN:NO-9578-4050-900000003.`,
 			`- Otherwise it lets in every holder of a valid card.`,
 			`- The CRL must not be older than 48h0m0s.`,
 			`- Allow rules and the default are not applied.`,
 			`- http://127.0.0.1:9/a is not asked.`,
-			`- It lets in at most 9 holders in total until it reaches the hub again.`,
+			`- It lets in at most 1 holders in total until it reaches the hub again.`,
 		}},
 	} {
 		if got := r.OfflineWords(tt.offline); !slices.Equal(got, tt.want) {

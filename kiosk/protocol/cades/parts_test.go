@@ -80,4 +80,13 @@ func TestOneSigner(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
+	der, err := asn1.Marshal(contentInfo{oidSignedData, asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: []byte{0x30, 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, der := range map[string][]byte{"a SignedData that is cut": der, "a signature that is cut": der[:len(der)-1], "of the greatest size": make([]byte, MaxSize)} {
+		if _, err := Verify(der, digestOf(document), pool(ca.cert), noon); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "asn1:") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

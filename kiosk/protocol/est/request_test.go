@@ -8,6 +8,8 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -79,6 +81,20 @@ func TestBadCertificateRequests(t *testing.T) {
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
+	}
+}
+
+// brokenKey is a key that does not sign.
+type brokenKey struct{ crypto.Signer }
+
+func (brokenKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("no TPM")
+}
+
+func TestRequestWithoutSignature(t *testing.T) {
+	der, err := NewRequest(hubapi.Identity{Role: hubapi.RoleKiosk, Name: "k1"}, brokenKey{newKey(t)})
+	if der != nil || err == nil || err.Error() != "cannot make a certificate request: no TPM" {
+		t.Errorf("%x, %v", der, err)
 	}
 }
 
