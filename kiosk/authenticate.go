@@ -23,6 +23,10 @@ func (s *step) key(k Key) {
 		s.menuKey(k)
 	case s.state == referring:
 		s.pageKey(k)
+	case s.state == choosingDocument:
+		s.documentKey(k)
+	case s.state == readingDocument:
+		s.readKey(k)
 	case s.state == showing && k == KeyOK:
 		s.goOn()
 	case s.state == enteringPIN, s.state == enteringDigits:
@@ -135,7 +139,7 @@ func (s *step) awaitKey() {
 // nobodyTypes warns the person, or ends the visit if no key followed the warning.
 func (s *step) nobodyTypes() {
 	switch {
-	case s.state != enteringPIN && (s.visitEnds || s.warned):
+	case s.idling() && (s.visitEnds || s.warned):
 		s.outcomeShown()
 	case s.visitEnds:
 		s.finish(TimedOut, VisitTimeout)
@@ -153,7 +157,7 @@ func (s *step) visitElapsed() {
 	switch {
 	case !s.state.interactive():
 		s.start(TimerVisit, s.config.Timing.Warning)
-	case s.extensions == maxExtensions && s.state != enteringPIN:
+	case s.extensions == maxExtensions && s.idling():
 		s.outcomeShown()
 	case s.extensions == maxExtensions:
 		s.finish(TimedOut, VisitTimeout)
@@ -162,6 +166,9 @@ func (s *step) visitElapsed() {
 		s.warn()
 	}
 }
+
+// idling reports whether the person may leave without an outcome.
+func (s *step) idling() bool { return s.state == choosing || s.state == referring }
 
 // warn asks whether the person needs more time. The next key says yes.
 func (s *step) warn() {
@@ -215,7 +222,7 @@ func (s *step) answer(e Event) {
 			s.finish(Denied, e.Reason)
 		}
 	case CardFailed:
-		if s.in(e.Visit, reading, enteringOnReader, verifying, signing, changing) {
+		if s.in(e.Visit, reading, enteringOnReader, verifying, signing, changing, preparing, signingDocument) {
 			s.finish(Failed, e.Reason)
 		}
 	case PINAccepted:
@@ -227,6 +234,8 @@ func (s *step) answer(e Event) {
 			s.pinRejected(e.PIN)
 		} else if s.in(e.Visit, changing) {
 			s.changeRejected(e.PIN)
+		} else if s.in(e.Visit, signingDocument) {
+			s.signPINRejected(e.PIN)
 		}
 	case PINChanged:
 		if s.in(e.Visit, changing) {
@@ -257,11 +266,11 @@ func (s *step) answer(e Event) {
 			s.challengeReady(e)
 		}
 	case HubUnreachable:
-		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin) {
+		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin, listing, fetching, handingIn) {
 			s.hubUnreachable()
 		}
 	case HubFailed:
-		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin) {
+		if e.Question == s.question && s.in(e.Visit, enteringPIN, enteringOnReader, verifying, awaitingChallenge, authenticating, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin, listing, fetching, handingIn) {
 			s.hubFailed(e.Reason)
 		}
 	case Decided:
@@ -276,6 +285,8 @@ func (s *step) answer(e Event) {
 		if e.Question == s.question && s.in(e.Visit, openingHosted, atHosted) {
 			s.finish(Failed, e.Reason)
 		}
+	default:
+		s.documentAnswer(e)
 	}
 }
 
@@ -412,6 +423,8 @@ func (s *step) hubUnreachable() {
 	switch s.state {
 	case beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin:
 		s.finish(Failed, NoHub)
+	case listing, fetching, handingIn:
+		s.finish(Failed, HubSilent)
 	case authenticating:
 		s.decideOffline()
 	case awaitingChallenge:
@@ -426,7 +439,7 @@ func (s *step) hubUnreachable() {
 // verdict. The kiosk does not decide in its place, because the hub may know more.
 func (s *step) hubFailed(why Reason) {
 	switch s.state {
-	case authenticating, awaitingChallenge, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin:
+	case authenticating, awaitingChallenge, beginningLogin, waitingForPhone, phoneOpened, enteringDigits, openingHosted, atHosted, checkingLogin, listing, fetching, handingIn:
 		s.finish(Failed, why)
 	default:
 		s.challenge, s.hubReason = challengeRefused, why
@@ -442,7 +455,7 @@ func (s *step) decided(v Verdict) {
 	if v.Holder != (Holder{}) {
 		s.holder = v.Holder
 	}
-	s.offline, s.basis = v.Offline, v.Basis
+	s.offline, s.basis, s.documents.ticket = v.Offline, v.Basis, v.Documents
 	o := Denied
 	if v.Granted {
 		o = Granted

@@ -23,6 +23,8 @@ func (s *step) submit() {
 		}
 		s.fresh, s.pin = s.pin, PIN{}
 		s.askFor(CodeRepeat)
+	case CodeSign:
+		s.signDocument()
 	case CodeRepeat:
 		if !s.pin.Equal(s.fresh) {
 			s.fresh.Wipe()

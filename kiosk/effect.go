@@ -115,8 +115,10 @@ type (
 // RecordFailed.
 type Record struct {
 	Visit         string
-	Service       Service // "" for the visit itself
-	Code          string  // of the Choice
+	Service       Service      // "" for the visit itself
+	Code          string       // of the Choice
+	Document      DocumentInfo // of ServiceDocument
+	Decision      Decision     // about the Document; "" if the holder made none
 	Outcome       Outcome
 	Reason        Reason // why, unless granted
 	Holder        Holder // from the card's certificate; proven only if Authenticated

@@ -33,6 +33,8 @@ type walk struct {
 	cut      bool            // a digit of the PIN being typed was refused
 	offline  map[string]bool // visits for which no hub could be reached
 	lastShow Screen
+	read     map[int]bool // pages of the document that were shown
+	pages    int          // that it has
 }
 
 func newWalk(t *rapid.T) *walk {
@@ -70,7 +72,7 @@ func (w *walk) step(e Event) {
 	if service == "" && after.service != "" && after.state != referring {
 		w.begun++
 	}
-	if after.service != "" && after.state != enteringPIN && after.state != changing && after.state != referring {
+	if after.service != "" && after.state != enteringPIN && after.state < changing {
 		w.Fatalf("service %s in state %d", after.service, after.state)
 	}
 	if key, pressed := e.(KeyPressed); pressed && before == enteringPIN && key.Key.IsDigit() && after.pin.Len() == typedBefore {
@@ -173,6 +175,14 @@ func (w *walk) step(e Event) {
 			w.uses(before, effect.Old, effect.New)
 		case UnblockPIN:
 			w.uses(before, effect.PUK, effect.New)
+		case GetDocument:
+			w.read, w.pages = map[int]bool{}, 0
+		case SignDocument:
+			w.signs(before, effect)
+		case HandIn:
+			if (effect.Decision == DecisionSigned) != (len(effect.Signature) > 0) || effect.Ticket == "" || effect.Document.ID == "" {
+				w.Fatalf("handed in: %+v", effect)
+			}
 		case DecideOffline:
 			if !w.offline[effect.Visit] {
 				w.Fatal("the kiosk decides although a hub was reached")
@@ -184,6 +194,9 @@ func (w *walk) step(e Event) {
 		case Show:
 			w.lastShow = effect.Screen
 			shown++
+			if effect.Screen.ID == ScreenDocument {
+				w.read[effect.Screen.Part], w.pages = true, effect.Screen.Parts
+			}
 			if after.state == showing && before == recording && after.outcome.Service == "" && !after.isLostIn(showing, Display) {
 				w.screens[after.id] = effect.Screen.ID
 			}
@@ -227,10 +240,10 @@ func (w *walk) step(e Event) {
 		w.Fatalf("claimed in state %d, shown %v", after.state, after.Screen())
 	}
 	// The card is open exactly while the visit or a service can use it.
-	if after.open && (after.state == idle || after.state == outOfService) || !after.open && (after.state == choosing || after.state == changing || after.state == enteringPIN) {
+	if after.open && (after.state == idle || after.state == outOfService) || !after.open && (after.state >= choosing || after.state == enteringPIN) {
 		w.Fatalf("state %d with the card open: %v", after.state, after.open)
 	}
-	if after.isLostIn(enteringPIN, Keypad) || after.isLostIn(enteringDigits, Keypad) || after.isLostIn(waitingForPhone, Keypad) || after.isLostIn(phoneOpened, Keypad) || after.isLostIn(atHosted, Keypad) || after.isLostIn(choosing, Keypad) || after.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
+	if after.isLostIn(enteringPIN, Keypad) || after.isLostIn(enteringDigits, Keypad) || after.isLostIn(waitingForPhone, Keypad) || after.isLostIn(phoneOpened, Keypad) || after.isLostIn(atHosted, Keypad) || after.isLostIn(choosing, Keypad) || after.isLostIn(readingDocument, Display) || after.undecided() && (after.isLostIn(after.state, Display) || after.isLostIn(after.state, Door)) {
 		w.Fatalf("a visit continues in state %d without %v", after.state, after.lost)
 	}
 	// While the reader asks for the PIN, keys of the panel do not belong to it.
@@ -254,6 +267,14 @@ func late(e Event, question int) bool {
 		return e.Question != question
 	case HostedFailed:
 		return e.Question != question
+	case DocumentsListed:
+		return e.Question != question
+	case DocumentReady:
+		return e.Question != question
+	case DocumentFailed:
+		return e.Question != question
+	case HandedIn:
+		return e.Question != question
 	}
 	return false
 }
@@ -274,13 +295,25 @@ func (w *walk) uses(before state, proof, fresh PIN) {
 	fresh.Wipe()
 }
 
+// signs checks that a document is signed with a whole PIN, and only after the holder saw
+// each of its pages. It wipes the PIN as the runner of the effect does.
+func (w *walk) signs(before state, e SignDocument) {
+	if before != enteringPIN || w.cut || e.PIN.Len() < defaultMinPIN {
+		w.Fatalf("signed with a PIN of %d digits that was typed in state %d, cut %v", e.PIN.Len(), before, w.cut)
+	}
+	if w.pages == 0 || len(w.read) != w.pages {
+		w.Fatalf("%d of %d pages were shown before the document was signed", len(w.read), w.pages)
+	}
+	e.PIN.Wipe()
+}
+
 // isLostIn reports whether the visit is in a state and a part is lost.
 func (v Visit) isLostIn(in state, p Part) bool { return v.state == in && slices.Contains(v.lost, p) }
 
 // checkWiped checks that nothing of a visit is left.
 func (w *walk) checkWiped() {
 	v := w.visit
-	if v.proof != (PIN{}) || v.fresh != (PIN{}) || v.service != "" || v.code != "" || v.loggedIn || v.card != (CardServices{}) || len(v.offered.Choices) > 0 {
+	if v.proof != (PIN{}) || v.fresh != (PIN{}) || v.service != "" || v.code != "" || v.loggedIn || v.card != (CardServices{}) || !reflect.DeepEqual(v.documents, documents{}) || len(v.offered.Choices) > 0 {
 		w.Fatalf("a service is over and still known: %+v", v)
 	}
 	if v.byPhone || v.hosted || v.onPage != 0 || v.sandbox || v.proven || v.login != (PhoneLogin{}) || v.shown.Page != "" {
@@ -298,11 +331,11 @@ func (w *walk) checkWiped() {
 	w.buffers = nil
 }
 
-// checkNoPIN checks invariant 3: only VerifyPIN, ChangePIN and UnblockPIN contain PIN
-// digits, only TypeDigits those of a phone, and only TypeHosted those of a hosted page.
+// checkNoPIN checks invariant 3: only VerifyPIN, ChangePIN, UnblockPIN and SignDocument
+// contain PIN digits, only TypeDigits those of a phone, and only TypeHosted those of a hosted page.
 func (w *walk) checkNoPIN(e Effect) {
 	switch e.(type) {
-	case VerifyPIN, ChangePIN, UnblockPIN, TypeDigits, TypeHosted:
+	case VerifyPIN, ChangePIN, UnblockPIN, TypeDigits, TypeHosted, SignDocument:
 		return
 	}
 	if len(w.typed) < 2 {
@@ -347,7 +380,7 @@ func (w *walk) event() Event {
 	fresh := name("v", len(w.started))
 	part := rapid.SampledFrom([]Part{Display, Keypad, Door}).Draw(w.T, "part")
 	services := ServicesSet{Services{
-		ChangePIN: rapid.Bool().Draw(w.T, "change"), Unblock: rapid.Bool().Draw(w.T, "unblock"),
+		ChangePIN: rapid.Bool().Draw(w.T, "change"), Unblock: rapid.Bool().Draw(w.T, "unblock"), Documents: rapid.Bool().Draw(w.T, "documents"),
 		Choices: []Choice{{"a", map[string]string{"nb": "A"}}, {"b", map[string]string{"nb": "B"}}}[:rapid.IntRange(0, 2).Draw(w.T, "choices")],
 	}}
 	services.Services.Phone = rapid.SampledFrom([]Environment{"", Sandbox, Production, Production}).Draw(w.T, "phone")
@@ -372,6 +405,8 @@ func (w *walk) event() Event {
 	}
 	ways := []Way{NoWay, AtKiosk, OnPage}
 	card := CardServices{Change: rapid.SampledFrom(ways).Draw(w.T, "change by"), Unblock: rapid.SampledFrom(ways).Draw(w.T, "unblock by"), Page: "p"}
+	info := []DocumentInfo{{ID: "d", Title: "D"}, {ID: "e", Title: "E"}, {ID: "f", Title: "F"}}[:rapid.IntRange(0, 3).Draw(w.T, "listed")]
+	pages := []string{"a", "b", "c"}[:rapid.IntRange(0, 3).Draw(w.T, "pages")]
 	digits := KeyPressed{'1'} // the same often, so that a new PIN is repeated
 	expected := map[state][]Event{
 		outOfService:      {CardGone{}, CardInserted{fresh}, Recorded{id}, RoomAgain{}, PartFound{Display}, PartFound{Keypad}, PartFound{Door}},
@@ -381,11 +416,18 @@ func (w *walk) event() Event {
 		choosing:          {KeyPressed{'1'}, KeyPressed{'2'}, KeyPressed{'3'}, KeyPressed{digit}, KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
 		changing:          {PINChanged{id}, PINRejected{id, status}, CardFailed{id, CardUnreadable}},
 		referring:         {KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
+		preparing:         {SignatureReady{id, PINStatus{Max: 4}}, SignatureReady{id, PINStatus{Max: 4}}, SignatureReady{id, status}, CardFailed{id, NoSignKey}},
+		listing:           {DocumentsListed{id, q, info}, DocumentsListed{id, q, info}, DocumentFailed{id, q, DocumentGone}, HubUnreachable{id, q}, HubFailed{id, q, HubSilent}},
+		fetching:          {DocumentReady{id, q, pages}, DocumentReady{id, q, []string{"a"}}, DocumentFailed{id, q, DocumentGone}, HubUnreachable{id, q}, HubFailed{id, q, HubSilent}},
+		choosingDocument:  {KeyPressed{'1'}, KeyPressed{'2'}, KeyPressed{digit}, KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
+		readingDocument:   {KeyPressed{KeyOK}, KeyPressed{KeyOK}, KeyPressed{KeyOK}, KeyPressed{'1'}, KeyPressed{'1'}, KeyPressed{'2'}, KeyPressed{'0'}, KeyPressed{KeyCorrect}},
+		signingDocument:   {DocumentSigned{id, []byte("signature")}, PINRejected{id, status}, CardFailed{id, CardUnreadable}},
+		handingIn:         {HandedIn{id, q}, HandedIn{id, q}, DocumentFailed{id, q, SignatureRefused}, HubUnreachable{id, q}, HubFailed{id, q, HubSilent}},
 		enteringOnReader:  {PINAccepted{id}, PINRejected{id, status}, PadMistyped{id}, PadRefused{id}, PadCancelled{id}, PadTimedOut{id}, ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}},
 		verifying:         {PINAccepted{id}, PINRejected{id, status}, HubUnreachable{id, q}},
 		awaitingChallenge: {ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}},
 		signing:           {Signed{id, "nonce", []byte("token")}},
-		authenticating:    {Decided{id, q, Verdict{Granted: true, Holder: holder}}, HubUnreachable{id, q}, HubFailed{id, q, HubSilent}},
+		authenticating:    {Decided{id, q, Verdict{Granted: true, Holder: holder, Documents: "ticket"}}, HubUnreachable{id, q}, HubFailed{id, q, HubSilent}},
 		decidingOffline:   {Decided{id, q, Verdict{Reason: OfflineNever, Offline: true}}},
 		beginningLogin:    {login(PhoneWaiting), login(PhoneWaiting), HubUnreachable{id, q}, HubFailed{id, q, HubRefused}},
 		waitingForPhone:   {login(PhoneOpened), login(PhoneOpened), login(PhoneEnded), KeyPressed{KeyOK}, KeyPressed{KeyCorrect}},
@@ -411,6 +453,7 @@ func (w *walk) event() Event {
 		Elapsed{timer, serial}, Elapsed{timer, serial}, Elapsed{timer, serial},
 		CardRead{id, holder, status, card}, CardRefused{id, Expired, holder}, CardFailed{id, CardUnreadable},
 		HostedSet{digit > '0'}, hosted, HostedFailed{id, q, BrowserLost}, services, PINChanged{id}, phone, login(PhoneWaiting), login(PhoneDigits), login(PhoneEnded),
+		SignatureReady{id, status}, DocumentsListed{id, q, info}, DocumentReady{id, q, pages}, DocumentFailed{id, q, DocumentGone}, DocumentSigned{id, []byte("signature")}, HandedIn{id, q},
 		PINAccepted{id}, PINRejected{id, status}, PadCancelled{id}, PadTimedOut{id}, PadMistyped{id}, PadRefused{id}, Signed{id, "nonce", []byte("token")},
 		ChallengeReady{id, q, "nonce", 0}, HubUnreachable{id, q}, HubFailed{id, q, HubRefused}, Decided{id, q, Verdict{Granted: true}},
 		Recorded{id}, RecordFailed{id}, RoomEnds{}, RoomAgain{},
@@ -496,7 +539,7 @@ func TestInvariantsOfServices(t *testing.T) {
 			status.Tries = 0
 		}
 		for _, e := range []Event{
-			CardGone{}, ServicesSet{Services{ChangePIN: true, Unblock: true, Choices: []Choice{{"a", map[string]string{"nb": "A"}}}}},
+			CardGone{}, ServicesSet{Services{ChangePIN: true, Unblock: true, Documents: true, Choices: []Choice{{"a", map[string]string{"nb": "A"}}}}},
 			CardInserted{"va"}, CardRead{"va", Holder{ID: "UN:NO-x", Name: "Kari"}, status, card},
 		} {
 			w.happen(e)
@@ -508,7 +551,7 @@ func TestInvariantsOfServices(t *testing.T) {
 			} {
 				w.happen(e)
 			}
-			w.happen(Decided{"va", w.visit.question, Verdict{Granted: true, Holder: Holder{ID: "UN:NO-x", Name: "Kari"}}})
+			w.happen(Decided{"va", w.visit.question, Verdict{Granted: true, Holder: Holder{ID: "UN:NO-x", Name: "Kari"}, Documents: "ticket"}})
 		}
 		w.happen(Recorded{"va"})
 		w.happen(KeyPressed{KeyOK})
@@ -551,4 +594,37 @@ func (w *walk) ends() {
 		}
 		w.happen(Elapsed{TimerState, w.running[TimerState]})
 	}
+}
+
+// TestInvariantsOfDocuments checks the invariants from the choice of a document on.
+func TestInvariantsOfDocuments(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWalk(t)
+		holder := Holder{ID: "UN:NO-x", Name: "Kari"}
+		for _, e := range []Event{
+			CardGone{}, ServicesSet{Services{Documents: true}}, CardInserted{"va"}, CardRead{"va", holder, PINStatus{Max: 4}, CardServices{}},
+		} {
+			w.happen(e)
+		}
+		w.types("2222#")
+		for _, e := range []Event{ChallengeReady{"va", w.visit.question, "nonce", 0}, PINAccepted{"va"}, Signed{"va", "nonce", []byte("token")}} {
+			w.happen(e)
+		}
+		w.happen(Decided{"va", w.visit.question, Verdict{Granted: true, Holder: holder, Documents: "ticket"}})
+		for _, e := range []Event{Recorded{"va"}, KeyPressed{KeyOK}, KeyPressed{'1'}, SignatureReady{"va", PINStatus{Max: 4, Tries: 3, TriesKnown: true}}} {
+			w.happen(e)
+		}
+		if w.visit.state != listing {
+			t.Fatalf("the choice of documents leads to state %d", w.visit.state)
+		}
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			if w.visit.state == enteringPIN && rapid.IntRange(0, 3).Draw(t, "type") > 0 {
+				w.types("2222#")
+				continue
+			}
+			w.happen(w.event())
+		}
+		w.ends()
+		w.checkOutcomes()
+	})
 }

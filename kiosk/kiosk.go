@@ -35,6 +35,10 @@ type Verdict struct {
 	Holder  Holder
 	Offline bool
 	Basis   Basis // of an Offline verdict
+
+	// Documents authorises the kiosk to ask the hub for the holder's documents during the
+	// visit; "" if none waits.
+	Documents string
 }
 
 // Basis is what the kiosk based its own verdict on. The hub reviews the verdict
@@ -69,6 +73,13 @@ const (
 	WeakKey           Reason = "weak-key"
 	Identifier        Reason = "identifier" // the subject's serialNumber has no accepted form
 	Signature         Reason = "signature"
+)
+
+// Reasons of the validation of a document's signature, apart from those of its certificate.
+const (
+	SigningTime  Reason = "signing-time"  // the signature says a time that is far from the hub's
+	OtherHolder  Reason = "other-holder"  // the certificate is not that of the visit's holder
+	DocumentGone Reason = "document-gone" // the document was decided, withdrawn or has expired
 )
 
 // Reasons of the operator's own rules, for a person whose card is valid.
@@ -130,4 +141,10 @@ const (
 	Internal       Reason = "internal"
 	NoHub          Reason = "hub-unreachable" // no hub was reached for a login by phone
 	CardInstead    Reason = "card-instead"    // the person put a card in during a login by phone
+
+	// Of a document.
+	NoSignKey        Reason = "no-sign-key"       // the card has no certificate for signatures that may be used here
+	SignPINBlocked   Reason = "sign-pin-blocked"  // the PIN of signatures has no tries left
+	DocumentUnshown  Reason = "document-unshown"  // the panel cannot show the whole of it
+	SignatureRefused Reason = "signature-refused" // the hub does not accept the signature
 )

@@ -101,6 +101,8 @@ func (s *step) begin(what Service, code string) {
 	case what == ServiceChoice:
 		s.finish(Completed, "")
 		return
+	case what == ServiceDocument:
+		s.beginDocuments()
 	case way == OnPage:
 		s.state = referring
 		s.awaitKey()

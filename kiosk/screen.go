@@ -29,6 +29,10 @@ const (
 	ScreenLink    ScreenID = "phone-link"   // open Page on a phone; First, Notice
 	ScreenOnPhone ScreenID = "phone-login"  // log in on the phone; Notice
 	ScreenDigits  ScreenID = "phone-digits" // type the digits that the phone shows; Typed, Tries, WrongPIN, Notice
+
+	ScreenDocuments ScreenID = "documents" // which document: Menu with the titles, First, TimeShort
+	ScreenDocument  ScreenID = "document"  // one page of it: Title, Kind, Text, Part, Parts, TimeShort
+	ScreenDecide    ScreenID = "decide"    // sign or refuse it: Title, Kind, Read, TimeShort
 )
 
 // Screens lists every ScreenID.
@@ -37,6 +41,7 @@ var Screens = []ScreenID{
 	ScreenCancelled, ScreenTimedOut, ScreenFailed, ScreenRemoveCard, ScreenCardInUse, ScreenOutOfService,
 	ScreenSetup, ScreenMenu, ScreenPage, ScreenDone,
 	ScreenNoPhone, ScreenHosted, ScreenLink, ScreenOnPhone, ScreenDigits,
+	ScreenDocuments, ScreenDocument, ScreenDecide,
 }
 
 // Setup says what a kiosk lacks at its first start. It is for the technician.
@@ -83,10 +88,11 @@ const (
 	CodeNew    Code = "new"    // the new PIN
 	CodeRepeat Code = "repeat" // the new PIN, a second time
 	CodeDigits Code = "digits" // the digits that a phone shows
+	CodeSign   Code = "sign"   // the PIN of signatures, which confirms a document
 )
 
 // Codes lists every Code.
-var Codes = []Code{CodeLogin, CodeOld, CodePUK, CodeNew, CodeRepeat, CodeDigits}
+var Codes = []Code{CodeLogin, CodeOld, CodePUK, CodeNew, CodeRepeat, CodeDigits, CodeSign}
 
 // Notices lists every Notice.
 var Notices = []Notice{NoticeTooShort, NoticeTooLong, NoticeLeave, NoticeDiffers, NoticeSame}
@@ -124,6 +130,13 @@ type Screen struct {
 	First      int                   // index of the entry that a display without room for all of them shows first
 	Page       string                // address of the card issuer's own page, or of a login by phone
 	Unblock    Way                   // on a blocked PIN: how the holder can unblock it
+	Title      string                // of the document
+	Kind       DocumentKind
+	Text       string   // a page of the document, exactly as it is signed
+	Part       int      // the number of the page, from 1
+	Parts      int      // how many there are
+	Read       bool     // every page was shown, so the document can be signed
+	Decision   Decision // that was made
 
 	TakeCard bool // the reason has been shown for a while: a display without room for both now shows the hint to take the card
 }

@@ -7,6 +7,8 @@ const (
 	ServiceChoice  Service = "choice"      // chooses one of several, for example the reason for the visit
 	ServiceChange  Service = "change-pin"  // changes the PIN
 	ServiceUnblock Service = "unblock-pin" // unblocks a blocked PIN with the PUK
+
+	ServiceDocument Service = "document" // signs or refuses a document that the hub holds for the holder
 )
 
 // Services are those that a kiosk offers. The hub's policy sets them for each group of
@@ -15,6 +17,7 @@ type Services struct {
 	Choices   []Choice `json:"choices,omitempty"`     // the holder chooses one of them
 	ChangePIN bool     `json:"change_pin,omitempty"`  // after a login
 	Unblock   bool     `json:"unblock_pin,omitempty"` // when a PIN is blocked
+	Documents bool     `json:"documents,omitempty"`   // after a login, if the hub holds documents for the holder
 
 	Phone Environment `json:"phone,omitempty"` // of the broker through which people can log in by phone; "" for none
 }
@@ -83,6 +86,9 @@ func (v Visit) entries() []MenuEntry {
 	}
 	if v.offered.ChangePIN && v.changeWay() != NoWay {
 		all = append(all, MenuEntry{Service: ServiceChange})
+	}
+	if v.offered.Documents && v.documents.ticket != "" {
+		all = append(all, MenuEntry{Service: ServiceDocument})
 	}
 	return all[:min(len(all), MaxEntries)]
 }

@@ -278,6 +278,7 @@ func (s *step) finish(o Outcome, why Reason) {
 		s.retry, s.loggedIn = o != Granted, o == Granted
 	}
 	s.service, s.code, s.asks = "", "", CodeLogin
+	s.documents.closeDocument(s.outcome.Service == ServiceDocument && o == Completed)
 	s.warned, s.visitEnds, s.notice = false, false, ""
 	s.stopVisit()
 	s.do(s.outcome)
@@ -298,7 +299,8 @@ func (s *step) release() {
 
 func (s *step) record(o Outcome, why Reason) Record {
 	if s.service != "" {
-		return Record{Visit: s.id, Service: s.service, Code: s.code, Outcome: o, Reason: why, Holder: s.holder, Authenticated: s.loggedIn && !s.sandbox}
+		return Record{Visit: s.id, Service: s.service, Code: s.code, Outcome: o, Reason: why, Holder: s.holder, Authenticated: s.loggedIn && !s.sandbox,
+			Document: s.documents.chosen, Decision: s.documents.decision}
 	}
 	return Record{
 		Visit: s.id, Outcome: o, Reason: why, Holder: s.holder,
@@ -418,9 +420,11 @@ func (s *step) stateElapsed() {
 		s.language = s.config.Languages[0]
 	case reading, verifying, signing:
 		s.finish(Failed, CardTimeout)
-	case changing:
+	case changing, preparing, signingDocument:
 		s.finish(Failed, CardTimeout)
-	case enteringPIN, choosing, referring:
+	case listing, fetching, handingIn:
+		s.finish(Failed, HubSilent)
+	case enteringPIN, choosing, referring, choosingDocument, readingDocument:
 		s.nobodyTypes()
 	case enteringOnReader:
 		s.finish(TimedOut, PINTimeout)

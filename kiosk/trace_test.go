@@ -121,6 +121,12 @@ func (tr *trace) step(e kiosk.Event) []kiosk.Effect {
 			tr.question = effect.Question
 		case kiosk.TypeDigits:
 			tr.question = effect.Question
+		case kiosk.ListDocuments:
+			tr.question = effect.Question
+		case kiosk.GetDocument:
+			tr.question = effect.Question
+		case kiosk.HandIn:
+			tr.question = effect.Question
 		}
 	}
 	return effects
@@ -145,8 +151,8 @@ func digits(word string) int {
 	return 4
 }
 
-// services returns what a policy offers: any of change-pin, unblock-pin, phone:sandbox,
-// phone:production, and codes of choices.
+// services returns what a policy offers: any of change-pin, unblock-pin, documents,
+// phone:sandbox, phone:production, and codes of choices.
 func services(words []string) (s kiosk.Services) {
 	for _, word := range words {
 		switch kiosk.Service(word) {
@@ -158,6 +164,8 @@ func services(words []string) (s kiosk.Services) {
 			s.Phone = kiosk.Production
 		case "phone:sandbox":
 			s.Phone = kiosk.Sandbox
+		case "documents":
+			s.Documents = true
 		default:
 			s.Choices = append(s.Choices, kiosk.Choice{Code: word, Texts: map[string]string{"nb": "nb:" + word, "en": "en:" + word}})
 		}
@@ -231,6 +239,22 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 		return one(kiosk.ServicesSet{Services: services(w[1:])})
 	case "pin-changed":
 		return one(kiosk.PINChanged{Visit: arg(1)})
+	case "signature-ready":
+		return one(kiosk.SignatureReady{Visit: arg(1), PIN: kiosk.PINStatus{Min: 6, Max: 6, Tries: number(3), TriesKnown: arg(2) == "tries"}})
+	case "listed":
+		var all []kiosk.DocumentInfo
+		for _, title := range w[2:] {
+			all = append(all, kiosk.DocumentInfo{ID: "id-" + title, Title: title, Kind: kiosk.TextDocument, Hash: "hash-" + title})
+		}
+		return one(kiosk.DocumentsListed{Visit: arg(1), Question: tr.question, Documents: all})
+	case "document":
+		return one(kiosk.DocumentReady{Visit: arg(1), Question: tr.question, Pages: w[2:]})
+	case "document-failed":
+		return one(kiosk.DocumentFailed{Visit: arg(1), Question: tr.question, Reason: kiosk.Reason(arg(2))})
+	case "document-signed":
+		return one(kiosk.DocumentSigned{Visit: arg(1), Signature: []byte("signature")})
+	case "handed-in":
+		return one(kiosk.HandedIn{Visit: arg(1), Question: tr.question})
 	case "read":
 		return one(kiosk.CardRead{Visit: arg(1), Holder: kari, Services: cardServices(w[2:]),
 			PIN: kiosk.PINStatus{Min: 4, Max: digits(arg(4)), Tries: number(3), TriesKnown: arg(2) == "tries", OnReader: arg(4) == "on-reader"}})
@@ -261,8 +285,12 @@ func (tr *trace) parse(line string) ([]kiosk.Event, error) {
 	case "hub-failed":
 		return one(kiosk.HubFailed{Visit: arg(1), Question: tr.question, Reason: kiosk.Reason(arg(2))})
 	case "granted":
+		ticket := ""
+		if arg(2) == "documents" {
+			ticket = "ticket"
+		}
 		return one(kiosk.Decided{Visit: arg(1), Question: tr.question, Verdict: kiosk.Verdict{
-			Granted: true, Holder: kari, Offline: arg(2) == "offline", Basis: basis(arg(2))}})
+			Granted: true, Holder: kari, Offline: arg(2) == "offline", Basis: basis(arg(2)), Documents: ticket}})
 	case "denied":
 		return one(kiosk.Decided{Visit: arg(1), Question: tr.question, Verdict: kiosk.Verdict{
 			Reason: kiosk.Reason(arg(2)), Holder: kari, Offline: arg(3) == "offline", Basis: basis(arg(3))}})
@@ -315,7 +343,11 @@ func describe(e kiosk.Effect) string {
 		if s.Unblock != "" {
 			unblock = "unblock:" + string(s.Unblock)
 		}
-		return words("show", string(s.ID), s.Language, string(s.Service), string(s.Asks), menu, s.Page, unblock, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
+		part := ""
+		if s.Parts > 0 {
+			part = fmt.Sprintf("%d/%d", s.Part, s.Parts)
+		}
+		return words("show", string(s.ID), s.Language, string(s.Service), string(s.Asks), s.Title, string(s.Kind), part, s.Text, flag(s.Read, "read"), string(s.Decision), menu, s.Page, unblock, typed, flag(s.OnReader, "on-reader"), tries, flag(s.WrongPIN, "wrong-pin"), flag(s.TimeShort, "time-short"),
 			notice, string(s.Reason), s.Wanted, s.Found, s.Name, flag(s.Offline, "offline"), flag(s.TakeCard, "take-card"), flag(s.Insistent, "insistent"), flag(s.Recorded, "recorded"), flag(s.ByPhone, "by-phone"), flag(s.Hosted, "hosted"), flag(s.Sandbox, "sandbox"))
 	case kiosk.Sound:
 		return words("sound", string(e.Cue))
@@ -331,6 +363,16 @@ func describe(e kiosk.Effect) string {
 		return fmt.Sprintf("change-pin %s %v %v", e.Visit, e.Old, e.New)
 	case kiosk.UnblockPIN:
 		return fmt.Sprintf("unblock-pin %s %v %v", e.Visit, e.PUK, e.New)
+	case kiosk.PrepareSignature:
+		return words("prepare-signature", e.Visit)
+	case kiosk.ListDocuments:
+		return words("list-documents", e.Visit, e.Ticket)
+	case kiosk.GetDocument:
+		return words("get-document", e.Visit, e.Ticket, e.Document.ID)
+	case kiosk.SignDocument:
+		return fmt.Sprintf("sign-document %s %v %s", e.Visit, e.PIN, e.Document.ID)
+	case kiosk.HandIn:
+		return words("hand-in", e.Visit, e.Ticket, e.Document.ID, string(e.Decision), string(e.Signature))
 	case kiosk.Sign:
 		if e.Nonce == "" {
 			return words("sign", e.Visit, "own-nonce")
@@ -347,7 +389,7 @@ func describe(e kiosk.Effect) string {
 	case kiosk.RecordShown:
 		return words("record-shown", e.Visit, string(e.Result), string(e.Screen), flag(e.Door, "door"), string(e.Reason))
 	case kiosk.Record:
-		return words("record", e.Visit, string(e.Service), e.Code, string(e.Outcome), string(e.Reason), e.Holder.Name,
+		return words("record", e.Visit, string(e.Service), e.Code, e.Document.ID, e.Document.Hash, string(e.Decision), string(e.Outcome), string(e.Reason), e.Holder.Name,
 			flag(e.Authenticated, "authenticated"), string(e.Method), flag(e.Sandbox, "sandbox"), flag(e.Offline, "offline"), e.Basis.Rules, e.Nonce, string(e.Token))
 	case kiosk.StartTimer:
 		return fmt.Sprintf("timer %s %v", e.Timer, e.After)

@@ -76,6 +76,8 @@ type Visit struct {
 	login   PhoneLogin
 	sandbox bool // the login proves nothing
 	proven  bool // the broker has proven who the holder is
+
+	documents documents
 }
 
 // state is the step that a visit is in. The zero state is out of service, because a
@@ -105,6 +107,13 @@ const (
 	choosing          // a service, after the login
 	changing          // the card changes or unblocks its PIN
 	referring         // to the card issuer's own page
+	preparing         // the card's certificate for signatures is being read
+	listing           // the hub sends the list of documents
+	fetching          // the hub sends a document
+	choosingDocument  // one of several
+	readingDocument   // the holder reads, and decides
+	signingDocument   // the card signs
+	handingIn         // the hub gets the decision
 )
 
 // undecided reports whether a visit is in progress whose outcome is still open. A
@@ -115,7 +124,13 @@ func (v Visit) undecided() bool {
 
 // interactive reports whether the kiosk waits for a key, and asks whether the person
 // needs more time before it goes on without one.
-func (s state) interactive() bool { return s == enteringPIN || s == choosing || s == referring }
+func (s state) interactive() bool {
+	switch s {
+	case enteringPIN, choosing, referring, choosingDocument, readingDocument:
+		return true
+	}
+	return false
+}
 
 // InProgress reports whether a visit is in progress: from the insertion of a card
 // until its outcome has been shown. A card that is left in afterwards or is for a
@@ -258,6 +273,8 @@ func (v Visit) Screen() Screen {
 			s.Tries, s.TriesKnown = v.pinStatus.Tries, v.pinStatus.TriesKnown
 		case CodePUK:
 			s.Tries, s.TriesKnown = v.puk.Tries, v.puk.TriesKnown
+		case CodeSign:
+			s.Tries, s.TriesKnown = v.documents.pin.Tries, v.documents.pin.TriesKnown
 		case CodeNew, CodeRepeat:
 			s.WrongPIN = false
 		}
@@ -270,10 +287,13 @@ func (v Visit) Screen() Screen {
 	case choosing:
 		s.ID, s.First, s.TimeShort = ScreenMenu, v.first, v.warned
 		copy(s.Menu[:], v.entries())
+	case choosingDocument, readingDocument:
+		v.documentScreen(&s)
 	case referring:
 		s.ID, s.Service, s.Page, s.TimeShort = ScreenPage, v.service, v.card.Page, v.warned
 	case showing:
 		s.ID, s.Reason, s.Offline, s.Service = outcomeScreen(v.outcome.Outcome), v.outcome.Reason, v.outcome.Offline, v.outcome.Service
+		s.Decision = v.outcome.Decision
 		if v.outcome.Reason == Blocked {
 			s.Unblock = v.unblockWay()
 		}
@@ -346,6 +366,8 @@ func (v Visit) limits() PINStatus {
 		return v.puk
 	case CodeDigits:
 		return PINStatus{Min: phoneDigits, Max: phoneDigits}
+	case CodeSign:
+		return v.documents.pin
 	}
 	return v.pinStatus
 }
@@ -363,7 +385,7 @@ func (v *Visit) wipe() {
 	v.wipePINs()
 	v.id, v.holder, v.pinStatus = "", Holder{}, PINStatus{}
 	v.offered, v.card, v.puk, v.loggedIn, v.first = Services{}, CardServices{}, PINStatus{}, false, 0
-	v.service, v.code, v.asks = "", "", CodeLogin
+	v.service, v.code, v.asks, v.documents = "", "", CodeLogin, documents{}
 	v.digitRefused, v.wrongPIN, v.notice, v.warned, v.mistyped = false, false, "", false, 0
 	v.visitEnds, v.extensions, v.privacy, v.noPhone = false, 0, false, false
 	v.byPhone, v.hosted, v.onPage, v.login, v.sandbox, v.proven = false, false, 0, PhoneLogin{}, false, false

@@ -22,6 +22,13 @@ type front struct {
 	close     func()
 }
 
+// Displays returns the displays of the panel, for documents.
+func (f *front) Displays() ([]screen.Form, func(page string) error) {
+	return f.Panel.(interface {
+		Displays() ([]screen.Form, func(string) error)
+	}).Displays()
+}
+
 // openFront returns a panel that consists of a board's parts, a web page, or both.
 func openFront(c config.Panel, texts *screen.Catalogue, log *slog.Logger) (*front, error) {
 	f := &front{close: func() {}}

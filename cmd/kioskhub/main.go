@@ -41,6 +41,7 @@ func (p program) command() *cobra.Command {
 		p.consumerCommand(),
 		p.operatorCommand(),
 		p.codesCommand(),
+		p.documentCommand(),
 		p.updateCommand(),
 		p.doctorCommand(),
 		p.urlCommand(),

@@ -59,6 +59,17 @@ func (c *Card) AuthenticationCertificates(ctx context.Context) ([]Certificate, e
 	return c.Certificates(ctx)
 }
 
+// SignatureCertificates returns the certificates whose keys are for signatures of
+// documents according to the card's directory. If the directory marks no key for them,
+// it reads all certificates.
+func (c *Card) SignatureCertificates(ctx context.Context) ([]Certificate, error) {
+	certs, err := c.certificatesOf(ctx, func(k Key) bool { return k.Usage.NonRepudiation })
+	if err != nil || len(certs) > 0 {
+		return certs, err
+	}
+	return c.Certificates(ctx)
+}
+
 // Authorities reads the certificates on the card that belong to no key: the
 // issuers' certificates, for building paths. That a certificate is on the card
 // is no reason to trust it.

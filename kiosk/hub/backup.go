@@ -145,7 +145,7 @@ func backupOrder(ctx context.Context, js jetstream.JetStream) ([]string, error) 
 	var names []string
 	all := js.StreamNames(ctx)
 	for name := range all.Name() {
-		if strings.HasPrefix(strings.TrimPrefix(name, "KV_"), "smartkiosk-") && !slices.Contains(notInBackup, name) {
+		if strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "KV_"), "OBJ_"), "smartkiosk-") && !slices.Contains(notInBackup, name) {
 			names = append(names, name)
 		}
 	}

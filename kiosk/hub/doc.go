@@ -13,7 +13,8 @@
 //	                                   smartkiosk.reviews.… holds the hub's reviews of them under the
 //	                                   same names, and
 //	                                   smartkiosk.alarms.<id> the hub's alarms about the kiosk, and
-//	                                   smartkiosk.alarms._<kind> its alarms about itself
+//	                                   smartkiosk.alarms._<kind> its alarms about itself;
+//	                                   smartkiosk.signatures.<id> what holders decided about documents
 //	bucket smartkiosk-challenges       nonce → its kiosk, its expiry, whether it was spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream;
 //	                                   "hub.reviews" → that of the reviews, "hub.deleted" → up
@@ -27,6 +28,9 @@
 //	                                   granted access there; used by the offline rule "known"
 //	bucket smartkiosk-codes            kiosk → its one-time code, as a keyed hash
 //	bucket smartkiosk-logins           logins by phone that are in progress; see package login
+//	bucket smartkiosk-documents        keyed hash of a holder → documents to sign, and what was
+//	                                   decided, encrypted; see package docstore
+//	objects smartkiosk-document-files  the contents of the documents, encrypted
 //	bucket smartkiosk-sightings        kiosk → how it was seen last, and whether two machines use its
 //	                                   identity
 //	bucket smartkiosk-updates          bundle's digest → the roll-out of an update; digest and kiosk →

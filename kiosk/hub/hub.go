@@ -46,6 +46,7 @@ type Hub struct {
 	known      jetstream.KeyValue // nil unless the offline rule is "known"
 	holders    *holders
 	logins     *login.Service // nil without brokers
+	documents  documents
 	events     jetstream.Stream
 	identities *identities
 	codes      *codes
@@ -228,7 +229,7 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 	if h.cursors, err = openCursors(ctx, h.js); err != nil {
 		return err
 	}
-	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings, h.attachLogins, h.attachRollouts, h.attachQuestions} {
+	for _, attach := range []func(context.Context) error{func(ctx context.Context) error { return h.holders.attach(ctx, h.js) }, h.attachRevoked, h.attachReviews, h.attachMarks, h.attachKnown, h.attachIdentities, h.attachCodes, h.attachSightings, h.attachLogins, h.attachRollouts, h.attachQuestions, h.attachDocuments} {
 		if err := attach(ctx); err != nil {
 			return err
 		}
@@ -243,7 +244,7 @@ const streamIDKey = "smartkiosk-id"
 func openEvents(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	config := jetstream.StreamConfig{
 		Name:     eventsStream,
-		Subjects: []string{eventsSubject + ">", reviewsSubject + ">", alarmsSubject + "*"},
+		Subjects: []string{eventsSubject + ">", reviewsSubject + ">", alarmsSubject + "*", signaturesSubject + "*"},
 		Storage:  jetstream.FileStorage,
 		// No AllowDirect: a follower may not know a kiosk's last event yet, and the
 		// kiosk would get an answer about a gap that does not exist.

@@ -140,6 +140,12 @@ func (r replicated) CreateOrUpdateStream(ctx context.Context, config jetstream.S
 	return r.JetStream.CreateOrUpdateStream(ctx, config)
 }
 
+// CreateOrUpdateObjectStore implements jetstream.JetStream.
+func (r replicated) CreateOrUpdateObjectStore(ctx context.Context, config jetstream.ObjectStoreConfig) (jetstream.ObjectStore, error) {
+	config.Replicas = r.replicas
+	return r.JetStream.CreateOrUpdateObjectStore(ctx, config)
+}
+
 // CreateOrUpdateKeyValue implements jetstream.JetStream. A bucket with replicas answers
 // from its leader only: a follower may not know yet that another hub has stored a challenge
 // or removed an identity.

@@ -15,12 +15,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
+	root "smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/est"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
@@ -194,6 +196,10 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		login           = "/v1/logins/{login}"
 		digits          = "/v1/logins/{login}/digits"
 		answer          = "/v1/logins/{login}/answer"
+		documents       = "/v1/documents"
+		contents        = "/v1/documents/content"
+		signatures      = "/v1/signatures"
+		signed          = "/v1/signatures/{document}"
 		json            = "application/json"
 	)
 	b := newBed(t)
@@ -214,8 +220,27 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 
 	lost := newBed(t)
 	lostURL := lost.serve()
+	lostHub := lost.open()
 	away, awayConsumer := lost.kiosk(lostURL, "k1"), lost.consumer(lostURL, "office")
 	lost.conn.Close()
+
+	hub := b.open()
+	text := addText(t, hub, "valid", letter)
+	ticketOf := func(h *Hub) string {
+		text, err := h.documents.issue(ticket{Kiosk: "k1", Visit: "v", Holder: root.Holder{ID: text.Holder}, Until: time.Now().Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	mine, lostTicket := ticketOf(hub), ticketOf(lostHub)
+	asked := func(ticket, more string) string { return `{"ticket":"` + ticket + `"` + more + `}` }
+	refuse := `,"document":"` + text.ID + `","decision":"refused","signature":null`
+	done := addText(t, hub, "valid", letter)
+	done.Decision, done.Signature = root.DecisionSigned, []byte("signature")
+	if _, err := hub.documents.Decide(t.Context(), done); err != nil {
+		t.Fatal(err)
+	}
 
 	begun, err := kiosk.BeginLogin(t.Context(), "v", "nb")
 	if err != nil {
@@ -272,6 +297,25 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{away, "POST", pageLogins, json, `{"visit":"v","language":"nb","purpose":"entry"}`, 404},
 		{consumer, "POST", logins, json, `{}`, 403},
 		{away, "POST", logins, json, `{"visit":"v","language":"nb","purpose":"entry"}`, 404},
+
+		{kiosk, "POST", documents, json, asked(mine, ""), 200},
+		{kiosk, "POST", documents, json, `{}`, 400},
+		{kiosk, "POST", documents, json, asked("e30.e30", ""), 403},
+		{consumer, "POST", documents, json, asked(mine, ""), 403},
+		{away, "POST", documents, json, asked(lostTicket, ""), 503},
+		{kiosk, "POST", contents, json, asked(mine, `,"document":"`+text.ID+`"`), 200},
+		{kiosk, "POST", contents, json, asked(mine, ""), 400},
+		{consumer, "POST", contents, json, asked(mine, `,"document":"x"`), 403},
+		{kiosk, "POST", contents, json, asked(mine, `,"document":"x"`), 404},
+		{away, "POST", contents, json, asked(lostTicket, `,"document":"`+text.ID+`"`), 503},
+		{kiosk, "POST", signatures, json, asked(mine, `,"document":"x","decision":"signed","signature":null`), 400},
+		{consumer, "POST", signatures, json, asked(mine, refuse), 403},
+		{away, "POST", signatures, json, asked(lostTicket, refuse), 503},
+		{kiosk, "POST", signatures, json, asked(mine, refuse), 200},
+		{kiosk, "POST", signatures, json, asked(mine, `,"document":"x","decision":"refused","signature":""`), 200},
+		{consumer, "GET", strings.Replace(signed, "{document}", done.ID, 1), "", "", 200},
+		{kiosk, "GET", signed, "", "", 403},
+		{consumer, "GET", strings.Replace(signed, "{document}", "none", 1), "", "", 404},
 
 		{kiosk, "POST", events, hubapi.MediaEvents, good, 200},
 		{kiosk, "POST", events, hubapi.MediaEvents, `[]`, 200},
@@ -435,6 +479,9 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		}
 		if strings.HasPrefix(template, "/v1/updates/") {
 			template = updates
+		}
+		if strings.HasPrefix(template, "/v1/signatures/") {
+			template = signed
 		}
 		if strings.HasPrefix(template, "/fleet/") {
 			template = "/fleet/{kiosk}"

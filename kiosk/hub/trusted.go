@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -141,6 +142,16 @@ func (t *Trust) Verify(token []byte, nonce string, at time.Time) (Proof, error) 
 	return Proof{path.Holder, func(ctx context.Context, at time.Time) error {
 		return path.CheckRevocation(ctx, t.ocsp, at)
 	}}, nil
+}
+
+// Signer returns the holder of a certificate for signatures of documents, by the current
+// trust domains. The error is a *trust.Refusal.
+func (t *Trust) Signer(cert *x509.Certificate, at time.Time) (holder kiosk.Holder, checkRevocation func(context.Context, time.Time) error, err error) {
+	path, err := t.current.Load().domains.Path(cert, trust.Sign, at)
+	if err != nil {
+		return kiosk.Holder{}, nil, err
+	}
+	return path.Holder, func(ctx context.Context, at time.Time) error { return path.CheckRevocation(ctx, t.ocsp, at) }, nil
 }
 
 // Prove verifies a token with the current trust domains; see webeid.Validator.Prove.

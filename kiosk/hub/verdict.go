@@ -44,6 +44,7 @@ func (h *Hub) authenticate(w http.ResponseWriter, r *http.Request, c caller) err
 	if verdict.Granted {
 		out = hubapi.Authentication{
 			Verdict: hubapi.VerdictGranted, Holder: verdict.Holder, ValidFor: int(hubapi.GrantLife.Seconds()),
+			Documents: verdict.Documents,
 		}
 	}
 	return apihttp.WriteJSON(w, http.StatusOK, out)
@@ -86,12 +87,21 @@ func (h *Hub) verdict(ctx context.Context, kioskID string, in hubapi.Authenticat
 	decision := ruleset.Decide(c)
 	log = log.With("domain", holder.Domain, "rule", decision.Rule, "version", ruleset.Version)
 
-	// The OCSP responder and the operator's system are asked at the same time.
+	// The OCSP responder, the operator's system and the store of documents are asked at the
+	// same time.
 	revocation := h.inParallel(func() error { return proof.CheckRevocation(ctx, h.now()) })
 	var admission <-chan error
 	if decision.Allowed && ruleset.Webhook != nil {
 		admission = h.inParallel(func() error { return h.askWebhook(ctx, in.Visit, ruleset, c, decision.Rule) })
 	}
+
+	var documents string
+	looking := h.inParallel(func() error {
+		if decision.Allowed {
+			documents = h.ticketFor(ctx, kioskID, in.Visit, holder)
+		}
+		return nil
+	})
 
 	err = await(ctx, revocation)
 	if request.Err() != nil {
@@ -121,7 +131,11 @@ func (h *Hub) verdict(ctx context.Context, kioskID string, in hubapi.Authenticat
 	}
 	log.Info("visit granted", "webhook", admission != nil)
 	h.noteKnown(kioskID, holder)
-	return kiosk.Verdict{Granted: true, Holder: holder}, nil
+	v := kiosk.Verdict{Granted: true, Holder: holder}
+	if await(ctx, looking) == nil {
+		v.Documents = documents
+	}
+	return v, nil
 }
 
 // admitted interprets the error of askWebhook: the reason of a denial, "" for none, with its

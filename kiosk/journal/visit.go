@@ -56,6 +56,9 @@ func service(r kiosk.Record) event.Service {
 	if r.Holder != (kiosk.Holder{}) {
 		payload.Holder = &r.Holder
 	}
+	if d := r.Document; d.ID != "" {
+		payload.Document = &event.Document{ID: d.ID, Kind: d.Kind, Hash: d.Hash, Decision: r.Decision}
+	}
 	return payload
 }
 

@@ -68,6 +68,11 @@ func (d *Decider) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, e
 	return d.Config().Domains.Choose(certs, d.clock.At(), authorities...)
 }
 
+// ChooseSignature picks the certificate of a card for signatures of documents.
+func (d *Decider) ChooseSignature(certs [][]byte) (trust.Choice, error) {
+	return d.Config().Domains.ChooseFor(trust.Sign, certs, d.clock.At())
+}
+
 // RecordGrant remembers that the hub granted a holder access. It stores this only if
 // the rule is hubpolicy.Known.
 func (d *Decider) RecordGrant(h kiosk.Holder) {

@@ -69,6 +69,7 @@ type wearCard struct {
 }
 
 func (c *wearCard) Certificates(context.Context) ([][]byte, error) { return [][]byte{c.der}, nil }
+func (c *wearCard) Signing() terminal.SigningCard                  { return nil }
 func (c *wearCard) Authorities(context.Context) ([][]byte, error)  { return nil, nil }
 func (c *wearCard) PINStatus(context.Context, int) (kiosk.PINStatus, error) {
 	return kiosk.PINStatus{Min: 4, Max: 4, Tries: 3, TriesKnown: true}, nil
@@ -122,7 +123,7 @@ func (p *wearPanel) await(t *testing.T, id kiosk.ScreenID) kiosk.ScreenID {
 }
 
 // wearHub grants everybody.
-type wearHub struct{}
+type wearHub struct{ terminal.Hub }
 
 var wearHolder = kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Kari Nordmann", Domain: "test"}
 
@@ -136,7 +137,7 @@ func (wearHub) Authenticate(context.Context, string, string, []byte) (kiosk.Verd
 
 func (wearHub) Reach(context.Context) error { return nil }
 
-type wearDecider struct{}
+type wearDecider struct{ terminal.Decider }
 
 func (wearDecider) Choose([][]byte, ...[]byte) (trust.Choice, error) {
 	return trust.Choice{Holder: wearHolder}, nil

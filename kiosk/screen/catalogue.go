@@ -98,7 +98,7 @@ func loadLanguage(files fs.FS, name string) (l language, err error) {
 	}
 	for s := range tones {
 		t := l.Screens[s]
-		if t.Heading == "" || t.Short == "" || t.Text == "" && s != "menu" {
+		if t.Heading == "" || t.Short == "" || t.Text == "" && s != "menu" && s != "documents" {
 			return l, fmt.Errorf("screen %q lacks a heading, short or text", s)
 		}
 	}

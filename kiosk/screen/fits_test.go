@@ -77,6 +77,7 @@ func situations(t *testing.T) []kiosk.Screen {
 			add(kiosk.Screen{ID: id, Asks: kiosk.CodeNew, Notice: kiosk.NoticeDiffers})
 			add(kiosk.Screen{ID: id, Asks: kiosk.CodeNew, Notice: kiosk.NoticeSame})
 			add(kiosk.Screen{ID: id, Asks: kiosk.CodePUK, Typed: 8})
+			add(kiosk.Screen{ID: id, Asks: kiosk.CodeSign, Typed: 6})
 			add(kiosk.Screen{ID: id, Asks: kiosk.CodePUK, WrongPIN: true})
 			add(kiosk.Screen{ID: id, Asks: kiosk.CodePUK, WrongPIN: true, Tries: 9, TriesKnown: true})
 			add(kiosk.Screen{ID: id, Asks: kiosk.CodePUK, WrongPIN: true, Tries: 1, TriesKnown: true})
@@ -88,9 +89,20 @@ func situations(t *testing.T) []kiosk.Screen {
 		case kiosk.ScreenPage:
 			add(kiosk.Screen{ID: id, Service: kiosk.ServiceChange, Page: "https://www.buypass.no"})
 		case kiosk.ScreenDone:
-			for _, service := range []kiosk.Service{kiosk.ServiceChoice, kiosk.ServiceChange, kiosk.ServiceUnblock} {
+			for _, service := range []kiosk.Service{kiosk.ServiceChoice, kiosk.ServiceChange, kiosk.ServiceUnblock, kiosk.ServiceDocument} {
 				add(kiosk.Screen{ID: id, Service: service})
 			}
+			add(kiosk.Screen{ID: id, Service: kiosk.ServiceDocument, Decision: kiosk.DecisionRefused})
+		case kiosk.ScreenDocuments:
+			add(kiosk.Screen{ID: id, Menu: [kiosk.MaxEntries]kiosk.MenuEntry{
+				{Service: kiosk.ServiceDocument, Label: "Årsmelding"}, {Service: kiosk.ServiceDocument, Label: "Ordre 4711"}}})
+		case kiosk.ScreenDocument:
+			add(kiosk.Screen{ID: id, Title: "Ordre", Text: "To esker penner.\nFrist: 1. mai ", Part: 1, Parts: 2})
+		case kiosk.ScreenDecide:
+			add(kiosk.Screen{ID: id, Read: true})
+			add(kiosk.Screen{ID: id, Read: true, Kind: kiosk.PaymentDocument})
+			add(kiosk.Screen{ID: id, Read: true, Kind: kiosk.OrderDocument})
+			add(kiosk.Screen{ID: id})
 		case kiosk.ScreenLink:
 			add(kiosk.Screen{ID: id, Page: "HTTPS://LOGIN.EXAMPLE.NO/ABC234", ByPhone: true})
 		case kiosk.ScreenOnPhone, kiosk.ScreenNoPhone:
@@ -140,6 +152,9 @@ func situations(t *testing.T) []kiosk.Screen {
 			}
 			add(kiosk.Screen{ID: id, Reason: kiosk.Blocked, Unblock: kiosk.AtKiosk})
 			add(kiosk.Screen{ID: id, Reason: kiosk.Blocked, Unblock: kiosk.OnPage})
+			if id == kiosk.ScreenFailed {
+				add(kiosk.Screen{ID: id, Reason: kiosk.HubSilent, Decision: kiosk.DecisionSigned})
+			}
 		default:
 			add(kiosk.Screen{ID: id})
 		}
@@ -184,7 +199,13 @@ func TestEveryScreenFits(t *testing.T) {
 				if situationOf(s) == "welcome-phone" && form.Rows == 2 {
 					want = words.Short + " " + c.language(c.Next(l.Tag)).Name + ": *"
 				}
-				if s.ID == kiosk.ScreenMenu {
+				if s.ID == kiosk.ScreenDocument {
+					want = words.Heading + " " + strings.Join(strings.Fields(s.Text), " ")
+					if form.Rows == 2 {
+						want = strings.Join(strings.Fields(s.Text), " ")
+					}
+				}
+				if s.ID == kiosk.ScreenMenu || s.ID == kiosk.ScreenDocuments {
 					entries := menuRows(c.language(l.Tag).entries(s), s.First, form.Columns, max(form.Rows-2, 1))
 					want = words.Heading + " " + strings.Join(entries, " ")
 					if form.Rows == 2 {

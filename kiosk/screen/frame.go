@@ -43,6 +43,16 @@ type Frame struct {
 // maxMenuRow is the maximum length of a menu entry on the web, with its key.
 const maxMenuRow = 2 + kiosk.MaxLabel
 
+// maxTitle is the maximum length of a document's title in the list on the web.
+const maxTitle = 40
+
+func maxRow(s kiosk.Screen) int {
+	if s.ID == kiosk.ScreenDocuments {
+		return maxTitle
+	}
+	return maxMenuRow
+}
+
 // Frame returns the words of a screen. For an unknown language it uses the first.
 func (c *Catalogue) Frame(s kiosk.Screen) Frame {
 	l, t := c.language(s.Language), c.words(s, Hash)
@@ -66,8 +76,11 @@ func (c *Catalogue) Frame(s kiosk.Screen) Frame {
 
 		Corner: corner(s, maxCorner),
 	}
-	if situationOf(s) == "menu" {
-		f.Menu = menuRows(l.entries(s), 0, maxMenuRow, kiosk.MaxEntries)
+	if situationOf(s) == "document" {
+		f.Text = s.Text // nothing in it is a placeholder
+	}
+	if isList(s) {
+		f.Menu = menuRows(l.entries(s), 0, maxRow(s), kiosk.MaxEntries)
 	}
 	if s.Sandbox {
 		f.Corner = "TEST"

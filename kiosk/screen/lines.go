@@ -44,6 +44,9 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	if situationOf(s) == "phone-link" {
 		return linkLines(s, t, f)
 	}
+	if situationOf(s) == "document" {
+		return pageLines(t.Heading, s.Text, f)
+	}
 	rows := append(make([]string, 0, f.Rows), cut(t.Heading, f.Heading))
 	entry := ""
 	room := f.Rows - 1
@@ -52,7 +55,7 @@ func (c *Catalogue) Lines(s kiosk.Screen, f Form) []string {
 	if otherKeys {
 		end = ""
 	}
-	menu := situationOf(s) == "menu"
+	menu := isList(s)
 	switch {
 	case f.Rows == 2 && situationOf(s) == "welcome-phone" && !c.language(s.Language).offersVoice(s):
 		// The key for the phone is in place of the heading, because that for the language

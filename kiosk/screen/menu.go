@@ -8,7 +8,13 @@ import (
 )
 
 // named are the services that the menu names by the catalogue.
-var named = []kiosk.Service{kiosk.ServiceChange}
+var named = []kiosk.Service{kiosk.ServiceChange, kiosk.ServiceDocument}
+
+// isList reports whether a screen is a list of entries with their keys.
+func isList(s kiosk.Screen) bool {
+	to := situationOf(s)
+	return to == "menu" || to == "documents"
+}
 
 // entry is one line of the menu: a key and what it selects.
 type entry struct {

@@ -179,7 +179,7 @@ func TestLoadRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
-		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 29, column 4: toml: expected '='"},
+		{"not TOML", `tag = "nb"`, `tag`, "cannot load texts/nb.toml: line 31, column 4: toml: expected '='"},
 		{"another tag", `tag = "nb"`, `tag = "nn"`, `tag "nn" differs from the file's name`},
 		{"no name", `name = "Bokmål"`, `name = ""`, "name and all of [keys] must be filled in"},
 		{"no place", "order = 1\n", "", "cannot load texts/nb.toml: order is 0, but the languages must count from 1 without a gap"},

@@ -104,6 +104,22 @@ var tones = map[situation]string{
 	"done-choice":          "good",
 	"done-change":          "good",
 	"done-unblock":         "good",
+
+	"documents":                "neutral",
+	"document":                 "neutral",
+	"decide":                   "attention",
+	"decide-payment":           "attention",
+	"decide-order":             "attention",
+	"decide-unread":            "attention",
+	"sign-pin":                 "neutral",
+	"done-signed":              "good",
+	"done-refused":             "neutral",
+	"failed-no-sign-key":       "bad",
+	"failed-sign-pin":          "bad",
+	"failed-document-gone":     "bad",
+	"failed-document-unshown":  "bad",
+	"failed-signature-refused": "bad",
+	"failed-not-handed-in":     "bad",
 }
 
 // denials groups the reasons of a denial by what the person can do about it. A
@@ -161,6 +177,14 @@ var failures = map[kiosk.Reason]situation{
 	kiosk.CardRetry:      "failed-retry",
 	kiosk.Blocked:        "denied-blocked", // during a service
 	kiosk.PUKBlocked:     "failed-puk-blocked",
+
+	kiosk.NoSignKey:        "failed-no-sign-key",
+	kiosk.SignPINBlocked:   "failed-sign-pin",
+	kiosk.DocumentGone:     "failed-document-gone",
+	kiosk.DocumentUnshown:  "failed-document-unshown",
+	kiosk.SignatureRefused: "failed-signature-refused",
+	kiosk.SigningTime:      "failed-signature-refused",
+	kiosk.OtherHolder:      "failed-signature-refused",
 
 	kiosk.HubRefused:   "failed",
 	kiosk.HubSilent:    "failed",
@@ -222,11 +246,16 @@ func situationOf(s kiosk.Screen) situation {
 		if s.ByPhone {
 			return "login-checking"
 		}
-	case kiosk.ScreenMenu, kiosk.ScreenPage:
+	case kiosk.ScreenMenu, kiosk.ScreenPage, kiosk.ScreenDocuments, kiosk.ScreenDocument:
 		if s.TimeShort {
 			return "pin-slow"
 		}
+	case kiosk.ScreenDecide:
+		return decideSituation(s)
 	case kiosk.ScreenDone:
+		if s.Decision == kiosk.DecisionRefused {
+			return "done-refused"
+		}
 		if to, ok := dones[s.Service]; ok {
 			return to
 		}
@@ -259,6 +288,9 @@ func situationOf(s kiosk.Screen) situation {
 			return to
 		}
 	case kiosk.ScreenFailed:
+		if s.Decision != "" && s.Reason != kiosk.SignatureRefused && s.Reason != kiosk.DocumentGone {
+			return "failed-not-handed-in"
+		}
 		if to, ok := failures[s.Reason]; ok {
 			return to
 		}
@@ -277,6 +309,23 @@ var dones = map[kiosk.Service]situation{
 	kiosk.ServiceChoice:  "done-choice",
 	kiosk.ServiceChange:  "done-change",
 	kiosk.ServiceUnblock: "done-unblock",
+
+	kiosk.ServiceDocument: "done-signed",
+}
+
+// decideSituation returns the text of the question whether to sign a document.
+func decideSituation(s kiosk.Screen) situation {
+	switch {
+	case s.TimeShort:
+		return "pin-slow"
+	case !s.Read:
+		return "decide-unread"
+	case s.Kind == kiosk.PaymentDocument:
+		return "decide-payment"
+	case s.Kind == kiosk.OrderDocument:
+		return "decide-order"
+	}
+	return "decide"
 }
 
 // codeSituation returns the text for a code that is not the PIN of the login, or "" if
@@ -284,6 +333,8 @@ var dones = map[kiosk.Service]situation{
 func codeSituation(s kiosk.Screen) situation {
 	last := s.TriesKnown && s.Tries == 1
 	switch {
+	case s.Asks == kiosk.CodeSign && !s.WrongPIN && !last:
+		return "sign-pin"
 	case s.Notice == kiosk.NoticeDiffers && s.Typed == 0:
 		return "new-pin-differs"
 	case s.Notice == kiosk.NoticeSame && s.Typed == 0:

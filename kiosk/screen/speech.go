@@ -51,7 +51,13 @@ func (c *Catalogue) Spoken(s kiosk.Screen, ok string) Spoken {
 	t := c.words(s, l.Speech.Keys[cmp.Or(ok, Hash)])
 	var all []string
 	for _, part := range []string{t.Spoken, t.Heading, t.Text, t.Hint} {
-		part = strings.TrimSpace(strings.NewReplacer("{name}", "", "{detail}", cut(printable(s.Detail), maxDetail)).Replace(say(part)))
+		part = say(part)
+		if situationOf(s) == "document" {
+			part = strings.ReplaceAll(part, "{document}", sayPage(s.Text))
+		} else {
+			part = strings.NewReplacer("{name}", "", "{detail}", cut(printable(s.Detail), maxDetail)).Replace(part)
+		}
+		part = strings.TrimSpace(part)
 		if part == "" {
 			continue
 		}
@@ -70,6 +76,18 @@ func (c *Catalogue) Spoken(s kiosk.Screen, ok string) Spoken {
 // spelled returns a link whose host is spoken in words, and whose code letter by letter.
 func spelled(l link, dot string) string {
 	return strings.ReplaceAll(l.host, ".", " "+dot+" ") + "/" + strings.Join(strings.Split(l.code, ""), ", ")
+}
+
+// sayPage returns a page of a document as sentences, without the last dot. Its words are
+// not replaced: what is heard is what is signed.
+func sayPage(page string) string {
+	var said []string
+	for line := range strings.SplitSeq(page, "\n") {
+		if line = strings.Trim(line, " ."); line != "" {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, ". ")
 }
 
 // replacer replaces the longest of several words first.

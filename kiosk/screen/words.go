@@ -38,6 +38,9 @@ func (c *Catalogue) words(s kiosk.Screen, ok string) text {
 		"{host}", linkOf(s).host,
 		"{code}", linkOf(s).code,
 		"{entries}", sayEntries(l.entries(s)),
+		"{part}", strconv.Itoa(s.Part),
+		"{parts}", strconv.Itoa(s.Parts),
+		"{title}", printable(s.Title),
 	).Replace
 	return text{fill(t.Heading), fill(t.Short), fill(t.Text), fill(t.Hint), fill(t.Spoken)}
 }

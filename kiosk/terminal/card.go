@@ -21,6 +21,8 @@ type cardOwner struct {
 	card   Card // nil while no card is open
 	chosen trust.Choice
 	der    []byte // the chosen certificate
+
+	signature signature
 }
 
 // cardJob is an effect on the card and the context of its visit.
@@ -52,6 +54,10 @@ func (o *cardOwner) run() {
 			})
 		case kiosk.Sign:
 			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.sign(job.ctx, e) })
+		case kiosk.PrepareSignature:
+			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.prepareSignature(job.ctx, e) })
+		case kiosk.SignDocument:
+			o.answer(job, e.Visit, func() (kiosk.Event, error) { return o.signDocument(job.ctx, e) })
 		case kiosk.Release:
 			o.release()
 		}
@@ -248,6 +254,6 @@ func (o *cardOwner) release() {
 			o.terminal.Log.Warn("cannot close card", "err", err)
 		}
 	}
-	o.card, o.chosen, o.der = nil, trust.Choice{}, nil
+	o.card, o.chosen, o.der, o.signature = nil, trust.Choice{}, nil, signature{}
 	o.terminal.clearStack()
 }

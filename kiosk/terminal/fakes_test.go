@@ -2,6 +2,7 @@ package terminal_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -17,6 +18,7 @@ import (
 
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/document"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/trust"
 	"smartkiosk/kiosk/protocol/webeid"
@@ -70,6 +72,9 @@ type fakeCard struct {
 	once    [][]byte // the cached certificates, returned once; nil for no cache
 	cas     [][]byte
 	signer  crypto.Signer
+
+	signCerts [][]byte
+	signKey   crypto.Signer
 }
 
 func (c *fakeCard) Certificates(context.Context) ([][]byte, error) {
@@ -149,6 +154,31 @@ func (c *fakeCard) UnblockPIN(_ context.Context, _ int, puk, new []byte) error {
 	return nil
 }
 
+func (c *fakeCard) Signing() terminal.SigningCard { return fakeSigning{c} }
+
+// fakeSigning has the certificate for signatures of the test PKI's valid card, and a PIN of
+// its own.
+type fakeSigning struct{ card *fakeCard }
+
+func (s fakeSigning) Certificates(context.Context) ([][]byte, error) {
+	s.card.rig.note("signature certificate read")
+	return s.card.signCerts, nil
+}
+
+func (s fakeSigning) PINStatus(context.Context, int) (kiosk.PINStatus, error) {
+	return kiosk.PINStatus{Min: 6, Max: 6, Tries: 3, TriesKnown: true}, nil
+}
+
+func (s fakeSigning) VerifyPIN(_ context.Context, _ int, pin []byte) error {
+	s.card.seen = pin
+	if string(pin) != "654321" {
+		return &terminal.PINError{Status: kiosk.PINStatus{Tries: 2, TriesKnown: true}}
+	}
+	return nil
+}
+
+func (s fakeSigning) Signer(context.Context, int) (crypto.Signer, error) { return s.card.signKey, nil }
+
 func (c *fakeCard) Close() error { c.rig.note("card closed"); return nil }
 
 type fakeHub struct {
@@ -161,6 +191,11 @@ type fakeHub struct {
 	verdict kiosk.Verdict
 	token   []byte // as received
 	phone   fakeLogin
+
+	documents map[string]string // by ID
+	hash      string            // in the list, in place of the document's
+	handedIn  []hubapi.SignatureRequest
+	answer    hubapi.SignatureAnswer
 }
 
 func (h *fakeHub) Challenge(ctx context.Context) (hubapi.Challenge, error) {
@@ -214,6 +249,29 @@ func (h *fakeHub) AnswerLogin(ctx context.Context, id, query string) (hubapi.Log
 func (h *fakeHub) CancelLogin(_ context.Context, id string) error {
 	h.rig.note("login " + id + " cancelled")
 	return h.phone.cancelErr
+}
+
+func (h *fakeHub) Documents(ctx context.Context, ticket string) (list []kiosk.DocumentInfo, err error) {
+	if err := h.fails(ctx); err != nil || ticket != "ticket" {
+		return nil, err
+	}
+	for id, text := range h.documents {
+		list = append(list, kiosk.DocumentInfo{ID: id, Title: "Order", Kind: kiosk.TextDocument, Hash: cmp.Or(h.hash, document.Hash([]byte(text)))})
+	}
+	return list, nil
+}
+
+func (h *fakeHub) Document(ctx context.Context, _, id string) ([]byte, error) {
+	text, ok := h.documents[id]
+	if !ok {
+		return nil, &hubapi.Problem{Type: hubapi.KindNotFound, Status: 404}
+	}
+	return []byte(text), h.fails(ctx)
+}
+
+func (h *fakeHub) HandIn(ctx context.Context, r hubapi.SignatureRequest) (hubapi.SignatureAnswer, error) {
+	h.handedIn = append(h.handedIn, r)
+	return h.answer, h.fails(ctx)
 }
 
 func (h *fakeHub) Reach(context.Context) error {
@@ -286,6 +344,10 @@ func (d *decider) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, e
 	return d.domains.Choose(certs, time.Now(), authorities...)
 }
 
+func (d *decider) ChooseSignature(certs [][]byte) (trust.Choice, error) {
+	return d.domains.ChooseFor(trust.Sign, certs, time.Now())
+}
+
 func (d *decider) Decide(ctx context.Context, _ string, token []byte, nonce string) kiosk.Verdict {
 	v := kiosk.Verdict{Offline: true, Reason: kiosk.OfflineNever, Basis: kiosk.Basis{Rules: "rules-7"}}
 	if !d.never {
@@ -329,7 +391,8 @@ func start(t *testing.T, change func(*rig, *terminal.Terminal)) *rig {
 	r.hub = fakeHub{rig: r, nonce: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 		verdict: kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Ola"}}}
 	r.card = &fakeCard{rig: r, pin: "1234", signer: holder.Authentication.Key,
-		certs: [][]byte{holder.Signature.Certificate.Raw, holder.Authentication.Certificate.Raw}}
+		certs:     [][]byte{holder.Signature.Certificate.Raw, holder.Authentication.Certificate.Raw},
+		signCerts: [][]byte{holder.Signature.Certificate.Raw}, signKey: holder.Signature.Key}
 	term := &terminal.Terminal{
 		Slot: &r.slot, Panel: r, Hub: &r.hub, Logins: &r.hub, Journal: r, Decider: &decider{domains: domains}, Origin: origin,
 		Config: kiosk.Config{Languages: []string{"nb", "en"}, Timing: kiosk.DefaultTiming},

@@ -14,6 +14,12 @@ import (
 type Hub interface {
 	Challenge(ctx context.Context) (hubapi.Challenge, error)
 	Authenticate(ctx context.Context, visit, nonce string, token []byte) (kiosk.Verdict, error)
+	// Documents lists the documents that wait for the holder of a verdict.
+	Documents(ctx context.Context, ticket string) ([]kiosk.DocumentInfo, error)
+	// Document returns the bytes of one of them.
+	Document(ctx context.Context, ticket, id string) ([]byte, error)
+	// HandIn gives the holder's decision about one of them to the hub.
+	HandIn(ctx context.Context, r hubapi.SignatureRequest) (hubapi.SignatureAnswer, error)
 	// Reach fails if no hub completes a TLS handshake.
 	Reach(ctx context.Context) error
 }

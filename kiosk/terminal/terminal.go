@@ -58,7 +58,19 @@ type Card interface {
 	ChangePIN(ctx context.Context, certificate int, old, new []byte) error
 	// UnblockPIN sets a new PIN. It fails with a *PINError, about the PUK, if puk is wrong.
 	UnblockPIN(ctx context.Context, certificate int, puk, new []byte) error
+	// Signing returns the card's keys for signatures of documents, which have certificates
+	// and mostly a PIN of their own.
+	Signing() SigningCard
 	Close() error // resets the card
+}
+
+// SigningCard has the certificates for signatures of documents, DER, and their PIN and
+// keys. Its methods are like those of Card.
+type SigningCard interface {
+	Certificates(ctx context.Context) ([][]byte, error)
+	PINStatus(ctx context.Context, certificate int) (kiosk.PINStatus, error)
+	VerifyPIN(ctx context.Context, certificate int, pin []byte) error
+	Signer(ctx context.Context, certificate int) (crypto.Signer, error)
 }
 
 // PINError is the error that the card did not accept the PIN.
@@ -124,6 +136,8 @@ type Decider interface {
 	// Choose selects the card's certificate for authentication. authorities are
 	// the CA certificates on the card. See trust.Domains.Choose.
 	Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error)
+	// ChooseSignature selects the card's certificate for signatures of documents.
+	ChooseSignature(certs [][]byte) (trust.Choice, error)
 	// Prepare is called while the card signs if Decide will probably follow. It may take
 	// a second.
 	Prepare(kiosk.Holder)
@@ -159,6 +173,9 @@ type Terminal struct {
 	Services  <-chan kiosk.Services // that the policy offers, as they change; none until the first value
 	Hosted    <-chan bool           // whether Browser is ready, as it changes; false until the first value
 	Alive     func()                // called before each wait for events, at least every AliveEvery; may be nil
+	// Pages lays a text out for the panel. It fails if the panel cannot show all of it.
+	// nil means that the panel shows no documents.
+	Pages func(text string) ([]string, error)
 	// InProgress is called when a visit begins (true) or has ended (false); may
 	// be nil. See kiosk.Visit.InProgress.
 	InProgress func(bool)
@@ -181,6 +198,7 @@ type Terminal struct {
 	entries   mailbox[kiosk.Entry]
 	questions sync.WaitGroup // to the hub and the offline policy
 	visit     visitContext
+	fetched   fetched
 	began     time.Time
 }
 
@@ -337,10 +355,11 @@ func (t *Terminal) do(e kiosk.Effect) {
 		t.visit.begin()
 		t.began = t.Now()
 		t.card.do(t.visit.ctx, e)
-	case kiosk.VerifyPIN, kiosk.VerifyOnPad, kiosk.ChangePIN, kiosk.UnblockPIN, kiosk.Sign:
+	case kiosk.VerifyPIN, kiosk.VerifyOnPad, kiosk.ChangePIN, kiosk.UnblockPIN, kiosk.Sign, kiosk.PrepareSignature, kiosk.SignDocument:
 		t.card.do(t.visit.ctx, e)
 	case kiosk.Release:
 		t.visit.end()
+		t.fetched.forget()
 		t.card.do(t.visit.ctx, e)
 	case kiosk.GetChallenge:
 		t.goAsk(func(ctx context.Context) { t.getChallenge(ctx, e) })
@@ -362,6 +381,12 @@ func (t *Terminal) do(e kiosk.Effect) {
 		t.Browser.Key(rune(e.Key))
 	case kiosk.CancelLogin:
 		t.cancelLogin(e)
+	case kiosk.ListDocuments:
+		t.goAsk(func(ctx context.Context) { t.listDocuments(ctx, e) })
+	case kiosk.GetDocument:
+		t.goAsk(func(ctx context.Context) { t.getDocument(ctx, e) })
+	case kiosk.HandIn:
+		t.goAsk(func(ctx context.Context) { t.handIn(ctx, e) })
 	case kiosk.DecideOffline:
 		t.goAsk(func(ctx context.Context) { t.decideOffline(ctx, e) })
 	case kiosk.Record:

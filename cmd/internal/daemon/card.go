@@ -127,14 +127,24 @@ func (s cardSlot) Open(ctx context.Context, visit string) (terminal.Card, error)
 // identityCard adapts a smartkort.Card to terminal.Card.
 type identityCard struct {
 	card         *smartkort.Card
+	signing      bool // its keys are those for signatures of documents
 	certificates []smartkort.Certificate
 	pin          smartkort.PIN // of the certificate in the last call of PINStatus
 }
 
-// Certificates reads only the authentication certificates, as DER. A second call reads
-// them from the card again and does not use the cache.
+// Signing implements terminal.Card.
+func (c *identityCard) Signing() terminal.SigningCard {
+	return &identityCard{card: c.card, signing: true}
+}
+
+// Certificates reads only the authentication certificates, or only those for signatures, as
+// DER. A second call reads them from the card again and does not use the cache.
 func (c *identityCard) Certificates(ctx context.Context) ([][]byte, error) {
-	certificates, err := c.card.AuthenticationCertificates(ctx)
+	read := c.card.AuthenticationCertificates
+	if c.signing {
+		read = c.card.SignatureCertificates
+	}
+	certificates, err := read(ctx)
 	if err != nil {
 		return nil, cardError(err)
 	}

@@ -193,7 +193,7 @@ func (d *Daemon) open(c *config.Config, parts Parts, texts *screen.Catalogue) er
 	}
 	d.terminal = &terminal.Terminal{
 		Slot: slots, Panel: parts.Panel, InProgress: d.inProgress, Lends: d.lends, ClearStack: freemem.ClearStack, Room: d.room, Services: d.offers, Hub: d.client, Logins: d.client, Journal: d.journal, Told: d.lastReport.write,
-		Decider: d.offline.decider, Origin: c.Hub.URL,
+		Decider: d.offline.decider, Origin: c.Hub.URL, Pages: pagesOn(parts.Panel),
 		Config: kiosk.Config{Languages: languages(texts, c.Language), Timing: kiosk.DefaultTiming, FullNames: c.Panel.Names == "full", Speech: parts.Speech != nil},
 		Now:    clocks.Now, Log: d.log,
 	}

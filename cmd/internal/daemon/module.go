@@ -108,6 +108,14 @@ func (c *moduleCard) UnblockPIN(context.Context, int, []byte, []byte) error { re
 
 var errModule = errors.New("cannot change the PIN of a card that is accessed through a PKCS #11 module")
 
+// Signing implements terminal.Card.
+func (c *moduleCard) Signing() terminal.SigningCard { return moduleSigning{} }
+
+// moduleSigning has no certificates: the module is used for the login only.
+type moduleSigning struct{ terminal.SigningCard }
+
+func (moduleSigning) Certificates(context.Context) ([][]byte, error) { return nil, nil }
+
 // Close closes the card and makes the reader reset it. The reset is necessary because a
 // module may leave the PIN verified, and no verified PIN may outlive the visit.
 func (c *moduleCard) Close() error {

@@ -19,6 +19,7 @@ import (
 	"smartkiosk/device/slot"
 	"smartkiosk/device/smartkort"
 	"smartkiosk/kiosk"
+	"smartkiosk/kiosk/protocol/document"
 	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/trust"
 	"smartkiosk/kiosk/terminal"
@@ -39,6 +40,9 @@ type bench struct {
 	records []kiosk.Record
 	typed   [][]byte
 	domains *trust.Domains
+
+	document string // that waits for every holder; "" for none
+	handedIn []hubapi.SignatureRequest
 }
 
 // Connect returns a connection whose card is removed at a given command.
@@ -111,7 +115,30 @@ func (b *bench) Challenge(context.Context) (hubapi.Challenge, error) {
 func (b *bench) Reach(context.Context) error { return nil }
 
 func (b *bench) Authenticate(context.Context, string, string, []byte) (kiosk.Verdict, error) {
-	return kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Somebody"}}, nil
+	v := kiosk.Verdict{Granted: true, Holder: kiosk.Holder{ID: "UN:NO-9578-4050-1", Name: "Somebody"}}
+	if b.document != "" {
+		v.Documents = "ticket"
+	}
+	return v, nil
+}
+
+func (b *bench) Documents(context.Context, string) ([]kiosk.DocumentInfo, error) {
+	return []kiosk.DocumentInfo{{ID: "d", Title: "Ordre", Kind: kiosk.OrderDocument, Hash: document.Hash([]byte(b.document))}}, nil
+}
+
+func (b *bench) Document(context.Context, string, string) ([]byte, error) {
+	return []byte(b.document), nil
+}
+
+func (b *bench) HandIn(_ context.Context, r hubapi.SignatureRequest) (hubapi.SignatureAnswer, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.handedIn = append(b.handedIn, r)
+	return hubapi.SignatureAnswer{Accepted: true}, nil
+}
+
+func (b *bench) ChooseSignature(certs [][]byte) (trust.Choice, error) {
+	return b.domains.ChooseFor(trust.Sign, certs, time.Now())
 }
 
 func (b *bench) Choose(certs [][]byte, authorities ...[]byte) (trust.Choice, error) {

@@ -92,6 +92,7 @@ func spokenServices(t *testing.T, profiles *smartkort.Profiles, services kiosk.S
 		offered.set(services)
 		term := &terminal.Terminal{
 			Slot: newCardSlot(b, smartkort.Driver{Cache: cache, Profiles: profiles}), Services: offered, Panel: v, Hub: b, Journal: b, Decider: b, Origin: "https://hub.example",
+			Pages:  func(text string) ([]string, error) { return screen.PagesOn(text, []screen.Form{screen.Text20x4}) },
 			Config: kiosk.Config{Languages: languages(texts, "nb"), Timing: kiosk.DefaultTiming, Speech: true},
 			Now:    time.Now, Log: log,
 		}

@@ -179,13 +179,7 @@ func (p *Panel) Keys() <-chan rune { return p.keys }
 
 // frame lays out a screen for a display. ok is the label of the key that ends a PIN.
 func frame(texts *screen.Catalogue, s kiosk.Screen, f board.Form, ok string) display.Frame {
-	form := screen.Form{Heading: f.Columns, Columns: f.Columns, Rows: f.Rows}
-	switch f.Layout {
-	case display.Heading:
-		form = screen.Graphic128x64
-	case display.Large:
-		form = screen.Text16x2
-	}
+	form := screenForm(f)
 	form.OK = ok
 	if f.Layout == display.Heading || f.Layout == display.Large { // a display of dots
 		if code, rows, has := texts.Beside(s, display.BesideLetters, ok); has {
@@ -195,6 +189,32 @@ func frame(texts *screen.Catalogue, s kiosk.Screen, f board.Form, ok string) dis
 		}
 	}
 	return display.Frame{Rows: texts.Lines(s, form), Layout: f.Layout}
+}
+
+// screenForm returns the form that screens have on a display.
+func screenForm(f board.Form) screen.Form {
+	switch f.Layout {
+	case display.Heading:
+		return screen.Graphic128x64
+	case display.Large:
+		return screen.Text16x2
+	}
+	return screen.Form{Heading: f.Columns, Columns: f.Columns, Rows: f.Rows}
+}
+
+// Displays returns the form of each display, those of the other panel included, and the
+// function that checks the letters of a page.
+func (p *Panel) Displays() (forms []screen.Form, shows func(page string) error) {
+	shows = func(string) error { return nil }
+	if other, ok := p.other.(interface {
+		Displays() ([]screen.Form, func(string) error)
+	}); ok {
+		forms, shows = other.Displays()
+	}
+	for _, d := range p.displays {
+		forms, shows = append(forms, screenForm(d.form)), display.Shows
+	}
+	return forms, shows
 }
 
 // openWithRetry opens a part, and retries until it succeeds or ctx ends. It passes each

@@ -18,6 +18,7 @@ intermediates = ["person-ca.pem"]
 policies = ["2.16.578.1.26.1.3.1"]
 refused_policies = ["2.16.578.1.26.1.3.6"]
 crls = ["person-ca.crl"]
+purposes = ["authenticate", "sign"]
 subject = "buypass"
 `
 

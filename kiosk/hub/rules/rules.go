@@ -33,6 +33,7 @@
 //	groups = ["workshop"]             # and kiosks; without both: all other kiosks
 //	change_pin = true                 # after a login
 //	unblock_pin = true                # with the PUK, when a PIN is blocked
+//	documents = true                  # signs documents that wait at the hub, after a login
 //
 //	[[services.choice]]               # after a login the holder chooses one of these
 //	code = "delivery"                 # in the event smartkiosk.service.v1

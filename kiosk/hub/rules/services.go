@@ -15,6 +15,7 @@ type servicesEntry struct {
 	Groups    []string      `toml:"groups"`
 	ChangePIN bool          `toml:"change_pin"`
 	Unblock   bool          `toml:"unblock_pin"`
+	Documents bool          `toml:"documents"`
 	Choice    []choiceEntry `toml:"choice"`
 }
 
@@ -81,7 +82,7 @@ func (e servicesEntry) read(groups map[string][]string) (s services, err error) 
 	}
 	s = services{
 		kiosks:  entry{Kiosks: e.Kiosks, Groups: e.Groups}.kiosksOf(groups),
-		offered: kiosk.Services{ChangePIN: e.ChangePIN, Unblock: e.Unblock},
+		offered: kiosk.Services{ChangePIN: e.ChangePIN, Unblock: e.Unblock, Documents: e.Documents},
 	}
 	for _, c := range e.Choice {
 		s.offered.Choices = append(s.offered.Choices, kiosk.Choice(c))

@@ -23,6 +23,7 @@ code = "visit"
 texts = { nb = "Besøk" }
 [[services]]
 unblock_pin = true
+documents = true
 `
 
 func TestServices(t *testing.T) {
@@ -35,7 +36,7 @@ func TestServices(t *testing.T) {
 			t.Errorf("%s offers %+v", name, s)
 		}
 	}
-	if s := r.Services("k3"); s.ChangePIN || !s.Unblock || s.Choices != nil {
+	if s := r.Services("k3"); s.ChangePIN || !s.Unblock || !s.Documents || s.Choices != nil {
 		t.Errorf("k3 offers %+v", s)
 	}
 	if none, err := Parse([]byte(`default = "allow"`), ""); err != nil || !isNone(none.Services("k1")) {

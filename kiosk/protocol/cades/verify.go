@@ -28,28 +28,41 @@ const MaxSize = 64 << 10
 // Signature is what a valid signature says.
 type Signature struct {
 	Certificate *x509.Certificate
-	Time        time.Time // signing-time, as the signer claims; zero if the attribute is missing
+	Time        time.Time           // signing-time, as the signer claims; zero if the attribute is missing
+	Others      []*x509.Certificate // those in the signature, the signer's included
 }
 
 // Verify checks a detached signature of a document whose digest digestOf returns for the
 // signature's hash. The certificate must have been valid at the time at, for signing
 // documents (nonRepudiation), by a path to one of the roots.
 func Verify(der []byte, digestOf func(crypto.Hash) []byte, roots *x509.CertPool, at time.Time) (Signature, error) {
-	s, err := verify(der, digestOf, roots, at)
+	s, err := check(der, digestOf)
+	if err == nil {
+		err = s.trusted(roots, at)
+	}
 	if err != nil {
 		return Signature{}, fmt.Errorf("cannot accept signature: %w", err)
 	}
 	return s, nil
 }
 
-func verify(der []byte, digestOf func(crypto.Hash) []byte, roots *x509.CertPool, at time.Time) (out Signature, err error) {
+// Check is Verify without the checks of the certificate, which the caller makes: its key
+// usage, validity, path and revocation.
+func Check(der []byte, digestOf func(crypto.Hash) []byte) (Signature, error) {
+	s, err := check(der, digestOf)
+	if err != nil {
+		return Signature{}, fmt.Errorf("cannot accept signature: %w", err)
+	}
+	return s, nil
+}
+
+func check(der []byte, digestOf func(crypto.Hash) []byte) (out Signature, err error) {
 	info, certificates, err := parse(der)
 	if err != nil {
 		return out, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	pool := x509.NewCertPool()
+	out.Others = certificates
 	for _, c := range certificates {
-		pool.AddCert(c)
 		if bytes.Equal(c.RawIssuer, info.Signer.Issuer.FullBytes) && c.SerialNumber.Cmp(info.Signer.Serial) == 0 {
 			out.Certificate = c
 		}
@@ -74,16 +87,26 @@ func verify(der []byte, digestOf func(crypto.Hash) []byte, roots *x509.CertPool,
 	if out.Certificate.CheckSignature(scheme.x509, text, info.Signature) != nil {
 		return out, ErrSignature
 	}
-	if out.Certificate.KeyUsage&x509.KeyUsageContentCommitment == 0 {
-		return out, ErrKeyUsage
-	}
-	if at.Before(out.Certificate.NotBefore) || at.After(out.Certificate.NotAfter) {
-		return out, ErrExpired
-	}
-	if _, err := out.Certificate.Verify(x509.VerifyOptions{Roots: roots, Intermediates: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-		return out, fmt.Errorf("%w: %w", ErrNotTrusted, err)
-	}
 	return out, nil
+}
+
+// trusted checks the certificate.
+func (s Signature) trusted(roots *x509.CertPool, at time.Time) error {
+	c := s.Certificate
+	if c.KeyUsage&x509.KeyUsageContentCommitment == 0 {
+		return ErrKeyUsage
+	}
+	if at.Before(c.NotBefore) || at.After(c.NotAfter) {
+		return ErrExpired
+	}
+	pool := x509.NewCertPool()
+	for _, other := range s.Others {
+		pool.AddCert(other)
+	}
+	if _, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotTrusted, err)
+	}
+	return nil
 }
 
 // parse decodes a signature of one signer, and its certificates.

@@ -7,10 +7,12 @@ import (
 
 // What the examples in the table of types share. The person and the kiosk are invented.
 const (
-	exampleID    = "019ad0c2-5e1f-7c3a-9d41-2f6c1b7a0e55"
-	exampleVisit = "5f0a1c8e-6f57-4b0b-8f8a-0d3f5b6f2a11"
-	exampleEpoch = "c41d9a0b7e6f2358"
-	exampleJWS   = "eyJhbGciOiJFUzI1NiIsImtpZCI6IlQy…" // shortened
+	exampleID       = "019ad0c2-5e1f-7c3a-9d41-2f6c1b7a0e55"
+	exampleVisit    = "5f0a1c8e-6f57-4b0b-8f8a-0d3f5b6f2a11"
+	exampleEpoch    = "c41d9a0b7e6f2358"
+	exampleDocument = "9c1e0f6b7a2d4c5e8f901234a1b2c3d4e5f60718"
+	exampleHash     = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+	exampleJWS      = "eyJhbGciOiJFUzI1NiIsImtpZCI6IlQy…" // shortened
 )
 
 var exampleTime = time.Date(2026, 11, 29, 7, 31, 5, 250e6, time.UTC)

@@ -27,6 +27,8 @@ const (
 	TypeEpoch   = "smartkiosk.epoch.v1"
 	TypeService = "smartkiosk.service.v1"
 	TypeUpdate  = "smartkiosk.update.v1"
+
+	TypeSignature = "smartkiosk.signature.v1"
 )
 
 // Type is one row of the table of events.
@@ -76,6 +78,16 @@ var Types = []Type{
 			Visit: exampleVisit, Service: kiosk.ServiceChoice, Code: "delivery", Outcome: kiosk.Completed, Authenticated: true,
 			Holder: &kiosk.Holder{ID: "UN:NO-9578-4050-900000001", Name: "Kari Testesen", Domain: "buypass"},
 		},
+	},
+	{
+		Name: TypeSignature,
+		When: "the hub has accepted a holder's signature of a document, or that the holder refused to sign it; because the hub writes it, it is not sealed, has no jws and belongs to no chain; the same one may come twice",
+		Payload: Signature{
+			Kiosk: "lobby-7", Visit: exampleVisit, Document: exampleDocument, Kind: kiosk.PaymentDocument, Hash: exampleHash,
+			Decision: kiosk.DecisionSigned, Holder: &kiosk.Holder{ID: "UN:NO-9578-4050-900000001", Name: "Kari Testesen", Domain: "buypass"},
+			Signature: []byte{0x30, 0x82, 0x0A}, // shortened
+		},
+		By: ByHub,
 	},
 	{
 		Name:    TypeStarted,
@@ -171,12 +183,33 @@ type Visit struct {
 // Service is how one service at the kiosk ended.
 type Service struct {
 	Visit         string        `json:"visit" doc:"identifier of the visit to which it belongs"`
-	Service       kiosk.Service `json:"service" doc:"choice, change-pin or unblock-pin"`
+	Service       kiosk.Service `json:"service" doc:"choice, change-pin, unblock-pin or document"`
 	Code          string        `json:"code,omitempty" doc:"of a choice: the code of what the holder chose, from the hub's rules"`
 	Outcome       kiosk.Outcome `json:"outcome" doc:"completed, cancelled, timed-out or failed"`
 	Reason        kiosk.Reason  `json:"reason,omitempty" doc:"why not completed, a stable code"`
 	Authenticated bool          `json:"authenticated" doc:"the visit's login was granted; if false, the holder is only what a certificate claims"`
 	Holder        *kiosk.Holder `json:"holder,omitempty" doc:"as in smartkiosk.visit.v1" personal:"yes"`
+	Document      *Document     `json:"document,omitempty" doc:"of the service document: its identifier (id), kind, fingerprint (sha256) and what the holder decided (decision: signed or refused, absent if nothing); unless the outcome is completed, the kiosk does not know whether the hub has received the decision: smartkiosk.signature.v1 says it"`
+}
+
+// Document is a document in an event of a kiosk.
+type Document struct {
+	ID       string             `json:"id"`
+	Kind     kiosk.DocumentKind `json:"kind"`
+	Hash     string             `json:"sha256"`
+	Decision kiosk.Decision     `json:"decision,omitempty"`
+}
+
+// Signature is what a holder decided about a document.
+type Signature struct {
+	Kiosk     string             `json:"kiosk" doc:"where the holder decided"`
+	Visit     string             `json:"visit" doc:"identifier of the visit"`
+	Document  string             `json:"document" doc:"the document's identifier, from kioskhub document add"`
+	Kind      kiosk.DocumentKind `json:"documentkind" doc:"text, pdf, payment or order"`
+	Hash      string             `json:"sha256" doc:"fingerprint of the document's bytes"`
+	Decision  kiosk.Decision     `json:"decision" doc:"signed or refused"`
+	Holder    *kiosk.Holder      `json:"holder" doc:"as in smartkiosk.visit.v1; of a signature the holder whom its certificate names too" personal:"yes"`
+	Signature []byte             `json:"signature,omitempty" doc:"CAdES, detached (DER, base64); of a PDF the one in the signed PDF; the hub has verified it" personal:"yes"`
 }
 
 // Evidence is what the card signed (Web eID authentication token format 1).

@@ -2,6 +2,7 @@ package hubapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -51,6 +52,7 @@ type content struct {
 	turn            <-chan struct{} // nil unless the body holds events; see eventsBody
 	once            bool            // do not retry: see sendWithRetry
 	visit           bool            // part of a visit: see Client.Forget
+	longest         int             // bytes of the answer; 0 means MaxEventsBody
 }
 
 // NewClient returns a client of the hub at base (https://host:port) with the TLS
@@ -101,7 +103,7 @@ func (c *Client) Authenticate(ctx context.Context, visit, nonce string, token []
 	}
 	switch out.Verdict {
 	case VerdictGranted:
-		return kiosk.Verdict{Granted: true, Holder: out.Holder}, nil
+		return kiosk.Verdict{Granted: true, Holder: out.Holder, Documents: out.Documents}, nil
 	case VerdictDenied:
 		return kiosk.Verdict{Reason: out.Reason, Holder: out.Holder}, nil
 	}
@@ -219,11 +221,12 @@ func (c *Client) do(ctx context.Context, method, path string, send content, want
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, MaxEventsBody+1))
+	longest := cmp.Or(send.longest, MaxEventsBody)
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, int64(longest)+1))
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(answer) > MaxEventsBody {
+	if len(answer) > longest {
 		return nil, nil, errors.New("the hub's answer is too long")
 	}
 	if resp.StatusCode != want {

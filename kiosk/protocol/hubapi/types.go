@@ -37,6 +37,10 @@ type Authentication struct {
 	Reason   kiosk.Reason `json:"reason,omitempty"`    // why denied
 	Holder   kiosk.Holder `json:"holder,omitzero"`     // the holder whom the card proved, let in or not
 	ValidFor int          `json:"valid_for,omitempty"` // seconds for which the kiosk may act on a granted verdict
+
+	// Documents is a ticket with which the kiosk may ask for the holder's documents during
+	// the visit. It is absent unless some wait.
+	Documents string `json:"documents,omitempty"`
 }
 
 // LoginRequest is the body of POST /v1/logins and of POST /v1/page-logins.

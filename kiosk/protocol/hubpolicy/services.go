@@ -23,6 +23,9 @@ func CheckServices(s kiosk.Services) error {
 	if s.ChangePIN {
 		others++
 	}
+	if s.Documents {
+		others++
+	}
 	if n := len(s.Choices); n == 1 {
 		return errors.New("services: there is only one choice: write at least two")
 	} else if n+others > kiosk.MaxEntries {

@@ -18,6 +18,7 @@ type Choice struct {
 	Index       int // in the list that was passed to Choose
 	Certificate *x509.Certificate
 	Holder      kiosk.Holder
+	Chain       []*x509.Certificate // from the certificate to the anchor
 }
 
 // Choose selects the certificate of a card to authenticate with at the given
@@ -38,11 +39,16 @@ type Choice struct {
 // access: tokens carry no authorities, and Path and Check use only the CAs of
 // the configuration.
 func (d *Domains) Choose(certs [][]byte, at time.Time, authorities ...[]byte) (Choice, error) {
+	return d.ChooseFor(Authenticate, certs, at, authorities...)
+}
+
+// ChooseFor is like Choose for any purpose.
+func (d *Domains) ChooseFor(purpose Purpose, certs [][]byte, at time.Time, authorities ...[]byte) (Choice, error) {
 	more := readAuthorities(authorities)
 	var candidates []Choice
 	var nearest *Refusal
 	for i, der := range certs {
-		c, r := d.consider(der, at, more)
+		c, r := d.consider(der, purpose, at, more)
 		if r == nil {
 			c.Index = i
 			candidates = append(candidates, c)
@@ -79,16 +85,16 @@ func readAuthorities(ders [][]byte) []*x509.Certificate {
 	return cas
 }
 
-func (d *Domains) consider(der []byte, at time.Time, more []*x509.Certificate) (Choice, *Refusal) {
+func (d *Domains) consider(der []byte, purpose Purpose, at time.Time, more []*x509.Certificate) (Choice, *Refusal) {
 	cert, err := ParseCertificate(der)
 	if err != nil {
 		return Choice{}, err.(*Refusal)
 	}
-	p, r := d.path(cert, Authenticate, at, more)
+	p, r := d.path(cert, purpose, at, more)
 	if r != nil {
 		return Choice{}, r
 	}
-	return Choice{Certificate: cert, Holder: p.Holder}, nil
+	return Choice{Certificate: cert, Holder: p.Holder, Chain: p.Chain}, nil
 }
 
 // ParseCertificate reads one certificate in DER. It refuses more than
