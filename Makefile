@@ -15,6 +15,8 @@ TEST := pcscd="the PC/SC service, a real one" \
 	softhsm2="a PKCS 11 token in software" \
 	curl="enrols as a foreign EST client" \
 	openssl="judges our signatures and certificates" \
+	qpdf="judges PDF documents that we sign" \
+	poppler-utils="pdfsig: judges signatures in PDF documents" \
 	swtpm="a TPM in software" \
 	tpm2-openssl="judges our use of a TPM" \
 	dosfstools="makes and checks boot partitions" \
