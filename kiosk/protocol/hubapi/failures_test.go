@@ -88,7 +88,12 @@ func TestClientFails(t *testing.T) {
 // The answer 304 counts only for a request that names a version.
 func TestNotModified(t *testing.T) {
 	for _, version := range []string{"", "v1"} {
-		c := clientOf(answerOf(http.StatusNotModified, strings.NewReader("")))
+		c := clientOf(func(r *http.Request) (*http.Response, error) {
+			if sent := r.Header.Get("If-None-Match"); !strings.Contains(sent, version) || (sent == "") != (version == "") {
+				t.Errorf("after %q the client sends If-None-Match %q", version, sent)
+			}
+			return answerOf(http.StatusNotModified, strings.NewReader(""))(r)
+		})
 		if jws, err := c.Policy(t.Context(), version); (err == nil) != (version != "") || jws != "" {
 			t.Errorf("policy after %q: %q, %v", version, jws, err)
 		}

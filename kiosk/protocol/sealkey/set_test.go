@@ -53,6 +53,9 @@ func TestRotateAndRetire(t *testing.T) {
 	if err := Retire(path, third.KeyID); !errors.Is(err, ErrInUse) {
 		t.Errorf("the newest: %v", err)
 	}
+	if err := Retire(filepath.Join(filepath.Dir(path), "missing", "seal.jwk"), first.KeyID); err == nil {
+		t.Error("retired a key of a folder that is missing")
+	}
 	if err := Retire(path, "other"); err == nil || !strings.Contains(err.Error(), "there is no sealing key other") {
 		t.Errorf("another: %v", err)
 	}

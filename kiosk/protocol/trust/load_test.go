@@ -94,6 +94,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"an unknown value of revocation", domain + `revocation = "soft"`, `the only value is "none"`},
 		{"a span of time without a unit", domain + `max_crl_age = "48"`, `48`},
 		{"a negative span of time", domain + `max_crl_age = "-48h"`, `negative time span`},
+		{"a negative skew", domain + `skew = "-1s"`, `negative time span`},
 		{"an unknown rule on nonces", domain + "[domain.ocsp]\nnonce = \"never\"", `"required" or "optional"`},
 		{"an unknown key on OCSP", domain + "[domain.ocsp]\nuri = \"http://ocsp.example\"", "uri"},
 		{"an unknown template", `[[domain]]` + "\n" + `template = "bankid"`, `template "bankid" does not exist: there are buypass, buypass-test, local`},
