@@ -27,6 +27,8 @@ import (
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/daemon"
 	"smartkiosk/device/atomicfile"
+	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/hubpolicy"
 )
 
 // resetCommand ends the life of a kiosk on this machine.
@@ -44,8 +46,9 @@ with "kioskctl events deliver". Then it asks, prints a proof, and deletes the ke
 certificate, the settings and the state. An SD card may keep copies of deleted data that
 only its destruction removes; the events on it are sealed.
 
-The proof is a JWS, signed by the kiosk's key. The operator must end the certificate:
-"kioskhub kiosk remove KIOSK".`,
+The hub ends the kiosk's certificate, and signs a receipt. If it cannot be reached, the
+operator must do that: "kioskhub kiosk remove KIOSK". The proof and the receipt are JWS,
+signed by the kiosk's key and by the hub's. They are printed; keep them.`,
 		Args: cli.Args(),
 		RunE: func(c *cobra.Command, _ []string) error { return p.reset(c.Context(), file, export) },
 	}
@@ -62,6 +65,7 @@ type resetProof struct {
 	Events      int       `json:"events"`             // in the outbox
 	Delivered   bool      `json:"delivered"`          // the hub has all events
 	Exported    string    `json:"exported,omitempty"` // SHA-256 of the file with the events, in hex
+	Revoked     bool      `json:"revoked"`            // the hub has ended the kiosk's certificates
 }
 
 func (p program) reset(ctx context.Context, file, export string) error {
@@ -88,6 +92,11 @@ func (p program) reset(ctx context.Context, file, export string) error {
 	if err != nil || answer != c.ID {
 		return errors.New("nothing was deleted")
 	}
+	receipt, err := retire(ctx, c, credentials)
+	proof.Revoked = err == nil
+	if err != nil {
+		fmt.Fprintf(p.stderr, "The kiosk's certificate is still valid: %v\n", err)
+	}
 	payload, err := json.Marshal(proof)
 	if err != nil {
 		return err
@@ -101,8 +110,34 @@ func (p program) reset(ctx context.Context, file, export string) error {
 			return fmt.Errorf("cannot delete what is in %s: %w", folder, err)
 		}
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s\n%s\nTell the operator: kioskhub kiosk remove %s\n", payload, text, c.ID)
+	fmt.Fprintf(p.stdout, "%s\n%s\n", payload, text)
+	if proof.Revoked {
+		_, err = fmt.Fprintf(p.stdout, "The hub's receipt: the certificate has ended.\n%s\n", receipt)
+	} else {
+		_, err = fmt.Fprintf(p.stdout, "Tell the operator: kioskhub kiosk remove %s\n", c.ID)
+	}
 	return err
+}
+
+// retireTime bounds how long the hub may take to end the certificates.
+const retireTime = 30 * time.Second
+
+// retire has the hub end the kiosk's certificates, and returns the hub's receipt.
+func retire(ctx context.Context, c *config.Config, credentials *hubapi.Credentials) (receipt string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, retireTime)
+	defer cancel()
+	if receipt, err = hubapi.NewClient(c.Hub.URL, credentials.TLS).Retire(ctx); err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(c.Hub.Sign)
+	var key jose.JSONWebKey
+	if err == nil {
+		err = json.Unmarshal(text, &key)
+	}
+	if err == nil {
+		_, err = hubpolicy.VerifyRetirement(receipt, c.ID, key.Key)
+	}
+	return receipt, err
 }
 
 // saveEvents makes sure that no event is lost: the hub has it, or it is in the file export.

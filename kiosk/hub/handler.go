@@ -46,6 +46,7 @@ func (h *Hub) Handler() http.Handler {
 	on("GET", "/v1/signatures/{document}", h.signatureOf, hubapi.RoleConsumer)
 	on("POST", eventsPath, h.takeEvents, hubapi.RoleKiosk)
 	on("GET", "/v1/kiosk", h.policyAnswer, hubapi.RoleKiosk)
+	on("DELETE", "/v1/kiosk", h.retire, hubapi.RoleKiosk)
 	on("GET", "/v1/known", h.knownAnswer, hubapi.RoleKiosk)
 	on("GET", "/v1/crls/{digest}", h.crlSet, hubapi.RoleKiosk)
 	on("POST", "/v1/doctor", h.takeReport, hubapi.RoleKiosk)

@@ -29,6 +29,7 @@ type identities struct {
 	entries map[hubapi.Identity]entry
 	changes int // of the entries
 	servers map[clientServer]struct{}
+	held    map[hubapi.Identity]int // see hold
 }
 
 // clientServer has connections of clients.
@@ -50,7 +51,7 @@ func (h *Hub) attachIdentities(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.identities = &identities{registry: r, begun: begun, entries: map[hubapi.Identity]entry{}, servers: map[clientServer]struct{}{}}
+	h.identities = &identities{registry: r, begun: begun, entries: map[hubapi.Identity]entry{}, servers: map[clientServer]struct{}{}, held: map[hubapi.Identity]int{}}
 	return nil
 }
 
@@ -97,8 +98,32 @@ func (i *identities) learn(id hubapi.Identity, e entry) {
 	defer i.mu.Unlock()
 	i.entries[id] = e
 	i.changes++
+	if i.held[id] == 0 {
+		i.closeOld(id, e)
+	}
+}
+
+// closeOld closes the connections of an identity that use a certificate that is no longer
+// accepted. The caller holds mu.
+func (i *identities) closeOld(id hubapi.Identity, e entry) {
 	for server := range i.servers {
 		server.closeUnless(id, func(fingerprint string) bool { return e.check(fingerprint) == nil })
+	}
+}
+
+// hold keeps the connections of an identity open until release is called, so that a client
+// whose request ends its own certificates gets the answer.
+func (i *identities) hold(id hubapi.Identity) (release func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.held[id]++
+	return func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.held[id]--; i.held[id] == 0 {
+			delete(i.held, id)
+			i.closeOld(id, i.entries[id])
+		}
 	}
 }
 

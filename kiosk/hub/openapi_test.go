@@ -205,6 +205,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 	b := newBed(t)
 	writeBrokers(t, b.dir, "https://login.example", "https://broker.example")
 	url := b.serve()
+	leaving := b.kiosk(url, "k7")
 	kiosk, consumer, operator := b.kiosk(url, "k1"), b.consumer(url, "office"), b.operator(url, "watch")
 	long := strings.Repeat(" ", hubapi.MaxRequestBody+1)
 	good := array(kiosk.events(2))
@@ -332,6 +333,9 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 
 		{kiosk, "GET", policyPath, "", "", 200},
 		{consumer, "GET", policyPath, "", "", 403},
+		{leaving, "DELETE", policyPath, "", "", 200},
+		{consumer, "DELETE", policyPath, "", "", 403},
+		{away, "DELETE", policyPath, "", "", 503},
 		{kiosk, "GET", known, "", "", 200},
 		{consumer, "GET", known, "", "", 403},
 		{kiosk, "GET", crls, "", "", 200},

@@ -49,6 +49,16 @@ func (c *Client) policy(ctx context.Context, version string) (string, error) {
 	return string(text), nil
 }
 
+// Retire ends all certificates of this kiosk, and returns the hub's signed receipt (see
+// hubpolicy.Retirement). The hub accepts no further request of this kiosk then.
+func (c *Client) Retire(ctx context.Context) (receipt string, err error) {
+	body, _, err := c.do(ctx, http.MethodDelete, "/v1/kiosk", content{once: true}, http.StatusOK)
+	if err != nil {
+		return "", fmt.Errorf("cannot end the kiosk's certificates: %w", err)
+	}
+	return string(body), nil
+}
+
 // Known returns the holders whom the hub has recently let in at this kiosk or at a kiosk of
 // its groups, and the tag for the next call. It returns nil if the list has not changed
 // since tag.

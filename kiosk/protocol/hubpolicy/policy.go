@@ -102,27 +102,32 @@ func version(text []byte) string {
 // Sign signs a policy with a private P-256 key and returns its version.
 func Sign(o Policy, key jose.JSONWebKey) (jws, ver string, err error) {
 	text, err := json.Marshal(o)
-	var id string
 	if err == nil {
-		id, err = event.KeyID(key.Public().Key)
-	}
-	var signer jose.Signer
-	if err == nil {
-		signer, err = jose.NewSigner(
-			jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.Key, KeyID: id}},
-			(&jose.SignerOptions{}).WithType(signedType))
-	}
-	var signed *jose.JSONWebSignature
-	if err == nil {
-		signed, err = signer.Sign(text)
-	}
-	if err == nil {
-		jws, err = signed.CompactSerialize()
+		jws, err = sign(text, signedType, key)
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("cannot sign policy: %w", err)
 	}
 	return jws, version(text), nil
+}
+
+// sign signs a text of a type of ours.
+func sign(text []byte, typ jose.ContentType, key jose.JSONWebKey) (jws string, err error) {
+	id, err := event.KeyID(key.Public().Key)
+	if err != nil {
+		return "", err
+	}
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.Key, KeyID: id}},
+		(&jose.SignerOptions{}).WithType(typ))
+	if err != nil {
+		return "", err
+	}
+	signed, err := signer.Sign(text)
+	if err != nil {
+		return "", err
+	}
+	return signed.CompactSerialize()
 }
 
 // Version returns the version that Sign would return, without signing.
@@ -137,7 +142,7 @@ func (o Policy) Version() (string, error) {
 // Verify reads the policy of a kiosk and checks its signature by key (P-256). It
 // also returns the version. The caller checks whether the policy is still valid.
 func Verify(jws, kioskID string, key crypto.PublicKey) (o Policy, ver string, err error) {
-	text, err := verify(jws, key)
+	text, err := verify(jws, signedType, key)
 	if err == nil {
 		o, err = read(text, kioskID)
 	}
@@ -154,7 +159,7 @@ var (
 	ErrForeign   = errors.New("it is for another kiosk")
 )
 
-func verify(jws string, key crypto.PublicKey) ([]byte, error) {
+func verify(jws, typ string, key crypto.PublicKey) ([]byte, error) {
 	if len(jws) > MaxSize {
 		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrMalformed, MaxSize)
 	}
@@ -168,7 +173,7 @@ func verify(jws string, key crypto.PublicKey) ([]byte, error) {
 	}
 	// The policy is signed with another key, or the key signed a text of another type.
 	head := signed.Signatures[0].Protected
-	if head.KeyID != id || head.ExtraHeaders[jose.HeaderType] != signedType {
+	if head.KeyID != id || head.ExtraHeaders[jose.HeaderType] != typ {
 		return nil, ErrSignature
 	}
 	text, err := signed.Verify(key)
