@@ -50,6 +50,11 @@ func (s *step) goOn() {
 	case unblockNext:
 		s.do(Sound{CueKey})
 		s.begin(ServiceUnblock, "")
+	default:
+		if s.byPhone { // there is no card whose removal would end the visit
+			s.do(Sound{CueKey})
+			s.outcomeShown()
+		}
 	}
 }
 

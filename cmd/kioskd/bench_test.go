@@ -79,7 +79,7 @@ func BenchmarkVerdict(b *testing.B) {
 		return timer, err
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	d, err := demo.Open(b.Context(), b.TempDir()+"/demo", newSlot, p, texts, quiet)
+	d, err := demo.Open(b.Context(), b.TempDir()+"/demo", demo.Loopback, newSlot, p, texts, quiet)
 	if err != nil {
 		b.Fatal(err)
 	}

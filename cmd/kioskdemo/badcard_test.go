@@ -97,7 +97,7 @@ func TestBadCards(t *testing.T) {
 		return &badSlot{SoftwareSlot: demo.NewSoftwareSlot(deck), answers: answers}, err
 	}
 	p := script.NewPanel()
-	d, err := demo.Open(t.Context(), t.TempDir()+"/demo", newSlot, p, texts, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	d, err := demo.Open(t.Context(), t.TempDir()+"/demo", demo.Loopback, newSlot, p, texts, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

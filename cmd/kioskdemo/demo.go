@@ -27,6 +27,7 @@ type demoOptions struct {
 	dir    string
 	script string
 	pcsc   bool
+	phones string
 	events bool
 }
 
@@ -48,6 +49,7 @@ func command() *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "loopback `address` of the page")
 	flags.StringVar(&o.dir, "dir", "", "`folder` to keep the demo in (default: a new one, removed at the end)")
+	flags.StringVar(&o.phones, "phones", demo.Loopback, "IP `address` and port of this machine at which a real phone on the network can log in")
 	flags.StringVar(&o.script, "script", "", "play this `file` instead of serving the page; - is standard input")
 	flags.BoolVar(&o.events, "events", false, "at the end print the events that the backend pulled, a JSON line each")
 	flags.BoolVar(&o.pcsc, "pcsc", false, "put the card into a virtual PC/SC reader (pcscd with vpcd) instead of a software slot")
@@ -141,7 +143,7 @@ func (o demoOptions) with(ctx context.Context, p terminal.Panel, texts *screen.C
 		}
 		defer stop()
 	}
-	d, err := demo.Open(ctx, o.dir, o.slot(log), p, texts, log)
+	d, err := demo.Open(ctx, o.dir, o.phones, o.slot(log), p, texts, log)
 	if err != nil {
 		return err
 	}

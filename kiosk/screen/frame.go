@@ -85,6 +85,9 @@ func (c *Catalogue) Frame(s kiosk.Screen) Frame {
 	if s.Sandbox {
 		f.Corner = "TEST"
 	}
+	if l := linkOf(s); s.ID == kiosk.ScreenLink && l.code != "" {
+		f.Text = strings.Replace(f.Text, l.String(), l.host+"/\u200b"+l.code, 1) // a browser breaks the line there first
+	}
 	if s.ID == kiosk.ScreenPage || situationOf(s) == "phone-link" {
 		f.QR = QR(s.Page)
 	}

@@ -11,11 +11,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"smartkiosk/cmd/internal/config"
 	"smartkiosk/cmd/internal/daemon"
 	"smartkiosk/cmd/internal/devicekey"
+	"smartkiosk/cmd/internal/frontpanel"
 	"smartkiosk/device/cardsim/testpki"
 	"smartkiosk/device/slot"
 	"smartkiosk/kiosk/hub"
@@ -47,11 +49,19 @@ type Demo struct {
 	feed        *feed
 	hub         *hub.Hub
 	daemon      *daemon.Daemon
+
+	phones *phones
+	phone  *phone // of a script; nil before the first
+	links  *linkPanel
+	ahead  atomic.Int64 // nanoseconds by which the hub's clock runs ahead
 }
 
+// Loopback is the address for phones of a demo without real ones.
+const Loopback = "127.0.0.1:0"
+
 // Open opens the system in dir, and creates it first if dir is empty. newSlot
-// returns the kiosk's slot for the cards in a folder.
-func Open(ctx context.Context, dir string, newSlot func(cards string) (Slot, error), p terminal.Panel, texts *screen.Catalogue, log *slog.Logger) (*Demo, error) {
+// returns the kiosk's slot for the cards in a folder. Phones reach the demo at phonesAt.
+func Open(ctx context.Context, dir, phonesAt string, newSlot func(cards string) (Slot, error), p terminal.Panel, texts *screen.Catalogue, log *slog.Logger) (*Demo, error) {
 	pki, hubDir, kiosk := filepath.Join(dir, "pki"), filepath.Join(dir, "hub"), filepath.Join(dir, "kiosk")
 	if err := prepare(dir, pki, hubDir, kiosk); err != nil {
 		return nil, err
@@ -60,16 +70,25 @@ func Open(ctx context.Context, dir string, newSlot func(cards string) (Slot, err
 	if err != nil {
 		return nil, err
 	}
-	d := &Demo{}
+	d := &Demo{links: newLinkPanel(p)}
 	if d.slot, err = newSlot(filepath.Join(pki, "cards")); err != nil {
+		return nil, err
+	}
+	if d.phones, err = openPhones(hubDir, phonesAt, log.With("program", "phones")); err != nil {
 		return nil, err
 	}
 	hubConfig, err := hub.Load(hubDir)
 	if err != nil {
+		d.phones.close()
 		return nil, err
 	}
+	hubConfig.Now = func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) }
 	if d.hub, err = hub.Open(ctx, hubConfig, log.With("program", "hub")); err != nil {
+		d.phones.close()
 		return nil, err
+	}
+	if _, board := p.(*frontpanel.Panel); !board {
+		p = d.links
 	}
 	if d.daemon, err = daemon.Open(c, daemon.Parts{Slot: d.slot, Panel: p}, texts, log.With("program", "kiosk")); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -105,6 +124,7 @@ func (d *Demo) Run(ctx context.Context, version string) error {
 		func() error { return d.hub.Serve(ctx, d.kioskSide) },
 		func() error { return d.hub.Serve(ctx, d.backendSide) },
 		func() error { return d.daemon.Run(ctx, version) },
+		func() error { return d.phones.serve(ctx, d.hub) },
 		func() error { d.feed.pull(ctx); return nil },
 	}
 	results := make(chan error)
@@ -129,6 +149,7 @@ func (d *Demo) Close() error {
 			_ = l.Close() // Serve has closed it already, if it ran
 		}
 	}
+	d.phones.close()
 	if d.daemon != nil {
 		err = d.daemon.Close()
 	}
@@ -141,6 +162,9 @@ func (d *Demo) HubReachable() bool { return d.kioskSide.open() }
 
 // SetHubReachable connects the kiosk to its hub or disconnects it.
 func (d *Demo) SetHubReachable(reachable bool) { d.kioskSide.set(reachable) }
+
+// Later lets the hub's clock run ahead by a time, so that what it waits for expires.
+func (d *Demo) Later(by time.Duration) { d.ahead.Add(int64(by)) }
 
 // Outcomes returns the number of visits whose outcome is in the feed. The channel
 // is closed when there are more.

@@ -173,7 +173,7 @@ func TestVisit(t *testing.T) {
 		deck, err := demo.LoadDeck(cards)
 		return demo.NewSoftwareSlot(deck), err
 	}
-	d, err := demo.Open(t.Context(), filepath.Join(t.TempDir(), "demo"), newSlot, p, texts, log)
+	d, err := demo.Open(t.Context(), filepath.Join(t.TempDir(), "demo"), demo.Loopback, newSlot, p, texts, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,10 +153,10 @@ func (s *Service) submit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	address := ""
+	lang, _ := languageOf(r, r.PostForm.Get("language"))
 	if r.PostForm.Get("do") == "cancel" {
 		record, err = s.giveUp(r.Context(), record.ID, secret)
 	} else {
-		lang, _ := languageOf(r, r.PostForm.Get("language"))
 		address, record, err = s.open(r.Context(), record.ID, secret, lang)
 	}
 	switch {
@@ -165,7 +165,7 @@ func (s *Service) submit(w http.ResponseWriter, r *http.Request) {
 	case address != "":
 		http.Redirect(w, r, address, http.StatusSeeOther)
 	default:
-		http.Redirect(w, r, "/"+code, http.StatusSeeOther)
+		http.Redirect(w, r, "/"+code+"?language="+lang, http.StatusSeeOther)
 	}
 }
 

@@ -46,6 +46,7 @@ type fakeKiosk struct {
 	typed    string
 	inserted string
 	hub      bool
+	phone    string
 	events   []json.RawMessage
 	changed  chan struct{}
 }
@@ -205,6 +206,8 @@ func (k *fakeKiosk) Remove() {
 	k.inserted, k.typed = "", ""
 	k.show(kiosk.Screen{ID: kiosk.ScreenWelcome})
 }
+
+func (k *fakeKiosk) PhonePage() (string, <-chan struct{}) { return k.phone, nil }
 
 func (k *fakeKiosk) HubReachable() bool {
 	k.mu.Lock()

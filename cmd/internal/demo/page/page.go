@@ -38,6 +38,10 @@ type Controls interface {
 	Insert(name string) error
 	// Remove removes the card if there is one.
 	Remove()
+	// PhonePage returns the port and path of the page that a phone opens for the login in
+	// progress, ":port/path" on loopback; "" if there is none. The channel is closed when
+	// that changes.
+	PhonePage() (page string, changed <-chan struct{})
 	HubReachable() bool
 	SetHubReachable(bool)
 	// Feed sends the events that a backend pulls, each as a CloudEvent in JSON: first
@@ -60,6 +64,7 @@ type state struct {
 	Cards        []Card `json:"cards"`
 	Inserted     string `json:"inserted"`
 	HubReachable bool   `json:"hubReachable"`
+	Phone        string `json:"phone"` // see Controls.PhonePage
 }
 
 // Handler serves the page at / and its panel at /panel/, to this machine only (see
@@ -80,7 +85,7 @@ func Handler(c Controls, p *panel.Panel) http.Handler {
 	}
 	h := &handler{controls: c, changed: make(chan struct{})}
 	mux := http.NewServeMux()
-	mux.Handle("/", http.FileServerFS(files))
+	mux.Handle("/", framesPhone(http.FileServerFS(files)))
 	mux.Handle("/panel/", p.Handler())
 	mux.HandleFunc("GET /demo/events", h.serveEvents)
 	mux.HandleFunc("PUT /demo/card", h.insert)
@@ -89,10 +94,21 @@ func Handler(c Controls, p *panel.Panel) http.Handler {
 	return panel.Guard(mux)
 }
 
-func (h *handler) state() (state, <-chan struct{}) {
+// framesPhone lets the page show the page for phones, which is at another port of this
+// machine.
+func framesPhone(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		policy := w.Header().Get("Content-Security-Policy") + "; frame-src http://127.0.0.1:* http://localhost:*"
+		w.Header().Set("Content-Security-Policy", policy)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (h *handler) state() (now state, changed, phone <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return state{h.controls.Cards(), h.controls.Inserted(), h.controls.HubReachable()}, h.changed
+	page, phone := h.controls.PhonePage()
+	return state{h.controls.Cards(), h.controls.Inserted(), h.controls.HubReachable(), page}, h.changed, phone
 }
 
 // done answers a request that changed something, and notifies every page.
@@ -158,14 +174,19 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	feed := h.controls.Feed(r.Context())
-	now, changed := h.state()
+	now, changed, phone := h.state()
 	if err := writeState(w, now); err != nil {
 		return
 	}
 	for {
 		select {
 		case <-changed:
-			now, changed = h.state()
+			now, changed, phone = h.state()
+			if err := writeState(w, now); err != nil {
+				return
+			}
+		case <-phone:
+			now, changed, phone = h.state()
 			if err := writeState(w, now); err != nil {
 				return
 			}

@@ -4,6 +4,13 @@
 //	insert CARD                           insert a card, after removing the one that is in
 //	remove                                remove it
 //	keys 1234#                            type, when a screen accepts keys (within 10 s)
+//	phone open                            a new phone opens the link that the kiosk shows, and goes to the broker
+//	phone login PERSON                    this person logs in there
+//	phone cancel                          gives up there
+//	digits                                type the digits that the phone shows; "digits wrong" types others
+//	expect phone WORDS                    the phone's page has these words as its heading within 10 s
+//	broker down                           switch the broker off; "broker up", on again
+//	later 61s                             let the hub's clock run ahead, so that a login expires
 //	hub down                              disconnect the kiosk from its hub
 //	hub up                                connect it again
 //	wait 2s                               let time pass
@@ -61,12 +68,12 @@ func Parse(name string, r io.Reader) (*Script, error) {
 
 func parseLine(w []string) (func(context.Context, *player) error, error) {
 	head, args := w[0], w[1:]
-	if head == "expect" && len(args) > 0 {
-		head, args = "expect "+args[0], args[1:]
+	if (head == "expect" || head == "phone") && len(args) > 0 {
+		head, args = head+" "+args[0], args[1:]
 	}
 	form, known := forms[head]
 	if !known {
-		return nil, fmt.Errorf("cannot read %q: a line begins with insert, remove, keys, hub, wait, expect screen, expect verdict, expect feed", strings.Join(w, " "))
+		return nil, fmt.Errorf("cannot read %q: a line begins with insert, remove, keys, phone, digits, broker, hub, later, wait, expect screen, expect verdict, expect phone, expect feed", strings.Join(w, " "))
 	}
 	args = withoutComment(args, form.min)
 	if len(args) < form.min || len(args) > form.max {
@@ -94,6 +101,13 @@ var forms = map[string]struct {
 	"insert":         {"insert CARD", 1, 1, parseInsert},
 	"remove":         {"remove", 0, 0, parseRemove},
 	"keys":           {"keys 1234#", 1, 1, parseKeys},
+	"phone open":     {"phone open", 0, 0, parsePhoneOpen},
+	"phone login":    {"phone login PERSON", 1, 1, parsePhoneLogin},
+	"phone cancel":   {"phone cancel", 0, 0, parsePhoneCancel},
+	"digits":         {"digits [wrong]", 0, 1, parseDigits},
+	"expect phone":   {"expect phone WORDS", 1, maxWords, parsePhone},
+	"broker":         {"broker up|down|slow", 1, 1, parseBroker},
+	"later":          {"later DURATION", 1, 1, parseLater},
 	"hub":            {"hub down|up", 1, 1, parseHub},
 	"wait":           {"wait DURATION", 1, 1, parseWait},
 	"expect screen":  {"expect screen ID", 1, 1, parseScreen},

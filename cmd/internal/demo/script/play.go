@@ -18,6 +18,7 @@ type Machine interface {
 	Remove()
 	Inserted() string // the name of the inserted card, or ""
 	SetHubReachable(bool)
+	Phones
 	Outcomes() (n int, changed <-chan struct{}) // visits in the feed; changed is closed when n grows
 }
 
@@ -69,7 +70,7 @@ func (p *player) remove(ctx context.Context) error {
 // keys types keys one by one, each after the kiosk has reacted to the one before.
 func (p *player) keys(ctx context.Context, keys string) error {
 	for _, key := range keys {
-		takes := func(v view) bool { return v.screen.TakesPIN() || kiosk.Key(key) == kiosk.KeyLanguage }
+		takes := func(v view) bool { return takesKey(v.screen, kiosk.Key(key)) }
 		seen, err := p.panel.await(ctx, takes)
 		if err != nil {
 			return fmt.Errorf("no screen accepts keys: the screen is %s", seen)
@@ -183,9 +184,9 @@ func NewPanel() *Panel {
 // Show implements terminal.Panel.
 func (p *Panel) Show(s kiosk.Screen) {
 	p.update(func(v *view) {
-		rested := v.resting()
+		rested, byPhone := v.resting(), v.screen.ByPhone
 		v.screen = s
-		if rested && !v.resting() {
+		if rested && !v.resting() || byPhone && s.ID == kiosk.ScreenReading { // a card instead of a phone
 			v.visits++
 		}
 		switch s.ID {

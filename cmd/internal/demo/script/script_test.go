@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"smartkiosk/kiosk"
 )
@@ -59,6 +60,13 @@ func (deadMachine) Inserted() string                 { return "" }
 func (deadMachine) SetHubReachable(bool)             {}
 func (deadMachine) Outcomes() (int, <-chan struct{}) { return 0, nil }
 
+func (deadMachine) OpenPhone() error             { return errors.New("no link") }
+func (deadMachine) LogInOnPhone(string) error    { return errors.New("no page") }
+func (deadMachine) PhoneDigits() (string, error) { return "", errors.New("no digits") }
+func (deadMachine) PhoneShows() (string, error)  { return "nothing", nil }
+func (deadMachine) SetBroker(string) error       { return errors.New("no such state") }
+func (deadMachine) Later(time.Duration)          {}
+
 // What does not come is waited for, and then an error that says what there is
 // instead.
 func TestPlayGivesUp(t *testing.T) {
@@ -69,6 +77,12 @@ func TestPlayGivesUp(t *testing.T) {
 		"expect screen pin":               "s:1: expected screen pin, got out-of-service (reader-lost)",
 		"expect verdict granted":          "s:1: expected verdict granted, but there is no verdict",
 		"wait 1h\nexpect feed 1":          "s:2: expected 1 outcomes in the feed, got 0",
+		"phone open":                      "s:1: expected screen phone-link, got out-of-service (reader-lost)",
+		"phone login solveig":             "s:1: no page",
+		"digits":                          "s:1: expected screen phone-digits, got",
+		"expect phone two words":          `s:1: expected the phone to show "two words", got "nothing"`,
+		"broker asleep":                   "s:1: no such state",
+		"later 61s\nexpect phone nothing": "",
 		"expect screen out-of-service":    "",
 		"expect feed 0\nremove\nhub down": "",
 	} {

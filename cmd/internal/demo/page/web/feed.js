@@ -43,6 +43,7 @@ export function entry(event) {
     : "eventsequence: sequence number of the kiosk's event that this one is about; the hub's own events have none";
   const chips = part("chips");
   if (data.offline) chips.append(part("chip-offline", "offline"));
+  if (data.method) chips.append(part("chip-offline", data.sandbox ? "test" : data.method));
   line.append(time, " ", what, " ", who, " ", why, " ", chips, " ", sequence);
 
   const raw = part("raw", "", "pre");

@@ -8,7 +8,9 @@ const dialog = $("dialog");
 const card = $(".card");
 const feed = $(".feed");
 
-let state = { cards: [], inserted: "", hubReachable: true };
+const phone = $(".phone");
+
+let state = { cards: [], inserted: "", hubReachable: true, phone: "" };
 
 function ask(method, path, body) {
   return fetch(path, {
@@ -58,7 +60,33 @@ function drawState() {
   $(".slot").classList.toggle("taken", Boolean(now));
   $("#hub").checked = hubReachable;
   $(".offline").hidden = hubReachable;
+  drawPhone();
 }
+
+let page = ""; // what the phone can open now
+
+// A new link brings a phone. It stays after the login, so that its last page can be read.
+function drawPhone() {
+  if (state.phone === page) return;
+  page = state.phone;
+  $(".scan").hidden = !page;
+  if (page) {
+    $("iframe").hidden = true;
+    $("iframe").removeAttribute("src");
+  }
+  phone.hidden = !page && $("iframe").hidden;
+}
+
+$(".scan").addEventListener("click", () => {
+  $(".scan").hidden = true;
+  $("iframe").hidden = false;
+  $("iframe").src = `http://${location.hostname}${page}`;
+});
+
+$(".away").addEventListener("click", () => {
+  phone.hidden = true;
+  $("iframe").removeAttribute("src");
+});
 
 function drawChoice() {
   $(".cards").replaceChildren(
