@@ -44,6 +44,9 @@ A text is UTF-8 of at most 16 KiB, without tabs and without spaces that a panel 
 show, because the panel shows exactly the bytes that are signed. A payment or an order
 is a text too: --amount, --payee and --reference make it, in the language of --language.
 
+A PDF has at most 16 MiB and is not encrypted. The panel shows its title, its number of pages
+and its fingerprint (SHA-256).
+
 The output is the identifier of the document. A document waits for at most 30 days. It and
 its signature are deleted after 90 days.`,
 		Args: cli.Args(),
@@ -55,7 +58,7 @@ its signature are deleted after 90 days.`,
 	flags.StringVar(&n.domain, "domain", "", "trust `domain` of the holder (default: any)")
 	flags.StringVar(&n.file, "file", "", "the document; - is standard input")
 	flags.StringVar(&n.title, "title", "", "title, at most 40 letters (default: of a payment or an order its kind)")
-	flags.StringVar(&n.kind, "kind", "text", "text, payment or order")
+	flags.StringVar(&n.kind, "kind", "text", "text, pdf, payment or order")
 	flags.StringVar(&n.payment.Amount, "amount", "", "of a payment or an order, with the currency")
 	flags.StringVar(&n.payment.Payee, "payee", "", "who is paid, or delivers")
 	flags.StringVar(&n.payment.Reference, "reference", "", "of a payment or an order")
@@ -162,7 +165,8 @@ func (p program) documentGetCommand() *cobra.Command {
 		Use:   "get DOCUMENT",
 		Short: "Print a document, or its signature",
 		Long: `Print the bytes of a document, or with --signature what its holder has signed: a detached
-CAdES-B-B signature (DER) of a text. "openssl cms -verify -cades" verifies it.`,
+CAdES-B-B signature (DER) of a text, which "openssl cms -verify -cades" verifies, or the
+signed PDF (PAdES-B-B), which "pdfsig" verifies.`,
 		Args: cli.Args("DOCUMENT"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			read := hub.ReadDocument

@@ -11,6 +11,7 @@ import (
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/hub/docstore"
 	docs "smartkiosk/kiosk/protocol/document"
+	"smartkiosk/kiosk/protocol/pades"
 )
 
 // NewDocument is a document for a holder.
@@ -34,7 +35,11 @@ func (d NewDocument) check() error {
 		return err
 	}
 	if !docs.IsText(d.Kind) {
-		return errors.New("PDF documents are not supported")
+		if len(d.Content) > docs.MaxPDF {
+			return fmt.Errorf("the PDF has %d bytes, at most %d are accepted", len(d.Content), docs.MaxPDF)
+		}
+		_, err := pades.Prepare(d.Content, pades.Options{})
+		return err
 	}
 	return docs.CheckText(d.Content)
 }

@@ -25,6 +25,7 @@ import (
 	"smartkiosk/kiosk/protocol/cades"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/pades"
 	"smartkiosk/kiosk/protocol/trust"
 )
 
@@ -214,7 +215,7 @@ func documentProblem(err error) error {
 // takeSignature handles POST /v1/signatures.
 func (h *Hub) takeSignature(w http.ResponseWriter, r *http.Request, c caller) error {
 	var in hubapi.SignatureRequest
-	if err := apihttp.ReadJSON(r, map[string]any{"ticket": &in.Ticket, "document": &in.Document, "decision": &in.Decision, "signature": &in.Signature}); err != nil {
+	if err := apihttp.ReadJSON(r, map[string]any{"ticket": &in.Ticket, "document": &in.Document, "decision": &in.Decision, "signature": &in.Signature, "time": &in.Time}); err != nil {
 		return err
 	}
 	signed := in.Decision == kiosk.DecisionSigned
@@ -246,7 +247,7 @@ func (h *Hub) decide(ctx context.Context, t ticket, in hubapi.SignatureRequest) 
 		return "", storeError{err}
 	}
 	if in.Decision == kiosk.DecisionSigned {
-		err := h.checkSignature(ctx, d, t.Holder, in.Signature)
+		err := h.checkSignature(ctx, d, t.Holder, in.Signature, in.Time)
 		if refusal, ok := errors.AsType[*trust.Refusal](err); ok {
 			log.Warn("signature refused", "reason", refusal.Reason, "err", refusal.Err)
 			return refusal.Reason, nil
@@ -256,7 +257,7 @@ func (h *Hub) decide(ctx context.Context, t ticket, in hubapi.SignatureRequest) 
 		}
 	}
 	d, err = h.documents.Decide(ctx, docstore.Record{
-		DocumentInfo: kiosk.DocumentInfo{ID: d.ID}, Decision: in.Decision, Kiosk: t.Kiosk, Visit: t.Visit, Signature: in.Signature,
+		DocumentInfo: kiosk.DocumentInfo{ID: d.ID}, Decision: in.Decision, Kiosk: t.Kiosk, Visit: t.Visit, Signature: in.Signature, SignedAt: in.Time.UTC(),
 	})
 	switch {
 	case errors.Is(err, docstore.ErrUnknown), errors.Is(err, docstore.ErrDecided):
@@ -270,22 +271,36 @@ func (h *Hub) decide(ctx context.Context, t ticket, in hubapi.SignatureRequest) 
 
 // checkSignature checks a signature: the bytes, the certificate, that it names the holder,
 // and its revocation. The error is a *trust.Refusal if the signature is not accepted.
-func (h *Hub) checkSignature(ctx context.Context, d docstore.Record, holder kiosk.Holder, der []byte) error {
+func (h *Hub) checkSignature(ctx context.Context, d docstore.Record, holder kiosk.Holder, der []byte, at time.Time) error {
 	content, err := h.documents.Content(ctx, d.ID)
 	if err != nil {
 		return documentProblem(err)
 	}
-	s, err := cades.Check(der, func(hash crypto.Hash) []byte {
+	digest := func(hash crypto.Hash) []byte {
 		sum := hash.New()
 		sum.Write(content)
 		return sum.Sum(nil)
-	})
+	}
+	if d.Kind == kiosk.PDFDocument {
+		p, err := pades.Prepare(content, pades.Options{Time: at})
+		if err != nil {
+			return err
+		}
+		digest = p.Digest
+	}
+	s, err := cades.Check(der, digest)
 	if err != nil {
 		return trust.Refuse(kiosk.Signature, "%w", err)
 	}
 	now := h.now()
-	if skew := now.Sub(s.Time).Abs(); skew > signingSkew {
-		return trust.Refuse(kiosk.SigningTime, "the signature says %s", s.Time.UTC().Format(time.RFC3339))
+	if d.Kind == kiosk.PDFDocument != s.Time.IsZero() { // PAdES has the time in the document (EN 319 142-1 §6.3)
+		return trust.Refuse(kiosk.SigningTime, "the signature of a PDF has a time, or that of a text has none")
+	}
+	if d.Kind != kiosk.PDFDocument {
+		at = s.Time
+	}
+	if skew := now.Sub(at).Abs(); skew > signingSkew {
+		return trust.Refuse(kiosk.SigningTime, "the signature says %s", at.UTC().Format(time.RFC3339))
 	}
 	signer, checkRevocation, err := h.config.Trust.Signer(s.Certificate, now)
 	if err != nil {
@@ -335,12 +350,24 @@ func (h *Hub) signatureOf(w http.ResponseWriter, r *http.Request, _ caller) erro
 	return nil
 }
 
-// signed returns what a holder has signed: the signature of a text. Error:
+// signed returns what a holder has signed: the signature of a text, or the signed PDF. Error:
 // docstore.ErrUnknown, also if the document is not signed.
 func (d documents) signed(ctx context.Context, id string) (media string, content []byte, err error) {
 	r, err := d.Get(ctx, id)
 	if err == nil && r.Decision != kiosk.DecisionSigned {
 		err = docstore.ErrUnknown
 	}
-	return "application/pkcs7-signature", r.Signature, err
+	if err != nil || r.Kind != kiosk.PDFDocument {
+		return "application/pkcs7-signature", r.Signature, err
+	}
+	original, err := d.Content(ctx, id)
+	if err != nil {
+		return "", nil, err
+	}
+	p, err := pades.Prepare(original, pades.Options{Time: r.SignedAt})
+	if err != nil {
+		return "", nil, err
+	}
+	content, err = p.Signed(r.Signature)
+	return "application/pdf", content, err
 }

@@ -22,6 +22,7 @@ import (
 	"smartkiosk/kiosk/protocol/cades"
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/pades"
 )
 
 const offerDocuments = "default = \"allow\"\n[[services]]\ndocuments = true\n"
@@ -222,14 +223,14 @@ func TestExpiredSigner(t *testing.T) {
 	holder := kiosk.Holder{ID: d.Holder}
 	signer := cards(t).Holders["valid"].Signature
 	b.advance(time.Until(signer.Certificate.NotAfter) + 24*time.Hour)
-	err := h.checkSignature(t.Context(), d, holder, signText(t, signer, letter, b.now()))
+	err := h.checkSignature(t.Context(), d, holder, signText(t, signer, letter, b.now()), b.now())
 	if err == nil || !strings.HasPrefix(err.Error(), string(kiosk.Expired)+": ") {
 		t.Errorf("an expired certificate: %v", err)
 	}
 	revoked := cards(t).Holders["revoked"]
 	own := addText(t, b.open(), "revoked", letter)
 	b.advance(-b.ahead)
-	err = h.checkSignature(t.Context(), own, kiosk.Holder{ID: own.Holder}, signText(t, revoked.Signature, letter, b.now()))
+	err = h.checkSignature(t.Context(), own, kiosk.Holder{ID: own.Holder}, signText(t, revoked.Signature, letter, b.now()), b.now())
 	if err == nil || !strings.HasPrefix(err.Error(), string(kiosk.Revoked)+": ") {
 		t.Errorf("a revoked certificate: %v", err)
 	}
@@ -358,4 +359,67 @@ type brokenBucket struct{ jetstream.KeyValue }
 
 func (brokenBucket) Get(context.Context, string) (jetstream.KeyValueEntry, error) {
 	return nil, errors.New("the disk fails")
+}
+
+// TestPDF signs a PDF, and lets pdfsig and qpdf judge what the consumer gets.
+func TestPDF(t *testing.T) {
+	b := newBed(t)
+	b.rule(offerDocuments)
+	h := b.open()
+	k1, office := b.kiosk(b.serve(), "k1"), b.consumer(b.serve(), "office")
+	text, err := os.ReadFile("testdata/letter.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := NewDocument{Holder: cards(t).Holders["valid"].Person.ID, Title: "Letter", Kind: kiosk.PDFDocument, Content: text, Life: time.Hour}
+	if err := n.check(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := h.documents.add(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, at := k1.ticketOf("valid"), time.Now().Truncate(time.Second)
+	sign := func(by testpki.Credential, content []byte, o cades.Options) []byte {
+		p, err := pades.Prepare(content, pades.Options{Time: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := cades.Sign(by.Key, by.Certificate, p.Digest(crypto.SHA256), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	by := cards(t).Holders["valid"].Signature
+	for _, c := range []struct {
+		signature []byte
+		at        time.Time
+		want      kiosk.Reason
+	}{
+		{sign(by, append(bytes.Clone(text), '\n'), cades.Options{}), at, kiosk.Signature},
+		{sign(by, text, cades.Options{}), at.Add(time.Second), kiosk.Signature},
+		{sign(by, text, cades.Options{Time: at}), at, kiosk.SigningTime},
+		{sign(cards(t).Holders["blocked"].Signature, text, cades.Options{}), at, kiosk.OtherHolder},
+		{sign(by, text, cades.Options{Chain: []*x509.Certificate{cards(t).PersonCA}}), at, ""},
+	} {
+		answer, err := k1.HandIn(t.Context(), hubapi.SignatureRequest{Ticket: ticket, Document: d.ID, Decision: kiosk.DecisionSigned, Signature: c.signature, Time: c.at})
+		if err != nil || answer.Reason != c.want || answer.Accepted != (c.want == "") {
+			t.Errorf("%+v, %v; want %q", answer, err, c.want)
+		}
+	}
+	signed, err := office.Signature(t.Context(), d.ID)
+	if err != nil || !bytes.HasPrefix(signed, text) {
+		t.Fatalf("the signed PDF cannot be fetched: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "signed.pdf")
+	if err := os.WriteFile(file, signed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("pdfsig", "-nocert", file).CombinedOutput(); err != nil || !strings.Contains(string(out), "Signature is Valid") || !strings.Contains(string(out), "Total document signed") {
+		t.Errorf("pdfsig: %v\n%s", err, out)
+	}
+	if out, err := exec.Command("qpdf", "--check", file).CombinedOutput(); err != nil {
+		t.Errorf("qpdf: %v\n%s", err, out)
+	}
 }

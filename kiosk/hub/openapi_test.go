@@ -236,7 +236,7 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 	}
 	mine, lostTicket := ticketOf(hub), ticketOf(lostHub)
 	asked := func(ticket, more string) string { return `{"ticket":"` + ticket + `"` + more + `}` }
-	refuse := `,"document":"` + text.ID + `","decision":"refused","signature":null`
+	refuse := `,"document":"` + text.ID + `","decision":"refused","signature":null,"time":"2026-11-29T12:00:00Z"`
 	done := addText(t, hub, "valid", letter)
 	done.Decision, done.Signature = root.DecisionSigned, []byte("signature")
 	if _, err := hub.documents.Decide(t.Context(), done); err != nil {
@@ -309,11 +309,11 @@ func TestEveryAnswerOfTheDocument(t *testing.T) {
 		{consumer, "POST", contents, json, asked(mine, `,"document":"x"`), 403},
 		{kiosk, "POST", contents, json, asked(mine, `,"document":"x"`), 404},
 		{away, "POST", contents, json, asked(lostTicket, `,"document":"`+text.ID+`"`), 503},
-		{kiosk, "POST", signatures, json, asked(mine, `,"document":"x","decision":"signed","signature":null`), 400},
+		{kiosk, "POST", signatures, json, asked(mine, `,"document":"x","decision":"signed","signature":null,"time":"2026-11-29T12:00:00Z"`), 400},
 		{consumer, "POST", signatures, json, asked(mine, refuse), 403},
 		{away, "POST", signatures, json, asked(lostTicket, refuse), 503},
 		{kiosk, "POST", signatures, json, asked(mine, refuse), 200},
-		{kiosk, "POST", signatures, json, asked(mine, `,"document":"x","decision":"refused","signature":""`), 200},
+		{kiosk, "POST", signatures, json, asked(mine, `,"document":"x","decision":"refused","signature":"","time":"2026-11-29T12:00:00Z"`), 200},
 		{consumer, "GET", strings.Replace(signed, "{document}", done.ID, 1), "", "", 200},
 		{kiosk, "GET", signed, "", "", 403},
 		{consumer, "GET", strings.Replace(signed, "{document}", "none", 1), "", "", 404},

@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/cades"
 	"smartkiosk/kiosk/protocol/document"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/pades"
 	"smartkiosk/kiosk/protocol/trust"
 )
 
@@ -19,6 +22,7 @@ type fetched struct {
 	mu      sync.Mutex
 	id      string
 	content []byte
+	signed  time.Time // when the holder signed it
 }
 
 // set keeps a document, unless its visit has ended.
@@ -37,12 +41,25 @@ func (f *fetched) get(id string) ([]byte, bool) {
 	return f.content, f.content != nil && f.id == id
 }
 
+// sign notes when the holder signs.
+func (f *fetched) sign(at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.signed = at
+}
+
+func (f *fetched) signedAt() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.signed
+}
+
 // forget is called after the context of the visit has ended.
 func (f *fetched) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.content)
-	f.id, f.content = "", nil
+	f.id, f.content, f.signed = "", nil, time.Time{}
 }
 
 // listDocuments carries out a ListDocuments.
@@ -87,7 +104,11 @@ func (t *Terminal) layOut(d kiosk.DocumentInfo, content []byte) ([]string, error
 		return nil, err
 	}
 	if !document.IsText(d.Kind) {
-		return nil, errors.New("a PDF cannot be shown yet")
+		n, err := pades.Pages(content)
+		if err != nil {
+			return nil, err
+		}
+		return t.Pages(fmt.Sprintf("%s\nPDF (%d)\nSHA-256: %s", d.Title, n, document.Hash(content)))
 	}
 	if err := document.CheckText(content); err != nil {
 		return nil, err
@@ -98,7 +119,7 @@ func (t *Terminal) layOut(d kiosk.DocumentInfo, content []byte) ([]string, error
 // handIn carries out a HandIn.
 func (t *Terminal) handIn(ctx context.Context, q kiosk.HandIn) {
 	t.answers.put(t.askHub(ctx, q.Visit, q.Question, func(ctx context.Context) (kiosk.Event, error) {
-		answer, err := t.Hub.HandIn(ctx, hubapi.SignatureRequest{Ticket: q.Ticket, Document: q.Document.ID, Decision: q.Decision, Signature: q.Signature})
+		answer, err := t.Hub.HandIn(ctx, hubapi.SignatureRequest{Ticket: q.Ticket, Document: q.Document.ID, Decision: q.Decision, Signature: q.Signature, Time: t.fetched.signedAt()})
 		if err != nil || answer.Accepted {
 			return kiosk.HandedIn{Visit: q.Visit, Question: q.Question}, err
 		}
@@ -165,21 +186,30 @@ func (o *cardOwner) signDocument(ctx context.Context, e kiosk.SignDocument) (kio
 	if err != nil {
 		return nil, err
 	}
-	der, err := o.makeSignature(signer, s.chosen, content)
+	der, err := o.makeSignature(signer, s.chosen, e.Document.Kind, content)
 	if err != nil {
 		return nil, err
 	}
 	return kiosk.DocumentSigned{Visit: e.Visit, Signature: der}, nil
 }
 
-func (o *cardOwner) makeSignature(signer crypto.Signer, by trust.Choice, content []byte) ([]byte, error) {
+func (o *cardOwner) makeSignature(signer crypto.Signer, by trust.Choice, kind kiosk.DocumentKind, content []byte) ([]byte, error) {
+	at := o.terminal.Now().Truncate(time.Second)
+	o.terminal.fetched.sign(at)
 	h, err := cades.Hash(by.Certificate)
 	if err != nil {
 		return nil, &CardError{kiosk.NoSignKey, err}
 	}
+	options := cades.Options{Chain: by.Chain[1 : len(by.Chain)-1], Time: at}
 	sum := h.New()
 	sum.Write(content)
-	return cades.Sign(signer, by.Certificate, sum.Sum(nil), cades.Options{
-		Chain: by.Chain[1 : len(by.Chain)-1], Time: o.terminal.Now().Truncate(1e9),
-	})
+	digest := sum.Sum(nil)
+	if kind == kiosk.PDFDocument {
+		p, err := pades.Prepare(content, pades.Options{Time: at})
+		if err != nil {
+			return nil, &CardError{kiosk.Internal, err}
+		}
+		digest, options.Time = p.Digest(h), time.Time{} // the time is in the document
+	}
+	return cades.Sign(signer, by.Certificate, digest, options)
 }

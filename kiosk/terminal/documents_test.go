@@ -3,13 +3,16 @@ package terminal_test
 import (
 	"crypto"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/cades"
+	"smartkiosk/kiosk/protocol/document"
 	"smartkiosk/kiosk/protocol/hubapi"
+	"smartkiosk/kiosk/protocol/pades"
 	"smartkiosk/kiosk/terminal"
 )
 
@@ -130,6 +133,36 @@ func TestRefuseDocument(t *testing.T) {
 		}
 		if got := r.records[1]; got.Decision != kiosk.DecisionRefused || got.Outcome != kiosk.Completed || got.Document.ID != "d" {
 			t.Errorf("recorded %+v", got)
+		}
+		_ = r.end()
+	})
+}
+
+// TestSignPDF shows the title, the pages and the fingerprint of a PDF, and signs it with the
+// time that is handed in.
+func TestSignPDF(t *testing.T) {
+	text, err := os.ReadFile("../hub/testdata/letter.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := startDocuments(t, func(r *rig, _ *terminal.Terminal) { r.hub.documents["d"], r.hub.kind = string(text), kiosk.PDFDocument })
+		if s := r.expectScreen(kiosk.ScreenDocument); s.Text != "Order\n" || s.Parts != 3 {
+			t.Errorf("the first page is %+v", s)
+		}
+		r.typeKeys("##")
+		if s := r.expectScreen(kiosk.ScreenDocument); s.Text != "SHA-256: "+document.Hash(text) {
+			t.Errorf("the last page is %+v", s)
+		}
+		r.typeKeys("#1654321#")
+		r.expectScreen(kiosk.ScreenDone)
+		in := r.hub.handedIn[0]
+		p, err := pades.Prepare(text, pades.Options{Time: in.Time})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := cades.Check(in.Signature, p.Digest); err != nil || !s.Time.IsZero() || in.Time.IsZero() {
+			t.Errorf("the signature says %v, handed in %v: %v", s.Time, in.Time, err)
 		}
 		_ = r.end()
 	})

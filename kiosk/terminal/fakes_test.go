@@ -192,8 +192,9 @@ type fakeHub struct {
 	token   []byte // as received
 	phone   fakeLogin
 
-	documents map[string]string // by ID
-	hash      string            // in the list, in place of the document's
+	documents map[string]string  // by ID
+	hash      string             // in the list, in place of the document's
+	kind      kiosk.DocumentKind // of all
 	handedIn  []hubapi.SignatureRequest
 	answer    hubapi.SignatureAnswer
 }
@@ -256,7 +257,7 @@ func (h *fakeHub) Documents(ctx context.Context, ticket string) (list []kiosk.Do
 		return nil, err
 	}
 	for id, text := range h.documents {
-		list = append(list, kiosk.DocumentInfo{ID: id, Title: "Order", Kind: kiosk.TextDocument, Hash: cmp.Or(h.hash, document.Hash([]byte(text)))})
+		list = append(list, kiosk.DocumentInfo{ID: id, Title: "Order", Kind: cmp.Or(h.kind, kiosk.TextDocument), Hash: cmp.Or(h.hash, document.Hash([]byte(text)))})
 	}
 	return list, nil
 }

@@ -48,6 +48,7 @@ type Record struct {
 	Kiosk     string         `json:"kiosk,omitempty"`
 	Visit     string         `json:"visit,omitempty"`
 	Signature []byte         `json:"signature,omitempty"` // CAdES, DER
+	SignedAt  time.Time      `json:"signed_at,omitzero"`  // by the kiosk's clock; it is in a signed PDF
 }
 
 // Waits reports whether a holder can decide.
@@ -253,7 +254,7 @@ func (s *Store) Decide(ctx context.Context, r Record) (decided Record, err error
 			return nil, ErrDecided
 		}
 		list[i].Decision, list[i].Decided = r.Decision, s.now().UTC()
-		list[i].Kiosk, list[i].Visit, list[i].Signature = r.Kiosk, r.Visit, r.Signature
+		list[i].Kiosk, list[i].Visit, list[i].Signature, list[i].SignedAt = r.Kiosk, r.Visit, r.Signature, r.SignedAt
 		decided = list[i]
 		return list, nil
 	})

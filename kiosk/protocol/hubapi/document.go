@@ -50,6 +50,7 @@ type SignatureRequest struct {
 	Document  string         `json:"document"`
 	Decision  kiosk.Decision `json:"decision"`
 	Signature []byte         `json:"signature"` // CAdES, detached (DER); empty unless signed
+	Time      time.Time      `json:"time"`      // when the holder signed; of a PDF the one in it (see package pades)
 }
 
 // SignatureAnswer is the answer to POST /v1/signatures. A signature that is not accepted gets
