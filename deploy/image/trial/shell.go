@@ -48,7 +48,7 @@ func (s *shell) run(command string) (string, error) {
 			return out.String(), fmt.Errorf("%s: the machine does not answer: %w", command, err)
 		}
 		if status, ok := strings.CutPrefix(strings.TrimSpace(line), statusMark); ok {
-			printed := strings.TrimSuffix(out.String(), "\n")
+			printed := strings.TrimRight(out.String(), "\n")
 			if n, err := strconv.Atoi(status); err != nil || n != 0 {
 				return printed, fmt.Errorf("%s: exit status %s:\n%s", command, status, printed)
 			}
