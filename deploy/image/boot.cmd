@@ -5,9 +5,9 @@
 part uuid ${devtype} ${devnum}:1 boot_uuid
 setexpr disk_id sub "-01" "" ${boot_uuid}
 # A kernel of 38 MB does not fit in front of the Pi's default place for the initial file
-# system.
+# system. QEMU puts the device tree at 0x08000000.
 if test "${board}" = "rpi"; then
-	setenv ramdisk_addr_r 0x08000000
+	setenv ramdisk_addr_r 0x0a000000
 	setenv consoles "console=tty1"
 else
 	setenv consoles "console=tty1 console=ttyAMA0,115200"
