@@ -250,6 +250,9 @@ func (t *trial) lastStart() error {
 	}
 	_, err := t.machine.shell.run("! journalctl -u kioskd | grep -q msg=enrolled")
 	t.check("the kiosk has not enrolled again", err)
+	if _, _, err := t.machine.await(`marked slot rootfs.1 as good`); err != nil {
+		return err
+	}
 	left, err := t.env("BOOT_B_LEFT")
 	if err == nil {
 		err = is(left, "9")
