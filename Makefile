@@ -157,12 +157,12 @@ CROSS = $(if $(filter arm64,$(shell dpkg --print-architecture)),,\
 
 # Runs all benchmarks together, because only the figures of one run can be compared.
 # The results are also written to bench.json.
-BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|AppendBacklog|SideBySide|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle
+BENCHMARKS := Visit|Certificate$$|PCSC|Verdict|Start|AppendBacklog|SideBySide|Queued|Drain|Validation|OCSP|CRL$$|KeyToDisplay|FullRefresh|Idle|Capacity|Fleet
 bench: need-test
 	$(NEED) $(CROSS)
 	@set -o pipefail; go test -tags sidebyside -run '^$$' -bench '^Benchmark($(BENCHMARKS))' -timeout 30m \
 		./device/smartkort ./cmd/kioskctl ./store ./store/sidebyside ./cmd/kioskd ./kiosk/push ./kiosk/protocol/webeid ./kiosk/protocol/trust ./device/display \
-		./cmd/internal/frontpanel | go run ./deploy/benchtable
+		./cmd/internal/frontpanel ./kiosk/hub | go run ./deploy/benchtable
 
 # Runs every fuzz target for TIME each.
 fuzz: need-test

@@ -292,6 +292,7 @@ func (b *clusterBed) hub() {
 	if err != nil {
 		b.bed.t.Fatal(err)
 	}
+	cfg.Now = b.now
 	h, err := Open(b.bed.t.Context(), cfg, slog.New(slog.DiscardHandler))
 	for deadline := time.Now().Add(2 * time.Minute); err != nil; h, err = Open(b.bed.t.Context(), cfg, slog.New(slog.DiscardHandler)) {
 		if time.Now().After(deadline) {

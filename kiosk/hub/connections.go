@@ -62,7 +62,7 @@ func (c *connections) noteWasted(conn net.Conn) {
 
 // forClient is GetConfigForClient of a server's TLS configuration: it learns the identity
 // of each connection at the end of its handshake.
-func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
+func (c *connections) forClient(config func() *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		conn := hello.Conn
 		if !c.sources.begin(conn.RemoteAddr()) { // connections that were accepted before
@@ -72,7 +72,7 @@ func (c *connections) forClient(config *tls.Config) func(*tls.ClientHelloInfo) (
 		if err := c.handshakes.begin(hello.Context(), conn); err != nil {
 			return nil, err
 		}
-		own := config.Clone()
+		own := config()
 		if c.enrolling() {
 			own.ClientAuth = tls.VerifyClientCertIfGiven
 		}

@@ -46,10 +46,12 @@ type crlFetcher struct {
 	now    func() time.Time
 	began  time.Time
 	log    *slog.Logger
-	kept   []*keptCRL
+	kept   []*keptCRL // belongs to run
 
-	mu      sync.Mutex
-	fetches map[crlSource]crlFetch
+	mu        sync.Mutex
+	change    *trustChange       // that run has not made yet
+	interrupt context.CancelFunc // has run look at change; nil before run
+	fetches   map[crlSource]crlFetch
 }
 
 // crlSource names a CRL.
@@ -114,12 +116,63 @@ func newCRLFetcher(t *Trust, dir string, every time.Duration, transport http.Rou
 			return nil
 		},
 	}}
-	f.began, f.fetches = now(), map[crlSource]crlFetch{}
+	f.began = now()
 	f.removeLeavings()
-	for _, s := range t.files.Sources() {
-		f.kept = append(f.kept, f.read(s))
+	return f, f.useDomains(t.files)
+}
+
+// trustChange has run fetch the CRLs of other trust domains.
+type trustChange struct {
+	domains *trust.Domains
+	done    chan error
+}
+
+// follow replaces the trust domains, and fetches their CRLs from now on.
+func (f *crlFetcher) follow(ctx context.Context, domains *trust.Domains) error {
+	change := trustChange{domains, make(chan error, 1)}
+	f.mu.Lock()
+	f.change = &change
+	if f.interrupt != nil {
+		f.interrupt()
 	}
-	return f, f.renew()
+	f.mu.Unlock()
+	select {
+	case err := <-change.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// useDomains replaces the trust domains, with the CRLs that the folder has for them.
+func (f *crlFetcher) useDomains(domains *trust.Domains) error {
+	var kept []*keptCRL
+	fetches := map[crlSource]crlFetch{}
+	for _, s := range domains.Sources() {
+		kept = append(kept, f.read(s))
+		fetches[crlSource{s.Domain, s.URL}] = f.last(s)
+	}
+	if err := f.trust.replace(domains, crlsOf(kept)); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept, f.fetches = kept, fetches
+	return nil
+}
+
+// last returns how the fetches of a source went.
+func (f *crlFetcher) last(s trust.Source) crlFetch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fetches[crlSource{s.Domain, s.URL}]
+}
+
+// any reports whether the hub fetches CRLs.
+func (f *crlFetcher) any() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.kept) > 0
 }
 
 // unfinishedCRL matches the files of fetches that are under way.
@@ -162,11 +215,24 @@ func (f *crlFetcher) path(s trust.Source, suffix string) string {
 }
 
 // run fetches at once and then at every interval, until ctx ends. It fetches a CRL again
-// soon after a failure.
+// soon after a failure, and begins again when the trust domains have changed.
 func (f *crlFetcher) run(ctx context.Context) {
-	if len(f.kept) == 0 {
-		return
+	for ctx.Err() == nil {
+		same, interrupt := context.WithCancel(ctx)
+		f.mu.Lock()
+		change := f.change
+		f.change, f.interrupt = nil, interrupt
+		f.mu.Unlock()
+		if change != nil {
+			change.done <- f.useDomains(change.domains)
+		}
+		f.runWith(same)
+		interrupt()
 	}
+}
+
+// runWith is run with the same trust domains.
+func (f *crlFetcher) runWith(ctx context.Context) {
 	retries := backoff.NewExponentialBackOff()
 	retries.InitialInterval, retries.MaxInterval = crlFirstRetry, crlLongestRetry
 	due, next := f.kept, time.Now().Add(f.every)
@@ -225,14 +291,17 @@ func (k *keptCRL) thisUpdate() time.Time {
 	return k.crl.ThisUpdate
 }
 
-func (f *crlFetcher) renew() error {
+func (f *crlFetcher) renew() error { return f.trust.renew(crlsOf(f.kept)) }
+
+// crlsOf returns the CRLs by their domain.
+func crlsOf(kept []*keptCRL) map[string][]*trust.CRL {
 	fetched := map[string][]*trust.CRL{}
-	for _, k := range f.kept {
+	for _, k := range kept {
 		if k.crl != nil {
 			fetched[k.Domain] = append(fetched[k.Domain], k.crl)
 		}
 	}
-	return f.trust.renew(fetched)
+	return fetched
 }
 
 // fetch requests one CRL. It reports whether the CRL is a new one.

@@ -45,6 +45,7 @@ func (h *Hub) withoutCertificate() http.Handler {
 // limits of one identity. Each connection carries one request.
 func (h *Hub) anyone(op operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = withRequestID(w, r)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Connection", "close")
 		r.Body = http.MaxBytesReader(w, r.Body, est.MaxBody)
@@ -153,7 +154,7 @@ func (h *Hub) certify(ctx context.Context, w http.ResponseWriter, id hubapi.Iden
 	if err != nil {
 		return err
 	}
-	h.log.Info("certificate issued", "caller", id, "reason", from, "until", cert.NotAfter)
+	h.log.Info("certificate issued", "request", requestID(ctx), "caller", id, "reason", from, "until", cert.NotAfter)
 	return writeCertificates(w, cert)
 }
 

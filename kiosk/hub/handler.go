@@ -86,6 +86,7 @@ func (h *Hub) Handler() http.Handler {
 // client with a certificate may call.
 func (h *Hub) answer(op operation, roles ...hubapi.Role) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = withRequestID(w, r)
 		w.Header().Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, hubapi.MaxEventsBody)
 		c, err := identify(r, roles)
@@ -158,7 +159,7 @@ func (h *Hub) health(w http.ResponseWriter, r *http.Request, _ caller) error {
 	if h.rules.Stale() {
 		out.Rules = hubapi.RulesStale
 	}
-	if len(h.crls.kept) > 0 {
+	if h.crls.any() {
 		out.CRLs = hubapi.CRLsCurrent
 		if h.crls.overdue() {
 			out.CRLs = hubapi.CRLsOverdue

@@ -58,6 +58,7 @@ type Hub struct {
 	abuse      *abuseLog
 	metrics    *metrics
 	crls       *crlFetcher
+	own        ownCertificate
 	rolledBack sync.Map // id of an alarm → *lostPlace
 	histories  sync.Map // kiosk ID → *history: a cache; another hub may have stored later events
 	now        func() time.Time
@@ -100,6 +101,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 		limiter:   newLimiter(),
 		abuse:     &abuseLog{log: log},
 	}
+	h.own.current.Store(&h.config.Certificate)
 	h.webhooks = http.DefaultTransport
 	h.metrics = newMetrics(h)
 	var err error
@@ -124,7 +126,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	default:
 		var open access = closed{}
 		if cfg.NATS.Listen != "" {
-			native = newNativeListener(cfg.NATS.Listen, h.tls(), h.check)
+			config := h.tls()
+			config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return h.own.use(h.tls()), nil }
+			native = newNativeListener(cfg.NATS.Listen, config, h.check)
 			open = native
 		}
 		if h.embedded, err = startWith(cfg.JetStream, byHub, open, log); err != nil {
@@ -166,6 +170,10 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "hashes of holders", h.hashHolders)
 	h.runInBackground(background, "sealing keys", func(ctx context.Context) { h.config.Seal.Run(ctx, reloadInterval, log) })
 	h.runInBackground(background, "CRLs", h.crls.run)
+	if cfg.Folder != "" {
+		h.runInBackground(background, "trust domains", h.watchTrust)
+		h.runInBackground(background, "the hub's certificate", h.watchCertificate)
+	}
 	h.runInBackground(background, "reviews", h.review)
 	h.runInBackground(background, "retention", h.retain)
 	h.runInBackground(background, "revocations from OCSP", h.watchRevoked)
@@ -316,7 +324,7 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 	config := h.tls()
 	config.NextProtos = []string{"h2", "http/1.1"}
 	outer := config.Clone()
-	outer.GetConfigForClient = conns.forClient(config)
+	outer.GetConfigForClient = conns.forClient(func() *tls.Config { return h.own.use(config) })
 	srv := &http.Server{
 		ConnState: conns.note,
 		Handler:   h.Handler(),

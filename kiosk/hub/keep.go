@@ -213,7 +213,7 @@ func (h *Hub) store(ctx context.Context, kioskID string, y *history, branch int,
 		y.parts = append(y.parts, to)
 	}
 	y.parts[branch].place = place
-	h.log.Info("events stored", "kiosk", kioskID, "events", len(events), "epoch", first.Epoch, "sequence", y.Branches[branch].Last)
+	h.log.Info("events stored", "request", requestID(ctx), "kiosk", kioskID, "events", len(events), "epoch", first.Epoch, "sequence", y.Branches[branch].Last)
 	return nil
 }
 

@@ -30,19 +30,19 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, c caller, err error
 	switch {
 	case ok && p.Status == http.StatusTooManyRequests: // logged once a minute
 	case ok:
-		h.log.Info("request refused", "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "status", p.Status, "err", p)
+		h.log.Info("request refused", "request", requestID(r.Context()), "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "status", p.Status, "err", p)
 	case r.Context().Err() != nil:
 		// The client is gone, or the hub stops. In the second case it gets the answer.
 		p = notReady()
 	case errors.As(err, &refused):
-		h.log.Debug("request refused", "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "err", err)
+		h.log.Debug("request refused", "request", requestID(r.Context()), "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "err", err)
 		p = refused.problem()
 	case errors.As(err, new(storeError)):
 		h.keeper.suspect()
-		h.log.Error("store failed", "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "err", err)
+		h.log.Error("store failed", "request", requestID(r.Context()), "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "err", err)
 		p = notReady()
 	default:
-		h.log.Error("request failed", "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "err", err)
+		h.log.Error("request failed", "request", requestID(r.Context()), "caller", c.Identity, "method", r.Method, "path", r.URL.Path, "err", err)
 		p = apihttp.Internal()
 	}
 	apihttp.WriteProblem(w, p)

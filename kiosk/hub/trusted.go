@@ -84,6 +84,20 @@ func (t *Trust) renew(fetched map[string][]*trust.CRL) error {
 	return t.rebuild()
 }
 
+// replace replaces the trust domains of the operator's files, and the fetched CRLs. After an
+// error both stay as they were.
+func (t *Trust) replace(files *trust.Domains, fetched map[string][]*trust.CRL) error {
+	t.renewing.Lock()
+	defer t.renewing.Unlock()
+	files, t.files = t.files, files
+	fetched, t.fetched = t.fetched, fetched
+	err := t.rebuild()
+	if err != nil {
+		t.files, t.fetched = files, fetched
+	}
+	return err
+}
+
 // addRevoked adds a responder's report that a certificate is revoked to the CRLs.
 func (t *Trust) addRevoked(r trust.Revocation) error {
 	t.renewing.Lock()

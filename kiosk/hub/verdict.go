@@ -57,7 +57,7 @@ func (h *Hub) authenticate(w http.ResponseWriter, r *http.Request, c caller) err
 // It spends the nonce first, so that each nonce serves for one token only. It applies the
 // operator's rules last, so that only a proven holder learns what the rules say.
 func (h *Hub) verdict(ctx context.Context, kioskID string, in hubapi.AuthenticationRequest) (kiosk.Verdict, error) {
-	log := h.log.With("kiosk", kioskID, "visit", in.Visit)
+	log := h.log.With("request", requestID(ctx), "kiosk", kioskID, "visit", in.Visit)
 	deny := func(reason kiosk.Reason, holder kiosk.Holder, keysAndValues ...any) (kiosk.Verdict, error) {
 		log.Info("visit denied", append([]any{"reason", reason}, keysAndValues...)...)
 		return kiosk.Verdict{Reason: reason, Holder: holder}, nil

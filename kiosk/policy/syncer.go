@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"smartkiosk/kiosk/offline"
+	"smartkiosk/kiosk/protocol/hubapi"
 	"smartkiosk/kiosk/protocol/hubpolicy"
 	"smartkiosk/kiosk/protocol/sealkey"
 	"smartkiosk/kiosk/protocol/trust"
@@ -136,7 +137,7 @@ func (s *Syncer) Run(ctx context.Context) {
 			return
 		case err != nil:
 			if !failing {
-				s.Log.Warn("cannot get policy", "err", err)
+				s.Log.Warn("cannot get policy", "request", hubapi.RequestID(err), "err", err)
 			}
 			wait, retry = min(retry, wait), min(2*retry, wait)
 		default:

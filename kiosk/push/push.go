@@ -218,9 +218,9 @@ func (p *Pusher) report(err error) {
 	case err == nil:
 		p.Log.Info("events reach the hub again")
 	case isRefusal:
-		p.Log.Error("hub refused an event; later events wait", "sequence", refusal.sequence, "err", refusal.err)
+		p.Log.Error("hub refused an event; later events wait", "sequence", refusal.sequence, "request", hubapi.RequestID(refusal.err), "err", refusal.err)
 	default:
-		p.Log.Warn("cannot push events", "err", err)
+		p.Log.Warn("cannot push events", "request", hubapi.RequestID(err), "err", err)
 	}
 }
 

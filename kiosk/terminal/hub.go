@@ -84,18 +84,18 @@ func (t *Terminal) askHub(ctx context.Context, visit string, question int, call 
 	case answered && noHub(problem):
 		return t.unreachable(visit, question, r.err)
 	case answered:
-		t.Log.Warn("hub refused a request", "visit", visit, "err", r.err)
+		t.Log.Warn("hub refused a request", "visit", visit, "request", hubapi.RequestID(r.err), "err", r.err)
 		return kiosk.HubFailed{Visit: visit, Question: question, Reason: kiosk.HubRefused}
 	}
 	if t.reach(ctx) != nil {
 		return t.unreachable(visit, question, r.err)
 	}
-	t.Log.Warn("hub did not answer", "visit", visit, "err", r.err)
+	t.Log.Warn("hub did not answer", "visit", visit, "request", hubapi.RequestID(r.err), "err", r.err)
 	return kiosk.HubFailed{Visit: visit, Question: question, Reason: kiosk.HubSilent}
 }
 
 func (t *Terminal) unreachable(visit string, question int, err error) kiosk.Event {
-	t.Log.Warn("hub cannot be reached", "visit", visit, "err", err)
+	t.Log.Warn("hub cannot be reached", "visit", visit, "request", hubapi.RequestID(err), "err", err)
 	return kiosk.HubUnreachable{Visit: visit, Question: question}
 }
 

@@ -126,7 +126,7 @@ func (t *Terminal) answerLogin(ctx context.Context, visit string, question int, 
 			t.Decider.RecordGrant(l.Holder)
 		}
 	case answered && !noHub(problem):
-		t.Log.Warn("hub refused a request", "visit", visit, "err", err)
+		t.Log.Warn("hub refused a request", "visit", visit, "request", hubapi.RequestID(err), "err", err)
 		t.answers.put(kiosk.HubFailed{Visit: visit, Question: question, Reason: kiosk.HubRefused})
 	default:
 		t.answers.put(t.unreachable(visit, question, err))

@@ -53,6 +53,14 @@ func (f *File) read() (*Rules, error) {
 	return r, nil
 }
 
+// SetDomains replaces the trust domains that rules may name, and reads the file again.
+func (f *File) SetDomains(domains []string, log *slog.Logger) {
+	f.mu.Lock()
+	f.domains = domains
+	f.mu.Unlock()
+	f.Reload(log)
+}
+
 // Rules returns the current rules: those of the last version of the file without errors.
 func (f *File) Rules() *Rules { return f.current.Load() }
 

@@ -190,10 +190,20 @@ func (c *Client) json(ctx context.Context, path string, in any, body content, wa
 }
 
 func (c *Client) do(ctx context.Context, method, path string, send content, want int) ([]byte, http.Header, error) {
+	id := NewRequestID()
+	answer, header, err := c.request(ctx, id, method, path, send, want)
+	if err != nil {
+		err = requestError{err, id}
+	}
+	return answer, header, err
+}
+
+func (c *Client) request(ctx context.Context, id, method, path string, send content, want int) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(send.body))
 	if err != nil {
 		return nil, nil, err
 	}
+	req.Header.Set(RequestHeader, id)
 	if send.turn != nil {
 		// The transport needs the body again if it finds that an idle connection was
 		// closed.

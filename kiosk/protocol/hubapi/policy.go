@@ -134,7 +134,13 @@ func (c *Client) get(ctx context.Context, path string, header http.Header) (*htt
 		return nil, err
 	}
 	req.Header = header
-	return c.sendWithRetry(c.http, req, noHurry)
+	id := NewRequestID()
+	req.Header.Set(RequestHeader, id)
+	resp, err := c.sendWithRetry(c.http, req, noHurry)
+	if err != nil {
+		err = requestError{err, id}
+	}
+	return resp, err
 }
 
 // send sends a request. It passes the time of the hub's clock to Heard, that of a CA to

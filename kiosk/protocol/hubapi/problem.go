@@ -49,6 +49,8 @@ type Problem struct {
 
 	// Wait is the Retry-After of the answer: how long the client must wait.
 	Wait time.Duration `json:"-"`
+
+	request string // id of the request that got this answer
 }
 
 // Error returns the title and, if known, the detail.
@@ -72,7 +74,7 @@ func ReadProblem(resp *http.Response, body []byte) *Problem {
 			*p = read
 		}
 	}
-	p.Status = resp.StatusCode
+	p.Status, p.request = resp.StatusCode, resp.Header.Get(RequestHeader)
 	if s, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16); err == nil {
 		p.Wait = time.Duration(s) * time.Second
 	}
