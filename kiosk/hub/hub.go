@@ -184,7 +184,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Hub, error) {
 	h.runInBackground(background, "updates", h.watchRollouts)
 	h.runInBackground(background, "questions to kiosks", h.watchQuestions)
 	if cfg.Brokers != nil {
-		h.runInBackground(background, "certificate for phones", h.watchPhoneCertificate)
+		h.runInBackground(background, "certificates for phones and brokers", h.watchCertificates)
 		h.runInBackground(background, "brokers", func(ctx context.Context) { cfg.Brokers.Run(ctx, reloadInterval, log) })
 	}
 	return h, nil

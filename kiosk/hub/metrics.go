@@ -74,6 +74,7 @@ var (
 	crlFetched   = prometheus.NewDesc("smartkiosk_hub_crl_fetch_timestamp_seconds", "When this hub last fetched a CRL, or learned that it has the newest, in seconds since 1970; 0 if it has not since its start.", []string{"domain", "url"}, nil)
 	crlFailures  = prometheus.NewDesc("smartkiosk_hub_crl_fetch_failures", "Failed fetches of a CRL since the last one that succeeded. Each is repeated soon.", []string{"domain", "url"}, nil)
 	phoneCert    = prometheus.NewDesc("smartkiosk_hub_phone_certificate_not_after_timestamp_seconds", "End of the certificate with which the hub serves phones, in seconds since 1970.", nil, nil)
+	merchantCert = prometheus.NewDesc("smartkiosk_hub_merchant_certificate_not_after_timestamp_seconds", "End of the merchant certificate with which the hub proves itself to a broker, in seconds since 1970.", []string{"broker"}, nil)
 	diskFree     = prometheus.NewDesc("smartkiosk_hub_disk_free_bytes", "Free space on the disk of the embedded JetStream.", nil, nil)
 	diskLevel    = prometheus.NewDesc("smartkiosk_hub_disk_warning_percent", "The highest of the levels 60, 80 and 100 that the disk has reached, else 0. At 100 the hub stores no more events.", nil, nil)
 	storeRefuses = prometheus.NewDesc("smartkiosk_hub_store_refuses", "1 while the hub refuses to write because of its disk or its store, else 0.", nil, nil)
@@ -83,7 +84,7 @@ var (
 
 // Describe sends the descriptions of the figures.
 func (g gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{storeUp, streamEvents, streamBytes, streamLast, consumerLag, crlUpdate, crlNext, crlFetched, crlFailures, phoneCert, diskFree, diskSize, diskLevel, storeRefuses, storeStarts, kioskSeen, certificateEnd} {
+	for _, d := range []*prometheus.Desc{storeUp, streamEvents, streamBytes, streamLast, consumerLag, crlUpdate, crlNext, crlFetched, crlFailures, phoneCert, merchantCert, diskFree, diskSize, diskLevel, storeRefuses, storeStarts, kioskSeen, certificateEnd} {
 		to <- d
 	}
 }
@@ -105,6 +106,11 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 	if g.h.config.Brokers != nil {
 		if pair, err := g.h.config.phoneCertificate(); err == nil {
 			gauge(phoneCert, seconds(pair.Leaf.NotAfter))
+		}
+		for _, c := range g.h.config.Brokers.Clients() {
+			if m := c.Merchant(); m != nil {
+				gauge(merchantCert, seconds(m.NotAfter), c.Config().Name)
+			}
 		}
 	}
 	if k := g.h.keeper; k != nil {

@@ -6,14 +6,12 @@ import (
 	"path/filepath"
 	"time"
 
+	"smartkiosk/kiosk/hub/broker"
 	"smartkiosk/kiosk/protocol/event"
 )
 
-// certificateNotice is how long before its end the hub raises an alarm about the
-// certificate for phones. A public CA may need weeks for an organisation's first order.
-const certificateNotice = 60 * 24 * time.Hour
-
-// certificateCheck is how often the hub looks at it.
+// certificateCheck is how often the hub looks at the certificates that it shows to phones
+// and brokers.
 const certificateCheck = 24 * time.Hour
 
 // phoneCertificate reads the certificate of the pages for phones.
@@ -27,12 +25,13 @@ func (c Config) phoneCertificate() (tls.Certificate, error) {
 	return tls.LoadX509KeyPair(in(c.Brokers.Public.Certificate), in(c.Brokers.Public.Key))
 }
 
-// watchPhoneCertificate raises an alarm once a day while the certificate ends soon.
-func (h *Hub) watchPhoneCertificate(ctx context.Context) {
+// watchCertificates raises an alarm once a day while such a certificate ends soon.
+func (h *Hub) watchCertificates(ctx context.Context) {
 	tick := time.NewTicker(certificateCheck)
 	defer tick.Stop()
 	for {
 		h.checkPhoneCertificate()
+		h.checkMerchantCertificates()
 		select {
 		case <-ctx.Done():
 			return
@@ -47,8 +46,21 @@ func (h *Hub) checkPhoneCertificate() {
 	if err != nil {
 		return // ServePublic reports it
 	}
-	if until := pair.Leaf.NotAfter; until.Before(h.now().Add(certificateNotice)) {
+	if until := pair.Leaf.NotAfter; until.Before(h.now().Add(broker.CertificateNotice)) {
 		h.alarmAboutItself("certificate for phones "+until.Format(time.DateOnly), event.Alarm{Kind: event.AlarmCertificate,
 			Detail: "the certificate for phones, " + filepath.Base(name) + ", ends on " + until.Format(time.DateOnly) + ": renew it; no restart is needed"})
+	}
+}
+
+// checkMerchantCertificates does the same for the client certificates that brokers ask for.
+func (h *Hub) checkMerchantCertificates() {
+	for _, c := range h.config.Brokers.Clients() {
+		m := c.Merchant()
+		if m == nil || !m.NotAfter.Before(h.now().Add(broker.CertificateNotice)) {
+			continue
+		}
+		name, until := c.Config().Name, m.NotAfter.Format(time.DateOnly)
+		h.alarmAboutItself("merchant certificate "+name+" "+until, event.Alarm{Kind: event.AlarmCertificate,
+			Detail: "the merchant certificate for broker " + name + " ends on " + until + ": order the next one from the broker, and replace the files; no restart is needed"})
 	}
 }

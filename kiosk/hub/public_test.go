@@ -3,9 +3,12 @@ package hub
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,20 +27,29 @@ func TestServesPhones(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issue := func(at time.Time) {
+	issue := func(name string, at time.Time) {
 		key := mustKey(t)
 		der, err := ca.server(key.Public(), at, "127.0.0.1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := writeCertificate(filepath.Join(b.dir, "public.pem"), der); err != nil {
+		if err := writeCertificate(filepath.Join(b.dir, name+".pem"), der); err != nil {
 			t.Fatal(err)
 		}
-		if err := writeKey(filepath.Join(b.dir, "public.key"), key); err != nil {
+		if err := writeKey(filepath.Join(b.dir, name+".key"), key); err != nil {
 			t.Fatal(err)
 		}
 	}
-	issue(time.Now().Add(-20 * 365 * 24 * time.Hour))
+	issue("public", time.Now().Add(-20*365*24*time.Hour))
+	issue("merchant", time.Now().Add(-20*365*24*time.Hour))
+	brokers, err := os.OpenFile(filepath.Join(b.dir, "brokers.toml"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer brokers.Close()
+	if _, err := brokers.WriteString("certificate = \"merchant.pem\"\ncertificate_key = \"merchant.key\"\n"); err != nil {
+		t.Fatal(err)
+	}
 	h := b.open()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,15 +87,22 @@ func TestServesPhones(t *testing.T) {
 			t.Errorf("phones reach %s", path)
 		}
 	}
-	issue(time.Now())
+	issue("public", time.Now())
 	if _, after := get("/"); after == before {
 		t.Errorf("the certificate is still the one until %s", before)
 	}
 
 	consumer := b.consumer(b.serve(), "office")
-	events, _, err := consumer.Pull(t.Context(), "office", hubapi.Pull{Max: 10, Wait: 30 * time.Second})
-	if err != nil {
-		t.Fatal(err)
+	var events []json.RawMessage
+	for cursor := hubapi.Beginning; len(events) < 2; {
+		more, next, err := consumer.Pull(t.Context(), "office", hubapi.Pull{After: cursor, Max: 10, Wait: 30 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, cursor = append(events, more...), next
+	}
+	if !strings.Contains(fmt.Sprintf("%s", events), "merchant certificate for broker standin ends on "+before) {
+		t.Errorf("no alarm about the merchant certificate: %s", events)
 	}
 	if len(events) == 0 || !strings.Contains(string(events[0]), `"certificate"`) || !strings.Contains(string(events[0]), before) {
 		t.Errorf("got the events %s, want an alarm about the certificate until %s", events, before)
@@ -92,7 +111,9 @@ func TestServesPhones(t *testing.T) {
 	if err := h.metricsAnswer(w, httptest.NewRequest(http.MethodGet, "/metrics", nil), caller{}); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(w.Body.String(), "\nsmartkiosk_hub_phone_certificate_not_after_timestamp_seconds ") {
-		t.Error("the metrics do not have the end of the certificate")
+	for _, figure := range []string{"smartkiosk_hub_phone_certificate_not_after_timestamp_seconds ", `smartkiosk_hub_merchant_certificate_not_after_timestamp_seconds{broker="standin"} `} {
+		if !strings.Contains(w.Body.String(), "\n"+figure) {
+			t.Errorf("the metrics do not have %s", figure)
+		}
 	}
 }

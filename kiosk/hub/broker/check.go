@@ -191,7 +191,30 @@ func (k *checker) api(ctx context.Context) {
 // eID names what only the broker's staff can enable.
 func (k *checker) eID() {
 	k.add("eID", CheckUnknown, "the broker's onboarding manager must enable the eID for this client, and hand out test cards or test users", "the broker does not list the eIDs of a client")
-	k.add("merchant certificate", CheckUnknown, "the broker's support issues it for the sandbox and for production; only a broker that asks for one needs it", "this client uses none")
+	k.merchant()
+}
+
+// merchant checks the dates of the merchant certificate. That the broker accepts it, the
+// requests of the other checks show.
+func (k *checker) merchant() {
+	const name = "merchant certificate"
+	m := k.Merchant()
+	if m == nil {
+		k.add(name, CheckUnknown, "the broker's support issues it for the sandbox and for production; only a broker that asks for one needs it", "this client uses none (certificate)")
+		return
+	}
+	const order = "order the next one from the broker's support, and replace the two files; no restart is needed"
+	found := fmt.Sprintf("%s, issued by %s, until %s", k.config.CertificateFile, m.Issuer.CommonName, m.NotAfter.Format(time.DateOnly))
+	switch now := k.now(); {
+	case now.Before(m.NotBefore):
+		k.add(name, CheckFailed, "set the hub's clock, or wait", "%s is valid only from %s", k.config.CertificateFile, m.NotBefore.Format(time.DateOnly))
+	case now.After(m.NotAfter.Add(-EndingSoon)):
+		k.add(name, CheckFailed, order, "%s", found)
+	case now.After(m.NotAfter.Add(-CertificateNotice)):
+		k.add(name, CheckOK, order, "%s", found)
+	default:
+		k.add(name, CheckOK, "", "%s", found)
+	}
 }
 
 func clientAdvice(err error, c Config) string {
@@ -242,6 +265,10 @@ func (k *checker) callback(ctx context.Context, phones http.RoundTripper) {
 	}
 	k.add(name, CheckOK, "", "%s", found)
 }
+
+// CertificateNotice is how long before its end the hub raises an alarm about a certificate. A
+// public CA, and a broker's support, may need weeks.
+const CertificateNotice = 60 * 24 * time.Hour
 
 // EndingSoon is how long before its end a certificate counts as ending.
 const EndingSoon = 14 * 24 * time.Hour

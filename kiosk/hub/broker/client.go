@@ -44,8 +44,12 @@ func New(c Config, dir string, in Surroundings) (*Client, error) {
 		return nil, fmt.Errorf("broker %s: %w", c.Name, err)
 	}
 	client := &Client{config: c, dir: dir, now: in.Now, rand: in.Rand}
+	base, err := client.withMerchant(in.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("broker %s: %w", c.Name, err)
+	}
 	client.http = &http.Client{
-		Transport:     transport{in.HTTP, c.preset.REST},
+		Transport:     transport{base, c.preset.REST},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	credentials, err := c.readCredentials(dir)

@@ -52,6 +52,9 @@ type Config struct {
 	KeysFile   string     `toml:"keys"`   // private JWK set
 	SecretFile string     `toml:"secret"` // client secret
 
+	CertificateFile    string `toml:"certificate"`     // merchant certificate and its chain, PEM: the hub's client certificate for TLS; "" for none
+	CertificateKeyFile string `toml:"certificate_key"` // its private key, PEM
+
 	Scopes    []string `toml:"scopes"`
 	ACRValues []string `toml:"acr_values"` // to ask for
 	AMRValues []string `toml:"amr_values"` // to ask for; the preset has the parameter's name
@@ -128,6 +131,8 @@ func (c *Config) check() error {
 		return errors.New("secret and client_auth = \"private_key_jwt\" exclude each other")
 	case (c.RequestObject || c.Encrypted) && c.KeysFile == "":
 		return errors.New("keys is missing: request_object and encrypted need keys")
+	case (c.CertificateFile == "") != (c.CertificateKeyFile == ""):
+		return errors.New("certificate and certificate_key belong together: one of them is missing")
 	case len(c.AMRValues) > 0 && c.preset.AMRParameter == "":
 		return fmt.Errorf("amr_values: preset %q has no parameter for them; use accept_amr", c.Preset)
 	case c.Hint != "" && c.preset.HintParameter == "":
@@ -187,6 +192,11 @@ func (c *Config) readCredentials(dir string) (*Credentials, error) {
 	if c.SecretFile != "" {
 		if err := out.readSecret(in(c.SecretFile)); err != nil {
 			return nil, fmt.Errorf("secret: %w", err)
+		}
+	}
+	if c.CertificateFile != "" {
+		if err := out.readMerchant(in(c.CertificateFile), in(c.CertificateKeyFile)); err != nil {
+			return nil, fmt.Errorf("certificate: %w", err)
 		}
 	}
 	switch {

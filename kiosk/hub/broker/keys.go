@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +16,9 @@ type Credentials struct {
 	signing   []jose.JSONWebKey // private; the first signs
 	opening   []jose.JSONWebKey // private; open what the broker encrypts
 	secret    string
-	thumbs    []string // of all keys, RFC 7638
-	publicKey []byte   // public JWK set of all keys
+	merchant  *tls.Certificate // with its Leaf; nil for none
+	thumbs    []string         // of all keys, RFC 7638
+	publicKey []byte           // public JWK set of all keys
 }
 
 // Format prints [secret].

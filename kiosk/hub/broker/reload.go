@@ -12,9 +12,17 @@ func (c *Client) Reload() (changed bool, err error) {
 		return false, fmt.Errorf("broker %s: %w", c.config.Name, err)
 	}
 	before := c.credentials.Load()
-	if read.secret == before.secret && slices.Equal(read.thumbs, before.thumbs) {
+	if read.secret == before.secret && slices.Equal(read.thumbs, before.thumbs) && read.sameMerchant(before) {
 		return false, nil
 	}
 	c.credentials.Store(read)
+	c.http.CloseIdleConnections() // they were made with the merchant certificate of before
 	return true, nil
+}
+
+func (c *Credentials) sameMerchant(other *Credentials) bool {
+	if c.merchant == nil || other.merchant == nil {
+		return c.merchant == other.merchant
+	}
+	return slices.EqualFunc(c.merchant.Certificate, other.merchant.Certificate, slices.Equal)
 }

@@ -27,6 +27,13 @@ type transport struct {
 	rest bool // the caller looks at the status
 }
 
+// CloseIdleConnections is called by http.Client.CloseIdleConnections.
+func (t transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), answerTimeout)

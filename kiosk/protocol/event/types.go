@@ -364,7 +364,7 @@ const (
 	AlarmConflict = "conflict" // a kiosk has two different events with the same epoch and sequence number
 
 	// Alarms about the hub itself.
-	AlarmCertificate = "certificate" // the certificate with which the hub serves phones ends soon
+	AlarmCertificate = "certificate" // the certificate with which the hub serves phones, or proves itself to a broker, ends soon
 	AlarmDisk        = "disk"        // the hub's disk fills up, or the hub could not write for a while
 	AlarmRolledBack  = "rolled-back" // a reader's place is not in the stream of events any more
 	AlarmUpdate      = "update"      // the roll-out of an update was stopped
@@ -374,7 +374,7 @@ const (
 // attention.
 type Alarm struct {
 	Kiosk    string `json:"kiosk,omitempty" doc:"the kiosk that the alarm is about; absent if it is about the hub itself"`
-	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity; twin: two machines use the kiosk's identity at the same time; disk: the hub's disk fills up, or the hub could not write for a while; certificate: the certificate with which the hub serves phones ends within 60 days; rolled-back: the stream of events was restored or damaged behind a reader's place; update: the roll-out of an update was stopped, because more kiosks failed than its limit allows"`
+	Kind     string `json:"kind" doc:"review: the hub would not have let the person in; evidence: the kiosk's evidence is not that of an honest kiosk; conflict: the kiosk has sent two different events with the same epoch and sequence number, because its disk was restored from a copy or lost its last writes, or because a second machine has its identity; twin: two machines use the kiosk's identity at the same time; disk: the hub's disk fills up, or the hub could not write for a while; certificate: the certificate with which the hub serves phones, or proves itself to a broker, ends within 60 days; rolled-back: the stream of events was restored or damaged behind a reader's place; update: the roll-out of an update was stopped, because more kiosks failed than its limit allows"`
 	Detail   string `json:"detail" doc:"what was found, for a person"`
 	Event    string `json:"event,omitempty" doc:"id of the event that the alarm is about"`
 	Epoch    string `json:"eventepoch,omitempty" doc:"epoch of that event"`
