@@ -11,7 +11,7 @@ import "slices"
 // works, keys do nothing: a * was probably meant as a correction.
 func (s *step) key(k Key) {
 	switch {
-	case s.state == atHosted:
+	case s.LendsCard():
 		s.hostedKey(k)
 	case k == KeyLanguage, k == KeyCorrect && (s.state == idle || s.state == showing || s.state == outOfService):
 		s.nextLanguage()

@@ -85,9 +85,9 @@ func (s *step) hostedChanged(l PhoneLogin) {
 	}
 }
 
-// hostedKey handles a key while the page is there. The kiosk counts the digits, so that *
-// without digits asks whether to give up. The page cannot show that question: the second *
-// says yes.
+// hostedKey handles a key while the page is there or comes. The kiosk counts the digits, so
+// that * without digits asks whether to give up. The page cannot show that question: the
+// second * says yes.
 func (s *step) hostedKey(k Key) {
 	switch {
 	case k == KeyCorrect && s.onPage == 0 && s.notice == NoticeLeave:
@@ -96,6 +96,9 @@ func (s *step) hostedKey(k Key) {
 	case k == KeyCorrect && s.onPage == 0:
 		s.notice = NoticeLeave
 		s.do(Sound{CueAttention})
+		return
+	case s.state == openingHosted:
+		s.notice = "" // there is nothing yet that could take the key
 		return
 	case k.IsDigit():
 		s.onPage++

@@ -80,7 +80,7 @@ func (w *walk) step(e Event) {
 	} else if after.pin.Len() == 0 && !after.digitRefused {
 		w.cut = w.cut && after.state != enteringPIN
 	}
-	if key, pressed := e.(KeyPressed); pressed && key.Key == KeyLanguage && before != atHosted && (after.language == language || after.Screen().Language != after.language) {
+	if key, pressed := e.(KeyPressed); pressed && key.Key == KeyLanguage && before != atHosted && before != openingHosted && (after.language == language || after.Screen().Language != after.language) {
 		w.Fatalf("in state %d the language key does not change the language", before)
 	}
 	if _, wanted := e.(CardWanted); wanted && after.claimed && before != idle && before != outOfService &&

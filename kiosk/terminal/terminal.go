@@ -284,14 +284,14 @@ func (t *Terminal) serve(ctx context.Context) kiosk.Visit {
 		for _, effect := range effects {
 			t.do(effect)
 		}
-		if now := v.LendsCard(); now != lends && t.Lends != nil {
-			t.Lends(now)
-		}
 		if now := v.InProgress(); now != inProgress {
 			t.clearStack()
 			if t.InProgress != nil {
 				t.InProgress(now)
 			}
+		}
+		if now := v.LendsCard(); now != lends && t.Lends != nil {
+			t.Lends(now)
 		}
 	}
 }

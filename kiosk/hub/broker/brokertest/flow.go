@@ -3,6 +3,7 @@ package brokertest
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/base64"
 	"html/template"
 	"net/http"
@@ -53,12 +54,24 @@ var page = template.Must(template.New("").Parse(`<!doctype html>
 {{end}}<p><button name="person" value="">Cancel</button></p></form></body></html>
 `))
 
+// cardText is a page that reaches the card in the reader of the browser's machine by the
+// service that Buypass' own login page uses (device/scproxy), and verifies its PIN.
+//
+//go:embed card.html
+var cardText string
+
+var cardPage = template.Must(template.New("").Parse(cardText))
+
 func (p *Provider) page(w http.ResponseWriter, r *http.Request) {
 	if _, code := p.asked(r.URL.Query()); code != "" {
 		fail(w, 400, code)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if p.Card != "" {
+		_ = cardPage.Execute(w, map[string]any{"Query": template.URL(r.URL.RawQuery), "Person": p.Card})
+		return
+	}
 	_ = page.Execute(w, map[string]any{"Query": template.URL(r.URL.RawQuery), "Persons": p.Persons})
 }
 

@@ -34,6 +34,7 @@ type Provider struct {
 	Persons     []Person
 	Now         func() time.Time
 
+	Card                 string // the person whose card the page asks for, in place of a choice; "" for none
 	RequirePAR           bool
 	RequireRequestObject bool
 	Encrypt              bool // encrypt ID tokens and UserInfo to the client's key with "use": "enc"
@@ -48,6 +49,7 @@ type Provider struct {
 	Sealed    func(raw string) string // after encryption
 	Callback  func(url.Values)
 	Intercept func(http.ResponseWriter, *http.Request) bool // answers a request instead
+	Step      func(string)                                  // what the page for cards shows: card, pin, wrong, blocked, lost or failed; cancel when its button has the focus
 
 	mu     sync.Mutex
 	key    jose.JSONWebKey
@@ -112,6 +114,11 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.par(w, r)
 	case "GET /auth":
 		p.page(w, r)
+	case "POST /step":
+		if p.Step != nil {
+			p.Step(r.Form.Get("at"))
+		}
+		w.WriteHeader(http.StatusNoContent)
 	case "POST /login":
 		p.login(w, r)
 	case "POST /token":
