@@ -131,6 +131,7 @@ man: need-build
 test: need-test vet
 	@go test -race -timeout 14m ./...
 	@go test -race -tags pkcs11 -timeout 5m ./device/pkcs11card ./cmd/internal/daemon
+	@go test -race -tags pkcs11 -timeout 5m -run PKCS11 ./cmd/kioskhub
 	@if { sh deploy/bench/modules.sh cached && sh deploy/bench/root.sh cached; } >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-hw; \
 		else echo "not played: the scenarios in simulated hardware, whose parts are not built (make bench-hw)"; fi
 
@@ -142,7 +143,7 @@ vet: need-build
 	@go vet -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader
 	@go tool sloglint -test=false -kv-only -static-msg -msg-style lowercased -key-naming-case snake -allowed-keys $(LOGKEYS) ./...
 	@go tool staticcheck ./...
-	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/internal/daemon
+	@go tool staticcheck -tags pkcs11 ./device/pkcs11card ./cmd/internal/daemon ./cmd/kioskhub
 	@go tool staticcheck -tags sidebyside,uinput,vhci ./store/sidebyside ./device/keypad ./device/cardsim/usbreader
 
 # Lists known vulnerabilities in the code that the programs call. Needs the Internet.

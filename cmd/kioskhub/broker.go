@@ -52,7 +52,7 @@ func (p program) brokerKeysCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if client.Config().KeysFile == "" {
+			if len(client.Credentials().PublicKeys()) == 0 {
 				return fmt.Errorf("broker %s has no keys: it uses a secret", args[0])
 			}
 			_, err = fmt.Fprintf(p.stdout, "%s\n", client.Credentials().PublicKeys())

@@ -142,7 +142,7 @@ func (k *checker) offers() {
 			missing = append(missing, "scope "+s)
 		}
 	}
-	if m.RequireSigned && c.KeysFile == "" {
+	if m.RequireSigned && c.KeysFile == "" && c.PKCS11 == nil {
 		missing = append(missing, "a request without a signature (set keys)")
 	}
 	if len(missing) > 0 {

@@ -51,6 +51,7 @@ type Config struct {
 	ClientAuth ClientAuth `toml:"client_auth"`
 	KeysFile   string     `toml:"keys"`   // private JWK set
 	SecretFile string     `toml:"secret"` // client secret
+	PKCS11     *PKCS11    `toml:"pkcs11"` // signing keys in a token; nil for none
 
 	CertificateFile    string `toml:"certificate"`     // merchant certificate and its chain, PEM: the hub's client certificate for TLS; "" for none
 	CertificateKeyFile string `toml:"certificate_key"` // its private key, PEM
@@ -123,13 +124,13 @@ func (c *Config) check() error {
 		return errors.New("client_id is missing: the broker gives it to you when you add a client")
 	case !slices.Contains(c.preset.ClientAuth, c.ClientAuth):
 		return fmt.Errorf("client_auth = %q: with preset %q write one of %v", c.ClientAuth, c.Preset, c.preset.ClientAuth)
-	case c.ClientAuth == PrivateKeyJWT && c.KeysFile == "":
-		return errors.New("keys is missing: it names the file with the key that proves the hub to the broker")
+	case c.ClientAuth == PrivateKeyJWT && c.KeysFile == "" && c.PKCS11 == nil:
+		return errors.New("keys is missing: it names the file with the key that proves the hub to the broker; or write a pkcs11 table")
 	case c.ClientAuth != PrivateKeyJWT && c.SecretFile == "":
 		return errors.New("secret is missing: it names the file with the client secret")
 	case c.ClientAuth == PrivateKeyJWT && c.SecretFile != "":
 		return errors.New("secret and client_auth = \"private_key_jwt\" exclude each other")
-	case (c.RequestObject || c.Encrypted) && c.KeysFile == "":
+	case c.RequestObject && c.KeysFile == "" && c.PKCS11 == nil, c.Encrypted && c.KeysFile == "":
 		return errors.New("keys is missing: request_object and encrypted need keys")
 	case (c.CertificateFile == "") != (c.CertificateKeyFile == ""):
 		return errors.New("certificate and certificate_key belong together: one of them is missing")
@@ -151,6 +152,11 @@ func (c *Config) check() error {
 		return fmt.Errorf("subject_claim = %q may change for the same person: use a lasting identifier", c.SubjectClaim)
 	case c.SubjectForm != FormBuypass && c.SubjectForm != FormPlain:
 		return fmt.Errorf("subject_form = %q: write \"buypass\" or \"plain\"", c.SubjectForm)
+	}
+	if c.PKCS11 != nil {
+		if err := c.PKCS11.check(); err != nil {
+			return err
+		}
 	}
 	for _, s := range append(append(slices.Clone(c.Scopes), c.Attributes...), c.SubjectClaim, c.CertificateClaim) {
 		if isPersonalNumber(s) {
@@ -184,6 +190,11 @@ func (c *Config) readCredentials(dir string) (*Credentials, error) {
 		return filepath.Join(dir, name)
 	}
 	out := &Credentials{}
+	if c.PKCS11 != nil {
+		if err := out.readToken(*c.PKCS11, in(c.PKCS11.PIN)); err != nil {
+			return nil, fmt.Errorf("pkcs11: %w", err)
+		}
+	}
 	if c.KeysFile != "" {
 		if err := out.readKeys(in(c.KeysFile)); err != nil {
 			return nil, fmt.Errorf("keys: %w", err)
@@ -201,9 +212,9 @@ func (c *Config) readCredentials(dir string) (*Credentials, error) {
 	}
 	switch {
 	case (c.ClientAuth == PrivateKeyJWT || c.RequestObject) && len(out.signing) == 0:
-		return nil, fmt.Errorf("keys: %s has no key that signs", c.KeysFile)
+		return nil, fmt.Errorf("keys: %s has no key that signs", c.KeysFile) // a token without one is an error of its own
 	case c.Encrypted && len(out.opening) == 0:
 		return nil, fmt.Errorf("keys: %s has no key with \"use\": \"enc\"", c.KeysFile)
 	}
-	return out, nil
+	return out, out.marshalPublic()
 }

@@ -16,9 +16,10 @@ type Credentials struct {
 	signing   []jose.JSONWebKey // private; the first signs
 	opening   []jose.JSONWebKey // private; open what the broker encrypts
 	secret    string
-	merchant  *tls.Certificate // with its Leaf; nil for none
-	thumbs    []string         // of all keys, RFC 7638
-	publicKey []byte           // public JWK set of all keys
+	merchant  *tls.Certificate   // with its Leaf; nil for none
+	thumbs    []string           // of all keys, RFC 7638
+	public    jose.JSONWebKeySet // of all keys
+	publicKey []byte             // the same as JSON
 }
 
 // Format prints [secret].
@@ -52,7 +53,6 @@ func (c *Credentials) readKeys(path string) error {
 	if json.Unmarshal(text, &set) != nil {
 		return fmt.Errorf("%s does not hold a JWK set", path)
 	}
-	var public jose.JSONWebKeySet
 	for i, k := range set.Keys {
 		switch {
 		case k.IsPublic() || !k.Valid():
@@ -67,14 +67,29 @@ func (c *Credentials) readKeys(path string) error {
 			}
 			c.signing = append(c.signing, k)
 		}
-		thumb, err := thumbprint(k)
-		if err != nil {
+		if err := c.addPublic(k.Public()); err != nil {
 			return fmt.Errorf("key %d of %s: %w", i+1, path, err)
 		}
-		c.thumbs = append(c.thumbs, thumb)
-		public.Keys = append(public.Keys, k.Public())
 	}
-	c.publicKey, err = json.MarshalIndent(public, "", "  ")
+	return nil
+}
+
+// addPublic adds the public half of a key.
+func (c *Credentials) addPublic(k jose.JSONWebKey) error {
+	thumb, err := thumbprint(k)
+	if err != nil {
+		return err
+	}
+	c.thumbs = append(c.thumbs, thumb)
+	c.public.Keys = append(c.public.Keys, k)
+	return nil
+}
+
+// marshalPublic completes the credentials.
+func (c *Credentials) marshalPublic() (err error) {
+	if len(c.public.Keys) > 0 {
+		c.publicKey, err = json.MarshalIndent(c.public, "", "  ")
+	}
 	return err
 }
 
