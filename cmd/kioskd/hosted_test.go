@@ -169,7 +169,7 @@ func TestHostedLogin(t *testing.T) {
 	}
 	kiosk.stop()
 	installPolicy(t, must(t, "kioskctl", "browser-policy", "--config", s.config))
-	kiosk = s.startKiosk(p)
+	s.startKiosk(p)
 	window := spawn(t, "kioskd", append([]string{"browser", "--panel", "http://" + s.panel + "/", "--profiles", t.TempDir(), "--"}, b.chromium()...)...)
 	defer window.stop()
 	v := hostedVisits{t, s, b, p}
