@@ -140,7 +140,8 @@ func writeBackup(ctx context.Context, js jetstream.JetStream, dir, to string) (B
 }
 
 // backupOrder lists the streams in the order in which they are backed up: the cursors come
-// before the events, because a cursor must not be beyond the end of the stream.
+// before the events, because a cursor must not be beyond the end of the stream. The archive comes
+// after the events, because retention moves messages from the stream to the archive.
 func backupOrder(ctx context.Context, js jetstream.JetStream) ([]string, error) {
 	var names []string
 	all := js.StreamNames(ctx)
@@ -149,7 +150,7 @@ func backupOrder(ctx context.Context, js jetstream.JetStream) ([]string, error) 
 			names = append(names, name)
 		}
 	}
-	first := []string{eventsStream, "KV_" + cursorsBucket} // the last of them comes first
+	first := []string{archiveStream, eventsStream, "KV_" + cursorsBucket} // the last of them comes first
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(slices.Index(first, b)-slices.Index(first, a), cmp.Compare(a, b))
 	})

@@ -254,7 +254,12 @@ type clusterBed struct {
 
 func newClusterBed(t *testing.T) *clusterBed {
 	t.Helper()
-	dir := newFolder(t)
+	return newClusterBedFor(t, newFolder(t))
+}
+
+// newClusterBedFor starts a cluster for the hub of a folder.
+func newClusterBedFor(t *testing.T, dir string) *clusterBed {
+	t.Helper()
 	b := &clusterBed{bed: &bed{t: t, dir: dir, replicas: 3}, cluster: newCluster(t, dir)}
 	cfg, err := Load(dir)
 	if err != nil {
@@ -286,7 +291,7 @@ func newClusterBed(t *testing.T) *clusterBed {
 }
 
 // hub starts a hub.
-func (b *clusterBed) hub() {
+func (b *clusterBed) hub() (stop func()) {
 	b.bed.t.Helper()
 	cfg, err := Load(b.dir)
 	if err != nil {
@@ -304,15 +309,17 @@ func (b *clusterBed) hub() {
 	if err != nil {
 		b.bed.t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, end := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := h.Serve(ctx, ln); err != nil {
 			b.bed.t.Error(err)
 		}
 	})
-	b.bed.t.Cleanup(func() { stop(); serving.Wait(); h.Close() })
+	stop = sync.OnceFunc(func() { end(); serving.Wait(); h.Close() })
+	b.bed.t.Cleanup(stop)
 	b.urls = append(b.urls, "https://"+ln.Addr().String())
+	return stop
 }
 
 // fleetKiosk is a kiosk that uses any of the hubs.

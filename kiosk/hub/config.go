@@ -92,7 +92,7 @@ func defaultSettings() settings {
 		CRLs:         crlSettings{Every: hubpolicy.Duration(time.Hour)},
 		Certificates: certificateSettings{Lifetime: hubpolicy.Duration(defaultLifetime)},
 		NATS:         natsSettings{Replicas: defaultReplicas},
-		Retention:    RetentionConfig{EventsDays: 400},
+		Retention:    RetentionConfig{EventsDays: 400, EvidenceDays: 90},
 		Offline: OfflineConfig{
 			OfflineRules: hubpolicy.OfflineRules{Rule: hubpolicy.Never, UntrustedClock: hubpolicy.Deny},
 			ValidFor:     hubpolicy.Duration(72 * time.Hour), AskEvery: hubpolicy.Duration(15 * time.Minute),

@@ -54,6 +54,14 @@ func parsePosition(s string) (position, error) {
 	return p, nil
 }
 
+// next returns the place of the first message that the reader has not read as a whole.
+func (p position) next() uint64 {
+	if p.part > 0 {
+		return p.place
+	}
+	return p.place + 1
+}
+
 // beyond reports whether p is further than q.
 func (p position) beyond(q position) bool {
 	if p.place != q.place {
@@ -118,14 +126,14 @@ func streamID(info *jetstream.StreamInfo) string {
 }
 
 // at returns the cursor of a position in a stream.
-func at(ctx context.Context, events jetstream.Stream, info *jetstream.StreamInfo, p position) (cursor, error) {
+func at(ctx context.Context, events eventLog, info *jetstream.StreamInfo, p position) (cursor, error) {
 	made, err := placeTime(ctx, events, p.place)
 	return cursor{position: p, made: made, stream: streamID(info)}, err
 }
 
 // placeTime returns when the message at a place was stored, as part of a cursor. It is "" if
 // the stream has no message there.
-func placeTime(ctx context.Context, events jetstream.Stream, place uint64) (string, error) {
+func placeTime(ctx context.Context, events eventLog, place uint64) (string, error) {
 	if place == 0 {
 		return "", nil
 	}
@@ -133,7 +141,11 @@ func placeTime(ctx context.Context, events jetstream.Stream, place uint64) (stri
 	defer cancel()
 	msg, err := events.GetMsg(ctx, place)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return "", nil
+		m, ok, err := events.archive.from(ctx, place)
+		if err != nil || !ok || m.place != place {
+			return "", err
+		}
+		return instant(m.stored), nil
 	}
 	if err != nil {
 		return "", storeError{err}
@@ -159,7 +171,7 @@ type rolledBack struct{ why string }
 func (e rolledBack) Error() string { return e.why }
 
 // belongs returns a rolledBack if a cursor does not belong to the stream.
-func (c cursor) belongs(ctx context.Context, events jetstream.Stream, info *jetstream.StreamInfo) error {
+func (c cursor) belongs(ctx context.Context, events eventLog, info *jetstream.StreamInfo) error {
 	switch {
 	case c.place == 0:
 		return nil
@@ -193,14 +205,27 @@ func (h *Hub) checkCursor(ctx context.Context, reader string, c cursor, info *je
 
 // beforeDeleted returns a rolledBack if retention has deleted events behind a cursor.
 func (h *Hub) beforeDeleted(ctx context.Context, c cursor, info *jetstream.StreamInfo) error {
-	if c.place == 0 || info.State.FirstSeq <= 1 && info.State.NumDeleted == 0 {
+	if c.place == 0 {
 		return nil
 	}
-	deleted, err := h.cursor(ctx, deletedReader)
-	if err == nil && c.place < deleted.place && deleted.stream == streamID(info) {
-		err = rolledBack{fmt.Sprintf("the cursor is at %d, and the events up to %d were deleted since (retention)", c.place, deleted.place)}
+	deleted, err := deletedThrough(ctx, h.cursors, info, c.place)
+	if err == nil && c.place < deleted {
+		err = rolledBack{fmt.Sprintf("the cursor is at %d, and the events up to %d were deleted since (retention)", c.place, deleted)}
 	}
 	return err
+}
+
+// deletedThrough returns the place up to which retention has deleted events. It may return 0 if
+// that is not behind place.
+func deletedThrough(ctx context.Context, cursors jetstream.KeyValue, info *jetstream.StreamInfo, place uint64) (uint64, error) {
+	if place+1 >= info.State.FirstSeq && info.State.NumDeleted == 0 {
+		return 0, nil // what is deleted comes from the archive
+	}
+	deleted, err := readCursor(ctx, cursors, deletedReader)
+	if err != nil || deleted.stream != streamID(info) {
+		return 0, err
+	}
+	return deleted.place, nil
 }
 
 // rolledBackDelay is how long a cursor must not belong to the stream of a cluster until there is

@@ -3,11 +3,8 @@ package hub
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk/protocol/event"
 )
@@ -41,12 +38,9 @@ func (h *Hub) alarmAboutItself(id string, a event.Alarm) {
 // alarmedLevel returns for which level of the disk there is an alarm, so that a start does not
 // raise it again.
 func (h *Hub) alarmedLevel(ctx context.Context) (int, error) {
-	msg, err := h.events.GetLastMsgForSubject(ctx, ownAlarms(event.AlarmDisk))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, storeError{err}
+	msg, _, err := h.events.last(ctx, ownAlarms(event.AlarmDisk))
+	if err != nil || msg == nil {
+		return 0, err
 	}
 	var last struct {
 		Data event.Alarm `json:"data"`

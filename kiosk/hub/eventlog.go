@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk/protocol/event"
@@ -48,15 +49,26 @@ func branchSubject(kioskID, epoch string, first reconcile.ID) string {
 type history struct {
 	reconcile.Log
 	parts []part // where each branch is in the stream
+	fresh bool   // it was just read from the stream
 }
 
 type part struct {
-	subject string
-	place   uint64 // of the subject's last message
+	subject  string
+	place    uint64 // of the subject's last message
+	archived bool   // that message is in the archive, and the stream has none of the subject
+}
+
+// expected is the last message of the subject in the stream. 0 means that it has none.
+func (p part) expected() uint64 {
+	if p.archived {
+		return 0
+	}
+	return p.place
 }
 
 func (y history) clone() *history {
 	y.Branches, y.Opens, y.parts = slices.Clone(y.Branches), slices.Clone(y.Opens), slices.Clone(y.parts)
+	y.fresh = false
 	return &y
 }
 
@@ -90,13 +102,21 @@ func (h *Hub) readHistory(ctx context.Context, kioskID string) (*history, error)
 	if err != nil {
 		return nil, storeError{err}
 	}
+	// After the stream, from which retention moves messages to the archive.
+	old, err := h.events.archive.Info(ctx, jetstream.WithSubjectFilter(h.events.archive.subject(eventsSubject+kioskID+".>")))
+	if err != nil {
+		return nil, storeError{err}
+	}
 	subjects := []string{mainSubject(kioskID, "")}
 	for subject := range info.State.Subjects {
 		subjects = append(subjects, subject)
 	}
+	for subject := range old.State.Subjects {
+		subjects = append(subjects, h.events.archive.original(subject))
+	}
 	slices.Sort(subjects)
-	y := &history{}
-	for _, subject := range subjects {
+	y := &history{fresh: true}
+	for _, subject := range slices.Compact(subjects) {
 		if err := h.readBranch(ctx, y, subject); err != nil {
 			return nil, err
 		}
@@ -106,16 +126,24 @@ func (h *Hub) readHistory(ctx context.Context, kioskID string) (*history, error)
 
 // readBranch adds the branch of a subject to a history. A subject without messages has none.
 func (h *Hub) readBranch(ctx context.Context, y *history, subject string) error {
-	newest, err := h.events.GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil
+	archive := h.events.archive
+	newest, archivedAt, err := h.events.last(ctx, subject)
+	if err != nil || newest == nil {
+		return err
 	}
-	if err != nil {
-		return storeError{err}
+	in := part{subject, newest.Sequence, false}
+	if archivedAt > 0 {
+		in.place, in.archived = archivedAt, true
 	}
-	oldest, err := h.events.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
+	begin, ok, err := archive.next(ctx, archive.subject(subject), 1)
 	if err != nil {
-		return storeError{err}
+		return err
+	}
+	oldest := begin.RawStreamMsg
+	if !ok {
+		if oldest, err = h.events.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject)); err != nil {
+			return storeError{err}
+		}
 	}
 	first, _, err := readEnds(oldest)
 	if err != nil {
@@ -126,7 +154,7 @@ func (h *Hub) readBranch(ctx context.Context, y *history, subject string) error 
 		return err
 	}
 	y.Branches = append(y.Branches, reconcile.Branch{Epoch: first.Epoch, First: first.Sequence, Last: last.Sequence, Tip: last.id})
-	y.parts = append(y.parts, part{subject, newest.Sequence})
+	y.parts = append(y.parts, in)
 	if first.open != nil {
 		y.Opens = append(y.Opens, *first.open)
 	}
@@ -145,11 +173,30 @@ func (h *Hub) idReader(ctx context.Context, y *history) reconcile.Read {
 func (h *Hub) find(ctx context.Context, in part, sequence uint64) (reconcile.ID, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	low, high := uint64(1), in.place+1
+	archive := h.events.archive
+	old, ok, err := archive.last(ctx, archive.subject(in.subject))
+	if err != nil {
+		return "", err
+	}
+	if ok {
+		_, last, err := readEnds(old.RawStreamMsg)
+		if err != nil {
+			return "", err
+		}
+		if last.Sequence >= sequence {
+			return findIn(ctx, archive.Stream, archive.subject(in.subject), old.Sequence, sequence)
+		}
+	}
+	return findIn(ctx, h.events.Stream, in.subject, in.place, sequence)
+}
+
+// findIn searches the messages of a subject, of which the last is at end.
+func findIn(ctx context.Context, stream jetstream.Stream, subject string, end, sequence uint64) (reconcile.ID, error) {
+	low, high := uint64(1), end+1
 	for low < high {
 		middle := low + (high-low)/2
-		// The branch's first message at middle or later. There is one: that at in.place.
-		msg, err := h.events.GetMsg(ctx, middle, jetstream.WithGetMsgSubject(in.subject))
+		// The first message at middle or later. There is one: that at end.
+		msg, err := stream.GetMsg(ctx, middle, jetstream.WithGetMsgSubject(subject))
 		if err != nil {
 			return "", storeError{err}
 		}
@@ -165,7 +212,7 @@ func (h *Hub) find(ctx context.Context, in part, sequence uint64) (reconcile.ID,
 			return readWithin(msg, int(sequence-first.Sequence))
 		}
 	}
-	return "", fmt.Errorf("cannot find sequence %d of %s in the stream", sequence, in.subject)
+	return "", fmt.Errorf("cannot find sequence %d of %s in the stream", sequence, subject)
 }
 
 // publish stores events after a branch's last message. Each message is on disk before the
@@ -176,7 +223,7 @@ func (h *Hub) publish(ctx context.Context, to part, events []event.Opened) (plac
 	if len(events) > 1 {
 		text = make([]byte, 0, maxMessage+event.MaxSize) // room for the event that makes it too large
 	}
-	place = to.place
+	place = to.expected()
 	for n := 0; len(events) > 0; events = events[n:] {
 		if text, n, err = makeMessage(text, events); err != nil {
 			return 0, err
@@ -191,9 +238,14 @@ func (h *Hub) publish(ctx context.Context, to part, events []event.Opened) (plac
 }
 
 func (h *Hub) publishOne(ctx context.Context, subject string, place uint64, text []byte) (uint64, error) {
+	return publishMsg(ctx, h.js, &nats.Msg{Subject: subject, Data: text}, jetstream.WithExpectLastSequencePerSubject(place))
+}
+
+// publishMsg stores a message. It returns errOvertaken if the stream is not as expected.
+func publishMsg(ctx context.Context, js jetstream.JetStream, msg *nats.Msg, expected jetstream.PublishOpt) (place uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	ack, err := h.js.Publish(ctx, subject, text, jetstream.WithExpectLastSequencePerSubject(place))
+	ack, err := js.PublishMsg(ctx, msg, expected)
 	if refused, ok := errors.AsType[*jetstream.APIError](err); ok &&
 		(refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
 			refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
@@ -232,6 +284,7 @@ func readStored(text []byte, place uint64) (stored, error) {
 		Sequence string          `json:"sequence"`
 		Type     string          `json:"type"`
 		JWS      string          `json:"jws"`
+		Link     string          `json:"link"` // without a jws: see event.WithoutEvidence
 		Data     json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(text, &plain); err != nil {
@@ -248,8 +301,13 @@ func readStored(text []byte, place uint64) (stored, error) {
 	if err != nil {
 		return stored{}, unreadable(place, err)
 	}
-	link, err := event.LinkAfter(plain.Type, plain.JWS, plain.Data)
-	if err != nil {
+	link := event.Link(plain.JWS)
+	if plain.JWS == "" {
+		if link, err = event.ParseLink(plain.Link); err != nil {
+			return stored{}, unreadable(place, err)
+		}
+	}
+	if link, err = event.LinkAfter(plain.Type, link, plain.Data); err != nil {
 		return stored{}, unreadable(place, err)
 	}
 	s := stored{Place: reconcile.Place{Epoch: plain.Epoch, Sequence: sequence}, id: reconcile.ID(link)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -54,15 +55,27 @@ func (h *Hub) pull(ctx context.Context, consumer string, p hubapi.Pull) (*batch,
 	if err != nil {
 		return nil, nil, err
 	}
-	events, err := h.read(ctx, reading{after: after.position, since: p.Since}, p)
+	if !p.Since.IsZero() {
+		if after.place, err = h.events.before(ctx, p.Since); err != nil {
+			return nil, nil, storeError{err}
+		}
+	}
+	if after.place == 0 || !p.Since.IsZero() {
+		// Single events that are older were not deleted: see RetentionConfig.
+		deleted, err := deletedThrough(ctx, h.cursors, info, after.place)
+		if err != nil {
+			return nil, nil, err
+		}
+		after.place = max(after.place, deleted)
+	}
+	events, err := h.read(ctx, reading{after: after.position, first: info.State.FirstSeq}, p)
 	return events, info, err
 }
 
-// reading says where a reader of the stream begins: after a position, or with the first
-// message that the hub stored at a time or later.
+// reading says where a reader begins.
 type reading struct {
 	after position
-	since time.Time
+	first uint64 // place of the first message of the stream; what is before it may be in the archive
 }
 
 // readerLife is how long JetStream keeps a reader of a hub that died.
@@ -72,57 +85,55 @@ const readerLife = hubapi.MaxWait + time.Minute
 // answer has room for this many messages of the maximum size.
 const firstFetch = hubapi.MaxEventsBody / maxMessage
 
-// read returns the events that a request selects.
+// read returns the events that a request selects: those of the archive or, if it has none
+// there, those of the stream.
 func (h *Hub) read(ctx context.Context, from reading, pull hubapi.Pull) (*batch, error) {
-	b := &batch{Batch: apihttp.Batch{Max: pull.Max}, last: from.after, filter: newFilter(pull), next: h.nextPlace}
-	reader, err := h.reader(ctx, from)
+	b := &batch{Batch: apihttp.Batch{Max: pull.Max}, last: from.after, filter: newFilter(pull), next: h.events.next}
+	stream, subject, start := h.events.Stream, ">", from.after.next()
+	if start < from.first {
+		first, ok, err := h.events.archive.from(ctx, start)
+		if err != nil {
+			return nil, err
+		}
+		if b.archived = ok; ok {
+			stream, subject, start = h.events.archive.Stream, h.events.archive.root+">", first.Sequence
+		}
+	}
+	reader, err := newReader(ctx, stream, subject, start)
 	if err != nil {
 		return nil, storeError{err}
 	}
-	defer h.dismiss(ctx, reader)
-	if !from.since.IsZero() {
-		// JetStream sets this to the place before the first message of the reader.
-		b.last = position{place: reader.CachedInfo().Delivered.Stream}
-	}
+	defer dismiss(ctx, stream, reader)
 	if err := b.fill(ctx, reader, reader.CachedInfo().NumPending, pull.Wait); err != nil {
 		return nil, storeError{err}
 	}
 	return b, nil
 }
 
-// reader makes a reader of the stream. It lives in memory and serves only this request.
-func (h *Hub) reader(ctx context.Context, from reading) (jetstream.Consumer, error) {
+// newReader makes a reader of a stream. It lives in memory and serves only this request.
+func newReader(ctx context.Context, stream jetstream.Stream, subject string, start uint64) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	config := jetstream.ConsumerConfig{
-		AckPolicy:         jetstream.AckNonePolicy,
-		MemoryStorage:     true,
-		InactiveThreshold: readerLife,
-	}
-	switch {
-	case !from.since.IsZero():
-		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &from.since
-	case from.after.part > 0:
-		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from.after.place
-	default:
-		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from.after.place+1
-	}
-	return h.events.CreateConsumer(ctx, config)
+	return stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: readerLife,
+		FilterSubject: subject, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: start,
+	})
 }
 
 // dismiss removes a reader. If that fails, JetStream removes it after readerLife.
-func (h *Hub) dismiss(ctx context.Context, reader jetstream.Consumer) {
+func dismiss(ctx context.Context, stream jetstream.Stream, reader jetstream.Consumer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	h.events.DeleteConsumer(ctx, reader.CachedInfo().Name)
+	_ = stream.DeleteConsumer(ctx, reader.CachedInfo().Name)
 }
 
 // batch is a feed's answer that is being built.
 type batch struct {
 	apihttp.Batch
-	last   position // of the last event that was read
-	filter filter
-	next   func(ctx context.Context, after uint64) (place uint64, err error)
+	last     position // of the last event that was read
+	filter   filter
+	next     func(ctx context.Context, after uint64) (place uint64, err error)
+	archived bool // the reader is one of the archive
 
 	messages, bytes int // read so far
 }
@@ -207,6 +218,11 @@ func (b *batch) take(ctx context.Context, reader fetcher, n int, wait time.Durat
 				return got, false, err
 			}
 			place := about.Sequence.Stream
+			if b.archived {
+				if place, err = strconv.ParseUint(msg.Headers().Get(placeHeader), 10, 64); err != nil {
+					return got, false, unreadable(about.Sequence.Stream, err)
+				}
+			}
 			if err := b.follows(ctx, place); err != nil {
 				if b.messages > 0 {
 					err = nil // the next request meets it again
@@ -226,13 +242,10 @@ var errLagging = errors.New("a replica of the stream does not have all of its me
 // reader may be served by a replica that lags. It may then pass over messages, or begin
 // before the place where it should.
 func (b *batch) follows(ctx context.Context, place uint64) error {
-	next := b.last.place + 1
-	if b.last.part > 0 {
-		next = b.last.place
-	}
+	next := b.last.next()
 	if place > next {
 		var err error
-		// The messages between the two may have been deleted.
+		// The messages between the two may have been deleted, or have just been archived.
 		if next, err = b.next(ctx, next-1); err != nil {
 			return err
 		}
@@ -241,18 +254,6 @@ func (b *batch) follows(ctx context.Context, place uint64) error {
 		return errLagging
 	}
 	return nil
-}
-
-// nextPlace returns the place of the first message after a place, as the leader of the
-// stream has it.
-func (h *Hub) nextPlace(ctx context.Context, after uint64) (place uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	msg, err := h.events.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(">"))
-	if err != nil {
-		return 0, err
-	}
-	return msg.Sequence, nil
 }
 
 // add puts the events of a message into the batch, except those before the position where

@@ -46,7 +46,7 @@ func ResetFeed(dir, reader, to string) (done FeedReset, err error) {
 // feedStore is the stream of events and its readers, for commands.
 type feedStore struct {
 	registry *registry
-	events   jetstream.Stream
+	events   eventLog
 	cursors  jetstream.KeyValue
 }
 
@@ -139,7 +139,7 @@ func (s *feedStore) target(ctx context.Context, info *jetstream.StreamInfo, to s
 		return at(ctx, s.events, info, position{place: info.State.LastSeq})
 	}
 	if since, err := time.Parse(time.RFC3339, to); err == nil {
-		place, err := placeBefore(ctx, s.events, since)
+		place, err := s.events.before(ctx, since)
 		if err != nil {
 			return cursor{}, err
 		}
@@ -155,39 +155,15 @@ func (s *feedStore) target(ctx context.Context, info *jetstream.StreamInfo, to s
 	return at(ctx, s.events, info, c.position)
 }
 
-// placeBefore returns the place before the first message that was stored at a time or later.
-func placeBefore(ctx context.Context, events jetstream.Stream, since time.Time) (place uint64, err error) {
-	reader, err := events.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: readerLife,
-		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
-	})
-	if err != nil {
-		return 0, err
-	}
-	defer events.DeleteConsumer(ctx, reader.CachedInfo().Name)
-	return reader.CachedInfo().Delivered.Stream, nil
-}
-
 // between returns how many messages there are behind a place, up to another one.
 func (s *feedStore) between(ctx context.Context, after, through uint64) (messages uint64, err error) {
 	if through <= after {
 		return 0, nil
 	}
-	pending := func(after uint64) (uint64, error) {
-		reader, err := s.events.CreateConsumer(ctx, jetstream.ConsumerConfig{
-			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: readerLife,
-			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
-		})
-		if err != nil {
-			return 0, err
-		}
-		defer s.events.DeleteConsumer(ctx, reader.CachedInfo().Name)
-		return reader.CachedInfo().NumPending, nil
-	}
-	all, err := pending(after)
+	all, err := s.events.behind(ctx, after)
 	if err != nil {
 		return 0, err
 	}
-	rest, err := pending(through)
+	rest, err := s.events.behind(ctx, through)
 	return all - min(all, rest), err
 }

@@ -47,7 +47,7 @@ type Hub struct {
 	holders    *holders
 	logins     *login.Service // nil without brokers
 	documents  documents
-	events     jetstream.Stream
+	events     eventLog
 	identities *identities
 	codes      *codes
 	sightings  *sightings
@@ -248,8 +248,32 @@ func (h *Hub) attach(ctx context.Context, conn *nats.Conn) (err error) {
 // streamIDKey is the key of the identity of a stream in its metadata.
 const streamIDKey = "smartkiosk-id"
 
-// openEvents opens the stream of events, or creates it.
-func openEvents(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+// openEvents opens the stream of events and its archive, or creates them.
+func openEvents(ctx context.Context, js jetstream.JetStream) (l eventLog, err error) {
+	if l.Stream, err = openStream(ctx, js); err != nil {
+		return l, err
+	}
+	info := l.CachedInfo()
+	if l.archive, err = openArchive(ctx, js, streamID(info)); err != nil {
+		return l, err
+	}
+	if back, err := l.wentBack(ctx, info); err != nil || back == nil {
+		return l, err
+	}
+	// What the archive has is of another stream.
+	config := info.Config
+	config.Metadata = map[string]string{streamIDKey: newStreamID()}
+	if l.Stream, err = js.CreateOrUpdateStream(ctx, config); err != nil {
+		return l, err
+	}
+	l.archive, err = openArchive(ctx, js, config.Metadata[streamIDKey])
+	return l, err
+}
+
+func newStreamID() string { return strings.ToLower(rand.Text()) }
+
+// openStream opens the stream of events, or creates it.
+func openStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	config := jetstream.StreamConfig{
 		Name:     eventsStream,
 		Subjects: []string{eventsSubject + ">", reviewsSubject + ">", alarmsSubject + "*", signaturesSubject + "*"},
@@ -270,7 +294,7 @@ func openEvents(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, 
 		case !errors.Is(err, jetstream.ErrStreamNotFound):
 			return nil, err
 		}
-		config.Metadata = map[string]string{streamIDKey: strings.ToLower(rand.Text())}
+		config.Metadata = map[string]string{streamIDKey: newStreamID()}
 		events, err = js.CreateStream(ctx, config)
 		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return events, err

@@ -188,6 +188,11 @@ func (h *Hub) store(ctx context.Context, kioskID string, y *history, branch int,
 	case slices.ContainsFunc(y.Branches, func(b reconcile.Branch) bool { return b.Epoch == first.Epoch }):
 		to.subject = branchSubject(kioskID, first.Epoch, first.ref.ID)
 	}
+	if to.expected() == 0 && !y.fresh {
+		// Since the history was read, another hub may have stored events of this branch, and
+		// retention may have archived them. The stream would not show that.
+		return errOvertaken
+	}
 	opened := make([]event.Opened, len(events))
 	conflict := -1
 	for i, e := range events {
@@ -212,7 +217,7 @@ func (h *Hub) store(ctx context.Context, kioskID string, y *history, branch int,
 	if branch == len(y.parts) {
 		y.parts = append(y.parts, to)
 	}
-	y.parts[branch].place = place
+	y.parts[branch].place, y.parts[branch].archived = place, false
 	h.log.Info("events stored", "request", requestID(ctx), "kiosk", kioskID, "events", len(events), "epoch", first.Epoch, "sequence", y.Branches[branch].Last)
 	return nil
 }

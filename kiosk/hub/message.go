@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"smartkiosk/kiosk/protocol/event"
 )
@@ -56,6 +57,14 @@ func readMessage(text []byte) (events [][]byte) {
 		return [][]byte{text}
 	}
 	return bytes.Split(bytes.TrimSuffix(within, []byte{']'}), []byte(separator))
+}
+
+// joinMessage is the opposite of readMessage.
+func joinMessage(events [][]byte) []byte {
+	if len(events) == 1 {
+		return events[0]
+	}
+	return slices.Concat([]byte{'['}, bytes.Join(events, []byte(separator)), []byte{']'})
 }
 
 func unreadable(place uint64, err error) error {

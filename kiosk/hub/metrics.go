@@ -139,8 +139,12 @@ func (g gauges) collectStream(gauge func(*prometheus.Desc, float64, ...string)) 
 	if err != nil {
 		return err
 	}
-	gauge(streamEvents, float64(info.State.Msgs))
-	gauge(streamBytes, float64(info.State.Bytes))
+	old, err := g.h.events.archive.Info(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(streamEvents, float64(info.State.Msgs+old.State.Msgs))
+	gauge(streamBytes, float64(info.State.Bytes+old.State.Bytes))
 	if info.State.LastSeq > 0 {
 		gauge(streamLast, seconds(info.State.LastTime))
 	}

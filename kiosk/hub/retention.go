@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,20 +13,23 @@ import (
 	"smartkiosk/kiosk/protocol/hubapi"
 )
 
-// RetentionConfig says how long the hub stores events. It deletes none before every required
-// reader has acknowledged it: all registered consumers except the optional ones, and the hub's
-// own reviews. It always keeps the last event of each epoch of a kiosk, to which the kiosk's
-// next one links.
+// RetentionConfig says how long the hub stores events and their evidence. It deletes nothing
+// before every required reader has acknowledged it: all registered consumers except the optional
+// ones, and the hub's own reviews. It always keeps the last event of each epoch of a kiosk, to
+// which the kiosk's next one links, without its evidence. Consumers do not get it any more.
 type RetentionConfig struct {
-	EventsDays int      `toml:"events_days"` // after that an event is deleted
-	MaxGiB     float64  `toml:"max_gib"`     // size of the stream from which on the oldest events are deleted earlier; 0 means no limit
-	Optional   []string `toml:"optional"`    // consumers for which the hub does not wait
+	EventsDays   int      `toml:"events_days"`   // after that an event is deleted
+	EvidenceDays int      `toml:"evidence_days"` // after that, or after EventsDays if that is less, the evidence of an event is deleted
+	MaxGiB       float64  `toml:"max_gib"`       // size of all events from which on the oldest ones are deleted earlier; 0 means no limit
+	Optional     []string `toml:"optional"`      // consumers for which the hub does not wait
 }
 
 func (c RetentionConfig) check() error {
 	switch {
 	case c.EventsDays < 1 || c.EventsDays > 100*366:
 		return errors.New("retention.events_days must be from 1 to 36600")
+	case c.EvidenceDays < 1 || c.EvidenceDays > 100*366:
+		return errors.New("retention.evidence_days must be from 1 to 36600")
 	case c.MaxGiB < 0:
 		return errors.New("retention.max_gib must not be negative")
 	}
@@ -42,6 +46,10 @@ const (
 	retentionRetry    = 5 * time.Minute
 	retentionTime     = 30 * time.Minute // for one run
 
+	// archiveStep is how many messages are copied to the archive before they are deleted from
+	// the stream.
+	archiveStep = 1000
+
 	// maxSilence is how long after the newest event the hub still deletes by age. If its clock
 	// is further ahead, it is more likely wrong than that nothing has happened since.
 	maxSilence = 30 * 24 * time.Hour
@@ -51,14 +59,19 @@ const (
 	deletedReader = "hub.deleted"
 )
 
-// retain deletes old events until ctx ends.
+// retain deletes old evidence and old events until ctx ends.
 func (h *Hub) retain(ctx context.Context) {
 	for {
 		pause := retentionInterval
 		deleting, cancel := context.WithTimeout(ctx, retentionTime)
 		err := h.deleteOld(deleting)
+		unfinished := deleting.Err() != nil
 		cancel()
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+		case unfinished:
+			pause = 0 // there is much to archive
+		case err != nil:
 			h.log.Error("cannot delete old events", "err", err, "retry_in", retentionRetry)
 			pause = retentionRetry
 		}
@@ -75,41 +88,73 @@ func (h *Hub) deleteOld(ctx context.Context) error {
 	if err != nil || info.State.Msgs == 0 {
 		return err
 	}
-	wanted, err := h.expired(ctx, info)
-	if err != nil || wanted == 0 {
+	return h.deleteExpired(ctx, info)
+}
+
+func (h *Hub) deleteExpired(ctx context.Context, info *jetstream.StreamInfo) error {
+	evidence, events, err := h.expired(ctx, info)
+	if err != nil || evidence == 0 && events == 0 {
 		return err
 	}
 	through, slowest, err := h.acknowledgedByAll(ctx, info)
 	if err != nil {
 		return err
 	}
-	if through < wanted {
+	if wanted := max(evidence, events); through < wanted && wanted >= info.State.FirstSeq {
 		h.log.Warn("old events are kept, because a reader has not acknowledged them", "caller", slowest, "place", through, "high_water", wanted)
 	}
-	if through = min(through, wanted); through == 0 {
-		return nil
+	if err := h.archiveThrough(ctx, info, min(evidence, through, info.State.LastSeq-1)); err != nil {
+		return err
 	}
-	return h.deleteThrough(ctx, info, through)
+	return h.deleteThrough(ctx, info, min(events, through))
 }
 
-// expired returns the place up to which events are too old, or too many.
-func (h *Hub) expired(ctx context.Context, info *jetstream.StreamInfo) (place uint64, err error) {
+// expired returns the place up to which the evidence of events is too old, and the place up to
+// which events are too old, or too many. 0 means none.
+func (h *Hub) expired(ctx context.Context, info *jetstream.StreamInfo) (evidence, events uint64, err error) {
 	c, now := h.config.Retention, h.now()
 	if now.Sub(info.State.LastTime) < maxSilence {
-		oldest := now.AddDate(0, 0, -c.EventsDays)
-		if info.State.FirstTime.Before(oldest) {
-			if place, err = placeBefore(ctx, h.events, oldest); err != nil {
-				return 0, storeError{err}
-			}
+		if evidence, err = h.events.before(ctx, now.AddDate(0, 0, -min(c.EvidenceDays, c.EventsDays))); err != nil {
+			return 0, 0, storeError{err}
+		}
+		if events, err = h.events.before(ctx, now.AddDate(0, 0, -c.EventsDays)); err != nil {
+			return 0, 0, storeError{err}
 		}
 	}
-	if limit := uint64(c.MaxGiB * (1 << 30)); limit > 0 && info.State.Bytes > limit {
-		// As if all messages had the same size. The next run deletes the rest.
-		span := float64(info.State.LastSeq - info.State.FirstSeq + 1)
-		part := float64(info.State.Bytes-limit) / float64(info.State.Bytes)
-		place = max(place, info.State.FirstSeq-1+uint64(span*part))
+	old, err := streamInfo(ctx, h.events.archive)
+	if err != nil {
+		return 0, 0, err
 	}
-	return place, nil
+	limit := uint64(c.MaxGiB * (1 << 30))
+	if limit == 0 || info.State.Bytes+old.State.Bytes <= limit {
+		return evidence, events, nil
+	}
+	// As if all messages had the same size. The next run deletes the rest.
+	surplus := info.State.Bytes + old.State.Bytes - limit
+	if surplus < old.State.Bytes {
+		m, ok, err := h.events.archive.next(ctx, h.events.archive.root+">", placeOfPart(old.State, surplus)+1)
+		if err != nil {
+			return 0, 0, err
+		}
+		if ok {
+			events = max(events, m.place-1)
+		}
+		return evidence, events, nil
+	}
+	// Not the newest: a backup that is being made may have the archive as it is at its end, and
+	// the stream as it was at its beginning.
+	yesterday, err := h.events.before(ctx, now.Add(-24*time.Hour))
+	if err != nil {
+		return 0, 0, storeError{err}
+	}
+	place := min(placeOfPart(info.State, surplus-old.State.Bytes), yesterday)
+	return max(evidence, place), max(events, place), nil
+}
+
+// placeOfPart returns the place up to which a stream has about so many bytes.
+func placeOfPart(s jetstream.StreamState, bytes uint64) uint64 {
+	span := float64(s.LastSeq - s.FirstSeq + 1)
+	return s.FirstSeq - 1 + uint64(span*float64(bytes)/float64(s.Bytes))
 }
 
 // acknowledgedByAll returns the place up to which all required readers have acknowledged, and
@@ -164,39 +209,132 @@ func (h *Hub) acknowledgedByAll(ctx context.Context, info *jetstream.StreamInfo)
 	return place, slowest, nil
 }
 
-// deleteThrough deletes the messages up to a place, except the last one of each subject.
-func (h *Hub) deleteThrough(ctx context.Context, info *jetstream.StreamInfo, through uint64) error {
-	mark, err := at(ctx, h.events, info, position{place: through})
-	if err != nil {
+// archiveThrough moves the messages up to a place from the stream to the archive.
+func (h *Hub) archiveThrough(ctx context.Context, info *jetstream.StreamInfo, through uint64) error {
+	if through == 0 || through < info.State.FirstSeq {
+		return nil
+	}
+	back, err := h.events.wentBack(ctx, info)
+	if err = errors.Join(back, err); err != nil {
 		return err
 	}
-	// First, so that no reader misses what is being deleted.
-	if _, err := h.cursors.Put(ctx, deletedReader, []byte(mark.text())); err != nil {
-		return storeError{err}
-	}
-	detailed, err := h.events.Info(ctx, jetstream.WithSubjectFilter(">"))
-	if err != nil {
-		return storeError{err}
-	}
-	for subject, messages := range detailed.State.Subjects {
-		if messages < 2 {
-			continue
+	for moved := 0; ; {
+		place, n, err := h.copyToArchive(ctx, through)
+		if errors.Is(err, errOvertaken) {
+			return nil // another hub is doing it
 		}
-		last, err := h.events.GetLastMsgForSubject(ctx, subject)
 		if err != nil {
-			return storeError{err}
+			return err
 		}
 		// JetStream deletes what is before this place.
-		if err := h.events.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(min(last.Sequence, through+1))); err != nil {
+		if err := h.events.Purge(ctx, jetstream.WithPurgeSequence(place+1)); err != nil {
 			return storeError{err}
 		}
+		if moved += n; n < archiveStep {
+			if moved > 0 {
+				h.log.Info("old evidence deleted", "messages", moved, "place", through)
+			}
+			return nil
+		}
 	}
-	after, err := streamInfo(ctx, h.events)
+}
+
+// copyToArchive copies up to archiveStep messages. It returns the place of the last message in
+// the archive, and how many it has copied.
+func (h *Hub) copyToArchive(ctx context.Context, through uint64) (place uint64, copied int, err error) {
+	last, sequence, err := h.events.archive.end(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	place = last.place
+	for ; copied < archiveStep; copied++ {
+		msg, err := h.events.GetMsg(ctx, place+1, jetstream.WithGetMsgSubject(">"))
+		if err != nil {
+			return place, copied, storeError{err} // through is before the last message
+		}
+		if msg.Sequence > through {
+			break
+		}
+		done := h.scheduler.beginStoring()
+		sequence, err = h.events.archive.add(ctx, msg, sequence)
+		if done(); err != nil {
+			return place, copied, err
+		}
+		place = msg.Sequence
+	}
+	return place, copied, nil
+}
+
+// deleteThrough deletes the archived messages up to a place, except the last one of each
+// subject.
+func (h *Hub) deleteThrough(ctx context.Context, info *jetstream.StreamInfo, through uint64) error {
+	archive := h.events.archive
+	last, _, err := archive.end(ctx)
 	if err != nil {
 		return err
 	}
-	if n := detailed.State.Msgs - min(detailed.State.Msgs, after.State.Msgs); n > 0 {
+	if through = min(through, last.place); through == 0 {
+		return nil
+	}
+	deleted, err := readCursor(ctx, h.cursors, deletedReader)
+	if err != nil {
+		return err
+	}
+	if deleted.place < through || deleted.stream != streamID(info) {
+		mark, err := at(ctx, h.events, info, position{place: through})
+		if err != nil {
+			return err
+		}
+		// First, so that no reader misses what is being deleted.
+		if _, err := h.cursors.Put(ctx, deletedReader, []byte(mark.text())); err != nil {
+			return storeError{err}
+		}
+	}
+	end := last.Sequence
+	if behind, ok, err := archive.from(ctx, through+1); err != nil {
+		return err
+	} else if ok {
+		end = behind.Sequence - 1
+	}
+	before, err := archive.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return storeError{err}
+	}
+	for subject := range before.State.Subjects {
+		if err := h.deleteArchived(ctx, subject, end); err != nil {
+			return err
+		}
+	}
+	after, err := streamInfo(ctx, archive)
+	if err != nil {
+		return err
+	}
+	if n := before.State.Msgs - min(before.State.Msgs, after.State.Msgs); n > 0 {
 		h.log.Info("old events deleted", "events", n, "place", through)
+	}
+	return nil
+}
+
+// deleteArchived deletes the messages of a subject of the archive up to a sequence number there,
+// except the last one if it is also the last one of the branch.
+func (h *Hub) deleteArchived(ctx context.Context, subject string, through uint64) error {
+	archive := h.events.archive
+	end := through + 1
+	if strings.HasPrefix(subject, archive.root) { // other subjects are those of a stream that is gone
+		_, err := h.events.GetLastMsgForSubject(ctx, archive.original(subject))
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return storeError{err}
+		}
+		if err != nil {
+			last, ok, err := archive.last(ctx, subject)
+			if err != nil || !ok {
+				return err
+			}
+			end = min(end, last.Sequence)
+		}
+	}
+	if err := archive.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(end)); err != nil {
+		return storeError{err}
 	}
 	return nil
 }

@@ -29,10 +29,19 @@ func (e Opened) Follows(sequence uint64, link []byte) error {
 	return nil
 }
 
-// LinkAfter returns what the event after an event of this type, JWS and payload must
-// have as Prev: the link of the JWS, or of the event whose place it takes. After
+// ParseLink reads a link as the payload of TypeParked and events without evidence have it.
+func ParseLink(text string) ([]byte, error) {
+	link, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(link) != LinkSize {
+		return nil, errors.New("link is not base64url of 32 bytes")
+	}
+	return link, nil
+}
+
+// LinkAfter returns what the event after an event of this type, link and payload must
+// have as Prev: its own link, or that of the event whose place it takes. After
 // TypeLost that link is unknown and nil.
-func LinkAfter(kind, jws string, payload json.RawMessage) ([]byte, error) {
+func LinkAfter(kind string, own []byte, payload json.RawMessage) ([]byte, error) {
 	switch kind {
 	case TypeLost:
 		return nil, nil
@@ -41,11 +50,7 @@ func LinkAfter(kind, jws string, payload json.RawMessage) ([]byte, error) {
 		if err := json.Unmarshal(payload, &p); err != nil {
 			return nil, errors.New("payload is not that of " + kind)
 		}
-		link, err := base64.RawURLEncoding.Strict().DecodeString(p.Link)
-		if err != nil || len(link) != LinkSize {
-			return nil, errors.New("link is not base64url of 32 bytes")
-		}
-		return link, nil
+		return ParseLink(p.Link)
 	}
-	return Link(jws), nil
+	return own, nil
 }

@@ -214,7 +214,7 @@ func TestParkedKeepsTheChain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inFeed, err := LinkAfter(standIn.Type, standIn.JWS, standIn.Payload)
+		inFeed, err := LinkAfter(standIn.Type, Link(standIn.JWS), standIn.Payload)
 		if err != nil {
 			t.Fatal(err)
 		}

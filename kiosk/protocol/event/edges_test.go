@@ -108,7 +108,7 @@ func TestLinkAfter(t *testing.T) {
 		{TypeVisit, "{}", Link("a.b.c"), true}, {TypeLost, "{}", nil, true}, {TypeParked, `{"link":"` + text + `"}`, link, true},
 		{TypeParked, `{"link":7}`, nil, false}, {TypeParked, `{}`, nil, false}, {TypeParked, `{"link":"` + text[1:] + `"}`, nil, false}, {TypeParked, `{"link":"!"}`, nil, false},
 	} {
-		got, err := LinkAfter(tt.kind, "a.b.c", []byte(tt.payload))
+		got, err := LinkAfter(tt.kind, Link("a.b.c"), []byte(tt.payload))
 		if (err == nil) != tt.right || !bytes.Equal(got, tt.want) {
 			t.Errorf("%s %s: %x, %v", tt.kind, tt.payload, got, err)
 		}

@@ -56,5 +56,12 @@ func FuzzSignedText(f *testing.F) {
 		if err != nil || h2.attributes() != h.attributes() {
 			t.Errorf("%+v became %+v: %v", h, h2, err)
 		}
+		if b, err = WithoutEvidence(b); err != nil {
+			t.Fatal(err)
+		}
+		again, err = readObject(b)
+		if err != nil || again.get("jws") != nil || Members(again.get("data"), "evidence")[0] != nil || string(again.get("evidenceremoved")) != "true" {
+			t.Errorf("without evidence it is %s, %v", b, err)
+		}
 	})
 }

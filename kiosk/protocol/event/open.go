@@ -130,7 +130,7 @@ func (o *Opener) open(cloudEvent []byte, device []crypto.PublicKey) (Opened, err
 	if !standsIn(e.Type) {
 		return e, nil
 	}
-	if e.Link, err = LinkAfter(e.Type, e.JWS, e.Payload); err != nil {
+	if e.Link, err = LinkAfter(e.Type, e.Link, e.Payload); err != nil {
 		return Opened{}, fmt.Errorf("%w: signed text: %w", ErrMalformed, err)
 	}
 	return e, nil

@@ -56,6 +56,8 @@ their source is ` + "`" + HubSource + "`" + `, and they have neither ` + "`epoch
 | ` + "`uptimems`" + ` | milliseconds since that boot, as a decimal string |
 | ` + "`clocktrusted`" + ` | whether the kiosk's clock was synchronised |
 | ` + "`jws`" + ` | in the feed only: the event as the kiosk signed it |
+| ` + "`evidenceremoved`" + ` | in the feed only: true if the event is older than the hub keeps evidence (90 days by default); the hub has then removed ` + "`jws`" + ` and the member ` + "`evidence`" + `; otherwise absent |
+| ` + "`link`" + ` | in the feed only, together with ` + "`evidenceremoved`" + `: the SHA-256 of the removed ` + "`jws`" + ` as base64url without padding; ` + "`prev`" + ` in the ` + "`jws`" + ` of the kiosk's next event has the same value |
 `)
 	for _, t := range Types {
 		by := ""
