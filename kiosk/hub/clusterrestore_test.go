@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,7 +82,8 @@ func TestRestoreIntoCluster(t *testing.T) {
 	c.hub()
 	k1, office = k1.to(c.urls[1]), office.to(c.urls[1])
 	office.has(office.all(10), "-k1/1", "k1/2", "k1/3", "k1/4")
-	if err := office.AckFeed(t.Context(), "office", beyond); err == nil || !strings.Contains(err.Error(), string(hubapi.KindRolledBack)) {
+	err = office.AckFeed(t.Context(), "office", beyond)
+	if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindRolledBack {
 		t.Errorf("a cursor from after the backup: %v", err)
 	}
 }

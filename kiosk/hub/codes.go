@@ -54,6 +54,7 @@ type codes struct {
 
 	mu    sync.Mutex
 	known map[string]codeEntry // by kiosk
+	seen  uint64               // revision of the bucket up to which known is complete
 }
 
 // openCodes opens the bucket, or creates it.
@@ -182,8 +183,18 @@ func (e codeEntry) state(now time.Time) string {
 
 // waiting reports whether a kiosk may be about to enrol, or a technician may try a code
 // that expired a short time ago. Otherwise the hub accepts no connection without a client
-// certificate.
+// certificate. If the bucket cannot be read, waiting returns true, and redeem says why.
 func (c *codes) waiting() bool {
+	if c.open() {
+		return true
+	}
+	// A code may have been made a moment ago.
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	return c.catchUp(ctx) != nil || c.open()
+}
+
+func (c *codes) open() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
@@ -198,6 +209,33 @@ func (c *codes) waiting() bool {
 // load reads the codes that there are now.
 func (c *codes) load(ctx context.Context) error {
 	return eachEntry(ctx, c.kv, ">", c.learn)
+}
+
+// catchUp reads the codes if there were changes that the hub has not heard of.
+func (c *codes) catchUp(ctx context.Context) error {
+	status, err := c.kv.Status(ctx)
+	if err != nil {
+		return err
+	}
+	newest := status.(*jetstream.KeyValueBucketStatus).StreamInfo().State.LastSeq
+	c.mu.Lock()
+	current := c.seen >= newest
+	c.mu.Unlock()
+	if current {
+		return nil
+	}
+	if err := c.load(ctx); err != nil {
+		return err
+	}
+	c.saw(newest)
+	return nil
+}
+
+// saw notes that known is complete up to a revision.
+func (c *codes) saw(revision uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = max(c.seen, revision)
 }
 
 func (c *codes) learn(kiosk string, text []byte) error {
@@ -220,6 +258,7 @@ func (c *codes) forget(kiosk string) {
 // follow reads the codes, and then their changes, until ctx ends.
 func (c *codes) follow(ctx context.Context) error {
 	return follow(ctx, c.kv, func(found jetstream.KeyValueEntry) error {
+		defer c.saw(found.Revision())
 		if found.Operation() != jetstream.KeyValuePut {
 			c.forget(found.Key())
 			return nil

@@ -22,7 +22,7 @@ type connections struct {
 	abuse      *abuseLog
 	refused    func(tls.ConnectionState) error // why a client may not connect, or nil
 
-	enrolling func() bool // whether clients may connect without a certificate
+	enrolling func() bool // whether clients may connect without a certificate; it may ask the store
 
 	mu      sync.Mutex
 	pending *list.List                     // of net.Conn: those before the end of their handshake, the oldest first
@@ -73,9 +73,7 @@ func (c *connections) forClient(config func() *tls.Config) func(*tls.ClientHello
 			return nil, err
 		}
 		own := config()
-		if c.enrolling() {
-			own.ClientAuth = tls.VerifyClientCertIfGiven
-		}
+		own.ClientAuth = tls.VerifyClientCertIfGiven // verify refuses clients without one
 		own.VerifyConnection = func(state tls.ConnectionState) error {
 			err := c.verify(conn, state)
 			if err == nil {
@@ -108,12 +106,12 @@ func (c *connections) verify(conn net.Conn, state tls.ConnectionState) error {
 // enrol and do nothing else. All such clients together have the limits of one identity.
 func (c *connections) addAnonymous(conn net.Conn) error {
 	var anyone hubapi.Identity
-	if !c.enrolling() {
-		return errors.New("there is no client certificate")
-	}
 	if !c.limiter.handshake(anyone) {
 		c.abuse.note(tooManyHandshakes, anyone, "")
 		return errors.New(tooManyHandshakes)
+	}
+	if !c.enrolling() {
+		return errors.New("there is no client certificate")
 	}
 	c.add(owner{}, conn)
 	return nil

@@ -27,7 +27,8 @@ type identities struct {
 
 	mu      sync.Mutex
 	entries map[hubapi.Identity]entry
-	changes int // of the entries
+	read    map[hubapi.Identity]uint64 // revision of each of the entries
+	changes int                        // of the entries
 	servers map[clientServer]struct{}
 	held    map[hubapi.Identity]int // see hold
 }
@@ -51,7 +52,10 @@ func (h *Hub) attachIdentities(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.identities = &identities{registry: r, begun: begun, entries: map[hubapi.Identity]entry{}, servers: map[clientServer]struct{}{}, held: map[hubapi.Identity]int{}}
+	h.identities = &identities{
+		registry: r, begun: begun, entries: map[hubapi.Identity]entry{}, read: map[hubapi.Identity]uint64{},
+		servers: map[clientServer]struct{}{}, held: map[hubapi.Identity]int{},
+	}
 	return nil
 }
 
@@ -86,17 +90,17 @@ func (i *identities) follow(ctx context.Context) error {
 		if err := json.Unmarshal(found.Value(), &e); err != nil || !ok {
 			return fmt.Errorf("cannot read entry %s: %w", found.Key(), err)
 		}
-		i.learn(id, e)
+		i.learn(id, e, found.Revision())
 		return nil
 	})
 }
 
 // learn replaces what is known of an identity, and closes its connections that use a
 // certificate that is no longer accepted.
-func (i *identities) learn(id hubapi.Identity, e entry) {
+func (i *identities) learn(id hubapi.Identity, e entry, revision uint64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.entries[id] = e
+	i.entries[id], i.read[id] = e, revision
 	i.changes++
 	if i.held[id] == 0 {
 		i.closeOld(id, e)
@@ -127,11 +131,13 @@ func (i *identities) hold(id hubapi.Identity) (release func()) {
 	}
 }
 
-// remember replaces what is known of an identity.
-func (i *identities) remember(id hubapi.Identity, e entry) {
+// remember replaces what is known of an identity, unless that is newer.
+func (i *identities) remember(id hubapi.Identity, e entry, revision uint64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.entries[id] = e
+	if revision >= i.read[id] {
+		i.entries[id], i.read[id] = e, revision
+	}
 }
 
 // changed counts the changes of the registry that the hub has seen.
@@ -163,11 +169,10 @@ func (i *identities) known(id hubapi.Identity) entry {
 // from the hub's CA.
 func (h *Hub) check(ctx context.Context, id hubapi.Identity, cert *x509.Certificate) error {
 	i, print := h.identities, fingerprint(cert.Raw)
-	err := i.known(id).check(print)
-	if err != errUnregistered {
-		return err
+	if i.known(id).check(print) == nil {
+		return nil
 	}
-	// The certificate may have been registered a moment ago.
+	// The certificate may have been registered, or its holder added again, a moment ago.
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	e, revision, err := i.registry.get(ctx, id)
@@ -182,7 +187,7 @@ func (h *Hub) check(ctx context.Context, id hubapi.Identity, cert *x509.Certific
 	}
 	// follow closes the connections. Here it would be too early for the one that is being
 	// opened, because the client must learn why.
-	i.remember(id, e)
+	i.remember(id, e, revision)
 	return e.check(print)
 }
 

@@ -38,6 +38,9 @@ func (h *Hub) takeEvents(w http.ResponseWriter, r *http.Request, c caller) error
 	if err != nil {
 		return err
 	}
+	if errors.Is(failure, event.ErrHubKey) && h.config.Seal.Reload(h.log) {
+		return notReady() // the kiosk knew of the new key first, and sends the batch again
+	}
 	events, refusal := check(c.Name, opened, failure)
 	// The events before a refused event are valid, and the hub stores them.
 	k, err := h.keep(r.Context(), c.Name, events)

@@ -49,7 +49,7 @@ func TestServeOnlyByMutualTLS(t *testing.T) {
 		want   string // in the error; "" for none
 	}{
 		{"the kiosk", func(*tls.Config) {}, ""},
-		{"a client without a certificate", func(c *tls.Config) { c.Certificates, c.GetClientCertificate = nil, nil }, "certificate required"},
+		{"a client without a certificate", func(c *tls.Config) { c.Certificates, c.GetClientCertificate = nil, nil }, "bad certificate"},
 		{"another hub's kiosk", func(c *tls.Config) {
 			// Sends the certificate although the hub asks for another CA.
 			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {

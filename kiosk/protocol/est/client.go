@@ -115,7 +115,10 @@ func exchange(ctx context.Context, config *tls.Config, method, url string, code 
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, explain(err)
+		if config.GetClientCertificate == nil && len(config.Certificates) == 0 {
+			err = explain(err)
+		}
+		return nil, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 4*MaxBody))
@@ -136,9 +139,11 @@ func exchange(ctx context.Context, config *tls.Config, method, url string, code 
 // moment.
 var ErrClosed = errors.New("the hub waits for no kiosk to enrol: the code was used, was revoked or expired long ago, so ask the operator for a new one")
 
-// explain replaces the TLS alert of a hub that has no open code.
+// explain replaces the TLS alert with which a hub that has no open code refuses a client
+// without a certificate.
 func explain(err error) error {
-	if strings.Contains(err.Error(), "tls: certificate required") {
+	// Hubs of older versions answered "certificate required".
+	if text := err.Error(); strings.Contains(text, "tls: bad certificate") || strings.Contains(text, "tls: certificate required") {
 		return ErrClosed
 	}
 	return err

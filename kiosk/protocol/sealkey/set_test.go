@@ -111,7 +111,7 @@ func TestWatched(t *testing.T) {
 		}
 		var told strings.Builder
 		for range 3 {
-			w.reload(slog.New(slog.NewTextHandler(&told, nil)))
+			w.Reload(slog.New(slog.NewTextHandler(&told, nil)))
 		}
 		if got := w.Keys()[0].KeyID; got != want.KeyID || says != "" && strings.Count(told.String(), says) != 1 || says == "" && told.Len() > 0 {
 			t.Errorf("%s: the newest is %s, want %s; logged %q, want %q once", name, got, want.KeyID, told.String(), says)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,7 +16,9 @@ import (
 type Watched struct {
 	path    string
 	current atomic.Pointer[[]Key]
-	why     string // the error of the last reload, "" if it succeeded
+
+	mu  sync.Mutex // held by Reload
+	why string     // the error of the last reload, "" if it succeeded
 }
 
 // Watch reads a hub's file. It returns the errors of ReadPrivate, and an error if somebody
@@ -55,24 +58,27 @@ func (w *Watched) Run(ctx context.Context, every time.Duration, log *slog.Logger
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.reload(log)
+			w.Reload(log)
 		}
 	}
 }
 
-func (w *Watched) reload(log *slog.Logger) {
+// Reload reads the file at once, and reports whether it has changed.
+func (w *Watched) Reload(log *slog.Logger) (changed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	keys, err := w.read()
 	if err != nil {
 		if w.why != err.Error() {
 			w.why = err.Error()
 			log.Error("sealing keys not changed, those of before are used", "err", err)
 		}
-		return
+		return false
 	}
 	before := w.Keys()
 	w.why = ""
 	if slices.EqualFunc(keys, before, func(a, b Key) bool { return a.KeyID == b.KeyID && a.Made.Equal(b.Made) }) {
-		return
+		return false
 	}
 	w.current.Store(&keys)
 	log.Info("sealing keys changed", "key", keys[0].KeyID, "made", keys[0].Made, "keys", len(keys), "keys_before", len(before))
@@ -80,4 +86,5 @@ func (w *Watched) reload(log *slog.Logger) {
 		log.Error("the newest sealing key is gone: kiosks that were told of it go on to seal to it; put it back, or make a new one",
 			"key", before[0].KeyID)
 	}
+	return true
 }
