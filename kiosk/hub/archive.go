@@ -165,13 +165,9 @@ func (a archive) end(ctx context.Context) (last archived, sequence uint64, err e
 	return last, info.State.LastSeq, err
 }
 
-// add copies a message of the stream of events behind the archive's last message, without the
-// evidence. It fails with errOvertaken if sequence is not that of the last message.
-func (a archive) add(ctx context.Context, msg *jetstream.RawStreamMsg, sequence uint64) (uint64, error) {
-	text, err := withoutEvidence(msg.Data)
-	if err != nil {
-		return 0, unreadable(msg.Sequence, err)
-	}
+// add copies a message of the stream of events, with another text, behind the archive's last
+// message. It fails with errOvertaken if sequence is not that of the last message.
+func (a archive) add(ctx context.Context, msg *jetstream.RawStreamMsg, text []byte, sequence uint64) (uint64, error) {
 	out := &nats.Msg{Subject: a.subject(msg.Subject), Data: text, Header: nats.Header{
 		placeHeader:  {strconv.FormatUint(msg.Sequence, 10)},
 		storedHeader: {msg.Time.UTC().Format(time.RFC3339Nano)},
@@ -179,16 +175,18 @@ func (a archive) add(ctx context.Context, msg *jetstream.RawStreamMsg, sequence 
 	return publishMsg(ctx, a.js, out, jetstream.WithExpectLastSequence(sequence))
 }
 
-// withoutEvidence removes the evidence of all events of a message.
-func withoutEvidence(message []byte) ([]byte, error) {
+// withoutEvidence removes the evidence of all events of a message. An event that it cannot read
+// stays as it is; err says why.
+func withoutEvidence(message []byte) (text []byte, err error) {
 	events := readMessage(message)
 	for i, e := range events {
-		var err error
-		if events[i], err = event.WithoutEvidence(e); err != nil {
-			return nil, err
+		without, bad := event.WithoutEvidence(e)
+		if bad == nil {
+			events[i] = without
 		}
+		err = errors.Join(err, bad)
 	}
-	return joinMessage(events), nil
+	return joinMessage(events), err
 }
 
 // last returns the last message of a subject, and its place if it is archived. It returns nil if

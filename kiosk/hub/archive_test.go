@@ -5,12 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"smartkiosk/kiosk/protocol/event"
 	"smartkiosk/kiosk/protocol/hubapi"
@@ -171,28 +176,29 @@ func TestFeedWhileArchiving(t *testing.T) {
 			kiosks := []*party{b.kiosk(url, "k1"), b.kiosk(url, "k2")}
 			office := b.consumer(url, "office")
 			var want []string
+			var sent []time.Time // before each of them
 			for range 40 {
 				h, k := hubs[r.IntN(2)], kiosks[r.IntN(2)]
 				info, err := streamInfo(t.Context(), h.events)
 				if err != nil {
 					t.Fatal(err)
 				}
-				place := info.State.LastSeq - min(info.State.LastSeq, 1+r.Uint64N(4))
+				through := info.State.LastSeq - min(info.State.LastSeq, 1+r.Uint64N(4))
 				switch r.IntN(4) {
 				case 0, 1:
-					n := 1 + r.IntN(3)
+					n, now := 1+r.IntN(3), time.Now()
 					k.send(k.events(n), k.sequence)
 					for i := range n {
-						want = append(want, fmt.Sprintf("%s/%d", k.id, int(k.sequence)-n+1+i))
+						want, sent = append(want, fmt.Sprintf("%s/%d", k.id, int(k.sequence)-n+1+i)), append(sent, now)
 					}
 				case 2: // the hub stops before it deletes from the stream
-					if place > 0 {
-						if _, _, err := h.copyToArchive(t.Context(), place); err != nil {
+					if through > 0 {
+						if _, _, err := h.copyToArchive(t.Context(), through); err != nil {
 							t.Fatal(err)
 						}
 					}
 				case 3:
-					h.archiveUpTo(t, place)
+					h.archiveUpTo(t, through)
 				}
 				var got []string
 				for _, e := range office.all(1 + r.IntN(9)) {
@@ -200,6 +206,17 @@ func TestFeedWhileArchiving(t *testing.T) {
 				}
 				if !slices.Equal(got, want) {
 					t.Fatalf("the feed has %s, want %s", got, want)
+				}
+				if len(want) == 0 {
+					continue
+				}
+				first := r.IntN(len(want))
+				for first > 0 && sent[first-1].Equal(sent[first]) {
+					first--
+				}
+				texts, _, err := office.Pull(t.Context(), "office", hubapi.Pull{Max: 1, Since: sent[first]})
+				if err != nil || len(texts) != 1 || place(t, texts[0]) != want[first] {
+					t.Fatalf("since the time of %s the feed has %s, %v", want[first], texts, err)
 				}
 			}
 			if len(want) == 0 {
@@ -293,3 +310,156 @@ func TestKioskAfterItsEventsWereArchived(t *testing.T) {
 	k1.send(k1.events(1), 6)
 	office.has(office.all(10), append(want, "k1/6")...)
 }
+
+// A hub opens the folder of an older one, which had no archive and had deleted single events from
+// the stream. Their evidence is kept and deleted like that of new events.
+func TestFolderWithoutArchive(t *testing.T) {
+	b := newBed(t)
+	url := b.serve()
+	k1, k2, k3, office := b.kiosk(url, "k1"), b.kiosk(url, "k2"), b.kiosk(url, "k3"), b.consumer(url, "office")
+	for i := range 2 {
+		k1.send(k1.events(1), uint64(i+1))
+	}
+	k2.send(k2.events(1), 1)
+	for i := range 3 {
+		k1.send(k1.events(1), uint64(i+3))
+	}
+	k3.send(k3.events(1), 1)
+	old := b.open()
+	if err := old.js.DeleteStream(t.Context(), archiveStream); err != nil {
+		t.Fatal(err)
+	}
+	// The older hub has deleted the first four events, except the last one of k2.
+	info, err := streamInfo(t.Context(), old.events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark, err := at(t.Context(), eventLog{Stream: old.events.Stream, archive: archive{Stream: old.events.Stream}}, info, position{place: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.cursors.PutString(t.Context(), deletedReader, mark.text()); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.events.Purge(t.Context(), jetstream.WithPurgeSubject(eventsSubject+"k1"), jetstream.WithPurgeSequence(5)); err != nil {
+		t.Fatal(err)
+	}
+
+	url = b.serve()
+	h := b.open()
+	k1, k2, office = k1.to(url), k2.to(url), office.to(url)
+	office.has(office.all(2), "k1/4", "k1/5", "k3/1")
+	office.ack(office.pulled(1, "k1/4"))
+	h.archiveUpTo(t, 5)
+	office.has(office.all(2), "-k1/4", "k1/5", "k3/1")
+	office.pulled(10, "k1/5", "k3/1")
+	k1.send(k1.events(1), 6)
+	k2.send(k2.events(1), 2) // its last event is in the archive
+	h.archiveUpTo(t, 8)
+	office.has(office.all(2), "-k1/4", "-k1/5", "-k3/1", "-k1/6", "k2/2")
+}
+
+// If the stream was damaged behind the end of the archive, it counts as another stream: the
+// archive's events do not mix with the new ones.
+func TestArchiveOfAStreamThatWentBack(t *testing.T) {
+	dir := t.TempDir()
+	store, err := startEmbedded(dir, byHub, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bed{t: t, dir: newFolder(t), conn: store.conn}
+	url := b.serve()
+	k1, k2, office := b.kiosk(url, "k1"), b.kiosk(url, "k2"), b.consumer(url, "office")
+	for i := range 4 {
+		k1.send(k1.events(1), uint64(i+1))
+	}
+	office.ack(office.pulled(10, "k1/1", "k1/2", "k1/3", "k1/4"))
+	h := b.open()
+	h.archiveUpTo(t, 3)
+	before, err := streamInfo(t.Context(), h.events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.close()
+	files, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", eventsStream, "msgs", "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the stream has the files %v, %v", files, err)
+	}
+	for _, f := range files {
+		if err := os.RemoveAll(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if store, err = startEmbedded(dir, byHub, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.close)
+	b.conn = store.conn
+	url = b.serve()
+	h = b.open()
+	k2, office = k2.to(url), office.to(url)
+	after, err := streamInfo(t.Context(), h.events)
+	if err != nil || streamID(after) == streamID(before) {
+		t.Errorf("the stream has the same ID as before, %v", err)
+	}
+	for i := range 3 {
+		k2.send(k2.events(1), uint64(i+1))
+	}
+	h.archiveUpTo(t, 2)
+	office.has(office.all(2), "-k2/1", "-k2/2", "k2/3")
+	// What is left of the other stream is deleted when it is too old.
+	info, err := streamInfo(t.Context(), h.events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.deleteThrough(t.Context(), info, 1); err != nil {
+		t.Fatal(err)
+	}
+	left, err := h.events.archive.Info(t.Context(), jetstream.WithSubjectFilter(">"))
+	if err != nil || len(left.State.Subjects) != 1 || left.State.Subjects[h.events.archive.subject(eventsSubject+"k2")] != 1 {
+		t.Errorf("the archive has %v, %v", left.State.Subjects, err)
+	}
+	office.has(office.all(2), "-k2/2", "k2/3")
+	_, _, err = office.Feed(t.Context(), "office", 10, 0)
+	if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindRolledBack {
+		t.Errorf("a cursor from before: %v", err)
+	}
+}
+
+// A backup that is made between the two steps of a move is complete.
+func TestBackupWhileArchiving(t *testing.T) {
+	dir := newFolder(t)
+	b, h, url, stop := folderHub(t, dir)
+	k1, office := b.kiosk(url, "k1"), b.consumer(url, "office")
+	for i := range 5 {
+		k1.send(k1.events(1), uint64(i+1))
+	}
+	h.archiveUpTo(t, 2)
+	if _, _, err := h.copyToArchive(t.Context(), 4); err != nil {
+		t.Fatal(err)
+	}
+	backup, again := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "again")
+	if _, err := MakeBackup(t.Context(), dir, backup); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if _, err := Restore(t.Context(), backup, again); err != nil {
+		t.Fatal(err)
+	}
+	_, h, url, _ = folderHub(t, again)
+	k1, office = k1.to(url), office.to(url)
+	office.has(office.all(10), "-k1/1", "-k1/2", "-k1/3", "-k1/4", "k1/5")
+	k1.send(k1.events(1), 6)
+	h.archiveUpTo(t, 4)
+	office.has(office.all(10), "-k1/1", "-k1/2", "-k1/3", "-k1/4", "k1/5", "k1/6")
+}
+
+// An event that cannot be read is archived as it is, and holds up no other.
+func TestUnreadableEventIsArchived(t *testing.T) {
+	got, err := withoutEvidence([]byte(`[{"jws":7},` + "\n" + `{"jws":"a.b.c","data":{"evidence":1}}]`))
+	if want := `[{"jws":7},` + "\n" + `{"evidenceremoved":true,"link":"` + linkOf("a.b.c") + `","data":{}}]`; err == nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
+func linkOf(jws string) string { return base64.RawURLEncoding.EncodeToString(event.Link(jws)) }

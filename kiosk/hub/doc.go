@@ -15,6 +15,9 @@
 //	                                   smartkiosk.alarms.<id> the hub's alarms about the kiosk, and
 //	                                   smartkiosk.alarms._<kind> its alarms about itself;
 //	                                   smartkiosk.signatures.<id> what holders decided about documents
+//	                                   smartkiosk.alarms._<kind> its alarms about itself
+//	stream smartkiosk-archive          smartkiosk.archive.<stream>.… holds the events whose evidence was
+//	                                   deleted; <stream> is the ID of the stream of events; see archive.go
 //	bucket smartkiosk-challenges       nonce → its kiosk, its expiry, whether it was spent
 //	bucket smartkiosk-cursors          consumer → the last acknowledged position in the stream;
 //	                                   "hub.reviews" → that of the reviews, "hub.deleted" → up
@@ -45,7 +48,10 @@
 // "[" holds several events of one kiosk in their order: a CloudEvents batch in JSON,
 // one event per line, at most 512 KiB. Acknowledging the message acknowledges all of
 // its events. The NATS servers must accept messages of that size (max_payload, by
-// default 1 MiB).
+// default 1 MiB). Messages older than the evidence is kept (90 days by default) are in
+// smartkiosk-archive, with their place in the header Smartkiosk-Place. The hub moves them
+// when all consumers of its feed have acknowledged them; it does not know of consumers that
+// read the stream directly.
 //
 // The hub's folder, made by Init:
 //

@@ -348,7 +348,7 @@ func TestTooManyEpochs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n, want := range map[int]bool{maxBranches - 1: true, maxBranches: false} {
-		y := &history{}
+		y := &history{fresh: true}
 		for i := range n {
 			y.Branches = append(y.Branches, reconcile.Branch{Epoch: fmt.Sprintf("%016x", i), First: 1, Last: 1})
 			y.parts = append(y.parts, part{})

@@ -47,21 +47,28 @@ func TestFeedReset(t *testing.T) {
 	}
 	second := office.pulled(2, "k1/1", "k1/2")
 	office.ack(second)
-	for _, tt := range []struct {
-		to                string
-		skipped, repeated uint64
-		next              []string
-	}{
-		{FeedEnd, 3, 0, nil},
-		{FeedStart, 0, 5, places("k1", 1, 5)},
-		{middle, 3, 0, places("k1", 4, 5)},
-		{second, 0, 1, places("k1", 3, 5)},
-	} {
-		got, err := s.reset(t.Context(), "office", tt.to)
-		if err != nil || !got.Known || got.Skipped != tt.skipped || got.Repeated != tt.repeated || got.Left != uint64(len(tt.next)) {
-			t.Errorf("to %s: %+v, %v", tt.to, got, err)
+	h := b.open()
+	for _, archived := range []uint64{0, 1, 2, 3, 4} {
+		h.archiveUpTo(t, archived)
+		for _, tt := range []struct {
+			to                string
+			skipped, repeated uint64
+			next              []string
+		}{
+			{FeedEnd, 3, 0, nil},
+			{FeedStart, 0, 5, places("k1", 1, 5)},
+			{middle, 3, 0, places("k1", 4, 5)},
+			{second, 0, 1, places("k1", 3, 5)},
+		} {
+			got, err := s.reset(t.Context(), "office", tt.to)
+			if err != nil || !got.Known || got.Skipped != tt.skipped || got.Repeated != tt.repeated || got.Left != uint64(len(tt.next)) {
+				t.Errorf("%d archived, to %s: %+v, %v", archived, tt.to, got, err)
+			}
+			events, _, err := office.Feed(t.Context(), "office", 1, 0)
+			if got := office.places(events); err != nil || len(got) != min(1, len(tt.next)) || len(got) == 1 && got[0] != tt.next[0] {
+				t.Errorf("%d archived, to %s: the next event is %s, %v", archived, tt.to, got, err)
+			}
 		}
-		office.pulled(10, tt.next...)
 	}
 	for to, want := range map[string]string{
 		"yesterday": "is not start, end, a time such as",

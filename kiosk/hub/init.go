@@ -134,10 +134,12 @@ every = "1h"
 [certificates]
 lifetime = "2160h" # 90 days
 
-# How long the hub stores events. It never deletes an event before every consumer has
-# acknowledged it, except the consumers in optional.
+# How long the hub stores events and their evidence: the signed original, and what the
+# card signed. It deletes nothing before every consumer has acknowledged the event, except
+# the consumers in optional.
 [retention]
 events_days = 400
+evidence_days = 90
 #max_gib = 50.0          # delete the oldest events earlier if there are more than this
 #optional = ["dashboard"]
 

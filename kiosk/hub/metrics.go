@@ -65,8 +65,8 @@ type gauges struct{ h *Hub }
 
 var (
 	storeUp      = prometheus.NewDesc("smartkiosk_hub_store_up", "1 if JetStream answers, else 0.", nil, nil)
-	streamEvents = prometheus.NewDesc("smartkiosk_hub_stream_messages", "Messages in the stream of events. A message holds one event or more.", nil, nil)
-	streamBytes  = prometheus.NewDesc("smartkiosk_hub_stream_bytes", "Size of the stream of events.", nil, nil)
+	streamEvents = prometheus.NewDesc("smartkiosk_hub_stream_messages", "Messages in the stream of events and its archive. A message holds one event or more.", nil, nil)
+	streamBytes  = prometheus.NewDesc("smartkiosk_hub_stream_bytes", "Size of the stream of events and its archive.", nil, nil)
 	streamLast   = prometheus.NewDesc("smartkiosk_hub_stream_last_message_timestamp_seconds", "When the hubs stored the last event, in seconds since 1970.", nil, nil)
 	consumerLag  = prometheus.NewDesc("smartkiosk_hub_consumer_lag_messages", "Messages that a consumer has not acknowledged.", []string{"consumer"}, nil)
 	crlUpdate    = prometheus.NewDesc("smartkiosk_hub_crl_this_update_timestamp_seconds", "thisUpdate of a CRL in force, in seconds since 1970.", []string{"domain", "crl"}, nil)

@@ -255,8 +255,12 @@ func (h *Hub) copyToArchive(ctx context.Context, through uint64) (place uint64, 
 		if msg.Sequence > through {
 			break
 		}
+		text, bad := withoutEvidence(msg.Data)
+		if bad != nil {
+			h.log.Error("cannot delete the evidence of an event", "place", msg.Sequence, "err", bad)
+		}
 		done := h.scheduler.beginStoring()
-		sequence, err = h.events.archive.add(ctx, msg, sequence)
+		sequence, err = h.events.archive.add(ctx, msg, text, sequence)
 		if done(); err != nil {
 			return place, copied, err
 		}

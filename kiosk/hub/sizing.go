@@ -7,6 +7,10 @@ const (
 	visitBytes  = 8900
 	otherBytes  = 1200 // any other event
 	reviewBytes = 800  // of a visit that a kiosk decided offline
+
+	// In the archive, without the evidence.
+	oldVisitBytes = 1500
+	oldOtherBytes = 700
 )
 
 // Fleet is what Sizing needs to know.
@@ -16,11 +20,13 @@ type Fleet struct {
 	Others  float64 // other events of one kiosk in a day: starts, failures of parts, policies
 	Offline float64 // part of the visits that kiosks decide offline, from 0 to 1
 	Days    int     // for which events are stored
+
+	EvidenceDays int // for which their evidence is stored
 }
 
 // Size is the result of Sizing, in bytes.
 type Size struct {
-	PerDay int64
+	PerDay int64 // with evidence
 	Events int64 // all events at the end of Days
 	Disk   int64 // a disk of this size is used to less than the first warning (60 %)
 }
@@ -30,8 +36,10 @@ const VisitBytes = visitBytes
 
 // Sizing returns how much disk a fleet needs. The buckets need less than a percent of it.
 func Sizing(f Fleet) Size {
-	perVisit := visitBytes + f.Offline*reviewBytes
-	day := float64(f.Kiosks) * (f.Visits*perVisit + f.Others*otherBytes)
-	events := day * float64(f.Days)
+	perDay := func(visit, other float64) float64 {
+		return float64(f.Kiosks) * (f.Visits*(visit+f.Offline*reviewBytes) + f.Others*other)
+	}
+	day, evidence := perDay(visitBytes, otherBytes), min(f.EvidenceDays, f.Days)
+	events := day*float64(evidence) + perDay(oldVisitBytes, oldOtherBytes)*float64(f.Days-evidence)
 	return Size{PerDay: int64(day), Events: int64(events), Disk: int64(events*100/float64(diskLevels[0])) + 1<<30}
 }

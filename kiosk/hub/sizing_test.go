@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/protocol/event"
 )
@@ -13,40 +15,47 @@ import (
 // The figures of Sizing are those of a real stream, to 10 %.
 func TestSizing(t *testing.T) {
 	b := newBed(t)
-	url := b.serve()
-	stored := func() uint64 {
+	url, h := b.serve(), b.open()
+	state := func(s jetstream.Stream) jetstream.StreamState {
 		t.Helper()
-		info, err := streamInfo(t.Context(), b.feedStore().events)
+		info, err := streamInfo(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return info.State.Bytes
+		return info.State
 	}
 	kiosks := 0
-	measure := func(name string, constant float64, events func(k *party) []json.RawMessage) {
+	measure := func(name string, constant, archived float64, events func(k *party) []json.RawMessage) {
 		t.Helper()
 		kiosks++
 		k := b.kiosk(url, "lobby-"+string(rune('0'+kiosks)))
 		k.answer(k.begin(event.Epoch{Why: event.EpochNew}))
-		before := stored()
-		const n = 10
+		h.archiveUpTo(t, state(h.events).LastSeq-1)
+		before, old := state(h.events).Bytes, state(h.events.archive).Bytes
+		const n = 20
 		for range n {
 			for _, e := range events(k) { // each in a request of its own, as in operation
 				k.answer(e)
 			}
 		}
-		got := float64(stored()-before) / n
-		t.Logf("%s: %.0f bytes", name, got)
-		if got < 0.9*constant || got > 1.1*constant {
-			t.Errorf("%s needs %.0f bytes, Sizing says %.0f", name, got, constant)
+		check := func(what string, bytes uint64, constant float64) {
+			t.Helper()
+			got := float64(bytes) / n
+			t.Logf("%s: %.0f bytes%s", name, got, what)
+			if got < 0.9*constant || got > 1.1*constant {
+				t.Errorf("%s needs %.0f bytes%s, Sizing says %.0f", name, got, what, constant)
+			}
 		}
+		check("", state(h.events).Bytes-before, constant)
+		h.archiveUpTo(t, state(h.events).LastSeq-1)
+		check(" without its evidence", state(h.events.archive).Bytes-old, archived)
 	}
-	measure("a visit", visitBytes, func(k *party) []json.RawMessage {
+	measure("a visit", visitBytes, oldVisitBytes, func(k *party) []json.RawMessage {
 		v := offlineVisit(t, b, "valid")
 		v.Offline, v.Basis, v.Visit = false, nil, "0d5e5d3c-7c22-4b3a-9df5-0a4e0a3a3b11"
 		return append(k.visits(b.now(), v), k.seals(event.TypeShown, event.Shown{Visit: v.Visit, Result: kiosk.Shown, Screen: "granted", Door: true, At: time.Now()}))
 	})
-	measure("another event", otherBytes, func(k *party) []json.RawMessage {
+	measure("another event", otherBytes, oldOtherBytes, func(k *party) []json.RawMessage {
 		return []json.RawMessage{k.seals(event.TypePart, event.Part{Part: "keypad", State: "failed"})}
 	})
 	// A review has the same size for every visit.
@@ -61,9 +70,15 @@ func TestSizing(t *testing.T) {
 		t.Errorf("a review has %d bytes, %v", len(text), err)
 	}
 
-	s := Sizing(Fleet{Kiosks: 100, Visits: 400, Others: 10, Days: 400})
-	if want := int64(100 * (400*visitBytes + 10*otherBytes)); s.PerDay != want || s.Events != 400*want || s.Disk < s.Events*10/6 {
+	fleet := Fleet{Kiosks: 100, Visits: 400, Others: 10, Days: 400, EvidenceDays: 90}
+	s := Sizing(fleet)
+	day, oldDay := int64(100*(400*visitBytes+10*otherBytes)), int64(100*(400*oldVisitBytes+10*oldOtherBytes))
+	if s.PerDay != day || s.Events != 90*day+310*oldDay || s.Disk < s.Events*10/6 {
 		t.Errorf("got %+v", s)
+	}
+	fleet.Days = 30
+	if s := Sizing(fleet); s.Events != 30*day {
+		t.Errorf("30 days: got %+v", s)
 	}
 }
 
