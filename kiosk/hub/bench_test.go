@@ -52,3 +52,24 @@ func BenchmarkChallenge(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkArchive measures how fast evidence is deleted: each event is a message, as in normal
+// operation, which is copied and deleted.
+func BenchmarkArchive(b *testing.B) {
+	bed := newBed(b)
+	k1, h := bed.kiosk(bed.serve(), "k1"), bed.open()
+	const events = 100
+	for b.Loop() {
+		b.StopTimer()
+		for range events {
+			k1.send(k1.events(1), k1.sequence)
+		}
+		info, err := streamInfo(b.Context(), h.events)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		h.archiveUpTo(b, info.State.LastSeq-1)
+	}
+	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
+}
