@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -103,10 +104,11 @@ func (h *Hub) deleteExpired(ctx context.Context, info *jetstream.StreamInfo) err
 	if wanted := max(evidence, events); through < wanted && wanted >= info.State.FirstSeq {
 		h.log.Warn("old events are kept, because a reader has not acknowledged them", "caller", slowest, "place", through, "high_water", wanted)
 	}
-	if err := h.archiveThrough(ctx, info, min(evidence, through, info.State.LastSeq-1)); err != nil {
+	// First what needs no space on the disk.
+	if err := h.deleteThrough(ctx, info, min(events, through)); err != nil {
 		return err
 	}
-	return h.deleteThrough(ctx, info, min(events, through))
+	return h.archiveThrough(ctx, info, min(evidence, through, info.State.LastSeq-1))
 }
 
 // expired returns the place up to which the evidence of events is too old, and the place up to
@@ -269,15 +271,10 @@ func (h *Hub) copyToArchive(ctx context.Context, through uint64) (place uint64, 
 	return place, copied, nil
 }
 
-// deleteThrough deletes the archived messages up to a place, except the last one of each
-// subject.
+// deleteThrough deletes the messages up to a place from the stream and from the archive, except
+// the last one of each branch.
 func (h *Hub) deleteThrough(ctx context.Context, info *jetstream.StreamInfo, through uint64) error {
-	archive := h.events.archive
-	last, _, err := archive.end(ctx)
-	if err != nil {
-		return err
-	}
-	if through = min(through, last.place); through == 0 {
+	if through == 0 {
 		return nil
 	}
 	deleted, err := readCursor(ctx, h.cursors, deletedReader)
@@ -294,51 +291,88 @@ func (h *Hub) deleteThrough(ctx context.Context, info *jetstream.StreamInfo, thr
 			return storeError{err}
 		}
 	}
-	end := last.Sequence
+	archive := h.events.archive
+	old, err := streamInfo(ctx, archive)
+	if err != nil {
+		return err
+	}
+	end := old.State.LastSeq
 	if behind, ok, err := archive.from(ctx, through+1); err != nil {
 		return err
 	} else if ok {
 		end = behind.Sequence - 1
 	}
-	before, err := archive.Info(ctx, jetstream.WithSubjectFilter(">"))
-	if err != nil {
-		return storeError{err}
-	}
-	for subject := range before.State.Subjects {
-		if err := h.deleteArchived(ctx, subject, end); err != nil {
-			return err
-		}
-	}
-	after, err := streamInfo(ctx, archive)
+	ofStream, err := deleteFrom(ctx, h.events, through, func(subject string) (uint64, error) { return h.lastOf(ctx, subject) })
 	if err != nil {
 		return err
 	}
-	if n := before.State.Msgs - min(before.State.Msgs, after.State.Msgs); n > 0 {
+	ofArchive, err := deleteFrom(ctx, archive, end, func(subject string) (uint64, error) { return h.lastOfArchived(ctx, subject) })
+	if err != nil {
+		return err
+	}
+	if n := ofStream + ofArchive; n > 0 {
 		h.log.Info("old events deleted", "events", n, "place", through)
 	}
 	return nil
 }
 
-// deleteArchived deletes the messages of a subject of the archive up to a sequence number there,
-// except the last one if it is also the last one of the branch.
-func (h *Hub) deleteArchived(ctx context.Context, subject string, through uint64) error {
-	archive := h.events.archive
-	end := through + 1
-	if strings.HasPrefix(subject, archive.root) { // other subjects are those of a stream that is gone
-		_, err := h.events.GetLastMsgForSubject(ctx, archive.original(subject))
-		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return storeError{err}
-		}
+// deleteFrom deletes the messages of a stream up to a sequence number, except those that keep
+// names for a subject. It returns how many it has deleted.
+func deleteFrom(ctx context.Context, stream jetstream.Stream, through uint64, keep func(subject string) (uint64, error)) (deleted uint64, err error) {
+	before, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return 0, storeError{err}
+	}
+	if before.State.Msgs == 0 || before.State.FirstSeq > through {
+		return 0, nil
+	}
+	for subject := range before.State.Subjects {
+		kept, err := keep(subject)
 		if err != nil {
-			last, ok, err := archive.last(ctx, subject)
-			if err != nil || !ok {
-				return err
-			}
-			end = min(end, last.Sequence)
+			return 0, err
+		}
+		// JetStream deletes what is before this place.
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(min(kept, through+1))); err != nil {
+			return 0, storeError{err}
 		}
 	}
-	if err := archive.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(end)); err != nil {
-		return storeError{err}
+	after, err := streamInfo(ctx, stream)
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	return before.State.Msgs - min(before.State.Msgs, after.State.Msgs), nil
+}
+
+// lastOf returns the place of the last message of a subject in the stream.
+func (h *Hub) lastOf(ctx context.Context, subject string) (uint64, error) {
+	msg, err := h.events.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 1, nil // another hub has just archived it; nothing is before 1
+	}
+	if err != nil {
+		return 0, storeError{err}
+	}
+	return msg.Sequence, nil
+}
+
+// lastOfArchived returns the sequence number of the archive's last message of a subject, if that
+// is the last message of its branch.
+func (h *Hub) lastOfArchived(ctx context.Context, subject string) (uint64, error) {
+	const none = math.MaxUint64
+	archive := h.events.archive
+	if !strings.HasPrefix(subject, archive.root) {
+		return none, nil // of a stream that is gone
+	}
+	_, err := h.events.GetLastMsgForSubject(ctx, archive.original(subject))
+	if err == nil {
+		return none, nil
+	}
+	if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, storeError{err}
+	}
+	last, ok, err := archive.last(ctx, subject)
+	if !ok {
+		return none, err
+	}
+	return last.Sequence, err
 }
