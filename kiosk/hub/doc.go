@@ -50,8 +50,7 @@
 // its events. The NATS servers must accept messages of that size (max_payload, by
 // default 1 MiB). Messages older than the evidence is kept (90 days by default) are in
 // smartkiosk-archive, with their place in the header Smartkiosk-Place. The hub moves them
-// when all consumers of its feed have acknowledged them; it does not know of consumers that
-// read the stream directly.
+// when all consumers have acknowledged them. A consumer with a NATS client cannot read them.
 //
 // The hub's folder, made by Init:
 //

@@ -17,6 +17,9 @@ import (
 // snapshotChunk is the size of a chunk in bytes. It must fit into max_payload.
 const snapshotChunk = 128 << 10
 
+// chunkRetry is the pause before a chunk is sent again to which nobody listened.
+const chunkRetry = 50 * time.Millisecond
+
 // snapshotWait bounds the wait for one chunk. JetStream checks all messages of a stream before
 // the first.
 const snapshotWait = 10 * time.Minute
@@ -128,6 +131,9 @@ func restoreSnapshot(ctx context.Context, conn *nats.Conn, stream string, s stre
 		return err
 	}
 	chunk := make([]byte, snapshotChunk)
+	send := func(data []byte) (*nats.Msg, error) {
+		return sendChunk(ctx, conn, answer.DeliverSubject, data)
+	}
 	for end := false; !end; {
 		n, err := io.ReadFull(r, chunk)
 		if end = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); err != nil && !end {
@@ -136,7 +142,7 @@ func restoreSnapshot(ctx context.Context, conn *nats.Conn, stream string, s stre
 		if n == 0 {
 			break
 		}
-		msg, err := conn.RequestWithContext(ctx, answer.DeliverSubject, chunk[:n])
+		msg, err := send(chunk[:n])
 		if err != nil {
 			return err
 		}
@@ -146,7 +152,7 @@ func restoreSnapshot(ctx context.Context, conn *nats.Conn, stream string, s stre
 			}
 		}
 	}
-	msg, err := conn.RequestWithContext(ctx, answer.DeliverSubject, nil)
+	msg, err := send(nil)
 	if err != nil {
 		return err
 	}
@@ -163,4 +169,20 @@ func restoreSnapshot(ctx context.Context, conn *nats.Conn, stream string, s stre
 		err = fmt.Errorf("the restored stream has %d messages up to %d, and the snapshot %d up to %d", got.Messages, got.LastSeq, want.Messages, want.LastSeq)
 	}
 	return err
+}
+
+// sendChunk sends a part of a snapshot. In a cluster the node that restores the stream may be
+// another one than that of the connection, which learns a moment later that it listens.
+func sendChunk(ctx context.Context, conn *nats.Conn, subject string, data []byte) (*nats.Msg, error) {
+	for until := time.Now().Add(storeTimeout); ; {
+		msg, err := conn.RequestWithContext(ctx, subject, data)
+		if !errors.Is(err, nats.ErrNoResponders) || time.Now().After(until) {
+			return msg, err
+		}
+		select {
+		case <-time.After(chunkRetry):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
