@@ -93,7 +93,7 @@ func (s *feedStore) reset(ctx context.Context, reader, to string) (done FeedRese
 		return done, err
 	}
 	if native {
-		after.place = max(after.place, info.State.FirstSeq-1) // it cannot read the archive
+		after.place = max(after.place+1, info.State.FirstSeq) - 1 // it cannot read the archive
 		err = moveNative(ctx, s.events, reader, after.place)
 	} else {
 		_, err = s.cursors.Put(ctx, reader, []byte(after.text()))
