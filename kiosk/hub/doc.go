@@ -15,7 +15,6 @@
 //	                                   smartkiosk.alarms.<id> the hub's alarms about the kiosk, and
 //	                                   smartkiosk.alarms._<kind> its alarms about itself;
 //	                                   smartkiosk.signatures.<id> what holders decided about documents
-//	                                   smartkiosk.alarms._<kind> its alarms about itself
 //	stream smartkiosk-archive          smartkiosk.archive.<stream>.… holds the events whose evidence was
 //	                                   deleted; <stream> is the ID of the stream of events; see archive.go
 //	bucket smartkiosk-challenges       nonce → its kiosk, its expiry, whether it was spent
