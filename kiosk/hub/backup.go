@@ -183,8 +183,9 @@ func backUpFolder(dir, to string) (files []BackedFile, err error) {
 		if err != nil {
 			return err
 		}
+		node, _ := filepath.Match(filepath.Join(clusterDir, "*", "data"), name) // what a node that runs here stores
 		switch {
-		case d.IsDir() && (name == jetstreamDir || name == crlsDir || name == updatesDir):
+		case d.IsDir() && (node || name == jetstreamDir || name == crlsDir || name == updatesDir):
 			return fs.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, backupFolder, name), 0o700)
