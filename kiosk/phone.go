@@ -71,7 +71,7 @@ const (
 // LoginWanted in place of KeyPressed.
 func (v Visit) BeginsLogin(k Key) bool { return k == KeyPhone && v.state == idle && !v.cardIn }
 
-// beginLogin begins a login by phone, or says that there is none here.
+// beginLogin begins a login by phone, or says that this kiosk offers no such login.
 func (s *step) beginLogin(visit string) {
 	switch {
 	case !s.BeginsLogin(KeyPhone):

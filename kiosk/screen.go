@@ -24,7 +24,7 @@ const (
 	ScreenPage ScreenID = "page" // the issuer's own page, where the holder can do Service; Page, TimeShort
 	ScreenDone ScreenID = "done" // a Service was completed
 
-	ScreenNoPhone ScreenID = "no-phone"     // nobody can log in by phone here
+	ScreenNoPhone ScreenID = "no-phone"     // this kiosk offers no login by phone
 	ScreenHosted  ScreenID = "hosted"       // the broker's page is in the browser's window, or comes; Notice
 	ScreenLink    ScreenID = "phone-link"   // open Page on a phone; First, Notice
 	ScreenOnPhone ScreenID = "phone-login"  // log in on the phone; Notice

@@ -14,8 +14,8 @@ type documents struct {
 	pin      PINStatus // the PIN of signatures
 }
 
-// beginDocuments reads the card's certificate for signatures first, so that nobody reads a
-// document and then learns that the card cannot sign.
+// beginDocuments reads the card's certificate for signatures first, before a person reads
+// a document, because the card may be unable to sign.
 func (s *step) beginDocuments() {
 	s.do(PrepareSignature{s.id})
 	s.enter(preparing, s.config.Timing.Reading)

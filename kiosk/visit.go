@@ -22,7 +22,7 @@ type Visit struct {
 	refusal     Screen   // why the last visit was refused, shown while its card is still in
 	reminders   int      // number of reminders since the visit ended with the card still in
 	privacy     bool     // the person reads what a visit records; only while no card is in
-	noPhone     bool     // the person reads that nobody can log in by phone here; only while no card is in
+	noPhone     bool     // the person reads that this kiosk offers no login by phone; only while no card is in
 	services    Services // of the next visit
 	hostedReady bool     // there is a browser for hosted pages
 	lastSerial  int

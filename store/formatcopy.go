@@ -13,8 +13,8 @@ import (
 
 // Before Open converts an outbox to a newer format, it keeps a copy, so that the version of the
 // program before an update can still be used: it does not know the newer format. GoBack puts
-// the copy in the outbox's place. RemoveCopies deletes the copies when nobody needs them any
-// more.
+// the copy in the outbox's place. RemoveCopies deletes the copies when they are not needed
+// any more.
 
 // formatCopy is the path of the copy of an outbox of a format.
 func formatCopy(path string, format uint64) string { return fmt.Sprintf("%s.format%d", path, format) }
@@ -52,7 +52,7 @@ func syncFile(path string) error {
 
 // GoBack puts the copy that was kept before an outbox was converted in its place, after Open
 // has failed with ErrSchema. It returns where the outbox of the newer program is now: it may
-// hold events that nobody else has.
+// hold events that exist only here.
 func GoBack(path string) (newer string, err error) {
 	copied, newer := formatCopy(path, uint64(len(migrations))), newerFile(path)
 	if _, err := os.Stat(copied); err != nil {

@@ -20,7 +20,7 @@ func newerProgram(t *testing.T, step func(tx *bolt.Tx) error) (old func()) {
 }
 
 // After an update that converted the outbox, the program before it can go on: with the events
-// from before the update. What the newer program wrote is kept.
+// from before the update. The records of the newer program are kept.
 func TestGoBack(t *testing.T) {
 	path := three(t)
 	old := newerProgram(t, func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Put([]byte("new"), []byte("x")) })

@@ -98,7 +98,7 @@ func (a archive) last(ctx context.Context, subject string) (archived, bool, erro
 }
 
 // next returns the first message with a subject at a sequence number of the archive or later,
-// and false if there is none.
+// and false if no such event exists.
 func (a archive) next(ctx context.Context, subject string, sequence uint64) (archived, bool, error) {
 	msg, err := a.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(subject))
 	return found(msg, err)
@@ -115,8 +115,8 @@ func found(msg *jetstream.RawStreamMsg, err error) (archived, bool, error) {
 	return m, err == nil, err
 }
 
-// first returns the first message with a subject for which reached is true, and false if there
-// is none. All messages behind it must have reached too.
+// first returns the first message with a subject for which reached is true, and false if
+// no message has this. All messages behind it must have reached too.
 func (a archive) first(ctx context.Context, subject string, reached func(archived) bool) (first archived, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -190,7 +190,7 @@ func withoutEvidence(message []byte) (text []byte, err error) {
 }
 
 // last returns the last message of a subject, and its place if it is archived. It returns nil if
-// there is none.
+// the subject has no message.
 func (l eventLog) last(ctx context.Context, subject string) (msg *jetstream.RawStreamMsg, archivedAt uint64, err error) {
 	msg, err = l.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {

@@ -10,8 +10,8 @@ import (
 )
 
 // A hub keeps copies of some of what it shares with other hubs and with commands. These tests
-// hold it back from learning of any change, as a slow machine or network may. It must refuse
-// nobody because of that.
+// hold it back from learning of any change, as a slow machine or network may. It must not refuse
+// anybody because of that.
 
 // hubBehind starts a hub that follows no changes any more.
 func (b *bed) hubBehind() (h *Hub, url string) {

@@ -118,7 +118,7 @@ func (h *Hub) takeReport(w http.ResponseWriter, r *http.Request, c caller) error
 		}
 	}
 	if e.Question == "" || e.Question != question {
-		return apihttp.Problem(http.StatusNotFound, hubapi.KindNotFound, "not found", "nobody has asked this kiosk this question")
+		return apihttp.Problem(http.StatusNotFound, hubapi.KindNotFound, "not found", "this kiosk has no open question with this number")
 	}
 	if e.Report == nil {
 		e.Report = report

@@ -73,7 +73,7 @@ func TestAskKiosk(t *testing.T) {
 		}
 		return nil
 	})
-	// A question that nobody answers does not stay.
+	// A question without an answer does not stay.
 	b.ask("k1", "old")
 	eventually(t, func() error {
 		if b.policy(k1).Doctor != "old" {

@@ -335,7 +335,7 @@ func TestDocumentsAreBounded(t *testing.T) {
 	}
 }
 
-// A store that cannot be read hides the documents. It keeps nobody out.
+// A store that cannot be read hides the documents. Logins go on.
 func TestVerdictWithoutDocuments(t *testing.T) {
 	b := newBed(t)
 	b.rule(offerDocuments)

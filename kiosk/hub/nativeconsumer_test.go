@@ -136,7 +136,7 @@ func (n *native) next(t *testing.T, most int, ack bool) (places []string) {
 }
 
 // A consumer reads with the Go client of NATS, from where it wants to begin. What it has
-// acknowledged does not come again, and what it has not is kept.
+// acknowledged does not come again; the other messages stay.
 func TestNativeConsumer(t *testing.T) {
 	b, h, url := newNativeBed(t)
 	k := b.kiosk(url, "k1")

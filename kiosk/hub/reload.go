@@ -15,7 +15,7 @@ import (
 )
 
 // A running hub loads the trust domains and its own certificate again when their files have
-// changed. What has an error is not used: the hub logs it and goes on with what it has.
+// changed. What has an error is not used: the hub logs it and goes on with the version that it has.
 
 // watchFiles calls load when files have changed, until ctx ends. digest tells their content.
 // The files must be unchanged for one interval, so that a copy that is under way is not used.

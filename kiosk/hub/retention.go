@@ -234,7 +234,7 @@ func (h *Hub) archiveThrough(ctx context.Context, info *jetstream.StreamInfo, th
 		}
 		if moved += n; n < archiveStep {
 			if moved > 0 {
-				h.log.Info("old evidence deleted", "messages", moved, "place", through)
+				h.log.Info("old evidence deleted", "events", moved, "place", through)
 			}
 			return nil
 		}

@@ -17,7 +17,7 @@ import (
 // snapshotChunk is the size of a chunk in bytes. It must fit into max_payload.
 const snapshotChunk = 128 << 10
 
-// chunkRetry is the pause before a chunk is sent again to which nobody listened.
+// chunkRetry is the pause before a chunk that had no listener is sent again.
 const chunkRetry = 50 * time.Millisecond
 
 // snapshotWait bounds the wait for one chunk. JetStream checks all messages of a stream before

@@ -77,7 +77,7 @@ func TestNoVoice(t *testing.T) {
 		}
 		s.Speech = false
 		if silent := c.Lines(s, form); slices.Equal(silent, rows) || strings.Contains(strings.Join(silent, "|"), "Jietna") {
-			t.Errorf("%d rows: without speech the screen still tells of it: %q", form.Rows, silent)
+			t.Errorf("%d rows: without speech the screen still mentions it: %q", form.Rows, silent)
 		}
 		s.Speech = true
 	}

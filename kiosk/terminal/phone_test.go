@@ -163,7 +163,7 @@ func TestPhoneGranted(t *testing.T) {
 	})
 }
 
-// TestPhoneSandbox: a login of the sandbox opens no door and makes nobody known.
+// TestPhoneSandbox: a login of the sandbox opens no door, and its holder does not become known.
 func TestPhoneSandbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &decider{}

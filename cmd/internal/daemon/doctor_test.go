@@ -79,7 +79,7 @@ func TestQuestionsAreTriedAgain(t *testing.T) {
 			t.Errorf("the doctor ran %d times in ten minutes", ran)
 		}
 		before := ran
-		d.questions.set("") // nobody asks any more
+		d.questions.set("") // the question is withdrawn
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if ran != before {

@@ -35,7 +35,7 @@ const certificateLife = 365 * 24 * time.Hour
 // phones are the pages for phones, with a stand-in for the broker behind them. The same
 // pages are at two addresses: with TLS at that of the link, for a real phone, and without
 // TLS on loopback, for the phone that the demo's page shows. A browser would refuse the
-// certificate of the first, because nobody vouches for it.
+// certificate of the first, because no authority has signed it.
 type phones struct {
 	standIn *broking
 	issuer  net.Listener // where the hub finds the stand-in
@@ -89,7 +89,7 @@ func openPhones(hubDir, listenAt string, log *slog.Logger) (p *phones, err error
 	return p, nil
 }
 
-// certificate makes a certificate for a host, which nobody vouches for, and writes it to
+// certificate makes a certificate for a host, which no authority has signed, and writes it to
 // the hub's folder.
 func (p *phones) certificate(host, hubDir string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -57,7 +57,7 @@ func (p *linkPanel) Mark(text string) {
 }
 
 // PhonePage returns the port and the path on loopback of the page that a phone opens for
-// the login in progress; "" if there is none. The channel is closed when that changes.
+// the login in progress; "" if no login is in progress. The channel is closed when that changes.
 func (d *Demo) PhonePage() (page string, changed <-chan struct{}) {
 	d.links.mu.Lock()
 	defer d.links.mu.Unlock()

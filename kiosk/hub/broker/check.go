@@ -29,7 +29,7 @@ type Check struct {
 	Name   string     `json:"check"`
 	State  CheckState `json:"state"`
 	Found  string     `json:"found"`            // what was looked at, and what was there
-	Advice string     `json:"advice,omitempty"` // what to do, and whom to ask
+	Advice string     `json:"advice,omitempty"` // what to do, and who can help
 }
 
 // maxClockSkew is the difference of clocks that Check accepts. Assertions are valid for a

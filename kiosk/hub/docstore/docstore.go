@@ -41,7 +41,7 @@ type Record struct {
 	Domain  string    `json:"domain,omitempty"` // trust domain of the holder; "" for any
 	Size    int       `json:"size"`             // bytes
 	Added   time.Time `json:"added"`
-	Expires time.Time `json:"expires"` // after it nobody can sign
+	Expires time.Time `json:"expires"` // the end of the time for signing
 
 	Decision  kiosk.Decision `json:"decision,omitempty"` // "" while it waits
 	Decided   time.Time      `json:"decided,omitzero"`
@@ -106,7 +106,7 @@ func (s *Store) open(name string, sealed []byte) ([]byte, error) {
 	return s.aead.Open(nil, sealed[:n], sealed[n:], []byte(name))
 }
 
-// read returns the records under a key. They are none if the key is unknown.
+// read returns the records under a key. The list is empty if the key is unknown.
 func (s *Store) read(ctx context.Context, key string) (list []Record, revision uint64, err error) {
 	entry, err := s.bucket.Get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {

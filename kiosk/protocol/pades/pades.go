@@ -259,7 +259,7 @@ func (u *update) extended(array []byte, element string) (string, error) {
 	return out, nil
 }
 
-// addToForm adds the field to the document's form, and makes the form if there is none.
+// addToForm adds the field to the document's form, and makes the form if the document has no form.
 // SigFlags 3: there are signatures, and only incremental updates keep them valid.
 func (u *update) addToForm(rootNumber int, root dict, field string) error {
 	form := root["AcroForm"]

@@ -39,7 +39,7 @@ type Controls interface {
 	// Remove removes the card if there is one.
 	Remove()
 	// PhonePage returns the port and path of the page that a phone opens for the login in
-	// progress, ":port/path" on loopback; "" if there is none. The channel is closed when
+	// progress, ":port/path" on loopback; "" if no login is in progress. The channel is closed when
 	// that changes.
 	PhonePage() (page string, changed <-chan struct{})
 	HubReachable() bool
