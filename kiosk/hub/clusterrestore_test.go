@@ -80,7 +80,7 @@ func TestRestoreIntoCluster(t *testing.T) {
 	c.dir = filepath.Join(t.TempDir(), "again")
 	restore(large, c.dir)
 	c.hub()
-	k1, office = k1.to(c.urls[1]), office.to(c.urls[1])
+	office = office.to(c.urls[1])
 	office.has(office.all(10), "-k1/1", "k1/2", "k1/3", "k1/4")
 	err = office.AckFeed(t.Context(), "office", beyond)
 	if p, ok := errors.AsType[*hubapi.Problem](err); !ok || p.Type != hubapi.KindRolledBack {

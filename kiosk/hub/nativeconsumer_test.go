@@ -105,7 +105,17 @@ func (b *bed) connectNative(access NativeAccess) *native {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n.durable, err = js.Consumer(t.Context(), access.Stream, access.Durable); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	for {
+		n.durable, err = js.Consumer(ctx, access.Stream, access.Durable)
+		refused, ok := errors.AsType[*jetstream.APIError](err)
+		if !ok || refused.Code != 503 {
+			break
+		}
+		pauseFor(ctx, 100*time.Millisecond) // a node that was cut off has not caught up yet
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return n
