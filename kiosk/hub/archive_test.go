@@ -307,8 +307,34 @@ func TestKioskAfterItsEventsWereArchived(t *testing.T) {
 		k.send(nil, 5)
 	}
 	office.has(office.all(10), want...)
-	k1.send(k1.events(1), 6)
-	office.has(office.all(10), append(want, "k1/6")...)
+	sixth := k1.events(1)
+	k1.to(otherURL).send(sixth, 6)
+	k2.send(k2.events(1), 2)
+	h.archiveUpTo(t, 6)
+	// The hub at url knows of five events, and the stream shows it none: not even that there is a sixth.
+	k1.send(sixth, 6)
+	k1.send(k1.events(1), 7)
+	office.has(office.all(10), "-k1/1", "-k1/2", "-k1/3", "-k1/4", "-k1/5", "-k2/1", "-k1/6", "k2/2", "k1/7")
+}
+
+// Of two hubs that copy the same message, one is told that it was overtaken.
+func TestArchivedOnce(t *testing.T) {
+	b := newBed(t)
+	k1, h := b.kiosk(b.serve(), "k1"), b.open()
+	k1.send(k1.events(1), 1)
+	msg, err := h.events.GetMsg(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sequence, err := h.events.archive.end(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []error{nil, errOvertaken} {
+		if _, err := h.events.archive.add(t.Context(), msg, msg.Data, sequence); !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
 }
 
 // A hub opens the folder of an older one, which had no archive and had deleted single events from
