@@ -16,7 +16,7 @@ import (
 )
 
 // stored matches the hub's log line for a batch that is on disk.
-var stored = regexp.MustCompile(`msg="events stored" kiosk=k1 events=(\d+)`)
+var stored = regexp.MustCompile(`msg="events stored" request=\w+ kiosk=k1 events=(\d+)`)
 
 // awaitBatch waits until the hub has stored a batch of at least that many events. The
 // kiosk sends the next one at once.
