@@ -16,7 +16,7 @@ import (
 )
 
 // Limit is how long one test may use its browser.
-const Limit = 2 * time.Minute
+const Limit = 5 * time.Minute
 
 // Start starts Chromium with one empty tab and returns the tab's context for
 // Do, Get and Until. Both end with the test. An uncaught
@@ -82,10 +82,10 @@ func Get[T any](t testing.TB, ctx context.Context, action chromedp.Action[T]) T 
 	return value
 }
 
-// Until waits for a JavaScript expression to become true, at most 10 s.
+// Until waits for a JavaScript expression to become true, at most a minute.
 func Until(t testing.TB, ctx context.Context, expression string) {
 	t.Helper()
-	err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(10*time.Second)))
+	err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(time.Minute)))
 	if err != nil {
 		page, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText")) // for the message
 		t.Fatalf("waited for %s: %v; the page reads:\n%s", expression, err, page)
