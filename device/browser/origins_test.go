@@ -158,3 +158,24 @@ func newTestWindow(t *testing.T) *window {
 	w.process = &process{pipe: &pipe{out: io.Discard, on: w.on, waiting: map[int]chan<- reply{}, gone: make(chan struct{})}, command: &exec.Cmd{}}
 	return w
 }
+
+// A login may begin before a new Chromium has asked for the panel page. Its request then
+// does not end the login. A later one does.
+func TestPanelBeforeLogin(t *testing.T) {
+	w := newTestWindow(t)
+	w.login, w.rules = "", rules{panel: during.panel}
+	w.mu.Lock()
+	w.showPanel()
+	w.mu.Unlock()
+	w.open(task{Login: "a", Address: "https://broker.example/", Origins: during.origins, Callback: during.callback})
+	request := []byte(`{"method":"Fetch.requestPaused","sessionId":"s","params":{"requestId":"r","request":{"url":"` + w.panel + `"},"frameId":"t","resourceType":"Document"}}`)
+	w.take(request)
+	w.take([]byte(`{"method":"Page.frameNavigated","sessionId":"s","params":{"frame":{"id":"t","url":"chrome-error://chromewebdata/","unreachableUrl":"` + w.panel + `"}}}`))
+	if w.login != "a" {
+		t.Fatalf("the kiosk's own request for its panel ended the login: %+v", <-w.ends)
+	}
+	w.take(request)
+	if e := <-w.ends; w.login != "" || e.Failure != Navigation {
+		t.Errorf("a login page went to the panel: %+v", e)
+	}
+}

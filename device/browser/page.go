@@ -40,6 +40,7 @@ type window struct {
 	opened  bool        // its first page has loaded
 	slow    *time.Timer // of the first page
 	blocked bool        // the panel page could not be loaded
+	toPanel bool        // the tab was sent to the panel page, and has not asked for it yet
 }
 
 // end is what became of a login page. Query is the broker's answer, without a Failure.
@@ -92,8 +93,16 @@ func (w *window) setUp(ctx context.Context) error {
 	if err := w.call(ctx, "", "Target.setDiscoverTargets", map[string]any{"discover": true}, nil); err != nil {
 		return err
 	}
-	w.send(session, "Page.navigate", map[string]any{"url": w.panel})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.showPanel()
 	return nil
+}
+
+// showPanel sends the tab to the panel page. The caller holds mu.
+func (w *window) showPanel() {
+	w.toPanel = true
+	w.send(w.session, "Page.navigate", map[string]any{"url": w.panel})
 }
 
 // restrictions hold a tab, and each frame that has a process of its own.
@@ -151,6 +160,12 @@ func (w *window) request(e event) {
 	}
 	document := r.Type == "Document"
 	main := document && r.Frame == w.target // the main frame has the id of its target
+	// A login may begin before the tab has asked for the panel page. That request is not
+	// the login's.
+	ours := main && w.toPanel && r.Request.URL == w.panel
+	if ours {
+		w.toPanel = false
+	}
 	switch w.rules.decide(r.Request.URL, main, document) {
 	case allowed:
 		w.send(e.Session, "Fetch.continueRequest", map[string]any{"requestId": r.ID})
@@ -158,6 +173,9 @@ func (w *window) request(e event) {
 	case callback:
 		w.finish(end{Login: w.login, Query: queryOf(r.Request.URL)})
 	default:
+		if ours {
+			break // the login's page replaces it
+		}
 		w.log.Warn("request of a page refused", "origin", originOf(r.Request.URL), "kind", r.Type)
 		if main && w.login != "" {
 			w.fail(Navigation)
@@ -216,6 +234,8 @@ func (w *window) navigated(e event) {
 	switch {
 	case w.login == "":
 		w.blocked = n.Frame.Failed != "" || originOf(n.Frame.URL) != w.rules.panel
+	case n.Frame.Failed == w.panel && !w.shown:
+		// The panel page, whose request came after the login had begun.
 	case n.Frame.Failed != "" && w.rules.decide(n.Frame.Failed, true, true) == refused:
 		w.fail(Navigation) // Chromium's policy was faster
 	case n.Frame.Failed != "":
@@ -298,7 +318,7 @@ func (w *window) tell(e end) {
 func (w *window) back() {
 	w.slow.Stop()
 	w.login, w.rules = "", rules{panel: w.rules.panel}
-	w.send(w.session, "Page.navigate", map[string]any{"url": w.panel})
+	w.showPanel()
 	w.send("", "Storage.clearCookies", nil)
 	w.send(w.session, "Network.clearBrowserCache", nil)
 }
@@ -321,7 +341,7 @@ func (w *window) alive(ctx context.Context, within time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.login == "" && w.blocked {
-		w.send(w.session, "Page.navigate", map[string]any{"url": w.panel})
+		w.showPanel()
 	}
 	return nil
 }
