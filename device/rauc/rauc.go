@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/godbus/dbus/v5"
@@ -41,7 +42,7 @@ func (c Client) call(ctx context.Context, f func(bus *dbus.Conn, rauc dbus.BusOb
 	return err
 }
 
-// Present reports whether this machine has a RAUC service.
+// Present reports whether this machine has a RAUC service. A machine without D-Bus has none.
 func (c Client) Present(ctx context.Context) (present bool, err error) {
 	err = c.call(ctx, func(bus *dbus.Conn, _ dbus.BusObject) error {
 		for _, list := range []string{"ListActivatableNames", "ListNames"} {
@@ -53,6 +54,9 @@ func (c Client) Present(ctx context.Context) (present bool, err error) {
 		}
 		return nil
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	return present, err
 }
 

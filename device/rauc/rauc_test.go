@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"smartkiosk/device/rauc"
 	"smartkiosk/device/rauc/rauctest"
 )
 
@@ -126,5 +127,13 @@ func TestRAUCDies(t *testing.T) {
 	stop()
 	if err := <-done; err == nil || strings.Contains(err.Error(), "refused") {
 		t.Errorf("RAUC died: %v", err)
+	}
+}
+
+// A machine without D-Bus takes no updates; that is no error.
+func TestNoBus(t *testing.T) {
+	c := rauc.Client{Address: "unix:path=" + filepath.Join(t.TempDir(), "bus")}
+	if present, err := c.Present(t.Context()); present || err != nil {
+		t.Errorf("without D-Bus RAUC is present: %v, %v", present, err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -406,21 +405,7 @@ func TestArchiveOfAStreamThatWentBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store.close()
-	files, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", eventsStream, "msgs", "*"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("the stream has the files %v, %v", files, err)
-	}
-	for _, f := range files {
-		if err := os.RemoveAll(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if store, err = startEmbedded(dir, byHub, slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(store.close)
-	b.conn = store.conn
+	b.losesMessages(dir, store)
 	url = b.serve()
 	h = b.open()
 	k2, office = k2.to(url), office.to(url)

@@ -298,18 +298,13 @@ func useCodes(dir string, f func(ctx context.Context, c *codes) error) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTime)
-	defer cancel()
-	js, end, err := openStore(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer end()
-	c, err := openCodes(ctx, js, sign, time.Now)
-	if err != nil {
-		return err
-	}
-	return f(ctx, c)
+	return useStore(dir, func(ctx context.Context, js jetstream.JetStream) error {
+		c, err := openCodes(ctx, js, sign, time.Now)
+		if err != nil {
+			return err
+		}
+		return f(ctx, c)
+	})
 }
 
 // NewCode makes a one-time code with which a kiosk can enrol until expires. An earlier code

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/hub/docstore"
 	docs "smartkiosk/kiosk/protocol/document"
@@ -50,18 +52,13 @@ func useDocuments(dir string, f func(ctx context.Context, d documents) error) er
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTime)
-	defer cancel()
-	js, end, err := openStore(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer end()
-	d, err := openDocuments(ctx, js, sign, time.Now)
-	if err != nil {
-		return err
-	}
-	return f(ctx, d)
+	return useStore(dir, func(ctx context.Context, js jetstream.JetStream) error {
+		d, err := openDocuments(ctx, js, sign, time.Now)
+		if err != nil {
+			return err
+		}
+		return f(ctx, d)
+	})
 }
 
 // AddDocument gives a document to the hub in a folder. Its holder finds it at each kiosk whose

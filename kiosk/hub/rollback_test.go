@@ -31,23 +31,7 @@ func TestFeedAfterRollback(t *testing.T) {
 			}
 			_, cursor := office.pull(10, 0)
 			office.ack(cursor)
-			store.close()
-
-			// What a power cut can leave: no message blocks, no index.
-			files, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", eventsStream, "msgs", "*"))
-			if err != nil || len(files) == 0 {
-				t.Fatalf("the stream has the files %v, %v", files, err)
-			}
-			for _, f := range files {
-				if err := os.RemoveAll(f); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if store, err = startEmbedded(dir, byHub, slog.New(slog.DiscardHandler)); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(store.close)
-			b.conn = store.conn
+			b.losesMessages(dir, store)
 			h := b.open()
 			log := &record{}
 			h.log = slog.New(slog.NewTextHandler(log, nil))
@@ -99,4 +83,27 @@ func TestHealthProvesAWrite(t *testing.T) {
 	if err := check(); !errors.As(err, new(storeError)) {
 		t.Errorf("a hub that cannot write: %v, want a storeError, which becomes 503", err)
 	}
+}
+
+// losesMessages starts the JetStream in a folder again with what a power cut can leave of the
+// stream of events: no message blocks, no index.
+func (b *bed) losesMessages(dir string, store *embedded) {
+	t := b.t
+	t.Helper()
+	store.close()
+	files, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", eventsStream, "msgs", "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the stream has the files %v, %v", files, err)
+	}
+	for _, f := range files {
+		if err := os.RemoveAll(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := startEmbedded(dir, byHub, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(again.close)
+	b.conn = again.conn
 }

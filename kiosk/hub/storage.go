@@ -49,6 +49,18 @@ func openStore(ctx context.Context, dir string) (js jetstream.JetStream, end fun
 	return js, end, err
 }
 
+// useStore calls f with what the hub in a folder keeps, for at most startTime.
+func useStore(dir string, f func(ctx context.Context, js jetstream.JetStream) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	js, end, err := openStore(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return f(ctx, js)
+}
+
 // storageSocket is the name of the socket in the JetStream folder.
 const storageSocket = "nats.sock"
 

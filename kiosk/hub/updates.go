@@ -122,18 +122,13 @@ func copyUpdate(dir, bundle, digest string) error {
 
 // useRollouts calls f with the roll-outs of the hub in a folder.
 func useRollouts(dir string, f func(ctx context.Context, r *rollouts) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), startTime)
-	defer cancel()
-	js, end, err := openStore(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer end()
-	r, err := openRollouts(ctx, js)
-	if err != nil {
-		return err
-	}
-	return f(ctx, r)
+	return useStore(dir, func(ctx context.Context, js jetstream.JetStream) error {
+		r, err := openRollouts(ctx, js)
+		if err != nil {
+			return err
+		}
+		return f(ctx, r)
+	})
 }
 
 // UpdateStatus is a roll-out with what the kiosks have reported.

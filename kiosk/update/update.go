@@ -166,7 +166,11 @@ func (a *Agent) Run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			if failing != err.Error() {
 				failing = err.Error()
-				a.Log.Warn("cannot go on with the update", "state", a.state.Step, "version", a.state.Update.Version, "err", err)
+				if a.present {
+					a.Log.Warn("cannot go on with the update", "state", a.state.Step, "version", a.state.Update.Version, "err", err)
+				} else {
+					a.Log.Warn("cannot find out whether RAUC can update this machine", "err", err)
+				}
 			}
 			wait, retry = retry+rand.N(retry/4), min(2*retry, maxRetry)
 		} else {

@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 
-	"smartkiosk/kiosk"
 	"smartkiosk/kiosk/hub/broker"
 )
 
@@ -68,11 +67,7 @@ func (s *Service) Answer(ctx context.Context, kioskID, id, query string) (Record
 	if err != nil {
 		return s.refused(ctx, id, err)
 	}
-	client := s.Brokers.Client(r.Broker)
-	if client == nil {
-		return s.refused(ctx, id, &broker.Refusal{Reason: kiosk.LoginRefused, Err: ErrNoBroker})
-	}
-	person, err := client.Finish(ctx, flow, in)
+	person, err := s.finish(ctx, r.Broker, flow, in)
 	if err != nil {
 		return s.refused(ctx, id, err)
 	}

@@ -115,11 +115,7 @@ func (s *Service) callback(ctx context.Context, id, secret, query string) (Recor
 	if err != nil || flow.State == "" {
 		return r, err
 	}
-	client := s.Brokers.Client(r.Broker)
-	if client == nil {
-		return s.refused(ctx, id, &broker.Refusal{Reason: kiosk.LoginRefused, Err: ErrNoBroker})
-	}
-	person, err := client.Finish(ctx, flow, in)
+	person, err := s.finish(ctx, r.Broker, flow, in)
 	if err != nil {
 		return s.refused(ctx, id, err)
 	}
@@ -135,6 +131,15 @@ func (s *Service) callback(ctx context.Context, id, secret, query string) (Recor
 		r.enter(Digits, s.Now(), digitsTime)
 		return nil
 	})
+}
+
+// finish asks the broker who has logged in.
+func (s *Service) finish(ctx context.Context, name string, flow broker.Flow, in broker.Callback) (broker.Person, error) {
+	client := s.Brokers.Client(name)
+	if client == nil {
+		return broker.Person{}, &broker.Refusal{Reason: kiosk.LoginRefused, Err: ErrNoBroker}
+	}
+	return client.Finish(ctx, flow, in)
 }
 
 // giveUp ends a login at the wish of the person with the phone.
